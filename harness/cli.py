@@ -1,0 +1,277 @@
+"""The command line: one function a verb. Imports nothing heavy; each verb imports what it needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, Optional
+
+import typer
+
+from harness import __version__
+from harness.errors import HarnessError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="harness",
+    help="Take a language model from raw text to a decision: train, score, compare.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> NoReturn:
+    """Run a verb. Bad usage and HarnessError are one line on stderr and exit code 2; Ctrl-C is exit code 130."""
+    try:
+        code = app(standalone_mode=False)
+    except HarnessError as error:
+        _say(f"error: {error}")
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of our stdout has gone, e.g. `harness leaderboard | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - or the interpreter complains at exit
+        code = 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own usage errors, whichever click they come from
+            raise
+        _say(f"error: {error.format_message()}; see `harness --help`")
+        code = 2
+    if code == INTERRUPTED:
+        _say("interrupted; finished cells are kept, the same command goes on from there")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+class Kind(StrEnum):
+    tasks = "tasks"
+    suites = "suites"
+    models = "models"
+    metrics = "metrics"
+
+
+class Format(StrEnum):
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+    latex = "latex"
+
+
+def _complete_tasks(incomplete: str) -> Iterable[str]:
+    return _complete("tasks", incomplete)
+
+
+def _complete_suites(incomplete: str) -> Iterable[str]:
+    return _complete("suites", incomplete)
+
+
+def _complete_models(incomplete: str) -> Iterable[str]:
+    return _complete("recipes", incomplete)
+
+
+def _complete(kind: str, incomplete: str) -> Iterable[str]:
+    from harness.registry import load_registry
+
+    return [name for name in getattr(load_registry(), kind) if name.startswith(incomplete)]
+
+
+Out = Annotated[Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")]  # noqa: UP045
+Include = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+
+
+@app.callback(invoke_without_command=True)
+def _global(version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
+    if version:
+        print(f"nlp-harness {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    suite: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--suite", help="A suite of tasks, e.g. glue. Repeatable.", autocompletion=_complete_suites),
+    ] = None,
+    task: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--task", help="A single task. Repeatable.", autocompletion=_complete_tasks),
+    ] = None,
+    model: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--model", help="A recipe, a save_pretrained folder or a hub id. Repeatable.", autocompletion=_complete_models
+        ),
+    ] = None,
+    data: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--data", metavar="SOURCE", help="embedded, hub, or a folder or file.", show_default="embedded"),
+    ] = None,
+    seeds: Annotated[Optional[int], typer.Option("--seeds", help="Train with seeds 0 … N-1.", show_default="1")] = None,  # noqa: UP045
+    limit: Annotated[Optional[int], typer.Option("--limit", help="Use the first N examples of each split.")] = None,  # noqa: UP045
+    epochs: Annotated[Optional[float], typer.Option("--epochs", help="Instead of the recipe's.")] = None,  # noqa: UP045
+    batch_size: Annotated[Optional[int], typer.Option("--batch-size", help="Instead of the recipe's.")] = None,  # noqa: UP045
+    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,  # noqa: UP045
+    select: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--select", help="Keep the last epoch, or the best on the scored split.", show_default="last"),
+    ] = None,
+    out: Out = None,
+    config: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--config", metavar="FILE", help="A YAML file with these flags as keys; flags win."),
+    ] = None,
+    workers: Annotated[Optional[int], typer.Option("--workers", help="Processes.", show_default="one a core")] = None,  # noqa: UP045
+    threads: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--threads", help="Intra-op threads a process.", show_default="calibrated"),
+    ] = None,
+    include: Include = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, what is cached, and what the rest costs.")] = False,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
+) -> None:
+    """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
+    from harness import views
+    from harness.progress import Progress
+    from harness.registry import load_registry
+    from harness.run import perform, prepare
+    from harness.specs import RunSpec, parse
+    from harness.store import Store
+
+    flags = {
+        "suite": suite, "task": task, "model": model, "data": data, "seeds": seeds, "limit": limit, "epochs": epochs,
+        "batch_size": batch_size, "learning_rate": learning_rate, "select": select, "out": out, "workers": workers,
+        "threads": threads, "include": include,
+    }  # fmt: skip
+    given = {key: value for key, value in flags.items() if value is not None}
+    values = {**_config(config), **given}
+    where = "the command line" if config is None else f"{config} and the command line"
+    spec = parse(RunSpec, values, where)
+    registry = load_registry([Path(path) for path in spec.include])
+    store = Store.open(Path(spec.out))
+    prepared = prepare(spec, registry, store, repair=not dry_run)
+    for file in prepared.damaged:
+        _say(f"damaged: {file}; {'would be' if dry_run else 'it is'} computed again")
+    if not quiet:
+        for name, reason in prepared.plan.absent.items():
+            _say(f"absent: {name}: {reason}")
+    if dry_run:
+        print(views.plan_json(prepared) if as_json else views.plan_text(prepared))
+        return
+    if prepared.missing and not quiet:
+        _say(f"{len(prepared.plan.cells)} cells, {len(prepared.cached)} cached; {len(prepared.missing)} to compute in {spec.out}")
+    with Progress(prepared.missing, quiet) as progress:
+        outcome = perform(spec, prepared, store, progress)
+    if as_json:
+        print(views.run_json(store, outcome.name))
+    elif not quiet:
+        print(views.leaderboard_text(store, [outcome.name], "markdown"))
+        _say(views.summary_line(outcome))
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """List what can be asked for by name."""
+    from harness import views
+    from harness.registry import load_registry
+
+    registry = load_registry([Path(path) for path in include or []])
+    print(views.listing(registry, kind.value, as_json))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Show a run: what was asked for, its cells, scores, failures and their causes."""
+    from harness import views
+
+    store = _existing_store(out)
+    print(views.run_json(store, name) if as_json else views.run_text(store, name))
+
+
+@app.command()
+def leaderboard(
+    runs: Annotated[Optional[list[str]], typer.Argument(metavar="[RUN]...", help="Runs; all where none is named.")] = None,  # noqa: UP045
+    out: Out = None,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.markdown,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,  # noqa: UP045
+) -> None:
+    """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
+    from harness import views
+    from harness.store import write_atomically
+
+    text = views.leaderboard_text(_existing_store(out), runs or [], format.value)
+    if output is None:
+        print(text)
+    else:
+        write_atomically(output, text + "\n")
+
+
+@app.command()
+def score(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    metric: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--metric", help="Compute this metric instead of the tasks' own. Repeatable."),
+    ] = None,
+    out: Out = None,
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """Compute a run's metrics again from its stored predictions, and compare."""
+    from harness import views
+    from harness.registry import load_registry
+
+    load_registry([Path(path) for path in include or []])
+    text, same = views.rescore(_existing_store(out), name, metric or [], as_json)
+    print(text)
+    if not same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(out: Out = None, as_json: Json = False) -> None:
+    """Say what this machine offers: threads, instruction set, memory, versions, the hub, the calibration."""
+    from harness import views
+
+    print(views.doctor(Path(out or "results"), as_json))
+
+
+def _config(path: Path | None) -> dict[str, Any]:
+    from harness.strict_yaml import load_mapping
+
+    return {} if path is None else load_mapping(path)
+
+
+def _existing_store(out: str | None) -> Any:
+    from harness.store import Store
+
+    root = Path(out or "results")
+    if not (root / "runs").is_dir():
+        raise HarnessError(f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --out")
+    return Store(root)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

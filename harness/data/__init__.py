@@ -1,0 +1,96 @@
+"""Task data from one of three sources: the embedded world, the Hugging Face hub, or a path. Never a silent switch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from harness.data.assemble import Reading, assemble
+from harness.data.frame import Split, TaskData
+from harness.data.hub import hub_reachable, read_hub, state_of_hub
+from harness.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.hashing import hash_code, hash_json
+from harness.specs import TaskSpec
+
+__all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
+
+KEYWORDS = ("embedded", "hub")
+
+
+def load(
+    task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[str] | None = None
+) -> TaskData:
+    """A task's data from `data`: `embedded`, `hub`, or the path of a folder or file.
+
+    `splits` are those the caller needs, by default the training split and those evaluated (only the latter for a task
+    that is trained on another one). `limit` keeps the first rows of each.
+
+    Raises:
+        TaskAbsent: the source does not hold this task.
+        HarnessError: there is no such source, or what it holds is malformed or lacks a split.
+    """
+    wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
+    to_read = wanted if task.labels is not None or task.family == "similarity" else [task.train, *wanted]
+    reading = _read(task, data, list(dict.fromkeys(to_read)))
+    return assemble(task, reading, wanted).head(limit)
+
+
+def default_splits(task: TaskSpec) -> list[str]:
+    return list(task.eval) if task.train_on else [task.train, *task.eval]
+
+
+def _read(task: TaskSpec, data: str, wanted: Sequence[str]) -> Reading:
+    if data == "embedded":
+        from harness.data.world import read_embedded
+
+        return read_embedded(task, wanted)
+    if data == "hub":
+        return read_hub(task, wanted)
+    from harness.data.folder import read_folder
+
+    return read_folder(task, existing_path(data), wanted)
+
+
+def existing_path(data: str) -> Path:
+    """Raises HarnessError where `data` is neither a keyword nor a path that exists."""
+    path = Path(data).expanduser()
+    if path.is_dir() or path.is_file():
+        return path
+    hint = did_you_mean(data, KEYWORDS)
+    hint = hint if hint.startswith(" Did") else ""
+    raise HarnessError(f"no such folder or file: {data}; --data takes embedded, hub, or a folder.{hint}")
+
+
+def state(task: TaskSpec, data: str) -> str:
+    """A hash that changes whenever what `load` returns could: of the code, the task's data settings and the files' sizes
+    and times (of their contents for neither source). Empty where that cannot be known: a hub dataset without a pinned commit.
+
+    Raises:
+        TaskAbsent, HarnessError: as `load` does where the source as a whole is missing.
+    """
+    if data == "hub":
+        source: object = state_of_hub(task)
+        if source is None:
+            return ""
+    elif data == "embedded":
+        if task.sources.embedded is None:
+            raise TaskAbsent(f"task '{task.name}' has no embedded data (its sources name no embedded shape)")
+        source = "embedded"
+    else:
+        from harness.data.folder import locate, possible_splits
+
+        layout = locate(task, existing_path(data), possible_splits(task, ()))
+        stats = [(str(path.resolve()), path.stat()) for path in layout.read_paths()]
+        source = [
+            str(layout.place.resolve()),
+            [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
+            {split: path.name for split, path in layout.files.items()},
+        ]
+    settings = task.model_dump(mode="json", exclude={"version", "description", "metrics", "prompt"})
+    return hash_json({"code": _code(), "task": settings, "source": source})
+
+
+@cache
+def _code() -> str:
+    return hash_code([Path(__file__).parent])

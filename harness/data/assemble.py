@@ -1,0 +1,212 @@
+"""From tables, in a source's own columns and spellings, to the splits of a task."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.data.frame import Split, TaskData
+from harness.data.labels import (
+    UNDECIDED,
+    Vocabulary,
+    are_missing,
+    class_ids,
+    infer_labels,
+    numbers,
+    spelling,
+    spellings,
+)
+from harness.data.table import Table, find_column, require_column
+from harness.errors import HarnessError
+from harness.hashing import canonical_json
+from harness.specs import Columns, TaskSpec
+
+CARVED_SHARE = 0.1
+CARVED_MOST = 2000
+REGRESSION_FAMILIES = ("similarity",)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a source read for a task: a table a split, and the columns that hold the canonical fields and the label.
+
+    `id` and `oracle` name columns that may be absent. `carve` says that dev is to be cut from train.
+    """
+
+    source: str
+    location: str
+    tables: Mapping[str, Table]
+    columns: Columns
+    id: str | None = None
+    oracle: str | None = None
+    carve: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str]) -> TaskData:
+    """The splits in canonical fields.
+
+    Raises:
+        HarnessError: a missing column, a missing or unknown label, an id given twice, a text that is none.
+    """
+    notes = list(reading.notes)
+    tables = dict(reading.tables)
+    texts: dict[str, list[str] | None] = {}
+    for name, table in tables.items():
+        if table.dropped:
+            notes.append(f"{name}: {table.dropped} rows with missing fields dropped")
+        tables[name], texts[name], undecided = _decided(task, table, reading.columns, name)
+        if undecided:
+            notes.append(f"{name}: {undecided} rows without a majority label dropped")
+
+    vocabulary = None if task.family in REGRESSION_FAMILIES else _vocabulary(task, reading, tables, texts)
+    splits = {name: _split(task, reading, name, tables[name], texts[name], vocabulary) for name in tables}
+    if reading.carve:
+        splits[task.train], splits["dev"] = carve(splits[task.train], reading.location)
+        notes.append(f"no dev split there: {len(splits['dev'])} rows of {task.train} serve as dev")
+    return TaskData(
+        task=task.name,
+        source=reading.source,
+        location=reading.location,
+        splits={name: splits[name] for name in wanted},
+        labels=vocabulary.labels if vocabulary else (),
+        notes=tuple(notes),
+    )
+
+
+def _decided(
+    task: TaskSpec, table: Table, columns: Columns, name: str
+) -> tuple[Table, list[str] | None, int]:
+    """The rows whose label is decided, their labels' spellings (None without labels), and how many rows are not."""
+    if len(table) == 0:
+        raise HarnessError(f"{table.where}: holds no rows")
+    if name.startswith("test") and find_column(columns, "label", table.names) is None:
+        return table, None, 0
+    texts = spellings(table, require_column(columns, "label", table))
+    if are_missing(texts):
+        if name == task.train:
+            raise HarnessError(f"{table.where}: the training split has no labels")
+        return table, None, 0
+    keep = [index for index, text in enumerate(texts) if text != UNDECIDED]
+    if UNDECIDED in (task.labels or ()) or len(keep) == len(texts):
+        return table, texts, 0
+    return table.select(keep), [texts[index] for index in keep], len(texts) - len(keep)
+
+
+def _vocabulary(
+    task: TaskSpec, reading: Reading, tables: Mapping[str, Table], texts: Mapping[str, list[str] | None]
+) -> Vocabulary:
+    if task.labels is not None:
+        return Vocabulary(task, task.labels)
+    table, train = tables.get(task.train), texts.get(task.train)
+    if table is None or train is None:
+        raise HarnessError(
+            f"task '{task.name}': its labels are to be inferred, but {reading.location} has no training split"
+        )
+    named = table.classes.get(require_column(reading.columns, "label", table))
+    return Vocabulary(task, named if named is not None else infer_labels(train))
+
+
+def _split(
+    task: TaskSpec,
+    reading: Reading,
+    name: str,
+    table: Table,
+    texts: list[str] | None,
+    vocabulary: Vocabulary | None,
+) -> Split:
+    fields = {
+        canonical: _strings(table, require_column(reading.columns, canonical, table))
+        for canonical in task.fields
+        if canonical != "label"
+    }
+    oracle = reading.oracle if reading.oracle in table.names else None
+    return Split(
+        ids=_ids(table, name, reading.id),
+        fields=fields,
+        labels=None if texts is None else _values(task, table, texts, vocabulary),
+        oracle=None if oracle is None else _values(task, table, spellings(table, oracle), vocabulary),
+    )
+
+
+def _values(
+    task: TaskSpec, table: Table, texts: Sequence[str], vocabulary: Vocabulary | None
+) -> tuple[int, ...] | tuple[float, ...]:
+    if vocabulary is None:
+        return numbers(table, texts, task.label_range)
+    return class_ids(table, texts, vocabulary)
+
+
+def _strings(table: Table, column: str) -> tuple[str, ...]:
+    values: Sequence[Any] = table.read_column(column)
+    for index, value in enumerate(values):
+        if not isinstance(value, str):
+            kind = "nothing" if value is None else type(value).__name__
+            raise HarnessError(f"{table.place(index)}: column '{column}' should hold text, found {kind}")
+        if not value.isascii() and not _is_encodable(value):
+            raise HarnessError(
+                f"{table.place(index)}: column '{column}' holds half of a surrogate pair, which is no text"
+            )
+    return tuple(values)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
+    if column is None or column not in table.names:
+        return tuple(f"{split}-{number}" for number in table.numbers)
+    ids = tuple(spelling(value) for value in table.read_column(column))
+    seen: dict[str, int] = {}
+    for index, value in enumerate(ids):
+        if value in seen:
+            raise HarnessError(
+                f"{table.place(index)}: id '{value}' is already that of {table.place(seen[value])}"
+            )
+        if not value:
+            raise HarnessError(f"{table.place(index)}: column '{column}' should hold an id, found nothing")
+        seen[value] = index
+    return ids
+
+
+def carve(train: Split, where: str) -> tuple[Split, Split]:
+    """Cut a dev split from `train`: a tenth of its n rows, at least 1 and at most 2000, chosen by the hash of their texts.
+
+    Rows with identical texts go to the same side; order is kept. Raises HarnessError where all texts are identical.
+    """
+    alike: dict[str, list[int]] = {}
+    for index, row in enumerate(zip(*(train.fields[name] for name in sorted(train.fields)), strict=True)):
+        key = hashlib.sha256(canonical_json(row).encode()).hexdigest()
+        alike.setdefault(key, []).append(index)
+    if len(alike) < 2:
+        raise HarnessError(
+            f"{where}: no dev split, and none can be cut from a training split with a single text"
+        )
+    size = min(max(round(CARVED_SHARE * len(train)), 1), CARVED_MOST)
+    chosen: set[int] = set()
+    for key in sorted(alike):
+        if len(chosen) + len(alike[key]) <= size:
+            chosen.update(alike[key])
+    if not chosen:
+        chosen.update(min((len(rows), key, rows) for key, rows in alike.items())[2])
+    rest = [index for index in range(len(train)) if index not in chosen]
+    return _rows(train, rest), _rows(train, sorted(chosen))
+
+
+def _rows(split: Split, indices: Sequence[int]) -> Split:
+    def at(values: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(values[index] for index in indices)
+
+    return Split(
+        ids=at(split.ids),
+        fields={name: at(column) for name, column in split.fields.items()},
+        labels=None if split.labels is None else at(split.labels),
+        oracle=None if split.oracle is None else at(split.oracle),
+    )

@@ -1,0 +1,100 @@
+"""Folders of one file a split, single files and `datasets` folders: what users make of their own data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data.readers import READERS
+from harness.data.table import Table
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+DEV_NAMES = ("dev", "validation", "valid", "val", "trial")
+SHARD = re.compile(r"-00000-of-00001$")
+SAVED_MARKS = ("dataset_dict.json", "state.json")
+
+
+def spellings_of(split: str) -> list[str]:
+    """The names a split goes by: `dev_matched` is also `validation_matched`."""
+    if split == "dev" or split.startswith("dev_"):
+        return [name + split.removeprefix("dev") for name in DEV_NAMES]
+    return [split]
+
+
+def match_split(split: str, names: Iterable[str], where: str) -> str | None:
+    """The one of `names` that means `split`, or None. Raises HarnessError where several do."""
+    wanted = spellings_of(split)
+    found = [name for name in names if name.casefold() in wanted]
+    if len(found) > 1:
+        raise HarnessError(
+            f"{where}: both {' and '.join(sorted(found))} could be the split '{split}'; keep one"
+        )
+    return found[0] if found else None
+
+
+def split_files(folder: Path, splits: Sequence[str]) -> dict[str, Path]:
+    """The files of `folder` that hold a split each. Raises HarnessError where two files claim one split."""
+    by_stem: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in READERS and path.is_file():
+            by_stem.setdefault(SHARD.sub("", path.stem), []).append(path)
+    found = {}
+    for split in splits:
+        stem = match_split(split, by_stem, str(folder))
+        if stem is None:
+            continue
+        if len(by_stem[stem]) > 1:
+            names = " and ".join(path.name for path in by_stem[stem])
+            raise HarnessError(f"{folder}: both {names} could be the split '{split}'; keep one")
+        found[split] = by_stem[stem][0]
+    return found
+
+
+def read_file(path: Path) -> Table:
+    """One csv, tsv, jsonl, json or parquet file. Raises HarnessError for another kind or a damaged file."""
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(READERS))}")
+    return reader(path)
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether a folder was written by `datasets`' `save_to_disk`."""
+    return any((folder / mark).is_file() for mark in SAVED_MARKS)
+
+
+def read_saved(folder: Path, train: str) -> dict[str, Table]:
+    """The splits of a `save_to_disk` folder, by their names there; a single dataset counts as `train`.
+
+    Raises:
+        HarnessError: `datasets` cannot read the folder.
+    """
+    from datasets import Dataset, load_from_disk
+
+    try:
+        loaded = load_from_disk(str(folder))
+    except Exception as error:
+        raise HarnessError(f"{folder}: datasets cannot read it: {' '.join(str(error).split())}") from None
+    if isinstance(loaded, Dataset):
+        return {train: table_of(loaded, str(folder))}
+    return {str(name): table_of(split, f"{folder} ({name})") for name, split in loaded.items()}
+
+
+def table_of(dataset: Dataset, where: str) -> Table:
+    """A `datasets.Dataset` as a table; its ClassLabel columns bring their names."""
+    from datasets import ClassLabel
+
+    def read_column(name: str) -> Sequence[Any]:
+        return list(dataset[name])
+
+    classes = {
+        name: tuple(feature.names)
+        for name, feature in dataset.features.items()
+        if isinstance(feature, ClassLabel) and feature.names
+    }
+    return Table(where, tuple(dataset.column_names), read_column, range(len(dataset)), classes=classes)

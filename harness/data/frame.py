@@ -1,0 +1,91 @@
+"""What every source delivers: a task's splits in canonical fields, with a fingerprint of what was read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from harness.hashing import canonical_json, hash_json
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a task, by columns of equal length n.
+
+    `fields` maps canonical field names (`text`, `text_pair`, `premise`, …) to n strings. `labels` holds n class
+    ids (classification, nli) or n floats (similarity), and is None where the source has no labels. `oracle` holds
+    the noise-free labels where the source knows them (the embedded world), else None.
+    """
+
+    ids: tuple[str, ...]
+    fields: Mapping[str, tuple[str, ...]]
+    labels: tuple[int, ...] | tuple[float, ...] | None = None
+    oracle: tuple[int, ...] | tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        columns: list[Sequence[object]] = [*self.fields.values()]
+        columns += [column for column in (self.labels, self.oracle) if column is not None]
+        assert all(len(column) == len(self.ids) for column in columns), "columns of unequal length"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def head(self, limit: int | None) -> Split:
+        """The first `limit` examples (all of them where limit is None)."""
+        if limit is None or limit >= len(self):
+            return self
+        return replace(
+            self,
+            ids=self.ids[:limit],
+            fields={name: column[:limit] for name, column in self.fields.items()},
+            labels=None if self.labels is None else self.labels[:limit],
+            oracle=None if self.oracle is None else self.oracle[:limit],
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over ids, fields and labels, row by row in order."""
+        digest = hashlib.sha256()
+        names = sorted(self.fields)
+        columns = [self.fields[name] for name in names]
+        digest.update(canonical_json(names).encode())
+        labels: Sequence[object] = self.labels if self.labels is not None else [None] * len(self)
+        for row in zip(self.ids, labels, *columns, strict=True):
+            digest.update(canonical_json(row).encode())
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task's data as read from one source.
+
+    `source` is `embedded`, `folder` or `hub`; `location` says where exactly (a path, `hub id@revision`, the world's
+    version); `labels` names the classes by id (empty for regression); `notes` are things a reader of the scores should know
+    (rows dropped, a dev split carved from train).
+    """
+
+    task: str
+    source: str
+    location: str
+    splits: Mapping[str, Split]
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def head(self, limit: int | None) -> TaskData:
+        """Every split cut to its first `limit` examples."""
+        return replace(self, splits={name: split.head(limit) for name, split in self.splits.items()})
+
+    def fingerprints(self) -> dict[str, dict[str, object]]:
+        """`{split: {"n": rows, "fingerprint": hex}}`, what a record keeps of the data."""
+        return {
+            name: {"n": len(split), "fingerprint": split.fingerprint, "labelled": split.labels is not None}
+            for name, split in self.splits.items()
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over all splits and the label names."""
+        return hash_json([self.fingerprints(), list(self.labels)])

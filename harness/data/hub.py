@@ -1,0 +1,196 @@
+"""The Hugging Face hub as a source. Without the hub, only what its cache holds of the very same commit."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.data import files
+from harness.data.assemble import Reading
+from harness.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.specs import HubSource, TaskSpec
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+ARROW_FILE = re.compile(r"-(\w+)(?:-\d{5}-of-\d{5})?\.arrow$")
+
+
+def hub_reachable(timeout: float = 5.0) -> str | None:
+    """None where the hub (`HF_ENDPOINT`, else huggingface.co) answers within `timeout` seconds, else why not, in a few words.
+
+    Returns in time whatever hangs: name resolution, the connection, or the answer.
+    """
+    switch = next((name for name in OFFLINE_SWITCHES if _is_on(os.environ.get(name))), None)
+    if switch is not None:
+        return f"{switch} is set"
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    outcome: list[str | None] = []
+    # No timeout of any client covers name resolution, which cannot be interrupted; so it may hang on in a thread.
+    probe = threading.Thread(target=lambda: outcome.append(_probe(endpoint, timeout)), daemon=True)
+    probe.start()
+    probe.join(timeout)
+    return outcome[0] if outcome else f"{endpoint} does not answer within {timeout:g} s"
+
+
+def _is_on(value: str | None) -> bool:
+    return (value or "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _probe(endpoint: str, timeout: float) -> str | None:
+    """Asks through the hub's own client, so that proxies and certificates count as they will when it downloads."""
+    from huggingface_hub.utils import get_session
+
+    try:
+        answer = get_session().head(endpoint, timeout=timeout)
+    except Exception as error:
+        if "timeout" in type(error).__name__.lower():
+            return f"{endpoint} does not answer within {timeout:g} s"
+        return f"{endpoint}: {_one_line(error)}"
+    return f"{endpoint} answers with status {answer.status_code}" if answer.status_code >= 500 else None
+
+
+def state_of_hub(task: TaskSpec) -> object | None:
+    """What determines the data: dataset and commit; None where no commit is pinned. Raises TaskAbsent as `read_hub`."""
+    source = _source(task)
+    if not _is_pinned(source):
+        return None
+    return ["hub", source.path, source.name, source.revision]
+
+
+def read_hub(task: TaskSpec, wanted: Sequence[str]) -> Reading:
+    """The wanted splits from the hub, or from its local cache where that holds the pinned commit.
+
+    Raises:
+        TaskAbsent: the task names no hub dataset.
+        HarnessError: the hub cannot be reached, or has no such dataset, revision, config or split.
+    """
+    source = _source(task)
+    notes: list[str] = []
+    cached = _cached(source)
+    if cached is not None and _is_pinned(source):
+        datasets = _from_cache(cached)
+        commit = cached.name
+    elif (reason := hub_reachable()) is None:
+        datasets, commit = _from_hub(source)
+    elif cached is not None and source.revision is None:
+        datasets = _from_cache(cached)
+        commit = cached.name
+        notes.append(f"the hub cannot be reached ({reason}); read from its cache")
+    else:
+        raise HarnessError(
+            f"the Hugging Face hub cannot be reached ({reason}) and its cache lacks {_name(source)}; "
+            "use --data embedded or --data FOLDER"
+        )
+    if not _is_pinned(source):
+        notes.append(f"the task pins no commit of {source.path}; it was {commit}")
+    location = f"hub {_name(source)}@{commit}"
+    tables = {}
+    for split in wanted:
+        name = source.splits.get(split) or files.match_split(split, datasets, location)
+        if name is None or name not in datasets:
+            raise HarnessError(
+                f"{location}: no split '{name or split}' for task '{task.name}'.{did_you_mean(name or split, datasets)}"
+            )
+        tables[split] = files.table_of(datasets[name], f"{location} ({name})")
+    columns = {**task.fields, **source.columns}
+    return Reading("hub", location, tables, columns, id=source.id, notes=notes)
+
+
+def _source(task: TaskSpec) -> HubSource:
+    if task.sources.hub is None:
+        raise TaskAbsent(f"task '{task.name}' is not on the hub (its sources name no hub dataset)")
+    return task.sources.hub
+
+
+def _is_pinned(source: HubSource) -> bool:
+    return source.revision is not None and COMMIT.fullmatch(source.revision) is not None
+
+
+def _name(source: HubSource) -> str:
+    return f"{source.path}:{source.name}" if source.name else source.path
+
+
+def _cached(source: HubSource) -> Path | None:
+    """The folder in which `datasets` keeps a prepared config of the commit, the latest one where none is pinned."""
+    *owner, dataset = source.path.split("/")
+    commit = source.revision if _is_pinned(source) else "*"
+    found = [
+        folder
+        for base in _cache_root().glob("___".join([*owner, "*"]))
+        if base.name.split("___")[-1].replace("_", "") == dataset.lower().replace("_", "")
+        for folder in base.glob(f"{source.name or '*'}/*/{commit}")
+        if COMMIT.fullmatch(folder.name) and (folder / "dataset_info.json").is_file()
+    ]
+    configs = {folder.parent.parent.name for folder in found}
+    if source.name is None and len(configs) > 1:
+        return None
+    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
+def _cache_root() -> Path:
+    """As `datasets` derives it from the environment; said here again, since importing it takes a second."""
+    general = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{general}/huggingface"
+    root = os.environ.get("HF_DATASETS_CACHE") or f"{home}/datasets"
+    return Path(os.path.expandvars(root)).expanduser()
+
+
+def _from_cache(folder: Path) -> Mapping[str, Dataset]:
+    from datasets import Dataset, concatenate_datasets
+
+    shards: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.arrow")):
+        match = ARROW_FILE.search(path.name)
+        if match and not path.name.startswith("cache-"):
+            shards.setdefault(match[1], []).append(path)
+    try:
+        return {
+            split: concatenate_datasets([Dataset.from_file(str(path)) for path in paths])
+            for split, paths in shards.items()
+        }
+    except Exception as error:
+        raise HarnessError(f"{folder}: the hub's cache is damaged ({_one_line(error)}); remove that folder") from None
+
+
+def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
+    """The splits and the commit they are of."""
+    import datasets
+
+    wanted = f"{_name(source)}@{source.revision or 'main'}"
+    try:
+        with _quiet():
+            # The prefix keeps a folder of the same name in the working directory from taking the dataset's place.
+            loaded = datasets.load_dataset(f"hf://datasets/{source.path}", source.name, revision=source.revision)
+    except Exception as error:
+        raise HarnessError(f"hub dataset {wanted} cannot be loaded: {_one_line(error)}") from None
+    commit = Path(next(iter(loaded.values())).cache_files[0]["filename"]).parent.name
+    # Where its download fails, `datasets` takes any commit from its cache.
+    if _is_pinned(source) and commit != source.revision:
+        raise HarnessError(f"hub dataset {wanted} cannot be loaded: the hub and its cache only have {commit}")
+    return {str(name): split for name, split in loaded.items()}, commit
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "…"

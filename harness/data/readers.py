@@ -1,0 +1,197 @@
+"""Text and parquet files as tables. Every error names the file and, where it has lines, the line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.data.table import Table
+from harness.errors import HarnessError
+
+MALFORMED_SHARE = 0.01
+"""A download may hold this share of rows with missing fields; above it, the file is not what it claims to be."""
+
+
+def read_text(path: Path) -> str:
+    """A file's text without byte order mark. Raises HarnessError with the byte and line that is not UTF-8."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise HarnessError(
+            f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}); convert the file to UTF-8"
+        ) from None
+    if not text.strip():
+        raise HarnessError(f"{path}: the file is empty")
+    return text
+
+
+def _lines(text: str) -> list[str]:
+    """Lines end at LF or CRLF only: `str.splitlines` would also cut at the separators that occur inside sentences."""
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def read_tsv(
+    path: Path,
+    is_header: Callable[[list[str]], bool] = lambda first: True,
+    tolerate: bool = False,
+) -> Table:
+    """A tab-separated file in which a quote is a character like any other.
+
+    The first line names the columns where `is_header` says so; else they are named by position: "0", "1", ….
+    With `tolerate`, rows with the wrong number of fields are left out and counted.
+
+    Raises:
+        HarnessError: not UTF-8, empty, a cut-off last line, a row with the wrong number of fields (without `tolerate`)
+            or more than `MALFORMED_SHARE` of them (with it).
+    """
+    text = read_text(path)
+    lines = _lines(text)
+    first = lines[0].split("\t")
+    header = is_header(first)
+    names = tuple(name.strip() for name in first) if header else tuple(map(str, range(len(first))))
+    start = 1 if header else 0
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    places: list[int] = []
+    malformed: list[int] = []
+    for number, line in enumerate(lines[start:]):
+        if not line:
+            continue
+        row = line.split("\t")
+        while len(row) > len(names) and row[-1] == "":
+            row.pop()
+        place = number + start + 1
+        if len(row) == len(names):
+            rows.append(row)
+            numbers.append(number)
+            places.append(place)
+            continue
+        if len(row) < len(names) and place == len(lines) and not text.endswith("\n"):
+            raise HarnessError(
+                f"{path}:{place}: the last line is cut off ({len(row)} of {len(names)} fields, no line end); "
+                "fetch the file again"
+            )
+        if not tolerate:
+            raise HarnessError(f"{path}:{place}: {len(row)} fields where the first line has {len(names)}")
+        malformed.append(place)
+    if len(malformed) > MALFORMED_SHARE * (len(rows) + len(malformed)):
+        raise HarnessError(
+            f"{path}:{malformed[0]}: {len(malformed)} of {len(rows) + len(malformed)} rows do not have the "
+            f"{len(names)} fields of the first line; the file is damaged or of another layout"
+        )
+    return _of_rows(path, names, rows, numbers, places, dropped=len(malformed))
+
+
+def read_csv(path: Path) -> Table:
+    """A comma-separated file with a header and the usual quoting. Raises HarnessError with the line of a malformed row."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    csv.field_size_limit(1 << 30)
+    names: tuple[str, ...] = ()
+    rows: list[list[str]] = []
+    places: list[int] = []
+    place = 1
+    try:
+        for row in reader:
+            if row and not names:
+                names = tuple(name.strip() for name in row)
+            elif row:
+                if len(row) != len(names):
+                    raise HarnessError(f"{path}:{place}: {len(row)} fields where the header has {len(names)}")
+                rows.append(row)
+                places.append(place)
+            place = reader.line_num + 1
+    except csv.Error as error:
+        raise HarnessError(f"{path}:{place}: not CSV: {error}") from None
+    return _of_rows(path, names, rows, range(len(rows)), places)
+
+
+def read_jsonl(path: Path) -> Table:
+    """One JSON object a line. Raises HarnessError with the line that is none."""
+    records: list[dict[str, Any]] = []
+    places: list[int] = []
+    for place, line in enumerate(_lines(read_text(path)), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise HarnessError(f"{path}:{place}: not JSON: {error}") from None
+        if not isinstance(record, dict):
+            raise HarnessError(f"{path}:{place}: expected an object, found {type(record).__name__}")
+        records.append(record)
+        places.append(place)
+    return _of_records(path, records, places)
+
+
+def read_json(path: Path) -> Table:
+    """A JSON list of objects. Raises HarnessError where the file holds anything else."""
+    try:
+        records = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise HarnessError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise HarnessError(f"{path}: expected a list of objects (one object a line goes into .jsonl)")
+    return _of_records(path, records, None)
+
+
+def read_parquet(path: Path) -> Table:
+    """A parquet file; columns are read when asked for. Raises HarnessError where it is none."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+        count = pyarrow.parquet.read_metadata(path).num_rows
+    except (OSError, pyarrow.ArrowException) as error:
+        raise HarnessError(f"{path}: not a parquet file: {' '.join(str(error).split())}") from None
+
+    def read_column(name: str) -> Sequence[Any]:
+        try:
+            return pyarrow.parquet.read_table(path, columns=[name]).column(0).to_pylist()
+        except (OSError, pyarrow.ArrowException) as error:
+            raise HarnessError(f"{path}: column '{name}': {' '.join(str(error).split())}") from None
+
+    return Table(str(path), tuple(schema.names), read_column, range(count))
+
+
+READERS: dict[str, Callable[[Path], Table]] = {
+    ".jsonl": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".parquet": read_parquet,
+}
+
+
+def _of_rows(
+    path: Path,
+    names: tuple[str, ...],
+    rows: list[list[str]],
+    numbers: Sequence[int],
+    lines: Sequence[int],
+    dropped: int = 0,
+) -> Table:
+    def read_column(name: str) -> Sequence[str]:
+        index = names.index(name)
+        return [row[index] for row in rows]
+
+    return Table(str(path), names, read_column, numbers, lines, dropped=dropped)
+
+
+def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] | None) -> Table:
+    names = tuple(dict.fromkeys(name for record in records for name in record))
+    return Table(
+        str(path), names, lambda name: [record.get(name) for record in records], range(len(records)), lines
+    )

@@ -1,0 +1,84 @@
+"""What every reader delivers: columns by the names the source gives them, and where each row came from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.specs import Columns
+
+
+@dataclass(frozen=True)
+class Table:
+    """One split as its source holds it: n rows, columns read on demand.
+
+    `where` names the file or dataset in errors. `numbers` are the n row numbers in the source, from 0, with gaps where a
+    reader left malformed rows out (`dropped` counts them). `lines` are the n line numbers of a text file, from 1.
+    `classes` names the classes of integer columns whose names the source knows.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    read_column: Callable[[str], Sequence[Any]]
+    numbers: Sequence[int]
+    lines: Sequence[int] | None = None
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def place(self, index: int) -> str:
+        """`file:line` of the row at `index`, or its row number where the source has no lines."""
+        if self.lines is not None:
+            return f"{self.where}:{self.lines[index]}"
+        return f"{self.where}, row {self.numbers[index]}"
+
+    def select(self, indices: Sequence[int]) -> Table:
+        """The rows at `indices`, in that order."""
+        return Table(
+            where=self.where,
+            names=self.names,
+            read_column=lambda name: _at(self.read_column(name), indices),
+            numbers=_at(self.numbers, indices),
+            lines=None if self.lines is None else _at(self.lines, indices),
+            classes=self.classes,
+            dropped=self.dropped,
+        )
+
+
+def _at(values: Sequence[Any], indices: Sequence[int]) -> list[Any]:
+    return [values[index] for index in indices]
+
+
+def alternatives(columns: Columns, name: str) -> list[str]:
+    """The column names a canonical field may have, in the order they are tried."""
+    names = columns[name]
+    return [names] if isinstance(names, str) else names
+
+
+def find_column(columns: Columns, name: str, found: Sequence[str]) -> str | None:
+    """The column of `found` that holds the canonical field `name`, or None."""
+    return next((candidate for candidate in alternatives(columns, name) if candidate in found), None)
+
+
+def require_column(columns: Columns, name: str, table: Table) -> str:
+    """The column that holds `name`. Raises HarnessError listing the columns found, or where it is there twice."""
+    column = find_column(columns, name, table.names)
+    if column is None:
+        raise HarnessError(f"{table.where}: {missing_column(columns, name, table.names)}")
+    if table.names.count(column) > 1:
+        raise HarnessError(f"{table.where}: column '{column}' is there twice; rename or remove one")
+    return column
+
+
+def missing_column(columns: Columns, name: str, found: Sequence[str]) -> str:
+    """Says which column is missing, what it may be called, which are there and which was probably meant."""
+    tried = alternatives(columns, name)
+    close = [match for candidate in tried for match in difflib.get_close_matches(candidate, found, n=1)]
+    called = f" (looked for {', '.join(tried)})" if tried != [name] else ""
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"no column for '{name}'{called}; columns found: {', '.join(found)}.{hint}"

@@ -1,0 +1,35 @@
+"""Errors a user can act on: one line that says what, where and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """A problem with an input. The command line prints its message alone and exits with `exit_code`."""
+
+    exit_code = 2
+
+
+class TaskAbsent(HarnessError):
+    """The data source does not hold this task. A run reports it and goes on."""
+
+
+class DamagedFile(HarnessError):
+    """A stored file does not have the bytes its record names."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the closest known name, else the list of known names; ready to append."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    return f" Known: {', '.join(names)}." if names else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> HarnessError:
+    """The error for a name nobody registered, e.g. `unknown task 'colla'. Did you mean 'cola'?`"""
+    place = f" in {where}" if where else ""
+    return HarnessError(f"unknown {kind} '{name}'{place}.{did_you_mean(name, known)}")

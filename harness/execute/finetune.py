@@ -1,0 +1,77 @@
+"""The finetune cell: fit a recipe to a task's training split."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import metrics
+from harness.execute.inputs import task_data
+from harness.families import FAMILIES
+from harness.models import LEARNERS, FitRequest
+from harness.specs import RecipeSpec, TaskSpec
+from harness.store import Store
+
+CORPUS_SENTENCES = 20_000
+"""Sentences of the embedded corpus a tokenizer is trained on."""
+
+
+def run(
+    spec: Mapping[str, Any], job: Mapping[str, Any], store: Store, folder: Path, report: Callable[[float], None]
+) -> dict[str, Any]:
+    """Fit, write `folder/model`, and return the record's body."""
+    task = TaskSpec.model_validate(job["task"])
+    recipe = RecipeSpec.model_validate(job["recipe"])
+    family = FAMILIES.get(task.family)
+    loaded = task_data(task, job, [*spec["data"]])
+    held_out = held_out_score = None
+    if recipe.training.select == "best":
+        held_out = loaded.splits[task.eval[0]]
+        metric = metrics.get(task.metrics[0])
+        sign = 1 if metric.greater_is_better else -1
+
+        def held_out_score(predictions: Any) -> float:
+            import numpy as np
+
+            assert held_out is not None
+            return sign * metric.score(predictions, np.asarray(held_out.labels))
+
+    (folder / "model").mkdir()
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        fitted = LEARNERS.get(recipe.learner).fit(
+            FitRequest(
+                family=family,
+                labels=loaded.labels,
+                train=loaded.splits[task.train],
+                recipe=recipe,
+                seed=spec["seed"],
+                directory=folder / "model",
+                scratch=Path(scratch),
+                pretrained=Path(job["pretrained"]) if job["pretrained"] else None,
+                held_out=held_out,
+                held_out_score=held_out_score,
+                corpus=_corpus,
+                report=report,
+            )
+        )
+    if held_out is not None and "selection" in fitted:
+        fitted["selection"] |= {
+            "split": task.eval[0],
+            "metric": task.metrics[0],
+            "note": "the epoch was chosen on the split that is scored: the score is optimistic",
+        }
+    facts = job["facts"]
+    return {
+        "task": {"name": task.name, "version": task.version, "family": task.family},
+        "model": {**job["model"], "parameters": fitted.get("parameters")},
+        "data": {"source": facts["source"], "location": facts["location"], "limit": job["limit"], "splits": {task.train: facts["splits"][task.train]}},
+        "fit": fitted,
+    }
+
+
+def _corpus() -> list[str]:
+    from harness.data import embedded
+
+    return list(embedded.corpus(CORPUS_SENTENCES))

@@ -1,0 +1,80 @@
+"""What a learner is: the code behind a recipe, which fits a model to a task and predicts with it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data.frame import Split
+from harness.errors import HarnessError
+from harness.families import Family
+from harness.specs import RecipeSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """Everything a fit may depend on.
+
+    `train` is labelled. `held_out` is the labelled split that picks the best epoch where the recipe asks for it, scored by `held_out_score`
+    (predictions → number, greater is better). `pretrained` is the local folder of the weights to start from. The model is
+    written into the existing, empty folder `directory`; `scratch` is for files nobody keeps. `report` takes the share done, 0..1.
+    """
+
+    family: Family
+    labels: tuple[str, ...]
+    train: Split
+    recipe: RecipeSpec
+    seed: int
+    directory: Path
+    scratch: Path
+    pretrained: Path | None = None
+    held_out: Split | None = None
+    held_out_score: Callable[[np.ndarray], float] | None = None
+    corpus: Callable[[], list[str]] | None = None
+    report: Callable[[float], None] = field(default=lambda share: None)
+
+
+class Learner(ABC):
+    """Fits and predicts. One subclass a module, registered by name; recipes name it as their `learner`.
+
+    `deterministic`: the seed changes nothing, so a run of many seeds fits it once.
+    """
+
+    deterministic = False
+
+    @abstractmethod
+    def code(self) -> list[Path]:
+        """The source files a fitted model depends on; a change in them makes cached fits stale."""
+
+    @abstractmethod
+    def fit(self, request: FitRequest) -> dict[str, Any]:
+        """Fit and write the model to `request.directory`, never as a pickle.
+
+        Returns what a record should say of the fit (JSON-able); the key `parameters` holds the number of parameters.
+        """
+
+    @abstractmethod
+    def predict(self, directory: Path, family: Family, labels: tuple[str, ...], split: Split) -> np.ndarray:
+        """Logits (n, outputs) float32 of the model in `directory`; `family.decode` turns them into predictions."""
+
+    def check(self, recipe: RecipeSpec) -> None:
+        """Raises HarnessError where the recipe lacks what this learner needs, or has what it cannot use."""
+        self._refuse_options(recipe, ())
+
+    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+        """Floating-point operations of a fit to `examples` examples of `words` words in all; None where unknown."""
+        return None
+
+    def _refuse_options(self, recipe: RecipeSpec, known: tuple[str, ...]) -> None:
+        from harness.errors import did_you_mean
+
+        for option in recipe.options:
+            if option not in known:
+                hint = did_you_mean(option, known) if known else " It takes none."
+                raise HarnessError(f"recipe {recipe.name}: learner {recipe.learner} has no option '{option}'.{hint}")

@@ -1,0 +1,254 @@
+"""From a run spec to its cells: what is to be computed, under which content hash, from what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import harness
+from harness import data, metrics
+from harness.errors import HarnessError, TaskAbsent
+from harness.families import FAMILIES
+from harness.hashing import hash_code, hash_json
+from harness.models import LEARNERS
+from harness.pretrained import Weights, find
+from harness.registry import Registry
+from harness.specs import RecipeSpec, RunSpec, SuiteSpec, TaskSpec
+from harness.store import Store
+
+OWN_TASKS = "selected tasks"
+"""The name of the suite of a run that names single tasks."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work.
+
+    `spec` is all the result depends on, by content; `key` is its hash. `job` is what a worker needs to do it: where the inputs
+    are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown.
+    """
+
+    kind: Literal["finetune", "score"]
+    key: str
+    spec: Mapping[str, Any]
+    job: Mapping[str, Any]
+    needs: tuple[str, ...]
+    task: str
+    model: str
+    seed: int
+    split: str | None = None
+    flops: float | None = None
+
+    @property
+    def label(self) -> str:
+        parts = [self.kind, self.task, self.model, f"seed {self.seed}"]
+        return " ".join([*parts, self.split] if self.split and self.split != "dev" else parts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's cells in an order that respects `needs`; tasks the source lacks, with the reason; the suites asked for."""
+
+    cells: tuple[Cell, ...]
+    absent: Mapping[str, str]
+    suites: tuple[SuiteSpec, ...]
+    models: tuple[str, ...] = ()
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
+    """Resolve names, read and fingerprint the data, hash everything.
+
+    Raises:
+        HarnessError: unknown names, bad data, weights that cannot be had, or no task of the run in the data.
+    """
+    suites = _suites(run, registry)
+    tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
+    names = list(dict.fromkeys(run.model or registry.default_recipes()))
+    recipes = {name: _resolved(registry.recipe(name), run) for name in names}
+    weights = {name: find(recipe, store) for name, recipe in recipes.items()}
+    absent: dict[str, str] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    cells: dict[str, Cell] = {}
+    for task in tasks:
+        trained_on = registry.task(task.train_on) if task.train_on else task
+        try:
+            for needed in {trained_on.name: trained_on, task.name: task}.values():
+                if needed.name not in facts:
+                    facts[needed.name] = data_facts(needed, run.data, run.limit, store)
+        except TaskAbsent as error:
+            absent[task.name] = str(error)
+            continue
+        for name, recipe in recipes.items():
+            deterministic = LEARNERS.get(recipe.learner).deterministic
+            for seed in range(1 if deterministic else run.seeds):
+                fit = _finetune(trained_on, recipe, name, weights[name], seed, run, facts[trained_on.name])
+                cells[fit.key] = fit
+                for split in task.eval:
+                    score = _score(task, split, fit, recipe, weights[name], run, facts[task.name])
+                    cells[score.key] = score
+    if absent and not cells:
+        raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")
+    shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
+    return Plan(tuple(cells.values()), absent, tuple(suites), tuple(names), shown)
+
+
+def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
+    suites = [registry.suite(name) for name in dict.fromkeys(run.suite)]
+    if run.task:
+        for name in run.task:
+            registry.task(name)
+        suites.append(SuiteSpec.model_construct(name=OWN_TASKS, version=1, description="", tasks=list(dict.fromkeys(run.task)), average=None))
+    if not suites:
+        raise HarnessError(f"nothing to run: give --suite ({', '.join(registry.suites)}) or --task; `harness list tasks` shows all")
+    return suites
+
+
+def _resolved(recipe: RecipeSpec, run: RunSpec) -> RecipeSpec:
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=run.overrides())})
+
+
+def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store) -> dict[str, Any]:
+    """What the plan must know of a task's data, from the store's cache where the source's state is unchanged.
+
+    Returns `{"source", "location", "labels", "notes", "splits": {split: {"n", "fingerprint", "labelled", "words"}}}`.
+    """
+    state = data.state(task, source)
+    key = hash_json(["data", state, limit, task.train, task.eval, task.train_on])
+    known = store.cached(key) if state else None
+    if isinstance(known, dict):
+        return known
+    loaded = data.load(task, source, limit)
+    splits = loaded.fingerprints()
+    for name, split in loaded.splits.items():
+        splits[name]["words"] = sum(text.count(" ") + 1 for column in split.fields.values() for text in column)
+    facts = {
+        "source": loaded.source,
+        "location": loaded.location,
+        "labels": list(loaded.labels),
+        "notes": list(loaded.notes),
+        "splits": splits,
+    }
+    if state:
+        store.cache(key, facts)
+    return facts
+
+
+def _finetune(
+    task: TaskSpec,
+    recipe: RecipeSpec,
+    name: str,
+    weights: Weights | None,
+    seed: int,
+    run: RunSpec,
+    facts: Mapping[str, Any],
+) -> Cell:
+    train = _split(task, task.train, facts)
+    if not train["labelled"]:
+        raise HarnessError(f"task {task.name}: the split {task.train} has no labels, so nothing can be trained on it")
+    held_out = _split(task, task.eval[0], facts) if recipe.training.select == "best" else None
+    learner = LEARNERS.get(recipe.learner)
+    spec = {
+        "kind": "finetune",
+        "task": _task_identity(task, facts),
+        "data": {task.train: train["fingerprint"]} | ({task.eval[0]: held_out["fingerprint"]} if held_out else {}),
+        "model": _model_identity(recipe, weights),
+        "seed": seed,
+        "code": _code((*learner.code(), FAMILIES.source(task.family))),
+    }
+    if held_out:
+        spec["select_by"] = _metric_versions(task.metrics[:1])
+    job = {
+        "task": task.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json"),
+        "pretrained": str(weights.folder) if weights else None,
+        "model": _model_record(recipe, name, weights, run),
+        "data": run.data,
+        "limit": run.limit,
+        "facts": dict(facts),
+    }
+    flops = learner.estimate(recipe, weights.folder if weights else None, train["n"], train["words"])
+    return Cell("finetune", hash_json(spec), spec, job, (), task.name, name, seed, None, flops)
+
+
+def _score(
+    task: TaskSpec,
+    split: str,
+    fit: Cell,
+    recipe: RecipeSpec,
+    weights: Weights | None,
+    run: RunSpec,
+    facts: Mapping[str, Any],
+) -> Cell:
+    scored = _split(task, split, facts)
+    if facts["labels"] != fit.spec["task"]["labels"]:
+        raise HarnessError(
+            f"task {task.name} is scored with the model of {fit.task}, but their labels differ: {facts['labels']} and "
+            f"{fit.spec['task']['labels']}"
+        )
+    package = Path(harness.__file__).parent
+    spec = {
+        "kind": "score",
+        "task": _task_identity(task, facts),
+        "split": split,
+        "data": {split: scored["fingerprint"]},
+        "model": fit.key,
+        "metrics": _metric_versions(task.metrics),
+        "code": _code((package / "stats" / "bootstrap.py", package / "execute" / "score.py", FAMILIES.source(task.family))),
+    }
+    job = {
+        "task": task.model_dump(mode="json"),
+        "split": split,
+        "learner": recipe.learner,
+        "model": fit.job["model"],
+        "data": run.data,
+        "limit": run.limit,
+        "facts": dict(facts),
+    }
+    cost = LEARNERS.get(recipe.learner).estimate(recipe, weights.folder if weights else None, scored["n"], scored["words"])
+    flops = None if cost is None else cost / (3 * recipe.training.epochs)
+    return Cell("score", hash_json(spec), spec, job, (fit.key,), task.name, fit.model, fit.seed, split, flops)
+
+
+def _split(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return facts["splits"][name]
+    except KeyError:
+        raise HarnessError(f"task {task.name}: {facts['location']} has no split {name}, only {', '.join(facts['splits'])}") from None
+
+
+def _task_identity(task: TaskSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": task.name, "version": task.version, "family": task.family, "labels": facts["labels"]}
+
+
+def _model_identity(recipe: RecipeSpec, weights: Weights | None) -> dict[str, Any]:
+    """What a recipe computes, without what it is called."""
+    identity = recipe.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
+    if recipe.tokenizer is not None and recipe.tokenizer.corpus == "embedded":
+        identity["corpus"] = _code((Path(data.__file__).parent / "embedded",))
+    return identity | {"weights": weights.fingerprint if weights else None}
+
+
+def _model_record(recipe: RecipeSpec, name: str, weights: Weights | None, run: RunSpec) -> dict[str, Any]:
+    """How a record names its model. `id` tells apart what must not be averaged; it knows no seed."""
+    return {
+        "name": name,
+        "id": hash_json([recipe.name, _model_identity(recipe, weights)]),
+        "learner": recipe.learner,
+        "overrides": run.overrides() if not LEARNERS.get(recipe.learner).deterministic else {},
+        "pretrained": recipe.pretrained,
+        "revision": recipe.revision,
+        "weights": weights.fingerprint if weights else None,
+    }
+
+
+def _metric_versions(names: Sequence[str]) -> dict[str, str]:
+    return {name: metrics.code_version(name) for name in names}
+
+
+@cache
+def _code(paths: tuple[Path, ...]) -> str:
+    return hash_code(paths)

@@ -1,0 +1,87 @@
+"""Pretrained weights: found locally or on the hub, refused as pickles, fingerprinted by their bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.hashing import hash_file, hash_json
+from harness.specs import RecipeSpec
+from harness.store import Store
+
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
+"""Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A local folder of a pretrained model, and the hash of what is in it."""
+
+    folder: Path
+    fingerprint: str
+
+
+def find(recipe: RecipeSpec, store: Store) -> Weights | None:
+    """The weights a recipe starts from; None where it trains from scratch.
+
+    Raises:
+        HarnessError: nothing there, no safetensors in it, or the hub can't be reached (said within ten seconds).
+    """
+    if recipe.pretrained is None:
+        return None
+    local = Path(recipe.pretrained).expanduser()
+    folder = local if local.is_dir() else _from_hub(recipe.pretrained, recipe.revision)
+    if not (folder / "config.json").exists():
+        raise HarnessError(f"model {recipe.pretrained}: no config.json in {folder}; it must be a save_pretrained folder")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern)]
+        found = f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
+        raise HarnessError(f"model {recipe.pretrained}: found {found}; save it again with safetensors (save_pretrained does)")
+    return Weights(folder, _fingerprint(folder, store))
+
+
+def _fingerprint(folder: Path, store: Store) -> str:
+    """Of the bytes of weights, config and tokenizer; found again from the files' sizes and times where those are unchanged."""
+    files = sorted({path for pattern in WANTED for path in folder.glob(pattern)})
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    key = hash_json(["weights", str(folder.resolve()), stats])
+    known = store.cached(key)
+    if isinstance(known, str):
+        return known
+    fingerprint = hash_json([(path.name, hash_file(path)) for path in files])
+    store.cache(key, fingerprint)
+    return fingerprint
+
+
+def _from_hub(name: str, revision: str | None) -> Path:
+    from harness import data
+
+    if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise HarnessError(f"model '{name}': no such folder; give a save_pretrained folder or a hub id")
+    cached = _snapshot(name, revision, local_only=True)
+    if cached is not None:
+        return cached
+    reason = data.hub_reachable()
+    if reason is not None:
+        raise HarnessError(f"model {name}: the Hugging Face hub can't be reached ({reason}) and it is not in the local cache; give a local save_pretrained folder")
+    fetched = _snapshot(name, revision, local_only=False)
+    assert fetched is not None
+    return fetched
+
+
+def _snapshot(name: str, revision: str | None, local_only: bool) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(WANTED), local_files_only=local_only))
+    except HFValidationError as error:
+        raise HarnessError(f"model '{name}' is no valid hub id: {' '.join(str(error).split())}") from None
+    except LocalEntryNotFoundError as error:
+        if local_only:
+            return None
+        raise HarnessError(f"model {name}: could not be fetched from the hub: {' '.join(str(error).split())}") from None
+    except HfHubHTTPError as error:
+        raise HarnessError(f"model {name}: the hub refuses it: {' '.join(str(error).split())[:200]}") from None

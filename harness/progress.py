@@ -1,0 +1,108 @@
+"""Progress of a run on stderr: one line a finished cell, and in a terminal a bar below them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from harness.plan import Cell
+
+if TYPE_CHECKING:
+    from harness.execute.pool import Event
+
+OVERHEAD_FLOPS = 5e9
+"""What a cell costs besides its arithmetic, in the same currency: loading, saving, scoring."""
+UNKNOWN_FLOPS = 1e12
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """Listens to a pool's events. Quiet: says nothing but failures."""
+
+    def __init__(self, cells: Sequence[Cell], quiet: bool = False) -> None:
+        self._costs = {cell.key: cost(cell) for cell in cells}
+        self._shares: dict[str, float] = {}
+        self._finished = 0
+        self._quiet = quiet
+        self._started = time.monotonic()
+        self._live: Any = None
+        self._running: dict[str, str] = {}
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty() and not self._quiet:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), transient=True, refresh_per_second=4)
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._live is not None:
+            self._live.__exit__(None, None, None)
+            self._live = None
+
+    def __call__(self, event: Event) -> None:
+        key = event.cell.key
+        if event.kind == "started":
+            self._running[key] = event.cell.label
+        elif event.kind == "progress":
+            self._shares[key] = event.share
+        else:
+            self._running.pop(key, None)
+            self._shares[key] = 1.0
+            self._finished += 1
+            if not self._quiet or event.kind in ("failed", "skipped"):
+                self._print(self._line(event))
+        self._refresh()
+
+    def _line(self, event: Event) -> str:
+        count = f"[{self._finished:>{len(str(len(self._costs)))}}/{len(self._costs)}]"
+        if event.kind == "failed":
+            return f"{count} {event.cell.label}: FAILED: {event.cause}"
+        if event.kind == "skipped":
+            return f"{count} {event.cell.label}: skipped, {event.cause}"
+        found = " (another run computed it)" if event.kind == "cached" else ""
+        scores = "".join(f" {name} {value:.3f}" for name, value in event.summary.get("scores", {}).items())
+        eta = self._eta()
+        return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{found}{f' (eta {eta})' if eta else ''}"
+
+    def _eta(self) -> str:
+        share = self._share()
+        if not 0 < share < 1:
+            return ""
+        return clock((time.monotonic() - self._started) * (1 - share) / share)
+
+    def _share(self) -> float:
+        total = sum(self._costs.values())
+        return sum(self._costs.get(key, 0.0) * share for key, share in self._shares.items()) / total if total else 1.0
+
+    def _print(self, line: str) -> None:
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def _refresh(self) -> None:
+        if self._live is None:
+            return
+        from rich.text import Text
+
+        done = round(30 * self._share())
+        bar = "━" * done + "─" * (30 - done)
+        running = ", ".join(f"{label} {100 * self._shares.get(key, 0):.0f} %" for key, label in self._running.items())
+        self._live.update(Text(f"{bar} {self._finished}/{len(self._costs)} eta {self._eta() or '?'}  {running}", overflow="ellipsis", no_wrap=True))
+
+
+def cost(cell: Cell) -> float:
+    """A cell's estimated cost in floating-point operations, its overhead included."""
+    return (UNKNOWN_FLOPS if cell.flops is None else cell.flops) + OVERHEAD_FLOPS
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03` or `2:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,252 @@
+"""The data classes at the edges: task, suite, recipe and run, as their YAML files give them. Strict: unknown keys are errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import HarnessError, did_you_mean
+from harness.strict_yaml import load_mapping
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Columns = dict[str, str | list[str]]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class FolderSource(Strict):
+    """Where a task lies in a download folder: `folder` below the root, one file a split.
+
+    `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false. A field left out
+    takes the task's own `fields`. `files` lists, per split, the file names tried in order.
+    """
+
+    folder: str
+    files: dict[str, str | list[str]] = {}
+    columns: Columns = {}
+    header: bool = True
+    id: str | None = None
+
+
+class HubSource(Strict):
+    """A dataset on the Hugging Face hub: `path:name@revision` in short form; the revision pins what is read."""
+
+    path: str
+    name: str | None = None
+    revision: str | None = None
+    splits: dict[str, str] = {}
+    columns: Columns = {}
+    id: str | None = None
+
+
+class EmbeddedSource(Strict):
+    """A shape of the embedded world."""
+
+    shape: str
+
+
+def _folder(value: Any) -> Any:
+    return {"folder": value} if isinstance(value, str) else value
+
+
+def _hub(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    rest, _, revision = value.partition("@")
+    path, _, name = rest.partition(":")
+    return {"path": path, "name": name or None, "revision": revision or None}
+
+
+def _embedded(value: Any) -> Any:
+    return {"shape": value} if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Sources(Strict):
+    """Where a task's data comes from, by kind of source. A kind left out means the task is absent there."""
+
+    glue: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
+    hub: Annotated[HubSource | None, BeforeValidator(_hub)] = None
+    embedded: Annotated[EmbeddedSource | None, BeforeValidator(_embedded)] = None
+
+
+class TaskSpec(Strict):
+    """What is learned and scored. One YAML file in `tasks/`.
+
+    `fields` maps the family's canonical fields (and `label`) to column names; a list gives alternatives, tried in order.
+    `labels` names the classes by id; left out, they are inferred from the training split in sorted order. `label_aliases`
+    maps other spellings found in sources to those names. `train_on` names the task whose model is scored here (a diagnostic
+    set has no training data of its own). `train` and `eval` name splits.
+    """
+
+    name: Name
+    version: int = Field(default=1, ge=1)
+    family: Name
+    description: str = ""
+    fields: Columns
+    labels: list[str] | None = None
+    label_aliases: dict[str, str] = {}
+    label_range: tuple[float, float] | None = None
+    sources: Sources = Sources()
+    train: str = "train"
+    eval: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["dev"]
+    train_on: Name | None = None
+    metrics: list[Name] = Field(min_length=1)
+    prompt: str | None = None
+
+    @model_validator(mode="after")
+    def _labels_are_consistent(self) -> TaskSpec:
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels: a name is given twice")
+        for alias, label in self.label_aliases.items():
+            if self.labels is None or label not in self.labels:
+                raise ValueError(f"label_aliases: '{alias}' stands for '{label}', which is not in labels")
+        if len(set(self.metrics)) != len(self.metrics):
+            raise ValueError("metrics: a name is given twice")
+        return self
+
+
+class SuiteSpec(Strict):
+    """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the others are diagnostics."""
+
+    name: Name
+    version: int = Field(default=1, ge=1)
+    description: str = ""
+    tasks: list[Name] = Field(min_length=1)
+    average: list[Name] | None = None
+
+    @model_validator(mode="after")
+    def _average_is_of_its_tasks(self) -> SuiteSpec:
+        if len(set(self.tasks)) != len(self.tasks):
+            raise ValueError("tasks: a name is given twice")
+        strangers = set(self.average or []) - set(self.tasks)
+        if strangers:
+            raise ValueError(f"average: not among tasks: {', '.join(sorted(strangers))}")
+        return self
+
+    @property
+    def averaged(self) -> list[str]:
+        return list(self.average if self.average is not None else self.tasks)
+
+
+class TrainingSpec(Strict):
+    """How a model is fine-tuned. Overrides on the command line replace single values.
+
+    `batch_size` is the number of examples an optimizer step sees on average: batches are filled to a token budget of
+    `batch_size` times the mean length, so that short examples share a batch and long ones do not pay for padding.
+    """
+
+    epochs: float = Field(default=3.0, gt=0, le=1000)
+    batch_size: int = Field(default=32, ge=1, le=65536)
+    learning_rate: float = Field(default=2e-5, gt=0, le=10)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    warmup_ratio: float = Field(default=0.06, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    max_length: int = Field(default=128, ge=4, le=32768)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    select: Literal["last", "best"] = "last"
+
+
+class TokenizerSpec(Strict):
+    """A tokenizer to train: `wordpiece` over the task's own training text or the embedded corpus."""
+
+    kind: Literal["wordpiece"] = "wordpiece"
+    vocab_size: int = Field(default=8000, ge=64, le=1_000_000)
+    lowercase: bool = True
+    corpus: Literal["task", "embedded"] = "task"
+
+
+class RecipeSpec(Strict):
+    """A model one can ask for by name. One YAML file in `baselines/`.
+
+    `learner` names the code that fits and predicts (`majority`, `tfidf`, `transformer`, or a plug-in's). For `transformer`,
+    either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a `transformers` config:
+    `model_type` and its arguments) and `tokenizer` for a model trained from scratch. `options` goes to the learner as it is.
+    `default` puts the recipe in a run that names no model.
+    """
+
+    name: Name
+    version: int = Field(default=1, ge=1)
+    description: str = ""
+    learner: Name
+    pretrained: str | None = None
+    revision: str | None = None
+    config: dict[str, Any] | None = None
+    tokenizer: TokenizerSpec | None = None
+    training: TrainingSpec = TrainingSpec()
+    options: dict[str, Any] = {}
+    default: bool = False
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> RecipeSpec:
+        if self.pretrained and self.config:
+            raise ValueError("give either pretrained or config, not both")
+        if self.config is not None and "model_type" not in self.config:
+            raise ValueError("config: model_type is missing (e.g. bert)")
+        if self.config is not None and self.tokenizer is None:
+            raise ValueError("config: a model built from scratch needs a tokenizer section")
+        if self.revision and not self.pretrained:
+            raise ValueError("revision goes with pretrained")
+        return self
+
+
+class RunSpec(Strict):
+    """What one `harness run` is asked for: the flags, or the keys of `--config run.yaml`."""
+
+    suite: Annotated[list[Name], BeforeValidator(_listed)] = []
+    task: Annotated[list[Name], BeforeValidator(_listed)] = []
+    model: Annotated[list[str], BeforeValidator(_listed)] = []
+    data: str = "embedded"
+    seeds: int = Field(default=1, ge=1, le=1000)
+    limit: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0, le=1000)
+    batch_size: int | None = Field(default=None, ge=1, le=65536)
+    learning_rate: float | None = Field(default=None, gt=0, le=10)
+    select: Literal["last", "best"] | None = None
+    out: str = "results"
+    workers: int | None = Field(default=None, ge=1, le=1024)
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    include: Annotated[list[str], BeforeValidator(_listed)] = []
+
+    def overrides(self) -> dict[str, Any]:
+        """The training values given for this run, by the names of `TrainingSpec`."""
+        names = ("epochs", "batch_size", "learning_rate", "select")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+SpecT = TypeVar("SpecT", bound=Strict)
+
+
+def parse(kind: type[SpecT], values: dict[str, Any], where: str) -> SpecT:
+    """Validate `values`, turning pydantic's report into one line that names the place and the key.
+
+    Raises:
+        HarnessError: an unknown or missing key, or a value of the wrong type or outside its range.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            hint = did_you_mean(str(first["loc"][-1]), kind.model_fields) if len(first["loc"]) == 1 else ""
+            raise HarnessError(f"{where}: unknown key '{key}'.{hint}") from None
+        if first["type"] == "missing":
+            raise HarnessError(f"{where}: key '{key}' is missing") from None
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+        place = f"{key}: " if key else ""
+        raise HarnessError(f"{where}: {place}{message[0].lower()}{message[1:]}{given}") from None
+
+
+def load_spec(kind: type[SpecT], path: Path) -> SpecT:
+    """Read one spec file. Raises HarnessError as `parse` and `load_mapping` do."""
+    return parse(kind, load_mapping(path), str(path))

@@ -1,0 +1,90 @@
+"""Batches of like lengths under a token budget, and their padding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+LENGTH_JITTER = 0.05
+"""Each epoch sorts by length × (1 ± this), so that neighbours in length meet in new batches every time."""
+
+
+class TokenBudgetBatches:
+    """A batch sampler for training: each epoch every example once, in batches of like length and equal token count.
+
+    Yields lists of indices. Every epoch has exactly ceil(n / batch_size) batches, so that the optimizer takes as many steps as
+    with batches of `batch_size` random examples; what is equal between batches is the number of tokens, not of examples. Batches come in random
+    order. Deterministic in (seed, epoch); an epoch is one pass of `iter`, or `set_epoch` sets it.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, multiple_of: int = 1) -> None:
+        self.lengths = np.asarray(lengths, dtype=np.float64)
+        self.batch_size = batch_size
+        self.drop_last = False
+        self.multiple_of = multiple_of
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        batches = math.ceil(len(self.lengths) / self.batch_size)
+        rounded = math.ceil(batches / self.multiple_of) * self.multiple_of
+        return rounded if rounded <= len(self.lengths) else batches
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng([self.seed, self.epoch])
+        self.epoch += 1
+        order = np.argsort(self.lengths * random.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(self.lengths)), kind="stable")
+        batches = np.split(order, _equal_cuts(self.lengths[order], len(self)))
+        for index in random.permutation(len(batches)):
+            yield batches[index].tolist()
+
+
+def _equal_cuts(lengths: np.ndarray, parts: int) -> np.ndarray:
+    """Positions that cut `lengths` into `parts` runs of about equal sum, none of them empty."""
+    reached = np.cumsum(lengths)
+    wanted = reached[-1] * np.arange(1, parts) / parts
+    cuts = np.searchsorted(reached, wanted, side="left") + 1
+    steps = np.arange(parts - 1)
+    cuts = np.maximum.accumulate(cuts - steps) + steps
+    return np.minimum(cuts, len(lengths) - parts + 1 + steps)
+
+
+def scoring_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
+    """Indices in order of length, longest first, cut so that no padded batch holds more than `token_budget` tokens.
+
+    Longest first: if memory does not suffice, the first batch says so.
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
+    start = 0
+    while start < len(order):
+        size = max(1, token_budget // max(1, lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+def pad(rows: Sequence[Mapping[str, Sequence[int]]], padding: Mapping[str, int], multiple: int = 1) -> dict[str, torch.Tensor]:
+    """Right-pad rows of token ids to the longest: `{input name: (b, length) int64}`.
+
+    `padding` gives the fill value by input name; `multiple` rounds the length up (8 suits tensor cores).
+    """
+    import torch
+
+    longest = max(len(row["input_ids"]) for row in rows)
+    length = math.ceil(longest / multiple) * multiple
+    batch: dict[str, Any] = {}
+    for name, fill in padding.items():
+        filled = np.full((len(rows), length), fill, dtype=np.int64)
+        for index, row in enumerate(rows):
+            values = row[name]
+            filled[index, : len(values)] = values
+        batch[name] = torch.from_numpy(filled)
+    return batch

@@ -1,0 +1,75 @@
+"""Settings every test needs before torch is imported, and what several test modules share."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", TOKENIZERS_PARALLELISM="false")
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+Harness = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def machine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One calibration for the whole session, and none of the user's."""
+    return tmp_path_factory.mktemp("machine-cache")
+
+
+@pytest.fixture
+def harness(machine_cache: Path, tmp_path: Path) -> Harness:
+    """Run the command line in a fresh process, in an empty folder: `harness("run", "--suite", "mini", code=0)`."""
+
+    def call(*arguments: str, code: int | None = 0, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "HARNESS_CACHE": str(machine_cache), "COLUMNS": "200", "NO_COLOR": "1", **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if code is not None:
+            assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real public data beside the checkout; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real data not found in {SHARED}")
+    return SHARED
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """A folder of two small csv splits that anybody could have: texts and labels."""
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    good, bad = ["great", "lovely", "fine", "superb"], ["awful", "boring", "poor", "dreadful"]
+    things = ["film", "book", "meal", "song", "play", "hotel", "game", "show"]
+    for split, take in (("train", slice(0, 6)), ("dev", slice(6, 8))):
+        rows = ["text,label"]
+        for thing in things[take]:
+            rows += [f"a {word} {thing},good" for word in good] + [f"a {word} {thing},bad" for word in bad]
+        (folder / f"{split}.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def read_json(text: str) -> dict:
+    """The JSON document a command printed."""
+    return json.loads(text)

@@ -1,0 +1,220 @@
+"""The hub: a real download from a local mirror, its cache, and failing in one line in time."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.data import hub_reachable, load, state
+from harness.data.hub import OFFLINE_SWITCHES
+from harness.errors import TaskAbsent
+from harness.specs import TaskSpec
+
+ROOT = Path(__file__).parents[2]
+COMMIT = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+
+LOAD = """
+import json, sys, time
+from pathlib import Path
+from harness.data import load
+from harness.errors import HarnessError
+from harness.specs import TaskSpec, load_spec, parse
+started = time.perf_counter()
+task = load_spec(TaskSpec, Path(sys.argv[1]))
+hub = {**task.sources.hub.model_dump(), **json.loads(sys.argv[2])}
+task = parse(TaskSpec, {**task.model_dump(), "sources": {"hub": hub}}, "test")
+try:
+    data = load(task, "hub")
+except HarnessError as error:
+else:
+    splits = {name: [split.ids, dict(split.fields), split.labels] for name, split in data.splits.items()}
+"""
+
+
+@pytest.fixture
+def load_in_process(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Load a shipped task from the hub at `endpoint` in a fresh process: the endpoint is read at import."""
+
+    def call(task: str, endpoint: str, hub: dict[str, Any] | None = None, **environment: str) -> dict[str, Any]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
+        done = subprocess.run(
+            [sys.executable, "-c", LOAD, str(ROOT / "tasks" / f"{task}.yaml"), json.dumps(hub or {})],
+            env={
+                **inherited,
+                "PYTHONPATH": str(ROOT),
+                "HF_HOME": str(tmp_path / "hf"),
+                "HF_ENDPOINT": endpoint,
+                "HF_HUB_DISABLE_TELEMETRY": "1",
+                **environment,
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return call
+
+
+def glue_files() -> dict[str, bytes]:
+    """Four parquet files in the layout of the hub's GLUE, its card included."""
+    import datasets
+
+    def parquet(columns: dict[str, list[Any]], names: list[str]) -> bytes:
+        features = {name: datasets.Value("string") for name in columns}
+        features.update(label=datasets.ClassLabel(names=names), idx=datasets.Value("int32"))
+        columns = {**columns, "idx": list(range(len(columns["label"])))}
+        buffer = io.BytesIO()
+        datasets.Dataset.from_dict(columns, features=datasets.Features(features)).to_parquet(buffer)
+        return buffer.getvalue()
+
+    judged = ["unacceptable", "acceptable"]
+    nli = ["entailment", "neutral", "contradiction"]
+    files = {}
+    for split, sentences, labels in [
+        ("train", ["They drank.", "Drank they the.", 'She said "so".'], [1, 0, 1]),
+        ("validation", ["Who left?", "Left who the?"], [1, 0]),
+        ("test", ["Nobody knows."], [-1]),
+    ]:
+        content = parquet({"sentence": sentences, "label": labels}, judged)
+        files[f"cola/{split}-00000-of-00001.parquet"] = content
+    for split in ("train", "validation_matched", "validation_mismatched"):
+        columns = {"premise": [f"{split} p"], "hypothesis": [f"{split} h"], "label": [2]}
+        files[f"mnli/{split}-00000-of-00001.parquet"] = parquet(columns, nli)
+    card = ["---", "configs:"]
+    for config in ("cola", "mnli"):
+        card += [f"- config_name: {config}", "  data_files:"]
+        for name in files:
+            if name.startswith(config):
+                split = name.removeprefix(f"{config}/").split("-")[0]
+                card += [f"  - split: {split}", f"    path: {config}/{split}-*"]
+    files["README.md"] = "\n".join([*card, "---", "# GLUE", ""]).encode()
+    return files
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """Accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in OFFLINE_SWITCHES:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.slow
+def test_a_task_is_read_from_a_hub_and_then_from_its_cache(
+    hub_mirror: Callable[..., Any], load_in_process: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    mirror = hub_mirror("nyu-mll/glue", COMMIT, glue_files())
+    # A folder of the dataset's name in the working directory must not be taken for it.
+    (tmp_path / "nyu-mll" / "glue").mkdir(parents=True)
+    (tmp_path / "nyu-mll" / "glue" / "train.csv").write_text("sentence,label\nwrong,0\n")
+
+    cola = load_in_process("cola", mirror.url)
+    assert cola.get("error") is None
+    assert cola["location"] == f"hub nyu-mll/glue:cola@{COMMIT}"
+    assert cola["labels"] == ["unacceptable", "acceptable"]
+    assert cola["splits"]["train"] == [
+        ["train-0", "train-1", "train-2"],
+        {"text": ["They drank.", "Drank they the.", 'She said "so".']},
+        [1, 0, 1],
+    ]
+    assert cola["splits"]["dev"][2] == [1, 0]
+
+    mnli = load_in_process("mnli", mirror.url)
+    assert mnli["splits"]["dev_mismatched"][1] == {
+        "premise": ["validation_mismatched p"],
+        "hypothesis": ["validation_mismatched h"],
+    }
+
+    asked = len(mirror.requests)
+    assert load_in_process("cola", mirror.url, HF_HUB_OFFLINE="1") == cola
+    assert load_in_process("cola", "http://127.0.0.1:9") == cola
+    assert len(mirror.requests) == asked
+
+    other = load_in_process("cola", mirror.url, {"revision": "f" * 40})
+    assert "Revision" in other["error"] or "revision" in other["error"]
+    assert "\n" not in other["error"]
+    config = load_in_process("cola", mirror.url, {"name": "colla"})
+    assert "colla" in config["error"]
+    assert "\n" not in config["error"]
+    absent = load_in_process("cola", mirror.url, {"path": "nyu-mll/glu"})
+    assert "doesn't exist" in absent["error"]
+
+    unpinned = load_in_process("cola", mirror.url, {"revision": None})
+    assert unpinned["notes"] == [f"the task pins no commit of nyu-mll/glue; it was {COMMIT}"]
+    kept = load_in_process("cola", "http://127.0.0.1:9", {"revision": None})
+    assert kept["splits"] == cola["splits"]
+    assert "the hub cannot be reached" in kept["notes"][0]
+
+
+def test_an_unreachable_hub_is_one_line_with_the_other_sources(
+    load_in_process: Callable[..., dict[str, Any]],
+) -> None:
+    refused = load_in_process("cola", "http://127.0.0.1:9")
+    assert "cannot be reached" in refused["error"]
+    assert "refused" in refused["error"]
+    assert "--data embedded" in refused["error"]
+    assert "--data FOLDER" in refused["error"]
+    assert "\n" not in refused["error"]
+    assert refused["seconds"] < 10
+
+
+def test_a_hub_that_never_answers_is_given_up_in_time(
+    load_in_process: Callable[..., dict[str, Any]], silent_server: str
+) -> None:
+    hanging = load_in_process("cola", silent_server)
+    assert "does not answer within 5 s" in hanging["error"]
+    assert hanging["seconds"] < 10
+
+
+def test_offline_without_a_cache_names_the_switch(load_in_process: Callable[..., dict[str, Any]]) -> None:
+    offline = load_in_process("cola", "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
+    assert "HF_HUB_OFFLINE is set" in offline["error"]
+
+
+def test_name_resolution_that_hangs_is_given_up_in_time(online: pytest.MonkeyPatch) -> None:
+    online.setenv("HF_ENDPOINT", "http://hub.invalid")
+    online.setattr(socket, "getaddrinfo", lambda *a, **k: time.sleep(3) or [])
+    started = time.perf_counter()
+    assert "does not answer within 0.3 s" in (hub_reachable(timeout=0.3) or "")
+    assert time.perf_counter() - started < 2
+
+
+def test_a_hub_that_answers_is_reachable(
+    online: pytest.MonkeyPatch, hub_mirror: Callable[..., Any]
+) -> None:
+    online.setenv("HF_ENDPOINT", hub_mirror("a/b", COMMIT, {}).url)
+    assert hub_reachable() is None
+
+
+def test_only_a_pinned_commit_has_a_state(
+    shipped: Callable[[str], TaskSpec], task: Callable[..., TaskSpec]
+) -> None:
+    assert state(shipped("cola"), "hub") != state(shipped("sst2"), "hub") != ""
+    assert state(task(sources={"hub": "a/b"}), "hub") == ""
+    assert state(task(sources={"hub": "a/b@main"}), "hub") == ""
+
+
+def test_a_task_without_a_hub_dataset_is_absent_there(shipped: Callable[[str], TaskSpec]) -> None:
+    with pytest.raises(TaskAbsent, match="text-classification"):
+        load(shipped("text-classification"), "hub")
+    with pytest.raises(TaskAbsent):
+        state(shipped("sick"), "hub")

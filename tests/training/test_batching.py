@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.training.batching import TokenBudgetBatches, pad, scoring_batches
+
+LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LENGTHS, st.integers(1, 64), st.integers(1, 4))
+def test_an_epoch_has_every_example_once_and_the_announced_number_of_batches(lengths, batch_size, processes):
+    sampler = TokenBudgetBatches(lengths, batch_size, seed=1, multiple_of=processes)
+    for _ in range(2):
+        batches = list(sampler)
+        assert len(batches) == len(sampler)
+        assert all(batches)
+        assert sorted(sum(batches, [])) == list(range(len(lengths)))
+    if len(lengths) >= processes * -(-len(lengths) // batch_size):
+        assert len(sampler) % processes == 0
+
+
+def test_batches_hold_like_lengths_and_about_equal_tokens():
+    lengths = np.random.default_rng(0).integers(3, 60, 4000)
+    batches = list(TokenBudgetBatches(lengths, 32, seed=0))
+    padded = sum(lengths[batch].max() * len(batch) for batch in batches)
+    assert padded < 1.10 * lengths.sum()
+    tokens = [lengths[batch].sum() for batch in batches]
+    assert max(tokens) < 1.2 * np.mean(tokens)
+
+
+def test_epochs_differ_and_a_seed_repeats_them():
+    lengths = list(range(5, 100))
+    first, again = TokenBudgetBatches(lengths, 8, seed=3), TokenBudgetBatches(lengths, 8, seed=3)
+    epochs = [list(first), list(first)]
+    assert epochs[0] != epochs[1]
+    assert [list(again), list(again)] == epochs
+    again.set_epoch(1)
+    assert list(again) == epochs[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(LENGTHS, st.integers(1, 2000))
+def test_scoring_batches_keep_the_budget_and_lose_nothing(lengths, budget):
+    batches = list(scoring_batches(lengths, budget))
+    assert sorted(sum(batches, [])) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or max(lengths[index] for index in batch) * len(batch) <= budget
+
+
+def test_scoring_starts_with_the_longest_so_that_memory_fails_first():
+    assert next(scoring_batches([3, 9, 4], 9)) == [1]
+
+
+def test_padding_fills_each_input_with_its_own_value_to_a_multiple():
+    rows = [{"input_ids": [5, 6, 7], "attention_mask": [1, 1, 1]}, {"input_ids": [8], "attention_mask": [1]}]
+    batch = pad(rows, {"input_ids": 99, "attention_mask": 0}, multiple=4)
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 99], [8, 99, 99, 99]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("lengths", [[1], [1, 1, 1, 1, 1000], [1000] + [1] * 50])
+def test_lopsided_lengths_still_fill_every_batch(lengths):
+    assert all(list(TokenBudgetBatches(lengths, 2, seed=0)))
