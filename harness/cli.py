@@ -79,16 +79,20 @@ def _complete(kind: str, incomplete: str) -> Iterable[str]:
     return [name for name in getattr(load_registry(), kind) if name.startswith(incomplete)]
 
 
-Out = Annotated[Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")]  # noqa: UP045
+Out = Annotated[Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")]
 Include = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option("--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."),
+    Optional[list[str]],
+    typer.Option(
+        "--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 
 
 @app.callback(invoke_without_command=True)
-def _global(version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
+def _global(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
     if version:
         print(f"nlp-harness {__version__}")
         raise typer.Exit
@@ -97,61 +101,66 @@ def _global(version: Annotated[bool, typer.Option("--version", help="Print the v
 @app.command()
 def run(
     suite: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        Optional[list[str]],
         typer.Option("--suite", help="A suite of tasks, e.g. glue. Repeatable.", autocompletion=_complete_suites),
     ] = None,
     task: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        Optional[list[str]],
         typer.Option("--task", help="A single task. Repeatable.", autocompletion=_complete_tasks),
     ] = None,
     model: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        Optional[list[str]],
         typer.Option(
-            "--model", help="A recipe, a save_pretrained folder or a hub id. Repeatable.", autocompletion=_complete_models
+            "--model",
+            help="A recipe, a save_pretrained folder or a hub id. Repeatable.",
+            autocompletion=_complete_models,
         ),
     ] = None,
     data: Annotated[
-        Optional[str],  # noqa: UP045
+        Optional[str],
         typer.Option("--data", metavar="SOURCE", help="embedded, hub, or a folder or file.", show_default="embedded"),
     ] = None,
-    seeds: Annotated[Optional[int], typer.Option("--seeds", help="Train with seeds 0 … N-1.", show_default="1")] = None,  # noqa: UP045
-    limit: Annotated[Optional[int], typer.Option("--limit", help="Use the first N examples of each split.")] = None,  # noqa: UP045
-    epochs: Annotated[Optional[float], typer.Option("--epochs", help="Instead of the recipe's.")] = None,  # noqa: UP045
-    batch_size: Annotated[Optional[int], typer.Option("--batch-size", help="Instead of the recipe's.")] = None,  # noqa: UP045
-    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,  # noqa: UP045
+    seeds: Annotated[
+        Optional[int], typer.Option("--seeds", help="How many seeds to train with.", show_default="1")
+    ] = None,
+    first_seed: Annotated[
+        Optional[int], typer.Option("--first-seed", help="The first of them.", show_default="0")
+    ] = None,
+    limit: Annotated[Optional[int], typer.Option("--limit", help="Use the first N examples of each split.")] = None,
+    epochs: Annotated[Optional[float], typer.Option("--epochs", help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[Optional[int], typer.Option("--batch-size", help="Instead of the recipe's.")] = None,
+    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,
     select: Annotated[
-        Optional[str],  # noqa: UP045
+        Optional[str],
         typer.Option("--select", help="Keep the last epoch, or the best on the scored split.", show_default="last"),
     ] = None,
     out: Out = None,
     config: Annotated[
-        Optional[Path],  # noqa: UP045
+        Optional[Path],
         typer.Option("--config", metavar="FILE", help="A YAML file with these flags as keys; flags win."),
     ] = None,
-    workers: Annotated[Optional[int], typer.Option("--workers", help="Processes.", show_default="one a core")] = None,  # noqa: UP045
+    workers: Annotated[Optional[int], typer.Option("--workers", help="Processes.", show_default="one a core")] = None,
     threads: Annotated[
-        Optional[int],  # noqa: UP045
+        Optional[int],
         typer.Option("--threads", help="Intra-op threads a process.", show_default="calibrated"),
     ] = None,
     include: Include = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, what is cached, and what the rest costs.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, what is cached, and what the rest costs.")
+    ] = False,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
 ) -> None:
     """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
-    from harness import views
+    flags = {name: value for name, value in locals().items() if value is not None}
     from harness.progress import Progress
     from harness.registry import load_registry
     from harness.run import perform, prepare
     from harness.specs import RunSpec, parse
     from harness.store import Store
+    from harness.views import plans, runs
 
-    flags = {
-        "suite": suite, "task": task, "model": model, "data": data, "seeds": seeds, "limit": limit, "epochs": epochs,
-        "batch_size": batch_size, "learning_rate": learning_rate, "select": select, "out": out, "workers": workers,
-        "threads": threads, "include": include,
-    }  # fmt: skip
-    given = {key: value for key, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if name in RunSpec.model_fields}
     values = {**_config(config), **given}
     where = "the command line" if config is None else f"{config} and the command line"
     spec = parse(RunSpec, values, where)
@@ -164,17 +173,20 @@ def run(
         for name, reason in prepared.plan.absent.items():
             _say(f"absent: {name}: {reason}")
     if dry_run:
-        print(views.plan_json(prepared) if as_json else views.plan_text(prepared))
+        print(plans.plan_json(prepared) if as_json else plans.plan_text(prepared))
         return
     if prepared.missing and not quiet:
-        _say(f"{len(prepared.plan.cells)} cells, {len(prepared.cached)} cached; {len(prepared.missing)} to compute in {spec.out}")
+        _say(
+            f"{len(prepared.plan.cells)} cells, {len(prepared.cached)} cached; "
+            f"{len(prepared.missing)} to compute in {spec.out}"
+        )
     with Progress(prepared.missing, quiet) as progress:
         outcome = perform(spec, prepared, store, progress)
     if as_json:
-        print(views.run_json(store, outcome.name))
+        print(runs.run_json(store, outcome.name))
     elif not quiet:
-        print(views.leaderboard_text(store, [outcome.name], "markdown"))
-        _say(views.summary_line(outcome))
+        print(runs.leaderboard_text(store, [outcome.name], "markdown"))
+        _say(runs.summary_line(outcome))
     if not outcome.ok:
         raise typer.Exit(1)
 
@@ -186,11 +198,11 @@ def list_names(
     as_json: Json = False,
 ) -> None:
     """List what can be asked for by name."""
-    from harness import views
     from harness.registry import load_registry
+    from harness.views.listing import listing
 
     registry = load_registry([Path(path) for path in include or []])
-    print(views.listing(registry, kind.value, as_json))
+    print(listing(registry, kind.value, as_json))
 
 
 @app.command()
@@ -200,24 +212,26 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a run: what was asked for, its cells, scores, failures and their causes."""
-    from harness import views
+    from harness.views import runs
 
     store = _existing_store(out)
-    print(views.run_json(store, name) if as_json else views.run_text(store, name))
+    print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
 
 
 @app.command()
 def leaderboard(
-    runs: Annotated[Optional[list[str]], typer.Argument(metavar="[RUN]...", help="Runs; all where none is named.")] = None,  # noqa: UP045
+    runs: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[RUN]...", help="Runs; all where none is named.")
+    ] = None,
     out: Out = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.markdown,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,  # noqa: UP045
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
-    from harness import views
     from harness.store import write_atomically
+    from harness.views.runs import leaderboard_text
 
-    text = views.leaderboard_text(_existing_store(out), runs or [], format.value)
+    text = leaderboard_text(_existing_store(out), runs or [], format.value)
     if output is None:
         print(text)
     else:
@@ -228,7 +242,7 @@ def leaderboard(
 def score(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
     metric: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        Optional[list[str]],
         typer.Option("--metric", help="Compute this metric instead of the tasks' own. Repeatable."),
     ] = None,
     out: Out = None,
@@ -236,11 +250,11 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Compute a run's metrics again from its stored predictions, and compare."""
-    from harness import views
     from harness.registry import load_registry
+    from harness.views.rescoring import rescore
 
     load_registry([Path(path) for path in include or []])
-    text, same = views.rescore(_existing_store(out), name, metric or [], as_json)
+    text, same = rescore(_existing_store(out), name, metric or [], as_json)
     print(text)
     if not same:
         raise typer.Exit(1)
@@ -249,9 +263,9 @@ def score(
 @app.command()
 def doctor(out: Out = None, as_json: Json = False) -> None:
     """Say what this machine offers: threads, instruction set, memory, versions, the hub, the calibration."""
-    from harness import views
+    from harness.views import doctor as machine
 
-    print(views.doctor(Path(out or "results"), as_json))
+    print(machine.doctor(Path(out or "results"), as_json))
 
 
 def _config(path: Path | None) -> dict[str, Any]:
@@ -265,7 +279,9 @@ def _existing_store(out: str | None) -> Any:
 
     root = Path(out or "results")
     if not (root / "runs").is_dir():
-        raise HarnessError(f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --out")
+        raise HarnessError(
+            f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --out"
+        )
     return Store(root)
 
 

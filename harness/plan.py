@@ -27,8 +27,8 @@ OWN_TASKS = "selected tasks"
 class Cell:
     """One unit of work.
 
-    `spec` is all the result depends on, by content; `key` is its hash. `job` is what a worker needs to do it: where the inputs
-    are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown.
+    `spec` is all the result depends on, by content; `key` is its hash. `job` is what a worker needs to do it: where
+    the inputs are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown.
     """
 
     kind: Literal["finetune", "score"]
@@ -50,7 +50,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run's cells in an order that respects `needs`; tasks the source lacks, with the reason; the suites asked for."""
+    """A run's cells in an order that respects `needs`; tasks the source lacks, with the reason; the suites asked for.
+    """
 
     cells: tuple[Cell, ...]
     absent: Mapping[str, str]
@@ -84,7 +85,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             continue
         for name, recipe in recipes.items():
             deterministic = LEARNERS.get(recipe.learner).deterministic
-            for seed in range(1 if deterministic else run.seeds):
+            for seed in [0] if deterministic else range(run.first_seed, run.first_seed + run.seeds):
                 fit = _finetune(trained_on, recipe, name, weights[name], seed, run, facts[trained_on.name])
                 cells[fit.key] = fit
                 for split in task.eval:
@@ -101,9 +102,15 @@ def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
     if run.task:
         for name in run.task:
             registry.task(name)
-        suites.append(SuiteSpec.model_construct(name=OWN_TASKS, version=1, description="", tasks=list(dict.fromkeys(run.task)), average=None))
+        suites.append(
+            SuiteSpec.model_construct(
+                name=OWN_TASKS, version=1, description="", tasks=list(dict.fromkeys(run.task)), average=None
+            )
+        )
     if not suites:
-        raise HarnessError(f"nothing to run: give --suite ({', '.join(registry.suites)}) or --task; `harness list tasks` shows all")
+        raise HarnessError(
+            f"nothing to run: give --suite ({', '.join(registry.suites)}) or --task; `harness list tasks` shows all"
+        )
     return suites
 
 
@@ -197,7 +204,9 @@ def _score(
         "data": {split: scored["fingerprint"]},
         "model": fit.key,
         "metrics": _metric_versions(task.metrics),
-        "code": _code((package / "stats" / "bootstrap.py", package / "execute" / "score.py", FAMILIES.source(task.family))),
+        "code": _code(
+            (package / "stats" / "bootstrap.py", package / "execute" / "score.py", FAMILIES.source(task.family))
+        ),
     }
     job = {
         "task": task.model_dump(mode="json"),
@@ -208,7 +217,9 @@ def _score(
         "limit": run.limit,
         "facts": dict(facts),
     }
-    cost = LEARNERS.get(recipe.learner).estimate(recipe, weights.folder if weights else None, scored["n"], scored["words"])
+    cost = LEARNERS.get(recipe.learner).estimate(
+        recipe, weights.folder if weights else None, scored["n"], scored["words"]
+    )
     flops = None if cost is None else cost / (3 * recipe.training.epochs)
     return Cell("score", hash_json(spec), spec, job, (fit.key,), task.name, fit.model, fit.seed, split, flops)
 
@@ -217,7 +228,9 @@ def _split(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, 
     try:
         return facts["splits"][name]
     except KeyError:
-        raise HarnessError(f"task {task.name}: {facts['location']} has no split {name}, only {', '.join(facts['splits'])}") from None
+        raise HarnessError(
+            f"task {task.name}: {facts['location']} has no split {name}, only {', '.join(facts['splits'])}"
+        ) from None
 
 
 def _task_identity(task: TaskSpec, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Named plug-ins: built-in ones found by module name without importing the rest, others registered by their own code."""
+"""Named plug-ins: built-in ones found by module name without importing the rest, others registered by their own code.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ T = TypeVar("T")
 
 
 class Plugins(Generic[T]):
-    """The plug-ins of one kind. A built-in `name` is the attribute `attribute` of its module; it is imported when asked for."""
+    """The plug-ins of one kind. A built-in `name` is the attribute `attribute` of its module; it is imported when
+    asked for.
+    """
 
     def __init__(self, kind: str, attribute: str, builtin: dict[str, str]) -> None:
         self.kind = kind

@@ -33,17 +33,23 @@ def find(recipe: RecipeSpec, store: Store) -> Weights | None:
     local = Path(recipe.pretrained).expanduser()
     folder = local if local.is_dir() else _from_hub(recipe.pretrained, recipe.revision)
     if not (folder / "config.json").exists():
-        raise HarnessError(f"model {recipe.pretrained}: no config.json in {folder}; it must be a save_pretrained folder")
+        raise HarnessError(
+            f"model {recipe.pretrained}: no config.json in {folder}; it must be a save_pretrained folder"
+        )
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern)]
         found = f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
-        raise HarnessError(f"model {recipe.pretrained}: found {found}; save it again with safetensors (save_pretrained does)")
+        raise HarnessError(
+            f"model {recipe.pretrained}: found {found}; save it again with safetensors (save_pretrained does)"
+        )
     return Weights(folder, _fingerprint(folder, store))
 
 
 def _fingerprint(folder: Path, store: Store) -> str:
-    """Of the bytes of weights, config and tokenizer; found again from the files' sizes and times where those are unchanged."""
+    """Of the bytes of weights, config and tokenizer; found again from the files' sizes and times where those are
+    unchanged.
+    """
     files = sorted({path for pattern in WANTED for path in folder.glob(pattern)})
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = hash_json(["weights", str(folder.resolve()), stats])
@@ -65,7 +71,10 @@ def _from_hub(name: str, revision: str | None) -> Path:
         return cached
     reason = data.hub_reachable()
     if reason is not None:
-        raise HarnessError(f"model {name}: the Hugging Face hub can't be reached ({reason}) and it is not in the local cache; give a local save_pretrained folder")
+        raise HarnessError(
+            f"model {name}: the Hugging Face hub can't be reached ({reason}) and it is not in the local cache; "
+            "give a local save_pretrained folder"
+        )
     fetched = _snapshot(name, revision, local_only=False)
     assert fetched is not None
     return fetched
@@ -73,10 +82,12 @@ def _from_hub(name: str, revision: str | None) -> Path:
 
 def _snapshot(name: str, revision: str | None, local_only: bool) -> Path | None:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(WANTED), local_files_only=local_only))
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=list(WANTED), local_files_only=local_only)
+        )
     except HFValidationError as error:
         raise HarnessError(f"model '{name}' is no valid hub id: {' '.join(str(error).split())}") from None
     except LocalEntryNotFoundError as error:

@@ -66,8 +66,8 @@ class Progress(AbstractContextManager["Progress"]):
             return f"{count} {event.cell.label}: skipped, {event.cause}"
         found = " (another run computed it)" if event.kind == "cached" else ""
         scores = "".join(f" {name} {value:.3f}" for name, value in event.summary.get("scores", {}).items())
-        eta = self._eta()
-        return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{found}{f' (eta {eta})' if eta else ''}"
+        eta = f" (eta {self._eta()})" if self._eta() else ""
+        return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{found}{eta}"
 
     def _eta(self) -> str:
         share = self._share()
@@ -93,7 +93,13 @@ class Progress(AbstractContextManager["Progress"]):
         done = round(30 * self._share())
         bar = "━" * done + "─" * (30 - done)
         running = ", ".join(f"{label} {100 * self._shares.get(key, 0):.0f} %" for key, label in self._running.items())
-        self._live.update(Text(f"{bar} {self._finished}/{len(self._costs)} eta {self._eta() or '?'}  {running}", overflow="ellipsis", no_wrap=True))
+        self._live.update(
+            Text(
+                f"{bar} {self._finished}/{len(self._costs)} eta {self._eta() or '?'}  {running}",
+                overflow="ellipsis",
+                no_wrap=True,
+            )
+        )
 
 
 def cost(cell: Cell) -> float:

@@ -1,8 +1,9 @@
 """Finds specs and plug-ins: the built-in folders, `--include` paths, and installed packages' entry points.
 
-An include path is a YAML file or a folder. In a folder, `*.yaml` here, in `tasks/`, `tasks/suites/`, `suites/` and `baselines/` are specs, and
-`*.py` here are plug-ins: modules that register metrics, learners or families when imported. A package does the same through an
-entry point of the group `harness.plugins` that names its plug-in module; specs are looked for beside that module.
+An include path is a YAML file or a folder. In a folder, `*.yaml` here, in `tasks/`, `tasks/suites/`, `suites/` and
+`baselines/` are specs, and `*.py` here are plug-ins: modules that register metrics, learners or families when
+imported. A package does the same through an entry point of the group `harness.plugins` that names its plug-in module;
+specs are looked for beside that module.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Registry:
         if path.is_dir():
             return RecipeSpec(name=_plain(path.resolve().name), learner="transformer", pretrained=str(path.resolve()))
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
-            raise HarnessError(f"model '{name}': no such folder; --model takes a recipe, a save_pretrained folder or a hub id")
+            raise HarnessError(
+                f"model '{name}': no such folder; --model takes a recipe, a save_pretrained folder or a hub id"
+            )
         if "/" in name:
             hub_id, _, revision = name.partition("@")
             return RecipeSpec(name=_plain(name), learner="transformer", pretrained=hub_id, revision=revision or None)
@@ -106,7 +109,9 @@ def _entry_point_folders() -> list[Path]:
         try:
             module = importlib.import_module(entry.module)
         except Exception as error:
-            raise HarnessError(f"plug-in '{entry.name}' ({entry.value}) does not import: {type(error).__name__}: {error}") from None
+            raise HarnessError(
+                f"plug-in '{entry.name}' ({entry.value}) does not import: {type(error).__name__}: {error}"
+            ) from None
         if module.__file__:
             folders.append(Path(module.__file__).parent)
     return folders
@@ -157,10 +162,16 @@ def _collect(files: Iterable[Path]) -> Registry:
 
 def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
     """A task has a family, a recipe a learner, a suite tasks."""
-    for key, word, kind in (("family", "task", TaskSpec), ("learner", "recipe", RecipeSpec), ("tasks", "suite", SuiteSpec)):
+    for key, word, kind in (
+        ("family", "task", TaskSpec),
+        ("learner", "recipe", RecipeSpec),
+        ("tasks", "suite", SuiteSpec),
+    ):
         if key in values:
             return word, kind
-    folder = {"tasks": ("family", "task"), "baselines": ("learner", "recipe"), "suites": ("tasks", "suite")}.get(file.parent.name)
+    folder = {"tasks": ("family", "task"), "baselines": ("learner", "recipe"), "suites": ("tasks", "suite")}.get(
+        file.parent.name
+    )
     if folder:
         raise HarnessError(f"{file}: key '{folder[0]}' is missing; a {folder[1]} needs it")
     raise HarnessError(f"{file}: neither a task (key family), nor a recipe (key learner), nor a suite (key tasks)")

@@ -25,7 +25,9 @@ MEMORY_A_WORKER = 2**30
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan, with what the store already has of it. `damaged` names files found unsound, whose cells are computed again."""
+    """A plan, with what the store already has of it. `damaged` names files found unsound, whose cells are computed
+    again.
+    """
 
     plan: Plan
     cached: frozenset[str]
@@ -82,7 +84,8 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
 def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Any], None]) -> Outcome:
     """Compute the missing cells.
 
-    `listen` gets the pool's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done stays done.
+    `listen` gets the pool's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done stays
+    done.
     """
     from harness.execute.calibrate import calibration
     from harness.execute.pool import Pool
@@ -192,5 +195,3 @@ def _terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-

@@ -1,4 +1,6 @@
-"""The data classes at the edges: task, suite, recipe and run, as their YAML files give them. Strict: unknown keys are errors."""
+"""The data classes at the edges: task, suite, recipe and run, as their YAML files give them. Strict: unknown keys are
+errors.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ class Strict(BaseModel):
 class FolderSource(Strict):
     """Where a task lies in a download folder: `folder` below the root, one file a split.
 
-    `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false. A field left out
-    takes the task's own `fields`. `files` lists, per split, the file names tried in order.
+    `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false. A field
+    left out takes the task's own `fields`. `files` lists, per split, the file names tried in order.
     """
 
     folder: str
@@ -80,10 +82,10 @@ class Sources(Strict):
 class TaskSpec(Strict):
     """What is learned and scored. One YAML file in `tasks/`.
 
-    `fields` maps the family's canonical fields (and `label`) to column names; a list gives alternatives, tried in order.
-    `labels` names the classes by id; left out, they are inferred from the training split in sorted order. `label_aliases`
-    maps other spellings found in sources to those names. `train_on` names the task whose model is scored here (a diagnostic
-    set has no training data of its own). `train` and `eval` name splits.
+    `fields` maps the family's canonical fields (and `label`) to column names; a list gives alternatives, tried in
+    order. `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
+    `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
+    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits.
     """
 
     name: Name
@@ -114,7 +116,9 @@ class TaskSpec(Strict):
 
 
 class SuiteSpec(Strict):
-    """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the others are diagnostics."""
+    """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
+    others are diagnostics.
+    """
 
     name: Name
     version: int = Field(default=1, ge=1)
@@ -167,10 +171,10 @@ class TokenizerSpec(Strict):
 class RecipeSpec(Strict):
     """A model one can ask for by name. One YAML file in `baselines/`.
 
-    `learner` names the code that fits and predicts (`majority`, `tfidf`, `transformer`, or a plug-in's). For `transformer`,
-    either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a `transformers` config:
-    `model_type` and its arguments) and `tokenizer` for a model trained from scratch. `options` goes to the learner as it is.
-    `default` puts the recipe in a run that names no model.
+    `learner` names the code that fits and predicts (`majority`, `tfidf`, `transformer`, or a plug-in's). For
+    `transformer`, either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a
+    `transformers` config: `model_type` and its arguments) and `tokenizer` for a model trained from scratch. `options`
+    goes to the learner as it is. `default` puts the recipe in a run that names no model.
     """
 
     name: Name
@@ -206,6 +210,7 @@ class RunSpec(Strict):
     model: Annotated[list[str], BeforeValidator(_listed)] = []
     data: str = "embedded"
     seeds: int = Field(default=1, ge=1, le=1000)
+    first_seed: int = Field(default=0, ge=0, lt=2**31)
     limit: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0, le=1000)
     batch_size: int | None = Field(default=None, ge=1, le=65536)

@@ -1,11 +1,11 @@
 """The store: one folder a cell, addressed by the hash of its spec; written whole or not at all; checked when read.
 
-    ROOT/cells/ab/abcd…/record.json   the record, with a checksum of itself and of every file beside it
-    ROOT/cells/ab/abcd…/…             the cell's files (a model, predictions)
-    ROOT/failures/abcd….json          the last failure of a cell that has no record
-    ROOT/runs/NAME.json               what each run asked for, and its cells
-    ROOT/cache/abcd….json             facts that can be found again (fingerprints of data and weights)
-    ROOT/locks, ROOT/building         work in progress
+ROOT/cells/ab/abcd…/record.json   the record, with a checksum of itself and of every file beside it
+ROOT/cells/ab/abcd…/…             the cell's files (a model, predictions)
+ROOT/failures/abcd….json          the last failure of a cell that has no record
+ROOT/runs/NAME.json               what each run asked for, and its cells
+ROOT/cache/abcd….json             facts that can be found again (fingerprints of data and weights)
+ROOT/locks, ROOT/building         work in progress
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Store:
             for name in ("cells", "failures", "runs", "cache", "locks", "building"):
                 (root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise HarnessError(f"cannot use {root} as the results folder: {error.strerror}; choose another with --out") from None
+            raise HarnessError(
+                f"cannot use {root} as the results folder: {error.strerror}; choose another with --out"
+            ) from None
         return cls(root)
 
     def folder(self, key: str) -> Path:
@@ -60,7 +62,9 @@ class Store:
         return True
 
     def read(self, key: str) -> dict[str, Any]:
-        """The record of a cell. Raises DamagedFile, naming the file, where it or a file's size is not what was written."""
+        """The record of a cell. Raises DamagedFile, naming the file, where it or a file's size is not what was
+        written.
+        """
         path = self.folder(key) / RECORD
         record = _read_checked(path)
         for name, facts in record.get("files", {}).items():
@@ -115,14 +119,18 @@ class Store:
         return record
 
     def set_aside(self, key: str) -> None:
-        """Move a damaged cell out of the way, so that it is computed again; its files stay for inspection in ROOT/damaged."""
+        """Move a damaged cell out of the way, so that it is computed again; its files stay for inspection in
+        ROOT/damaged.
+        """
         damaged = self.root / "damaged"
         damaged.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             self.folder(key).rename(damaged / f"{key[:16]}-{uuid.uuid4().hex[:8]}")
 
     def fail(self, key: str, failure: dict[str, Any]) -> None:
-        _write_checked(self.root / "failures" / f"{key}.json", {"schema_version": SCHEMA_VERSION, "cell": key, **failure})
+        _write_checked(
+            self.root / "failures" / f"{key}.json", {"schema_version": SCHEMA_VERSION, "cell": key, **failure}
+        )
 
     def failure(self, key: str) -> dict[str, Any] | None:
         path = self.root / "failures" / f"{key}.json"
@@ -130,7 +138,9 @@ class Store:
 
     @contextlib.contextmanager
     def try_lock(self, key: str) -> Iterator[bool]:
-        """True while this process alone works on the cell; False where another does. A killed holder's lock is free again."""
+        """True while this process alone works on the cell; False where another does. A killed holder's lock is free
+        again.
+        """
         import filelock
 
         lock = filelock.FileLock(self.root / "locks" / f"{key}.lock")
@@ -179,14 +189,18 @@ class Store:
         """
         names = self.run_names()
         if not names:
-            raise HarnessError(f"no runs in {self.root}; make one with `harness run --suite glue`, or name the folder with --out")
+            raise HarnessError(
+                f"no runs in {self.root}; make one with `harness run --suite glue`, or name the folder with --out"
+            )
         if name == "latest":
             name = names[-1]
         found = [name] if name in names else [known for known in names if name in known]
         if not found:
             raise HarnessError(f"no run '{name}' in {self.root}.{did_you_mean(name, names)}")
         if len(found) > 1:
-            raise HarnessError(f"'{name}' fits {len(found)} runs in {self.root}: {', '.join(found[:5])}; write more of the name")
+            raise HarnessError(
+                f"'{name}' fits {len(found)} runs in {self.root}: {', '.join(found[:5])}; write more of the name"
+            )
         return _read_checked(self.root / "runs" / f"{found[0]}.json")
 
     # Cache
@@ -235,8 +249,13 @@ def _read_checked(path: Path) -> dict[str, Any]:
         raise DamagedFile(f"{path} is damaged: not a whole JSON record") from None
     if not sound:
         raise DamagedFile(f"{path} is damaged: its content does not fit its checksum")
-    if not isinstance(content.get("schema_version", SCHEMA_VERSION), int) or content.get("schema_version", 1) > SCHEMA_VERSION:
-        raise HarnessError(f"{path} was written by a newer harness (schema {content['schema_version']}); upgrade nlp-harness")
+    if (
+        not isinstance(content.get("schema_version", SCHEMA_VERSION), int)
+        or content.get("schema_version", 1) > SCHEMA_VERSION
+    ):
+        raise HarnessError(
+            f"{path} was written by a newer harness (schema {content['schema_version']}); upgrade nlp-harness"
+        )
     return content
 
 
@@ -247,6 +266,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-

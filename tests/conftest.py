@@ -30,7 +30,9 @@ def machine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def harness(machine_cache: Path, tmp_path: Path) -> Harness:
     """Run the command line in a fresh process, in an empty folder: `harness("run", "--suite", "mini", code=0)`."""
 
-    def call(*arguments: str, code: int | None = 0, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        *arguments: str, code: int | None = 0, timeout: float = 300, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "harness", *map(str, arguments)],
             cwd=tmp_path,

@@ -1,4 +1,6 @@
-"""Bad input of every kind: exit code 2, one clear line that names the place and what to do, no traceback, nothing written."""
+"""Bad input of every kind: exit code 2, one clear line that names the place and what to do, no traceback, nothing
+written.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,27 @@ COMMAND_LINE = {
     "nothing to run": (["run"], "give --suite"),
     "unknown suite": (["run", "--suite", "gleu"], "unknown suite 'gleu'. Did you mean 'glue'?"),
     "unknown task": (["run", "--task", "colla"], "unknown task 'colla'. Did you mean 'cola'?"),
-    "unknown model": (["run", "--task", "cola", "--model", "bert-tny"], "unknown model 'bert-tny'. Did you mean 'bert-tiny'?"),
+    "unknown model": (
+        ["run", "--task", "cola", "--model", "bert-tny"],
+        "unknown model 'bert-tny'. Did you mean 'bert-tiny'?",
+    ),
     "model folder missing": (["run", "--task", "cola", "--model", "./nowhere"], "no such folder"),
     "no such data folder": (["run", "--task", "cola", "--data", "./nowhere"], "nowhere"),
     "misspelled source": (["run", "--task", "cola", "--data", "embeded"], "embedded"),
-    "seeds not positive": (["run", "--task", "cola", "--seeds", "0"], "seeds: input should be greater than or equal to 1, found 0"),
+    "seeds not positive": (
+        ["run", "--task", "cola", "--seeds", "0"],
+        "seeds: input should be greater than or equal to 1, found 0",
+    ),
     "seeds no number": (["run", "--task", "cola", "--seeds", "many"], "'many' is not a valid int"),
     "limit negative": (["run", "--task", "cola", "--limit", "-1"], "limit: input should be greater than"),
-    "learning rate zero": (["run", "--task", "cola", "--learning-rate", "0"], "learning_rate: input should be greater than 0"),
-    "unknown selection": (["run", "--task", "cola", "--select", "luckiest"], "select: input should be 'last' or 'best'"),
+    "learning rate zero": (
+        ["run", "--task", "cola", "--learning-rate", "0"],
+        "learning_rate: input should be greater than 0",
+    ),
+    "unknown selection": (
+        ["run", "--task", "cola", "--select", "luckiest"],
+        "select: input should be 'last' or 'best'",
+    ),
     "config missing": (["run", "--config", "nowhere.yaml"], "cannot read nowhere.yaml"),
     "include missing": (["run", "--task", "cola", "--include", "nowhere"], "--include nowhere: no such file or folder"),
     "out is a file": (["run", "--task", "cola", "--out", "file.txt"], "choose another with --out"),
@@ -127,7 +141,15 @@ def test_bad_data_files(content, expected, harness, tmp_path):
 
 def test_an_unreachable_hub_is_one_line_that_names_the_other_sources(harness, tmp_path):
     done = harness(
-        "run", "--task", "cola", "--data", "hub", code=2, timeout=30, HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "hf")
+        "run",
+        "--task",
+        "cola",
+        "--data",
+        "hub",
+        code=2,
+        timeout=30,
+        HF_ENDPOINT="http://127.0.0.1:9",
+        HF_HOME=str(tmp_path / "hf"),
     )
     assert_one_clear_line(done, "--data embedded")
     assert "--data FOLDER" in done.stderr

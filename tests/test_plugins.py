@@ -94,7 +94,20 @@ def test_an_installed_package_adds_them_through_an_entry_point(harness, tmp_path
 
 def test_a_changed_plug_in_makes_its_cells_stale_and_no_others(harness, tmp_path, reviews):
     write_plugin(tmp_path / "mine")
-    command = ["run", "--suite", "shop", "--model", "second-word", "--model", "majority", "--data", reviews, "--include", "mine", "--json"]
+    command = [
+        "run",
+        "--suite",
+        "shop",
+        "--model",
+        "second-word",
+        "--model",
+        "majority",
+        "--data",
+        reviews,
+        "--include",
+        "mine",
+        "--json",
+    ]
     harness(*command)
     plugin = tmp_path / "mine" / "plugin.py"
     plugin.write_text(plugin.read_text().replace("known.get(text.split()[1], 0)", "known.get(text.split()[1], 1)"))
@@ -113,5 +126,9 @@ def test_the_wheel_carries_the_specs(tmp_path):
     root = Path(__file__).resolve().parent.parent
     wheel = next(WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"]))
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"harness/builtin/tasks/cola.yaml", "harness/builtin/tasks/suites/glue.yaml", "harness/builtin/baselines/bert-tiny.yaml"} <= names
+    assert {
+        "harness/builtin/tasks/cola.yaml",
+        "harness/builtin/tasks/suites/glue.yaml",
+        "harness/builtin/baselines/bert-tiny.yaml",
+    } <= names
     assert sys.version_info >= (3, 11)

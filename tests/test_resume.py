@@ -14,7 +14,23 @@ import pytest
 
 from tests.conftest import read_json
 
-COMMAND = ["run", "--task", "cola", "--task", "sst2", "--task", "rte", "--model", "majority", "--model", "bert-tiny", "--limit", "150", "--epochs", "3"]
+COMMAND = [
+    "run",
+    "--task",
+    "cola",
+    "--task",
+    "sst2",
+    "--task",
+    "rte",
+    "--model",
+    "majority",
+    "--model",
+    "bert-tiny",
+    "--limit",
+    "150",
+    "--epochs",
+    "3",
+]
 
 
 @pytest.fixture
@@ -51,7 +67,11 @@ def wait_for_cells(root: Path, number: int, timeout: float = 120) -> None:
 def alive(pattern: str) -> list[int]:
     import psutil
 
-    return [one.pid for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == pattern and one.status() != psutil.STATUS_ZOMBIE]
+    return [
+        one.pid
+        for one in psutil.process_iter(["cwd"])
+        if one.info["cwd"] == pattern and one.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 def wait_until_none_alive(folder: Path, timeout: float = 15) -> None:
@@ -73,7 +93,7 @@ def test_a_run_killed_again_and_again_ends_like_an_unbroken_one(harness, start, 
         process.wait()
         wait_until_none_alive(tmp_path)
     before = len(list((tmp_path / "broken").glob("cells/*/*/record.json")))
-    assert 0 < before
+    assert before > 0
     resumed = read_json(harness(*COMMAND, "--out", "broken", "--json").stdout)
     assert sum(cell["status"] == "cached" for cell in resumed["cells"]) == before
     hashes = [[score["predictions"]["sha256"] for score in result["scores"]] for result in (unbroken, resumed)]
@@ -101,7 +121,6 @@ def test_an_interrupt_ends_a_run_within_seconds_and_keeps_what_is_done(number, s
     assert "Traceback" not in errors
     wait_until_none_alive(tmp_path, timeout=5)
     assert "interrupted" in harness("show").stdout
-
 
 
 def test_two_runs_on_one_store_at_once_share_the_work(start, tmp_path):

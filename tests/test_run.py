@@ -72,17 +72,45 @@ def test_dry_run_computes_nothing_and_tells_the_cost(harness, tmp_path):
 
 
 def test_a_changed_setting_recomputes_only_what_depends_on_it(harness, tmp_path):
-    command = ["run", "--task", "cola", "--model", "majority", "--model", "bert-tiny", "--limit", "40", "--epochs", "1", "--json"]
+    command = [
+        "run",
+        "--task",
+        "cola",
+        "--model",
+        "majority",
+        "--model",
+        "bert-tiny",
+        "--limit",
+        "40",
+        "--epochs",
+        "1",
+        "--json",
+    ]
     harness(*command)
     after = cells(read_json(harness(*command, "--learning-rate", "0.002").stdout))
-    assert after["finetune", "cola", None, "majority", 0]["status"] == "done"  # the recipe's training settings are part of its identity
+    assert (
+        after["finetune", "cola", None, "majority", 0]["status"] == "done"
+    )  # the recipe's training settings are part of its identity
     assert after["finetune", "cola", None, "bert-tiny", 0]["status"] == "done"
     again = cells(read_json(harness(*command).stdout))
     assert {cell["status"] for cell in again.values()} == {"cached"}
 
 
 def test_the_same_predictions_at_any_number_of_workers(harness, tmp_path):
-    command = ["run", "--task", "cola", "--task", "sst2", "--model", "bert-tiny", "--limit", "60", "--epochs", "2", "--json"]
+    command = [
+        "run",
+        "--task",
+        "cola",
+        "--task",
+        "sst2",
+        "--model",
+        "bert-tiny",
+        "--limit",
+        "60",
+        "--epochs",
+        "2",
+        "--json",
+    ]
     one = read_json(harness(*command, "--workers", "1", "--out", "one").stdout)
     two = read_json(harness(*command, "--workers", "2", "--out", "two").stdout)
     hashes = [[score["predictions"]["sha256"] for score in result["scores"]] for result in (one, two)]
@@ -91,7 +119,21 @@ def test_the_same_predictions_at_any_number_of_workers(harness, tmp_path):
 
 
 def test_seeds_make_cells_of_their_own_except_where_they_change_nothing(harness, tmp_path):
-    command = ["run", "--task", "cola", "--model", "tfidf", "--model", "bert-tiny", "--limit", "40", "--epochs", "1", "--seeds", "3"]
+    command = [
+        "run",
+        "--task",
+        "cola",
+        "--model",
+        "tfidf",
+        "--model",
+        "bert-tiny",
+        "--limit",
+        "40",
+        "--epochs",
+        "1",
+        "--seeds",
+        "3",
+    ]
     result = read_json(harness(*command, "--json").stdout)
     seeds = {(score["model"]["name"], score["seed"]) for score in result["scores"]}
     assert seeds == {("tfidf", 0), ("bert-tiny", 0), ("bert-tiny", 1), ("bert-tiny", 2)}
@@ -103,7 +145,20 @@ def test_seeds_make_cells_of_their_own_except_where_they_change_nothing(harness,
 
 
 def test_the_best_epoch_is_kept_on_request_and_the_optimism_recorded(harness, tmp_path):
-    command = ["run", "--task", "cola", "--model", "bert-tiny", "--limit", "120", "--epochs", "3", "--select", "best", "--json"]
+    command = [
+        "run",
+        "--task",
+        "cola",
+        "--model",
+        "bert-tiny",
+        "--limit",
+        "120",
+        "--epochs",
+        "3",
+        "--select",
+        "best",
+        "--json",
+    ]
     score = read_json(harness(*command).stdout)["scores"][0]
     selection = score["selection"]
     assert selection["mode"] == "best"
@@ -142,7 +197,19 @@ def test_a_failing_cell_leaves_the_others_alone_and_says_why(harness, tmp_path):
 
 
 def test_a_diverged_training_is_a_failure_with_its_cause(harness, tmp_path):
-    command = ["run", "--task", "stsb", "--model", "bert-tiny", "--limit", "200", "--epochs", "4", "--learning-rate", "10"]
+    command = [
+        "run",
+        "--task",
+        "stsb",
+        "--model",
+        "bert-tiny",
+        "--limit",
+        "200",
+        "--epochs",
+        "4",
+        "--learning-rate",
+        "10",
+    ]
     done = harness(*command, code=None)
     if done.returncode == 1:
         assert "diverged" in done.stderr or "not finite" in done.stderr
@@ -169,11 +236,15 @@ def test_score_recomputes_from_stored_predictions_and_finds_a_damaged_file(harne
 
 
 def test_a_model_saved_by_transformers_is_loaded_fine_tuned_and_loads_again(harness, tmp_path):
-    first = read_json(harness("run", "--task", "cola", "--model", "bert-tiny", "--limit", "60", "--epochs", "1", "--json").stdout)
+    first = read_json(
+        harness("run", "--task", "cola", "--model", "bert-tiny", "--limit", "60", "--epochs", "1", "--json").stdout
+    )
     cell = next(cell for cell in first["cells"] if cell["kind"] == "finetune")["cell"]
     folder = tmp_path / "results" / "cells" / cell[:2] / cell / "model"
     assert not list(folder.glob("*.bin"))
-    result = read_json(harness("run", "--task", "mnli", "--model", folder, "--limit", "60", "--epochs", "1", "--json").stdout)
+    result = read_json(
+        harness("run", "--task", "mnli", "--model", folder, "--limit", "60", "--epochs", "1", "--json").stdout
+    )
     assert result["status"] == "done"
     assert result["scores"][0]["model"]["weights"]
 
@@ -230,7 +301,17 @@ def test_help_imports_nothing_heavy(harness, verb, tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "harness", *([verb] if verb else []), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
-    assert not imported & {"torch", "transformers", "datasets", "evaluate", "pandas", "numpy", "sklearn", "scipy", "pyarrow"}
+    assert not imported & {
+        "torch",
+        "transformers",
+        "datasets",
+        "evaluate",
+        "pandas",
+        "numpy",
+        "sklearn",
+        "scipy",
+        "pyarrow",
+    }
 
 
 def test_a_fully_cached_run_imports_no_model_code(harness, tmp_path):

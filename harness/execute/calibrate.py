@@ -1,8 +1,8 @@
 """A short probe of this machine: how many intra-op threads a process should have, and the machine's own GEMM rate.
 
-More threads in one process are often slower than one, and many times slower where vCPUs are shared: OpenMP spins on a thread
-whose CPU was taken away. So threads are given only where the probe shows that they pay, and the choice is kept and recorded. It never depends on
-the number of workers, so that predictions do not either.
+More threads in one process are often slower than one, and many times slower where vCPUs are shared: OpenMP spins on a
+thread whose CPU was taken away. So threads are given only where the probe shows that they pay, and the choice is kept
+and recorded. It never depends on the number of workers, so that predictions do not either.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ WORTHWHILE = 0.9
 def calibration() -> dict[str, Any]:
     """The probe's result for this machine and torch version, measured once and then kept.
 
-    `{"threads", "cores", "step_ms": {threads: ms}, "gemm_gflops": {threads: GFLOP/s}, "cuda_devices", "cpu_bf16_speedup", "cached"}`
+    `{"threads", "cores", "step_ms": {threads: ms}, "gemm_gflops": {threads: GFLOP/s}, "cuda_devices",
+    "cpu_bf16_speedup", "cached"}`
     """
     path = cache_folder() / f"calibration-{short(hash_json([cpu(), cores(), versions()['torch']]))}.json"
     with contextlib.suppress(OSError, ValueError):
@@ -47,7 +48,9 @@ def _measure_in_fresh_process() -> dict[str, Any]:
         return json.loads(done.stdout.splitlines()[-1])
     except (subprocess.SubprocessError, ValueError, IndexError) as error:
         detail = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        raise HarnessError(f"the calibration probe failed: {detail[-1] if detail else error}; is torch installed?") from None
+        raise HarnessError(
+            f"the calibration probe failed: {detail[-1] if detail else error}; is torch installed?"
+        ) from None
 
 
 def measure() -> dict[str, Any]:

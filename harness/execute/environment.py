@@ -10,11 +10,24 @@ from typing import Any
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 ISA_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "sve")
-PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "evaluate", "numpy", "scipy", "scikit-learn", "pyarrow")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pyarrow",
+)
 
 
 def thread_variables(threads: int) -> dict[str, str]:
-    """Environment of a worker process: `threads` intra-op threads everywhere, waiting threads asleep and not spinning."""
+    """Environment of a worker process: `threads` intra-op threads everywhere, waiting threads asleep and not
+    spinning.
+    """
     count = str(threads)
     return {
         "OMP_NUM_THREADS": count,

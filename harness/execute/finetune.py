@@ -66,7 +66,12 @@ def run(
     return {
         "task": {"name": task.name, "version": task.version, "family": task.family},
         "model": {**job["model"], "parameters": fitted.get("parameters")},
-        "data": {"source": facts["source"], "location": facts["location"], "limit": job["limit"], "splits": {task.train: facts["splits"][task.train]}},
+        "data": {
+            "source": facts["source"],
+            "location": facts["location"],
+            "limit": job["limit"],
+            "splits": {task.train: facts["splits"][task.train]},
+        },
         "fit": fitted,
     }
 

@@ -23,7 +23,10 @@ def task_data(task: TaskSpec, job: Mapping[str, Any], splits: Sequence[str]) -> 
     for name in splits:
         planned = job["facts"]["splits"][name]["fingerprint"]
         if loaded.splits[name].fingerprint != planned:
-            raise HarnessError(f"task {task.name}: the split {name} in {loaded.location} changed since the run was planned; run it again")
+            raise HarnessError(
+                f"task {task.name}: the split {name} in {loaded.location} changed since the run was planned; "
+                "run it again"
+            )
     return loaded
 
 

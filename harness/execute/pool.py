@@ -42,7 +42,9 @@ class Event:
 
 
 class Pool:
-    """Runs cells on `workers` processes of `threads` threads each. A worker that dies fails its cell alone and is replaced."""
+    """Runs cells on `workers` processes of `threads` threads each. A worker that dies fails its cell alone and is
+    replaced.
+    """
 
     def __init__(self, root: Path, include: Sequence[str], workers: int, threads: int, cuda_devices: int = 0) -> None:
         self._context = multiprocessing.get_context("spawn")
@@ -53,14 +55,16 @@ class Pool:
         self._workers: list[Worker] = []
 
     def run(self, cells: Sequence[Cell], done: set[str]) -> Iterator[Event]:
-        """Compute the cells whose keys are not in `done`, dearest first as their needs allow; yields events as they come."""
+        """Compute the cells whose keys are not in `done`, dearest first as their needs allow; yields events as they
+        come.
+        """
         waiting = {cell.key: cell for cell in cells if cell.key not in done}
         not_before: dict[str, float] = {}
         lost: set[str] = set()
         done = set(done)
         try:
             while waiting or any(one.cell for one in self._workers):
-                for cell in [cell for cell in waiting.values() if lost.intersection(cell.needs)]:
+                for cell in [one for one in waiting.values() if lost.intersection(one.needs)]:
                     lost.add(cell.key)
                     del waiting[cell.key]
                     yield Event("skipped", cell, cause="what it needs has failed")
@@ -72,9 +76,9 @@ class Pool:
                     idle.pipe.send({"kind": cell.kind, "key": cell.key, "spec": dict(cell.spec), "job": dict(cell.job)})
                     yield Event("started", cell)
                 for one, message in self._messages():
-                    cell = one.cell
-                    if cell is None:
+                    if one.cell is None:
                         continue
+                    cell = one.cell
                     kind, content = message
                     if kind == "progress":
                         one.share = content
@@ -96,9 +100,7 @@ class Pool:
     def _ready(self, waiting: Mapping[str, Cell], done: set[str], not_before: Mapping[str, float]) -> list[Cell]:
         now = time.monotonic()
         ready = [
-            cell
-            for cell in waiting.values()
-            if done.issuperset(cell.needs) and not_before.get(cell.key, 0.0) <= now
+            cell for cell in waiting.values() if done.issuperset(cell.needs) and not_before.get(cell.key, 0.0) <= now
         ]
         return sorted(ready, key=lambda cell: -(float("inf") if cell.flops is None else cell.flops))
 

@@ -21,8 +21,8 @@ PROGRESS_EVERY = 0.5
 def main(pipe: Connection, root: str, include: Sequence[str], threads: int, started_by: int) -> None:
     """Answer cells until the pipe closes.
 
-    In: `{"kind", "key", "spec", "job"}`. Out: `("progress", share)`, then one of `("done", summary)`, `("cached", summary)`, `("busy", None)`,
-    `("failed", cause)`.
+    In: `{"kind", "key", "spec", "job"}`. Out: `("progress", share)`, then one of `("done", summary)`, `("cached",
+    summary)`, `("busy", None)`, `("failed", cause)`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with, args=(started_by,), daemon=True).start()

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Family(ABC):
     """The shape of a task. One subclass a module, registered under `name`.
 
-    `required` and `optional` are the canonical text fields, at most two in all: a family of this base reads one text or a
-    pair. `predictions` says what metrics receive: class ids or floats. `auto_class` is the `transformers` class that carries the head.
+    `required` and `optional` are the canonical text fields, at most two in all: a family of this base reads one text
+    or a pair. `predictions` says what metrics receive: class ids or floats. `auto_class` is the `transformers` class
+    that carries the head.
     """
 
     name: str
@@ -35,7 +36,9 @@ class Family(ABC):
         allowed = [*self.required, *self.optional]
         for field in given:
             if field not in allowed:
-                raise HarnessError(f"{where}: family {self.name} has no field '{field}'; its fields: {', '.join(allowed)}, label")
+                raise HarnessError(
+                    f"{where}: family {self.name} has no field '{field}'; its fields: {', '.join(allowed)}, label"
+                )
         for field in [*self.required, "label"]:
             if field not in fields:
                 raise HarnessError(f"{where}: family {self.name} needs the field '{field}'")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 class Classification(Family):
     name = "classification"
-    required = ("text",)
-    optional = ("text_pair",)
+    required: tuple[str, ...] = ("text",)
+    optional: tuple[str, ...] = ("text_pair",)
     predictions = "labels"
     problem_type = "single_label_classification"
 

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class FitRequest:
     """Everything a fit may depend on.
 
-    `train` is labelled. `held_out` is the labelled split that picks the best epoch where the recipe asks for it, scored by `held_out_score`
-    (predictions → number, greater is better). `pretrained` is the local folder of the weights to start from. The model is
-    written into the existing, empty folder `directory`; `scratch` is for files nobody keeps. `report` takes the share done, 0..1.
+    `train` is labelled. `held_out` is the labelled split that picks the best epoch where the recipe asks for it,
+    scored by `held_out_score` (predictions → number, greater is better). `pretrained` is the local folder of the
+    weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
+    nobody keeps. `report` takes the share done, 0..1.
     """
 
     family: Family

@@ -1,6 +1,7 @@
 """TF-IDF features with a linear model: logistic regression for classes, ridge regression for values (scikit-learn).
 
-A pair (a, b) is described by tfidf(a), tfidf(b), |tfidf(a) − tfidf(b)| and tfidf(a) ∘ tfidf(b), and by the cosine of the two.
+A pair (a, b) is described by tfidf(a), tfidf(b), |tfidf(a) − tfidf(b)| and tfidf(a) ∘ tfidf(b), and by the cosine of
+the two.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ def _features(vectorizer: TfidfVectorizer, first: list[str], second: list[str] |
 
 
 def _one_row_a_class(classifier: Any, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (classes, features) and biases (classes,): scikit-learn has one row for two classes, and none for unseen ones."""
+    """Weights (classes, features) and biases (classes,): scikit-learn has one row for two classes, and none for
+    unseen ones.
+    """
     import numpy as np
 
     coefficients, intercepts = classifier.coef_, classifier.intercept_

@@ -1,4 +1,6 @@
-"""Any `transformers` model with a classification head: built from a config and trained from scratch, or loaded and fine-tuned."""
+"""Any `transformers` model with a classification head: built from a config and trained from scratch, or loaded and
+fine-tuned.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +33,26 @@ class TransformerLearner(Learner):
     def check(self, recipe: RecipeSpec) -> None:
         self._refuse_options(recipe, ())
         if recipe.config is None and recipe.pretrained is None:
-            raise HarnessError(f"recipe {recipe.name}: learner transformer needs config (train from scratch) or pretrained")
+            raise HarnessError(
+                f"recipe {recipe.name}: learner transformer needs config (train from scratch) or pretrained"
+            )
 
     def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         config = recipe.config
         if pretrained is not None:
             config = json.loads((pretrained / "config.json").read_text(encoding="utf-8"))
-        width, layers = _find(config, "hidden_size", "d_model", "dim"), _find(config, "num_hidden_layers", "n_layers", "n_layer")
+        width, layers = (
+            _find(config, "hidden_size", "d_model", "dim"),
+            _find(config, "num_hidden_layers", "n_layers", "n_layer"),
+        )
         if not width or not layers:
             return None
         tokens = min(words * TOKENS_PER_WORD, examples * recipe.training.max_length) * recipe.training.epochs
         optimizer = 60 * width * (recipe.tokenizer.vocab_size if recipe.tokenizer else 30_000)
-        return 6 * 12 * layers * width**2 * tokens + optimizer * recipe.training.epochs * examples / recipe.training.batch_size
+        return (
+            6 * 12 * layers * width**2 * tokens
+            + optimizer * recipe.training.epochs * examples / recipe.training.batch_size
+        )
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
         from harness.training.trainer import EncodedDataset, Padding, fine_tune, logits, pick_device, pick_precision
@@ -64,7 +74,15 @@ class TransformerLearner(Learner):
                 return held_out_score(request.family.decode(logits(current, padding, held_out, precision)))
 
         report = fine_tune(
-            model, tokenizer, request.family, dataset, training, request.seed, request.scratch, request.report, select_by
+            model,
+            tokenizer,
+            request.family,
+            dataset,
+            training,
+            request.seed,
+            request.scratch,
+            request.report,
+            select_by,
         )
         model.cpu().save_pretrained(request.directory)
         tokenizer.save_pretrained(request.directory)
@@ -139,7 +157,9 @@ class TransformerLearner(Learner):
                 **request.family.config(request.labels),
             )
         except (OSError, ValueError, KeyError) as error:
-            raise HarnessError(f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}") from None
+            raise HarnessError(
+                f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"
+            ) from None
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         model.config.pad_token_id = tokenizer.pad_token_id

@@ -18,9 +18,10 @@ LENGTH_JITTER = 0.05
 class TokenBudgetBatches:
     """A batch sampler for training: each epoch every example once, in batches of like length and equal token count.
 
-    Yields lists of indices. Every epoch has exactly ceil(n / batch_size) batches, so that the optimizer takes as many steps as
-    with batches of `batch_size` random examples; what is equal between batches is the number of tokens, not of examples. Batches come in random
-    order. Deterministic in (seed, epoch); an epoch is one pass of `iter`, or `set_epoch` sets it.
+    Yields lists of indices. Every epoch has exactly ceil(n / batch_size) batches, so that the optimizer takes as many
+    steps as with batches of `batch_size` random examples; what is equal between batches is the number of tokens, not
+    of examples. Batches come in random order. Deterministic in (seed, epoch); an epoch is one pass of `iter`, or
+    `set_epoch` sets it.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, multiple_of: int = 1) -> None:
@@ -42,7 +43,9 @@ class TokenBudgetBatches:
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
-        order = np.argsort(self.lengths * random.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(self.lengths)), kind="stable")
+        order = np.argsort(
+            self.lengths * random.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(self.lengths)), kind="stable"
+        )
         batches = np.split(order, _equal_cuts(self.lengths[order], len(self)))
         for index in random.permutation(len(batches)):
             yield batches[index].tolist()
@@ -71,7 +74,9 @@ def scoring_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[
         start += size
 
 
-def pad(rows: Sequence[Mapping[str, Sequence[int]]], padding: Mapping[str, int], multiple: int = 1) -> dict[str, torch.Tensor]:
+def pad(
+    rows: Sequence[Mapping[str, Sequence[int]]], padding: Mapping[str, int], multiple: int = 1
+) -> dict[str, torch.Tensor]:
     """Right-pad rows of token ids to the longest: `{input name: (b, length) int64}`.
 
     `padding` gives the fill value by input name; `multiple` rounds the length up (8 suits tensor cores).

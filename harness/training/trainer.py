@@ -25,7 +25,9 @@ SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
 class EncodedDataset(Dataset):
     """n unpadded examples: `columns` maps input names to n token rows; `targets` are class ids or floats."""
 
-    def __init__(self, columns: Mapping[str, Sequence[Sequence[int]]], targets: Sequence[int] | Sequence[float]) -> None:
+    def __init__(
+        self, columns: Mapping[str, Sequence[Sequence[int]]], targets: Sequence[int] | Sequence[float]
+    ) -> None:
         self.columns = columns
         self.targets = targets
 
@@ -62,8 +64,8 @@ class Padding:
 class TokenBudgetTrainer(Trainer):
     """HF Trainer that draws `TokenBudgetBatches` and weighs every example alike, whatever batch it is in.
 
-    A batch's loss is the sum over its examples divided by `batch_size`, not by their number: batches hold different numbers of
-    examples, and a mean would weigh an example by the company it keeps.
+    A batch's loss is the sum over its examples divided by `batch_size`, not by their number: batches hold different
+    numbers of examples, and a mean would weigh an example by the company it keeps.
     """
 
     loss_is_scaled_for_ga = False
@@ -131,7 +133,9 @@ class BestEpochCallback(TrainerCallback):
 
 @dataclass(frozen=True)
 class FitReport:
-    """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection history."""
+    """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection
+    history.
+    """
 
     steps: int
     loss: float
@@ -167,8 +171,8 @@ def fine_tune(
 ) -> FitReport:
     """Fine-tune `model` in place.
 
-    `scratch` is a folder for the Trainer's own files; `report` gets the share done (0..1) after each step; `select_by` scores
-    the model after each epoch (greater is better) and the best epoch's weights are kept.
+    `scratch` is a folder for the Trainer's own files; `report` gets the share done (0..1) after each step; `select_by`
+    scores the model after each epoch (greater is better) and the best epoch's weights are kept.
 
     Raises:
         HarnessError: the loss became infinite or not a number.
@@ -216,8 +220,8 @@ def fine_tune(
     outcome = trainer.train()
     if not math.isfinite(outcome.training_loss):
         raise HarnessError(
-            f"training diverged: the mean loss over {outcome.global_step} steps is {outcome.training_loss}; lower the learning rate "
-            f"(it is {training.learning_rate:g})"
+            f"training diverged: the mean loss over {outcome.global_step} steps is {outcome.training_loss}; "
+            f"lower the learning rate (it is {training.learning_rate:g})"
         )
     selection: dict[str, Any] = {"mode": "last"}
     if best is not None:
@@ -236,7 +240,8 @@ def _warmup_steps(examples: int, training: TrainingSpec) -> int:
 def logits(
     model: PreTrainedModel, padding: Padding, columns: Mapping[str, Sequence[Sequence[int]]], precision: str = "fp32"
 ) -> np.ndarray:
-    """Logits (n, outputs) float32 of n encoded examples, in their order; computed in length order, most tokens first."""
+    """Logits (n, outputs) float32 of n encoded examples, in their order; computed in length order, most tokens first.
+    """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()

@@ -123,7 +123,9 @@ class HubMirror:
     def _send_json(self, request: BaseHTTPRequestHandler, value: object) -> None:
         self._send(request, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def _send(self, request: BaseHTTPRequestHandler, content: bytes, headers: dict[str, str], status: int = 200) -> None:
+    def _send(
+        self, request: BaseHTTPRequestHandler, content: bytes, headers: dict[str, str], status: int = 200
+    ) -> None:
         request.send_response(status)
         for name, value in {**headers, "X-Repo-Commit": self.commit, "Content-Length": str(len(content))}.items():
             request.send_header(name, value)

@@ -36,8 +36,10 @@ task = parse(TaskSpec, {**task.model_dump(), "sources": {"hub": hub}}, "test")
 try:
     data = load(task, "hub")
 except HarnessError as error:
+    print(json.dumps({"error": str(error), "seconds": time.perf_counter() - started}))
 else:
     splits = {name: [split.ids, dict(split.fields), split.labels] for name, split in data.splits.items()}
+    print(json.dumps({"splits": splits, "labels": data.labels, "notes": data.notes, "location": data.location}))
 """
 
 
@@ -198,16 +200,12 @@ def test_name_resolution_that_hangs_is_given_up_in_time(online: pytest.MonkeyPat
     assert time.perf_counter() - started < 2
 
 
-def test_a_hub_that_answers_is_reachable(
-    online: pytest.MonkeyPatch, hub_mirror: Callable[..., Any]
-) -> None:
+def test_a_hub_that_answers_is_reachable(online: pytest.MonkeyPatch, hub_mirror: Callable[..., Any]) -> None:
     online.setenv("HF_ENDPOINT", hub_mirror("a/b", COMMIT, {}).url)
     assert hub_reachable() is None
 
 
-def test_only_a_pinned_commit_has_a_state(
-    shipped: Callable[[str], TaskSpec], task: Callable[..., TaskSpec]
-) -> None:
+def test_only_a_pinned_commit_has_a_state(shipped: Callable[[str], TaskSpec], task: Callable[..., TaskSpec]) -> None:
     assert state(shipped("cola"), "hub") != state(shipped("sst2"), "hub") != ""
     assert state(task(sources={"hub": "a/b"}), "hub") == ""
     assert state(task(sources={"hub": "a/b@main"}), "hub") == ""

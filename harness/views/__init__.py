@@ -1,0 +1,1 @@
+"""What the verbs print: text for people, JSON for programs."""

@@ -1,0 +1,52 @@
+"""What can be asked for by name."""
+
+from __future__ import annotations
+
+import json
+
+from harness.registry import Registry
+from harness.views.text import cell_text, columns
+
+
+def listing(registry: Registry, kind: str, as_json: bool) -> str:
+    """All names of a kind with what one needs to choose among them."""
+    if kind == "tasks":
+        rows = [
+            {
+                "name": task.name,
+                "family": task.family,
+                "metrics": task.metrics,
+                "sources": [name for name in ("embedded", "glue", "hub") if getattr(task.sources, name)],
+                "description": task.description,
+            }
+            for task in registry.tasks.values()
+        ]
+    elif kind == "suites":
+        rows = [
+            {"name": suite.name, "tasks": suite.tasks, "average": suite.averaged, "description": suite.description}
+            for suite in registry.suites.values()
+        ]
+        if not as_json:
+            rows = [{key: value for key, value in row.items() if key != "average"} for row in rows]
+    elif kind == "models":
+        rows = [
+            {
+                "name": recipe.name,
+                "learner": recipe.learner,
+                "from": recipe.pretrained or ("scratch" if recipe.config else "–"),
+                "default": "default" if recipe.default else "",
+                "description": recipe.description,
+            }
+            for recipe in registry.recipes.values()
+        ]
+    else:
+        from harness import metrics
+
+        rows = [
+            {"name": name, "version": metrics.code_version(name)[:12], "source": str(metrics.source(name))}
+            for name in metrics.names()
+        ]
+    if as_json:
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+    header = list(rows[0])
+    return columns([[cell_text(row[key]) for key in header] for row in rows], header)

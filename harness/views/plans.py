@@ -1,0 +1,73 @@
+"""A plan before it is run: `--dry-run`."""
+
+from __future__ import annotations
+
+import json
+
+from harness.execute.environment import cores
+from harness.hashing import short
+from harness.progress import clock, cost
+from harness.run import Prepared
+from harness.views.text import columns
+
+RATE_SHARE = 0.35
+"""Share of the GEMM rate that training of a small model reaches, for cost estimates."""
+
+
+def plan_text(prepared: Prepared) -> str:
+    """The cells, which are cached, and what the rest is estimated to cost on this machine."""
+    rate, workers = _rate()
+    rows = [
+        [
+            short(cell.key),
+            cell.kind,
+            cell.task,
+            cell.split or "",
+            cell.model,
+            str(cell.seed),
+            "cached" if cell.key in prepared.cached else _estimate(cell.flops, cost(cell), rate),
+        ]
+        for cell in prepared.plan.cells
+    ]
+    missing = prepared.missing
+    seconds = sum(cost(cell) for cell in missing) / rate
+    unknown = sum(cell.flops is None for cell in missing)
+    note = f", {unknown} of unknown cost counted at a guess" if unknown else ""
+    total = f"{len(rows)} cells, {len(prepared.cached)} cached, {len(missing)} to compute"
+    about = (
+        f": about {clock(seconds / min(workers, len(missing)))} on {min(workers, len(missing))} workers{note}"
+        if missing
+        else ""
+    )
+    return columns(rows, ["cell", "kind", "task", "split", "model", "seed", "cost"]) + f"\n\n{total}{about}"
+
+
+def plan_json(prepared: Prepared) -> str:
+    rate, workers = _rate()
+    cells = [
+        {
+            "cell": cell.key, "kind": cell.kind, "task": cell.task, "split": cell.split, "model": cell.model,
+            "seed": cell.seed,
+            "cached": cell.key in prepared.cached, "needs": list(cell.needs), "flops": cell.flops,
+            "estimated_seconds": None if cell.flops is None else round(cost(cell) / rate, 2),
+        }
+        for cell in prepared.plan.cells
+    ]  # fmt: skip
+    return json.dumps(
+        {"cells": cells, "absent": dict(prepared.plan.absent), "data": dict(prepared.plan.data), "workers": workers},
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def _rate() -> tuple[float, int]:
+    """FLOP/s of one worker and the number of workers, by the calibration."""
+    from harness.execute.calibrate import calibration
+
+    measured = calibration()
+    threads = measured["threads"]
+    return RATE_SHARE * 1e9 * measured["gemm_gflops"][str(threads)], max(1, cores() // threads)
+
+
+def _estimate(flops: float | None, total: float, rate: float) -> str:
+    return "unknown" if flops is None else f"~{total / rate:.0f} s"

@@ -1,0 +1,158 @@
+"""Runs and their leaderboards, from records. Imports no model code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import DamagedFile, HarnessError
+from harness.hashing import short
+from harness.run import Outcome
+from harness.specs import SuiteSpec
+from harness.store import Store
+from harness.views.text import cell_text, columns
+
+
+def summary_line(outcome: Outcome) -> str:
+    """`run NAME: 27 cells: 20 done, 7 cached, in 1:10`, failures first among the words."""
+    counts = {
+        status: list(outcome.statuses.values()).count(status)
+        for status in ("failed", "skipped", "done", "cached", "missing")
+    }
+    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    lines = [f"run {outcome.name}: {len(outcome.statuses)} cells: {said}, in {outcome.seconds:.1f} s"]
+    causes = dict.fromkeys(cause for key, cause in outcome.causes.items() if outcome.statuses[key] == "failed")
+    return "\n".join([*lines, *(f"  failed: {cause}" for cause in causes)])
+
+
+def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The score records of runs, each once; a damaged one is named on stderr and left out."""
+    keys = dict.fromkeys(
+        cell["cell"] for manifest in manifests for cell in manifest["cells"] if cell["kind"] == "score"
+    )
+    records = []
+    for key in keys:
+        try:
+            if store.has(key):
+                records.append(store.read(key))
+        except DamagedFile as error:
+            print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
+    return records
+
+
+def leaderboard_text(store: Store, names: Sequence[str], style: str) -> str:
+    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json` or `latex`.
+
+    Raises:
+        HarnessError: no run, or none with a score.
+    """
+    from harness.report import formats, leaderboard
+
+    manifests = [store.run(name) for name in names or store.run_names() or ["latest"]]
+    records = score_records(store, manifests)
+    suites: dict[tuple[str, ...], SuiteSpec] = {}
+    for manifest in reversed(manifests):
+        for suite in manifest["suites"]:
+            spec = SuiteSpec.model_construct(
+                name=suite["name"],
+                version=suite["version"],
+                description="",
+                tasks=suite["tasks"],
+                average=suite["averaged"],
+            )
+            suites[suite["name"], *suite["tasks"]] = spec
+    if not records:
+        causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
+        raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
+    tables = leaderboard.build(records, list(suites.values()))
+    if style == "csv":
+        return formats.to_csv(tables).rstrip("\n")
+    if style == "json":
+        return formats.to_json(tables)
+    one = formats.to_latex if style == "latex" else formats.to_markdown
+    return "\n\n".join(one(table).rstrip("\n") for table in tables)
+
+
+def run_json(store: Store, name: str) -> str:
+    """A run's manifest with its score records."""
+    manifest = store.run(name)
+    keep = (
+        "cell",
+        "task",
+        "split",
+        "model",
+        "seed",
+        "n",
+        "data",
+        "scores",
+        "selection",
+        "lineage",
+        "predictions",
+        "timings",
+    )
+    scores = [{key: record[key] for key in keep} for record in score_records(store, [manifest])]
+    return json.dumps({**manifest, "scores": scores}, indent=1, ensure_ascii=False)
+
+
+def run_text(store: Store, name: str) -> str:
+    """A run for a reader: head, cells with scores, notes on the data, failures with their causes."""
+    manifest = store.run(name)
+    spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [])}
+    head = [
+        f"run       {manifest['run']}",
+        f"status    {manifest['status']}, {manifest['created']}, {manifest['timings']['seconds']:.1f} s",
+        f"asked     {', '.join(f'{key} {cell_text(value)}' for key, value in spec.items())}",
+        f"machine   {manifest['environment']['cpu']['model']}, {manifest['environment']['cores']} cores, "
+        f"{manifest['environment']['threads']} thread(s) a process",
+    ]
+    rows: list[list[str]] = []
+    notes: dict[str, None] = {}
+    for cell in manifest["cells"]:
+        record = _record(store, cell["cell"])
+        seconds = f"{record['timings']['seconds']:.1f} s" if record else ""
+        rows.append(
+            [short(cell["cell"]), cell["kind"], cell["task"], cell["split"] or "", cell["model"], str(cell["seed"]),
+             cell["status"], seconds, _scores_text(record) if record else ""]
+        )  # fmt: skip
+        if record and record["kind"] == "score":
+            for note in record["data"]["notes"]:
+                notes[f"{cell['task']}: {note}"] = None
+            if "note" in record["selection"]:
+                notes[f"{cell['task']} {cell['model']}: {record['selection']['note']}"] = None
+    table = columns(
+        rows, ["cell", "kind", "task", "split", "model", "seed", "status", "time", "scores [95 % interval]"]
+    )
+    parts = ["\n".join(head), table]
+    if manifest["absent"]:
+        parts.append("absent\n" + "\n".join(f"  {task}: {reason}" for task, reason in manifest["absent"].items()))
+    if notes:
+        parts.append("notes\n" + "\n".join(f"  {note}" for note in notes))
+    failed = [cell for cell in manifest["cells"] if cell["status"] in ("failed", "skipped")]
+    if failed:
+        lines = [
+            f"  {cell['kind']} {cell['task']} {cell['model']} seed {cell['seed']}: {cell.get('cause', '')}"
+            for cell in failed
+        ]
+        where = f"  tracebacks: {store.root / 'failures'}"
+        parts.append("\n".join(["failures", *lines, where]))
+    return "\n\n".join(parts)
+
+
+def _record(store: Store, key: str) -> dict[str, Any] | None:
+    try:
+        return store.read(key) if store.has(key) else None
+    except DamagedFile as error:
+        print(f"damaged: {error}", file=sys.stderr)
+        return None
+
+
+def _scores_text(record: Mapping[str, Any]) -> str:
+    if record["kind"] != "score":
+        return f"{record['model'].get('parameters') or 0:,} parameters"
+    if not record["scores"]:
+        return f"no labels; {record['n']} predictions written"
+    return ", ".join(
+        f"{name} {one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]" for name, one in record["scores"].items()
+    )
