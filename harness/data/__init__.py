@@ -1,7 +1,8 @@
-"""Task data from one of three sources: the embedded world, the Hugging Face hub, or a path. Never a silent switch."""
+"""Task data from the embedded world, the Hugging Face hub or a path. Never a silent switch between them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,13 +19,11 @@ __all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
 KEYWORDS = ("embedded", "hub")
 
 
-def load(
-    task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[str] | None = None
-) -> TaskData:
+def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[str] | None = None) -> TaskData:
     """A task's data from `data`: `embedded`, `hub`, or the path of a folder or file.
 
-    `splits` are those the caller needs, by default the training split and those evaluated (only the latter for a task
-    that is trained on another one). `limit` keeps the first rows of each.
+    `splits` are those the caller needs, by default the training split and those evaluated (only the latter
+    for a task that is trained on another one). `limit` keeps the first rows of each.
 
     Raises:
         TaskAbsent: the source does not hold this task.
@@ -55,16 +54,21 @@ def _read(task: TaskSpec, data: str, wanted: Sequence[str]) -> Reading:
 def existing_path(data: str) -> Path:
     """Raises HarnessError where `data` is neither a keyword nor a path that exists."""
     path = Path(data).expanduser()
-    if path.is_dir() or path.is_file():
+    if data.strip() and (path.is_dir() or path.is_file()):
+        if not os.access(path, os.R_OK):
+            raise HarnessError(f"{data}: no permission to read it")
         return path
     hint = did_you_mean(data, KEYWORDS)
     hint = hint if hint.startswith(" Did") else ""
-    raise HarnessError(f"no such folder or file: {data}; --data takes embedded, hub, or a folder.{hint}")
+    raise HarnessError(f"no such folder or file: {data or repr(data)}; --data takes embedded, hub, or a folder.{hint}")
 
 
 def state(task: TaskSpec, data: str) -> str:
-    """A hash that changes whenever what `load` returns could: of the code, the task's data settings and the files' sizes
-    and times (of their contents for neither source). Empty where that cannot be known: a hub dataset without a pinned commit.
+    """A hash that changes whenever what `load` returns could, found without reading data.
+
+    It covers this package's code, the task's data settings, and the files' paths, sizes and times or the
+    hub's pinned commit. Empty where nothing pins the data: a hub dataset without a commit. The `limit` and
+    `splits` are the caller's to add.
 
     Raises:
         TaskAbsent, HarnessError: as `load` does where the source as a whole is missing.

@@ -30,7 +30,7 @@ REGRESSION_FAMILIES = ("similarity",)
 
 @dataclass(frozen=True)
 class Reading:
-    """What a source read for a task: a table a split, and the columns that hold the canonical fields and the label.
+    """What a source read for a task: a table a split, and the columns of the canonical fields and the label.
 
     `id` and `oracle` name columns that may be absent. `carve` says that dev is to be cut from train.
     """
@@ -76,10 +76,8 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str]) -> TaskDat
     )
 
 
-def _decided(
-    task: TaskSpec, table: Table, columns: Columns, name: str
-) -> tuple[Table, list[str] | None, int]:
-    """The rows whose label is decided, their labels' spellings (None without labels), and how many rows are not."""
+def _decided(task: TaskSpec, table: Table, columns: Columns, name: str) -> tuple[Table, list[str] | None, int]:
+    """The rows whose label is decided, their labels as text (None without labels), and how many are not."""
     if len(table) == 0:
         raise HarnessError(f"{table.where}: holds no rows")
     if name.startswith("test") and find_column(columns, "label", table.names) is None:
@@ -167,9 +165,7 @@ def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
     seen: dict[str, int] = {}
     for index, value in enumerate(ids):
         if value in seen:
-            raise HarnessError(
-                f"{table.place(index)}: id '{value}' is already that of {table.place(seen[value])}"
-            )
+            raise HarnessError(f"{table.place(index)}: id '{value}' is already that of {table.place(seen[value])}")
         if not value:
             raise HarnessError(f"{table.place(index)}: column '{column}' should hold an id, found nothing")
         seen[value] = index
@@ -177,18 +173,19 @@ def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
 
 
 def carve(train: Split, where: str) -> tuple[Split, Split]:
-    """Cut a dev split from `train`: a tenth of its n rows, at least 1 and at most 2000, chosen by the hash of their texts.
+    """Cut dev from `train`: a tenth of its rows, at least 1 and at most 2000, by the hash of their texts.
 
-    Rows with identical texts go to the same side; order is kept. Raises HarnessError where all texts are identical.
+    Rows with identical texts go to the same side; order is kept.
+
+    Raises:
+        HarnessError: all texts are identical.
     """
     alike: dict[str, list[int]] = {}
     for index, row in enumerate(zip(*(train.fields[name] for name in sorted(train.fields)), strict=True)):
         key = hashlib.sha256(canonical_json(row).encode()).hexdigest()
         alike.setdefault(key, []).append(index)
     if len(alike) < 2:
-        raise HarnessError(
-            f"{where}: no dev split, and none can be cut from a training split with a single text"
-        )
+        raise HarnessError(f"{where}: no dev split, and none can be cut from a training split with a single text")
     size = min(max(round(CARVED_SHARE * len(train)), 1), CARVED_MOST)
     chosen: set[int] = set()
     for key in sorted(alike):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.data.readers import READERS
+from harness.data.readers import READERS, as_written
 from harness.data.table import Table
 from harness.errors import HarnessError
 
@@ -31,9 +31,7 @@ def match_split(split: str, names: Iterable[str], where: str) -> str | None:
     wanted = spellings_of(split)
     found = [name for name in names if name.casefold() in wanted]
     if len(found) > 1:
-        raise HarnessError(
-            f"{where}: both {' and '.join(sorted(found))} could be the split '{split}'; keep one"
-        )
+        raise HarnessError(f"{where}: both {' and '.join(sorted(found))} could be the split '{split}'; keep one")
     return found[0] if found else None
 
 
@@ -87,10 +85,11 @@ def read_saved(folder: Path, train: str) -> dict[str, Table]:
 
 def table_of(dataset: Dataset, where: str) -> Table:
     """A `datasets.Dataset` as a table; its ClassLabel columns bring their names."""
-    from datasets import ClassLabel
+    from datasets import ClassLabel, Value
 
     def read_column(name: str) -> Sequence[Any]:
-        return list(dataset[name])
+        values = list(dataset[name])
+        return as_written(values) if dataset.features[name] == Value("float32") else values
 
     classes = {
         name: tuple(feature.names)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.data import files
 from harness.data.assemble import Reading
-from harness.data.download import DEV_IDS, download_columns, read_download
+from harness.data.download import download_columns, read_download
 from harness.data.download import split_files as download_files
 from harness.data.table import Table, find_column, missing_column
 from harness.errors import HarnessError, TaskAbsent
@@ -20,9 +21,10 @@ DOWNLOAD_ROOTS = ("", "glue")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a task's splits lie. `source` is set for a download's layout; `saved` for a `save_to_disk` folder.
+    """Where a task's splits lie.
 
-    `is_root` says that the path holds one task's files without saying whose.
+    `source` is set for a download's layout, `saved` for a `save_to_disk` folder. `is_root` says that the path
+    holds one task's files without saying whose.
     """
 
     place: Path
@@ -32,11 +34,11 @@ class Layout:
     is_root: bool = False
 
     def read_paths(self) -> list[Path]:
-        """Every file that reading may open."""
-        if self.saved:
-            return sorted(path for path in self.place.rglob("*") if path.is_file())
-        beside = [self.place / name for name in DEV_IDS] if self.source else []
-        return sorted({*self.files.values(), *(path for path in beside if path.is_file())})
+        """The files that decide what is read, whichever splits are wanted."""
+        if self.place.is_file():
+            return [self.place]
+        paths = self.place.rglob("*") if self.saved else self.place.iterdir()
+        return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
 def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
@@ -44,7 +46,7 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
 
     Raises:
         TaskAbsent: no folder is the task's and `root` itself holds no data file.
-        HarnessError: the task's folder holds no file that could be a split, or two that could be the same one.
+        HarnessError: the task's folder holds no file that could be a split, or two that could be the same.
     """
     if root.is_file():
         return Layout(root, {task.train: root}, is_root=True)
@@ -84,10 +86,8 @@ def _children(parent: Path, name: str) -> list[Path]:
     return sorted(found, key=lambda path: (path.name != name, path.name))
 
 
-def _layout(
-    task: TaskSpec, folder: Path, source: FolderSource | None, splits: Sequence[str]
-) -> Layout | None:
-    if source is not None and (found := download_files(task, source, folder)):
+def _layout(task: TaskSpec, folder: Path, source: FolderSource | None, splits: Sequence[str]) -> Layout | None:
+    if source is not None and (found := download_files(source, folder, splits)):
         return Layout(folder, found, source)
     if files.is_saved(folder):
         return Layout(folder, {}, saved=True)
@@ -111,30 +111,27 @@ def read_folder(task: TaskSpec, root: Path, wanted: Sequence[str]) -> Reading:
         tables, notes = read_download(task, layout.source, layout.files, wanted)
         columns = download_columns(task, layout.source)
         return Reading("folder", str(layout.place), tables, columns, id=layout.source.id, notes=notes)
-    tables = _tables(task, layout, wanted)
-    if layout.is_root:
-        _check_fit(task, tables)
-    carve = "dev" not in tables and task.train in tables and "dev" in {*task.eval, *wanted}
+    available = _readers(task, layout, wanted)
+    carve = "dev" not in available and task.train in available and "dev" in {*task.eval, *wanted}
     carve = carve and not {"dev", task.train}.isdisjoint(wanted)
-    for split in wanted:
-        if split not in tables and not (split == "dev" and carve):
-            found = ", ".join(layout.files or tables) or "none"
-            raise HarnessError(f"{layout.place}: no split '{split}' for task '{task.name}'; found: {found}")
-    needed = {*wanted, task.train} if carve else set(wanted)
-    tables = {split: table for split, table in tables.items() if split in needed}
+    needed = {*wanted, task.train} - {"dev"} if carve else set(wanted)
+    tables = {split: read() for split, read in available.items() if split in needed}
+    if layout.is_root:
+        _check_fit(task, tables or {split: read() for split, read in available.items()})
+    missing = sorted(needed - tables.keys())
+    if missing:
+        found = ", ".join(available) or "none"
+        raise HarnessError(f"{layout.place}: no split '{missing[0]}' for task '{task.name}'; found: {found}")
     return Reading("folder", str(layout.place), tables, task.fields, carve=carve)
 
 
-def _tables(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str, Table]:
-    """What lies there of the wanted splits, and train, from which dev may be cut."""
+def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str, Callable[[], Table]]:
+    """What reads each split that lies there."""
     if not layout.saved:
-        needed = {task.train, *wanted}
-        return {split: files.read_file(path) for split, path in layout.files.items() if split in needed}
+        return {split: partial(files.read_file, path) for split, path in layout.files.items()}
     saved = files.read_saved(layout.place, task.train)
-    found = {
-        split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)
-    }
-    return {split: saved[name] for split, name in found.items() if name is not None}
+    found = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
+    return {split: partial(saved.__getitem__, name) for split, name in found.items() if name is not None}
 
 
 def _check_fit(task: TaskSpec, tables: Mapping[str, Table]) -> None:
@@ -143,6 +140,5 @@ def _check_fit(task: TaskSpec, tables: Mapping[str, Table]) -> None:
         for name in task.fields:
             may_lack = name == "label" and split.startswith("test")
             if not may_lack and find_column(task.fields, name, table.names) is None:
-                raise TaskAbsent(
-                    f"{table.where} does not fit task '{task.name}': {missing_column(task.fields, name, table.names)}"
-                )
+                reason = missing_column(task.fields, name, table.names)
+                raise TaskAbsent(f"{table.where} does not fit task '{task.name}': {reason}")

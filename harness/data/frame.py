@@ -63,8 +63,8 @@ class TaskData:
     """A task's data as read from one source.
 
     `source` is `embedded`, `folder` or `hub`; `location` says where exactly (a path, `hub id@revision`, the world's
-    version); `labels` names the classes by id (empty for regression); `notes` are things a reader of the scores should know
-    (rows dropped, a dev split carved from train).
+    version); `labels` names the classes by id (empty for regression); `notes` are things a reader of the scores should
+    know (rows dropped, a dev split carved from train).
     """
 
     task: str

@@ -24,7 +24,7 @@ ARROW_FILE = re.compile(r"-(\w+)(?:-\d{5}-of-\d{5})?\.arrow$")
 
 
 def hub_reachable(timeout: float = 5.0) -> str | None:
-    """None where the hub (`HF_ENDPOINT`, else huggingface.co) answers within `timeout` seconds, else why not, in a few words.
+    """None where the hub (`HF_ENDPOINT`, else huggingface.co) answers in `timeout` seconds, else why not.
 
     Returns in time whatever hangs: name resolution, the connection, or the answer.
     """
@@ -33,7 +33,7 @@ def hub_reachable(timeout: float = 5.0) -> str | None:
         return f"{switch} is set"
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     outcome: list[str | None] = []
-    # No timeout of any client covers name resolution, which cannot be interrupted; so it may hang on in a thread.
+    # No timeout of a client covers name resolution, nor can it be interrupted: it may hang on in a thread.
     probe = threading.Thread(target=lambda: outcome.append(_probe(endpoint, timeout)), daemon=True)
     probe.start()
     probe.join(timeout)
@@ -45,7 +45,7 @@ def _is_on(value: str | None) -> bool:
 
 
 def _probe(endpoint: str, timeout: float) -> str | None:
-    """Asks through the hub's own client, so that proxies and certificates count as they will when it downloads."""
+    """Asks through the hub's own client, so that proxies and certificates count as in a download."""
     from huggingface_hub.utils import get_session
 
     try:
@@ -58,7 +58,7 @@ def _probe(endpoint: str, timeout: float) -> str | None:
 
 
 def state_of_hub(task: TaskSpec) -> object | None:
-    """What determines the data: dataset and commit; None where no commit is pinned. Raises TaskAbsent as `read_hub`."""
+    """What determines the data, None where no commit is pinned. Raises TaskAbsent as `read_hub` does."""
     source = _source(task)
     if not _is_pinned(source):
         return None
@@ -96,9 +96,8 @@ def read_hub(task: TaskSpec, wanted: Sequence[str]) -> Reading:
     for split in wanted:
         name = source.splits.get(split) or files.match_split(split, datasets, location)
         if name is None or name not in datasets:
-            raise HarnessError(
-                f"{location}: no split '{name or split}' for task '{task.name}'.{did_you_mean(name or split, datasets)}"
-            )
+            hint = did_you_mean(name or split, datasets)
+            raise HarnessError(f"{location}: no split '{name or split}' for task '{task.name}'.{hint}")
         tables[split] = files.table_of(datasets[name], f"{location} ({name})")
     columns = {**task.fields, **source.columns}
     return Reading("hub", location, tables, columns, id=source.id, notes=notes)
@@ -119,7 +118,7 @@ def _name(source: HubSource) -> str:
 
 
 def _cached(source: HubSource) -> Path | None:
-    """The folder in which `datasets` keeps a prepared config of the commit, the latest one where none is pinned."""
+    """The folder in which `datasets` keeps the config at the commit, the latest one where none is pinned."""
     *owner, dataset = source.path.split("/")
     commit = source.revision if _is_pinned(source) else "*"
     found = [
@@ -167,7 +166,7 @@ def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
     wanted = f"{_name(source)}@{source.revision or 'main'}"
     try:
         with _quiet():
-            # The prefix keeps a folder of the same name in the working directory from taking the dataset's place.
+            # The prefix keeps a folder of that name in the working directory from being loaded instead.
             loaded = datasets.load_dataset(f"hf://datasets/{source.path}", source.name, revision=source.revision)
     except Exception as error:
         raise HarnessError(f"hub dataset {wanted} cannot be loaded: {_one_line(error)}") from None

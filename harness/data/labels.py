@@ -32,8 +32,7 @@ def spellings(table: Table, column: str) -> list[str]:
     if classes is None:
         return [spelling(value) for value in values]
     return [
-        classes[value] if isinstance(value, int) and 0 <= value < len(classes) else spelling(value)
-        for value in values
+        classes[value] if isinstance(value, int) and 0 <= value < len(classes) else spelling(value) for value in values
     ]
 
 
@@ -52,7 +51,7 @@ def are_missing(texts: Sequence[str]) -> bool:
 
 
 class Vocabulary:
-    """From a label's spelling to its class id: the name as it is, else a name or alias in any case, else the id."""
+    """From a label as text to its class id: by name, else by name or alias in any case, else by id."""
 
     def __init__(self, task: TaskSpec, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
@@ -92,7 +91,7 @@ def class_ids(table: Table, texts: Sequence[str], vocabulary: Vocabulary) -> tup
 
 
 def numbers(table: Table, texts: Sequence[str], limits: tuple[float, float] | None) -> tuple[float, ...]:
-    """n finite floats. Raises HarnessError with file and line for anything else, or a number outside `limits`."""
+    """n finite floats. Raises HarnessError with file and line for anything else, or one outside `limits`."""
     values = []
     for index, text in enumerate(texts):
         if text == "":
@@ -104,8 +103,6 @@ def numbers(table: Table, texts: Sequence[str], limits: tuple[float, float] | No
         if not math.isfinite(value):
             raise HarnessError(f"{table.place(index)}: the label '{text}' is not a finite number")
         if limits is not None and not limits[0] <= value <= limits[1]:
-            raise HarnessError(
-                f"{table.place(index)}: the label {text} is not between {limits[0]:g} and {limits[1]:g}"
-            )
+            raise HarnessError(f"{table.place(index)}: the label {text} is not between {limits[0]:g} and {limits[1]:g}")
         values.append(value)
     return tuple(values)

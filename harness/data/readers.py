@@ -13,7 +13,7 @@ from harness.data.table import Table
 from harness.errors import HarnessError
 
 MALFORMED_SHARE = 0.01
-"""A download may hold this share of rows with missing fields; above it, the file is not what it claims to be."""
+"""A download may hold this share of rows with missing fields; above it, it is not what it claims to be."""
 
 
 def read_text(path: Path) -> str:
@@ -27,7 +27,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise HarnessError(
-            f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}); convert the file to UTF-8"
+            f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}); "
+            "convert the file to UTF-8"
         ) from None
     if not text.strip():
         raise HarnessError(f"{path}: the file is empty")
@@ -35,7 +36,7 @@ def read_text(path: Path) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines end at LF or CRLF only: `str.splitlines` would also cut at the separators that occur inside sentences."""
+    """Lines end at LF or CRLF only: `str.splitlines` would also cut at separators that sentences hold."""
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
@@ -53,8 +54,8 @@ def read_tsv(
     With `tolerate`, rows with the wrong number of fields are left out and counted.
 
     Raises:
-        HarnessError: not UTF-8, empty, a cut-off last line, a row with the wrong number of fields (without `tolerate`)
-            or more than `MALFORMED_SHARE` of them (with it).
+        HarnessError: not UTF-8, empty, a cut-off last line, a row with the wrong number of fields (without
+            `tolerate`) or more than `MALFORMED_SHARE` of them (with it).
     """
     text = read_text(path)
     lines = _lines(text)
@@ -95,7 +96,7 @@ def read_tsv(
 
 
 def read_csv(path: Path) -> Table:
-    """A comma-separated file with a header and the usual quoting. Raises HarnessError with the line of a malformed row."""
+    """A comma-separated file with header and the usual quoting. Raises HarnessError as `read_tsv` does."""
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     csv.field_size_limit(1 << 30)
     names: tuple[str, ...] = ()
@@ -159,11 +160,19 @@ def read_parquet(path: Path) -> Table:
 
     def read_column(name: str) -> Sequence[Any]:
         try:
-            return pyarrow.parquet.read_table(path, columns=[name]).column(0).to_pylist()
+            values = pyarrow.parquet.read_table(path, columns=[name]).column(0).to_pylist()
         except (OSError, pyarrow.ArrowException) as error:
             raise HarnessError(f"{path}: column '{name}': {' '.join(str(error).split())}") from None
+        return as_written(values) if schema.field(name).type == pyarrow.float32() else values
 
     return Table(str(path), tuple(schema.names), read_column, range(count))
+
+
+def as_written(values: Sequence[float | None]) -> list[float | None]:
+    """Single-precision numbers as their shortest decimals: 3.8 as in a text file, not 3.799999952316284."""
+    import numpy as np
+
+    return [None if value is None else float(str(np.float32(value))) for value in values]
 
 
 READERS: dict[str, Callable[[Path], Table]] = {
@@ -192,6 +201,4 @@ def _of_rows(
 
 def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] | None) -> Table:
     names = tuple(dict.fromkeys(name for record in records for name in record))
-    return Table(
-        str(path), names, lambda name: [record.get(name) for record in records], range(len(records)), lines
-    )
+    return Table(str(path), names, lambda name: [record.get(name) for record in records], range(len(records)), lines)

@@ -15,9 +15,9 @@ from harness.specs import Columns
 class Table:
     """One split as its source holds it: n rows, columns read on demand.
 
-    `where` names the file or dataset in errors. `numbers` are the n row numbers in the source, from 0, with gaps where a
-    reader left malformed rows out (`dropped` counts them). `lines` are the n line numbers of a text file, from 1.
-    `classes` names the classes of integer columns whose names the source knows.
+    `where` names the file or dataset in errors. `numbers` are the n row numbers in the source, from 0, with
+    gaps where a reader left malformed rows out (`dropped` counts them). `lines` are the n line numbers of a
+    text file, from 1. `classes` names the classes of integer columns whose names the source knows.
     """
 
     where: str
@@ -66,7 +66,7 @@ def find_column(columns: Columns, name: str, found: Sequence[str]) -> str | None
 
 
 def require_column(columns: Columns, name: str, table: Table) -> str:
-    """The column that holds `name`. Raises HarnessError listing the columns found, or where it is there twice."""
+    """The column that holds `name`. Raises HarnessError, with the columns found, unless there is one."""
     column = find_column(columns, name, table.names)
     if column is None:
         raise HarnessError(f"{table.where}: {missing_column(columns, name, table.names)}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.execute import worker
-from harness.execute.environment import thread_variables
+from harness.machine.environment import thread_variables
 from harness.plan import Cell
 
 BUSY_PAUSE = 0.5

@@ -51,7 +51,7 @@ def execute(cell: Mapping[str, Any], store: Any, threads: int, report: Callable[
     """Compute one cell into the store, unless it is there or another process is at it."""
     from harness.errors import HarnessError
     from harness.execute import finetune, score
-    from harness.execute.environment import describe
+    from harness.machine.environment import describe
 
     kinds = {"finetune": finetune.run, "score": score.run}
     key = cell["key"]

@@ -55,7 +55,7 @@ class TransformerLearner(Learner):
         )
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
-        from harness.training.trainer import EncodedDataset, Padding, fine_tune, logits, pick_device, pick_precision
+        from harness.training.trainer import EncodedDataset, Padding, fine_tune, logits, pick_device
 
         training = request.recipe.training
         tokenizer, model = self._build(request) if request.pretrained is None else self._load_pretrained(request)
@@ -66,12 +66,11 @@ class TransformerLearner(Learner):
         select_by = None
         if request.held_out is not None and request.held_out_score is not None:
             held_out = request.family.encode(tokenizer, request.held_out, limit)
-            device = pick_device()
-            padding, precision = Padding.of(tokenizer, device), pick_precision(training.precision, device)
+            padding = Padding.of(tokenizer, pick_device())
             held_out_score = request.held_out_score
 
             def select_by(current: Any) -> float:
-                return held_out_score(request.family.decode(logits(current, padding, held_out, precision)))
+                return held_out_score(request.family.decode(logits(current, padding, held_out)))
 
         report = fine_tune(
             model,
@@ -86,8 +85,7 @@ class TransformerLearner(Learner):
         )
         model.cpu().save_pretrained(request.directory)
         tokenizer.save_pretrained(request.directory)
-        settings = {"max_length": limit, "precision": report.precision}
-        (request.directory / "harness.json").write_text(json.dumps(settings))
+        (request.directory / "harness.json").write_text(json.dumps({"max_length": limit}))
         return {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "vocabulary": len(tokenizer),
@@ -102,7 +100,7 @@ class TransformerLearner(Learner):
         model, tokenizer = _load_fitted(directory, family.auto_class)
         columns = family.encode(tokenizer, split, settings["max_length"])
         device = pick_device()
-        return logits(model.to(device), Padding.of(tokenizer, device), columns, settings["precision"])
+        return logits(model.to(device), Padding.of(tokenizer, device), columns)
 
     def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         import transformers

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 
 from harness.errors import HarnessError
 from harness.families import Family
+from harness.machine.calibrate import cpu_bf16_pays
 from harness.specs import TrainingSpec
 from harness.training.batching import TokenBudgetBatches, pad, scoring_batches
 
@@ -150,11 +151,16 @@ def pick_device() -> torch.device:
 
 
 def pick_precision(wanted: str, device: torch.device) -> str:
-    """`bf16` only where the hardware has it: on a CPU without it bf16 is an order of magnitude slower than fp32."""
-    if wanted == "bf16" and device.type == "cpu":
-        raise HarnessError("precision bf16: this run is on a CPU without a fast bf16 path; use fp32 or auto")
+    """`fp32` or `bf16` (autocast). `auto` is bf16 where the hardware has it, known of a GPU and probed of a CPU.
+
+    Raises:
+        HarnessError: bf16 is wanted on a CPU where it is slower than fp32.
+    """
+    has_bf16 = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_bf16_pays()
+    if wanted == "bf16" and not has_bf16:
+        raise HarnessError(f"precision bf16: this {device.type} has no fast bf16; use fp32 or auto")
     if wanted == "auto":
-        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16" if has_bf16 else "fp32"
     return wanted
 
 
@@ -249,8 +255,7 @@ def logits(
     result: np.ndarray | None = None
     for indices in scoring_batches([len(row) for row in rows], SCORING_TOKENS[device.type]):
         batch = padding([{name: column[index] for name, column in columns.items()} for index in indices])
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            output = model(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
+        output = model(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
         values = output.float().cpu().numpy()
         if result is None:
             result = np.empty((len(rows), values.shape[1]), dtype=np.float32)

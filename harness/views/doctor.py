@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.execute.environment import cores, cpu, versions
+from harness.machine.environment import cores, cpu, versions
 from harness.store import Store
 
 
@@ -15,7 +15,7 @@ def doctor(out: Path, as_json: bool) -> str:
     import psutil
 
     from harness import data
-    from harness.execute.calibrate import calibration
+    from harness.machine.calibrate import calibration, cpu_bf16_pays
 
     measured = calibration()
     unreachable = data.hub_reachable()
@@ -44,7 +44,7 @@ def doctor(out: Path, as_json: bool) -> str:
                     f"(calibration{', cached' if measured['cached'] else ', just measured'})"),
         ("gemm", gemm),
         ("step", f"{steps} (small encoder, training)"),
-        ("bf16", f"{bf16}× the fp32 rate on this CPU" + ("; fp32 is used" if bf16 < 1.5 else "")),
+        ("bf16", f"{bf16}× the speed of fp32 in training on this CPU; auto is {'bf16' if cpu_bf16_pays() else 'fp32'}"),
         ("hub", f"not reachable ({unreachable}); local data works without" if unreachable else "reachable"),
         ("results", f"{facts['results']['folder']}: {facts['results']['runs']} run(s)"),
         ("versions", ", ".join(f"{name} {number}" for name, number in versions().items())),

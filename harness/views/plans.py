@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from harness.execute.environment import cores
 from harness.hashing import short
+from harness.machine.environment import cores
 from harness.progress import clock, cost
 from harness.run import Prepared
 from harness.views.text import columns
@@ -62,7 +62,7 @@ def plan_json(prepared: Prepared) -> str:
 
 def _rate() -> tuple[float, int]:
     """FLOP/s of one worker and the number of workers, by the calibration."""
-    from harness.execute.calibrate import calibration
+    from harness.machine.calibrate import calibration
 
     measured = calibration()
     threads = measured["threads"]

@@ -95,6 +95,12 @@ def test_dev_is_carved_from_train_where_there_is_none(task: Make, tmp_path: Path
     assert sorted(turned.fields["text"]) == sorted(dev.fields["text"])
 
 
+def test_train_is_whole_where_dev_lies_beside_it(task: Make, tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.csv", ROWS)
+    write_rows(tmp_path / "dev.csv", ROWS)
+    assert len(load(task(), str(tmp_path), splits=["train"]).splits["train"]) == len(ROWS)
+
+
 def test_carving_takes_one_row_at_least_and_2000_at_most(task: Make, tmp_path: Path) -> None:
     write_rows(tmp_path / "few.csv", ROWS[:2])
     assert len(load(task(), str(tmp_path / "few.csv")).splits["dev"]) == 1

@@ -160,6 +160,11 @@ def test_a_task_is_read_from_a_hub_and_then_from_its_cache(
     absent = load_in_process("cola", mirror.url, {"path": "nyu-mll/glu"})
     assert "doesn't exist" in absent["error"]
 
+    # Without the repository, `datasets` would quietly take the commit in its cache for the one that is pinned.
+    elsewhere = hub_mirror("other/dataset", COMMIT, {})
+    lost = load_in_process("cola", elsewhere.url, {"revision": "f" * 40})
+    assert f"its cache only have {COMMIT}" in lost["error"]
+
     unpinned = load_in_process("cola", mirror.url, {"revision": None})
     assert unpinned["notes"] == [f"the task pins no commit of nyu-mll/glue; it was {COMMIT}"]
     kept = load_in_process("cola", "http://127.0.0.1:9", {"revision": None})

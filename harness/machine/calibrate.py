@@ -1,4 +1,4 @@
-"""A short probe of this machine: how many intra-op threads a process should have, and the machine's own GEMM rate.
+"""A short probe of this machine: intra-op threads a process should have, whether bf16 pays, and the GEMM rate.
 
 More threads in one process are often slower than one, and many times slower where vCPUs are shared: OpenMP spins on a
 thread whose CPU was taken away. So threads are given only where the probe shows that they pay, and the choice is kept
@@ -16,12 +16,14 @@ import time
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.execute.environment import cache_folder, cores, cpu, thread_variables, versions
 from harness.hashing import hash_json, short
+from harness.machine.environment import cache_folder, cores, cpu, thread_variables, versions
 from harness.store import write_atomically
 
 WORTHWHILE = 0.9
 """Share of perfect scaling n threads must reach to be preferred over n processes with one thread each."""
+BF16_WORTHWHILE = 1.3
+"""How many times faster a training step in bf16 must be for `precision: auto` to choose it on a CPU."""
 
 
 def calibration() -> dict[str, Any]:
@@ -42,7 +44,7 @@ def calibration() -> dict[str, Any]:
 
 def _measure_in_fresh_process() -> dict[str, Any]:
     environment = {**os.environ, **thread_variables(cores())}
-    command = [sys.executable, "-m", "harness.execute.calibrate"]
+    command = [sys.executable, "-m", "harness.machine.calibrate"]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
         return json.loads(done.stdout.splitlines()[-1])
@@ -66,8 +68,8 @@ def measure() -> dict[str, Any]:
         a, b = torch.randn(512, 512), torch.randn(512, 512)
         gemm[str(threads)] = 2 * 512**3 / _seconds(lambda a=a, b=b: a @ b) / 1e9
     torch.set_num_threads(1)
-    a, b = torch.randn(512, 512).bfloat16(), torch.randn(512, 512).bfloat16()
-    bf16 = 2 * 512**3 / _seconds(lambda: a @ b) / 1e9 / gemm["1"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        bf16 = step_ms["1"] / (1000 * _seconds(_training_step()))
     most = counts[-1]
     efficiency = step_ms["1"] / (most * step_ms[str(most)])
     return {
@@ -81,11 +83,18 @@ def measure() -> dict[str, Any]:
     }
 
 
+def cpu_bf16_pays() -> bool:
+    """Whether training in bf16 is worth it on this CPU, by the probe: with the instructions it is, without them many
+    times slower.
+    """
+    return float(calibration()["cpu_bf16_speedup"]) >= BF16_WORTHWHILE
+
+
 def _training_step() -> Any:
     import torch
 
-    layer = torch.nn.TransformerEncoderLayer(128, 2, 512, batch_first=True)
-    batch = torch.randn(32, 16, 128)
+    layer = torch.nn.TransformerEncoderLayer(256, 4, 1024, batch_first=True)
+    batch = torch.randn(32, 16, 256)
 
     def step() -> None:
         layer(batch).square().mean().backward()

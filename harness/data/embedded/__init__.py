@@ -1,0 +1,2 @@
+"""draft"""
+from harness.data.embedded.rows import WORLD_VERSION

@@ -1,0 +1,195 @@
+"""Premise and hypothesis. The hypothesis is drawn before the label is looked at, so alone it tells nothing of it;
+then a premise is sought by changes that ought to give the label, and kept when the semantics agrees."""
+
+from __future__ import annotations
+
+from harness.data.embedded import phenomena
+from harness.data.embedded.changes import add, drop, generalize, oppose, specify, swap
+from harness.data.embedded.concepts import ALL_ACTIONS, OPPOSITE_QUALITY, is_a, qualities_of
+from harness.data.embedded.english import clause, plan, pronoun, say, text
+from harness.data.embedded.invent import CIRCUMSTANCES_OF, Scope, actions, combination, event
+from harness.data.embedded.meaning import (
+    CONTRADICTION,
+    ENTAILMENT,
+    NEUTRAL,
+    Event,
+    Meaning,
+    State,
+    Thing,
+    verdict,
+)
+from harness.data.embedded.rng import Rng
+from harness.data.embedded.rows import Row
+
+TRIES = 12
+_MORE = (add, add, add, specify)
+"""Changes to a hypothesis that give a premise that says more."""
+_LESS = (drop, drop, generalize)
+
+
+def _hypothesis(rng: Rng, scope: Scope) -> Meaning:
+    happened = event(rng, scope, circumstances=0.35, quality=0.3)
+    if rng.chance(0.3):
+        happened = generalize(rng, happened, scope) or happened
+    thing = happened.agent if rng.chance(0.5) or happened.patient is None else happened.patient
+    if rng.chance(0.15) and thing is not None and not thing.name and not is_a(thing.kind, "proposal"):
+        quality = rng.choice([quality for quality in qualities_of(thing.kind) if quality in OPPOSITE_QUALITY])
+        return State(thing._replace(quality="", definite=True), quality, rng.chance(0.3))
+    if happened.patient is not None and rng.chance(0.12) and happened.partner is None:
+        happened = happened._replace(agent=None) if ALL_ACTIONS[happened.action].patient else happened
+    return _denied(happened) if rng.chance(0.3) else happened
+
+
+def _denied(happened: Event) -> Event:
+    """Denied, and what it is about made definite: with an indefinite the scope of the denial would be open."""
+    patient = happened.patient._replace(definite=True) if happened.patient is not None else None
+    return happened._replace(negated=True, patient=patient)
+
+
+def _enriched(rng: Rng, happened: Event, scope: Scope) -> Event:
+    for _ in range(rng.choice((1, 1, 2))):
+        happened = rng.choice(_MORE)(rng, happened, scope) or happened
+    return happened
+
+
+def _elsewhere(rng: Rng, happened: Event, scope: Scope) -> Event | None:
+    """Another thing that the same agent did."""
+    agent = happened.agent
+    if agent is None:
+        return None
+    key = rng.choice(actions(scope, happened.patient is not None))
+    frame = ALL_ACTIONS[key]
+    patient = happened.patient
+    if not any(is_a(agent.kind, kind) for kind in frame.agent) or frame.partner:
+        return None
+    if patient is not None and not any(is_a(patient.kind, kind) for kind in frame.patient):
+        return None
+    kept = {role: getattr(happened, role) for role in CIRCUMSTANCES_OF[key]}
+    return Event(key, agent, patient, **kept)
+
+
+def _premise_against(rng: Rng, goal: Event, scope: Scope) -> Event | None:
+    """A premise from which the denial of the goal follows: the goal or something wider denied, or the opposite done.
+
+    Another agent, place or time would do by the convention of one situation, but readers would not agree.
+    """
+    opposite = ALL_ACTIONS[goal.action].opposite
+    if opposite and rng.chance(0.6):
+        opposed = goal._replace(action=opposite)
+        return _enriched(rng, opposed, scope)
+    denied = goal if rng.chance(0.3) else rng.choice((drop, generalize))(rng, goal, scope)
+    return _denied(denied) if denied is not None else None
+
+
+def _premise_of_event(rng: Rng, goal: Event, scope: Scope, label: str) -> Event | None:
+    """A premise for a goal that is not denied."""
+    if label == ENTAILMENT:
+        return _enriched(rng, goal, scope)
+    if label == CONTRADICTION:
+        if rng.chance(0.3):
+            denied = goal if rng.chance(0.5) else rng.choice(_LESS)(rng, goal, scope)
+            return _denied(denied) if denied is not None else None
+        opposed = rng.choice((oppose, oppose, oppose, swap))(rng, goal, scope)
+        return _enriched(rng, opposed, scope) if opposed is not None else None
+    form = rng.index(10)
+    if form < 3:
+        return _denied(_enriched(rng, goal, scope))
+    less = _elsewhere(rng, goal, scope) if form < 6 else rng.choice(_LESS)(rng, goal, scope)
+    return _enriched(rng, less, scope) if less is not None else None
+
+
+def _premise_of_state(rng: Rng, goal: State, scope: Scope, label: str) -> Meaning | None:
+    """An event with the thing in it: with the quality, with the opposite one, or with none or one of another sort."""
+    opposite = OPPOSITE_QUALITY.get(goal.quality, "")
+    rest = [quality for quality in qualities_of(goal.thing.kind) if quality not in (goal.quality, opposite)]
+    quality = goal.quality if label == ENTAILMENT else opposite if label == CONTRADICTION else rng.choice(rest)
+    thing = goal.thing._replace(quality=quality)
+    for _ in range(TRIES):
+        happened = event(rng, scope, circumstances=0.4)
+        for role in ("agent", "patient"):
+            old: Thing | None = getattr(happened, role)
+            if old is not None and old.kind == goal.thing.kind and not old.name:
+                return happened._replace(**{role: thing})
+    key = rng.choice(actions(scope))
+    if not any(is_a(thing.kind, kind) for kind in ALL_ACTIONS[key].agent):
+        key = rng.choice([key for key in actions(scope, True) if any(is_a(thing.kind, kind) for kind in ALL_ACTIONS[key].patient)])
+        return event(rng, scope, key)._replace(patient=thing)
+    return event(rng, scope, key, agent=thing)
+
+
+def _done_by_someone(rng: Rng, hypothesis: Event, scope: Scope) -> Event:
+    """What the hypothesis affirms or denies, with an agent where it names none."""
+    agent = hypothesis.agent or event(rng, scope, hypothesis.action).agent
+    return hypothesis._replace(negated=False, agent=agent)
+
+
+_FLIPPED = {ENTAILMENT: CONTRADICTION, CONTRADICTION: ENTAILMENT, NEUTRAL: NEUTRAL}
+
+
+def premise_for(rng: Rng, hypothesis: Meaning, scope: Scope, label: str) -> Meaning | None:
+    """A premise under which the hypothesis has the label, or None if none was found soon."""
+    wanted = _FLIPPED[label] if hypothesis.negated else label
+    for _ in range(TRIES):
+        found: Meaning | None
+        if isinstance(hypothesis, State):
+            found = _premise_of_state(rng, hypothesis, scope, wanted)
+        elif label == ENTAILMENT and hypothesis.negated:
+            found = _premise_against(rng, _done_by_someone(rng, hypothesis, scope), scope)
+        else:
+            found = _premise_of_event(rng, _done_by_someone(rng, hypothesis, scope), scope, wanted)
+        if found is not None and found != hypothesis and _plausible(found) and verdict(found, hypothesis) == label:
+            return found
+    return None
+
+
+def _plausible(meaning: Meaning) -> bool:
+    if isinstance(meaning, State):
+        return True
+    keys = [thing.key for thing in (meaning.agent, meaning.patient, meaning.partner) if thing is not None]
+    return len(set(keys)) == len(keys)
+
+
+def _combinations(*meanings: Meaning) -> tuple[tuple[str, str], ...]:
+    return tuple(combination(one) for one in meanings if isinstance(one, Event) and one.agent is not None)
+
+
+def make(rng: Rng, scope: Scope, label: str) -> Row | None:
+    if rng.chance(0.2):
+        return phenomena.any_of_them(rng, scope, label)
+    hypothesis = _hypothesis(rng, scope)
+    premise = premise_for(rng, hypothesis, scope, label)
+    if premise is None:
+        return None
+    texts = (say(rng, premise, 0.4), say(rng, hypothesis, 0.6))
+    return Row(texts, verdict(premise, hypothesis), _combinations(premise, hypothesis))
+
+
+def make_away(rng: Rng, scope: Scope, label: str) -> Row | None:
+    """The mismatched genre: other people, places and doings, and premises reported as speech."""
+    row = make(rng, scope, label)
+    if row is None or not rng.chance(0.5):
+        return row
+    premise = row.texts[0]
+    speaker = rng.choice([name for name in scope.names if name not in premise])
+    spoken = f'"{premise[:-1]}," said {speaker}.' if rng.chance(0.5) else f'{speaker} said, "{premise}"'
+    return row._replace(texts=(spoken, row.texts[1]))
+
+
+def two_events(rng: Rng, scope: Scope, label: str) -> Row | None:
+    """Two sentences about the same person, and a hypothesis that follows from one of them or from neither."""
+    hypothesis = _hypothesis(rng, scope)
+    wanted = ENTAILMENT if label == "entailment" else rng.choice((NEUTRAL, CONTRADICTION))
+    premise = premise_for(rng, hypothesis, scope, wanted)
+    if not isinstance(premise, Event) or premise.agent is None:
+        return None
+    other = event(rng, scope, agent=premise.agent._replace(quality=""), circumstances=0.3)
+    if not _plausible(other) or not any(is_a(premise.agent.kind, kind) for kind in ALL_ACTIONS[other.action].agent):
+        return None
+    truth = "entailment" if ENTAILMENT in (verdict(premise, hypothesis), verdict(other, hypothesis)) else "not_entailment"
+    if truth != label:
+        return None
+    pronouns = ("agent",) if pronoun(premise.agent, subject=True) else ()
+    first, second = (premise, other) if rng.chance(0.5) else (other, premise)
+    second_words = clause(rng, second, plan(rng, second, 1.0 if pronouns else 0.5, pronouns))
+    texts = (f"{say(rng, first, 0.5)} {text(second_words)}", say(rng, hypothesis, 0.6))
+    return Row(texts, truth, _combinations(premise, other, hypothesis))
