@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -29,9 +28,13 @@ class Plugins(Generic[T]):
     def names(self) -> list[str]:
         return sorted({*self._builtin, *self._added})
 
-    def register(self, name: str, plugin: T) -> T:
-        """Add a plug-in from outside. Raises HarnessError where the name is taken by other code."""
-        source = Path(inspect.getsourcefile(type(plugin) if not inspect.isclass(plugin) else plugin) or "")
+    def register(self, name: str, plugin: T, source: Path | None = None) -> T:
+        """Add a plug-in from outside, defined in the file `source` (by default that of its class).
+
+        Raises:
+            HarnessError: the name is taken by other code.
+        """
+        source = source or Path(inspect.getsourcefile(type(plugin)) or "")
         if name in self._builtin:
             raise HarnessError(f"{source}: {self.kind} '{name}' is already built in; choose another name")
         if name in self._added and self._added[name][1] != source:
@@ -60,5 +63,3 @@ class Plugins(Generic[T]):
         assert found is not None and found.origin is not None
         return Path(found.origin)
 
-
-Decorator = Callable[[T], T]

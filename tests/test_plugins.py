@@ -15,8 +15,8 @@ from harness.models import LEARNERS, Learner
 
 register(Metric(
     name="error_rate", version=1, inputs="labels", low=0.0, high=1.0,
-    score=lambda predictions, references: float((predictions != references).mean()),
-    chance=lambda references: 0.5, resample=None, greater_is_better=False,
+    compute=lambda predictions, references: float((predictions != references).mean()),
+    chance=lambda references: 0.5, greater_is_better=False,
 ))
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from harness import data
-from harness.execute.calibrate import calibration
+from harness.machine.calibrate import calibration
 from harness.models import LEARNERS
 from harness.registry import load_registry
 from harness.specs import RecipeSpec, TaskSpec
