@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import DamagedFile
-from harness.execute.environment import cores, describe
 from harness.hashing import hash_json
+from harness.machine.environment import cores, describe
 from harness.plan import Cell, Plan, make_plan
 from harness.registry import Registry
 from harness.specs import RunSpec
@@ -87,8 +87,8 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[An
     `listen` gets the pool's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done stays
     done.
     """
-    from harness.execute.calibrate import calibration
     from harness.execute.pool import Pool
+    from harness.machine.calibrate import calibration
 
     started = time.time()
     name = _free_name(run, store, started)

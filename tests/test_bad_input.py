@@ -32,7 +32,7 @@ COMMAND_LINE = {
         ["run", "--task", "cola", "--seeds", "0"],
         "seeds: input should be greater than or equal to 1, found 0",
     ),
-    "seeds no number": (["run", "--task", "cola", "--seeds", "many"], "'many' is not a valid int"),
+    "seeds no number": (["run", "--task", "cola", "--seeds", "many"], "Input should be a valid integer"),
     "limit negative": (["run", "--task", "cola", "--limit", "-1"], "limit: input should be greater than"),
     "learning rate zero": (
         ["run", "--task", "cola", "--learning-rate", "0"],

@@ -139,9 +139,9 @@ def test_two_runs_on_one_store_at_once_share_the_work(start, tmp_path):
 def test_a_worker_killed_by_the_system_fails_its_cell_alone(start, tmp_path):
     import psutil
 
-    process = start(*COMMAND, "--epochs", "30", "--workers", "1")
-    wait_for_cells(tmp_path / "results", 4)
-    time.sleep(1)
+    process = start(*COMMAND, "--epochs", "60", "--workers", "1")
+    wait_for_cells(tmp_path / "results", 1)
+    time.sleep(0.5)
     workers = [one for one in psutil.Process(process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
     workers[0].send_signal(signal.SIGKILL)
     _, errors = process.communicate(timeout=240)
