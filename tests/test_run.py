@@ -311,3 +311,36 @@ def test_a_fully_cached_run_imports_no_model_code(harness, tmp_path):
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert not imported & {"torch", "transformers", "datasets", "evaluate", "pandas", "sklearn", "scipy"}
     assert time.time() > 0
+
+
+def test_any_csv_of_texts_and_labels_can_be_trained_on(harness, tmp_path, reviews):
+    result = read_json(harness("run", "--task", "text-classification", "--model", "tfidf", "--data", reviews / "train.csv", "--json").stdout)
+    (score,) = result["scores"]
+    assert score["n"] > 0
+    assert "5 rows of train serve as dev" in " ".join(score["data"]["notes"])
+    assert set(score["scores"]) == {"accuracy", "macro_f1"}
+
+
+def test_a_split_without_labels_gets_predictions_and_no_score(harness, tmp_path):
+    folder = tmp_path / "glue"
+    (folder / "MNLI").mkdir(parents=True)
+    (folder / "diagnostic").mkdir()
+    labels = ["entailment", "neutral", "contradiction"]
+    rows = "".join(f"{index}\tA man sleeps {index}.\tHe rests {index}.\t{labels[index % 3]}\n" for index in range(12))
+    for name in ("train", "dev_matched", "dev_mismatched"):
+        (folder / "MNLI" / f"{name}.tsv").write_text("index\tsentence1\tsentence2\tgold_label\n" + rows)
+    (folder / "diagnostic" / "diagnostic.tsv").write_text("index\tsentence1\tsentence2\n0\tA cat.\tAn animal.\n1\tA dog.\tA cat.\n")
+    done = harness("run", "--task", "mnli", "--task", "ax", "--model", "majority", "--data", folder)
+    assert "Without labels, so predictions only: ax" in done.stdout
+    assert "no labels; 2 predictions written" in harness("show").stdout
+
+
+def test_shell_completion_knows_the_tasks(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    environment = {**os.environ, "_HARNESS_COMPLETE": "complete_bash", "COMP_WORDS": "harness run --task co", "COMP_CWORD": "3"}
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'harness'; from harness.cli import main; main()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.split() == ["cola"]

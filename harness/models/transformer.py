@@ -100,7 +100,8 @@ class TransformerLearner(Learner):
         model, tokenizer = _load_fitted(directory, family.auto_class)
         columns = family.encode(tokenizer, split, settings["max_length"])
         device = pick_device()
-        return logits(model.to(device), Padding.of(tokenizer, device), columns)
+        model.to(device)  # type: ignore[arg-type]
+        return logits(model, Padding.of(tokenizer, device), columns)
 
     def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         import transformers
