@@ -50,8 +50,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run's cells in an order that respects `needs`; tasks the source lacks, with the reason; the suites asked for.
-    """
+    """A run's cells in an order that respects `needs`; absent tasks with the reason; the suites asked for."""
 
     cells: tuple[Cell, ...]
     absent: Mapping[str, str]

@@ -1,5 +1,4 @@
-"""Named plug-ins: built-in ones found by module name without importing the rest, others registered by their own code.
-"""
+"""Named plug-ins: built-in ones found by module name and imported when asked for, others registered by their code."""
 
 from __future__ import annotations
 
@@ -62,4 +61,3 @@ class Plugins(Generic[T]):
         found = importlib.util.find_spec(self._builtin[name])
         assert found is not None and found.origin is not None
         return Path(found.origin)
-

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,27 +27,41 @@ def machine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("machine-cache")
 
 
+def call_harness(
+    folder: Path, cache: Path, *arguments: object, code: int | None = 0, timeout: float = 300, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a fresh process in `folder`; `code` is the exit code it must end with."""
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "HARNESS_CACHE": str(cache), "COLUMNS": "200", "NO_COLOR": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    if code is not None:
+        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
 @pytest.fixture
 def harness(machine_cache: Path, tmp_path: Path) -> Harness:
-    """Run the command line in a fresh process, in an empty folder: `harness("run", "--suite", "mini", code=0)`."""
+    """The command line in an empty folder: `harness("run", "--suite", "mini", code=0)`."""
+    return partial(call_harness, tmp_path, machine_cache)
 
-    def call(
-        *arguments: str, code: int | None = 0, timeout: float = 300, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "HARNESS_CACHE": str(machine_cache), "COLUMNS": "200", "NO_COLOR": "1", **environment},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-        if code is not None:
-            assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
 
-    return call
+SMALL = ("--task", "cola", "--task", "stsb", "--model", "majority", "--model", "tfidf", "--limit", "200")
+
+
+@pytest.fixture(scope="session")
+def small_run(
+    machine_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Harness, Path, subprocess.CompletedProcess[str]]:
+    """One finished run for the tests that only look at it: the command line in its folder, the folder, what the run printed."""
+    folder = tmp_path_factory.mktemp("small-run")
+    call = partial(call_harness, folder, machine_cache)
+    return call, folder, call("run", *SMALL)
 
 
 @pytest.fixture(scope="session")

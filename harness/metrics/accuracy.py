@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import datasets
-import evaluate
 import numpy as np
 from sklearn.metrics import accuracy_score
 
 from harness.metrics.base import Metric
-from harness.metrics.resampling import by_confusion
-
-
-class Accuracy(evaluate.Metric):
-    """`evaluate` module: `compute(predictions=[…], references=[…])` → `{"accuracy": float}`."""
-
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Share of predictions equal to their reference.",
-            citation="",
-            inputs_description="predictions, references: class ids",
-            features=datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}),
-        )
-
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
-        return {"accuracy": METRIC.score(np.asarray(predictions), np.asarray(references))}
+from harness.metrics.resampling import by_counts
 
 
 def chance(references: np.ndarray) -> float:
@@ -40,5 +23,5 @@ METRIC = Metric(
     compute=lambda predictions, references: accuracy_score(references, predictions),
     chance=chance,
     counts_successes=True,
-    resample=by_confusion(lambda tables: np.trace(tables, axis1=1, axis2=2) / tables.sum(axis=(1, 2))),
+    resample=by_counts(lambda right, true, predicted: right.sum(axis=1) / true.sum(axis=1)),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -19,9 +20,9 @@ Resample = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", int], "n
 class Metric:
     """A metric, computed by a well-kept library.
 
-    `inputs` says what predictions and references are: class ids or floats. `low` and `high` bound the scale. `compute`
-    scores predictions (n,) against references (n,). `chance` is what the best predictor scores that does not look at
-    its input, given the references. `resample(predictions, references, random, b)` gives the scores (b,) of b
+    `inputs` says what predictions and references are: class ids from 0 on, or floats. `low` and `high` bound the scale.
+    `compute` scores predictions (n,) against references (n,). `chance` is what the best predictor scores that does not
+    look at its input, given the references. `resample(predictions, references, random, b)` gives the scores (b,) of b
     bootstrap samples; left out, a plain loop over `compute` does. `counts_successes`: the score is the share of
     examples that are right. A change of `version` means that scores before and after must not be compared.
     """
@@ -41,20 +42,24 @@ class Metric:
         """The checked score.
 
         Raises:
-            HarnessError: nothing to score, unequal lengths, or values that are not finite numbers.
+            HarnessError: nothing to score, unequal lengths, values that are not finite numbers or, for `labels`, not
+                class ids; or a score that is not finite.
         """
         predictions, references = self.check(predictions, references)
-        return float(self.compute(predictions, references))
+        value = float(self.compute(predictions, references))
+        if not math.isfinite(value):
+            raise HarnessError(f"metric {self.name}: the score is {value}; a metric must give a finite number")
+        return value
 
     def check(self, predictions: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both as arrays of equal length n ≥ 1 of finite numbers. Raises HarnessError."""
+        """Both as arrays of equal length n ≥ 1 of finite numbers, class ids as int64. Raises HarnessError."""
         import numpy as np
 
         predictions, references = np.asarray(predictions), np.asarray(references)
         if predictions.shape != references.shape or predictions.ndim != 1:
             raise HarnessError(
-                f"metric {self.name}: predictions of shape {predictions.shape} for references of shape {references.shape}; "
-                "it takes one prediction for each reference"
+                f"metric {self.name}: predictions of shape {predictions.shape} for references of shape "
+                f"{references.shape}; it takes one prediction for each reference"
             )
         if len(references) == 0:
             raise HarnessError(f"metric {self.name}: nothing to score, no examples")
@@ -64,4 +69,12 @@ class Metric:
             bad = int((~np.isfinite(values)).sum())
             if bad:
                 raise HarnessError(f"metric {self.name}: {bad} of {len(values)} {what} are not finite")
+            if self.inputs == "labels":
+                bad = int(((values < 0) | (values != np.floor(values))).sum())
+                if bad:
+                    raise HarnessError(
+                        f"metric {self.name}: {bad} of {len(values)} {what} are no class ids, which are 0, 1, 2, …"
+                    )
+        if self.inputs == "labels":
+            return predictions.astype(np.int64), references.astype(np.int64)
         return predictions, references

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import datasets
-import evaluate
 import numpy as np
 from sklearn.metrics import f1_score
 
 from harness.metrics.base import Metric
-from harness.metrics.resampling import by_confusion, divide
-
-
-class MacroF1(evaluate.Metric):
-    """`evaluate` module: `compute(predictions=[…], references=[…])` → `{"macro_f1": float}`."""
-
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Mean over classes of F1.",
-            citation="",
-            inputs_description="predictions, references: class ids",
-            features=datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}),
-        )
-
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
-        return {"macro_f1": METRIC.score(np.asarray(predictions), np.asarray(references))}
+from harness.metrics.resampling import by_counts, divide
 
 
 def chance(references: np.ndarray) -> float:
@@ -33,10 +16,9 @@ def chance(references: np.ndarray) -> float:
     return float(2 * share / (1 + share) / len(counts))
 
 
-def of_tables(tables: np.ndarray) -> np.ndarray:
+def of_counts(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """The mean over the classes that occur in a sample's references or predictions."""
-    right = np.diagonal(tables, axis1=1, axis2=2)
-    either = tables.sum(axis=1) + tables.sum(axis=2)
+    either = true + predicted
     return divide(divide(2 * right, either).sum(axis=1), (either > 0).sum(axis=1))
 
 
@@ -48,5 +30,5 @@ METRIC = Metric(
     high=1.0,
     compute=lambda predictions, references: f1_score(references, predictions, average="macro", zero_division=0.0),
     chance=chance,
-    resample=by_confusion(of_tables),
+    resample=by_counts(of_counts),
 )

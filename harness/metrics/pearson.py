@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-import datasets
-import evaluate
+from collections.abc import Callable
+
 import numpy as np
 from scipy.stats import pearsonr
 
 from harness.metrics.base import Metric
-from harness.metrics.resampling import by_examples, divide
+from harness.metrics.resampling import by_weights, divide
 
-
-class Pearson(evaluate.Metric):
-    """`evaluate` module: `compute(predictions=[…], references=[…])` → `{"pearson": float}`."""
-
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Linear correlation, -1 to 1; 0 where a side is constant.",
-            citation="",
-            inputs_description="predictions, references: numbers",
-            features=datasets.Features(
-                {"predictions": datasets.Value("float64"), "references": datasets.Value("float64")}
-            ),
-        )
-
-    def _compute(self, predictions: list[float], references: list[float]) -> dict[str, float]:
-        return {"pearson": METRIC.score(np.asarray(predictions), np.asarray(references))}
+ROUNDING = 1e-9
+"""Values scaled to 1 that differ by no more than this are the same but for rounding, as the outputs of a model that
+learned the mean.
+"""
 
 
 def compute(predictions: np.ndarray, references: np.ndarray) -> float:
     """Defined as 0 where a side is constant: such a prediction orders nothing, and nan could not be averaged."""
-    if is_constant(predictions) or is_constant(references):
+    x, y = _unit(predictions), _unit(references)
+    if np.ptp(x) <= ROUNDING or np.ptp(y) <= ROUNDING:
         return 0.0
-    return float(np.clip(pearsonr(predictions.astype(np.float64), references.astype(np.float64)).statistic, -1, 1))
+    return float(np.clip(pearsonr(x, y).statistic, -1, 1))
 
 
-def is_constant(values: np.ndarray) -> bool:
-    """Also where values differ by rounding alone, as the outputs of a model that learned the mean may."""
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Scaled to at most 1 in size, so that no square of them overflows."""
     values = values.astype(np.float64)
-    return bool(np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max())))
+    return values / (np.abs(values).max() or 1.0)
 
 
-def of_samples(predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """Correlations (b,) of rows (b, n)."""
-    x = predictions.astype(np.float64) - predictions.mean(axis=1, keepdims=True, dtype=np.float64)
-    y = references.astype(np.float64) - references.mean(axis=1, keepdims=True, dtype=np.float64)
-    together = np.einsum("bn,bn->b", x, y)
-    apart = np.sqrt(np.einsum("bn,bn->b", x, x) * np.einsum("bn,bn->b", y, y))
-    return np.clip(divide(together, apart), -1, 1)
+def weighted(predictions: np.ndarray, references: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Correlations (b,) of samples given as weights (b, n), from their weighted sums."""
+    x, y = _unit(predictions), _unit(references)
+    x, y = x - x.mean(), y - y.mean()
+    terms = np.stack([x, y, x * x, y * y, x * y], axis=1)
+
+    def score(weights: np.ndarray) -> np.ndarray:
+        x, y, xx, yy, xy = (weights @ terms / len(terms)).T
+        varies_x, varies_y = xx - x * x, yy - y * y
+        varies = (varies_x > ROUNDING * xx) & (varies_y > ROUNDING * yy)
+        return np.clip(divide(xy - x * y, np.sqrt(np.where(varies, varies_x * varies_y, 0.0))), -1, 1)
+
+    return score
 
 
 METRIC = Metric(
@@ -58,5 +53,5 @@ METRIC = Metric(
     high=1.0,
     compute=compute,
     chance=lambda references: 0.0,
-    resample=by_examples(of_samples),
+    resample=by_weights(weighted),
 )

@@ -8,44 +8,69 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-CHUNK_VALUES = 4_000_000
-"""Resampled values held at once: some 100 MB with the temporaries."""
+CHUNK_VALUES = 2_000_000
+"""Drawn counts held at once: 16 MB, and some 100 MB with what is made of them."""
 
 
-def by_confusion(score: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
-    """Resampling for metrics of the confusion table alone.
+def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+    """Resampling for metrics of class ids that need no more than three counts for each class.
 
-    Drawing n examples with replacement draws the table's cells from a multinomial: the same distribution, without
-    touching examples. `score` maps tables (b, k, k), references by predictions, to scores (b,).
+    `score` maps how many examples are right, are truly of the class, and are predicted to be, (b, k) each, to scores
+    (b,); columns 0 and 1 are the classes 0 and 1. Drawing n examples with replacement draws the cells of the confusion
+    table from a multinomial: the same distribution, without touching examples.
     """
 
     def resample(predictions: np.ndarray, references: np.ndarray, random: np.random.Generator, b: int) -> np.ndarray:
         import numpy as np
 
-        classes = np.union1d(predictions, references)
-        k = int(max(2, classes.max() + 1)) if classes.dtype.kind in "iu" else 2
-        table = np.bincount(references.astype(np.int64) * k + predictions.astype(np.int64), minlength=k * k)
-        draws = random.multinomial(len(references), table / table.sum(), size=b)
-        return score(draws.reshape(b, k, k).astype(np.float64))
+        n = len(references)
+        classes = np.unique(np.concatenate([[0, 1], predictions, references]))
+        k = len(classes)
+        table = np.searchsorted(classes, references) * k + np.searchsorted(classes, predictions)
+        cells, counts = np.unique(table, return_counts=True)
+        places = list(zip(*(part.tolist() for part in divmod(cells, k)), strict=True))
+        scores = []
+        for rows in _chunks(b, max(len(cells), 3 * k)):
+            draws = random.multinomial(n, counts / n, size=rows)
+            right, true, predicted = np.zeros((3, k, rows))
+            for (reference, prediction), drawn in zip(places, draws.T, strict=True):
+                true[reference] += drawn
+                predicted[prediction] += drawn
+                if reference == prediction:
+                    right[reference] += drawn
+            scores.append(score(right.T, true.T, predicted.T))
+        return np.concatenate(scores)
 
     return resample
 
 
-def by_examples(score: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
-    """Resampling by drawing examples. `score` maps predictions and references, (b, n) each, to scores (b,)."""
+def by_weights(prepare: Callable[..., Callable[[np.ndarray], np.ndarray]]) -> Callable[..., np.ndarray]:
+    """Resampling for metrics that can count an example several times.
+
+    `prepare(predictions, references)` does once what no sample changes, and gives a function from how often each
+    example was drawn, (b, n), to scores (b,).
+    """
 
     def resample(predictions: np.ndarray, references: np.ndarray, random: np.random.Generator, b: int) -> np.ndarray:
         import numpy as np
 
         n = len(references)
-        size = max(1, CHUNK_VALUES // n)
+        score = prepare(predictions, references)
         scores = []
-        for start in range(0, b, size):
-            drawn = random.integers(0, n, size=(min(size, b - start), n))
-            scores.append(score(predictions[drawn], references[drawn]))
+        for rows in _chunks(b, n):
+            weights = np.empty((rows, n))
+            for row in weights:
+                row[:] = np.bincount(random.integers(0, n, n), minlength=n)
+            scores.append(score(weights))
         return np.concatenate(scores)
 
     return resample
+
+
+def _chunks(b: int, values: int) -> list[int]:
+    """Sizes that add up to b, so that a chunk of samples of so many values each fits."""
+    size = max(1, CHUNK_VALUES // values)
+    return [min(size, b - start) for start in range(0, b, size)]
 
 
 def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import datasets
-import evaluate
+from collections.abc import Callable
+
 import numpy as np
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 
 from harness.metrics.base import Metric
-from harness.metrics.pearson import is_constant, of_samples
-from harness.metrics.resampling import by_examples
-
-
-class Spearman(evaluate.Metric):
-    """`evaluate` module: `compute(predictions=[…], references=[…])` → `{"spearman": float}`."""
-
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Rank correlation with average ranks for ties, -1 to 1; 0 where a side is constant.",
-            citation="",
-            inputs_description="predictions, references: numbers",
-            features=datasets.Features(
-                {"predictions": datasets.Value("float64"), "references": datasets.Value("float64")}
-            ),
-        )
-
-    def _compute(self, predictions: list[float], references: list[float]) -> dict[str, float]:
-        return {"spearman": METRIC.score(np.asarray(predictions), np.asarray(references))}
+from harness.metrics.resampling import by_weights, divide
 
 
 def compute(predictions: np.ndarray, references: np.ndarray) -> float:
     """Defined as 0 where a side is constant, as Pearson's."""
-    if is_constant(predictions) or is_constant(references):
+    if predictions.min() == predictions.max() or references.min() == references.max():
         return 0.0
-    return float(spearmanr(predictions, references).statistic)
+    return float(np.clip(spearmanr(predictions, references).statistic, -1, 1))
+
+
+def weighted(predictions: np.ndarray, references: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Correlations (b,) of samples given as weights (b, n), each ranked anew with average ranks for ties.
+
+    The values are sorted once: a value's average rank in a sample is the weight of all smaller values and half its own.
+    """
+    ranked = [_ranking(values) for values in (predictions, references)]
+
+    def score(weights: np.ndarray) -> np.ndarray:
+        (x, xx), (y, yy) = (rank(weights) for rank in ranked)
+        return np.clip(divide(np.einsum("bn,bn,bn->b", weights, x, y), np.sqrt(xx * yy)), -1, 1)
+
+    return score
+
+
+def _ranking(values: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """From weights (b, n) to ranks less their mean (b, n), and their weighted squares' sum (b,)."""
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.diff(values[order], prepend=np.nan) != 0)
+    _, group = np.unique(values, return_inverse=True)
+
+    def rank(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        own = np.add.reduceat(weights[:, order], starts, axis=1)
+        ranks = np.cumsum(own, axis=1) - own / 2 - weights.shape[1] / 2
+        return ranks[:, group], np.einsum("bg,bg,bg->b", own, ranks, ranks)
+
+    return rank
 
 
 METRIC = Metric(
@@ -44,7 +54,5 @@ METRIC = Metric(
     high=1.0,
     compute=compute,
     chance=lambda references: 0.0,
-    resample=by_examples(
-        lambda predictions, references: of_samples(rankdata(predictions, axis=1), rankdata(references, axis=1))
-    ),
+    resample=by_weights(weighted),
 )

@@ -6,78 +6,99 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.hashing import short
 from harness.report.leaderboard import Column, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
 NONE = "–"
 EMBEDDED = "embedded data, generated: not GLUE"
-BEST = "Bold: the score's whole interval lies above every other model's."
 
 
 def title(table: Table) -> str:
     """Suite, source, fingerprint: what a reader must know before the first number."""
     source = EMBEDDED if table.source == "embedded" else f"{table.source}: {table.location}"
     limit = f", first {table.limit} examples of each split" if table.limit else ""
-    return f"{table.suite} on {source}{limit} [data {table.fingerprint[:12]}]"
+    return f"{table.suite} on {source}{limit} (data {short(table.fingerprint)})"
 
 
 def notes(table: Table) -> list[str]:
-    """What stands below a table."""
-    seeds = sorted({row.seeds for row in table.rows})
-    many = " and, with several seeds, over seeds (±: their standard deviation)" if seeds[-1] > 1 else ""
-    said = [f"Scores ×100 with 95 % intervals over examples{many}. {BEST}"]
-    if len(table.averaged) < table.of_tasks:
-        said.append(
-            f"The average is over {len(table.averaged)} of {table.of_tasks} tasks; absent: {_listed(table.absent) or 'none'}."
-        )
-    elif table.absent:
-        said.append(f"Absent: {_listed(table.absent)}.")
+    """What stands below a table: how to read it, and what it leaves out."""
+    several = any(row.seeds[1] > 1 for row in table.rows)
+    many = " and, with several seeds, over seeds (±: their standard deviation)" if several else ""
+    said = [
+        f"Scores ×100 with 95 % intervals over examples{many}; a task's score is the mean of its metrics and splits. "
+        "Bold: better than every other model's whole interval, by its own whole interval."
+    ]
+    known = [f"Chance: the best constant answer{'.' if not _has_ceiling(table) else ''}"] if table.columns else []
+    if _has_ceiling(table):
+        known.append("ceiling: what the noise-free labels score.")
+    said += ["; ".join(known)] if known else []
+    if table.averaged and any(row.average is None for row in table.rows):
+        said.append(f"{NONE} under average: the model lacks a score that the average is over.")
+    partial = [f"{row.label} on {task}" for row in table.rows for task in row.partial]
+    if partial:
+        said.append(f"No score, since splits that others have are missing: {', '.join(partial)}.")
+    if table.absent:
+        said.append(f"Absent: {', '.join(table.absent)}.")
     if table.unlabelled:
-        said.append(f"Without labels, so predictions only: {_listed(table.unlabelled)}.")
+        said.append(f"Without labels, so predictions only: {', '.join(table.unlabelled)}.")
     diagnostics = [column.task for column in table.columns if column.diagnostic]
     if diagnostics:
-        said.append(f"* not part of the average: {_listed(diagnostics)}.")
-    if any(column.ceiling for column in table.columns):
-        said.append("Ceiling: what the noise-free labels score. Chance: the best constant answer.")
-    else:
-        said.append("Chance: the best constant answer.")
+        said.append(f"†: a diagnostic, not part of the average: {', '.join(diagnostics)}.")
+    lower = [column.task for column in table.columns if not column.greater_is_better]
+    if lower:
+        said.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
+    said += [f"Of {row.label}: {note}." for row in table.rows for note in row.notes]
     return said
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _has_ceiling(table: Table) -> bool:
+    return any(column.ceiling for column in table.columns)
 
 
 def to_markdown(table: Table) -> str:
     """A table that is aligned in a terminal and renders on the web; ends with a newline."""
     header, body = _grid(table, bold=lambda text: f"**{text}**", plain=_markdown, italic=lambda text: f"*{text}*")
-    widths = [max(len(line[index]) for line in [header, *body]) for index in range(len(header))]
+    widths = [max(_width(line[index]) for line in [header, *body]) for index in range(len(header))]
+    rule = "|".join("-" * (width + 1) + (":" if index else "-") for index, width in enumerate(widths))
     lines = [f"### {_markdown(title(table))}", ""]
-    lines.append(_markdown_line(header, widths))
-    lines.append(
-        "|" + "|".join("-" * (width + 1) + (":" if index else "-") for index, width in enumerate(widths)) + "|"
-    )
-    lines += [_markdown_line(line, widths) for line in body]
+    lines += [_markdown_line(header, widths), f"|{rule}|", *(_markdown_line(line, widths) for line in body)]
     lines += ["", *(_markdown(note) for note in notes(table))]
     return "\n".join(lines) + "\n"
 
 
 def _markdown_line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = (
-        cell.ljust(width) if index == 0 else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "| " + " | ".join([first, *rest]) + " |"
+    blanks = [" " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)]
+    first, *rest = cells
+    numbers = (f" {blank}{cell} |" for blank, cell in zip(blanks[1:], rest, strict=True))
+    return f"| {first}{blanks[0]} |{''.join(numbers)}"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 def _markdown(text: str) -> str:
-    text = re.sub(r"[\x00-\x1f\x7f]", " ", text)
-    return re.sub(r"([\\|*`<>\[\]])", r"\\\1", text) if re.search(r"[\\|*`<>]", text) else text
+    """Nothing in it is read as markup; the bracket of an interval and underscores inside a word are none."""
+    text = re.sub(r"([\\|*`<>~$&])", r"\\\1", _printable(text))
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
+    return re.sub(r"\[(?!-?[\d.]+, -?[\d.]+\]$)", r"\\[", text)
+
+
+def _printable(text: str) -> str:
+    """Control, format and line-breaking characters as blanks: they could move a terminal's cursor or end a row."""
+    return "".join(" " if unicodedata.category(letter) in UNPRINTABLE else letter for letter in text)
+
+
+UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def to_latex(table: Table) -> str:
@@ -94,32 +115,33 @@ def to_latex(table: Table) -> str:
         r"\toprule",
     ]
     lines += [" & ".join(header) + r" \\", r"\midrule", *(" & ".join(line) + r" \\" for line in models)]
-    lines += [r"\midrule", *(" & ".join(line) + r" \\" for line in references), r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\midrule", *(" & ".join(line) + r" \\" for line in references)] if references else []
+    lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [r"\par\smallskip\footnotesize " + " ".join(_latex(note) for note in notes(table)), r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$", "×": r"$\times$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"{\char34}", "–": "--", "±": r"$\pm$", "×": r"$\times$", "†": r"$\dagger$",
+    "↓": r"$\downarrow$",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # after \\ these would be read as its arguments
 }  # fmt: skip
 
 
 def _latex(text: str) -> str:
-    return "".join(LATEX.get(letter, " " if ord(letter) < 32 else letter) for letter in text)
+    return "".join(LATEX.get(letter, letter) for letter in _printable(text))
 
 
 def _grid(
     table: Table, bold: Callable[[str], str], plain: Callable[[str], str], italic: Callable[[str], str]
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and body cells, escaped. Models first, then the number of examples, chance and ceiling."""
-    several = any(row.seeds > 1 for row in table.rows)
-    header = [
-        "model",
-        *(["seeds"] if several else []),
-        *(["average"] if table.averaged else []),
-        *(_head(column) for column in table.columns),
-    ]
+    """Header and body cells, escaped. Models first, then chance, ceiling and the number of examples."""
+    several = any(row.seeds[1] > 1 for row in table.rows)
+
+    def cells(name: str, seeds: str, average: str, tasks: Iterable[str]) -> list[str]:
+        return [name, *([plain(seeds)] if several else []), *([average] if table.averaged else []), *tasks]
 
     def shown(score: Score | None) -> str:
         if score is None:
@@ -128,33 +150,27 @@ def _grid(
         return bold(text) if score.best else text
 
     def line(row: Row) -> list[str]:
-        average = [shown(row.average)] if table.averaged else []
-        return [
-            plain(row.label),
-            *([str(row.seeds)] if several else []),
-            *average,
-            *(shown(row.scores.get(column.task)) for column in table.columns),
-        ]
+        scores = (shown(row.scores.get(column.task)) for column in table.columns)
+        return cells(plain(row.label), "–".join(map(str, dict.fromkeys(row.seeds))), shown(row.average), scores)
 
-    def reference(name: str, average: str, cells: Sequence[str]) -> list[str]:
-        return [
-            italic(name),
-            *([""] if several else []),
-            *([plain(average)] if table.averaged else []),
-            *(plain(cell) for cell in cells),
-        ]
+    def reference(name: str, average: str, tasks: Iterable[str]) -> list[str]:
+        return cells(italic(name), "", plain(average), map(plain, tasks))
 
+    of = "" if len(table.averaged) == table.of_tasks else f" of {len(table.averaged)} of {table.of_tasks} tasks"
+    header = cells("model", "seeds", f"average{of}", (plain(_head(column)) for column in table.columns))
     body = [line(row) for row in table.rows]
-    body.append(reference("chance", _percent(table.chance), [_percent(column.chance) for column in table.columns]))
-    if any(column.ceiling for column in table.columns):
-        ceilings = [_number(column.ceiling) if column.ceiling else NONE for column in table.columns]
+    if table.columns:
+        body.append(reference("chance", _percent(table.chance), (_percent(one.chance) for one in table.columns)))
+    if _has_ceiling(table):
+        ceilings = (_number(column.ceiling) if column.ceiling else NONE for column in table.columns)
         body.append(reference("ceiling", _number(table.ceiling) if table.ceiling else NONE, ceilings))
-    body.append(reference("examples", "", ["/".join(map(str, column.n.values())) for column in table.columns]))
-    return [plain(name) for name in header], body
+    if table.columns:
+        body.append(reference("examples", "", ("/".join(map(str, column.n.values())) for column in table.columns)))
+    return header, body
 
 
 def _head(column: Column) -> str:
-    return f"{column.task} *" if column.diagnostic else column.task
+    return f"{column.task}{' †' if column.diagnostic else ''}{'' if column.greater_is_better else ' ↓'}"
 
 
 def _number(estimate: Estimate) -> str:
@@ -168,52 +184,55 @@ def _percent(value: float | None) -> str:
 
 
 CSV_COLUMNS = (
-    "suite", "source", "location", "limit", "fingerprint", "model", "model_id", "task", "split", "metric", "value", "low", "high",
-    "sd", "seeds", "n", "chance", "ceiling", "best",
+    "suite", "source", "location", "limit", "fingerprint", "model", "model_id", "kind", "task", "split", "metric",
+    "value", "low", "high", "sd", "seeds", "n", "chance", "ceiling", "best",
 )  # fmt: skip
 
 
 def to_csv(tables: Sequence[Table]) -> str:
-    """One line for each model, task, split and metric, and for each task score and average (split and metric empty).
-    Full precision, scale 0…1.
+    """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`) and for each
+    average (`average`). Full precision, scale 0…1; what is unknown is empty.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for table in tables:
-        head = [table.suite, table.source, table.location, table.limit]
         for row in table.rows:
-            who = [row.label, row.model]
-            if row.average:
-                ceiling = table.ceiling.value if table.ceiling else None
-                own = [*_values(row.average.estimate), row.seeds, None, table.chance, ceiling, row.average.best]
-                writer.writerow(map(_csv, [*head, table.fingerprint, *who, "average", None, None, *own]))
-            for column in table.columns:
-                score = row.scores.get(column.task)
-                if score is None:
-                    continue
-                ceiling = column.ceiling.value if column.ceiling else None
-                own = [*_values(score.estimate), row.seeds, sum(column.n.values()), column.chance, ceiling, score.best]
-                writer.writerow(map(_csv, [*head, column.fingerprint, *who, column.task, None, None, *own]))
-                for part in score.parts:
-                    own = [*_values(part.estimate), row.seeds, part.n, None, None, None]
-                    writer.writerow(
-                        map(_csv, [*head, column.fingerprint, *who, column.task, part.split, part.metric, *own])
-                    )
+            for line in _csv_lines(table, row):
+                writer.writerow(map(_csv, line))
     return out.getvalue()
 
 
-def _values(estimate: Estimate) -> list[float | None]:
-    return [estimate.value, estimate.low, estimate.high, estimate.sd]
+def _csv_lines(table: Table, row: Row) -> Iterable[list[Any]]:
+    def line(fingerprint: str, what: Sequence[Any], one: Estimate, n: int | None, *last: Any) -> list[Any]:
+        where = [table.suite, table.source, table.location, table.limit, fingerprint, row.label, row.model]
+        return [*where, *what, one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n, *last]
+
+    if row.average:
+        ceiling = table.ceiling.value if table.ceiling else None
+        last = (table.chance, ceiling, row.average.best)
+        yield line(table.fingerprint, ["average", None, None, None], row.average.estimate, None, *last)
+    for column in table.columns:
+        score = row.scores.get(column.task)
+        if score:
+            ceiling = column.ceiling.value if column.ceiling else None
+            last = (column.chance, ceiling, score.best)
+            n = sum(column.n.values())
+            yield line(column.fingerprint, ["task", column.task, None, None], score.estimate, n, *last)
+        for part in score.parts if score else row.partial.get(column.task, ()):
+            ceiling = part.ceiling.value if part.ceiling else None
+            what = ["metric", column.task, part.split, part.metric]
+            yield line(column.fingerprint, what, part.estimate, part.n, part.chance, ceiling, None)
 
 
 def _csv(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front."""
     if value is None:
         return ""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    text = _printable(value)
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
 
 
 def to_json(tables: Sequence[Table]) -> str:

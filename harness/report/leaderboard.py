@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any, Protocol
 
+from harness.hashing import hash_json
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
 
 Record = Mapping[str, Any]
@@ -24,19 +26,20 @@ class Suite(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One metric of one split: a model's score over its seeds."""
+    """One metric of one split: a model's score over its seeds, and what chance and the noise-free labels score."""
 
     split: str
     metric: str
     n: int
     estimate: Estimate
+    chance: float | None
+    ceiling: Estimate | None
+    greater_is_better: bool
 
 
 @dataclass(frozen=True)
 class Score:
-    """A model's score on a task, and the parts it is the mean of. `best` where every other model's interval lies
-    below.
-    """
+    """A model's score on a task, and its parts. `best` where it is better than all of every other model's interval."""
 
     estimate: Estimate
     parts: tuple[Part, ...] = ()
@@ -45,15 +48,19 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """One model: its label in this table, its id, its seeds, its scores by task, and its average where it has all
-    averaged tasks.
+    """One model: its label in this table, its id, the fewest and most seeds behind a score, its scores by task, its
+    average where it has all averaged tasks, and what a reader must know of its scores.
+
+    `partial` holds what there is of a task that lacks a split or metric other models have: no score to compare.
     """
 
     label: str
     model: str
-    seeds: int
+    seeds: tuple[int, int]
     scores: Mapping[str, Score]
-    average: Score | None = None
+    partial: Mapping[str, tuple[Part, ...]]
+    average: Score | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,17 +68,21 @@ class Column:
     """One task of a table: what all its cells rest on, and what chance and the noise-free labels score."""
 
     task: str
+    version: int
     diagnostic: bool
+    greater_is_better: bool
     n: Mapping[str, int]
     fingerprint: str
-    versions: str
-    chance: float
+    metrics: Mapping[str, int]
+    chance: float | None
     ceiling: Estimate | None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A leaderboard of one suite on one source. `absent` are tasks of the suite without a score here."""
+    """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
+    predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages.
+    """
 
     suite: str
     source: str
@@ -88,11 +99,14 @@ class Table:
     fingerprint: str = ""
 
 
-@dataclass
-class _Draft:
-    """A table being filled: for each task the basis its cells share, and each model's records."""
+Basis = dict[tuple[str, str], str]
 
-    basis: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+@dataclass(eq=False)
+class _Draft:
+    """A table being filled: the basis its cells share, and each model's records."""
+
+    basis: Basis = field(default_factory=dict)
     models: dict[str, list[Record]] = field(default_factory=dict)
 
 
@@ -103,7 +117,7 @@ def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
     A model meets in a table only models whose scores on every task they share rest on the same data (training and
     scored), task version and metric versions; otherwise a further table is made.
     """
-    newest = sorted(records, key=lambda record: record["created"], reverse=True)
+    newest = sorted(records, key=lambda record: (record["created"], record["cell"]), reverse=True)
     tables = []
     for suite in suites:
         sources: dict[tuple, list[Record]] = {}
@@ -118,144 +132,187 @@ def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
 
 def _compatible(records: Iterable[Record]) -> list[_Draft]:
     """Spread models over as few drafts as the rule of `build` allows."""
-    drafts: list[_Draft] = []
-    by_model: dict[tuple[str, ...], list[Record]] = {}
+    by_model: dict[str, list[Record]] = {}
     for record in records:
-        by_model.setdefault((record["model"]["id"], record["model"]["name"]), []).append(record)
-    for (model, _), own in by_model.items():
-        variants: list[list[Record]] = []
-        for record in own:  # one model may itself have been scored on different data
-            for variant in variants:
-                known = {one["task"]["name"]: _basis(one) for one in variant}
-                if known.get(record["task"]["name"], _basis(record)) == _basis(record):
-                    variant.append(record)
-                    break
-            else:
-                variants.append([record])
+        by_model.setdefault(record["model"]["id"], []).append(record)
+    drafts: list[_Draft] = []
+    for model, own in by_model.items():
+        variants: list[_Draft] = []  # one model may itself have been scored on different data
+        for record in own:
+            variant = _first_fitting(variants, _basis(record))
+            variant.models.setdefault(model, []).append(record)
         for variant in variants:
-            basis = {record["task"]["name"]: _basis(record) for record in variant}
-            for draft in drafts:
-                if model not in draft.models and all(
-                    draft.basis.get(task, own_basis) == own_basis for task, own_basis in basis.items()
-                ):
-                    break
-            else:
-                draft = _Draft()
+            free = [draft for draft in drafts if model not in draft.models]
+            draft = _first_fitting(free, variant.basis)
+            draft.models |= variant.models
+            if draft not in drafts:
                 drafts.append(draft)
-            draft.basis.update(basis)
-            draft.models[model] = variant
     return drafts
 
 
-def _basis(record: Record) -> tuple[str, ...]:
-    """What two scores on a task must share to be compared. Splits of one task differ in fingerprint, so the training
-    data and version stand for them.
+def _first_fitting(drafts: list[_Draft], basis: Basis) -> _Draft:
+    """The first draft that agrees with `basis` wherever both speak, else a new one at the end; it takes on `basis`."""
+    for draft in drafts:
+        if all(draft.basis.get(key, value) == value for key, value in basis.items()):
+            break
+    else:
+        draft = _Draft()
+        drafts.append(draft)
+    draft.basis.update(basis)
+    return draft
+
+
+def _basis(record: Record) -> Basis:
+    """What two scores on a task must share to be compared: the task's version, all its splits and the data trained on;
+    and its metrics, of which a split without labels says nothing.
     """
-    versions = ",".join(f"{name} v{score['version']}" for name, score in sorted(record["scores"].items()))
-    splits = record["data"]["splits"]
-    prints = ",".join(f"{name}:{splits[name]['fingerprint']}" for name in sorted(splits))
-    return (str(record["task"]["version"]), versions, prints, ",".join(sorted(record["data"]["trained_on"].values())))
+    task, data = record["task"], record["data"]
+    prints = {name: split["fingerprint"] for name, split in data["splits"].items()}
+    basis = {(task["name"], "data"): hash_json([task["version"], prints, data.get("trained_on")])}
+    if record["scores"]:
+        versions = {name: score["version"] for name, score in record["scores"].items()}
+        basis[task["name"], "metrics"] = hash_json(versions)
+    return basis
 
 
 def _table(suite: Suite, draft: _Draft) -> Table:
     every = [record for own in draft.models.values() for record in own]
+    found = {record["task"]["name"] for record in every}
     scored = {record["task"]["name"] for record in every if record["scores"]}
-    tasks = [task for task in suite.tasks if task in scored]
-    averaged = tuple(task for task in tasks if task in suite.averaged)
-    labels = _labels([own[0] for own in draft.models.values()])
-    rows = [_row(model, own, labels[model], tasks, averaged) for model, own in draft.models.items()]
-    rows.sort(key=lambda row: (row.average is None, -(row.average.estimate.value if row.average else 0.0), row.label))
+    parts = {model: _parts_by_task(own) for model, own in draft.models.items()}
     columns = tuple(
-        _column(task, task not in suite.averaged, [one for one in every if one["task"]["name"] == task])
-        for task in tasks
+        _column(
+            task,
+            task not in suite.averaged,
+            [own[task] for own in parts.values() if task in own],
+            [record for record in every if record["task"]["name"] == task],
+        )
+        for task in suite.tasks
+        if task in scored
     )
-    ceilings = [column.ceiling for column in columns if column.task in averaged]
-    known = [ceiling for ceiling in ceilings if ceiling is not None]
+    counted = [column for column in columns if not column.diagnostic and column.greater_is_better]
+    averaged = tuple(column.task for column in counted)
+    labels = _labels([own[0] for own in draft.models.values()])
+    rows = [_row(model, own, labels[model], parts[model], columns, averaged) for model, own in draft.models.items()]
+    rows.sort(key=lambda row: (row.average is None, -(row.average.estimate.value if row.average else 0.0), row.label))
+    chances = [column.chance for column in counted if column.chance is not None]
+    ceilings = [column.ceiling for column in counted if column.ceiling is not None]
     first = every[0]
+    prints = [column.fingerprint for column in columns] or sorted({one["data"]["fingerprint"] for one in every})
     return Table(
         suite=suite.name,
         source=first["data"]["source"],
         location=first["data"]["location"],
         limit=first["data"]["limit"],
         columns=columns,
-        rows=tuple(_with_best(rows, tasks)),
-        absent=tuple(task for task in suite.tasks if task not in {record["task"]["name"] for record in every}),
-        unlabelled=tuple(task for task in suite.tasks if task in {record["task"]["name"] for record in every} - scored),
+        rows=tuple(_with_best(rows, columns)),
+        absent=tuple(task for task in suite.tasks if task not in found),
+        unlabelled=tuple(task for task in suite.tasks if task in found - scored),
         averaged=averaged,
         of_tasks=len(suite.averaged),
-        chance=sum(column.chance for column in columns if column.task in averaged) / len(averaged)
-        if averaged
-        else None,
-        ceiling=over_tasks(known) if known and len(known) == len(ceilings) else None,
-        fingerprint=_joint([column.fingerprint for column in columns]),
+        chance=fmean(chances) if counted and len(chances) == len(counted) else None,
+        ceiling=over_tasks(ceilings) if counted and len(ceilings) == len(counted) else None,
+        fingerprint=_joint(prints),
     )
 
 
-def _row(model: str, records: Sequence[Record], label: str, tasks: Sequence[str], averaged: Sequence[str]) -> Row:
-    scores = {}
-    for task in tasks:
-        own = [record for record in records if record["task"]["name"] == task and record["scores"]]
-        if own:
-            parts = _parts(own)
-            scores[task] = Score(over_metrics([part.estimate for part in parts]), parts)
+def _row(
+    model: str,
+    records: Sequence[Record],
+    label: str,
+    parts: Mapping[str, tuple[Part, ...]],
+    columns: Sequence[Column],
+    averaged: Sequence[str],
+) -> Row:
+    scores, partial = {}, {}
+    for column in columns:
+        own = parts.get(column.task, ())
+        if {part.split for part in own} == set(column.n):
+            scores[column.task] = Score(over_metrics([part.estimate for part in _counted(own)]), own)
+        elif own:
+            partial[column.task] = own
     average = None
     if averaged and all(task in scores for task in averaged):
         average = Score(over_tasks([scores[task].estimate for task in averaged]))
-    return Row(label, model, len({record["seed"] for record in records}), scores, average)
+    seeds = [len(part.estimate.per_seed) for own in parts.values() for part in own] or [0]
+    notes = (record.get("selection", {}).get("note") for record in records)
+    said = tuple(dict.fromkeys(note for note in notes if note))
+    return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, said)
 
 
-def _parts(records: Sequence[Record]) -> tuple[Part, ...]:
-    """One part for each split and metric, over seeds; of several records of one seed the newest, which comes first."""
-    cells: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
+def _parts_by_task(records: Iterable[Record]) -> dict[str, tuple[Part, ...]]:
+    """A model's parts of each task. `records` come newest first, and of several of one seed the newest counts."""
+    cells: dict[str, dict[tuple[str, str], dict[int, Mapping[str, Any]]]] = {}
     for record in records:
         for metric, score in record["scores"].items():
-            cells.setdefault((record["split"], metric), {}).setdefault(record["seed"], score)
-    parts = []
-    for (split, metric), by_seed in cells.items():
-        own = [by_seed[seed] for seed in sorted(by_seed)]
-        triples = [(score["value"], score["low"], score["high"]) for score in own]
-        parts.append(Part(split, metric, own[0]["n"], over_seeds(triples, tuple(own[0]["bounds"]))))  # type: ignore[arg-type]
-    return tuple(sorted(parts, key=lambda part: part.split))
+            of_task = cells.setdefault(record["task"]["name"], {})
+            of_task.setdefault((record["split"], metric), {}).setdefault(record["seed"], score)
+    return {
+        task: tuple(_part(split, metric, seeds) for (split, metric), seeds in sorted(of_task.items()))
+        for task, of_task in cells.items()
+    }
 
 
-def _column(task: str, diagnostic: bool, records: Sequence[Record]) -> Column:
-    """Chance and ceiling are of the data, so any record of each split tells them."""
-    one_a_split = list({record["split"]: record for record in records if record["scores"]}.values())
-    scores = [score for record in one_a_split for score in record["scores"].values()]
-    ceilings = [
-        Estimate(score["ceiling"]["value"], score["ceiling"]["low"], score["ceiling"]["high"])
-        for score in scores
-        if score["ceiling"]
-    ]
-    return Column(
-        task=task,
-        diagnostic=diagnostic,
-        n={record["split"]: record["n"] for record in sorted(one_a_split, key=lambda record: record["split"])},
-        fingerprint=_joint(sorted(record["data"]["fingerprint"] for record in one_a_split)),
-        versions=",".join(
-            sorted(
-                {f"{name} v{score['version']}" for record in one_a_split for name, score in record["scores"].items()}
-            )
-        ),
-        chance=sum(score["chance"] for score in scores) / len(scores),
-        ceiling=over_metrics(ceilings) if len(ceilings) == len(scores) else None,
+def _part(split: str, metric: str, by_seed: Mapping[int, Mapping[str, Any]]) -> Part:
+    own = [by_seed[seed] for seed in sorted(by_seed)]
+    first = own[0]
+    low, high = first["bounds"]
+    ceiling = first.get("ceiling")
+    return Part(
+        split=split,
+        metric=metric,
+        n=first["n"],
+        estimate=over_seeds([(score["value"], score["low"], score["high"]) for score in own], (low, high)),
+        chance=first.get("chance"),
+        ceiling=Estimate(ceiling["value"], ceiling["low"], ceiling["high"]) if ceiling else None,
+        greater_is_better=first.get("greater_is_better", True),
     )
 
 
-def _with_best(rows: Sequence[Row], tasks: Sequence[str]) -> list[Row]:
-    """Mark a score as best where its whole interval lies above every other model's."""
-    from dataclasses import replace
+def _counted(parts: Sequence[Part]) -> list[Part]:
+    """The parts a task's score is the mean of: an error rate beside an accuracy would only cancel it."""
+    return [part for part in parts if part.greater_is_better] or list(parts)
 
-    def best(scores: Mapping[str, Score | None]) -> str | None:
-        found = {model: score for model, score in scores.items() if score is not None}
+
+def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], records: Sequence[Record]) -> Column:
+    """Chance and ceiling are of the data, so that any model's parts tell them."""
+    parts = list({(part.split, part.metric): part for own in models for part in own}.values())
+    counted = _counted(parts)
+    chances = [part.chance for part in counted if part.chance is not None]
+    ceilings = [part.ceiling for part in counted if part.ceiling is not None]
+    prints = {record["split"]: record["data"]["fingerprint"] for record in records if record["scores"]}
+    versions = {name: score["version"] for record in records for name, score in record["scores"].items()}
+    return Column(
+        task=task,
+        version=records[0]["task"]["version"],
+        diagnostic=diagnostic,
+        greater_is_better=counted[0].greater_is_better,
+        n={part.split: part.n for part in sorted(parts, key=lambda part: part.split)},
+        fingerprint=_joint([prints[split] for split in sorted(prints)]),
+        metrics=dict(sorted(versions.items())),
+        chance=fmean(chances) if len(chances) == len(counted) else None,
+        ceiling=over_metrics(ceilings) if len(ceilings) == len(counted) else None,
+    )
+
+
+def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+    """Mark a score as best where every other model's whole interval is on the worse side of its own."""
+
+    def best(scores: Mapping[str, Score | None], greater: bool = True) -> str | None:
+        found = {model: score.estimate for model, score in scores.items() if score is not None}
         if len(found) < 2:
             return None
-        leader, *others = sorted(found, key=lambda model: found[model].estimate.value, reverse=True)
-        apart = all(found[leader].estimate.low > found[other].estimate.high for other in others)
+        sign = 1 if greater else -1
+        leader, *others = sorted(found, key=lambda model: sign * found[model].value, reverse=True)
+        worst = found[leader].low if greater else -found[leader].high
+        apart = all(worst > (found[other].high if greater else -found[other].low) for other in others)
         return leader if apart else None
 
     average = best({row.model: row.average for row in rows})
-    by_task = {task: best({row.model: row.scores.get(task) for row in rows}) for task in tasks}
+    by_task = {
+        column.task: best({row.model: row.scores.get(column.task) for row in rows}, column.greater_is_better)
+        for column in columns
+    }
     return [
         replace(
             row,
@@ -270,26 +327,23 @@ def _with_best(rows: Sequence[Row], tasks: Sequence[str]) -> list[Row]:
 
 
 def _labels(firsts: Sequence[Record]) -> dict[str, str]:
-    """Names, told apart by their overrides or, where these do not differ, by the beginning of the id."""
+    """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
+    models = [record["model"] for record in firsts]
     labels = {}
-    for record in firsts:
-        model = record["model"]
-        twins = [one["model"] for one in firsts if one["model"]["name"] == model["name"]]
-        name = model["name"]
-        if len(twins) > 1:
-            overrides = ", ".join(
-                f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-                for key, value in model["overrides"].items()
-            )
-            unique = [one["overrides"] for one in twins].count(model["overrides"]) == 1
-            name = (
-                f"{name} ({overrides})" if overrides and unique else name if unique else f"{name} ({model['id'][:8]})"
-            )
-        labels[model["id"]] = name
+    for model in models:
+        twins = [one["overrides"] for one in models if one["name"] == model["name"]]
+        told = ", ".join(
+            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+            for key, value in model["overrides"].items()
+        )
+        if len(twins) == 1:
+            labels[model["id"]] = model["name"]
+        elif twins.count(model["overrides"]) == 1:
+            labels[model["id"]] = f"{model['name']} ({told})" if told else model["name"]
+        else:
+            labels[model["id"]] = f"{model['name']} ({f'{told}, ' if told else ''}{model['id'][:8]})"
     return labels
 
 
 def _joint(prints: Sequence[str]) -> str:
-    from harness.hashing import hash_json
-
     return prints[0] if len(prints) == 1 else hash_json(list(prints))

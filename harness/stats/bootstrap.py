@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.errors import HarnessError
 from harness.metrics.base import Metric
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def interval(
 
     The percentile method keeps to the metric's scale and needs no variance formula; with few dozen examples it is
     somewhat too narrow. A share of 0 or 1 would get an interval of no width: it gets Wilson's instead (Wilson 1927).
+    For other metrics a perfect score keeps an interval of no width, since no sample of the examples can say more.
     Deterministic in `seed`.
 
     Raises:
-        HarnessError: as `metric.score` does.
+        HarnessError: as `metric.score` does, or a metric that is undefined on most samples.
     """
     import numpy as np
 
@@ -50,17 +52,21 @@ def interval(
     if metric.counts_successes and value in (0.0, 1.0):
         low, high = wilson(round(value * n), n, level)
         return Interval(low, high, level, "Wilson score interval")
-    random = np.random.default_rng(seed)
+    random = np.random.Generator(np.random.PCG64(seed))
     if metric.resample is not None:
         scores = metric.resample(predictions, references, random, resamples)
     else:
         draws = (random.integers(0, n, n) for _ in range(resamples))
         scores = np.asarray([metric.compute(predictions[drawn], references[drawn]) for drawn in draws])
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(scores, [tail, 100 - tail])
-    return Interval(
-        min(float(low), value), max(float(high), value), level, f"percentile bootstrap, {resamples} resamples"
-    )
+    defined = scores[np.isfinite(scores)]
+    if 2 * len(defined) < resamples:
+        raise HarnessError(
+            f"metric {metric.name}: no finite score on {resamples - len(defined)} of {resamples} bootstrap samples"
+        )
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    without = f", {resamples - len(defined)} undefined left out" if len(defined) < resamples else ""
+    method = f"percentile bootstrap, {resamples} resamples{without}"
+    return Interval(min(float(low), value), max(float(high), value), level, method)
 
 
 def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:

@@ -246,8 +246,7 @@ def _warmup_steps(examples: int, training: TrainingSpec) -> int:
 def logits(
     model: PreTrainedModel, padding: Padding, columns: Mapping[str, Sequence[Sequence[int]]], precision: str = "fp32"
 ) -> np.ndarray:
-    """Logits (n, outputs) float32 of n encoded examples, in their order; computed in length order, most tokens first.
-    """
+    """Logits (n, outputs) float32 of n encoded examples, in their order; computed in length order, longest first."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()

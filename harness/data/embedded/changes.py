@@ -24,18 +24,22 @@ def _role(rng: Rng, event: Event) -> str:
     return rng.choice([role for role in PARTICIPANTS if getattr(event, role) is not None])
 
 
+def fill(rng: Rng, event: Event, role: str, scope: Scope) -> Event:
+    """With some value for a circumstance."""
+    values = {"place": scope.places, "time": TIMES, "manner": MANNERS}
+    return event.having(role, rng.choice(values[role]))
+
+
 def add(rng: Rng, event: Event, scope: Scope) -> Event | None:
     """A circumstance or a quality that the event leaves open."""
     missing = [role for role in CIRCUMSTANCES_OF[event.action] if not getattr(event, role)]
     if missing and rng.chance(0.65):
-        role = rng.choice(missing)
-        value = rng.choice(scope.places if role == "place" else TIMES if role == "time" else MANNERS)
-        return event._replace(**{role: value})
+        return fill(rng, event, rng.choice(missing), scope)
     role = _role(rng, event)
     thing: Thing = getattr(event, role)
     if thing.name or thing.quality:
         return None
-    return event._replace(**{role: thing._replace(quality=rng.choice(qualities_of(thing.kind)))})
+    return event.having(role, thing._replace(quality=rng.choice(qualities_of(thing.kind))))
 
 
 def drop(rng: Rng, event: Event, scope: Scope) -> Event | None:
@@ -46,9 +50,9 @@ def drop(rng: Rng, event: Event, scope: Scope) -> Event | None:
         return None
     role = rng.choice(present + described)
     if role in CIRCUMSTANCES:
-        return event._replace(**{role: ""})
+        return event.having(role, "")
     thing = getattr(event, role)
-    return event._replace(**{role: thing._replace(quality="")})
+    return event.having(role, thing._replace(quality=""))
 
 
 def specify(rng: Rng, event: Event, scope: Scope) -> Event | None:
@@ -61,12 +65,12 @@ def specify(rng: Rng, event: Event, scope: Scope) -> Event | None:
         above = PLACE_ABOVE if role == "place" else TIME_ABOVE
         options = scope.places if role == "place" else TIMES
         narrower = [key for key in options if getattr(event, role) in above[key]]
-        return event._replace(**{role: rng.choice(narrower)}) if narrower else None
+        return event.having(role, rng.choice(narrower)) if narrower else None
     thing: Thing | None = getattr(event, role)
     changed = narrower_kind(rng, thing, scope) if thing is not None else None
     if changed is None or (role == "agent" and not _permitted(changed, event.action, scope)):
         return None
-    return event._replace(**{role: changed})
+    return event.having(role, changed)
 
 
 def generalize(rng: Rng, event: Event, scope: Scope) -> Event | None:
@@ -77,15 +81,17 @@ def generalize(rng: Rng, event: Event, scope: Scope) -> Event | None:
         return event._replace(action=rng.choice(above)) if above else None
     if role in ("place", "time"):
         chain = (PLACE_ABOVE if role == "place" else TIME_ABOVE).get(getattr(event, role), ())
-        return event._replace(**{role: rng.choice(chain)}) if chain else None
+        return event.having(role, rng.choice(chain)) if chain else None
     thing: Thing | None = getattr(event, role)
     changed = wider_kind(rng, thing) if thing is not None else None
-    return event._replace(**{role: changed}) if changed else None
+    return event.having(role, changed) if changed else None
 
 
 def oppose(rng: Rng, event: Event, scope: Scope) -> Event | None:
     """Something in the place of one part that cannot be at once with it."""
-    role = rng.choice(("action", "agent", "patient", "place", "time", "manner", "quality", "quality", "roles"))
+    role = rng.choice(
+        ("action", "action", "agent", "patient", "place", "time", "manner", "quality", "quality", "roles")
+    )
     if role == "action":
         opposite = ALL_ACTIONS[event.action].opposite
         return event._replace(action=opposite) if opposite and _permitted(event.agent, opposite, scope) else None
@@ -98,14 +104,16 @@ def oppose(rng: Rng, event: Event, scope: Scope) -> Event | None:
     if role == "quality":
         role = _role(rng, event)
         thing = opposite_quality(getattr(event, role))
-        return event._replace(**{role: thing}) if thing else None
+        return event.having(role, thing) if thing else None
     if role == "roles":
         return swap(rng, event, scope)
     thing = getattr(event, role)
     changed = other_kind(rng, thing, scope) if thing is not None else None
-    if changed is None or changed.key in [one.key for one in (event.agent, event.patient, event.partner) if one is not None]:
+    if changed is None or changed.key in [
+        one.key for one in (event.agent, event.patient, event.partner) if one is not None
+    ]:
         return None
-    return event._replace(**{role: changed}) if role != "agent" or _permitted(changed, event.action, scope) else None
+    return event.having(role, changed) if role != "agent" or _permitted(changed, event.action, scope) else None
 
 
 def swap(rng: Rng, event: Event, scope: Scope) -> Event | None:
@@ -114,14 +122,16 @@ def swap(rng: Rng, event: Event, scope: Scope) -> Event | None:
     thing: Thing | None = getattr(event, other)
     if event.agent is None or thing is None or not is_a(event.agent.kind, "person") or not is_a(thing.kind, "person"):
         return None
-    return event._replace(agent=thing, **{other: event.agent}) if _permitted(thing, event.action, scope) else None
+    return event._replace(agent=thing).having(other, event.agent) if _permitted(thing, event.action, scope) else None
 
 
 def _permitted(thing: Thing | None, action: str, scope: Scope) -> bool:
     """Not a held-out combination where those are not wanted."""
     if thing is None or scope.held_out is not False:
         return True
-    return any(thing.key == agent.key for agent in agents(action, scope)) or thing.kind not in _leaf_kinds(action, scope)
+    return any(thing.key == agent.key for agent in agents(action, scope)) or thing.kind not in _leaf_kinds(
+        action, scope
+    )
 
 
 def _leaf_kinds(action: str, scope: Scope) -> tuple[str, ...]:

@@ -8,19 +8,26 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
+
+def listed(words: str) -> tuple[str, ...]:
+    """What is named in a text, between spaces."""
+    return tuple(words.split())
+
+
 KINDS_BELOW = {
-    "thing": "person animal food plant vehicle tool instrument garment furniture document artwork structure opening proposal",
+    "thing": "person animal food plant vehicle tool instrument garment furniture document artwork structure opening "
+    "proposal",
     "person": "man woman child worker artist scholar medic official traveller",
     "child": "boy girl pupil",
     "worker": "farmer baker gardener tailor builder miner butcher",
     "artist": "painter singer poet dancer actor",
     "scholar": "teacher student professor librarian",
-    "medic": "doctor nurse surgeon dentist",
-    "official": "judge mayor soldier detective",
+    "medic": "doctor nurse vet paramedic",
+    "official": "judge mayor inspector diplomat minister",
     "traveller": "sailor pilot driver tourist",
     "animal": "dog horse bird cat fish sheep",
     "dog": "spaniel poodle terrier",
-    "horse": "mare pony stallion",
+    "horse": "mare foal stallion",
     "bird": "robin owl goose sparrow",
     "cat": "kitten tomcat",
     "fish": "salmon trout carp",
@@ -39,8 +46,8 @@ KINDS_BELOW = {
     "instrument": "violin flute drum guitar",
     "garment": "coat hat shirt scarf",
     "furniture": "table chair bench sofa",
-    "document": "letter novel report map contract",
-    "artwork": "portrait statue drawing",
+    "document": "letter diary report map contract",
+    "artwork": "mosaic statue drawing",
     "structure": "wall fence shed bridge",
     "opening": "door gate window",
     "proposal": "offer invitation plan gift",
@@ -61,7 +68,10 @@ PLACES_BELOW = {
     "outdoors": "garden field river hill park orchard meadow square",
     "indoors": "kitchen barn classroom library cellar hall bakery shop",
 }
-AWAY_PLACES_BELOW = {"outdoors": "harbour island beach airport", "indoors": "theatre hospital cabin studio museum"}
+AWAY_PLACES_BELOW = {
+    "outdoors": "harbour island beach airport",
+    "indoors": "theatre hospital cabin studio museum",
+}
 
 TIMES_BELOW = {
     "spring": "march april may",
@@ -74,11 +84,38 @@ FREE_TIMES = ("monday", "tuesday", "thursday", "saturday", "sunday")
 MANNER_PAIRS = "quickly/slowly quietly/noisily carefully/carelessly gladly/reluctantly calmly/anxiously secretly/openly"
 
 WOMEN = ["Anna", "Clara", "Emma", "Julia", "Kate", "Laura", "Maria", "Nina", "Rosa", "Sarah", "Vera", "Alice"]
-MEN = ["Tom", "Paul", "Peter", "Simon", "David", "Martin", "Oscar", "Victor", "Hugo", "Felix", "Jack", "Robert"]
+MEN = [
+    "Tom",
+    "Paul",
+    "Peter",
+    "Simon",
+    "David",
+    "Martin",
+    "Oscar",
+    "Victor",
+    "Hugo",
+    "Felix",
+    "Jack",
+    "Robert",
+]
 AWAY_WOMEN = ["Ingrid", "Naomi", "Carmen", "Fatima", "Helga", "Yuki"]
 AWAY_MEN = ["Pedro", "Ahmed", "Lars", "Dmitri", "Kenji", "Marco"]
 
-AWAY_KINDS = ["sailor", "pilot", "surgeon", "dentist", "actor", "dancer", "nurse", "tourist", "detective", "ferry", "canoe", "yacht", "limousine"]
+AWAY_KINDS = [
+    "sailor",
+    "pilot",
+    "surgeon",
+    "dentist",
+    "actor",
+    "dancer",
+    "nurse",
+    "tourist",
+    "detective",
+    "ferry",
+    "canoe",
+    "yacht",
+    "limousine",
+]
 
 
 class Action(NamedTuple):
@@ -113,7 +150,7 @@ ACTIONS: dict[str, Action] = {
     "meet": Action(_PERSON, _PERSON, symmetric=True),
     "marry": Action(_ADULT, _ADULT, symmetric=True),
     "hug": Action(_PERSON, ("person", "dog", "cat")),
-    "chase": Action(("animal", "person"), ("animal", "person")),
+    "chase": Action(("dog", "cat", "goose", "person"), ("animal", "person")),
     "help": Action(_PERSON, _PERSON),
     "thank": Action(_PERSON, _PERSON),
     "greet": Action(_PERSON, _PERSON),
@@ -132,8 +169,8 @@ ACTIONS: dict[str, Action] = {
     "lose": Action(_PERSON, (*_LIGHT, "animal"), opposite="find"),
     "repair": Action(_PERSON, _MACHINE, opposite="damage"),
     "damage": Action(_PERSON, _MACHINE, opposite="repair"),
-    "build": Action(_PERSON, ("structure", "boat", "furniture"), opposite="destroy"),
-    "destroy": Action(_PERSON, ("structure", "boat", "furniture"), opposite="build"),
+    "build": Action(_PERSON, ("structure", "boat", "furniture")),
+    "destroy": Action(_PERSON, ("structure", "boat", "furniture")),
     "push": Action(_PERSON, ("vehicle", "furniture"), opposite="pull"),
     "pull": Action(_PERSON, ("vehicle", "furniture"), opposite="push"),
     "drag": Action(_PERSON, ("vehicle", "furniture"), wider="pull", opposite="push"),
@@ -143,11 +180,11 @@ ACTIONS: dict[str, Action] = {
     "refuse": Action(_PERSON, ("proposal",), opposite="accept"),
     "catch": Action(("person", "cat"), ("fish", "bird", "horse", "dog"), opposite="release"),
     "release": Action(_PERSON, ("fish", "bird", "horse", "dog"), opposite="catch"),
-    "eat": Action(("person", "animal"), ("food",)),
-    "devour": Action(("person", "animal"), ("food",), wider="eat"),
+    "eat": Action(("person", "dog", "horse", "bird", "sheep"), ("food",)),
+    "devour": Action(("person", "dog", "horse", "bird", "sheep"), ("food",), wider="eat"),
     "cook": Action(_PERSON, ("vegetable", "dessert", "fish")),
-    "wash": Action(_PERSON, ("garment", "vehicle", "animal", "food")),
-    "paint": Action(_PERSON, ("structure", "furniture", "animal", "artwork", "boat")),
+    "wash": Action(_PERSON, ("garment", "vehicle", "animal", "fruit", "vegetable")),
+    "paint": Action(_PERSON, ("structure", "furniture", "boat", "statue", "drum")),
     "write": Action(_PERSON, ("document",)),
     "read": Action(_PERSON, ("document",)),
     "carry": Action(_PERSON, ("tool", "furniture", "food", "instrument")),
@@ -240,7 +277,9 @@ def leaves(kind: str) -> tuple[str, ...]:
 @cache
 def siblings(kind: str) -> tuple[str, ...]:
     above = KIND_ABOVE[kind]
-    return tuple(other for other in KINDS_BELOW[above[0]].split() if other != kind) if above else ()
+    if not above or above[0] == "thing":
+        return ()
+    return tuple(other for other in KINDS_BELOW[above[0]].split() if other != kind)
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.data.embedded.concepts import OPPOSITE_QUALITY
+from harness.data.embedded.concepts import OPPOSITE_QUALITY, listed
 from harness.data.embedded.english import Plan, Word, clause, predication, text
 from harness.data.embedded.english_words import VERBS_OF
 from harness.data.embedded.invent import Scope, agents, combination, event, fillers
@@ -22,7 +22,7 @@ REASONS: dict[str, dict[str, str]] = {
     "thank": {"polite": "agent", "kind": "patient"},
     "criticize": {"lazy": "patient", "rude": "patient", "cruel": "agent", "foolish": "patient"},
     "praise": {"diligent": "patient", "brave": "patient", "clever": "patient", "polite": "agent"},
-    "hug": {"happy": "agent", "sad": "patient"},
+    "hug": {"sad": "patient"},
     "employ": {"rich": "agent", "diligent": "patient", "poor": "patient"},
     "lead": {"brave": "agent", "timid": "patient", "clever": "agent"},
     "teach": {"clever": "agent", "foolish": "patient", "old": "agent", "young": "patient"},
@@ -39,12 +39,12 @@ MOVED_BY_DEEDS: dict[str, tuple[tuple[str, ...], str]] = {
     "praise": (GOOD_DEEDS, "patient"),
     "boast": (GOOD_DEEDS, "agent"),
     "criticize": (BAD_DEEDS, "patient"),
-    "chase": (BAD_DEEDS, "patient"),
+    "chase": (("steal",), "patient"),
     "distrust": (BAD_DEEDS, "patient"),
     "apologize": (BAD_DEEDS, "agent"),
 }
-CONTENTS = "hat scarf flute hammer statue drum map novel violin cake shirt portrait".split()
-CONTAINERS = "box bag basket suitcase drawer chest".split()
+CONTENTS = listed("hat scarf flute hammer statue drum map diary violin cake shirt mosaic")
+CONTAINERS = listed("box bag basket suitcase drawer chest")
 
 
 class Reason(NamedTuple):
@@ -84,7 +84,9 @@ def _of(thing: Thing, said: State | Event) -> State | Event:
 def _spoken(rng: Rng, said: State | Event, pronominal: bool) -> list[Word]:
     if isinstance(said, State):
         return predication(rng, said, pronominal=pronominal)
-    return clause(rng, said, Plan(VERBS_OF[said.action][0], plain_words=True, pronouns=("agent",) if pronominal else ()))
+    return clause(
+        rng, said, Plan(VERBS_OF[said.action][0], plain_words=True, pronouns=("agent",) if pronominal else ())
+    )
 
 
 def explained(rng: Rng, scope: Scope) -> tuple[str, Event, Reason] | None:
@@ -99,40 +101,51 @@ def explained(rng: Rng, scope: Scope) -> tuple[str, Event, Reason] | None:
     other = rng.choice([thing for thing in others if (thing.kind == one.kind) == same])
     happened = event(rng, scope, reason.action, one, quality=0.0, circumstances=0.15)
     role = "patient" if reason.referent == "patient" or happened.partner is None else "partner"
-    happened = happened._replace(manner="", **{role: other})
+    happened = happened._replace(manner="").having(role, other)
     main = clause(rng, happened, Plan(VERBS_OF[reason.action][0], plain_words=True))
     who = one if reason.referent == "agent" else other
     because = [Word(reason.connective, ""), *_spoken(rng, _of(who, reason.said), pronominal=True)]
-    if rng.chance(0.25):
+    if (reason.referent == "agent" or one.kind != other.kind) and rng.chance(0.35):
         return text([*because, Word(",", "comma"), *main]), happened, reason
     return text([*main, *because]), happened, reason
 
 
+def _candidates(happened: Event, reason: Reason) -> tuple[Thing, Thing]:
+    """Who is meant, and the other."""
+    other = happened.patient if happened.partner is None else happened.partner
+    assert happened.agent is not None
+    assert other is not None
+    return (happened.agent, other) if reason.referent == "agent" else (other, happened.agent)
+
+
+def spelled_out(rng: Rng, happened: Event, reason: Reason) -> str:
+    """The reason with who is meant in place of the pronoun."""
+    return text(_spoken(rng, _of(_candidates(happened, reason)[0], reason.said), pronominal=False))
+
+
 def make(rng: Rng, scope: Scope, label: str) -> Row | None:
-    if rng.chance(0.12):
-        return _fitting(rng, scope, label)
+    if not scope.held_out and rng.chance(0.12):
+        return fitting(rng, label)
     drawn = explained(rng, scope)
     if drawn is None:
         return None
     sentence, happened, reason = drawn
-    role = "patient" if happened.partner is None else "partner"
-    true = happened.agent if reason.referent == "agent" else getattr(happened, role)
-    false = getattr(happened, role) if reason.referent == "agent" else happened.agent
-    assert true is not None
+    true, false = _candidates(happened, reason)
     candidate = true if label == "entailment" else false
     hypothesis = text(_spoken(rng, _of(candidate, reason.said), pronominal=False))
     return Row((sentence, hypothesis), label, (combination(happened),))
 
 
-def _fitting(rng: Rng, scope: Scope, label: str) -> Row | None:
+def fitting(rng: Rng, label: str) -> Row:
     """What does not fit is too big, or its container too small."""
-    if scope.held_out:
-        return None
     content, container = rng.choice(CONTENTS), rng.choice(CONTAINERS)
     size = rng.choice(("big", "small"))
     referent, other = (content, container) if size == "big" else (container, content)
-    verb = rng.choice((f"the {content} did not fit in the {container}", f"nobody could put the {content} into the {container}"))
-    premise = f"{verb} because it was too {size}."
+    what = rng.choice(
+        (
+            f"The {content} did not fit in the {container}",
+            f"Nobody could put the {content} into the {container}",
+        )
+    )
     hypothesis = f"The {referent if label == 'entailment' else other} was too {size}."
-    return Row((premise[0].upper() + premise[1:], hypothesis), label, ())
-
+    return Row((f"{what} because it was too {size}.", hypothesis), label, ())

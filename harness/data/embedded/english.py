@@ -59,7 +59,9 @@ def plan(rng: Rng, event: Event, plain: float = 0.5, pronouns: tuple[str, ...] =
     verb = rng.choice([verb for verb in verbs if not verb.oblique or getattr(event, verb.oblique) is not None])
     passive = bool(verb.object) and verb.base != "have" and rng.chance(0.3)
     fronted = [role for role in ("place", "time") if getattr(event, role)]
-    described = [role for role in ("agent", "patient") if (thing := getattr(event, role)) and thing.quality and not thing.name]
+    described = [
+        role for role in ("agent", "patient") if (thing := getattr(event, role)) and thing.quality and not thing.name
+    ]
     return Plan(
         verb,
         passive,
@@ -113,8 +115,8 @@ def noun_phrase(rng: Rng, thing: Thing, plain: bool = False, relative: bool = Fa
     if many:
         if thing.definite:
             phrase.append(Word("the", "determiner", "a"))
-        if not (thing.definite and thing.count == "some"):
-            phrase.append(Word(count_words(rng, thing.count), "number", "one"))
+        if not (thing.definite and thing.number == "some"):
+            phrase.append(Word(count_words(rng, thing.number), "number", "one"))
     elif thing.definite:
         phrase.append(Word("the", "determiner", "these"))
     else:
@@ -137,7 +139,9 @@ def _be(tense: str, many: bool) -> Word:
     return Word("are", "verb", "is") if many else Word("is", "verb", "are")
 
 
-def verb_group(verb: Verb, tense: str, passive: bool, negated: bool, many: bool, inverted: bool = False) -> tuple[list[Word], list[Word]]:
+def verb_group(
+    verb: Verb, tense: str, passive: bool, negated: bool, many: bool, inverted: bool = False
+) -> tuple[list[Word], list[Word]]:
     """The words before a subject that follows the auxiliary (empty without one), and those after."""
     words: list[Word]
     if tense == "future":
@@ -159,7 +163,11 @@ def verb_group(verb: Verb, tense: str, passive: bool, negated: bool, many: bool,
     if passive or tense.endswith("perfect"):
         main = Word(verb.participle, "verb", verb.base if verb.participle != verb.base else verb.third)
     else:
-        main = Word(verb.base, "verb", verb.third if tense != "past" else verb.past if verb.past != verb.base else verb.third)
+        main = Word(
+            verb.base,
+            "verb",
+            verb.third if tense != "past" else verb.past if verb.past != verb.base else verb.third,
+        )
     rest = [*words[1:], main]
     denial = [NOT] if negated else []
     return words[:1], [*denial, *rest]
@@ -178,7 +186,7 @@ def _circumstance(rng: Rng, event: Event, role: str, plain: bool) -> list[Word]:
         return []
     if role == "manner":
         return [Word(_synonym(rng, MANNER_WORDS.get(key, (key,)), plain), "adverb")]
-    words = (place_words(key) if role == "place" else time_words(key))
+    words = place_words(key) if role == "place" else time_words(key)
     parts = _synonym(rng, words, plain).split(" ", 1)
     return [Word(parts[0], "preposition"), Word(parts[1], role)] if len(parts) > 1 else [Word(parts[0], role)]
 
@@ -230,13 +238,20 @@ def _asking(event: Event, role: str) -> list[Word]:
     return [Word("who" if human else "what", "question", "where")]
 
 
-def predication(rng: Rng, state: State, plain: bool = True, tense: str = "past", pronominal: bool = False) -> list[Word]:
+def predication(
+    rng: Rng, state: State, plain: bool = True, tense: str = "past", pronominal: bool = False
+) -> list[Word]:
     """`The farmer was not tall`."""
     thing = state.thing
     word = pronoun(thing, subject=True) if pronominal else None
     subject = [word] if word else noun_phrase(rng, thing, plain)
     denial = [NOT] if state.negated else []
-    return [*subject, _be(tense, thing.plural), *denial, Word(quality_word(rng, state.quality, plain), "adjective")]
+    return [
+        *subject,
+        _be(tense, thing.plural),
+        *denial,
+        Word(quality_word(rng, state.quality, plain), "adjective"),
+    ]
 
 
 def kind_statement(rng: Rng, kind: str) -> str:
@@ -245,7 +260,7 @@ def kind_statement(rng: Rng, kind: str) -> str:
     up = noun_words(KIND_ABOVE[kind][0])[0]
     if rng.chance(0.4):
         return text([Word(f"every {one} is {article(up)} {up}", "")])
-    return text([Word(f"{article(one)} {one} is a kind of {up}", "")])
+    return text([Word(f"{article(one)} {one} is a kind of {up.removeprefix('piece of ')}", "")])
 
 
 def text(words: Sequence[Word], mark: str = ".") -> str:

@@ -10,22 +10,17 @@ from harness.data.embedded.concepts import ALL_ACTIONS
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "child": ("child", "kid"),
     "doctor": ("doctor", "physician"),
-    "official": ("official", "officer"),
     "garment": ("piece of clothing", "garment"),
-    "food": ("dish",),
-    "document": ("text", "document"),
+    "food": ("piece of food",),
     "artwork": ("artwork", "work of art"),
     "furniture": ("piece of furniture",),
-    "opening": ("opening",),
     "car": ("car", "automobile"),
     "bicycle": ("bicycle", "bike"),
-    "boat": ("boat",),
     "coat": ("coat", "jacket"),
     "sofa": ("sofa", "couch"),
     "gift": ("gift", "present"),
     "instrument": ("musical instrument", "instrument"),
     "farmer": ("farmer", "grower"),
-    "sheep": ("sheep",),
     "pupil": ("pupil", "schoolchild"),
 }
 """Kinds said otherwise than by their key; the first is the plain word."""
@@ -33,6 +28,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 PLURALS = {
     "man": "men",
     "woman": "women",
+    "person": "people",
     "child": "children",
     "schoolchild": "schoolchildren",
     "sheep": "sheep",
@@ -42,6 +38,7 @@ PLURALS = {
     "carp": "carp",
     "goose": "geese",
     "piece of clothing": "pieces of clothing",
+    "piece of food": "pieces of food",
     "piece of furniture": "pieces of furniture",
     "work of art": "works of art",
     "scarf": "scarves",
@@ -59,7 +56,6 @@ QUALITY_WORDS: dict[str, tuple[str, ...]] = {
     "diligent": ("diligent", "hard-working"),
     "cheap": ("cheap", "inexpensive"),
     "expensive": ("expensive", "costly"),
-    "calm": ("calm",),
     "famous": ("famous", "well-known"),
     "worn": ("worn", "shabby"),
     "beautiful": ("beautiful", "lovely"),
@@ -102,15 +98,23 @@ NUMBER_WORDS: dict[str, tuple[str, ...]] = {
 }
 
 VERBS: dict[str, tuple[str, ...]] = {
-    "sell": ("sell/sold agent patient to:partner", "buy/bought partner patient from:agent", "purchase partner patient from:agent"),
-    "give": ("give/gave/given agent patient to:partner", "hand agent patient to:partner", "receive partner patient from:agent"),
+    "sell": (
+        "sell/sold agent patient to:partner",
+        "buy/bought partner patient from:agent",
+        "purchase partner patient from:agent",
+    ),
+    "give": (
+        "give/gave/given agent patient to:partner",
+        "hand agent patient to:partner",
+        "receive partner patient from:agent",
+    ),
     "lend": ("lend/lent agent patient to:partner", "borrow partner patient from:agent"),
     "show": ("show/showed/shown agent patient to:partner", "present agent patient to:partner"),
     "send": ("send/sent agent patient to:partner", "mail agent patient to:partner"),
     "throw": ("throw/threw/thrown agent patient to:partner", "toss agent patient to:partner"),
     "teach": ("teach/taught agent patient", "instruct agent patient", "learn patient from:agent"),
     "lead": ("lead/led agent patient", "guide agent patient", "follow patient agent"),
-    "beat": ("beat/beat/beaten agent patient", "defeat agent patient", "lose/lost patient to:agent"),
+    "beat": ("defeat agent patient", "beat/beat/beaten agent patient", "lose/lost patient to:agent"),
     "employ": ("employ agent patient", "work patient for:agent"),
     "meet": ("meet/met agent patient", "meet/met patient agent", "encounter agent patient"),
     "marry": ("marry agent patient", "marry patient agent", "wed/wed agent patient"),
@@ -195,6 +199,7 @@ VERBS: dict[str, tuple[str, ...]] = {
 }
 """Per action its ways of saying: base/past/participle, the role that is subject, that is object, preposition:role."""
 
+
 class Verb(NamedTuple):
     base: str
     third: str
@@ -269,5 +274,3 @@ def _month_or_season(time: str) -> str:
 
 def article(word: str) -> str:
     return "an" if word[0] in "aeiou" and not word.startswith(("ewe", "unicorn")) else "a"
-
-

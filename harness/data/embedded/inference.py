@@ -60,9 +60,9 @@ def _elsewhere(rng: Rng, happened: Event, scope: Scope) -> Event | None:
     key = rng.choice(actions(scope, happened.patient is not None))
     frame = ALL_ACTIONS[key]
     patient = happened.patient
-    if not any(is_a(agent.kind, kind) for kind in frame.agent) or frame.partner:
+    if not _may_be(agent, frame.agent) or frame.partner:
         return None
-    if patient is not None and not any(is_a(patient.kind, kind) for kind in frame.patient):
+    if patient is not None and not _may_be(patient, frame.patient):
         return None
     kept = {role: getattr(happened, role) for role in CIRCUMSTANCES_OF[key]}
     return Event(key, agent, patient, **kept)
@@ -104,17 +104,16 @@ def _premise_of_state(rng: Rng, goal: State, scope: Scope, label: str) -> Meanin
     rest = [quality for quality in qualities_of(goal.thing.kind) if quality not in (goal.quality, opposite)]
     quality = goal.quality if label == ENTAILMENT else opposite if label == CONTRADICTION else rng.choice(rest)
     thing = goal.thing._replace(quality=quality)
-    for _ in range(TRIES):
-        happened = event(rng, scope, circumstances=0.4)
-        for role in ("agent", "patient"):
-            old: Thing | None = getattr(happened, role)
-            if old is not None and old.kind == goal.thing.kind and not old.name:
-                return happened._replace(**{role: thing})
-    key = rng.choice(actions(scope))
-    if not any(is_a(thing.kind, kind) for kind in ALL_ACTIONS[key].agent):
-        key = rng.choice([key for key in actions(scope, True) if any(is_a(thing.kind, kind) for kind in ALL_ACTIONS[key].patient)])
-        return event(rng, scope, key)._replace(patient=thing)
-    return event(rng, scope, key, agent=thing)
+    if rng.chance(0.5):
+        doers = [key for key in actions(scope) if _may_be(thing, ALL_ACTIONS[key].agent)]
+        if doers:
+            return event(rng, scope, rng.choice(doers), agent=thing, circumstances=0.3)
+    fitting = [key for key in actions(scope, True) if _may_be(thing, ALL_ACTIONS[key].patient)]
+    return event(rng, scope, rng.choice(fitting), circumstances=0.3)._replace(patient=thing) if fitting else None
+
+
+def _may_be(thing: Thing, kinds: tuple[str, ...]) -> bool:
+    return any(is_a(thing.kind, kind) for kind in kinds)
 
 
 def _done_by_someone(rng: Rng, hypothesis: Event, scope: Scope) -> Event:
@@ -164,10 +163,10 @@ def make(rng: Rng, scope: Scope, label: str) -> Row | None:
     return Row(texts, verdict(premise, hypothesis), _combinations(premise, hypothesis))
 
 
-def make_away(rng: Rng, scope: Scope, label: str) -> Row | None:
-    """The mismatched genre: other people, places and doings, and premises reported as speech."""
+def make_in_genre(rng: Rng, scope: Scope, label: str) -> Row | None:
+    """In the mismatched genre, which has other people, places and doings, half the premises are reported speech."""
     row = make(rng, scope, label)
-    if row is None or not rng.chance(0.5):
+    if row is None or not scope.away or rng.chance(0.5):
         return row
     premise = row.texts[0]
     speaker = rng.choice([name for name in scope.names if name not in premise])
@@ -183,9 +182,11 @@ def two_events(rng: Rng, scope: Scope, label: str) -> Row | None:
     if not isinstance(premise, Event) or premise.agent is None:
         return None
     other = event(rng, scope, agent=premise.agent._replace(quality=""), circumstances=0.3)
-    if not _plausible(other) or not any(is_a(premise.agent.kind, kind) for kind in ALL_ACTIONS[other.action].agent):
+    if not _plausible(other) or not _may_be(premise.agent, ALL_ACTIONS[other.action].agent):
         return None
-    truth = "entailment" if ENTAILMENT in (verdict(premise, hypothesis), verdict(other, hypothesis)) else "not_entailment"
+    truth = (
+        "entailment" if ENTAILMENT in (verdict(premise, hypothesis), verdict(other, hypothesis)) else "not_entailment"
+    )
     if truth != label:
         return None
     pronouns = ("agent",) if pronoun(premise.agent, subject=True) else ()

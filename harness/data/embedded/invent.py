@@ -27,7 +27,6 @@ from harness.data.embedded.concepts import (
     OPPOSITE_QUALITY,
     PLACE_ABOVE,
     PLACES,
-    TIME_ABOVE,
     TIMES,
     WOMEN,
     Action,
@@ -143,7 +142,9 @@ def event(
         if not patient.name and not is_a(patient.kind, "person") and rng.chance(indefinite):
             patient = patient._replace(definite=False)
     if frame.partner:
-        partner = _dressed(rng, patient_for(rng, frame._replace(patient=frame.partner), scope, (doer, patient)), quality / 2)
+        partner = _dressed(
+            rng, patient_for(rng, frame._replace(patient=frame.partner), scope, (doer, patient)), quality / 2
+        )
     return Event(
         key,
         doer,
@@ -156,11 +157,11 @@ def event(
 
 
 _WITHOUT = {
-    "place": "employ love hate trust distrust arrive leave open close board send ship load unload steer accept refuse call visit "
-    "build destroy",
+    "place": "employ love hate trust distrust arrive leave open close board send ship load unload steer accept refuse "
+    "call visit build destroy",
     "time": "love hate trust distrust",
-    "manner": "employ meet marry love hate trust distrust beat find lose sleep doze write board destroy damage arrive leave steal "
-    "shout whisper sprint stroll devour rest wait swim giggle boast apologize send ship",
+    "manner": "employ meet marry love hate trust distrust beat find lose sleep doze write board destroy damage arrive "
+    "leave steal shout whisper sprint stroll devour rest wait swim giggle boast apologize send ship",
 }
 CIRCUMSTANCES_OF: dict[str, tuple[str, ...]] = {
     key: tuple(role for role in CIRCUMSTANCES if key not in _WITHOUT[role].split()) for key in ALL_ACTIONS

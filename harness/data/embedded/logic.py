@@ -25,7 +25,7 @@ _MEMBERSHIPS: dict[int, tuple[tuple[bool, bool], ...]] = {
     OPPOSED: ((True, False), (False, True), (False, False)),
 }
 """In which of two sets an individual can be, by how the second set stands to the first; else in any."""
-_ANY = tuple(product((True, False), repeat=2))
+_ANY = ((True, True), (True, False), (False, True), (False, False))
 
 Individual = tuple[tuple[bool, bool], tuple[bool, bool]]
 

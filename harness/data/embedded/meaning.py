@@ -1,13 +1,14 @@
-"""Meanings and their truth conditions. A label of an inference task is `verdict(premise, hypothesis)`, never a template.
+"""Meanings and their truth conditions: a label of an inference task is `verdict(premise, hypothesis)`.
 
 Convention: premise and hypothesis speak of one situation. So a role that the two fill with what cannot be the same
-(two people, two months, a dog and a cat, tall and short) is a contradiction, and what the premise leaves open is neutral.
-People have one profession; a name tells man or woman.
+(two people, two months, a dog and a cat, tall and short) is a contradiction, and what the premise leaves open is
+neutral. People have one profession; a name tells man or woman. Participants are those of the situation, so a denial
+is not about them: `the cruel judge did not sleep` entails `the judge did not sleep`, but not the other way round.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.data.embedded.concepts import (
     ALL_ACTIONS,
@@ -53,7 +54,7 @@ class Thing(NamedTuple):
     kind: str
     name: str = ""
     quality: str = ""
-    count: str = "one"
+    number: str = "one"
     definite: bool = True
 
     @property
@@ -63,7 +64,7 @@ class Thing(NamedTuple):
 
     @property
     def plural(self) -> bool:
-        return self.count != "one"
+        return self.number != "one"
 
 
 class Event(NamedTuple):
@@ -76,6 +77,10 @@ class Event(NamedTuple):
     manner: str = ""
     negated: bool = False
     tense: str = "past"
+
+    def having(self, role: str, filler: Thing | str | None) -> Event:
+        changed: dict[str, Any] = {role: filler}
+        return self._replace(**changed)
 
 
 class State(NamedTuple):
@@ -133,7 +138,7 @@ def relate_things(premise: Thing | None, hypothesis: Thing | None) -> int:
     return (
         relate_kinds(premise, hypothesis)
         | relate_qualities(premise.quality, hypothesis.quality)
-        | relate_counts(premise.count, hypothesis.count)
+        | relate_counts(premise.number, hypothesis.number)
     )
 
 
@@ -190,19 +195,46 @@ def actions_above(action: str) -> tuple[str, ...]:
 
 def relate_events(premise: Event, hypothesis: Event) -> int:
     """The relation of the two without their negations."""
-    circumstances = (
+    return relate_participants(premise, hypothesis) | relate_happenings(premise, hypothesis)
+
+
+def relate_happenings(premise: Event, hypothesis: Event) -> int:
+    """The relation of what happened: the action, its circumstances, and whether somebody took part at all."""
+    relation = (
         relate_actions(premise.action, hypothesis.action)
         | relate_places(premise.place, hypothesis.place)
         | relate_times(premise.time, hypothesis.time)
         | relate_manners(premise.manner, hypothesis.manner)
-        | relate_things(premise.partner, hypothesis.partner)
         | (EQUAL if premise.tense == hypothesis.tense else LOOSE)
     )
-    straight = relate_things(premise.agent, hypothesis.agent) | relate_things(premise.patient, hypothesis.patient)
+    for one, other in zip(premise[1:4], hypothesis[1:4], strict=True):
+        if one is None or other is None:
+            relation |= relate_things(one, other)
+    return relation
+
+
+def relate_participants(premise: Event, hypothesis: Event) -> int:
+    """The relation of the participants that both name."""
+    agents, patients = (premise.agent, hypothesis.agent), (premise.patient, hypothesis.patient)
+    straight = _relate_named(*agents) | _relate_named(*patients)
     if ALL_ACTIONS[premise.action].symmetric:
-        crossed = relate_things(premise.agent, hypothesis.patient) | relate_things(premise.patient, hypothesis.agent)
-        return circumstances | min(straight, crossed)
-    return circumstances | straight
+        crossed = _relate_named(agents[0], patients[1]) | _relate_named(patients[0], agents[1])
+        straight = min(straight, crossed)
+    elif not entails(straight) and _changed_roles(premise, hypothesis):
+        return OPPOSED
+    return straight | _relate_named(premise.partner, hypothesis.partner)
+
+
+def _changed_roles(premise: Event, hypothesis: Event) -> bool:
+    """Each of two people does in one what the other does in the other."""
+    others = [event.patient if event.partner is None else event.partner for event in (premise, hypothesis)]
+    if None in (premise.agent, hypothesis.agent, *others):
+        return False
+    return entails(relate_things(premise.agent, others[1])) and entails(relate_things(others[0], hypothesis.agent))
+
+
+def _relate_named(premise: Thing | None, hypothesis: Thing | None) -> int:
+    return EQUAL if premise is None or hypothesis is None else relate_things(premise, hypothesis)
 
 
 def relate_states(premise: Meaning, hypothesis: State) -> int:
@@ -230,20 +262,27 @@ def verdict(premise: Meaning, hypothesis: Meaning) -> str:
         return NEUTRAL
     if isinstance(hypothesis, State):
         relation = relate_states(premise, hypothesis)
-        denied = isinstance(premise, State) and premise.negated
+        if isinstance(premise, State) and premise.negated:
+            return _of_denied(relation in (EQUAL, NARROWER), hypothesis)
     else:
         assert isinstance(premise, Event)
         relation = relate_events(premise, hypothesis)
-        denied = premise.negated
-    if denied:
-        if relation in (EQUAL, NARROWER):
-            return ENTAILMENT if hypothesis.negated else CONTRADICTION
-        return NEUTRAL
+        if premise.negated:
+            same_people = entails(relate_participants(premise, hypothesis))
+            within = relate_happenings(premise, hypothesis) in (EQUAL, NARROWER)
+            return _of_denied(same_people and within, hypothesis)
     if entails(relation):
         return CONTRADICTION if hypothesis.negated else ENTAILMENT
     if excludes(relation):
         return ENTAILMENT if hypothesis.negated else CONTRADICTION
     return NEUTRAL
+
+
+def _of_denied(covered: bool, hypothesis: Meaning) -> str:
+    """The verdict where the premise is denied, and whether what it denies covers the hypothesis."""
+    if not covered:
+        return NEUTRAL
+    return ENTAILMENT if hypothesis.negated else CONTRADICTION
 
 
 def equivalent(one: Event, other: Event) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.data.embedded.changes import add, drop, generalize, oppose, specify, swap
+from harness.data.embedded.changes import add, drop, fill, generalize, oppose, specify, swap
 from harness.data.embedded.english import ask, say
-from harness.data.embedded.invent import Scope, combination, event, held_out
+from harness.data.embedded.invent import CIRCUMSTANCES_OF, Scope, combination, event, held_out
 from harness.data.embedded.meaning import (
     CIRCUMSTANCES,
     LOOSE,
@@ -26,7 +26,7 @@ from harness.data.embedded.meaning import (
 from harness.data.embedded.rng import Rng
 from harness.data.embedded.rows import Row
 
-_UNLIKE = (oppose, oppose, swap, swap, add, drop, specify, generalize)
+_UNLIKE = (oppose, oppose, oppose, oppose, swap, add, drop, specify, generalize)
 
 
 def _unlike(rng: Rng, one: Event, scope: Scope) -> Event | None:
@@ -56,7 +56,7 @@ def _open(one: Event, role: str) -> Event:
     """The event with the asked role left open."""
     if role == "polar":
         return one
-    return one._replace(**{role: None if role in PARTICIPANTS else ""})
+    return one.having(role, None if role in PARTICIPANTS else "")
 
 
 def same_question(one: Event, asked: str, other: Event, asked_of_other: str) -> bool:
@@ -130,7 +130,9 @@ def similarity(rng: Rng, scope: Scope, label: str) -> Row | None:
     if other.patient is not None and other.agent is not None and other.patient.key == other.agent.key:
         return None
     first, second = say(rng, one, 0.5), say(rng, other, 0.3)
-    return None if first == second else Row((first, second), likeness(one, other), (combination(one), combination(other)))
+    return (
+        None if first == second else Row((first, second), likeness(one, other), (combination(one), combination(other)))
+    )
 
 
 def combination_allowed(one: Event, scope: Scope) -> bool:
@@ -142,23 +144,30 @@ def answers(sentence: Event, question: Event, asked: str) -> bool:
     return bool(getattr(sentence, asked)) and entails(relate_events(sentence, _open(question, asked)))
 
 
+TRIES = 12
+
+
+def _no_answer(rng: Rng, full: Event, asked: str, scope: Scope) -> Event | None:
+    """The event without what is asked, but with as much else; or one that differs from what the question says."""
+    if asked in CIRCUMSTANCES and rng.chance(0.8):
+        missing = [role for role in CIRCUMSTANCES_OF[full.action] if not getattr(full, role)]
+        without = _open(full, asked)
+        return fill(rng, without, rng.choice(missing), scope) if missing else without
+    return rng.choice((oppose, oppose, oppose, swap))(rng, full, scope)
+
+
 def question_entailment(rng: Rng, scope: Scope, label: str) -> Row | None:
     """The question comes first, the sentence second."""
     full = event(rng, scope, transitive=True, circumstances=0.6)
-    asked = rng.choice(_roles(full))
+    told = [role for role in CIRCUMSTANCES if getattr(full, role)]
+    asked = rng.choice(told) if told and rng.chance(0.65) else rng.choice(_roles(full))
     question = full
     for role in CIRCUMSTANCES:
         if role != asked and rng.chance(0.6):
-            question = question._replace(**{role: ""})
+            question = question.having(role, "")
     sentence: Event | None = full
     if label == "not_entailment":
-        if asked in CIRCUMSTANCES and rng.chance(0.7):
-            sentence = _open(full, asked)
-            if rng.chance(0.5):
-                sentence = add(rng, sentence, scope)
-                sentence = sentence and _open(sentence, asked)
-        else:
-            sentence = rng.choice((oppose, oppose, swap))(rng, full, scope)
+        sentence = next((found for _ in range(TRIES) if (found := _no_answer(rng, full, asked, scope))), None)
     if sentence is None:
         return None
     truth = "entailment" if answers(sentence, question, asked) else "not_entailment"

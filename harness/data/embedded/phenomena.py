@@ -1,23 +1,69 @@
-"""Premises and hypotheses that turn on one phenomenon each: quantifiers, coordination, numbers, negation, voice, words."""
+"""Pairs that turn on one phenomenon each: quantifiers, coordination, numbers, negation, voice, word meaning."""
 
 from __future__ import annotations
 
 from harness.data.embedded.changes import add, generalize, oppose, specify, swap
-from harness.data.embedded.concepts import ALL_ACTIONS, KIND_ABOVE, KINDS_BELOW, OPPOSITE_QUALITY, is_a, qualities_of
+from harness.data.embedded.concepts import (
+    ALL_ACTIONS,
+    KIND_ABOVE,
+    KINDS_BELOW,
+    OPPOSITE_QUALITY,
+    is_a,
+    listed,
+    qualities_of,
+)
 from harness.data.embedded.english import Plan, Word, clause, quality_word, say, text
 from harness.data.embedded.english_words import VERBS_OF, noun_words, plural
 from harness.data.embedded.invent import Scope, actions, agents, combination, event
 from harness.data.embedded.logic import CONNECTIVES, QUANTIFIERS, connected_verdict, quantified_verdict
-from harness.data.embedded.meaning import COUNTS, Event, Thing, actions_above, relate_actions, relate_kinds, verdict
+from harness.data.embedded.meaning import (
+    COUNTS,
+    Event,
+    Thing,
+    actions_above,
+    relate_actions,
+    relate_kinds,
+    verdict,
+)
 from harness.data.embedded.meaning import relate_qualities as compare_qualities
 from harness.data.embedded.rng import Rng
 from harness.data.embedded.rows import Row
 
 TRIES = 20
 
-_KINDS = ("dog", "horse", "bird", "cat", "sheep", "animal", "spaniel", "mare", "pony", "owl", "kitten", "lamb", "poodle")
-_PEOPLE = ("worker", "artist", "medic", "official", "scholar", "child", "farmer", "painter", "singer", "soldier", "teacher", "pupil", "boy")
-_DOINGS = "sleep doze run sprint move walk swim laugh giggle cry sob sing dance wait arrive leave shout whisper work rest".split()
+_KINDS = (
+    "dog",
+    "horse",
+    "bird",
+    "cat",
+    "sheep",
+    "animal",
+    "spaniel",
+    "mare",
+    "foal",
+    "owl",
+    "kitten",
+    "lamb",
+    "poodle",
+)
+_PEOPLE = (
+    "worker",
+    "artist",
+    "medic",
+    "official",
+    "scholar",
+    "child",
+    "farmer",
+    "painter",
+    "singer",
+    "judge",
+    "teacher",
+    "pupil",
+    "boy",
+)
+_DOINGS = listed(
+    "sleep doze run sprint move walk swim laugh giggle cry sob sing dance wait arrive leave shout whisper work rest"
+)
 
 
 def _near_kinds(kind: str) -> list[str]:
@@ -63,7 +109,10 @@ def quantifiers(rng: Rng, scope: Scope, label: str) -> Row | None:
         if (other, kind_of_other, said) == (quantifier, kind, predicate):
             continue
         if quantified_verdict(other, quantifier, kinds, predicates) == label:
-            texts = (_quantified(rng, other, kind_of_other, said), _quantified(rng, quantifier, kind, predicate))
+            texts = (
+                _quantified(rng, other, kind_of_other, said),
+                _quantified(rng, quantifier, kind, predicate),
+            )
             pairs = ((kind, predicate), (kind_of_other, said))
             return Row(texts, label, tuple(pair for pair in pairs if pair[1] in ALL_ACTIONS), "quantifiers")
     return None
@@ -75,15 +124,22 @@ def _coordinated(rng: Rng, connective: str, one: Event, other: Event) -> str:
     assert one.agent is not None
     assert other.agent is not None
     names = (one.agent.name, other.agent.name) if rng.chance(0.5) else (other.agent.name, one.agent.name)
-    pattern = {"and": rng.choice(("{} and {}", "both {} and {}")), "or": rng.choice(("{} or {}", "either {} or {}"))}
+    pattern = {
+        "and": rng.choice(("{} and {}", "both {} and {}")),
+        "or": rng.choice(("{} or {}", "either {} or {}")),
+    }
     subject = pattern.get(connective, "neither {} nor {}").format(*names)
     marked = one._replace(agent=Thing("man", subject))
     return text(clause(rng, marked, Plan(VERBS_OF[one.action][0], plain_words=True)))
 
 
+_SINGLE = ("first", "second")
+"""Never against one another: one person instead of another is what the convention of one situation excludes."""
+
+
 def conjunction(rng: Rng, scope: Scope, label: str) -> Row | None:
     """Of two people both, either, or neither did it."""
-    key = rng.choice(actions(scope))
+    key = rng.choice([key for key in actions(scope) if key != "marry"])
     people = [thing for thing in agents(key, scope) if thing.name]
     if len(people) < 2:
         return None
@@ -94,6 +150,8 @@ def conjunction(rng: Rng, scope: Scope, label: str) -> Row | None:
     other = one._replace(agent=second)
     hypothesis = rng.choice(("first", "first", "second", "and", "or", "nor"))
     premises = [known for known in CONNECTIVES if known != hypothesis and connected_verdict(known, hypothesis) == label]
+    if hypothesis in _SINGLE:
+        premises = [known for known in premises if known not in _SINGLE]
     if not premises:
         return None
     texts = (_coordinated(rng, rng.choice(premises), one, other), _coordinated(rng, hypothesis, one, other))
@@ -108,11 +166,11 @@ def numbers(rng: Rng, scope: Scope, label: str) -> Row | None:
     happened = event(rng, scope, circumstances=0.3)
     role = "agent" if happened.agent is not None and not happened.agent.name else "patient"
     thing: Thing | None = getattr(happened, role)
-    if thing is None or thing.name:
+    if thing is None or thing.name or happened.action == "marry":
         return None
-    hypothesis = happened._replace(**{role: thing._replace(count=rng.choice(_EXPLICIT_COUNTS), quality="", definite=False)})
+    hypothesis = happened.having(role, thing._replace(number=rng.choice(_EXPLICIT_COUNTS), quality="", definite=False))
     for _ in range(TRIES):
-        premise = happened._replace(**{role: thing._replace(count=rng.choice(_EXPLICIT_COUNTS), quality="", definite=False)})
+        premise = happened.having(role, thing._replace(number=rng.choice(_EXPLICIT_COUNTS), quality="", definite=False))
         if premise != hypothesis and verdict(premise, hypothesis) == label:
             texts = (say(rng, premise, 0.5), say(rng, hypothesis, 0.5))
             return Row(texts, label, (combination(happened),), "numbers")
@@ -149,7 +207,11 @@ def lexical(rng: Rng, scope: Scope, label: str) -> Row | None:
     """Wider and narrower words, and opposites."""
     premise = event(rng, scope, circumstances=0.25)
     hypothesis = rng.choice((generalize, generalize, specify, oppose))(rng, premise, scope)
-    return _pair(rng, premise, hypothesis, label, "lexical") if hypothesis is not None else None
+    if hypothesis is None:
+        return None
+    if rng.chance(0.5):
+        premise, hypothesis = hypothesis, premise
+    return _pair(rng, premise, hypothesis, label, "lexical")
 
 
 def any_of_them(rng: Rng, scope: Scope, label: str) -> Row | None:
@@ -162,5 +224,5 @@ PHENOMENA = (negation, quantifiers, voice, lexical, conjunction, numbers)
 
 
 def make(rng: Rng, scope: Scope, label: str) -> Row | None:
-    return rng.choice(PHENOMENA)(rng, scope, label)
-
+    phenomenon = rng.choice(PHENOMENA)
+    return next((row for _ in range(TRIES) if (row := phenomenon(rng, scope, label))), None)

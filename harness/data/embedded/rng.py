@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -25,10 +23,6 @@ class Rng:
 
     def choice(self, items: Sequence[T]) -> T:
         return items[int(self.real() * len(items))]
-
-    def weighted(self, items: Sequence[T], weights: Sequence[float]) -> T:
-        totals = list(accumulate(weights))
-        return items[bisect_right(totals, self.real() * totals[-1])]
 
     def sample(self, items: Sequence[T], size: int) -> list[T]:
         """`size` items at different positions, in random order."""

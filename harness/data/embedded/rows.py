@@ -1,4 +1,4 @@
-"""From a shape's way to make one row to its splits: sizes, balance, held-out combinations, disjoint texts, label noise."""
+"""From a way to make one row to splits: sizes, balance, held-out combinations, disjoint texts, label noise."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def draw(name: str, shape: Shape) -> dict[str, list[Row]]:
     rows: dict[str, list[Row]] = {}
     for split, size in shape.sizes.items():
         rng = Rng(f"{WORLD_VERSION}:{name}:{split}")
-        away, found, seen = split in shape.away, [], set()
+        away = split in shape.away
+        found: list[Row] = []
+        seen: set[tuple[str, ...]] = set()
         labels = _wanted(rng, shape, size)
         while len(found) < size:
             novel = split != "train" and len(found) % 3 == 0

@@ -1,9 +1,10 @@
-"""Reviews: is the opinion good or bad? Words carry valence; negation turns it, and in contrast the main clause decides."""
+"""Reviews, good or bad. Words carry valence; negation turns it, and in contrast the main clause decides."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from harness.data.embedded.concepts import listed
 from harness.data.embedded.invent import Scope, held_out
 from harness.data.embedded.rng import Rng
 from harness.data.embedded.rows import Row
@@ -16,23 +17,28 @@ ASPECTS = {
     "concert": "concert band singer music sound crowd",
     "course": "course teacher homework lecture exam handout",
 }
-GOOD = (
-    "good great wonderful brilliant lovely superb delightful charming impressive perfect pleasant excellent enjoyable fine "
-    "splendid remarkable"
-).split()
-BAD = (
-    "bad awful terrible dull boring poor dreadful disappointing annoying weak horrible mediocre tedious unpleasant clumsy "
-    "forgettable"
-).split()
-VIRTUES = "charm warmth depth quality grace energy".split()
-FAULTS = "flaws mistakes problems gaps errors weaknesses".split()
+GOOD = listed(
+    "good great wonderful brilliant lovely superb delightful charming impressive perfect pleasant excellent enjoyable "
+    "fine splendid remarkable"
+)
+BAD = listed(
+    "bad awful terrible dull boring poor dreadful disappointing annoying weak horrible mediocre tedious unpleasant "
+    "clumsy forgettable"
+)
+VIRTUES = listed("charm warmth depth quality grace energy")
+FAULTS = listed("flaws mistakes problems gaps errors weaknesses")
 DEGREES = ("", "", "very ", "really ", "rather ", "quite ", "truly ")
-EXTREMES = frozenset(
-    "great wonderful brilliant superb perfect excellent splendid remarkable awful terrible dreadful horrible mediocre".split()
+EXTREMES = listed(
+    "great wonderful brilliant superb perfect excellent splendid remarkable awful terrible dreadful horrible mediocre"
 )
 DEGREES_OF_EXTREMES = ("", "", "really ", "quite ", "truly ", "simply ")
 DENIALS = ("was not {}", "was never {}", "was hardly {}", "was far from {}", "was anything but {}")
-CONTRASTS = ("{minor}, but {main}", "although {minor}, {main}", "{main}, although {minor}", "{minor}; still, {main}")
+CONTRASTS = (
+    "{minor}, but {main}",
+    "although {minor}, {main}",
+    "{main}, although {minor}",
+    "{minor}; still, {main}",
+)
 ADDITIONS = ("{minor}, and {main}", "{main}, and {minor}")
 
 
@@ -69,7 +75,7 @@ def _clause(rng: Rng, opinion: Opinion, there: bool) -> str:
 def _opinion(rng: Rng, scope: Scope, topic: str, sign: int, other_than: str = "") -> Opinion:
     while True:
         aspect = rng.choice(ASPECTS[topic].split())
-        denied = rng.chance(0.3)
+        denied = rng.chance(0.18)
         good = (sign > 0) != denied
         word = rng.choice((VIRTUES if good else FAULTS) if rng.chance(0.2) else (GOOD if good else BAD))
         if aspect != other_than and (scope.held_out is None or held_out(aspect, word) == scope.held_out):
@@ -80,14 +86,17 @@ OPENINGS = ("", "", "", "Honestly, ", "To my mind, ", "All in all, ", "On {}, ")
 
 
 def make(rng: Rng, scope: Scope, label: str) -> Row:
-    topic = rng.choice(tuple(ASPECTS))
+    return review(rng, scope, rng.choice(tuple(ASPECTS)), label)
+
+
+def review(rng: Rng, scope: Scope, topic: str, label: str) -> Row:
     sign = 1 if label == "positive" else -1
     main = _opinion(rng, scope, topic, sign)
     spoken = _clause(rng, main, there=True)
     combinations = [(main.aspect, main.word)]
     form = rng.index(10)
-    if form < 6:
-        contrast = form < 4
+    if form < 4:
+        contrast = form < 2
         minor = _opinion(rng, scope, topic, -sign if contrast else sign, main.aspect)
         combinations.append((minor.aspect, minor.word))
         pattern = rng.choice(CONTRASTS if contrast else ADDITIONS)
