@@ -356,6 +356,7 @@ def test_shell_completion_knows_the_tasks(tmp_path):
 @pytest.mark.slow
 def test_the_whole_embedded_suite_stays_below_its_ceilings_and_within_memory(harness, machine_cache, tmp_path):
     """The main job: `harness run --suite glue` and nothing else said."""
+    import contextlib
     import os
     import subprocess
     import sys
@@ -363,27 +364,21 @@ def test_the_whole_embedded_suite_stays_below_its_ceilings_and_within_memory(har
     import psutil
 
     environment = {**os.environ, "HARNESS_CACHE": str(machine_cache)}
-    run = subprocess.Popen(
-        [sys.executable, "-m", "harness", "run", "--suite", "glue", "--json", "--quiet"],
-        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
     peak = 0
-    while run.poll() is None:
-        resident = 0
-        for process in [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]:
-            try:
-                resident += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        peak = max(peak, resident)
-        try:
-            run.wait(0.5)
-        except subprocess.TimeoutExpired:
-            continue
-    output, errors = run.communicate()
-    assert run.returncode == 0, errors
+    with (tmp_path / "run.json").open("w") as output, (tmp_path / "errors.txt").open("w") as errors:
+        command = [sys.executable, "-m", "harness", "run", "--suite", "glue", "--json", "--quiet"]
+        run = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=output, stderr=errors)
+        while run.poll() is None:
+            resident = 0
+            for process in [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    resident += process.memory_info().rss
+            peak = max(peak, resident)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.wait(0.5)
+    assert run.returncode == 0, (tmp_path / "errors.txt").read_text()
     assert peak < 4 * 2**30
-    result = read_json(output)
+    result = read_json((tmp_path / "run.json").read_text())
     assert {score["task"]["name"] for score in result["scores"]} == set(result["suites"][0]["tasks"])
     assert {score["model"]["name"] for score in result["scores"]} == {"majority", "tfidf", "bert-tiny"}
     for score in result["scores"]:
