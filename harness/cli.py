@@ -52,6 +52,7 @@ class Kind(StrEnum):
     suites = "suites"
     models = "models"
     metrics = "metrics"
+    objectives = "objectives"
 
 
 class Format(StrEnum):
@@ -134,6 +135,10 @@ def run(
         Optional[str],
         typer.Option("--select", help="Keep the last epoch, or the best on the scored split.", show_default="last"),
     ] = None,
+    from_scratch: Annotated[
+        Optional[bool],
+        typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),
+    ] = None,
     out: Out = None,
     config: Annotated[
         Optional[Path],
@@ -189,6 +194,86 @@ def run(
         _say(runs.summary_line(outcome))
     if not outcome.ok:
         raise typer.Exit(1)
+
+
+@app.command()
+def pretrain(
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe with a pretraining section.", autocompletion=_complete_models)
+    ],
+    corpus: Annotated[
+        Optional[str],
+        typer.Option("--corpus", metavar="SOURCE", help="embedded, a file or folder of text, or hub:ID."),
+    ] = None,
+    sentences: Annotated[Optional[int], typer.Option("--sentences", help="How much of the embedded corpus.")] = None,
+    budget: Annotated[Optional[str], typer.Option("--budget", help="Wall-clock time: 90s, 10m, 2h.")] = None,
+    steps: Annotated[Optional[int], typer.Option("--steps", help="Optimizer steps.")] = None,
+    tokens: Annotated[Optional[int], typer.Option("--tokens", help="Tokens to train on.")] = None,
+    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[
+        Optional[int], typer.Option("--batch-size", help="Blocks a step, over all processes.")
+    ] = None,
+    accumulate: Annotated[Optional[int], typer.Option("--accumulate", help="Micro-batches a step.")] = None,
+    checkpoint_every: Annotated[Optional[int], typer.Option("--checkpoint-every", help="Steps.")] = None,
+    seed: Annotated[Optional[int], typer.Option("--seed", help="Of weights, order and masks.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same end.")] = False,
+    report_to: Annotated[
+        Optional[list[str]], typer.Option("--report-to", help="wandb, tensorboard or mlflow. Repeatable.")
+    ] = None,
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", metavar="FOLDER", help="Copy the checkpoint here.")
+    ] = None,
+    out: Out = None,
+    threads: Annotated[
+        Optional[int], typer.Option("--threads", help="Intra-op threads.", show_default="calibrated")
+    ] = None,
+    include: Include = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
+) -> None:
+    """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
+    names = (
+        "corpus", "sentences", "budget", "steps", "tokens", "learning_rate", "batch_size", "accumulate",
+        "checkpoint_every", "seed",
+    )  # fmt: skip
+    given = locals()
+    changes = {name: given[name] for name in names if given[name] is not None}
+    from harness.pretraining import command
+    from harness.registry import load_registry
+    from harness.store import Store
+    from harness.views.pretraining import checkpoint_json, checkpoint_text
+
+    registry = load_registry([Path(path) for path in include or []])
+    store = Store.open(Path(out or "results"))
+    command.check_output(output)
+    cell = command.plan(registry, store, recipe, changes)
+    say = (lambda line: None) if quiet else _say
+    record = command.perform(cell, store, resume, report_to or [], say, threads)
+    if command.is_first():
+        folder = command.delivered(store, record["cell"], output)
+        print(checkpoint_json(record, folder) if as_json else folder)
+        say(checkpoint_text(record))
+
+
+@app.command()
+def predict(
+    checkpoint: Annotated[str, typer.Argument(help="A save_pretrained folder or a hub id.")],
+    text: Annotated[list[str], typer.Option("--text", "-t", help="What to complete. Repeatable.")],
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many candidates a place.")] = 5,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", help="Of a continuation.")] = 20,
+    logits: Annotated[bool, typer.Option("--logits", help="With the raw scores; needs --json.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fill masks, continue a text or answer it: whatever the checkpoint's head does."""
+    import json
+
+    from harness.pretrained import folder_of
+    from harness.views import predicting
+
+    if logits and not as_json:
+        raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
+    results = predicting.predict(folder_of(checkpoint), text, top_k, max_new_tokens, logits)
+    print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else predicting.render(results))
 
 
 @app.command("list")

@@ -31,7 +31,7 @@ class Cell:
     the inputs are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown.
     """
 
-    kind: Literal["finetune", "score"]
+    kind: Literal["pretrain", "finetune", "score"]
     key: str
     spec: Mapping[str, Any]
     job: Mapping[str, Any]
@@ -44,8 +44,17 @@ class Cell:
 
     @property
     def label(self) -> str:
-        parts = [self.kind, self.task, self.model, f"seed {self.seed}"]
+        parts = [part for part in (self.kind, self.task, self.model, f"seed {self.seed}") if part]
         return " ".join([*parts, self.split] if self.split and self.split != "dev" else parts)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a fine-tuned model starts: weights found, or a pretrain cell on a corpus; neither for random weights."""
+
+    weights: Weights | None = None
+    corpus: Mapping[str, Any] | None = None
+    cell: Cell | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,10 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
     names = list(dict.fromkeys(run.model or registry.default_recipes()))
     recipes = {name: _resolved(registry.recipe(name), run) for name in names}
+    if run.from_scratch:
+        recipes = _with_twins(recipes)
     weights = {name: find(recipe, store) for name, recipe in recipes.items()}
+    corpora = {name: corpus_facts(recipe, store) for name, recipe in recipes.items() if recipe.pretraining}
     absent: dict[str, str] = {}
     facts: dict[str, dict[str, Any]] = {}
     cells: dict[str, Cell] = {}
@@ -85,7 +97,12 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         for name, recipe in recipes.items():
             deterministic = LEARNERS.get(recipe.learner).deterministic
             for seed in [0] if deterministic else range(run.first_seed, run.first_seed + run.seeds):
-                fit = _finetune(trained_on, recipe, name, weights[name], seed, run, facts[trained_on.name])
+                start = None
+                if recipe.pretraining:
+                    start = pretrain_cell(_seeded(recipe, seed), name, corpora[name], run)
+                    cells[start.key] = start
+                origin = Origin(weights[name], corpora.get(name), start)
+                fit = _finetune(trained_on, recipe, name, origin, seed, run, facts[trained_on.name])
                 cells[fit.key] = fit
                 for split in task.eval:
                     score = _score(task, split, fit, recipe, weights[name], run, facts[task.name])
@@ -93,7 +110,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     if absent and not cells:
         raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
-    return Plan(tuple(cells.values()), absent, tuple(suites), tuple(names), shown)
+    return Plan(tuple(cells.values()), absent, tuple(suites), tuple(recipes), shown)
 
 
 def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
@@ -115,6 +132,94 @@ def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
 
 def _resolved(recipe: RecipeSpec, run: RunSpec) -> RecipeSpec:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=run.overrides())})
+
+
+TWIN = "-scratch"
+"""What `--from-scratch` appends to a recipe's name for its twin with random weights."""
+
+
+def _with_twins(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
+    """Beside each recipe that is pretrained the same one with no step of it: same tokenizer, same architecture."""
+    both: dict[str, RecipeSpec] = {}
+    for name, recipe in recipes.items():
+        both[name] = recipe
+        if recipe.pretraining:
+            random = recipe.pretraining.model_copy(update={"steps": 0, "tokens": None, "budget": None})
+            both[name + TWIN] = recipe.model_copy(update={"name": recipe.name + TWIN, "pretraining": random})
+    if len(both) == len(recipes):
+        raise HarnessError(
+            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section, so that there is no twin"
+        )
+    return both
+
+
+def _seeded(recipe: RecipeSpec, seed: int) -> RecipeSpec:
+    """Random weights are drawn anew for each seed; a pretrained checkpoint is one for all."""
+    if recipe.pretraining and recipe.pretraining.steps == 0:
+        return recipe.model_copy(update={"pretraining": recipe.pretraining.model_copy(update={"seed": seed})})
+    return recipe
+
+
+def corpus_facts(recipe: RecipeSpec, store: Store) -> dict[str, Any]:
+    """What the plan must know of a recipe's corpus, from the store's cache where the corpus is unchanged."""
+    from harness.data import corpus as corpora
+
+    settings = recipe.pretraining
+    assert settings is not None
+    corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
+    state = corpora.state(corpus)
+    key = hash_json(["corpus", state])
+    known = store.cached(key) if state else None
+    if isinstance(known, dict):
+        return known
+    facts = corpora.facts(corpus)
+    if state:
+        store.cache(key, facts)
+    return facts
+
+
+def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
+    """The cell that makes a recipe's checkpoint. Raises HarnessError for an objective or options it does not have."""
+    from harness.execute.pretrain import check_objective
+    from harness.objectives import OBJECTIVES
+
+    settings = recipe.pretraining
+    assert settings is not None
+    check_objective(recipe)
+    package = Path(harness.__file__).parent
+    spec = {
+        "kind": "pretrain",
+        "model": recipe.model_dump(mode="json", include={"config", "tokenizer"}),
+        "pretraining": settings.model_dump(mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}),
+        "corpus": corpus["fingerprint"],
+        "seed": settings.seed,
+        "code": _code(
+            (
+                package / "pretraining", package / "execute" / "pretrain.py", package / "training" / "tokenizers.py",
+                package / "models" / "building.py", package / "objectives", OBJECTIVES.source(settings.objective),
+            )
+        ),
+    }  # fmt: skip
+    key = hash_json(spec)
+    job = {
+        "key": key,
+        "recipe": recipe.model_dump(mode="json"),
+        "corpus": dict(corpus),
+        "model": _model_record(recipe, name, Origin(corpus=corpus), run),
+    }
+    return Cell("pretrain", key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe))
+
+
+def _pretraining_flops(recipe: RecipeSpec) -> float | None:
+    settings = recipe.pretraining
+    assert settings is not None
+    tokens = settings.tokens
+    if settings.steps is not None:
+        tokens = settings.steps * settings.batch_size * settings.block_size
+    if tokens is None:
+        return None
+    once = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 1.0})})
+    return LEARNERS.get(recipe.learner).estimate(once, None, tokens // settings.block_size, tokens)
 
 
 def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store) -> dict[str, Any]:
@@ -147,7 +252,7 @@ def _finetune(
     task: TaskSpec,
     recipe: RecipeSpec,
     name: str,
-    weights: Weights | None,
+    origin: Origin,
     seed: int,
     run: RunSpec,
     facts: Mapping[str, Any],
@@ -161,7 +266,7 @@ def _finetune(
         "kind": "finetune",
         "task": _task_identity(task, facts),
         "data": {task.train: train["fingerprint"]} | ({task.eval[0]: held_out["fingerprint"]} if held_out else {}),
-        "model": _model_identity(recipe, weights),
+        "model": _model_identity(recipe, origin) | {"checkpoint": origin.cell.key if origin.cell else None},
         "seed": seed,
         "code": _code((*learner.code(), FAMILIES.source(task.family))),
     }
@@ -170,14 +275,17 @@ def _finetune(
     job = {
         "task": task.model_dump(mode="json"),
         "recipe": recipe.model_dump(mode="json"),
-        "pretrained": str(weights.folder) if weights else None,
-        "model": _model_record(recipe, name, weights, run),
+        "pretrained": str(origin.weights.folder) if origin.weights else None,
+        "checkpoint": origin.cell.key if origin.cell else None,
+        "model": _model_record(recipe, name, origin, run),
         "data": run.data,
         "limit": run.limit,
         "facts": dict(facts),
     }
-    flops = learner.estimate(recipe, weights.folder if weights else None, train["n"], train["words"])
-    return Cell("finetune", hash_json(spec), spec, job, (), task.name, name, seed, None, flops)
+    folder = origin.weights.folder if origin.weights else None
+    flops = learner.estimate(recipe, folder, train["n"], train["words"])
+    needs = (origin.cell.key,) if origin.cell else ()
+    return Cell("finetune", hash_json(spec), spec, job, needs, task.name, name, seed, None, flops)
 
 
 def _score(
@@ -236,24 +344,32 @@ def _task_identity(task: TaskSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": task.name, "version": task.version, "family": task.family, "labels": facts["labels"]}
 
 
-def _model_identity(recipe: RecipeSpec, weights: Weights | None) -> dict[str, Any]:
+def _model_identity(recipe: RecipeSpec, origin: Origin) -> dict[str, Any]:
     """What a recipe computes, without what it is called."""
     identity = recipe.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
     if recipe.tokenizer is not None and recipe.tokenizer.corpus == "embedded":
         identity["corpus"] = _code((Path(data.__file__).parent / "embedded",))
-    return identity | {"weights": weights.fingerprint if weights else None}
+    if recipe.pretraining and origin.corpus:
+        settings = recipe.pretraining.model_dump(
+            mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}
+        )
+        identity |= {"pretraining": settings, "corpus": origin.corpus["fingerprint"]}
+    return identity | {"weights": origin.weights.fingerprint if origin.weights else None}
 
 
-def _model_record(recipe: RecipeSpec, name: str, weights: Weights | None, run: RunSpec) -> dict[str, Any]:
-    """How a record names its model. `id` tells apart what must not be averaged; it knows no seed."""
+def _model_record(recipe: RecipeSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:
+    """How a record names its model. `id` tells apart what must not be averaged; it knows no seed of fine-tuning."""
+    unseeded = recipe
+    if recipe.pretraining and recipe.pretraining.steps == 0:
+        unseeded = _seeded(recipe, 0)
     return {
         "name": name,
-        "id": hash_json([recipe.name, _model_identity(recipe, weights)]),
+        "id": hash_json([recipe.name, _model_identity(unseeded, origin)]),
         "learner": recipe.learner,
         "overrides": run.overrides() if not LEARNERS.get(recipe.learner).deterministic else {},
         "pretrained": recipe.pretrained,
         "revision": recipe.revision,
-        "weights": weights.fingerprint if weights else None,
+        "weights": origin.weights.fingerprint if origin.weights else None,
     }
 
 

@@ -30,20 +30,22 @@ def find(recipe: RecipeSpec, store: Store) -> Weights | None:
     """
     if recipe.pretrained is None:
         return None
-    local = Path(recipe.pretrained).expanduser()
-    folder = local if local.is_dir() else _from_hub(recipe.pretrained, recipe.revision)
+    folder = folder_of(recipe.pretrained, recipe.revision)
+    return Weights(folder, _fingerprint(folder, store))
+
+
+def folder_of(name: str, revision: str | None = None) -> Path:
+    """The local folder of a `save_pretrained` folder or a hub id. Raises HarnessError as `find` does."""
+    local = Path(name).expanduser()
+    folder = local if local.is_dir() else _from_hub(name, revision)
     if not (folder / "config.json").exists():
-        raise HarnessError(
-            f"model {recipe.pretrained}: no config.json in {folder}; it must be a save_pretrained folder"
-        )
+        raise HarnessError(f"model {name}: no config.json in {folder}; it must be a save_pretrained folder")
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern)]
         found = f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
-        raise HarnessError(
-            f"model {recipe.pretrained}: found {found}; save it again with safetensors (save_pretrained does)"
-        )
-    return Weights(folder, _fingerprint(folder, store))
+        raise HarnessError(f"model {name}: found {found}; save it again with safetensors (save_pretrained does)")
+    return folder
 
 
 def _fingerprint(folder: Path, store: Store) -> str:

@@ -50,6 +50,8 @@ class Progress(AbstractContextManager["Progress"]):
             self._running[key] = event.cell.label
         elif event.kind == "progress":
             self._shares[key] = event.share
+            if event.detail:
+                self._running[key] = f"{event.cell.label}, {event.detail},"
         else:
             self._running.pop(key, None)
             self._shares[key] = 1.0

@@ -1,9 +1,9 @@
 """Finds specs and plug-ins: the built-in folders, `--include` paths, and installed packages' entry points.
 
 An include path is a YAML file or a folder. In a folder, `*.yaml` here, in `tasks/`, `tasks/suites/`, `suites/` and
-`baselines/` are specs, and `*.py` here are plug-ins: modules that register metrics, learners or families when
-imported. A package does the same through an entry point of the group `harness.plugins` that names its plug-in module;
-specs are looked for beside that module.
+`baselines/` are specs, and `*.py` here are plug-ins: modules that register metrics, learners, objectives or
+families when imported. A package does the same through an entry point of the group `harness.plugins` that names its
+plug-in module; specs are looked for beside that module.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from harness.errors import HarnessError, unknown
 from harness.families import FAMILIES
 from harness.hashing import hash_json, short
 from harness.models import LEARNERS
+from harness.objectives import OBJECTIVES
 from harness.specs import RecipeSpec, Strict, SuiteSpec, TaskSpec, parse
 from harness.strict_yaml import load_mapping
 
@@ -194,7 +195,10 @@ def _check(registry: Registry) -> None:
         for task_name in suite.tasks:
             registry.task(task_name, str(registry.origins["suite", name]))
     for name, recipe in registry.recipes.items():
-        LEARNERS.get(recipe.learner, str(registry.origins["recipe", name])).check(recipe)
+        where = str(registry.origins["recipe", name])
+        LEARNERS.get(recipe.learner, where).check(recipe)
+        if recipe.pretraining is not None:
+            OBJECTIVES.check(recipe.pretraining.objective, where)
 
 
 def _plain(name: str) -> str:

@@ -160,12 +160,64 @@ class TrainingSpec(Strict):
 
 
 class TokenizerSpec(Strict):
-    """A tokenizer to train: `wordpiece` over the task's own training text or the embedded corpus."""
+    """A tokenizer to train: `wordpiece` (BERT's), `bytebpe` (GPT-2's) or `unigram` (T5's).
 
-    kind: Literal["wordpiece"] = "wordpiece"
+    It is trained on the task's own training text, the embedded corpus or, for a recipe that is pretrained, the corpus
+    of its pretraining.
+    """
+
+    kind: Literal["wordpiece", "bytebpe", "unigram"] = "wordpiece"
     vocab_size: int = Field(default=8000, ge=64, le=1_000_000)
     lowercase: bool = True
-    corpus: Literal["task", "embedded"] = "task"
+    corpus: Literal["task", "embedded", "pretraining"] = "task"
+
+
+class PretrainingSpec(Strict):
+    """How a model is pretrained before it is fine-tuned.
+
+    `objective` is a registered objective, `options` are its own. `corpus` is `embedded` (`sentences` of it), a file or
+    folder of text, or `hub:ID`; `field` is the text's column in jsonl and parquet. How long: `steps`, `tokens` or a
+    wall-clock `budget` such as `90s`, `10m`, `2h`, which a short probe turns into steps; 0 steps leave the weights
+    random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
+    micro-batches. `dropout` replaces the config's while pretraining. A checkpoint to resume from is written every
+    `checkpoint_every` steps.
+    """
+
+    objective: Name
+    options: dict[str, Any] = {}
+    corpus: str = "embedded"
+    sentences: int = Field(default=20_000, ge=100)
+    field: str = "text"
+    steps: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=1)
+    budget: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?[smh]$")
+    block_size: int = Field(default=128, ge=8, le=65536)
+    batch_size: int = Field(default=32, ge=1, le=65536)
+    accumulate: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, le=10)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    schedule: Literal["wsd", "linear", "cosine", "constant"] = "wsd"
+    warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
+    decay_ratio: float = Field(default=0.2, ge=0, le=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    checkpoint_every: int = Field(default=200, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> PretrainingSpec:
+        given = [name for name in ("steps", "tokens", "budget") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of steps, tokens and budget, not {' and '.join(given) or 'none'}")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size: {self.batch_size} blocks cannot be split into {self.accumulate} equal parts")
+        return self
+
+    @property
+    def seconds(self) -> float | None:
+        """The wall-clock budget in seconds."""
+        return None if self.budget is None else float(self.budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.budget[-1]]
 
 
 class RecipeSpec(Strict):
@@ -173,8 +225,9 @@ class RecipeSpec(Strict):
 
     `learner` names the code that fits and predicts (`majority`, `tfidf`, `transformer`, or a plug-in's). For
     `transformer`, either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a
-    `transformers` config: `model_type` and its arguments) and `tokenizer` for a model trained from scratch. `options`
-    goes to the learner as it is. `default` puts the recipe in a run that names no model.
+    `transformers` config: `model_type` and its arguments) and `tokenizer` for a model trained from scratch, which
+    `pretraining` trains on unlabelled text first. `options` goes to the learner as it is. `default` puts the recipe in
+    a run that names no model.
     """
 
     name: Name
@@ -185,6 +238,7 @@ class RecipeSpec(Strict):
     revision: str | None = None
     config: dict[str, Any] | None = None
     tokenizer: TokenizerSpec | None = None
+    pretraining: PretrainingSpec | None = None
     training: TrainingSpec = TrainingSpec()
     options: dict[str, Any] = {}
     default: bool = False
@@ -197,6 +251,11 @@ class RecipeSpec(Strict):
             raise ValueError("config: model_type is missing (e.g. bert)")
         if self.config is not None and self.tokenizer is None:
             raise ValueError("config: a model built from scratch needs a tokenizer section")
+        if self.pretraining is not None and self.config is None:
+            raise ValueError("pretraining: it needs config and tokenizer, a model to build")
+        on_corpus = self.tokenizer is not None and self.tokenizer.corpus == "pretraining"
+        if on_corpus != (self.pretraining is not None):
+            raise ValueError("tokenizer.corpus is 'pretraining' where the recipe has pretraining, and only there")
         if self.revision and not self.pretrained:
             raise ValueError("revision goes with pretrained")
         return self
@@ -216,6 +275,7 @@ class RunSpec(Strict):
     batch_size: int | None = Field(default=None, ge=1, le=65536)
     learning_rate: float | None = Field(default=None, gt=0, le=10)
     select: Literal["last", "best"] | None = None
+    from_scratch: bool = False
     out: str = "results"
     workers: int | None = Field(default=None, ge=1, le=1024)
     threads: int | None = Field(default=None, ge=1, le=1024)

@@ -5,6 +5,7 @@ ROOT/cells/ab/abcd…/…             the cell's files (a model, predictions)
 ROOT/failures/abcd….json          the last failure of a cell that has no record
 ROOT/runs/NAME.json               what each run asked for, and its cells
 ROOT/cache/abcd….json             facts that can be found again (fingerprints of data and weights)
+ROOT/partial/abcd…/…              checkpoints of a pretraining that is not finished
 ROOT/locks, ROOT/building         work in progress
 """
 
@@ -116,7 +117,12 @@ class Store:
         if not (place / RECORD).exists():
             raise HarnessError(f"cannot write {place}: a file or an incomplete folder is in the way")
         (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
+        shutil.rmtree(self.partial(key), ignore_errors=True)
         return record
+
+    def partial(self, key: str) -> Path:
+        """Where a cell that takes long keeps what it needs to go on; removed when the cell is done."""
+        return self.root / "partial" / key
 
     def set_aside(self, key: str) -> None:
         """Move a damaged cell out of the way, so that it is computed again; its files stay for inspection in

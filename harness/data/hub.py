@@ -53,7 +53,7 @@ def _probe(endpoint: str, timeout: float) -> str | None:
     except Exception as error:
         if "timeout" in type(error).__name__.lower():
             return f"{endpoint} does not answer within {timeout:g} s"
-        return f"{endpoint}: {_one_line(error)}"
+        return f"{endpoint}: {one_line(error)}"
     return f"{endpoint} answers with status {answer.status_code}" if answer.status_code >= 500 else None
 
 
@@ -156,7 +156,7 @@ def _from_cache(folder: Path) -> Mapping[str, Dataset]:
             for split, paths in shards.items()
         }
     except Exception as error:
-        raise HarnessError(f"{folder}: the hub's cache is damaged ({_one_line(error)}); remove that folder") from None
+        raise HarnessError(f"{folder}: the hub's cache is damaged ({one_line(error)}); remove that folder") from None
 
 
 def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
@@ -165,11 +165,11 @@ def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
 
     wanted = f"{_name(source)}@{source.revision or 'main'}"
     try:
-        with _quiet():
+        with without_progress_bars():
             # The prefix keeps a folder of that name in the working directory from being loaded instead.
             loaded = datasets.load_dataset(f"hf://datasets/{source.path}", source.name, revision=source.revision)
     except Exception as error:
-        raise HarnessError(f"hub dataset {wanted} cannot be loaded: {_one_line(error)}") from None
+        raise HarnessError(f"hub dataset {wanted} cannot be loaded: {one_line(error)}") from None
     commit = Path(next(iter(loaded.values())).cache_files[0]["filename"]).parent.name
     # Where its download fails, `datasets` takes any commit from its cache.
     if _is_pinned(source) and commit != source.revision:
@@ -178,7 +178,7 @@ def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def without_progress_bars() -> Iterator[None]:
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     shown = not are_progress_bars_disabled()
@@ -190,6 +190,6 @@ def _quiet() -> Iterator[None]:
             enable_progress_bars()
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "…"

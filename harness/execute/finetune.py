@@ -49,7 +49,7 @@ def run(
                 seed=spec["seed"],
                 directory=folder / "model",
                 scratch=Path(scratch),
-                pretrained=Path(job["pretrained"]) if job["pretrained"] else None,
+                pretrained=_weights(job, store),
                 held_out=held_out,
                 held_out_score=held_out_score,
                 corpus=_corpus,
@@ -73,7 +73,15 @@ def run(
             "splits": {task.train: facts["splits"][task.train]},
         },
         "fit": fitted,
+        "lineage": {"pretrain": job["checkpoint"], "weights": job["model"]["weights"]},
     }
+
+
+def _weights(job: Mapping[str, Any], store: Store) -> Path | None:
+    """The folder of the weights to start from: of a pretrain cell, or found when the run was planned."""
+    if job["checkpoint"]:
+        return store.model(job["checkpoint"])
+    return Path(job["pretrained"]) if job["pretrained"] else None
 
 
 def _corpus() -> list[str]:

@@ -37,6 +37,7 @@ class Event:
     kind: str
     cell: Cell
     share: float = 0.0
+    detail: str = ""
     summary: Mapping[str, Any] = field(default_factory=dict)
     cause: str = ""
 
@@ -81,8 +82,8 @@ class Pool:
                     cell = one.cell
                     kind, content = message
                     if kind == "progress":
-                        one.share = content
-                        yield Event("progress", cell, share=content)
+                        one.share, detail = content
+                        yield Event("progress", cell, share=one.share, detail=detail)
                         continue
                     one.cell = None
                     if kind == "busy":

@@ -59,7 +59,7 @@ def run(
         "scores": score_all(task.metrics, predictions, references, oracle),
         "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predictions)},
         "selection": fitted["fit"].get("selection", {"mode": "last"}),
-        "lineage": {"finetune": spec["model"], "weights": fitted["model"].get("weights")},
+        "lineage": {"finetune": spec["model"], **fitted["lineage"]},
     }
 
 

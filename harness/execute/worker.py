@@ -21,8 +21,8 @@ PROGRESS_EVERY = 0.5
 def main(pipe: Connection, root: str, include: Sequence[str], threads: int, started_by: int) -> None:
     """Answer cells until the pipe closes.
 
-    In: `{"kind", "key", "spec", "job"}`. Out: `("progress", share)`, then one of `("done", summary)`, `("cached",
-    summary)`, `("busy", None)`, `("failed", cause)`.
+    In: `{"kind", "key", "spec", "job"}`. Out: `("progress", (share, detail))`, then one of `("done", summary)`,
+    `("cached", summary)`, `("busy", None)`, `("failed", cause)`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with, args=(started_by,), daemon=True).start()
@@ -39,21 +39,21 @@ def main(pipe: Connection, root: str, include: Sequence[str], threads: int, star
             return
         last = [time.monotonic()]
 
-        def report(share: float, last: list[float] = last) -> None:
+        def report(share: float, detail: str = "", last: list[float] = last) -> None:
             if time.monotonic() - last[0] >= PROGRESS_EVERY:
                 last[0] = time.monotonic()
-                pipe.send(("progress", share))
+                pipe.send(("progress", (share, detail)))
 
         pipe.send(execute(cell, store, threads, report))
 
 
-def execute(cell: Mapping[str, Any], store: Any, threads: int, report: Callable[[float], None]) -> tuple[str, Any]:
+def execute(cell: Mapping[str, Any], store: Any, threads: int, report: Callable[..., None]) -> tuple[str, Any]:
     """Compute one cell into the store, unless it is there or another process is at it."""
     from harness.errors import HarnessError
-    from harness.execute import finetune, score
+    from harness.execute import finetune, pretrain, score
     from harness.machine.environment import describe
 
-    kinds = {"finetune": finetune.run, "score": score.run}
+    kinds = {"pretrain": pretrain.run, "finetune": finetune.run, "score": score.run}
     key = cell["key"]
     with store.try_lock(key) as mine:
         if not mine:

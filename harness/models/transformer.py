@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import harness.families
 import harness.training
 from harness.data.frame import Split
-from harness.errors import HarnessError, unknown
+from harness.errors import HarnessError
 from harness.families import Family
 from harness.models.base import FitRequest, Learner
 from harness.specs import RecipeSpec
@@ -28,7 +28,13 @@ TOKENS_PER_WORD = 1.35
 
 class TransformerLearner(Learner):
     def code(self) -> list[Path]:
-        return [Path(__file__), Path(harness.training.__file__).parent, Path(harness.families.__file__).parent]
+        building = Path(__file__).with_name("building.py")
+        return [
+            Path(__file__),
+            building,
+            Path(harness.training.__file__).parent,
+            Path(harness.families.__file__).parent,
+        ]
 
     def check(self, recipe: RecipeSpec) -> None:
         self._refuse_options(recipe, ())
@@ -42,8 +48,8 @@ class TransformerLearner(Learner):
         if pretrained is not None:
             config = json.loads((pretrained / "config.json").read_text(encoding="utf-8"))
         width, layers = (
-            _find(config, "hidden_size", "d_model", "dim"),
-            _find(config, "num_hidden_layers", "n_layers", "n_layer"),
+            _find(config, "hidden_size", "d_model", "dim", "n_embd"),
+            _find(config, "num_hidden_layers", "n_layers", "n_layer", "num_layers"),
         )
         if not width or not layers:
             return None
@@ -105,8 +111,9 @@ class TransformerLearner(Learner):
 
     def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         import transformers
-        from transformers import AutoConfig, set_seed
+        from transformers import set_seed
 
+        from harness.models.building import build_config
         from harness.training.tokenizers import train
 
         recipe = request.recipe
@@ -118,23 +125,7 @@ class TransformerLearner(Learner):
             assert request.corpus is not None
             texts = request.corpus()
         tokenizer = train(recipe.tokenizer, texts, recipe.training.max_length)
-        kind = recipe.config["model_type"]
-        values = {key: value for key, value in recipe.config.items() if key != "model_type"}
-        values |= request.family.config(request.labels)
-        special = {
-            "vocab_size": len(tokenizer),
-            "pad_token_id": tokenizer.pad_token_id,
-            "bos_token_id": tokenizer.cls_token_id,
-            "eos_token_id": tokenizer.sep_token_id,
-            "cls_token_id": tokenizer.cls_token_id,
-            "sep_token_id": tokenizer.sep_token_id,
-        }
-        try:
-            config = AutoConfig.for_model(kind, **(special | values))
-        except ValueError as error:
-            if kind not in transformers.CONFIG_MAPPING:
-                raise unknown("model_type", kind, transformers.CONFIG_MAPPING, f"recipe {recipe.name}") from None
-            raise HarnessError(f"recipe {recipe.name}: config: {error}") from None
+        config = build_config(recipe, tokenizer, **request.family.config(request.labels))
         set_seed(request.seed)
         return tokenizer, getattr(transformers, request.family.auto_class).from_config(config)
 

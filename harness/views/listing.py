@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 from harness.registry import Registry
 from harness.views.text import cell_text, columns
+
+if TYPE_CHECKING:
+    from harness.objectives import Objective
 
 
 def listing(registry: Registry, kind: str, as_json: bool) -> str:
@@ -39,6 +43,10 @@ def listing(registry: Registry, kind: str, as_json: bool) -> str:
             }
             for recipe in registry.recipes.values()
         ]
+    elif kind == "objectives":
+        from harness.objectives import OBJECTIVES
+
+        rows = [{"name": name, **_objective(OBJECTIVES.get(name))} for name in OBJECTIVES.names()]
     else:
         from harness import metrics
 
@@ -50,3 +58,14 @@ def listing(registry: Registry, kind: str, as_json: bool) -> str:
         return json.dumps(rows, indent=1, ensure_ascii=False)
     header = list(rows[0])
     return columns([[cell_text(row[key]) for key in header] for row in rows], header)
+
+
+def _objective(kind: type[Objective]) -> dict[str, Any]:
+    import sys
+
+    about = (sys.modules[kind.__module__].__doc__ or "").strip().split("\n\n")[0]
+    return {
+        "tokenizers": list(kind.tokenizers),
+        "options": list(kind.Options.model_fields),
+        "description": " ".join(about.split()),
+    }

@@ -89,10 +89,11 @@ def fit_and_score(job: dict, mode: str, seed: int) -> float:
             data_collator=default_data_collator if mode == "run_glue" else DataCollatorWithPadding(tokenizer),
         )
         trainer.train()
-        logits = trainer.predict(data["dev"]).predictions
+        predicted = trainer.predict(data["dev"])  # in the order of its own sampler, so with its own labels
         trainer.save_model(scratch)
+    logits = predicted.predictions
     predictions = logits[:, 0] if job["regression"] else logits.argmax(axis=1)
-    return metrics.get(job["metric"]).score(predictions, np.asarray(data["dev"]["label"]))
+    return metrics.get(job["metric"]).score(predictions, np.asarray(predicted.label_ids))
 
 
 def main() -> None:

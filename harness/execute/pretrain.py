@@ -1,0 +1,176 @@
+"""The pretrain cell: a corpus, a recipe and an objective to a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data import corpus as corpora
+from harness.errors import HarnessError
+from harness.hashing import hash_json
+from harness.objectives import OBJECTIVES, Objective
+from harness.specs import RecipeSpec, TokenizerSpec, parse
+from harness.store import Store, write_atomically
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from harness.pretraining.loop import Pace
+
+TOKENIZER_BYTES = 20_000_000
+"""A tokenizer is trained on so much text; of a longer corpus, on documents evenly spread over it."""
+HELD_OUT_BLOCKS = 500
+DROPOUTS = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout_rate",
+    "dropout", "attention_dropout", "activation_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout",
+)  # fmt: skip
+"""What the configs of `transformers` call their dropout rates."""
+CURVE_POINTS = 200
+
+
+def run(
+    spec: Mapping[str, Any],
+    job: Mapping[str, Any],
+    store: Store,
+    folder: Path,
+    report: Callable[..., None],
+) -> dict[str, Any]:
+    """Pretrain, write `folder/model`, and return the record's body. A pretraining cut off before goes on."""
+    import torch
+
+    from harness.machine.calibrate import calibration
+    from harness.models.building import build_config
+    from harness.pretraining import loop
+    from harness.pretraining.blocks import cut, tokenized
+    from harness.pretraining.vocabulary import tokens_of
+    from harness.training.trainer import pick_device, pick_precision
+
+    recipe = RecipeSpec.model_validate(job["recipe"])
+    settings = recipe.pretraining
+    assert settings is not None and recipe.tokenizer is not None
+    corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
+    tokenizer, tokenizer_key = _tokenizer(recipe.tokenizer, corpus, job["corpus"], settings.block_size, store)
+    tokens = tokens_of(tokenizer)
+    objective = make_objective(recipe, tokens)
+    place = store.root / "cache" / f"tokens-{hash_json([job['corpus']['fingerprint'], tokenizer_key, tokens.end])[:32]}"
+    splits = tokenized(corpus, tokenizer, tokens.end, place)
+    blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
+    held_out = splits["held_out"][: HELD_OUT_BLOCKS * objective.raw_size]
+    held_out = held_out[: len(held_out) // objective.raw_size * objective.raw_size].reshape(-1, objective.raw_size)
+
+    config = build_config(recipe, tokenizer)
+    dropouts = {
+        name: getattr(config, name) for name in DROPOUTS if isinstance(getattr(config, name, None), int | float)
+    }
+    for name in dropouts:
+        setattr(config, name, settings.dropout)
+    torch.manual_seed(settings.seed)
+    model = objective.build(config)
+    device = pick_device()
+    measured = calibration()
+    peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
+
+    def listen(pace: Pace) -> None:
+        report(pace.step / max(1, pace.steps), str(pace))
+
+    outcome = loop.train(
+        model, objective, blocks, settings, pick_precision(settings.precision, device),
+        store.partial(job["key"]), listen, peak,
+        trackers=job.get("trackers", ()), tracking=store.root / "tracking", resume=job.get("resume", True),
+    )  # fmt: skip
+    scores = loop.evaluate(model, objective, held_out, settings.seed, settings.batch_size)
+    exported = objective.export(model).cpu()
+    for name, value in dropouts.items():
+        setattr(exported.config, name, value)
+    exported.config.dtype = "float32"
+    (folder / "model").mkdir()
+    exported.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    _write_curve(folder / "losses.parquet", outcome.losses, settings.batch_size * settings.block_size)
+    facts = job["corpus"]
+    return {
+        "model": {**job["model"], "parameters": sum(parameter.numel() for parameter in exported.parameters())},
+        "objective": settings.objective,
+        "data": {key: facts[key] for key in ("source", "location", "documents", "bytes", "fingerprint")}
+        | {"train_tokens": len(splits["train"]), "held_out_tokens": len(splits["held_out"])},
+        "scores": scores,
+        "fit": {
+            "steps": outcome.steps,
+            "tokens": outcome.tokens,
+            "epochs": round(outcome.steps * settings.batch_size / len(blocks), 3),
+            "vocabulary": len(tokenizer),
+            "loss": outcome.losses[-1] if outcome.losses else None,
+            "curve": _thinned(outcome.losses),
+            "tokens_per_second": round(outcome.tokens / outcome.seconds, 1) if outcome.losses else None,
+            "precision": outcome.precision,
+            "device": outcome.device,
+            "processes": outcome.processes,
+            "resumed_from": outcome.resumed_from,
+        },
+    }
+
+
+def make_objective(recipe: RecipeSpec, tokens: Any) -> Objective:
+    """Raises HarnessError for an unknown objective, options it does not have, or a tokenizer it cannot use."""
+    settings = recipe.pretraining
+    assert settings is not None and recipe.tokenizer is not None
+    kind, options = check_objective(recipe)
+    return kind(options, tokens, settings.block_size)
+
+
+def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
+    """The objective's class and its options; what can be checked without a tokenizer. Raises HarnessError."""
+    settings = recipe.pretraining
+    assert settings is not None and recipe.tokenizer is not None
+    where = f"recipe {recipe.name}"
+    kind = OBJECTIVES.get(settings.objective, where)
+    if recipe.tokenizer.kind not in kind.tokenizers:
+        raise HarnessError(
+            f"{where}: objective {settings.objective} needs a tokenizer of kind {' or '.join(kind.tokenizers)}, "
+            f"not {recipe.tokenizer.kind}"
+        )
+    return kind, parse(kind.Options, settings.options, f"{where}: pretraining.options")
+
+
+def _tokenizer(
+    spec: TokenizerSpec, corpus: corpora.Corpus, facts: Mapping[str, Any], max_length: int, store: Store
+) -> tuple[PreTrainedTokenizerFast, str]:
+    """Trained on the corpus once, and kept under the hash of the corpus and the settings."""
+    from transformers import PreTrainedTokenizerFast
+
+    from harness.hashing import hash_code
+    from harness.training import tokenizers
+
+    code = hash_code([Path(tokenizers.__file__)])
+    key = hash_json([facts["fingerprint"], spec.model_dump(mode="json"), max_length, code])[:32]
+    place = store.root / "cache" / f"tokenizer-{key}"
+    if not (place / "done").exists():
+        every = max(1, round(facts["bytes"] / TOKENIZER_BYTES))
+        texts = (text for index, text in enumerate(corpus.documents()) if index % every == 0)
+        tokenizers.train(spec, texts, max_length).save_pretrained(place)
+        write_atomically(place / "done", "")
+    return PreTrainedTokenizerFast.from_pretrained(place, local_files_only=True), key
+
+
+def _write_curve(path: Path, losses: list[float], tokens_a_step: int) -> None:
+    """Columns: step (from 1), tokens seen, loss of the step."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    steps = range(1, len(losses) + 1)
+    columns = {
+        "step": pa.array(steps, pa.int64()),
+        "tokens": pa.array([step * tokens_a_step for step in steps], pa.int64()),
+        "loss": pa.array(losses, pa.float64()),
+    }
+    pq.write_table(pa.table(columns), path)
+
+
+def _thinned(losses: list[float]) -> list[list[float]]:
+    """At most `CURVE_POINTS` pairs of step and mean loss since the pair before."""
+    width = max(1, -(-len(losses) // CURVE_POINTS))
+    chunks = [losses[start : start + width] for start in range(0, len(losses), width)]
+    return [
+        [min((index + 1) * width, len(losses)), round(sum(part) / len(part), 5)] for index, part in enumerate(chunks)
+    ]

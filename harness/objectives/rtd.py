@@ -1,0 +1,103 @@
+"""Replaced-token detection (Clark et al. 2020, ELECTRA): a generator fills masks, the model finds what is not original.
+
+The generator has fewer layers and shares the embeddings; only the discriminator is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from harness.objectives.base import Batch, Ratios
+from harness.objectives.mlm import MaskedLM, MlmOptions, logits_at
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig, PreTrainedModel
+
+
+class RtdOptions(MlmOptions):
+    """The generator has `generator_layers`; the detection loss weighs `weight` (λ, 50 in the paper) times its own."""
+
+    generator_layers: int = Field(default=1, ge=1)
+    weight: float = Field(default=50.0, gt=0)
+
+
+class ReplacedTokenDetection(MaskedLM):
+    Options = RtdOptions
+    perplexities = frozenset({"generator_perplexity"})
+    lower_is_better = frozenset({"generator_perplexity"})
+
+    def replaced(self, targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """ELECTRA's generator always sees the mask."""
+        return np.full_like(targets, self._need("mask"))
+
+    def build(self, config: PretrainedConfig) -> torch.nn.Module:
+        return detector(config, self.options.generator_layers)
+
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
+        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+        guesses, _, is_replaced, scores = model(batch["input_ids"], batch["positions"], batch["targets"])
+        generation = cross_entropy(guesses.float().flatten(0, 1), batch["targets"].flatten())
+        detection = binary_cross_entropy_with_logits(scores.float(), is_replaced.float())
+        return generation + self.options.weight * detection
+
+    def measure(self, model: Any, batch: Batch) -> Ratios:
+        """Recall and precision are of replaced tokens; where the generator guessed right, nothing was replaced."""
+        from torch.nn.functional import cross_entropy
+
+        guesses, _, is_replaced, scores = model(batch["input_ids"], batch["positions"], batch["targets"])
+        told = (scores > 0).cpu().numpy()
+        true = is_replaced.cpu().numpy()
+        nats = cross_entropy(guesses.float().transpose(1, 2), batch["targets"], reduction="none").sum(1).cpu().numpy()
+        size = np.full(len(true), float(true.shape[1]))
+        hits = (told & true).sum(axis=1).astype(float)
+        return {
+            "detection_accuracy": ((told == true).sum(axis=1).astype(float), size),
+            "detection_recall": (hits, true.sum(axis=1).astype(float)),
+            "detection_precision": (hits, told.sum(axis=1).astype(float)),
+            "replaced_share": (true.sum(axis=1).astype(float), size),
+            "generator_perplexity": (nats.astype(float), np.full(len(nats), float(batch["targets"].shape[1]))),
+        }
+
+    def chance(self, scores: Any) -> dict[str, float]:
+        return {"detection_accuracy": 1 - scores["replaced_share"]}
+
+    def export(self, model: Any) -> PreTrainedModel:
+        return model.discriminator
+
+
+def detector(config: PretrainedConfig, generator_layers: int) -> torch.nn.Module:
+    """Generator and discriminator with shared token embeddings."""
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    class Detector(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            small = copy.deepcopy(config)
+            small.num_hidden_layers = generator_layers
+            self.generator = AutoModelForMaskedLM.from_config(small)
+            self.discriminator = AutoModelForMaskedLM.from_config(config).base_model
+            self.discriminator.set_input_embeddings(self.generator.get_input_embeddings())
+            width = config.hidden_size
+            self.head = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.GELU(), torch.nn.Linear(width, 1))
+
+        def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, targets: torch.Tensor) -> Any:
+            """Generator logits (b, k, vocabulary), filled ids (b, l), which are replaced (b, l), detection logits."""
+            guesses = logits_at(self.generator, input_ids, positions)
+            with torch.no_grad():
+                drawn = torch.distributions.Categorical(logits=guesses.float()).sample()
+                filled = input_ids.scatter(1, positions, drawn)
+                is_replaced = filled != input_ids.scatter(1, positions, targets)
+            hidden = self.discriminator(input_ids=filled).last_hidden_state
+            return guesses, filled, is_replaced, self.head(hidden).squeeze(-1)
+
+    return Detector()
+
+
+OBJECTIVE = ReplacedTokenDetection

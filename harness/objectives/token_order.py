@@ -1,0 +1,127 @@
+"""Token order: some tokens of a block change places among themselves, and are to be put back.
+
+Of a share of the positions, those with equal tokens are dropped, so that m different tokens remain. They are permuted
+at random, and for each of the m slots the model points, by a softmax over those m slots alone, to the one its token
+came from. A guess is right once in m. The pointer is that of Vinyals et al. 2015; permuted input as a pretraining
+objective is in Cui et al. 2022 (PERT), which this follows but for permuting single tokens, not n-grams.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from harness.errors import HarnessError
+from harness.objectives.base import Batch, Objective, Ratios, with_start
+from harness.objectives.mlm import choose
+from harness.specs import Strict
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig, PreTrainedModel
+
+
+class OrderOptions(Strict):
+    """`rate` of the tokens may change places."""
+
+    rate: float = Field(default=0.15, gt=0, le=1)
+
+
+class TokenOrder(Objective):
+    Options = OrderOptions
+    tokenizers = ("wordpiece",)
+    lower_is_better = frozenset({"order_loss"})
+
+    def prepare(self) -> None:
+        self.slots = round(self.options.rate * self.block_size)
+        if self.slots < 2:
+            raise HarnessError(
+                f"objective token-order: rate {self.options.rate:g} leaves {self.slots} of {self.block_size} tokens to "
+                "permute; give a higher rate or longer blocks"
+            )
+
+    def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """`positions` (n, slots) of the slots, `valid` (n, slots) false where equal tokens left fewer, and `targets`
+        (n, slots): the slot that the token now in this slot came from.
+        """
+        rows = with_start(blocks, self.tokens, self.block_size)
+        chosen = choose(rows, self.slots, self.tokens, random)
+        inputs = rows.copy()
+        positions = np.zeros_like(chosen)
+        valid = np.zeros(chosen.shape, dtype=bool)
+        targets = np.zeros_like(chosen)
+        for row, places in enumerate(chosen):
+            there = rows[row, places]
+            different, first = np.unique(np.where(self.tokens.special[there], -1, there), return_index=True)
+            slots = np.sort(places[first[different >= 0]])
+            origin = random.permutation(len(slots))
+            inputs[row, slots] = rows[row, slots[origin]]
+            positions[row, : len(slots)] = slots
+            valid[row, : len(slots)] = True
+            targets[row, : len(slots)] = origin
+        return {"input_ids": inputs, "positions": positions, "valid": valid, "targets": targets}
+
+    def build(self, config: PretrainedConfig) -> torch.nn.Module:
+        return pointer_model(config)
+
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
+        return self._surprise(model(batch["input_ids"], batch["positions"], batch["valid"]), batch).mean()
+
+    def _surprise(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Mean negative log-likelihood of an example's slots, (b,)."""
+        from torch.nn.functional import cross_entropy
+
+        each = cross_entropy(scores.float().transpose(1, 2), batch["targets"], reduction="none")
+        return (each * batch["valid"]).sum(1) / batch["valid"].sum(1).clamp(min=1)
+
+    def measure(self, model: Any, batch: Batch) -> Ratios:
+        """Accuracy of the slots, and Kendall's τ between the order told and the true one, averaged over examples."""
+        from scipy.stats import kendalltau
+
+        scores = model(batch["input_ids"], batch["positions"], batch["valid"])
+        told = scores.argmax(-1).cpu().numpy()
+        targets, valid = batch["targets"].cpu().numpy(), batch["valid"].cpu().numpy()
+        size = valid.sum(axis=1).astype(float)
+        taus = [kendalltau(a[ok], b[ok]).statistic for a, b, ok in zip(told, targets, valid, strict=True)]
+        one = np.ones(len(told))
+        return {
+            "order_accuracy": (((told == targets) & valid).sum(axis=1).astype(float), size),
+            "order_tau": (np.nan_to_num(np.asarray(taus, dtype=float)), one),
+            "order_loss": (self._surprise(scores, batch).cpu().numpy().astype(float), one),
+            "slots": (size, one),
+        }
+
+    def chance(self, scores: Mapping[str, float]) -> dict[str, float]:
+        slots = scores["slots"]
+        return {"order_accuracy": 1 / slots, "order_tau": 0.0, "order_loss": math.log(slots)}
+
+    def export(self, model: Any) -> PreTrainedModel:
+        return model.encoder
+
+
+def pointer_model(config: PretrainedConfig) -> torch.nn.Module:
+    """An encoder with a pointer: slot i's query against every slot's key, scaled."""
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    class Pointer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = AutoModelForMaskedLM.from_config(config).base_model
+            width = self.encoder.config.hidden_size
+            self.query, self.key = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
+
+        def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+            hidden = self.encoder(input_ids=input_ids).last_hidden_state
+            slots = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+            scores = self.query(slots) @ self.key(slots).transpose(1, 2) / math.sqrt(slots.shape[-1])
+            return scores.float().masked_fill(~valid.unsqueeze(1), -1e9)
+
+    return Pointer()
+
+
+OBJECTIVE = TokenOrder

@@ -1,0 +1,1 @@
+"""Pretraining: corpus to checkpoint."""
