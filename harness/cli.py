@@ -135,6 +135,10 @@ def run(
         Optional[str],
         typer.Option("--select", help="Keep the last epoch, or the best on the scored split.", show_default="last"),
     ] = None,
+    train_fractions: Annotated[
+        Optional[str],
+        typer.Option("--train-fractions", metavar="F,…", help="Train on these shares of the examples, e.g. 0.1,1."),
+    ] = None,
     from_scratch: Annotated[
         Optional[bool],
         typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),
@@ -267,13 +271,16 @@ def predict(
     """Fill masks, continue a text or answer it: whatever the checkpoint's head does."""
     import json
 
+    from harness.machine.environment import thread_variables
     from harness.pretrained import folder_of
-    from harness.views import predicting
+    from harness.views.predicting import predict as predict_texts
+    from harness.views.prediction_text import render
 
     if logits and not as_json:
         raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
-    results = predicting.predict(folder_of(checkpoint), text, top_k, max_new_tokens, logits)
-    print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else predicting.render(results))
+    os.environ.update(thread_variables(1))
+    results = predict_texts(folder_of(checkpoint), text, top_k, max_new_tokens, logits)
+    print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
 
 
 @app.command("list")
@@ -311,12 +318,24 @@ def leaderboard(
     out: Out = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.markdown,
     output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    by_fraction: Annotated[
+        bool, typer.Option("--by-fraction", help="Averages by the share of the training examples.")
+    ] = False,
+    plot: Annotated[
+        Optional[Path], typer.Option("--plot", metavar="FILE", help="Draw them: .png, .svg or .pdf.")
+    ] = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
     from harness.store import write_atomically
-    from harness.views.runs import leaderboard_text
+    from harness.views.runs import efficiency_text, leaderboard_text
 
-    text = leaderboard_text(_existing_store(out), runs or [], format.value)
+    if plot is not None and not by_fraction:
+        raise HarnessError("--plot goes with --by-fraction")
+    store = _existing_store(out)
+    if by_fraction:
+        text = efficiency_text(store, runs or [], format.value, plot)
+    else:
+        text = leaderboard_text(store, runs or [], format.value)
     if output is None:
         print(text)
     else:

@@ -41,10 +41,12 @@ class Cell:
     seed: int
     split: str | None = None
     flops: float | None = None
+    fraction: float = 1.0
 
     @property
     def label(self) -> str:
-        parts = [part for part in (self.kind, self.task, self.model, f"seed {self.seed}") if part]
+        share = "" if self.fraction == 1 else f"{100 * self.fraction:g} %"
+        parts = [part for part in (self.kind, self.task, self.model, share, f"seed {self.seed}") if part]
         return " ".join([*parts, self.split] if self.split and self.split != "dev" else parts)
 
 
@@ -95,14 +97,13 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             absent[task.name] = str(error)
             continue
         for name, recipe in recipes.items():
-            deterministic = LEARNERS.get(recipe.learner).deterministic
-            for seed in [0] if deterministic else range(run.first_seed, run.first_seed + run.seeds):
+            for fraction, seed in _trainings(run, recipe):
                 start = None
                 if recipe.pretraining:
                     start = pretrain_cell(_seeded(recipe, seed), name, corpora[name], run)
                     cells[start.key] = start
                 origin = Origin(weights[name], corpora.get(name), start)
-                fit = _finetune(trained_on, recipe, name, origin, seed, run, facts[trained_on.name])
+                fit = _finetune(trained_on, recipe, name, origin, seed, fraction, run, facts[trained_on.name])
                 cells[fit.key] = fit
                 for split in task.eval:
                     score = _score(task, split, fit, recipe, weights[name], run, facts[task.name])
@@ -111,6 +112,17 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
     return Plan(tuple(cells.values()), absent, tuple(suites), tuple(recipes), shown)
+
+
+def _trainings(run: RunSpec, recipe: RecipeSpec) -> list[tuple[float, int]]:
+    """The shares of the examples and the seeds a recipe is trained with; the seed also draws the share."""
+    seeds = range(run.first_seed, run.first_seed + run.seeds)
+    deterministic = LEARNERS.get(recipe.learner).deterministic
+    return [
+        (fraction, seed)
+        for fraction in dict.fromkeys(run.train_fractions or [1.0])
+        for seed in ([0] if deterministic and fraction == 1 else seeds)
+    ]
 
 
 def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
@@ -132,6 +144,17 @@ def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
 
 def _resolved(recipe: RecipeSpec, run: RunSpec) -> RecipeSpec:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=run.overrides())})
+
+
+EPOCHS_AT_MOST = 10
+"""Trained on a share of the examples, a recipe's epochs are multiplied by its inverse, up to this: as many steps as on
+all examples, down to a tenth of them. Few examples seen few times would show little of what a model can make of them.
+"""
+
+
+def _for_share(recipe: RecipeSpec, fraction: float) -> RecipeSpec:
+    epochs = recipe.training.epochs * min(1 / fraction, EPOCHS_AT_MOST)
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
 
 
 TWIN = "-scratch"
@@ -254,6 +277,7 @@ def _finetune(
     name: str,
     origin: Origin,
     seed: int,
+    fraction: float,
     run: RunSpec,
     facts: Mapping[str, Any],
 ) -> Cell:
@@ -262,12 +286,15 @@ def _finetune(
         raise HarnessError(f"task {task.name}: the split {task.train} has no labels, so nothing can be trained on it")
     held_out = _split(task, task.eval[0], facts) if recipe.training.select == "best" else None
     learner = LEARNERS.get(recipe.learner)
+    model = _model_record(recipe, name, origin, run)
+    recipe = _for_share(recipe, fraction)
     spec = {
         "kind": "finetune",
         "task": _task_identity(task, facts),
         "data": {task.train: train["fingerprint"]} | ({task.eval[0]: held_out["fingerprint"]} if held_out else {}),
         "model": _model_identity(recipe, origin) | {"checkpoint": origin.cell.key if origin.cell else None},
         "seed": seed,
+        "fraction": fraction,
         "code": _code((*learner.code(), FAMILIES.source(task.family))),
     }
     if held_out:
@@ -277,15 +304,16 @@ def _finetune(
         "recipe": recipe.model_dump(mode="json"),
         "pretrained": str(origin.weights.folder) if origin.weights else None,
         "checkpoint": origin.cell.key if origin.cell else None,
-        "model": _model_record(recipe, name, origin, run),
+        "model": model,
+        "fraction": fraction,
         "data": run.data,
         "limit": run.limit,
         "facts": dict(facts),
     }
     folder = origin.weights.folder if origin.weights else None
-    flops = learner.estimate(recipe, folder, train["n"], train["words"])
+    flops = learner.estimate(recipe, folder, round(fraction * train["n"]), round(fraction * train["words"]))
     needs = (origin.cell.key,) if origin.cell else ()
-    return Cell("finetune", hash_json(spec), spec, job, needs, task.name, name, seed, None, flops)
+    return Cell("finetune", hash_json(spec), spec, job, needs, task.name, name, seed, None, flops, fraction)
 
 
 def _score(
@@ -328,7 +356,8 @@ def _score(
         recipe, weights.folder if weights else None, scored["n"], scored["words"]
     )
     flops = None if cost is None else cost / (3 * recipe.training.epochs)
-    return Cell("score", hash_json(spec), spec, job, (fit.key,), task.name, fit.model, fit.seed, split, flops)
+    needs = (fit.key,)
+    return Cell("score", hash_json(spec), spec, job, needs, task.name, fit.model, fit.seed, split, flops, fit.fraction)
 
 
 def _split(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:

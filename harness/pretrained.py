@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError
 from harness.hashing import hash_file, hash_json
@@ -38,6 +39,14 @@ def folder_of(name: str, revision: str | None = None) -> Path:
     """The local folder of a `save_pretrained` folder or a hub id. Raises HarnessError as `find` does."""
     local = Path(name).expanduser()
     folder = local if local.is_dir() else _from_hub(name, revision)
+    check_folder(folder, name)
+    return folder
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Raises HarnessError unless `folder` is a `save_pretrained` folder whose weights are safetensors."""
+    if not folder.is_dir():
+        raise HarnessError(f"model {name}: no such folder; give a save_pretrained folder or a hub id")
     if not (folder / "config.json").exists():
         raise HarnessError(f"model {name}: no config.json in {folder}; it must be a save_pretrained folder")
     weights = sorted(folder.glob("*.safetensors"))
@@ -45,7 +54,14 @@ def folder_of(name: str, revision: str | None = None) -> Path:
         pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern)]
         found = f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
         raise HarnessError(f"model {name}: found {found}; save it again with safetensors (save_pretrained does)")
-    return folder
+
+
+def refuse_empty_tokenizer(folder: Path, tokenizer: Any) -> None:
+    """Without its files a tokenizer loads all the same, and knows its special tokens alone."""
+    files = {file for key, file in tokenizer.vocab_files_names.items() if key != "tokenizer_config_file"}
+    patterns = ("tokenizer.json", "*.model", "*.tiktoken", *files)
+    if files and not any(path for pattern in patterns for path in folder.glob(pattern)):
+        raise HarnessError(f"model {folder}: no tokenizer in it; save it there too (tokenizer.save_pretrained does)")
 
 
 def _fingerprint(folder: Path, store: Store) -> str:

@@ -153,6 +153,7 @@ def _write_manifest(
             "task": cell.task,
             "model": cell.model,
             "seed": cell.seed,
+            "fraction": cell.fraction,
             "split": cell.split,
             "status": statuses[cell.key],
             **({"cause": causes[cell.key]} if cell.key in causes else {}),

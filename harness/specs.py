@@ -261,6 +261,17 @@ class RecipeSpec(Strict):
         return self
 
 
+def _comma_separated(value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return [value] if isinstance(value, int | float) else value
+
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
 class RunSpec(Strict):
     """What one `harness run` is asked for: the flags, or the keys of `--config run.yaml`."""
 
@@ -276,6 +287,7 @@ class RunSpec(Strict):
     learning_rate: float | None = Field(default=None, gt=0, le=10)
     select: Literal["last", "best"] | None = None
     from_scratch: bool = False
+    train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = []
     out: str = "results"
     workers: int | None = Field(default=None, ge=1, le=1024)
     threads: int | None = Field(default=None, ge=1, le=1024)

@@ -16,7 +16,8 @@ import pytest
 from harness.errors import HarnessError
 from harness.specs import TokenizerSpec
 from harness.views import predicting
-from harness.views.predicting import predict, render
+from harness.views.predicting import predict
+from harness.views.prediction_text import render
 
 CHINESE = "我是一个程序员。"
 TEXTS = [
@@ -30,6 +31,10 @@ HOSTILE = {"num_beams": 3, "repetition_penalty": 5.0, "no_repeat_ngram_size": 1,
 """Generation settings a checkpoint may bring along, and greedy prediction must not follow."""
 
 Save = Callable[..., Path]
+
+
+def change_json(file: Path, **settings: Any) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
 
 
 def wordpiece(length: int = 32) -> Any:
@@ -103,6 +108,12 @@ SIZES = {
         "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 24,
         "init_std": 0.3, "forced_eos_token_id": 2, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
         "decoder_start_token_id": 2,
+    },
+    "LED": {
+        "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "attention_window": 8,
+        "max_encoder_position_embeddings": 24, "max_decoder_position_embeddings": 6, "init_std": 0.3, "pad_token_id": 1,
+        "bos_token_id": 0, "eos_token_id": None, "decoder_start_token_id": 2,
     },
 }  # fmt: skip
 
@@ -307,8 +318,7 @@ def test_a_continuation_stops_at_the_end_of_text(gpt2, tmp_path):
     expected = greedy(model, tokenizer("The dog")["input_ids"], 12)
     end = expected[3]
     shutil.copytree(folder, tmp_path / "model")
-    settings = json.loads((folder / "generation_config.json").read_text())
-    (tmp_path / "model" / "generation_config.json").write_text(json.dumps({**settings, "eos_token_id": [end]}))
+    change_json(tmp_path / "model" / "generation_config.json", eos_token_id=[end])
     (result,) = predict(tmp_path / "model", ["The dog"], max_new_tokens=12)
     assert [token["id"] for token in result["tokens"]] == expected[: expected.index(end) + 1]
     assert result["stopped"] == "eos"
@@ -388,6 +398,30 @@ def test_a_model_that_can_fill_and_write_writes_and_within_its_positions(save):
     expected = expected[: expected.index(2) + 1] if 2 in expected else expected
     assert [token["id"] for token in result["tokens"]] == expected
     assert result["stopped"] == ("eos" if expected[-1] == 2 else "positions")
+
+
+def test_an_encoder_and_a_decoder_have_positions_of_their_own(save):
+    folder = save("LEDForConditionalGeneration", roberta_tokenizer())
+    (result,) = predict(folder, ["." * 22])
+    assert len(result["tokens"]) == 6 and result["stopped"] == "positions"
+    assert "25 tokens, but LEDForConditionalGeneration reads at most 24" in one_line(folder, "." * 23)
+
+
+@pytest.mark.parametrize("where", ["generation_config.json", "config.json"])
+def test_an_output_begins_with_the_language_its_checkpoint_writes(where, save):
+    import torch
+
+    tokenizer = roberta_tokenizer()
+    folder = save("BartForConditionalGeneration", tokenizer)
+    if where == "config.json":
+        (folder / "generation_config.json").unlink()  # as in checkpoints of before there was one
+    change_json(folder / where, forced_bos_token_id=7)
+    (result,) = predict(folder, ["the dog"], max_new_tokens=3)
+    model, ids = build("BartForConditionalGeneration", tokenizer), tokenizer("the dog")["input_ids"]
+    first = probabilities(model, ids, -1, decoder_input_ids=torch.tensor([[2]]))
+    assert result["tokens"][0]["id"] == 7
+    assert result["tokens"][0]["probability"] == pytest.approx(first[7], rel=1e-4)
+    assert_top(result["top"], first, 5)
 
 
 # Classifiers
@@ -560,14 +594,9 @@ def test_a_discriminator_is_no_language_model(save):
 
 def test_a_head_that_is_not_in_the_weights_is_not_made_up(save):
     folder = save("BertModel", wordpiece())
-    change_config(folder, architectures=["BertForMaskedLM"])
+    change_json(folder / "config.json", architectures=["BertForMaskedLM"])
     said = one_line(folder)
     assert "its weights lack" in said and "cls.predictions" in said
-
-
-def change_config(folder: Path, **settings: Any) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, **settings}))
 
 
 @pytest.mark.parametrize(
@@ -582,7 +611,7 @@ def change_config(folder: Path, **settings: Any) -> None:
 )
 def test_a_configuration_that_does_not_do_is_refused(settings, expected, save):
     folder = save("BertForMaskedLM", wordpiece())
-    change_config(folder, **settings)
+    change_json(folder / "config.json", **settings)
     assert expected in one_line(folder)
 
 
@@ -596,6 +625,14 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
     assert "only pytorch_model.bin, a pickle, which can run code when loaded" in said and str(tmp_path) in said
 
 
+def test_a_pickle_beside_safetensors_is_not_opened(save):
+    folder = save("BertForMaskedLM", wordpiece())
+    (folder / "model.safetensors").rename(folder / "other.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(b"pickle")
+    said = one_line(folder)
+    assert "cannot load its weights" in said and "model.safetensors" in said
+
+
 @pytest.mark.parametrize("architecture", ["BertForMaskedLM", "GPT2LMHeadModel", "T5ForConditionalGeneration"])
 def test_a_folder_without_a_tokenizer_is_refused(architecture, tmp_path):
     folder = saved(tmp_path / "model", build(architecture, wordpiece()), None)
@@ -604,8 +641,7 @@ def test_a_folder_without_a_tokenizer_is_refused(architecture, tmp_path):
 
 def test_a_tokenizer_without_its_vocabulary_is_refused(save):
     folder = save("BertForMaskedLM", wordpiece())
-    settings = json.loads((folder / "tokenizer_config.json").read_text())
-    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "tokenizer_class": "BertTokenizer"}))
+    change_json(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer")
     predict(folder, ["the dog"])
     (folder / "tokenizer.json").unlink()
     assert "no tokenizer in it" in one_line(folder)

@@ -194,16 +194,4 @@ def carve(train: Split, where: str) -> tuple[Split, Split]:
     if not chosen:
         chosen.update(min((len(rows), key, rows) for key, rows in alike.items())[2])
     rest = [index for index in range(len(train)) if index not in chosen]
-    return _rows(train, rest), _rows(train, sorted(chosen))
-
-
-def _rows(split: Split, indices: Sequence[int]) -> Split:
-    def at(values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(values[index] for index in indices)
-
-    return Split(
-        ids=at(split.ids),
-        fields={name: at(column) for name, column in split.fields.items()},
-        labels=None if split.labels is None else at(split.labels),
-        oracle=None if split.oracle is None else at(split.oracle),
-    )
+    return train.select(rest), train.select(sorted(chosen))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from harness.hashing import canonical_json, hash_json
 
@@ -44,6 +45,24 @@ class Split:
             oracle=None if self.oracle is None else self.oracle[:limit],
         )
 
+    def select(self, indices: Sequence[int]) -> Split:
+        """The examples at `indices`, in that order."""
+
+        def at(values: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(values[index] for index in indices)
+
+        return Split(
+            ids=at(self.ids),
+            fields={name: at(column) for name, column in self.fields.items()},
+            labels=None if self.labels is None else at(self.labels),
+            oracle=None if self.oracle is None else at(self.oracle),
+        )
+
+    def sample(self, fraction: float, seed: int) -> Split:
+        """A random share of the examples, at least one, in their order; a smaller share is part of a larger one."""
+        indices = sorted(range(len(self)), key=lambda index: _draw(seed, self.ids[index]))
+        return self.select(sorted(indices[: max(1, round(fraction * len(self)))]))
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over ids, fields and labels, row by row in order."""
@@ -56,6 +75,10 @@ class Split:
             digest.update(canonical_json(row).encode())
             digest.update(b"\n")
         return digest.hexdigest()
+
+
+def _draw(seed: int, name: str) -> bytes:
+    return hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,12 @@ def run(
     """Fit, write `folder/model`, and return the record's body."""
     task = TaskSpec.model_validate(job["task"])
     recipe = RecipeSpec.model_validate(job["recipe"])
+    fraction = job["fraction"]
     family = FAMILIES.get(task.family)
     loaded = task_data(task, job, [*spec["data"]])
+    train = loaded.splits[task.train]
+    if fraction < 1:
+        train = train.sample(fraction, spec["seed"])
     held_out = held_out_score = None
     if recipe.training.select == "best":
         held_out = loaded.splits[task.eval[0]]
@@ -44,7 +48,7 @@ def run(
             FitRequest(
                 family=family,
                 labels=loaded.labels,
-                train=loaded.splits[task.train],
+                train=train,
                 recipe=recipe,
                 seed=spec["seed"],
                 directory=folder / "model",
@@ -70,6 +74,8 @@ def run(
             "source": facts["source"],
             "location": facts["location"],
             "limit": job["limit"],
+            "train_fraction": fraction,
+            "trained_on": len(train),
             "splits": {task.train: facts["splits"][task.train]},
         },
         "fit": fitted,

@@ -52,6 +52,7 @@ def run(
             "location": facts["location"],
             "fingerprint": hash_json(_fingerprints(used)),
             "limit": job["limit"],
+            "train_fraction": fitted["data"]["train_fraction"],
             "splits": facts["splits"],
             "trained_on": {name: split["fingerprint"] for name, split in fitted["data"]["splits"].items()},
             "notes": list(loaded.notes),

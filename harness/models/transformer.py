@@ -16,6 +16,7 @@ from harness.data.frame import Split
 from harness.errors import HarnessError
 from harness.families import Family
 from harness.models.base import FitRequest, Learner
+from harness.pretrained import refuse_empty_tokenizer
 from harness.specs import RecipeSpec
 
 if TYPE_CHECKING:
@@ -135,8 +136,10 @@ class TransformerLearner(Learner):
 
         set_seed(request.seed)
         where = request.pretrained
+        assert where is not None
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, trust_remote_code=False)
+            refuse_empty_tokenizer(where, tokenizer)
             model = getattr(transformers, request.family.auto_class).from_pretrained(
                 where,
                 local_files_only=True,

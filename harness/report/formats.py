@@ -24,6 +24,8 @@ def title(table: Table) -> str:
     """Suite, source, fingerprint: what a reader must know before the first number."""
     source = EMBEDDED if table.source == "embedded" else f"{table.source}: {table.location}"
     limit = f", first {table.limit} examples of each split" if table.limit else ""
+    if table.train_fraction != 1:
+        limit += f", trained on {100 * table.train_fraction:g} % of the training examples"
     return f"{table.suite} on {source}{limit} (data {short(table.fingerprint)})"
 
 
@@ -184,8 +186,8 @@ def _percent(value: float | None) -> str:
 
 
 CSV_COLUMNS = (
-    "suite", "source", "location", "limit", "fingerprint", "model", "model_id", "kind", "task", "split", "metric",
-    "value", "low", "high", "sd", "seeds", "n", "chance", "ceiling", "best",
+    "suite", "source", "location", "limit", "train_fraction", "fingerprint", "model", "model_id", "kind", "task",
+    "split", "metric", "value", "low", "high", "sd", "seeds", "n", "chance", "ceiling", "best",
 )  # fmt: skip
 
 
@@ -205,7 +207,8 @@ def to_csv(tables: Sequence[Table]) -> str:
 
 def _csv_lines(table: Table, row: Row) -> Iterable[list[Any]]:
     def line(fingerprint: str, what: Sequence[Any], one: Estimate, n: int | None, *last: Any) -> list[Any]:
-        where = [table.suite, table.source, table.location, table.limit, fingerprint, row.label, row.model]
+        where = [table.suite, table.source, table.location, table.limit, table.train_fraction, fingerprint]
+        where += [row.label, row.model]
         return [*where, *what, one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n, *last]
 
     if row.average:

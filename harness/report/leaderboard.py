@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os.path
+from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any, Protocol
@@ -94,6 +96,7 @@ class Table:
     unlabelled: tuple[str, ...]
     averaged: tuple[str, ...]
     of_tasks: int
+    train_fraction: float = 1.0
     chance: float | None = None
     ceiling: Estimate | None = None
     fingerprint: str = ""
@@ -124,7 +127,8 @@ def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
         for record in newest:
             if record["task"]["name"] in suite.tasks:
                 data = record["data"]
-                sources.setdefault((data["source"], data["limit"]), []).append(record)
+                key = (data["source"], data["limit"], data.get("train_fraction", 1.0))
+                sources.setdefault(key, []).append(record)
         for group in sources.values():
             tables += [_table(suite, draft) for draft in _compatible(group)]
     return tables
@@ -202,8 +206,9 @@ def _table(suite: Suite, draft: _Draft) -> Table:
     return Table(
         suite=suite.name,
         source=first["data"]["source"],
-        location=first["data"]["location"],
+        location=_common({record["data"]["location"] for record in every}),
         limit=first["data"]["limit"],
+        train_fraction=first["data"].get("train_fraction", 1.0),
         columns=columns,
         rows=tuple(_with_best(rows, columns)),
         absent=tuple(task for task in suite.tasks if task not in found),
@@ -343,6 +348,17 @@ def _labels(firsts: Sequence[Record]) -> dict[str, str]:
         else:
             labels[model["id"]] = f"{model['name']} ({f'{told}, ' if told else ''}{model['id'][:8]})"
     return labels
+
+
+def _common(locations: Set[str]) -> str:
+    """The folder that several tasks' folders are in; else the first place, and how many more there are."""
+    first, *others = sorted(locations)
+    if not others:
+        return first
+    with suppress(ValueError):  # a mixture of absolute and relative paths
+        if shared := os.path.commonpath(locations):
+            return shared
+    return f"{first} and {len(others)} more"
 
 
 def _joint(prints: Sequence[str]) -> str:

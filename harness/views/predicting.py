@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.views.text import columns
+from harness.pretrained import check_folder, refuse_empty_tokenizer
+from harness.views.prediction_text import quoted, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,7 +80,7 @@ def predict(
         raise HarnessError("nothing to predict; give --text")
     for text in texts:
         if not text.strip():
-            raise HarnessError(f"--text {_quoted(text)}: it is empty; give some words")
+            raise HarnessError(f"--text {quoted(text)}: it is empty; give some words")
     for flag, value in (("--top-k", top_k), ("--max-new-tokens", max_new_tokens)):
         if value < 1:
             raise HarnessError(f"{flag} {value}: must be at least 1")
@@ -106,14 +106,7 @@ def predict(
 
 
 def _load(folder: Path) -> Checkpoint:
-    if not folder.is_dir():
-        raise HarnessError(f"model {folder}: no such folder; give a save_pretrained folder")
-    if not (folder / "config.json").exists():
-        raise HarnessError(f"model {folder}: no config.json in it; it must be a save_pretrained folder")
-    if not any(folder.glob("*.safetensors")):
-        pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern)]
-        found = f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
-        raise HarnessError(f"model {folder}: found {found}; save it again with safetensors (save_pretrained does)")
+    check_folder(folder, str(folder))
 
     import transformers
 
@@ -123,7 +116,7 @@ def _load(folder: Path) -> Checkpoint:
     config = _attempt(folder, "configuration", lambda: transformers.AutoConfig.from_pretrained(folder, **here))
     kind, architecture, auto_class = _head(folder, config)
     tokenizer = _attempt(folder, "tokenizer", lambda: transformers.AutoTokenizer.from_pretrained(folder, **here))
-    _refuse_empty(folder, tokenizer)
+    refuse_empty_tokenizer(folder, tokenizer)
     loader = getattr(transformers, auto_class)
     model, report = _attempt(
         folder,
@@ -139,14 +132,6 @@ def _load(folder: Path) -> Checkpoint:
             f"{missing[0]} first; they would be random"
         )
     return Checkpoint(str(folder), kind, architecture, model.eval(), tokenizer)
-
-
-def _refuse_empty(folder: Path, tokenizer: Any) -> None:
-    """Without its files a tokenizer loads all the same, and knows its special tokens alone."""
-    files = {file for key, file in tokenizer.vocab_files_names.items() if key != "tokenizer_config_file"}
-    patterns = ("tokenizer.json", "*.model", "*.tiktoken", *files)
-    if files and not any(path for pattern in patterns for path in folder.glob(pattern)):
-        raise HarnessError(f"model {folder}: no tokenizer in it; save it there too (tokenizer.save_pretrained does)")
 
 
 def _attempt(folder: Path, what: str, load: Callable[[], Any]) -> Any:
@@ -190,11 +175,11 @@ def _encode(checkpoint: Checkpoint, text: str) -> Encoded:
             added.pop()
     length = len(added)
     if all(added):
-        raise HarnessError(f"--text {_shown(text)}: it has no tokens; give some words")
+        raise HarnessError(f"--text {shown(text)}: it has no tokens; give some words")
     limit = _positions(model, "decoder" if kind == CONTINUE else "encoder")
     if limit is not None and length > limit:
         raise HarnessError(
-            f"--text {_shown(text)}: {length} tokens, but {checkpoint.architecture} reads at most {limit}; shorten it"
+            f"--text {shown(text)}: {length} tokens, but {checkpoint.architecture} reads at most {limit}; shorten it"
         )
     vocabulary = getattr(model.get_input_embeddings(), "num_embeddings", None)
     if vocabulary is not None and max(row["input_ids"]) >= vocabulary:
@@ -384,70 +369,7 @@ def _refuse_nan(checkpoint: Checkpoint, logits: Tensor) -> None:
 def _token(checkpoint: Checkpoint, token: int) -> dict[str, Any]:
     """A token's id and its text: a piece of a word keeps its `##`, a word that follows a space keeps the space."""
     piece = checkpoint.tokenizer.convert_ids_to_tokens(token) or ""
-    text = checkpoint.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+    text = checkpoint.tokenizer.decode([token])
     if piece.startswith("▁") and not text.startswith(" "):  # SentencePiece's space, dropped where a text begins
         text = f" {text}"
     return {"id": token, "token": text}
-
-
-def render(results: list[dict[str, Any]]) -> str:
-    """Results of `predict`, aligned for people."""
-    blocks: list[str] = []
-    for result in results:
-        if not blocks:
-            blocks.append(f"{result['model']['architecture']}, {result['model']['parameters']:,} parameters")
-        blocks.append("\n".join([f"{result['kind']}: {_quoted(result['text'])}", *_body(result)]))
-    return "\n\n".join(blocks)
-
-
-def _body(result: dict[str, Any]) -> list[str]:
-    if "masks" in result:
-        rows = [[str(mask["position"]), *cells] for mask in result["masks"] for cells in _ranked(mask)]
-        return [columns(rows, ["position", *_ranked_header(result["masks"][0], "token")])]
-    if "positions" in result:
-        rows = [
-            [
-                str(row["position"]),
-                str(row["rank"]),
-                f"{row['probability']:.4f}",
-                f"{_quoted(row['token'])}: "
-                + ", ".join(f"{_quoted(choice['token'])} {choice['probability']:.4f}" for choice in row["top"]),
-            ]
-            for row in result["positions"]
-        ]
-        return [
-            columns(rows, ["position", "rank", "probability", "token: likeliest"]),
-            f"pseudo-log-likelihood {result['pseudo_log_likelihood']:.4f}, "
-            f"pseudo-perplexity {result['pseudo_perplexity']:.2f}, {len(rows)} tokens",
-        ]
-    if "value" in result:
-        return [f"value {result['value']:.4f}"]
-    if result["kind"] == CLASSIFY:
-        return [columns(list(_ranked(result)), _ranked_header(result, "class"))]
-    return [
-        f"generated: {_quoted(result['generated'])}",
-        f"{len(result['tokens'])} tokens, stopped by {result['stopped']}; the first of them:",
-        columns(list(_ranked(result)), _ranked_header(result, "token")),
-    ]
-
-
-def _ranked_header(entry: dict[str, Any], what: str) -> list[str]:
-    return ["rank", "probability", *(["logit"] if "logits" in entry else []), "id", what]
-
-
-def _ranked(entry: dict[str, Any]) -> Iterator[list[str]]:
-    """Cells of `top`, a row a choice."""
-    for rank, choice in enumerate(entry["top"], start=1):
-        logit = [f"{entry['logits'][choice['id']]:.4f}"] if "logits" in entry else []
-        name = _quoted(choice["token"]) if "token" in choice else str(choice["label"])
-        yield [str(rank), f"{choice['probability']:.4f}", *logit, str(choice["id"]), name]
-
-
-def _quoted(text: str) -> str:
-    """In quotes, so that spaces show; line ends and control characters escaped."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _shown(text: str) -> str:
-    """The text, or the beginning of a long one, in quotes."""
-    return _quoted(text if len(text) <= 30 else f"{text[:29]}…")

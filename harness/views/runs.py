@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import DamagedFile, HarnessError
 from harness.hashing import short
@@ -13,6 +14,9 @@ from harness.run import Outcome
 from harness.specs import SuiteSpec
 from harness.store import Store
 from harness.views.text import cell_text, columns
+
+if TYPE_CHECKING:
+    from harness.report.leaderboard import Table
 
 
 def summary_line(outcome: Outcome) -> str:
@@ -48,7 +52,42 @@ def leaderboard_text(store: Store, names: Sequence[str], style: str) -> str:
     Raises:
         HarnessError: no run, or none with a score.
     """
-    from harness.report import formats, leaderboard
+    from harness.report import formats
+
+    tables = _tables(store, names)
+    if style == "csv":
+        return formats.to_csv(tables).rstrip("\n")
+    if style == "json":
+        return formats.to_json(tables)
+    one = formats.to_latex if style == "latex" else formats.to_markdown
+    return "\n\n".join(one(table).rstrip("\n") for table in tables)
+
+
+def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path | None) -> str:
+    """Averages by the share of the training examples, as `markdown` or `json`; `plot` is a file for the curves.
+
+    Raises:
+        HarnessError: no run, none with an average, another style, or several suites or sources for one plot.
+    """
+    from harness.report import efficiency, formats
+
+    if style not in ("markdown", "json"):
+        raise HarnessError(f"--by-fraction comes as markdown or json, not {style}")
+    tables = _tables(store, names)
+    found = efficiency.build(tables, [formats.title(table) for table in tables])
+    if not found:
+        raise HarnessError("no model has an average to show by its share of the training examples")
+    if plot is not None:
+        if len(found) > 1:
+            raise HarnessError(f"--plot draws one suite on one source, here are {len(found)}; name the runs to draw")
+        efficiency.plot(found[0], plot)
+    if style == "json":
+        return efficiency.to_json(found)
+    return "\n".join(efficiency.to_markdown(one) for one in found).rstrip("\n")
+
+
+def _tables(store: Store, names: Sequence[str]) -> list[Table]:
+    from harness.report import leaderboard
 
     manifests = [store.run(name) for name in names or store.run_names() or ["latest"]]
     records = score_records(store, manifests)
@@ -66,13 +105,7 @@ def leaderboard_text(store: Store, names: Sequence[str], style: str) -> str:
     if not records:
         causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
         raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
-    tables = leaderboard.build(records, list(suites.values()))
-    if style == "csv":
-        return formats.to_csv(tables).rstrip("\n")
-    if style == "json":
-        return formats.to_json(tables)
-    one = formats.to_latex if style == "latex" else formats.to_markdown
-    return "\n\n".join(one(table).rstrip("\n") for table in tables)
+    return leaderboard.build(records, list(suites.values()))
 
 
 def run_json(store: Store, name: str) -> str:
