@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
+
 from harness.errors import HarnessError
 from harness.specs import Strict
 
@@ -24,20 +26,22 @@ Ratios = dict[str, tuple["np.ndarray", "np.ndarray"]]
 class Tokens:
     """What an objective must know of a vocabulary of `size` tokens; None where the tokenizer has no such token.
 
-    `start` opens a block (`[CLS]`), `end` stands between documents. By id, arrays (size,):
-    `special` says whether a token is no text, `bytes` how many UTF-8 bytes of text it stands for, `inside` whether it
-    continues a word.
+    `start` opens a block (`[CLS]`), `separator` ends a segment (`[SEP]`), `end` stands between documents. By id, arrays
+    (size,): `special` says whether a token is no text, `bytes` how many UTF-8 bytes of text it stands for, `inside`
+    whether it continues a word, `stops` whether it ends a sentence.
     """
 
     size: int
     pad: int
     end: int
     start: int | None
+    separator: int | None
     mask: int | None
     sentinels: tuple[int, ...]
     special: np.ndarray
     bytes: np.ndarray
     inside: np.ndarray
+    stops: np.ndarray
 
 
 class NoOptions(Strict):
@@ -88,6 +92,10 @@ class Objective(ABC):
     def measure(self, model: Any, batch: Batch) -> Ratios:
         """Scores of held-out text, by example. Called without gradients, in eval mode."""
 
+    def measure_few(self, model: Any, blocks: np.ndarray) -> Ratios:
+        """Scores too dear for all held-out text, by block; `blocks` (n, raw_size) are the first few."""
+        return {}
+
     def export(self, model: Any) -> PreTrainedModel:
         """The part of the model that a checkpoint holds."""
         return model
@@ -104,13 +112,35 @@ class Objective(ABC):
         return value
 
 
-def with_start(blocks: np.ndarray, tokens: Tokens, size: int) -> np.ndarray:
-    """Blocks (n, size) opened by the start token, where the tokenizer has one."""
+class EncoderOptions(Strict):
+    """A share `pairs` of the blocks is laid out as two segments, cut after a sentence where there is one."""
+
+    pairs: float = Field(default=0.5, ge=0, le=1)
+
+
+def laid_out(
+    blocks: np.ndarray, tokens: Tokens, size: int, pairs: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (n, size) as an encoder reads texts later, `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, and
+    their segments (n, size).
+
+    Without separators inside, a model would first meet one between the sentences of a pair when it is fine-tuned.
+    """
     import numpy as np
 
-    if tokens.start is None:
-        return blocks[:, :size]
-    opened = np.empty((len(blocks), size), dtype=np.int64)
-    opened[:, 0] = tokens.start
-    opened[:, 1:] = blocks[:, : size - 1]
-    return opened
+    assert tokens.start is not None and tokens.separator is not None
+    n = len(blocks)
+    rows = np.empty((n, size), dtype=np.int64)
+    rows[:, 0], rows[:, 1:-1], rows[:, -1] = tokens.start, blocks[:, : size - 2], tokens.separator
+    segments = np.zeros_like(rows)
+    if size < 6:
+        return rows, segments
+    keys = random.random((n, size)) + tokens.stops[rows]
+    keys[:, :2] = keys[:, -3:] = -1
+    cuts = keys.argmax(axis=1) + 1
+    for row in np.flatnonzero(random.random(n) < pairs):
+        cut = cuts[row]
+        rows[row, cut + 1 : -1] = rows[row, cut:-2].copy()
+        rows[row, cut] = tokens.separator
+        segments[row, cut + 1 :] = 1
+    return rows, segments

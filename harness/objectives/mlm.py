@@ -8,8 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.objectives.base import Batch, Objective, Ratios, Tokens, with_start
-from harness.specs import Strict
+from harness.objectives.base import Batch, EncoderOptions, Objective, Ratios, Tokens, laid_out
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +18,7 @@ SHARE_MASKED, SHARE_RANDOM = 0.8, 0.1
 """Of the chosen tokens so many become the mask, so many a random token; the rest stay. Devlin et al. 2019, A.1."""
 
 
-class MlmOptions(Strict):
+class MlmOptions(EncoderOptions):
     """`rate` of the tokens are chosen; with `whole_word` all pieces of a word together."""
 
     rate: float = Field(default=0.15, gt=0, lt=1)
@@ -29,8 +28,8 @@ class MlmOptions(Strict):
 class MaskedLM(Objective):
     Options = MlmOptions
     tokenizers = ("wordpiece",)
-    perplexities = frozenset({"masked_perplexity"})
-    lower_is_better = frozenset({"masked_perplexity"})
+    perplexities = frozenset({"masked_perplexity", "pseudo_perplexity"})
+    lower_is_better = perplexities
 
     def prepare(self) -> None:
         self._need("mask")
@@ -40,12 +39,12 @@ class MaskedLM(Objective):
             raise HarnessError("objective mlm: the vocabulary has no text tokens")
 
     def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
-        rows = with_start(blocks, self.tokens, self.block_size)
+        rows, segments = laid_out(blocks, self.tokens, self.block_size, self.options.pairs, random)
         positions = choose(rows, self.chosen, self.tokens, random, self.options.whole_word)
         targets = np.take_along_axis(rows, positions, axis=1)
         inputs = rows.copy()
         np.put_along_axis(inputs, positions, self.replaced(targets, random), axis=1)
-        return {"input_ids": inputs, "positions": positions, "targets": targets}
+        return {"input_ids": inputs, "token_type_ids": segments, "positions": positions, "targets": targets}
 
     def replaced(self, targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """What stands in the place of the chosen tokens: mask, random token or the token itself, 80/10/10."""
@@ -62,13 +61,13 @@ class MaskedLM(Objective):
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
 
-        scores = logits_at(model, batch["input_ids"], batch["positions"])
+        scores = logits_at(model, batch["input_ids"], batch["token_type_ids"], batch["positions"])
         return cross_entropy(scores.float().flatten(0, 1), batch["targets"].flatten())
 
     def measure(self, model: Any, batch: Batch) -> Ratios:
         from torch.nn.functional import cross_entropy
 
-        scores = logits_at(model, batch["input_ids"], batch["positions"]).float()
+        scores = logits_at(model, batch["input_ids"], batch["token_type_ids"], batch["positions"]).float()
         surprise = cross_entropy(scores.transpose(1, 2), batch["targets"], reduction="none").sum(1)
         right = (scores.argmax(-1) == batch["targets"]).sum(1)
         count = np.full(len(scores), float(batch["targets"].shape[1]))
@@ -76,6 +75,24 @@ class MaskedLM(Objective):
             "masked_accuracy": (right.cpu().numpy().astype(float), count),
             "masked_perplexity": (surprise.cpu().numpy().astype(float), count),
         }
+
+    def measure_few(self, model: Any, blocks: np.ndarray) -> Ratios:
+        """Pseudo-perplexity: each token masked in turn, all others seen (Salazar et al. 2020)."""
+        import torch
+
+        device = next(model.parameters()).device
+        nats, count = [], []
+        rows, _ = laid_out(blocks, self.tokens, self.block_size, 0.0, np.random.default_rng(0))
+        for row in rows:
+            positions = np.flatnonzero(~self.tokens.special[row])[:, None]
+            inputs = np.repeat(row[None], len(positions), axis=0)
+            np.put_along_axis(inputs, positions, self._need("mask"), axis=1)
+            masked, at = torch.from_numpy(inputs).to(device), torch.from_numpy(positions).to(device)
+            scores = logits_at(model, masked, torch.zeros_like(masked), at)
+            own = torch.from_numpy(row[positions]).to(device)
+            nats.append(-scores.float().log_softmax(-1).squeeze(1).gather(1, own).sum().item())
+            count.append(float(len(positions)))
+        return {"pseudo_perplexity": (np.asarray(nats), np.asarray(count))}
 
 
 def choose(
@@ -93,13 +110,20 @@ def choose(
     return np.sort(np.argpartition(keys, count - 1, axis=1)[:, :count], axis=1)
 
 
-def logits_at(model: Any, input_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+def encoder_inputs(model: Any, input_ids: torch.Tensor, segments: torch.Tensor) -> dict[str, torch.Tensor]:
+    """With segments for a model that knows two of them."""
+    known = getattr(model.config, "type_vocab_size", 0) or 0
+    return {"input_ids": input_ids} | ({"token_type_ids": segments} if known > 1 else {})
+
+
+def logits_at(model: Any, input_ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Logits (b, k, vocabulary) at positions (b, k) alone: the head is the dearest layer of a small model."""
+    inputs = encoder_inputs(model, input_ids, segments)
     head = _head(model)
     if head is None:
-        scores = model(input_ids=input_ids).logits
+        scores = model(**inputs).logits
         return scores.gather(1, positions.unsqueeze(-1).expand(-1, -1, scores.shape[-1]))
-    hidden = model.base_model(input_ids=input_ids).last_hidden_state
+    hidden = model.base_model(**inputs).last_hidden_state
     return head(hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.objectives.base import Batch, Ratios
-from harness.objectives.mlm import MaskedLM, MlmOptions, logits_at
+from harness.objectives.mlm import MaskedLM, MlmOptions, encoder_inputs, logits_at
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ class RtdOptions(MlmOptions):
 class ReplacedTokenDetection(MaskedLM):
     Options = RtdOptions
     perplexities = frozenset({"generator_perplexity"})
-    lower_is_better = frozenset({"generator_perplexity"})
+    lower_is_better = perplexities
 
     def replaced(self, targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """ELECTRA's generator always sees the mask."""
@@ -41,7 +41,9 @@ class ReplacedTokenDetection(MaskedLM):
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-        guesses, _, is_replaced, scores = model(batch["input_ids"], batch["positions"], batch["targets"])
+        guesses, _, is_replaced, scores = model(
+            batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["targets"]
+        )
         generation = cross_entropy(guesses.float().flatten(0, 1), batch["targets"].flatten())
         detection = binary_cross_entropy_with_logits(scores.float(), is_replaced.float())
         return generation + self.options.weight * detection
@@ -50,7 +52,9 @@ class ReplacedTokenDetection(MaskedLM):
         """Recall and precision are of replaced tokens; where the generator guessed right, nothing was replaced."""
         from torch.nn.functional import cross_entropy
 
-        guesses, _, is_replaced, scores = model(batch["input_ids"], batch["positions"], batch["targets"])
+        guesses, _, is_replaced, scores = model(
+            batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["targets"]
+        )
         told = (scores > 0).cpu().numpy()
         true = is_replaced.cpu().numpy()
         nats = cross_entropy(guesses.float().transpose(1, 2), batch["targets"], reduction="none").sum(1).cpu().numpy()
@@ -63,6 +67,9 @@ class ReplacedTokenDetection(MaskedLM):
             "replaced_share": (true.sum(axis=1).astype(float), size),
             "generator_perplexity": (nats.astype(float), np.full(len(nats), float(batch["targets"].shape[1]))),
         }
+
+    def measure_few(self, model: Any, blocks: np.ndarray) -> Ratios:
+        return {}
 
     def chance(self, scores: Any) -> dict[str, float]:
         return {"detection_accuracy": 1 - scores["replaced_share"]}
@@ -87,14 +94,16 @@ def detector(config: PretrainedConfig, generator_layers: int) -> torch.nn.Module
             width = config.hidden_size
             self.head = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.GELU(), torch.nn.Linear(width, 1))
 
-        def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, targets: torch.Tensor) -> Any:
+        def forward(
+            self, input_ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor, targets: torch.Tensor
+        ) -> Any:
             """Generator logits (b, k, vocabulary), filled ids (b, l), which are replaced (b, l), detection logits."""
-            guesses = logits_at(self.generator, input_ids, positions)
+            guesses = logits_at(self.generator, input_ids, segments, positions)
             with torch.no_grad():
                 drawn = torch.distributions.Categorical(logits=guesses.float()).sample()
                 filled = input_ids.scatter(1, positions, drawn)
                 is_replaced = filled != input_ids.scatter(1, positions, targets)
-            hidden = self.discriminator(input_ids=filled).last_hidden_state
+            hidden = self.discriminator(**encoder_inputs(self.discriminator, filled, segments)).last_hidden_state
             return guesses, filled, is_replaced, self.head(hidden).squeeze(-1)
 
     return Detector()

@@ -16,16 +16,15 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.objectives.base import Batch, Objective, Ratios, with_start
-from harness.objectives.mlm import choose
-from harness.specs import Strict
+from harness.objectives.base import Batch, EncoderOptions, Objective, Ratios, laid_out
+from harness.objectives.mlm import choose, encoder_inputs
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel
 
 
-class OrderOptions(Strict):
+class OrderOptions(EncoderOptions):
     """`rate` of the tokens may change places."""
 
     rate: float = Field(default=0.15, gt=0, le=1)
@@ -48,7 +47,7 @@ class TokenOrder(Objective):
         """`positions` (n, slots) of the slots, `valid` (n, slots) false where equal tokens left fewer, and `targets`
         (n, slots): the slot that the token now in this slot came from.
         """
-        rows = with_start(blocks, self.tokens, self.block_size)
+        rows, segments = laid_out(blocks, self.tokens, self.block_size, self.options.pairs, random)
         chosen = choose(rows, self.slots, self.tokens, random)
         inputs = rows.copy()
         positions = np.zeros_like(chosen)
@@ -63,13 +62,18 @@ class TokenOrder(Objective):
             positions[row, : len(slots)] = slots
             valid[row, : len(slots)] = True
             targets[row, : len(slots)] = origin
-        return {"input_ids": inputs, "positions": positions, "valid": valid, "targets": targets}
+        return {
+            "input_ids": inputs, "token_type_ids": segments, "positions": positions, "valid": valid, "targets": targets
+        }  # fmt: skip
 
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         return pointer_model(config)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
-        return self._surprise(model(batch["input_ids"], batch["positions"], batch["valid"]), batch).mean()
+        return self._surprise(self._scores(model, batch), batch).mean()
+
+    def _scores(self, model: Any, batch: Batch) -> torch.Tensor:
+        return model(batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["valid"])
 
     def _surprise(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Mean negative log-likelihood of an example's slots, (b,)."""
@@ -82,7 +86,7 @@ class TokenOrder(Objective):
         """Accuracy of the slots, and Kendall's τ between the order told and the true one, averaged over examples."""
         from scipy.stats import kendalltau
 
-        scores = model(batch["input_ids"], batch["positions"], batch["valid"])
+        scores = self._scores(model, batch)
         told = scores.argmax(-1).cpu().numpy()
         targets, valid = batch["targets"].cpu().numpy(), batch["valid"].cpu().numpy()
         size = valid.sum(axis=1).astype(float)
@@ -115,8 +119,10 @@ def pointer_model(config: PretrainedConfig) -> torch.nn.Module:
             width = self.encoder.config.hidden_size
             self.query, self.key = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
 
-        def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-            hidden = self.encoder(input_ids=input_ids).last_hidden_state
+        def forward(
+            self, input_ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor, valid: torch.Tensor
+        ) -> torch.Tensor:
+            hidden = self.encoder(**encoder_inputs(self.encoder, input_ids, segments)).last_hidden_state
             slots = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
             scores = self.query(slots) @ self.key(slots).transpose(1, 2) / math.sqrt(slots.shape[-1])
             return scores.float().masked_fill(~valid.unsqueeze(1), -1e9)

@@ -31,6 +31,8 @@ PROBE_STEPS = (2, 6)
 BUDGET_SHARE = 0.9
 """Of a budget so much is trained; the rest is for loading, checkpoints and scoring."""
 REPORT_EVERY = 0.5
+FEW_BLOCKS = 16
+"""Held-out blocks for scores that take many passes a block."""
 HELD_OUT_SEED, DATA_SEED = 1, 2
 
 
@@ -296,7 +298,8 @@ def evaluate(
         name: tuple(np.concatenate([part[side] for part in parts]) for side in (0, 1))
         for name, parts in collected.items()
     }
-    return summarize(sums, objective)
+    few = np.asarray(blocks[:FEW_BLOCKS], dtype=np.int64)
+    return summarize(sums | objective.measure_few(model, few), objective)
 
 
 def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 SENTINEL = re.compile(r"<extra_id_(\d+)>")
+STOPS = (".", "?", "!", "。", "？", "！")
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
@@ -22,7 +23,8 @@ def tokens_of(tokenizer: PreTrainedTokenizerFast) -> Tokens:
     """Raises HarnessError for a tokenizer without a padding token or an end between documents."""
     size = len(tokenizer)
     words = [str(word) for word in tokenizer.convert_ids_to_tokens(list(range(size)))]
-    end = tokenizer.sep_token_id if tokenizer.cls_token_id is not None else tokenizer.eos_token_id
+    # Where a text opens with a token of its own, that one also tells documents apart: the separator is for segments.
+    end = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.eos_token_id
     if end is None or tokenizer.pad_token_id is None:
         raise HarnessError("the tokenizer has no padding token, or none to put between documents")
     special = np.zeros(size, dtype=bool)
@@ -33,11 +35,13 @@ def tokens_of(tokenizer: PreTrainedTokenizerFast) -> Tokens:
         pad=tokenizer.pad_token_id,
         end=end,
         start=tokenizer.cls_token_id,
+        separator=tokenizer.sep_token_id,
         mask=tokenizer.mask_token_id,
         sentinels=tuple(index for _, index in numbered),
         special=special,
         bytes=np.where(special, 0, _bytes(words)),
         inside=np.asarray([word.startswith(CONTINUED) for word in words]),
+        stops=np.isin(words, STOPS),
     )
 
 

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from harness.objectives.base import laid_out
 from harness.objectives.mlm import MaskedLM, MlmOptions, choose, logits_at
 
 
@@ -24,14 +25,28 @@ def test_15_percent_are_chosen_of_which_80_are_masked_10_random_10_kept(tokens, 
 
 
 def test_what_is_not_chosen_stays_and_targets_are_the_original(tokens, random):
-    objective = MaskedLM(MlmOptions(rate=0.3), tokens, 16)
+    objective = MaskedLM(MlmOptions(rate=0.3, pairs=0), tokens, 16)
     blocks = random.integers(105, 180, (5, 16))
     batch = objective.corrupt(blocks, random)
-    original = np.concatenate([np.full((5, 1), 2), blocks[:, :-1]], axis=1)
+    original = np.concatenate([np.full((5, 1), 2), blocks[:, :-2], np.full((5, 1), 3)], axis=1)
     restored = batch["input_ids"].copy()
     np.put_along_axis(restored, batch["positions"], batch["targets"], axis=1)
     assert (restored == original).all()
     assert (batch["input_ids"][:, 0] == 2).all()
+
+
+def test_blocks_are_laid_out_as_texts_and_pairs_cut_after_a_sentence(tokens, random):
+    blocks = random.integers(110, 180, (200, 20))
+    blocks[:, 8] = 106
+    rows, segments = laid_out(blocks, tokens, 20, 0.5, random)
+    assert (rows[:, 0] == 2).all()
+    assert (rows[:, -1] == 3).all()
+    pairs = segments.any(axis=1)
+    assert 60 < pairs.sum() < 140
+    assert (rows[~pairs, 1:-1] == blocks[~pairs, :18]).all()
+    for row, source, segment in zip(rows[pairs], blocks[pairs], segments[pairs], strict=True):
+        assert row.tolist() == [2, *source[:9], 3, *source[9:17], 3]
+        assert segment.tolist() == [0] * 11 + [1] * 9
 
 
 def test_special_tokens_are_never_chosen(tokens, random):
@@ -69,4 +84,29 @@ def test_the_head_sees_masked_positions_alone_and_gives_the_same_logits(tokens):
         extra = {"embedding_size": 16} if kind is ElectraConfig else ids_of if kind is ModernBertConfig else {}
         model = AutoModelForMaskedLM.from_config(kind(**small, **extra)).eval()
         whole = model(input_ids=ids).logits.gather(1, positions.unsqueeze(-1).expand(-1, -1, 200))
-        assert torch.allclose(logits_at(model, ids, positions), whole, atol=1e-5), kind.__name__
+        assert torch.allclose(logits_at(model, ids, torch.zeros_like(ids), positions), whole, atol=1e-5), kind.__name__
+
+
+def test_pseudo_perplexity_masks_each_token_in_turn(tokens):
+    """Salazar et al. 2020: against one token at a time, by hand."""
+    import math
+
+    import torch
+    from transformers import BertConfig
+
+    torch.manual_seed(0)
+    objective = MaskedLM(MlmOptions(), tokens, 8)
+    model = objective.build(
+        BertConfig(vocab_size=200, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    ).eval()
+    row = np.asarray([[110, 120, 3, 130, 140, 150, 160, 170]])
+    with torch.no_grad():
+        nats, count = objective.measure_few(model, row)["pseudo_perplexity"]
+        ids = torch.tensor([[2, 110, 120, 3, 130, 140, 150, 3]])
+        by_hand = 0.0
+        for position in (1, 2, 4, 5, 6):
+            masked = ids.clone()
+            masked[0, position] = 4
+            by_hand -= model(input_ids=masked).logits[0, position].log_softmax(-1)[ids[0, position]].item()
+    assert count.tolist() == [5]
+    assert math.exp(nats[0] / 5) == pytest.approx(math.exp(by_hand / 5), rel=1e-5)

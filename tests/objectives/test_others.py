@@ -48,10 +48,10 @@ def test_bits_per_byte_and_perplexity_of_a_uniform_model(tokens, random):
 
 
 def test_the_order_target_says_where_each_token_came_from(tokens, random):
-    objective = TokenOrder(OrderOptions(rate=0.3), tokens, 32)
+    objective = TokenOrder(OrderOptions(rate=0.3, pairs=0), tokens, 32)
     blocks = random.integers(105, 140, (20, 32))
     batch = objective.corrupt(blocks, random)
-    original = np.concatenate([np.full((20, 1), 2), blocks[:, :-1]], axis=1)
+    original = np.concatenate([np.full((20, 1), 2), blocks[:, :-2], np.full((20, 1), 3)], axis=1)
     moved = 0
     for row in range(20):
         slots = batch["positions"][row][batch["valid"][row]]
@@ -98,7 +98,9 @@ def test_the_pointer_looks_at_valid_slots_only(tokens):
     objective = TokenOrder(OrderOptions(rate=0.3), tokens, 16)
     model = objective.build(bert(tokens)).eval()
     valid = torch.tensor([[True, True, False, False, False]])
-    scores = model(torch.randint(105, 200, (1, 16)), torch.tensor([[1, 5, 0, 0, 0]]), valid)
+    scores = model(
+        torch.randint(105, 200, (1, 16)), torch.zeros(1, 16, dtype=torch.long), torch.tensor([[1, 5, 0, 0, 0]]), valid
+    )
     assert (scores.softmax(-1)[0, :2, 2:] == 0).all()
 
 
@@ -111,7 +113,7 @@ def test_detection_targets_are_where_the_generator_guessed_wrong(tokens, random)
     assert (np.take_along_axis(rows["input_ids"], rows["positions"], axis=1) == 4).all(), "ELECTRA always masks"
     batch = {name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in rows.items()}
     model = objective.build(bert(tokens))
-    _, filled, replaced, _ = model(batch["input_ids"], batch["positions"], batch["targets"])
+    _, filled, replaced, _ = model(batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["targets"])
     original = batch["input_ids"].scatter(1, batch["positions"], batch["targets"])
     assert (replaced == (filled != original)).all()
     outside = torch.ones_like(replaced).scatter(1, batch["positions"], False)

@@ -103,7 +103,7 @@ def test_stopped_and_resumed_equals_unbroken_bit_for_bit(setting, tmp_path, stop
     assert resumed.losses == whole.losses
     assert len(whole.losses) == 10
     assert all((weights[name] == again[name]).all() for name in weights)
-    assert whole.losses[0] > whole.losses[-1]
+    assert len(set(whole.losses)) == 10, "every step has batches and weights of its own"
 
 
 def test_a_checkpoint_holds_no_pickle_and_a_damaged_one_is_named(setting, tmp_path):
