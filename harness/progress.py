@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from harness.plan import Cell
+from harness.cells import Cell
 
 if TYPE_CHECKING:
     from harness.execute.pool import Event
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 OVERHEAD_FLOPS = 5e9
 """What a cell costs besides its arithmetic, in the same currency: loading, saving, scoring."""
 UNKNOWN_FLOPS = 1e12
+TELL_EVERY = 30.0
+"""Seconds between two lines in a log about a cell that is not done."""
 
 
 class Progress(AbstractContextManager["Progress"]):
@@ -29,6 +31,7 @@ class Progress(AbstractContextManager["Progress"]):
         self._started = time.monotonic()
         self._live: Any = None
         self._running: dict[str, str] = {}
+        self._told: dict[str, float] = {}
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty() and not self._quiet:
@@ -52,6 +55,7 @@ class Progress(AbstractContextManager["Progress"]):
             self._shares[key] = event.share
             if event.detail:
                 self._running[key] = f"{event.cell.label}, {event.detail},"
+            self._tell_at_times(event)
         else:
             self._running.pop(key, None)
             self._shares[key] = 1.0
@@ -59,6 +63,14 @@ class Progress(AbstractContextManager["Progress"]):
             if not self._quiet or event.kind in ("failed", "skipped"):
                 self._print(self._line(event))
         self._refresh()
+
+    def _tell_at_times(self, event: Event) -> None:
+        """In a log, where there is no bar, a cell that takes long says so now and then."""
+        now = time.monotonic()
+        if self._live is None and not self._quiet and now - self._told.get(event.cell.key, self._started) >= TELL_EVERY:
+            self._told[event.cell.key] = now
+            detail = f", {event.detail}" if event.detail else ""
+            self._print(f"      {event.cell.label}: {100 * event.share:.0f} %{detail} (eta {self._eta() or '?'})")
 
     def _line(self, event: Event) -> str:
         count = f"[{self._finished:>{len(str(len(self._costs)))}}/{len(self._costs)}]"

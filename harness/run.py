@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from harness.cells import Cell
 from harness.errors import DamagedFile
 from harness.hashing import hash_json
 from harness.machine.environment import cores, describe
-from harness.plan import Cell, Plan, make_plan
+from harness.plan import Plan, make_plan
 from harness.registry import Registry
 from harness.specs import RunSpec
 from harness.store import Store

@@ -12,9 +12,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from harness.cells import Cell
 from harness.execute import worker
 from harness.machine.environment import thread_variables
-from harness.plan import Cell
 
 BUSY_PAUSE = 0.5
 """Seconds before a cell is offered again that another run is computing."""

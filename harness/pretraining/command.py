@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.cells import Cell
 from harness.errors import HarnessError
-from harness.plan import Cell, corpus_facts, pretrain_cell
+from harness.plan_pretraining import corpus_facts, pretrain_cell
 from harness.progress import clock
 from harness.registry import Registry
 from harness.specs import PretrainingSpec, RunSpec, parse

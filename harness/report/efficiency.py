@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.plan import TWIN
+from harness.plan_pretraining import TWIN
 from harness.report.leaderboard import Table
 from harness.stats.aggregate import Estimate
 
