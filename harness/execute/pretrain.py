@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data import corpus as corpora
-from harness.errors import HarnessError
+from harness.errors import DamagedFile, HarnessError
 from harness.hashing import hash_json
 from harness.objectives import OBJECTIVES, Objective
 from harness.specs import RecipeSpec, TokenizerSpec, parse
@@ -74,11 +75,18 @@ def run(
     def listen(pace: Pace) -> None:
         report(pace.step / max(1, pace.steps), str(pace))
 
-    outcome = loop.train(
-        model, objective, blocks, settings, pick_precision(settings.precision, device),
-        store.partial(job["key"]), listen, peak,
-        trackers=job.get("trackers", ()), tracking=store.root / "tracking", resume=job.get("resume", True),
-    )  # fmt: skip
+    resume = job.get("resume")
+    try:
+        outcome = loop.train(
+            model, objective, blocks, settings, pick_precision(settings.precision, device),
+            store.partial(job["key"]), listen, peak, trackers=job.get("trackers", ()),
+            tracking=store.root / "tracking", resume=resume is not False,
+        )  # fmt: skip
+    except DamagedFile as error:
+        if resume:
+            raise
+        shutil.rmtree(store.partial(job["key"]), ignore_errors=True)
+        raise HarnessError(f"{error}; it is removed, the next run starts this pretraining over") from None
     scores = loop.evaluate(model, objective, held_out, settings.seed, settings.batch_size)
     exported = objective.export(model).cpu()
     for name, value in dropouts.items():

@@ -62,11 +62,12 @@ class TransformerLearner(Learner):
         )
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
+        from harness.models.positions import positions_of
         from harness.training.trainer import EncodedDataset, Padding, fine_tune, logits, pick_device
 
         training = request.recipe.training
         tokenizer, model = self._build(request) if request.pretrained is None else self._load_pretrained(request)
-        limit = _positions(model, training.max_length)
+        limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
         columns = request.family.encode(tokenizer, request.train, limit)
         assert request.train.labels is not None
         dataset = EncodedDataset(columns, request.train.labels)
@@ -168,14 +169,6 @@ def _load_fitted(directory: Path, auto_class: str) -> tuple[PreTrainedModel, Pre
     loader = getattr(transformers, auto_class)
     model = loader.from_pretrained(directory, local_files_only=True, use_safetensors=True, dtype="float32")
     return model, AutoTokenizer.from_pretrained(directory, local_files_only=True)
-
-
-def _positions(model: PreTrainedModel, wanted: int) -> int:
-    """The wanted length, or what the model's position embeddings allow, if that is less."""
-    allowed = getattr(model.config, "max_position_embeddings", None) or wanted
-    if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        allowed -= 2  # positions start after the padding index
-    return min(wanted, allowed)
 
 
 def _find(config: dict[str, Any] | None, *names: str) -> int | None:

@@ -143,7 +143,7 @@ def train(
                 for name, rows in batch.items()
             }
             last = micro == spec.accumulate - 1
-            with accelerator.autocast(), _synchronized(accelerator, wrapped, last):
+            with _synchronized(accelerator, wrapped, last):
                 loss = wrapped(part)
                 accelerator.backward(loss / spec.accumulate)
             total += loss.detach().float() / spec.accumulate

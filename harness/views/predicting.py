@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.models.positions import positions_of
 from harness.pretrained import check_folder, refuse_empty_tokenizer
 from harness.views.prediction_text import quoted, shown
 
@@ -176,7 +177,7 @@ def _encode(checkpoint: Checkpoint, text: str) -> Encoded:
     length = len(added)
     if all(added):
         raise HarnessError(f"--text {shown(text)}: it has no tokens; give some words")
-    limit = _positions(model, "decoder" if kind == CONTINUE else "encoder")
+    limit = positions_of(model, "decoder" if kind == CONTINUE else "encoder")
     if limit is not None and length > limit:
         raise HarnessError(
             f"--text {shown(text)}: {length} tokens, but {checkpoint.architecture} reads at most {limit}; shorten it"
@@ -191,24 +192,6 @@ def _encode(checkpoint: Checkpoint, text: str) -> Encoded:
     if kind in (FILL, CLASSIFY):
         known |= set(inspect.signature(model.forward).parameters)
     return Encoded({name: torch.tensor([ids[:length]]) for name, ids in row.items() if name in known}, tuple(added))
-
-
-def _positions(model: Any, side: str) -> int | None:
-    """How many tokens the `encoder` or `decoder` of a model has positions for; None where nothing limits them."""
-    from torch import nn
-    from transformers import PretrainedConfig
-
-    config = getattr(model.config, side, None)
-    if not isinstance(config, PretrainedConfig):
-        config = model.config.get_text_config()
-    names = (f"max_{side}_position_embeddings", "max_position_embeddings", "max_seq_len")
-    named = (getattr(config, name, None) for name in names)
-    limit = next((value for value in named if isinstance(value, int) and value > 0), None)
-    for name, module in model.named_modules():
-        learned = isinstance(module, nn.Embedding) and "position" in name.rpartition(".")[2]
-        if learned and module.num_embeddings == limit and module.padding_idx is not None:
-            return limit - module.padding_idx - 1  # positions start after the padding index
-    return limit
 
 
 def _predict(
@@ -282,7 +265,7 @@ def _generate(
 
     model, tokenizer = checkpoint.model, checkpoint.tokenizer
     length = encoded.inputs["input_ids"].shape[1]
-    room = _positions(model, "decoder")
+    room = positions_of(model, "decoder")
     if room is not None and checkpoint.kind == CONTINUE:
         room = room - length + 1
     limit = max_new_tokens if room is None else min(max_new_tokens, room)
