@@ -78,7 +78,8 @@ def perform(
     if outcome == "busy":
         raise HarnessError(f"another process is pretraining this in {store.root}; wait for it, or choose another --out")
     if outcome == "failed":
-        raise HarnessError(str(detail))
+        hint = "; without --resume it starts over" if resume and begun else ""
+        raise HarnessError(f"{detail}{hint}")
     return store.read(cell.key)
 
 

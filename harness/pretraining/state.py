@@ -73,9 +73,7 @@ def load(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) 
         _restore_random(random)
         return Progress(losses=losses, **meta)
     except Exception as error:  # safetensors, json and torch each have errors of their own
-        raise DamagedFile(
-            f"{place} is damaged ({' '.join(str(error).split())[:200]}); start without --resume"
-        ) from None
+        raise DamagedFile(f"{place} is damaged ({' '.join(str(error).split())[:200]})") from None
 
 
 def _unshared(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

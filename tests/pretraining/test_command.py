@@ -100,6 +100,20 @@ def test_killed_and_resumed_ends_like_an_unbroken_pretraining(harness, machine_c
     assert not list((tmp_path / "broken").glob("partial/*"))
 
 
+def test_a_damaged_checkpoint_is_named_and_a_run_starts_over(harness, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(RECIPE)
+    command = ("run", "--task", "cola", "--model", "tiny", "--include", "tiny.yaml", "--limit", "40", "--json")
+    planned = read_json(harness(*command, "--dry-run").stdout)["cells"]
+    key = next(cell["cell"] for cell in planned if cell["kind"] == "pretrain")
+    checkpoint = tmp_path / "results" / "partial" / key / "000000010"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "state.json").write_text("{}")
+    done = harness(*command, code=1)
+    assert f"{checkpoint.name} is damaged" in done.stderr
+    assert "starts this pretraining over" in done.stderr
+    assert read_json(harness(*command).stdout)["status"] == "done"
+
+
 @pytest.mark.slow
 def test_two_processes_have_the_loss_curve_of_one(harness, machine_cache, tmp_path):
     command = ["pretrain", "bert-tiny-mlm", *QUICK, "--threads", "1"]
