@@ -73,12 +73,9 @@ def model_identity(recipe: RecipeSpec, origin: Origin) -> dict[str, Any]:
 
 def model_record(recipe: RecipeSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:
     """How a record names its model. `id` tells apart what must not be averaged; it knows no seed of fine-tuning."""
-    unseeded = recipe
-    if recipe.pretraining and recipe.pretraining.steps == 0:
-        unseeded = seeded(recipe, 0)
     return {
         "name": name,
-        "id": hash_json([recipe.name, model_identity(unseeded, origin)]),
+        "id": hash_json([recipe.name, model_identity(seeded(recipe, 0), origin)]),
         "learner": recipe.learner,
         "overrides": run.overrides() if not LEARNERS.get(recipe.learner).deterministic else {},
         "pretrained": recipe.pretrained,
