@@ -123,6 +123,7 @@ def test_an_interrupt_ends_a_run_within_seconds_and_keeps_what_is_done(number, s
     assert "interrupted" in harness("show").stdout
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_store_at_once_share_the_work(start, tmp_path):
     runs = [start(*COMMAND, "--json", "--workers", "1") for _ in range(2)]
     results = []
@@ -136,6 +137,7 @@ def test_two_runs_on_one_store_at_once_share_the_work(start, tmp_path):
     assert not done[0] & done[1]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_by_the_system_fails_its_cell_alone(start, tmp_path):
     import psutil
 

@@ -71,6 +71,7 @@ def test_dry_run_computes_nothing_and_tells_the_cost(harness, tmp_path):
     assert not any(cell["cached"] for cell in plan["cells"])
 
 
+@pytest.mark.slow
 def test_a_changed_setting_recomputes_only_what_depends_on_it(harness, tmp_path):
     command = [
         "run",
@@ -96,6 +97,7 @@ def test_a_changed_setting_recomputes_only_what_depends_on_it(harness, tmp_path)
     assert {cell["status"] for cell in again.values()} == {"cached"}
 
 
+@pytest.mark.slow
 def test_the_same_logits_at_any_number_of_workers(harness, tmp_path):
     import numpy as np
     import pyarrow.parquet as pq
@@ -218,6 +220,7 @@ def test_score_recomputes_from_stored_predictions_and_finds_a_damaged_file(harne
     harness("score")
 
 
+@pytest.mark.slow
 def test_a_model_saved_by_transformers_is_loaded_fine_tuned_and_loads_again(harness, tmp_path):
     first = read_json(
         harness("run", "--task", "cola", "--model", "bert-tiny", "--limit", "60", "--epochs", "1", "--json").stdout

@@ -77,6 +77,7 @@ def test_the_same_command_again_is_cached_and_the_output_is_a_copy(harness, tmp_
     assert "it is already there" in refused.stderr
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_like_an_unbroken_pretraining(harness, machine_cache, tmp_path):
     command = ("pretrain", "bert-tiny-mlm", "--steps", "150", "--sentences", "300", "--batch-size", "8")
     command += ("--checkpoint-every", "10")
@@ -100,6 +101,7 @@ def test_killed_and_resumed_ends_like_an_unbroken_pretraining(harness, machine_c
     assert not list((tmp_path / "broken").glob("partial/*"))
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_a_run_starts_over(harness, tmp_path):
     (tmp_path / "tiny.yaml").write_text(RECIPE)
     command = ("run", "--task", "cola", "--model", "tiny", "--include", "tiny.yaml", "--limit", "40", "--json")
@@ -137,6 +139,7 @@ def test_two_processes_have_the_loss_curve_of_one(harness, machine_cache, tmp_pa
     assert two == pytest.approx(one, rel=1e-3), "no more than rounding, which grows from step to step"
 
 
+@pytest.mark.slow
 def test_a_run_pretrains_once_and_fine_tunes_from_it_beside_its_twin(harness, tmp_path):
     (tmp_path / "tiny.yaml").write_text(RECIPE)
     command = ("run", "--task", "cola", "--task", "sst2", "--model", "tiny", "--include", "tiny.yaml", "--limit", "60")
