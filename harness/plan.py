@@ -129,23 +129,21 @@ def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store) -> 
     """
     state = data.state(task, source)
     key = hash_json(["data", state, limit, task.train, task.eval, task.train_on])
-    known = store.cached(key) if state else None
-    if isinstance(known, dict):
-        return known
+    return store.remembered(key if state else None, lambda: _read_facts(task, source, limit))
+
+
+def _read_facts(task: TaskSpec, source: str, limit: int | None) -> dict[str, Any]:
     loaded = data.load(task, source, limit)
     splits = loaded.fingerprints()
     for name, split in loaded.splits.items():
         splits[name]["words"] = sum(text.count(" ") + 1 for column in split.fields.values() for text in column)
-    facts = {
+    return {
         "source": loaded.source,
         "location": loaded.location,
         "labels": list(loaded.labels),
         "notes": list(loaded.notes),
         "splits": splits,
     }
-    if state:
-        store.cache(key, facts)
-    return facts
 
 
 def _finetune(

@@ -41,14 +41,7 @@ def corpus_facts(recipe: RecipeSpec, store: Store) -> dict[str, Any]:
     assert settings is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
     state = corpora.state(corpus)
-    key = hash_json(["corpus", state])
-    known = store.cached(key) if state else None
-    if isinstance(known, dict):
-        return known
-    facts = corpora.facts(corpus)
-    if state:
-        store.cache(key, facts)
-    return facts
+    return store.remembered(hash_json(["corpus", state]) if state else None, lambda: corpora.facts(corpus))
 
 
 def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:

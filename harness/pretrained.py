@@ -71,12 +71,7 @@ def _fingerprint(folder: Path, store: Store) -> str:
     files = sorted({path for pattern in WANTED for path in folder.glob(pattern)})
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = hash_json(["weights", str(folder.resolve()), stats])
-    known = store.cached(key)
-    if isinstance(known, str):
-        return known
-    fingerprint = hash_json([(path.name, hash_file(path)) for path in files])
-    store.cache(key, fingerprint)
-    return fingerprint
+    return store.remembered(key, lambda: hash_json([(path.name, hash_file(path)) for path in files]))
 
 
 def _from_hub(name: str, revision: str | None) -> Path:

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,15 @@ class Store:
             return _read_checked(path)["value"] if path.exists() else None
         except DamagedFile:
             return None
+
+    def remembered(self, key: str | None, find: Callable[[], Any]) -> Any:
+        """A cached fact, found and kept where it is not there yet; found anew where `key` is None: nothing pins it."""
+        known = self.cached(key) if key else None
+        if known is None:
+            known = find()
+            if key:
+                self.cache(key, known)
+        return known
 
     def cache(self, key: str, value: Any) -> None:
         _write_checked(self.root / "cache" / f"{key}.json", {"value": value})

@@ -43,7 +43,7 @@ def run(
     from harness.machine.calibrate import calibration
     from harness.models.building import build_config
     from harness.pretraining import loop
-    from harness.pretraining.blocks import cut, tokenized
+    from harness.pretraining.blocks import cut, tokenized, whole_blocks
     from harness.pretraining.vocabulary import tokens_of
     from harness.training.trainer import pick_device, pick_precision
 
@@ -57,8 +57,7 @@ def run(
     place = store.root / "cache" / f"tokens-{hash_json([job['corpus']['fingerprint'], tokenizer_key, tokens.end])[:32]}"
     splits = tokenized(corpus, tokenizer, tokens.end, place)
     blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
-    held_out = splits["held_out"][: HELD_OUT_BLOCKS * objective.raw_size]
-    held_out = held_out[: len(held_out) // objective.raw_size * objective.raw_size].reshape(-1, objective.raw_size)
+    held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
 
     config = build_config(recipe, tokenizer)
     dropouts = {

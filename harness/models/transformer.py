@@ -29,13 +29,8 @@ TOKENS_PER_WORD = 1.35
 
 class TransformerLearner(Learner):
     def code(self) -> list[Path]:
-        building = Path(__file__).with_name("building.py")
-        return [
-            Path(__file__),
-            building,
-            Path(harness.training.__file__).parent,
-            Path(harness.families.__file__).parent,
-        ]
+        here = [Path(__file__).with_name(name) for name in ("transformer.py", "building.py", "positions.py")]
+        return [*here, Path(harness.training.__file__).parent, Path(harness.families.__file__).parent]
 
     def check(self, recipe: RecipeSpec) -> None:
         self._refuse_options(recipe, ())

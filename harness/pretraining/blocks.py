@@ -72,11 +72,16 @@ def _write(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, folder:
 
 
 def cut(tokens: np.ndarray, size: int, where: str) -> np.ndarray:
-    """Blocks (n, size), a view; the rest is left over. Raises HarnessError where not one is full."""
-    count = len(tokens) // size
-    if count == 0:
+    """As `whole_blocks`. Raises HarnessError where not one is full."""
+    blocks = whole_blocks(tokens, size)
+    if len(blocks) == 0:
         raise HarnessError(f"{where}: {len(tokens)} tokens are less than one block of {size}; give more text")
-    return tokens[: count * size].reshape(count, size)
+    return blocks
+
+
+def whole_blocks(tokens: np.ndarray, size: int) -> np.ndarray:
+    """Blocks (n, size), a view; the rest is left over."""
+    return tokens[: len(tokens) // size * size].reshape(-1, size)
 
 
 class BlockOrder:

@@ -163,6 +163,7 @@ def train(
     clock, told = time.perf_counter() - progress.seconds, 0.0
     pending: list[torch.Tensor] = []
     speed_from = (time.perf_counter(), progress.step)
+    weights_in_use = _weights_in_use(plain.model)
 
     def settle() -> None:
         """Read the losses of the steps since the last time: on a GPU each reading waits for it."""
@@ -185,7 +186,7 @@ def train(
             settle()
             told = now
             speed = (progress.step - speed_from[1]) * tokens_a_step / max(1e-9, time.perf_counter() - speed_from[0])
-            flops = 6 * _weights_in_use(plain.model) * speed / processes
+            flops = 6 * weights_in_use * speed / processes
             report(
                 Pace(
                     progress.step,
