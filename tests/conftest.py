@@ -87,6 +87,28 @@ def reviews(tmp_path: Path) -> Path:
     return folder
 
 
+def python_with_hub(code: str, *arguments: str, endpoint: str, folder: Path, **environment: str) -> dict:
+    """The JSON that `code` prints last, run in `folder` by a fresh process whose hub and caches are its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={
+            **inherited,
+            "PYTHONPATH": str(ROOT),
+            "HF_HOME": str(folder / "hf"),
+            "HF_ENDPOINT": endpoint,
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            **environment,
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def read_json(text: str) -> dict:
     """The JSON document a command printed."""
     return json.loads(text)

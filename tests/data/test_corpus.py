@@ -28,6 +28,7 @@ from harness.data.corpus import (
     state,
 )
 from harness.errors import HarnessError
+from tests.conftest import python_with_hub
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
@@ -444,23 +445,7 @@ def test_a_corpus_is_streamed_from_a_hub(hub_mirror: Callable[..., Any], tmp_pat
     (tmp_path / "some" / "corpus" / "train.jsonl").write_bytes(lines(["wrong"]))
 
     def look(where: str, field: str = "text") -> dict[str, Any]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
-        done = subprocess.run(
-            [sys.executable, "-c", LOOK, where, field],
-            env={
-                **inherited,
-                "PYTHONPATH": str(ROOT),
-                "HF_HOME": str(tmp_path / "hf"),
-                "HF_ENDPOINT": mirror.url,
-                "HF_HUB_DISABLE_TELEMETRY": "1",
-            },
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        return python_with_hub(LOOK, where, field, endpoint=mirror.url, folder=tmp_path)
 
     unpinned = look("hub:some/corpus:news")
     assert unpinned.get("error") is None

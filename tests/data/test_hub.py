@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from harness.data import hub_reachable, load, state
 from harness.data.hub import OFFLINE_SWITCHES
 from harness.errors import TaskAbsent
 from harness.specs import TaskSpec
+from tests.conftest import python_with_hub
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
@@ -48,24 +46,8 @@ def load_in_process(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Load a shipped task from the hub at `endpoint` in a fresh process: the endpoint is read at import."""
 
     def call(task: str, endpoint: str, hub: dict[str, Any] | None = None, **environment: str) -> dict[str, Any]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
-        done = subprocess.run(
-            [sys.executable, "-c", LOAD, str(ROOT / "tasks" / f"{task}.yaml"), json.dumps(hub or {})],
-            env={
-                **inherited,
-                "PYTHONPATH": str(ROOT),
-                "HF_HOME": str(tmp_path / "hf"),
-                "HF_ENDPOINT": endpoint,
-                "HF_HUB_DISABLE_TELEMETRY": "1",
-                **environment,
-            },
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        arguments = (str(ROOT / "tasks" / f"{task}.yaml"), json.dumps(hub or {}))
+        return python_with_hub(LOAD, *arguments, endpoint=endpoint, folder=tmp_path, **environment)
 
     return call
 
