@@ -13,6 +13,8 @@ from harness.errors import HarnessError, did_you_mean
 from harness.strict_yaml import load_mapping
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)?$")]
+"""A task, or one whose model is shown examples instead of being trained: `sst2@0-shot`."""
 Columns = dict[str, str | list[str]]
 
 
@@ -79,16 +81,48 @@ class Sources(Strict):
     embedded: Annotated[EmbeddedSource | None, BeforeValidator(_embedded)] = None
 
 
+class DecodingSpec(Strict):
+    """How text comes out of a model, for the families that answer in words.
+
+    A model that writes: at most `max_new_tokens`, greedily, by a beam search of `num_beams` (`length_penalty` > 0
+    favours longer texts), or with `do_sample` drawn at a `temperature` from the `top_k` likeliest tokens (0: all) that
+    hold `top_p` of the probability. A model that extracts: the best of `n_best` spans of at most `max_answer_length`
+    tokens, over windows of the context that overlap by `doc_stride` tokens. A free generation goes on from the first
+    `prompt_words` words.
+    """
+
+    max_new_tokens: int = Field(default=64, ge=1, le=32768)
+    num_beams: int = Field(default=1, ge=1, le=64)
+    length_penalty: float = 1.0
+    do_sample: bool = False
+    temperature: float = Field(default=1.0, gt=0)
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    n_best: int = Field(default=20, ge=1)
+    max_answer_length: int = Field(default=30, ge=1)
+    doc_stride: int = Field(default=128, ge=1)
+    prompt_words: int = Field(default=8, ge=1)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> DecodingSpec:
+        if self.do_sample and self.num_beams > 1:
+            raise ValueError("do_sample and num_beams: give one or the other")
+        return self
+
+
 class TaskSpec(Strict):
     """What is learned and scored. One YAML file in `tasks/`.
 
-    `fields` maps the family's canonical fields (and `label`) to column names; a list gives alternatives, tried in
-    order. `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
+    `fields` maps the family's canonical fields (and its target: `label`, `answers`, `summary`, …) to column names; a
+    list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference. `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
     `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
-    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits.
+    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `prompt` is how a
+    model that reads and writes text is asked, with the fields in braces; `verbalizers` are the words that stand for
+    the classes in its answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
+    is not trained on the task, but shown so many examples.
     """
 
-    name: Name
+    name: TaskName
     version: int = Field(default=1, ge=1)
     family: Name
     description: str = ""
@@ -102,6 +136,9 @@ class TaskSpec(Strict):
     train_on: Name | None = None
     metrics: list[Name] = Field(min_length=1)
     prompt: str | None = None
+    verbalizers: dict[str, str] = {}
+    decoding: DecodingSpec = DecodingSpec()
+    shots: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _labels_are_consistent(self) -> TaskSpec:
@@ -112,19 +149,23 @@ class TaskSpec(Strict):
                 raise ValueError(f"label_aliases: '{alias}' stands for '{label}', which is not in labels")
         if len(set(self.metrics)) != len(self.metrics):
             raise ValueError("metrics: a name is given twice")
+        strangers = set(self.verbalizers) - set(self.labels or ())
+        if strangers:
+            raise ValueError(f"verbalizers: not among labels: {', '.join(sorted(strangers))}")
         return self
 
 
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
-    others are diagnostics.
+    others are diagnostics. `models` are the recipes of a run that names none.
     """
 
     name: Name
     version: int = Field(default=1, ge=1)
     description: str = ""
-    tasks: list[Name] = Field(min_length=1)
-    average: list[Name] | None = None
+    tasks: list[TaskName] = Field(min_length=1)
+    average: list[TaskName] | None = None
+    models: list[Name] = []
 
     @model_validator(mode="after")
     def _average_is_of_its_tasks(self) -> SuiteSpec:
@@ -276,7 +317,7 @@ class RunSpec(Strict):
     """What one `harness run` is asked for: the flags, or the keys of `--config run.yaml`."""
 
     suite: Annotated[list[Name], BeforeValidator(_listed)] = []
-    task: Annotated[list[Name], BeforeValidator(_listed)] = []
+    task: Annotated[list[TaskName], BeforeValidator(_listed)] = []
     model: Annotated[list[str], BeforeValidator(_listed)] = []
     data: str = "embedded"
     seeds: int = Field(default=1, ge=1, le=1000)

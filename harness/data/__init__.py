@@ -11,6 +11,7 @@ from harness.data.assemble import Reading, assemble
 from harness.data.frame import Split, TaskData
 from harness.data.hub import hub_reachable, read_hub, state_of_hub
 from harness.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.families import FAMILIES
 from harness.hashing import hash_code, hash_json
 from harness.specs import TaskSpec
 
@@ -30,7 +31,8 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
         HarnessError: there is no such source, or what it holds is malformed or lacks a split.
     """
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
-    to_read = wanted if task.labels is not None or task.family == "similarity" else [task.train, *wanted]
+    inferred = task.labels is None and FAMILIES.get(task.family).predictions == "labels"
+    to_read = [task.train, *wanted] if inferred else wanted
     reading = _read(task, data, list(dict.fromkeys(to_read)))
     return assemble(task, reading, wanted).head(limit)
 
@@ -91,7 +93,7 @@ def state(task: TaskSpec, data: str) -> str:
             [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
             {split: path.name for split, path in layout.files.items()},
         ]
-    settings = task.model_dump(mode="json", exclude={"version", "description", "metrics", "prompt"})
+    settings = task.model_dump(mode="json", exclude={"version", "description", "metrics", "prompt", "verbalizers", "decoding"})
     return hash_json({"code": _code(), "task": settings, "source": source})
 
 

@@ -18,21 +18,23 @@ from harness.data.labels import (
     spelling,
     spellings,
 )
+from harness.data.references import read_references
 from harness.data.table import Table, find_column, require_column
 from harness.errors import HarnessError
+from harness.families import FAMILIES, Family
 from harness.hashing import canonical_json
 from harness.specs import Columns, TaskSpec
 
 CARVED_SHARE = 0.1
 CARVED_MOST = 2000
-REGRESSION_FAMILIES = ("similarity",)
 
 
 @dataclass(frozen=True)
 class Reading:
     """What a source read for a task: a table a split, and the columns of the canonical fields and the label.
 
-    `id` and `oracle` name columns that may be absent. `carve` says that dev is to be cut from train.
+    `id` and `oracle` name columns that may be absent. `carve` says that dev is to be cut from train; rows of the same
+    `group` (a column) then go to the same side.
     """
 
     source: str
@@ -42,6 +44,7 @@ class Reading:
     id: str | None = None
     oracle: str | None = None
     carve: bool = False
+    group: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,20 +54,27 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str]) -> TaskDat
     Raises:
         HarnessError: a missing column, a missing or unknown label, an id given twice, a text that is none.
     """
+    family = FAMILIES.get(task.family)
     notes = list(reading.notes)
     tables = dict(reading.tables)
-    texts: dict[str, list[str] | None] = {}
     for name, table in tables.items():
         if table.dropped:
             notes.append(f"{name}: {table.dropped} rows with missing fields dropped")
-        tables[name], texts[name], undecided = _decided(task, table, reading.columns, name)
-        if undecided:
-            notes.append(f"{name}: {undecided} rows without a majority label dropped")
-
-    vocabulary = None if task.family in REGRESSION_FAMILIES else _vocabulary(task, reading, tables, texts)
-    splits = {name: _split(task, reading, name, tables[name], texts[name], vocabulary) for name in tables}
+    vocabulary = None
+    if family.predictions in ("labels", "values"):
+        texts: dict[str, list[str] | None] = {}
+        for name, table in tables.items():
+            tables[name], texts[name], undecided = _decided(task, table, reading.columns, name)
+            if undecided:
+                notes.append(f"{name}: {undecided} rows without a majority label dropped")
+        if family.predictions == "labels":
+            vocabulary = _vocabulary(task, reading, tables, texts)
+        splits = {name: _split(task, reading, name, tables[name], texts[name], vocabulary) for name in tables}
+    else:
+        splits = {name: _split_in_words(task, family, reading, name, table) for name, table in tables.items()}
     if reading.carve:
-        splits[task.train], splits["dev"] = carve(splits[task.train], reading.location)
+        groups = tables[task.train].read_column(reading.group) if reading.group else None
+        splits[task.train], splits["dev"] = carve(splits[task.train], reading.location, groups)
         notes.append(f"no dev split there: {len(splits['dev'])} rows of {task.train} serve as dev")
     return TaskData(
         task=task.name,
@@ -115,18 +125,42 @@ def _split(
     texts: list[str] | None,
     vocabulary: Vocabulary | None,
 ) -> Split:
-    fields = {
-        canonical: _strings(table, require_column(reading.columns, canonical, table))
-        for canonical in task.fields
-        if canonical != "label"
-    }
     oracle = reading.oracle if reading.oracle in table.names else None
     return Split(
         ids=_ids(table, name, reading.id),
-        fields=fields,
+        fields=_fields(task, "label", table, reading.columns),
         labels=None if texts is None else _values(task, table, texts, vocabulary),
         oracle=None if oracle is None else _values(task, table, spellings(table, oracle), vocabulary),
     )
+
+
+def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str, table: Table) -> Split:
+    """A split whose references are texts; of a task without a target the text is its own reference."""
+    if len(table) == 0:
+        raise HarnessError(f"{table.where}: holds no rows")
+    ids, fields = _ids(table, name, reading.id), _fields(task, family.target, table, reading.columns)
+    if family.target is None:
+        return Split(ids, fields, labels=tuple((text,) for text in next(iter(fields.values()))))
+    if name.startswith("test") and find_column(reading.columns, family.target, table.names) is None:
+        return Split(ids, fields)
+    contexts = fields["context"] if family.extractive else None
+    references = read_references(table, reading.columns, family.target, contexts)
+    if references is None and name == task.train:
+        raise HarnessError(f"{table.where}: the training split has no {family.target}")
+    return Split(
+        ids,
+        fields,
+        labels=None if references is None else references.texts,
+        starts=None if references is None else references.starts,
+    )
+
+
+def _fields(task: TaskSpec, target: str | None, table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
+    return {
+        canonical: _strings(table, require_column(columns, canonical, table))
+        for canonical in task.fields
+        if canonical != target
+    }
 
 
 def _values(
@@ -172,16 +206,17 @@ def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
     return ids
 
 
-def carve(train: Split, where: str) -> tuple[Split, Split]:
+def carve(train: Split, where: str, groups: Sequence[Any] | None = None) -> tuple[Split, Split]:
     """Cut dev from `train`: a tenth of its rows, at least 1 and at most 2000, by the hash of their texts.
 
-    Rows with identical texts go to the same side; order is kept.
+    Rows with identical texts, or of one group where `groups` (n) are given, go to the same side; order is kept.
 
     Raises:
         HarnessError: all texts are identical.
     """
     alike: dict[str, list[int]] = {}
-    for index, row in enumerate(zip(*(train.fields[name] for name in sorted(train.fields)), strict=True)):
+    texts = zip(*(train.fields[name] for name in sorted(train.fields)), strict=True)
+    for index, row in enumerate(texts if groups is None else groups):
         key = hashlib.sha256(canonical_json(row).encode()).hexdigest()
         alike.setdefault(key, []).append(index)
     if len(alike) < 2:

@@ -13,6 +13,7 @@ from harness.data.download import download_columns, read_download
 from harness.data.download import split_files as download_files
 from harness.data.table import Table, find_column, missing_column
 from harness.errors import HarnessError, TaskAbsent
+from harness.families import FAMILIES
 from harness.specs import FolderSource, TaskSpec
 
 DOWNLOAD_ROOTS = ("", "glue")
@@ -136,9 +137,10 @@ def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str,
 
 def _check_fit(task: TaskSpec, tables: Mapping[str, Table]) -> None:
     """Files that no folder name ascribes to a task are its files only if they have its columns."""
+    target = FAMILIES.get(task.family).target
     for split, table in tables.items():
         for name in task.fields:
-            may_lack = name == "label" and split.startswith("test")
+            may_lack = name == target and split.startswith("test")
             if not may_lack and find_column(task.fields, name, table.names) is None:
                 reason = missing_column(task.fields, name, table.names)
                 raise TaskAbsent(f"{table.where} does not fit task '{task.name}': {reason}")

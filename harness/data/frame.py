@@ -11,23 +11,29 @@ from typing import Any
 from harness.hashing import canonical_json, hash_json
 
 
+Labels = tuple[int, ...] | tuple[float, ...] | tuple[tuple[str, ...], ...]
+
+
 @dataclass(frozen=True)
 class Split:
     """One split of a task, by columns of equal length n.
 
     `fields` maps canonical field names (`text`, `text_pair`, `premise`, …) to n strings. `labels` holds n class
-    ids (classification, nli) or n floats (similarity), and is None where the source has no labels. `oracle` holds
-    the noise-free labels where the source knows them (the embedded world), else None.
+    ids (classification, nli), n floats (similarity) or n tuples of reference texts (the families that answer in
+    words; an empty one is a question without an answer), and is None where the source has no labels. `oracle` holds
+    the noise-free labels where the source knows them (the embedded world), else None. `starts` holds, for extractive
+    answers, where each reference begins in the context, in characters.
     """
 
     ids: tuple[str, ...]
     fields: Mapping[str, tuple[str, ...]]
-    labels: tuple[int, ...] | tuple[float, ...] | None = None
+    labels: Labels | None = None
     oracle: tuple[int, ...] | tuple[float, ...] | None = None
+    starts: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         columns: list[Sequence[object]] = [*self.fields.values()]
-        columns += [column for column in (self.labels, self.oracle) if column is not None]
+        columns += [column for column in (self.labels, self.oracle, self.starts) if column is not None]
         assert all(len(column) == len(self.ids) for column in columns), "columns of unequal length"
 
     def __len__(self) -> int:
@@ -35,15 +41,7 @@ class Split:
 
     def head(self, limit: int | None) -> Split:
         """The first `limit` examples (all of them where limit is None)."""
-        if limit is None or limit >= len(self):
-            return self
-        return replace(
-            self,
-            ids=self.ids[:limit],
-            fields={name: column[:limit] for name, column in self.fields.items()},
-            labels=None if self.labels is None else self.labels[:limit],
-            oracle=None if self.oracle is None else self.oracle[:limit],
-        )
+        return self if limit is None or limit >= len(self) else self.select(range(limit))
 
     def select(self, indices: Sequence[int]) -> Split:
         """The examples at `indices`, in that order."""
@@ -56,6 +54,7 @@ class Split:
             fields={name: at(column) for name, column in self.fields.items()},
             labels=None if self.labels is None else at(self.labels),
             oracle=None if self.oracle is None else at(self.oracle),
+            starts=None if self.starts is None else at(self.starts),
         )
 
     def sample(self, fraction: float, seed: int) -> Split:
@@ -65,10 +64,12 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over ids, fields and labels, row by row in order."""
+        """SHA-256 (hex) over ids, fields, labels and starts, row by row in order."""
         digest = hashlib.sha256()
         names = sorted(self.fields)
-        columns = [self.fields[name] for name in names]
+        columns: list[Sequence[object]] = [self.fields[name] for name in names]
+        if self.starts is not None:
+            columns.append(self.starts)
         digest.update(canonical_json(names).encode())
         labels: Sequence[object] = self.labels if self.labels is not None else [None] * len(self)
         for row in zip(self.ids, labels, *columns, strict=True):

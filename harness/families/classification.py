@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.families.base import Family
+from harness.families.base import Labelling
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
 
-class Classification(Family):
+class Classification(Labelling):
     name = "classification"
     required: tuple[str, ...] = ("text",)
     optional: tuple[str, ...] = ("text_pair",)

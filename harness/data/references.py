@@ -1,0 +1,98 @@
+"""Reference texts as sources hold them: one column or several, strings, lists, or SQuAD's answers with positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.data.table import Table, alternatives, require_column
+from harness.errors import HarnessError
+from harness.specs import Columns
+
+STARTS = "starts"
+"""The column that says where answers begin, where they are given as plain strings."""
+
+
+@dataclass(frozen=True)
+class References:
+    """n tuples of reference texts and, of extractive ones, where each begins in the context, in characters."""
+
+    texts: tuple[tuple[str, ...], ...]
+    starts: tuple[tuple[int, ...], ...] | None = None
+
+
+def read_references(
+    table: Table, columns: Columns, target: str, contexts: Sequence[str] | None = None
+) -> References | None:
+    """The references of a split in every column that holds them; None where there are none at all.
+
+    With `contexts`, the n texts that answers are taken from, each answer is to be found in its context, at the position
+    given or else at its first; a row may then have no answer.
+
+    Raises:
+        HarnessError: a missing column, a value that is no text, a row without a reference among rows that have some,
+            or an answer that is not where it is said to be.
+    """
+    found = [name for name in alternatives(columns, target) if name in table.names]
+    if not found:
+        require_column(columns, target, table)
+    columns_of_texts: list[list[tuple[str, ...]]] = []
+    given_starts: list[list[tuple[int, ...] | None]] = []
+    for name in found:
+        values = [_answers(value, table, index, name) for index, value in enumerate(table.read_column(name))]
+        columns_of_texts.append([texts for texts, _ in values])
+        given_starts.append([starts for _, starts in values])
+    texts = tuple(tuple(text for part in row for text in part) for row in zip(*columns_of_texts, strict=True))
+    if contexts is None:
+        if not any(texts):
+            return None
+        for index, row in enumerate(texts):
+            if not row:
+                raise HarnessError(f"{table.place(index)}: no {target}, while other rows of the split have one")
+        return References(texts)
+    starts: list[tuple[int, ...] | None] = given_starts[0] if len(found) == 1 else [None] * len(texts)
+    if STARTS in table.names and all(one is None for one in starts):
+        starts = [tuple(one) for one in table.read_column(STARTS)]
+    return References(
+        texts,
+        tuple(
+            _located(row, given, context, table, index)
+            for index, (row, given, context) in enumerate(zip(texts, starts, contexts, strict=True))
+        ),
+    )
+
+
+def _answers(value: Any, table: Table, index: int, column: str) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
+    """The texts of one cell and their positions where it has them."""
+    if value is None:
+        return (), None
+    if isinstance(value, str):
+        return ((value,) if value.strip() else ()), None
+    if isinstance(value, Mapping) and {"text", "answer_start"} <= value.keys():
+        texts, starts = value["text"], value["answer_start"]
+        if len(texts) != len(starts):
+            raise HarnessError(f"{table.place(index)}: {len(texts)} answers with {len(starts)} positions")
+        return tuple(texts), tuple(int(start) for start in starts)
+    if isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
+        return tuple(value), None
+    if isinstance(value, Sequence) and all(isinstance(one, Mapping) and "text" in one for one in value):
+        starts = tuple(int(one["answer_start"]) for one in value if "answer_start" in one)
+        return tuple(one["text"] for one in value), starts if len(starts) == len(value) else None
+    raise HarnessError(
+        f"{table.place(index)}: column '{column}' should hold a text, a list of texts or SQuAD's answers, "
+        f"found {type(value).__name__}"
+    )
+
+
+def _located(
+    answers: tuple[str, ...], given: tuple[int, ...] | None, context: str, table: Table, index: int
+) -> tuple[int, ...]:
+    places = []
+    for position, answer in enumerate(answers):
+        start = given[position] if given is not None else context.find(answer)
+        if start < 0 or context[start : start + len(answer)] != answer:
+            where = "in its context" if given is None else f"at character {start} of its context"
+            raise HarnessError(f"{table.place(index)}: the answer '{answer[:60]}' does not stand {where}")
+        places.append(start)
+    return tuple(places)
