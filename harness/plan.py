@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,17 @@ OWN_TASKS = "selected tasks"
 
 @dataclass(frozen=True)
 class Plan:
-    """A run's cells in an order that respects `needs`; absent tasks with the reason; the suites asked for."""
+    """A run's cells in an order that respects `needs`; absent tasks with the reason; the suites asked for.
+
+    `not_applicable` says of (task, model) pairs why the model cannot do the task.
+    """
 
     cells: tuple[Cell, ...]
     absent: Mapping[str, str]
     suites: tuple[SuiteSpec, ...]
     models: tuple[str, ...] = ()
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    not_applicable: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
@@ -43,13 +49,15 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     """
     suites = _suites(run, registry)
     tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
-    names = list(dict.fromkeys(run.model or registry.default_recipes()))
+    names = list(dict.fromkeys(run.model or _default_models(suites, registry)))
     recipes = {name: _resolved(registry.recipe(name), run) for name in names}
     if run.from_scratch:
         recipes = with_twins(recipes)
     weights = {name: find(recipe, store) for name, recipe in recipes.items()}
     corpora = {name: corpus_facts(recipe, store) for name, recipe in recipes.items() if recipe.pretraining}
+    architectures = {name: _architecture(recipe, weights[name], store) for name, recipe in recipes.items()}
     absent: dict[str, str] = {}
+    not_applicable: dict[tuple[str, str], str] = {}
     facts: dict[str, dict[str, Any]] = {}
     cells: dict[str, Cell] = {}
     for task in tasks:
@@ -62,21 +70,59 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             absent[task.name] = str(error)
             continue
         for name, recipe in recipes.items():
-            for fraction, seed in _trainings(run, recipe):
+            reason = LEARNERS.get(recipe.learner).not_applicable(task, recipe, architectures[name])
+            if reason is not None:
+                not_applicable[task.name, name] = reason
+                continue
+            trainings = (
+                _trainings(run, recipe) if task.shots is None else [(1.0, seed) for seed in _drawings(task, run)]
+            )
+            for fraction, seed in trainings:
                 start = None
                 if recipe.pretraining:
                     start = pretrain_cell(seeded(recipe, seed), name, corpora[name], run)
                     cells[start.key] = start
                 origin = Origin(weights[name], corpora.get(name), start)
-                fit = _finetune(trained_on, recipe, name, origin, seed, fraction, run, facts[trained_on.name])
-                cells[fit.key] = fit
+                fit = None
+                if task.shots is None:
+                    fit = _finetune(trained_on, recipe, name, origin, seed, fraction, run, facts[trained_on.name])
+                    cells[fit.key] = fit
                 for split in task.eval:
-                    score = _score(task, split, fit, recipe, weights[name], run, facts[task.name])
+                    score = _score(task, split, fit, recipe, name, origin, seed, run, facts[task.name])
                     cells[score.key] = score
-    if absent and not cells:
+    if absent and len(absent) == len(tasks):
         raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")
+    if not cells:
+        (task_name, model), reason = next(iter(not_applicable.items()))
+        raise HarnessError(f"nothing to run: no model asked for can do the tasks; {model} on {task_name}: {reason}")
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
-    return Plan(tuple(cells.values()), absent, tuple(suites), tuple(recipes), shown)
+    return Plan(tuple(cells.values()), absent, tuple(suites), tuple(recipes), shown, not_applicable)
+
+
+def _default_models(suites: Sequence[SuiteSpec], registry: Registry) -> list[str]:
+    """Each suite's own models, the registry's defaults where a suite names none."""
+    return [name for suite in suites for name in suite.models or registry.default_recipes()]
+
+
+def _architecture(recipe: RecipeSpec, weights: Weights | None, store: Store) -> str | None:
+    """Of a transformer, remembered by its model_type: asking `transformers` takes seconds."""
+    config = json.loads((weights.folder / "config.json").read_text(encoding="utf-8")) if weights else recipe.config
+    if config is None:
+        return None
+    known = {key: config.get(key) for key in ("model_type", "is_encoder_decoder")}
+
+    def ask() -> dict[str, Any]:
+        from harness.heads import architecture_of
+
+        return {"architecture": architecture_of(known)}
+
+    key = hash_json(["architecture", known, version("transformers")])
+    return store.remembered(key, ask)["architecture"]
+
+
+def _drawings(task: TaskSpec, run: RunSpec) -> list[int]:
+    """The seeds by which examples to show are drawn; none are drawn for none."""
+    return list(range(run.first_seed, run.first_seed + run.seeds)) if task.shots else [0]
 
 
 def _trainings(run: RunSpec, recipe: RecipeSpec) -> list[tuple[float, int]]:
@@ -194,45 +240,59 @@ def _finetune(
 def _score(
     task: TaskSpec,
     split: str,
-    fit: Cell,
+    fit: Cell | None,
     recipe: RecipeSpec,
-    weights: Weights | None,
+    name: str,
+    origin: Origin,
+    seed: int,
     run: RunSpec,
     facts: Mapping[str, Any],
 ) -> Cell:
+    """The scoring of a fitted model or, without one, of a pretrained model that is shown examples."""
     scored = _split(task, split, facts)
-    if facts["labels"] != fit.spec["task"]["labels"]:
+    if fit is not None and facts["labels"] != fit.spec["task"]["labels"]:
         raise HarnessError(
             f"task {task.name} is scored with the model of {fit.task}, but their labels differ: {facts['labels']} and "
             f"{fit.spec['task']['labels']}"
         )
     package = Path(harness.__file__).parent
-    spec = {
+    learner = LEARNERS.get(recipe.learner)
+    own_code = [package / "stats" / "bootstrap.py", package / "execute" / "score.py", FAMILIES.source(task.family)]
+    used = {split: scored["fingerprint"]}
+    if fit is None:
+        own_code += learner.code()
+        if task.shots:
+            used[task.train] = _split(task, task.train, facts)["fingerprint"]
+    spec: dict[str, Any] = {
         "kind": "score",
         "task": _task_identity(task, facts),
         "split": split,
-        "data": {split: scored["fingerprint"]},
-        "model": fit.key,
+        "data": used,
+        "model": fit.key if fit is not None else origin.cell.key if origin.cell else model_identity(recipe, origin),
         "metrics": _metric_versions(task.metrics),
-        "code": code_of(
-            (package / "stats" / "bootstrap.py", package / "execute" / "score.py", FAMILIES.source(task.family))
-        ),
+        "code": code_of(tuple(own_code)),
     }
+    if fit is None:
+        spec["seed"] = seed
     job = {
         "task": task.model_dump(mode="json"),
         "split": split,
         "learner": recipe.learner,
-        "model": fit.job["model"],
+        "model": fit.job["model"] if fit is not None else model_record(recipe, name, origin, run),
+        "pretrained": str(origin.weights.folder) if origin.weights else None,
+        "checkpoint": origin.cell.key if origin.cell else None,
         "data": run.data,
         "limit": run.limit,
         "facts": dict(facts),
     }
-    cost = LEARNERS.get(recipe.learner).estimate(
-        recipe, weights.folder if weights else None, scored["n"], scored["words"]
-    )
+    folder = origin.weights.folder if origin.weights else None
+    cost = learner.estimate(recipe, folder, scored["n"], scored["words"])
     flops = None if cost is None else cost / (3 * recipe.training.epochs)
-    needs = (fit.key,)
-    return Cell("score", hash_json(spec), spec, job, needs, task.name, fit.model, fit.seed, split, flops, fit.fraction)
+    before = fit if fit is not None else origin.cell
+    needs = (before.key,) if before else ()
+    fraction = fit.fraction if fit is not None else 1.0
+    seed = fit.seed if fit is not None else seed
+    return Cell("score", hash_json(spec), spec, job, needs, task.name, name, seed, split, flops, fraction)
 
 
 def _split(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -245,7 +305,10 @@ def _split(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, 
 
 
 def _task_identity(task: TaskSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": task.name, "version": task.version, "family": task.family, "labels": facts["labels"]}
+    """What of a task a result depends on, beside its data; how it is put into words counts where that is done."""
+    identity = {"name": task.name, "version": task.version, "family": task.family, "labels": facts["labels"]}
+    given = task.model_dump(mode="json", include={"prompt", "verbalizers", "decoding", "shots", "label_range"})
+    return identity | {key: value for key, value in given.items() if value not in (None, {})}
 
 
 def _metric_versions(names: Sequence[str]) -> dict[str, str]:

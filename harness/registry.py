@@ -28,6 +28,9 @@ ENTRY_POINTS = "harness.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 
+SHOTS_MARK = "@"
+
+
 @dataclass(frozen=True)
 class Registry:
     """Every task, suite and recipe that can be asked for by name, and the file each came from."""
@@ -38,9 +41,17 @@ class Registry:
     origins: Mapping[tuple[str, str], Path]
 
     def task(self, name: str, where: str = "") -> TaskSpec:
-        if name not in self.tasks:
-            raise unknown("task", name, self.tasks, where)
-        return self.tasks[name]
+        """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained."""
+        base, at, shots = name.partition(SHOTS_MARK)
+        if base not in self.tasks:
+            raise unknown("task", base, self.tasks, where)
+        task = self.tasks[base]
+        if not at:
+            return task
+        count = shots.removesuffix("-shot")
+        if not count.isdigit() or count + "-shot" != shots:
+            raise HarnessError(f"task '{name}': after @ comes the number of examples shown, e.g. {base}@0-shot")
+        return task.model_copy(update={"name": name, "shots": int(count), "train_on": None})
 
     def suite(self, name: str) -> SuiteSpec:
         if name not in self.suites:
@@ -185,6 +196,10 @@ def _check(registry: Registry) -> None:
     known_metrics = set(metrics.names())
     for name, task in registry.tasks.items():
         where = str(registry.origins["task", name])
+        if task.shots is not None or SHOTS_MARK in name:
+            raise HarnessError(
+                f"{where}: a task is not shown examples by itself; ask for it as {name}{SHOTS_MARK}0-shot"
+            )
         FAMILIES.get(task.family, where).check_fields(list(task.fields), where)
         for metric in task.metrics:
             if metric not in known_metrics:
@@ -194,6 +209,9 @@ def _check(registry: Registry) -> None:
     for name, suite in registry.suites.items():
         for task_name in suite.tasks:
             registry.task(task_name, str(registry.origins["suite", name]))
+        for model in suite.models:
+            if model not in registry.recipes:
+                raise unknown("model", model, registry.recipes, str(registry.origins["suite", name]))
     for name, recipe in registry.recipes.items():
         where = str(registry.origins["recipe", name])
         LEARNERS.get(recipe.learner, where).check(recipe)

@@ -114,7 +114,8 @@ class TaskSpec(Strict):
     """What is learned and scored. One YAML file in `tasks/`.
 
     `fields` maps the family's canonical fields (and its target: `label`, `answers`, `summary`, …) to column names; a
-    list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference. `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
+    list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference.
+    `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
     `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
     scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces; `verbalizers` are the words that stand for

@@ -24,7 +24,7 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
     """A task's data from `data`: `embedded`, `hub`, or the path of a folder or file.
 
     `splits` are those the caller needs, by default the training split and those evaluated (only the latter
-    for a task that is trained on another one). `limit` keeps the first rows of each.
+    for a task that is trained on another one, or not at all). `limit` keeps the first rows of each.
 
     Raises:
         TaskAbsent: the source does not hold this task.
@@ -38,7 +38,7 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
 
 
 def default_splits(task: TaskSpec) -> list[str]:
-    return list(task.eval) if task.train_on else [task.train, *task.eval]
+    return list(task.eval) if task.train_on or task.shots == 0 else [task.train, *task.eval]
 
 
 def _read(task: TaskSpec, data: str, wanted: Sequence[str]) -> Reading:
@@ -93,7 +93,9 @@ def state(task: TaskSpec, data: str) -> str:
             [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
             {split: path.name for split, path in layout.files.items()},
         ]
-    settings = task.model_dump(mode="json", exclude={"version", "description", "metrics", "prompt", "verbalizers", "decoding"})
+    settings = task.model_dump(
+        mode="json", exclude={"version", "description", "metrics", "prompt", "verbalizers", "decoding"}
+    )
     return hash_json({"code": _code(), "task": settings, "source": source})
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from harness.hashing import canonical_json, hash_json
 
-
 Labels = tuple[int, ...] | tuple[float, ...] | tuple[tuple[str, ...], ...]
 
 
@@ -59,8 +58,14 @@ class Split:
 
     def sample(self, fraction: float, seed: int) -> Split:
         """A random share of the examples, at least one, in their order; a smaller share is part of a larger one."""
-        indices = sorted(range(len(self)), key=lambda index: _draw(seed, self.ids[index]))
-        return self.select(sorted(indices[: max(1, round(fraction * len(self)))]))
+        return self.select(sorted(self._shuffled(seed)[: max(1, round(fraction * len(self)))]))
+
+    def draw(self, count: int, seed: int) -> Split:
+        """So many examples at random, in random order; fewer are the first of more."""
+        return self.select(self._shuffled(seed)[:count])
+
+    def _shuffled(self, seed: int) -> list[int]:
+        return sorted(range(len(self)), key=lambda index: _draw(seed, self.ids[index]))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from harness import metrics
 from harness.execute.inputs import task_data
-from harness.families import FAMILIES
+from harness.execute.score import as_references
+from harness.heads.base import Predictions
 from harness.models import LEARNERS, FitRequest
 from harness.specs import RecipeSpec, TaskSpec
 from harness.store import Store
@@ -25,7 +26,6 @@ def run(
     task = TaskSpec.model_validate(job["task"])
     recipe = RecipeSpec.model_validate(job["recipe"])
     fraction = job["fraction"]
-    family = FAMILIES.get(task.family)
     loaded = task_data(task, job, [*spec["data"]])
     train = loaded.splits[task.train]
     if fraction < 1:
@@ -36,17 +36,15 @@ def run(
         metric = metrics.get(task.metrics[0])
         sign = 1 if metric.greater_is_better else -1
 
-        def held_out_score(predictions: Any) -> float:
-            import numpy as np
-
-            assert held_out is not None
-            return sign * metric.score(predictions, np.asarray(held_out.labels))
+        def held_out_score(predictions: Predictions) -> float:
+            assert held_out is not None and held_out.labels is not None
+            return sign * metric.score(predictions.values, as_references(held_out.labels))
 
     (folder / "model").mkdir()
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
         fitted = LEARNERS.get(recipe.learner).fit(
             FitRequest(
-                family=family,
+                task=task,
                 labels=loaded.labels,
                 train=train,
                 recipe=recipe,

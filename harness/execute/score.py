@@ -1,17 +1,19 @@
-"""The score cell: predict a split with a fitted model, and score the predictions with intervals."""
+"""The score cell: predict a split with a fitted or a pretrained model, and score the predictions with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import metrics
+from harness.data.frame import Labels, Split, TaskData
 from harness.errors import HarnessError
 from harness.execute.inputs import task_data
-from harness.families import FAMILIES
 from harness.hashing import hash_json
-from harness.models import LEARNERS
+from harness.heads.base import Predictions
+from harness.models import LEARNERS, PredictRequest
 from harness.specs import TaskSpec
 from harness.store import Store
 
@@ -25,43 +27,103 @@ def run(
     spec: Mapping[str, Any], job: Mapping[str, Any], store: Store, folder: Path, report: Callable[[float], None]
 ) -> dict[str, Any]:
     """Predict, write `folder/predictions.parquet`, and return the record's body."""
-    import numpy as np
-
     task = TaskSpec.model_validate(job["task"])
-    family = FAMILIES.get(task.family)
-    loaded = task_data(task, job, [spec["split"]])
+    loaded = task_data(task, job, [*spec["data"]])
     split = loaded.splits[spec["split"]]
-    fitted = store.read(spec["model"])
-    logits = LEARNERS.get(job["learner"]).predict(store.model(spec["model"]), family, loaded.labels, split)
-    if not np.isfinite(logits).all():
-        raise HarnessError(f"the model gives {int((~np.isfinite(logits)).sum())} outputs that are not finite numbers")
-    predictions = family.decode(logits)
-    references = None if split.labels is None else np.asarray(split.labels)
-    oracle = None if split.oracle is None else np.asarray(split.oracle)
-    write_predictions(folder / PREDICTIONS, split.ids, predictions, logits, references, oracle)
+    model = _trained(spec, store) if task.shots is None else _untrained(task, spec, job, store, loaded)
+    predicted = LEARNERS.get(job["learner"]).predict(
+        PredictRequest(task, loaded.labels, split, model.directory, model.seed, model.shown, report)
+    )
+    _refuse_not_finite(predicted)
+    references = None if split.labels is None else as_references(split.labels)
+    oracle = None if split.oracle is None else as_references(split.oracle)
+    write_predictions(folder / PREDICTIONS, split.ids, predicted, references, oracle)
     facts = job["facts"]
-    used = {"train": fitted["data"]["splits"], "scored": {spec["split"]: facts["splits"][spec["split"]]}}
+    used = {"train": model.trained_on, "scored": {spec["split"]: facts["splits"][spec["split"]]}}
     return {
         "task": {"name": task.name, "version": task.version, "family": task.family},
         "split": spec["split"],
-        "model": fitted["model"],
-        "seed": fitted["seed"],
+        "model": model.record,
+        "seed": model.seed,
         "n": len(split),
         "data": {
             "source": facts["source"],
             "location": facts["location"],
             "fingerprint": hash_json(_fingerprints(used)),
             "limit": job["limit"],
-            "train_fraction": fitted["data"]["train_fraction"],
+            "train_fraction": model.train_fraction,
             "splits": facts["splits"],
-            "trained_on": {name: split["fingerprint"] for name, split in fitted["data"]["splits"].items()},
+            "trained_on": {name: one["fingerprint"] for name, one in model.trained_on.items()},
             "notes": list(loaded.notes),
         },
-        "scores": score_all(task.metrics, predictions, references, oracle),
-        "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predictions)},
-        "selection": fitted["fit"].get("selection", {"mode": "last"}),
-        "lineage": {"finetune": spec["model"], **fitted["lineage"]},
+        "scores": score_all(task.metrics, predicted.values, references, oracle),
+        "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predicted.values)},
+        "decoding": dict(predicted.settings),
+        "selection": model.selection,
+        "lineage": model.lineage,
     }
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that is scored: where it lies, its record, the seed it was made with, what it learned from."""
+
+    directory: Path
+    record: Mapping[str, Any]
+    seed: int
+    trained_on: Mapping[str, Mapping[str, Any]]
+    lineage: Mapping[str, Any]
+    train_fraction: float = 1.0
+    selection: Mapping[str, Any] = field(default_factory=lambda: {"mode": "last"})
+    shown: Split | None = None
+
+
+def _trained(spec: Mapping[str, Any], store: Store) -> Model:
+    fitted = store.read(spec["model"])
+    return Model(
+        store.model(spec["model"]),
+        fitted["model"],
+        fitted["seed"],
+        fitted["data"]["splits"],
+        {"finetune": spec["model"], **fitted["lineage"]},
+        fitted["data"]["train_fraction"],
+        fitted["fit"].get("selection", {"mode": "last"}),
+    )
+
+
+def _untrained(
+    task: TaskSpec, spec: Mapping[str, Any], job: Mapping[str, Any], store: Store, loaded: TaskData
+) -> Model:
+    """A pretrained model that is shown examples, drawn by the cell's seed from the training split."""
+    directory = store.model(job["checkpoint"]) if job["checkpoint"] else Path(job["pretrained"])
+    shown = None
+    shown_of: Mapping[str, Mapping[str, Any]] = {}
+    if task.shots:
+        shown = loaded.splits[task.train].draw(task.shots, spec["seed"])
+        shown_of = {task.train: job["facts"]["splits"][task.train]}
+    lineage = {"finetune": None, "pretrain": job["checkpoint"], "weights": job["model"]["weights"]}
+    return Model(directory, {**job["model"], "parameters": None}, spec["seed"], shown_of, lineage, shown=shown)
+
+
+def _refuse_not_finite(predicted: Predictions) -> None:
+    import numpy as np
+
+    outputs = predicted.columns.get("logits", predicted.values)
+    if getattr(outputs, "dtype", np.dtype(object)).kind == "f" and not np.isfinite(outputs).all():
+        bad = int((~np.isfinite(outputs)).sum())
+        raise HarnessError(f"the model gives {bad} outputs that are not finite numbers")
+
+
+def as_references(labels: Labels) -> np.ndarray:
+    """Labels as metrics take them, (n,): class ids, floats, or tuples of reference texts."""
+    import numpy as np
+
+    if not labels or not isinstance(labels[0], tuple):
+        return np.asarray(labels)
+    references = np.empty(len(labels), dtype=object)
+    for index, texts in enumerate(labels):
+        references[index] = texts
+    return references
 
 
 def score_all(
@@ -100,38 +162,48 @@ def score_all(
 def write_predictions(
     path: Path,
     ids: tuple[str, ...],
-    predictions: np.ndarray,
-    logits: np.ndarray,
+    predicted: Predictions,
     references: np.ndarray | None,
     oracle: np.ndarray | None,
 ) -> None:
-    """Columns: id, prediction, label and oracle (null where unknown), logits (a list of float32)."""
+    """Columns: id, prediction, label and oracle (null where unknown), and the predictions' own, such as logits (a list
+    of float32).
+    """
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kind = pa.int64() if predictions.dtype.kind in "iu" else pa.float64()
-    none = pa.nulls(len(ids), kind)
-    table = pa.table(
-        {
-            "id": pa.array(ids, pa.string()),
-            "prediction": pa.array(predictions, kind),
-            "label": none if references is None else pa.array(references, kind),
-            "oracle": none if oracle is None else pa.array(oracle, kind),
-            "logits": pa.array(list(logits), pa.list_(pa.float32())),
-        }
-    )
-    pq.write_table(table, path)
+    kind = {"i": pa.int64(), "u": pa.int64(), "f": pa.float64()}.get(predicted.values.dtype.kind, pa.string())
+    in_words = references is not None and references.dtype.kind == "O"
+    known = pa.list_(pa.string()) if in_words else kind
+    labels = references if references is None or not in_words else [list(texts) for texts in references]
+    columns = {
+        "id": pa.array(ids, pa.string()),
+        "prediction": pa.array(predicted.values.tolist(), kind),
+        "label": pa.nulls(len(ids), known) if labels is None else pa.array(list(labels), known),
+        "oracle": pa.nulls(len(ids), known) if oracle is None else pa.array(oracle, known),
+    }
+    for name, values in predicted.columns.items():
+        floats = isinstance(values, np.ndarray) and values.ndim == 2
+        columns[name] = pa.array(list(values), pa.list_(pa.float32())) if floats else pa.array(list(values))
+    pq.write_table(pa.table(columns), path)
 
 
 def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Predictions, and references and oracle where there are any: (n,) each."""
+    import numpy as np
     import pyarrow.parquet as pq
 
     table = pq.read_table(path, columns=["prediction", "label", "oracle"])
 
     def column(name: str) -> np.ndarray | None:
         values = table.column(name)
-        return None if values.null_count else values.to_numpy()
+        if values.null_count:
+            return None
+        listed = values.to_pylist()
+        if listed and isinstance(listed[0], list):
+            return as_references(tuple(tuple(texts) for texts in listed))
+        return np.asarray(listed, dtype=object) if listed and isinstance(listed[0], str) else values.to_numpy()
 
     predictions = column("prediction")
     if predictions is None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.frame import Split
 from harness.errors import HarnessError
-from harness.families import Family
-from harness.specs import RecipeSpec
+from harness.families import FAMILIES, Family, Labelling
+from harness.heads.base import Predictions
+from harness.specs import RecipeSpec, TaskSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,12 +23,12 @@ class FitRequest:
     """Everything a fit may depend on.
 
     `train` is labelled. `held_out` is the labelled split that picks the best epoch where the recipe asks for it,
-    scored by `held_out_score` (predictions → number, greater is better). `pretrained` is the local folder of the
+    scored by `held_out_score` (greater is better). `pretrained` is the local folder of the
     weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
     nobody keeps. `report` takes the share done, 0..1.
     """
 
-    family: Family
+    task: TaskSpec
     labels: tuple[str, ...]
     train: Split
     recipe: RecipeSpec
@@ -36,9 +37,34 @@ class FitRequest:
     scratch: Path
     pretrained: Path | None = None
     held_out: Split | None = None
-    held_out_score: Callable[[np.ndarray], float] | None = None
+    held_out_score: Callable[[Predictions], float] | None = None
     corpus: Callable[[], list[str]] | None = None
     report: Callable[[float], None] = field(default=lambda share: None)
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES.get(self.task.family)
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A split to predict with the model in `directory`.
+
+    Where the task gives `shots`, the model was not fitted to it: `directory` is that of a pretrained model, which is
+    shown the examples of `shown` (a labelled split; empty for none). `seed` is for what is drawn.
+    """
+
+    task: TaskSpec
+    labels: tuple[str, ...]
+    split: Split
+    directory: Path
+    seed: int = 0
+    shown: Split | None = None
+    report: Callable[[float], None] = field(default=lambda share: None)
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES.get(self.task.family)
 
 
 class Learner(ABC):
@@ -61,8 +87,17 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def predict(self, directory: Path, family: Family, labels: tuple[str, ...], split: Split) -> np.ndarray:
-        """Logits (n, outputs) float32 of the model in `directory`; `family.decode` turns them into predictions."""
+    def predict(self, request: PredictRequest) -> Predictions:
+        """What the model says of the n examples of `request.split`, in their order."""
+
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        """Why this recipe cannot do the task at all, None where it can. By default a learner does the families that
+        answer with a class or a number, and has to be trained. `architecture` is that of a transformer.
+        """
+        family = FAMILIES.get(task.family)
+        if not isinstance(family, Labelling):
+            return f"{recipe.learner} answers with a class or a number, {task.family} asks for more"
+        return f"{recipe.learner} has to be trained on a task" if task.shots is not None else None
 
     def check(self, recipe: RecipeSpec) -> None:
         """Raises HarnessError where the recipe lacks what this learner needs, or has what it cannot use."""
@@ -71,6 +106,12 @@ class Learner(ABC):
     def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         """Floating-point operations of a fit to `examples` examples of `words` words in all; None where unknown."""
         return None
+
+    @staticmethod
+    def of_logits(family: Family, logits: np.ndarray) -> Predictions:
+        """Predictions from logits (n, outputs) float32 of a family that answers with a class or a number."""
+        assert isinstance(family, Labelling)
+        return Predictions(family.decode(logits), {"logits": logits})
 
     def _refuse_options(self, recipe: RecipeSpec, known: tuple[str, ...]) -> None:
         from harness.errors import did_you_mean

@@ -1,19 +1,16 @@
-"""The trivial baseline: the most frequent class, or the mean value, whatever the text."""
+"""The trivial baseline: the most frequent class, the mean value, or the most frequent answer, whatever the text."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.data.frame import Split
-from harness.families import Family
-from harness.models.base import FitRequest, Learner
-from harness.specs import RecipeSpec
-
-if TYPE_CHECKING:
-    import numpy as np
+from harness.families import FAMILIES
+from harness.heads.base import Predictions
+from harness.models.base import FitRequest, Learner, PredictRequest
+from harness.specs import RecipeSpec, TaskSpec
 
 
 class Majority(Learner):
@@ -25,22 +22,39 @@ class Majority(Learner):
     def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        if FAMILIES.get(task.family).extractive:
+            return "majority has to be trained on a task" if task.shots is not None else None
+        return super().not_applicable(task, recipe, architecture)
+
     def fit(self, request: FitRequest) -> dict[str, Any]:
-        targets = request.train.labels
+        targets: Any = request.train.labels
         assert targets is not None
+        if request.family.in_words:
+            counts = Counter(references[0] if references else "" for references in targets)
+            answer = min(counts, key=lambda text: (-counts[text], text))
+            _write(request.directory, {"answer": answer})
+            return {"parameters": 0}
         if request.family.predictions == "labels":
             counts = Counter(targets)
             scores = [counts[index] / len(targets) for index in range(len(request.labels))]
         else:
             scores = [sum(targets) / len(targets)]
-        (request.directory / "majority.json").write_text(json.dumps({"scores": scores}))
+        _write(request.directory, {"scores": scores})
         return {"parameters": len(scores)}
 
-    def predict(self, directory: Path, family: Family, labels: tuple[str, ...], split: Split) -> np.ndarray:
+    def predict(self, request: PredictRequest) -> Predictions:
         import numpy as np
 
-        scores = json.loads((directory / "majority.json").read_text())["scores"]
-        return np.tile(np.asarray(scores, dtype=np.float32), (len(split), 1))
+        saved = json.loads((request.directory / "majority.json").read_text(encoding="utf-8"))
+        if "answer" in saved:
+            return Predictions(np.full(len(request.split), saved["answer"], dtype=object))
+        scores = np.asarray(saved["scores"], dtype=np.float32)
+        return self.of_logits(request.family, np.tile(scores, (len(request.split), 1)))
+
+
+def _write(directory: Path, values: dict[str, Any]) -> None:
+    (directory / "majority.json").write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
 
 
 LEARNER = Majority()

@@ -10,9 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.data.frame import Split
-from harness.families import Family
-from harness.models.base import FitRequest, Learner
+from harness.heads.base import Predictions
+from harness.models.base import FitRequest, Learner, PredictRequest
 from harness.specs import RecipeSpec
 
 if TYPE_CHECKING:
@@ -67,16 +66,18 @@ class TfidfLinear(Learner):
         (request.directory / "tfidf.json").write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
         return {"parameters": int(weights.size + bias.size), "vocabulary": len(vocabulary)}
 
-    def predict(self, directory: Path, family: Family, labels: tuple[str, ...], split: Split) -> np.ndarray:
+    def predict(self, request: PredictRequest) -> Predictions:
         import numpy as np
         from safetensors.numpy import load_file
 
+        directory = request.directory
         saved = json.loads((directory / "tfidf.json").read_text(encoding="utf-8"))
         tensors = load_file(directory / "model.safetensors")
         vectorizer = _vectorizer(saved["options"], saved["vocabulary"])
         vectorizer.idf_ = tensors["idf"]
-        features = _features(vectorizer, *family.texts(split))
-        return np.asarray(features @ tensors["weights"].T + tensors["bias"], dtype=np.float32)
+        features = _features(vectorizer, *request.family.texts(request.split))
+        logits = np.asarray(features @ tensors["weights"].T + tensors["bias"], dtype=np.float32)
+        return self.of_logits(request.family, logits)
 
 
 def _vectorizer(options: dict[str, Any], vocabulary: list[str] | None = None) -> TfidfVectorizer:

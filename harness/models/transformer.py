@@ -1,43 +1,64 @@
-"""Any `transformers` model with a classification head: built from a config and trained from scratch, or loaded and
+"""Any `transformers` model with the head a task needs: built from a config and trained from scratch, or loaded and
 fine-tuned.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import harness.decoding
 import harness.families
+import harness.heads
 import harness.training
-from harness.data.frame import Split
 from harness.errors import HarnessError
-from harness.families import Family
-from harness.models.base import FitRequest, Learner
+from harness.families import FAMILIES, Labelling
+from harness.heads import HEADS, Head, Predictions, Reader, architecture_of, head_for
+from harness.models.base import FitRequest, Learner, PredictRequest
 from harness.pretrained import refuse_empty_tokenizer
-from harness.specs import RecipeSpec
+from harness.specs import RecipeSpec, TaskSpec
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TOKENS_PER_WORD = 1.35
 """For cost estimates: word pieces and special tokens an English word comes to."""
 
 
+LONGEST_WITHOUT_LIMIT = 1024
+"""Tokens read at once by a pretrained model that has no limit of its own."""
+
+
 class TransformerLearner(Learner):
     def code(self) -> list[Path]:
         here = [Path(__file__).with_name(name) for name in ("transformer.py", "building.py", "positions.py")]
-        return [*here, Path(harness.training.__file__).parent, Path(harness.families.__file__).parent]
+        packages = (harness.training, harness.families, harness.heads, harness.decoding)
+        return [*here, *(Path(str(package.__file__)).parent for package in packages)]
 
     def check(self, recipe: RecipeSpec) -> None:
-        self._refuse_options(recipe, ())
+        self._refuse_options(recipe, ("head",))
         if recipe.config is None and recipe.pretrained is None:
             raise HarnessError(
                 f"recipe {recipe.name}: learner transformer needs config (train from scratch) or pretrained"
             )
+        if "head" in recipe.options:
+            HEADS.check(recipe.options["head"], f"recipe {recipe.name}")
+
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        assert architecture is not None
+        if task.shots is not None and recipe.pretrained is None and not _is_pretrained(recipe):
+            return "it has random weights, and is not trained on the task"
+        head = head_for(task, architecture)  # type: ignore[arg-type]
+        if head is None:
+            untrained = " without being trained on it" if task.shots is not None else ""
+            return f"an {architecture} has no head for {task.family}{untrained}"
+        if task.shots is not None and FAMILIES.get(task.family).predictions == "values":
+            return "by examples alone a model ranks words, and has none for numbers"
+        return None
 
     def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         config = recipe.config
@@ -58,28 +79,28 @@ class TransformerLearner(Learner):
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
         from harness.models.positions import positions_of
-        from harness.training.trainer import EncodedDataset, Padding, fine_tune, logits, pick_device
+        from harness.training.trainer import fine_tune
 
         training = request.recipe.training
-        tokenizer, model = self._build(request) if request.pretrained is None else self._load_pretrained(request)
+        tokenizer, model, head = self._build(request) if request.pretrained is None else self._load_pretrained(request)
         limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
-        columns = request.family.encode(tokenizer, request.train, limit)
-        assert request.train.labels is not None
-        dataset = EncodedDataset(columns, request.train.labels)
+        reader = Reader(request.task, request.labels, tokenizer, limit, request.seed)
+        fitted = head.fitted(reader, request.train)
+        encoded = head.encode(reader, request.train)
         select_by = None
         if request.held_out is not None and request.held_out_score is not None:
-            held_out = request.family.encode(tokenizer, request.held_out, limit)
-            padding = Padding.of(tokenizer, pick_device())
-            held_out_score = request.held_out_score
+            held_out, held_out_score = request.held_out, request.held_out_score
+            predicting = replace(reader, fitted=fitted)
 
             def select_by(current: Any) -> float:
-                return held_out_score(request.family.decode(logits(current, padding, held_out)))
+                return held_out_score(head.predict(current, predicting, held_out))
 
         report = fine_tune(
             model,
             tokenizer,
-            request.family,
-            dataset,
+            encoded,
+            lambda current, batch: head.loss(current, batch, reader),
+            head.targets(encoded),
             training,
             request.seed,
             request.scratch,
@@ -88,25 +109,52 @@ class TransformerLearner(Learner):
         )
         model.cpu().save_pretrained(request.directory)
         tokenizer.save_pretrained(request.directory)
-        (request.directory / "harness.json").write_text(json.dumps({"max_length": limit}))
+        settings = {"head": head.name, "max_length": limit, "fitted": fitted}
+        (request.directory / "harness.json").write_text(json.dumps(settings))
         return {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "vocabulary": len(tokenizer),
-            "truncated": sum(len(row) >= limit for row in columns["input_ids"]),
+            "head": head.name,
+            "truncated": encoded.truncated,
             **asdict(report),
         }
 
-    def predict(self, directory: Path, family: Family, labels: tuple[str, ...], split: Split) -> np.ndarray:
-        from harness.training.trainer import Padding, logits, pick_device
+    def predict(self, request: PredictRequest) -> Predictions:
+        from harness.models.positions import positions_of
+        from harness.training.trainer import pick_device
 
-        settings = json.loads((directory / "harness.json").read_text())
-        model, tokenizer = _load_fitted(directory, family.auto_class)
-        columns = family.encode(tokenizer, split, settings["max_length"])
-        device = pick_device()
-        model.to(device)  # type: ignore[arg-type]
-        return logits(model, Padding.of(tokenizer, device), columns)
+        if request.task.shots is None:
+            settings = json.loads((request.directory / "harness.json").read_text())
+            head = HEADS.get(settings["head"])
+            model, tokenizer = _load_fitted(request.directory, head.auto_class)
+        else:
+            config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
+            name = head_for(request.task, architecture_of(config))
+            assert name is not None
+            head = HEADS.get(name)
+            model, tokenizer = _load_fitted(request.directory, head.auto_class)
+            settings = {"max_length": positions_of(model, "decoder") or LONGEST_WITHOUT_LIMIT, "fitted": {}}
+        reader = Reader(
+            request.task, request.labels, tokenizer, settings["max_length"], request.seed, settings["fitted"],
+            request.shown,
+        )  # fmt: skip
+        model.to(pick_device())  # type: ignore[arg-type]
+        return head.predict(model, reader, request.split, request.report)
 
-    def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:
+        """The head the recipe names, else the one for the family. Raises HarnessError where it does not fit."""
+        architecture = architecture_of(config)
+        usual = head_for(request.task, architecture)
+        name = request.recipe.options.get("head", usual)
+        classifies = name == "sequence-classification" and isinstance(request.family, Labelling)
+        if name is None or (name != usual and not classifies):
+            raise HarnessError(
+                f"recipe {request.recipe.name}: an {architecture} does {request.family.name} with the head {usual}, "
+                f"not {name}"
+            )
+        return HEADS.get(name)
+
+    def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         import transformers
         from transformers import set_seed
 
@@ -116,34 +164,35 @@ class TransformerLearner(Learner):
         recipe = request.recipe
         assert recipe.config is not None and recipe.tokenizer is not None
         if recipe.tokenizer.corpus == "task":
-            first, second = request.family.texts(request.train)
-            texts = [*first, *(second or [])]
+            texts = request.family.words(request.train)
         else:
             assert request.corpus is not None
             texts = request.corpus()
         tokenizer = train(recipe.tokenizer, texts, recipe.training.max_length)
-        config = build_config(recipe, tokenizer, **request.family.config(request.labels))
+        head = self._head(request, recipe.config)
+        config = build_config(recipe, tokenizer, **head.config(request.family, request.labels))
         set_seed(request.seed)
-        return tokenizer, getattr(transformers, request.family.auto_class).from_config(config)
+        return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
 
-    def _load_pretrained(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _load_pretrained(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         import transformers
         from transformers import AutoTokenizer, set_seed
 
         set_seed(request.seed)
         where = request.pretrained
         assert where is not None
+        head = self._head(request, json.loads((where / "config.json").read_text(encoding="utf-8")))
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, trust_remote_code=False)
             refuse_empty_tokenizer(where, tokenizer)
-            model = getattr(transformers, request.family.auto_class).from_pretrained(
+            model = getattr(transformers, head.auto_class).from_pretrained(
                 where,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype="float32",
                 ignore_mismatched_sizes=True,
-                **request.family.config(request.labels),
+                **head.config(request.family, request.labels),
             )
         except (OSError, ValueError, KeyError) as error:
             raise HarnessError(
@@ -152,7 +201,7 @@ class TransformerLearner(Learner):
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         model.config.pad_token_id = tokenizer.pad_token_id
-        return tokenizer, model
+        return tokenizer, model, head
 
 
 @lru_cache(maxsize=1)
@@ -162,8 +211,14 @@ def _load_fitted(directory: Path, auto_class: str) -> tuple[PreTrainedModel, Pre
     from transformers import AutoTokenizer
 
     loader = getattr(transformers, auto_class)
-    model = loader.from_pretrained(directory, local_files_only=True, use_safetensors=True, dtype="float32")
-    return model, AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    model = loader.from_pretrained(
+        directory, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
+    )
+    return model, AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+
+
+def _is_pretrained(recipe: RecipeSpec) -> bool:
+    return recipe.pretraining is not None and recipe.pretraining.steps != 0
 
 
 def _find(config: dict[str, Any] | None, *names: str) -> int | None:

@@ -4,15 +4,64 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100
+"""The label of a position that is not predicted, as in `transformers`."""
 
 LENGTH_JITTER = 0.05
 """Each epoch sorts by length × (1 ± this), so that neighbours in length meet in new batches every time."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """n training examples (windows, where an example has several), a dataset for a DataLoader.
+
+    `columns` maps input names to n unpadded rows of token ids, or to n numbers. `lengths` (n,) is how much of a batch
+    each takes, in tokens. `truncated` counts examples that were cut.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    lengths: Sequence[int]
+    truncated: int = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {name: rows[index] for name, rows in self.columns.items()}
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Fill values of the model's inputs, and the multiple that padded lengths are rounded up to."""
+
+    values: Mapping[str, int]
+    multiple: int
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> Padding:
+        pad_id = tokenizer.pad_token_id
+        assert isinstance(pad_id, int)
+        fills = {"input_ids": pad_id, "attention_mask": 0, "token_type_ids": tokenizer.pad_token_type_id}
+        names = [name for name in tokenizer.model_input_names if name in fills]
+        return cls({name: fills[name] for name in names}, 8 if device.type == "cuda" else 1)
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Rows of token ids as padded tensors (b, length), numbers as tensors (b,)."""
+        import torch
+
+        numbers = [name for name, value in rows[0].items() if isinstance(value, int | float)]
+        fills = {name: fill for name, fill in {**self.values, "labels": IGNORED}.items() if name in rows[0]}
+        batch = pad(rows, {name: fill for name, fill in fills.items() if name not in numbers}, self.multiple)
+        return batch | {name: torch.tensor([row[name] for row in rows]) for name in numbers}
 
 
 class TokenBudgetBatches:
@@ -77,16 +126,15 @@ def scoring_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[
 def pad(
     rows: Sequence[Mapping[str, Sequence[int]]], padding: Mapping[str, int], multiple: int = 1
 ) -> dict[str, torch.Tensor]:
-    """Right-pad rows of token ids to the longest: `{input name: (b, length) int64}`.
+    """Right-pad rows of token ids to the longest of their name: `{input name: (b, length) int64}`.
 
     `padding` gives the fill value by input name; `multiple` rounds the length up (8 suits tensor cores).
     """
     import torch
 
-    longest = max(len(row["input_ids"]) for row in rows)
-    length = math.ceil(longest / multiple) * multiple
     batch: dict[str, Any] = {}
     for name, fill in padding.items():
+        length = math.ceil(max(len(row[name]) for row in rows) / multiple) * multiple
         filled = np.full((len(rows), length), fill, dtype=np.int64)
         for index, row in enumerate(rows):
             values = row[name]

@@ -1,104 +1,61 @@
-"""Fine-tuning and scoring of a `transformers` model, on the HF Trainer. Imports torch: import it inside functions."""
+"""Fine-tuning of a `transformers` model, on the HF Trainer. Imports torch: import it inside functions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from harness.errors import HarnessError
-from harness.families import Family
 from harness.machine.calibrate import cpu_bf16_pays
 from harness.specs import TrainingSpec
-from harness.training.batching import TokenBudgetBatches, pad, scoring_batches
-
-SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
-"""Padded tokens in a scoring batch. On a CPU core small batches keep activations in cache."""
-
-
-class EncodedDataset(Dataset):
-    """n unpadded examples: `columns` maps input names to n token rows; `targets` are class ids or floats."""
-
-    def __init__(
-        self, columns: Mapping[str, Sequence[Sequence[int]]], targets: Sequence[int] | Sequence[float]
-    ) -> None:
-        self.columns = columns
-        self.targets = targets
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {name: rows[index] for name, rows in self.columns.items()} | {"labels": self.targets[index]}
-
-    @property
-    def lengths(self) -> list[int]:
-        return [len(row) for row in self.columns["input_ids"]]
-
-
-@dataclass(frozen=True)
-class Padding:
-    """Fill values of the model's inputs, and the multiple that padded lengths are rounded up to."""
-
-    values: Mapping[str, int]
-    multiple: int
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> Padding:
-        pad_id = tokenizer.pad_token_id
-        assert isinstance(pad_id, int)
-        fills = {"input_ids": pad_id, "attention_mask": 0, "token_type_ids": tokenizer.pad_token_type_id}
-        names = [name for name in tokenizer.model_input_names if name in fills]
-        return cls({name: fills[name] for name in names}, 8 if device.type == "cuda" else 1)
-
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        return pad(rows, self.values, self.multiple)
+from harness.training.batching import Encoded, Padding, TokenBudgetBatches
 
 
 class TokenBudgetTrainer(Trainer):
-    """HF Trainer that draws `TokenBudgetBatches` and weighs every example alike, whatever batch it is in.
+    """HF Trainer that draws `TokenBudgetBatches` and weighs every target alike, whatever batch it is in.
 
-    A batch's loss is the sum over its examples divided by `batch_size`, not by their number: batches hold different
-    numbers of examples, and a mean would weigh an example by the company it keeps.
+    `loss` sums over the targets of a batch; the sum is divided by how many a step has on average (`targets`), not by
+    how many this one has: batches hold different numbers, and a mean would weigh a target by the company it keeps.
     """
 
     loss_is_scaled_for_ga = False
 
-    def __init__(self, *args: Any, family: Family, padding: Padding, batch_size: int, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, loss: Callable[[Any, Any], torch.Tensor], padding: Padding, batch_size: int, targets: float,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
-        self._family = family
+        self._loss = loss
         self._padding = padding
-        self._examples_a_step = batch_size
+        self._batch_size = batch_size
+        self._targets = targets
 
     def get_train_dataloader(self) -> DataLoader:
         dataset = self.train_dataset
-        assert isinstance(dataset, EncodedDataset)
+        assert isinstance(dataset, Encoded)
         batches = TokenBudgetBatches(
-            dataset.lengths, self._examples_a_step, seed=self.args.seed, multiple_of=self.accelerator.num_processes
+            dataset.lengths, self._batch_size, seed=self.args.seed, multiple_of=self.accelerator.num_processes
         )
         loader: DataLoader = DataLoader(
-            dataset, batch_sampler=batches, collate_fn=self._collate, pin_memory=self.args.device.type == "cuda"
+            cast(Dataset, dataset),
+            batch_sampler=batches,
+            collate_fn=self._padding,
+            pin_memory=self.args.device.type == "cuda",
         )
         return self.accelerator.prepare(loader)
-
-    def _collate(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        kind = torch.long if self._family.predictions == "labels" else torch.float32
-        return self._padding(rows) | {"labels": torch.tensor([row["labels"] for row in rows], dtype=kind)}
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        loss = self._family.loss(outputs.logits, labels) / self._examples_a_step
-        return (loss, outputs) if return_outputs else loss
+        loss = self._loss(model, dict(inputs)) / self._targets
+        return (loss, {}) if return_outputs else loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         return 0  # the Trainer's own count walks all parameters at every step
@@ -167,8 +124,9 @@ def pick_precision(wanted: str, device: torch.device) -> str:
 def fine_tune(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    family: Family,
-    dataset: EncodedDataset,
+    encoded: Encoded,
+    loss: Callable[[Any, Any], torch.Tensor],
+    targets: float,
     training: TrainingSpec,
     seed: int,
     scratch: Path,
@@ -177,6 +135,7 @@ def fine_tune(
 ) -> FitReport:
     """Fine-tune `model` in place.
 
+    `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
     `scratch` is a folder for the Trainer's own files; `report` gets the share done (0..1) after each step; `select_by`
     scores the model after each epoch (greater is better) and the best epoch's weights are kept.
 
@@ -192,7 +151,7 @@ def fine_tune(
         per_device_train_batch_size=training.batch_size,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
-        warmup_steps=_warmup_steps(len(dataset), training),
+        warmup_steps=_warmup_steps(len(encoded), training),
         lr_scheduler_type=training.schedule,
         max_grad_norm=training.max_grad_norm,
         optim="adamw_torch_fused",
@@ -214,11 +173,12 @@ def fine_tune(
     trainer = TokenBudgetTrainer(
         model=model,
         args=arguments,
-        train_dataset=dataset,
+        train_dataset=encoded,
         callbacks=callbacks,
-        family=family,
+        loss=loss,
         padding=Padding.of(tokenizer, device),
         batch_size=training.batch_size,
+        targets=training.batch_size * targets,
     )
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
@@ -233,31 +193,10 @@ def fine_tune(
     if best is not None:
         best.restore(model)
         selection = {"mode": "best", "epoch": best.best_epoch, "history": best.history}
-    tokens = round(sum(dataset.lengths) * training.epochs)
+    tokens = round(sum(encoded.lengths) * training.epochs)
     return FitReport(outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection)
 
 
 def _warmup_steps(examples: int, training: TrainingSpec) -> int:
     steps = math.ceil(training.epochs * max(1, math.ceil(examples / training.batch_size)))
     return math.ceil(steps * training.warmup_ratio)
-
-
-@torch.inference_mode()
-def logits(
-    model: PreTrainedModel, padding: Padding, columns: Mapping[str, Sequence[Sequence[int]]], precision: str = "fp32"
-) -> np.ndarray:
-    """Logits (n, outputs) float32 of n encoded examples, in their order; computed in length order, longest first."""
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    rows = columns["input_ids"]
-    result: np.ndarray | None = None
-    for indices in scoring_batches([len(row) for row in rows], SCORING_TOKENS[device.type]):
-        batch = padding([{name: column[index] for name, column in columns.items()} for index in indices])
-        output = model(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
-        values = output.float().cpu().numpy()
-        if result is None:
-            result = np.empty((len(rows), values.shape[1]), dtype=np.float32)
-        result[indices] = values
-    model.train(was_training)
-    return result if result is not None else np.empty((0, 0), dtype=np.float32)

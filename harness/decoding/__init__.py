@@ -1,0 +1,1 @@
+"""How text and its likelihood come out of a model that writes."""

@@ -1,0 +1,159 @@
+"""A decoder that goes on with text (Radford et al. 2019): with a prompt it answers, without one it models the text.
+
+Trained, a prompt is followed by its answer, of which alone the loss is taken. Not trained on a task but shown examples,
+it ranks the words for the classes by their likelihood after the prompt, as lm-evaluation-harness does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+from harness.heads import prompting
+from harness.heads.base import Head, Predictions, Reader
+from harness.training.batching import IGNORED, Encoded
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from harness.data.frame import Split
+
+Report = Callable[[float], None]
+
+
+class CausalLM(Head):
+    name = "causal-lm"
+    auto_class = "AutoModelForCausalLM"
+
+    def encode(self, reader: Reader, split: Split) -> Encoded:
+        if reader.family.target is None:
+            return _whole_texts(reader, split)
+        endings = [_ids(reader, prompting.DELIMITER + answer) for answer in prompting.answers(reader, split)]
+        endings = [prompting.add_end(reader.tokenizer, ids[: reader.task.decoding.max_new_tokens]) for ids in endings]
+        budgets = [max(1, reader.max_length - len(ids)) for ids in endings]
+        texts, truncated = prompting.fitting_prompts(reader, split, budgets)
+        rows, labels = [], []
+        for text, ending in zip(texts, endings, strict=True):
+            prompt = _ids(reader, text)
+            rows.append(prompt + ending)
+            labels.append([IGNORED] * len(prompt) + ending)
+        return _encoded(rows, labels, truncated)
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        """Of the tokens that are answered, each predicted from all before it; the vocabulary is scored there alone."""
+        labels = batch.pop("labels")[:, 1:]
+        return summed_loss(model, batch, labels, shifted=True)
+
+    def targets(self, encoded: Encoded) -> float:
+        rows = encoded.columns["labels"]
+        return max(1.0, sum(sum(label != IGNORED for label in row[1:]) for row in rows) / len(rows))
+
+    def predict(
+        self, model: PreTrainedModel, reader: Reader, split: Split, report: Report = lambda share: None
+    ) -> Predictions:
+        kind = reader.family.predictions
+        if kind == "likelihoods":
+            return _likelihoods(model, reader, split, report)
+        if kind == "labels":
+            return _ranked(model, reader, split, report)
+        if kind == "values":
+            raise HarnessError(f"task {reader.task.name}: a causal LM has no way to a number without training a head")
+        return _written(model, reader, split, report)
+
+
+def summed_loss(model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool) -> torch.Tensor:
+    """Cross-entropy summed over the labels that are not ignored.
+
+    The output layer sees their positions only: before it, a hook takes these out of the hidden states (b, t, width),
+    the last of which predicts nothing where labels are `shifted`.
+    """
+    from torch.nn.functional import cross_entropy
+
+    wanted = labels != IGNORED
+
+    def select(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        hidden = inputs[0][:, :-1] if shifted else inputs[0]
+        return (hidden[wanted], *inputs[1:])
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
+    try:
+        scores = model(**batch, use_cache=False).logits
+    finally:
+        hook.remove()
+    return cross_entropy(scores.float(), labels[wanted], reduction="sum")
+
+
+def _ids(reader: Reader, text: str) -> list[int]:
+    return list(reader.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def _encoded(rows: list[list[int]], labels: list[list[int]], truncated: int) -> Encoded:
+    columns = {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], "labels": labels}
+    return Encoded(columns, [len(row) for row in rows], truncated)
+
+
+def _start(reader: Reader) -> int:
+    """What stands before a text: the token that begins one, else the one that ends one."""
+    tokenizer = reader.tokenizer
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    assert isinstance(start, int)
+    return start
+
+
+def _whole_texts(reader: Reader, split: Split) -> Encoded:
+    """Texts from the start token to the end token, cut into rows of at most `max_length` tokens."""
+    rows = []
+    for text in split.fields["text"]:
+        ids = prompting.add_end(reader.tokenizer, [_start(reader), *_ids(reader, text)])
+        rows += [ids[place : place + reader.max_length] for place in range(0, len(ids), reader.max_length)]
+    rows = [row for row in rows if len(row) > 1]
+    return _encoded(rows, [list(row) for row in rows], 0)
+
+
+def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    from harness.decoding.likelihood import of_texts
+
+    texts = [_ids(reader, text) for text in split.fields["text"]]
+    values = of_texts(model, texts, _start(reader), reader.max_length, report)
+    return Predictions(values, {"tokens": [len(text) for text in texts]}, {"window": reader.max_length})
+
+
+def _ranked(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    """The class whose word is likeliest after the prompt; the log-likelihoods (n, labels) are the logits."""
+    from harness.decoding.likelihood import of_continuations
+
+    words = [prompting.DELIMITER + word for word in prompting.verbalizers(reader)]
+    room = max(len(_ids(reader, word)) for word in words)
+    texts = prompting.with_shots(reader, prompting.prompts(reader, split))
+    prompts, continuations, cut = [], [], 0
+    for text in texts:
+        prompt = _ids(reader, text)
+        choices = [_ids(reader, text + word)[len(prompt) :] for word in words]
+        keep = reader.max_length - room
+        cut += len(prompt) > keep
+        prompts.append(prompt[-keep:])
+        continuations.append(choices)
+    pad = reader.tokenizer.pad_token_id
+    scores = of_continuations(model, prompts, continuations, pad if isinstance(pad, int) else 0, report)
+    settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}
+    return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
+
+
+def _written(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    from harness.decoding.generate import generate
+
+    decoding = reader.task.decoding
+    room = max(1, reader.max_length - decoding.max_new_tokens)
+    if reader.family.target is None:
+        beginnings = prompting.beginnings(reader, split)[0]
+        prompts, cut = [[_start(reader), *_ids(reader, text)][:room] for text in beginnings], 0
+    else:
+        texts, cut = prompting.fitting_prompts(reader, split, room)
+        prompts = [_ids(reader, text) for text in prompting.with_shots(reader, texts)]
+    written = generate(model, reader.tokenizer, prompts, decoding, reader.seed, report)
+    return prompting.in_words(reader, written, cut)
+
+
+HEAD = CausalLM()
