@@ -18,7 +18,7 @@ _NO_TITLES = ("man", "woman", "boy", "girl", "child", "person")
 def references(meaning: Meaning, subject: str = "agent") -> tuple[str, ...]:
     """The plain sentence and, where there is one, another that says the same.
 
-    The other has another verb, else the time in front, else the short negation, else the bare present.
+    The other has another verb, else the time in front, else the short negation or 在 for 正在.
     """
     if isinstance(meaning, State):
         return (predication(meaning) + "。",)
@@ -29,7 +29,7 @@ def references(meaning: Meaning, subject: str = "agent") -> tuple[str, ...]:
     elif meaning.time:
         other = f"{TIMES[meaning.time]}，{clause(meaning._replace(time=''), verbs[0], timed=True)}"
     else:
-        other = plain.replace("没有", "没").replace("正在", "在" if not meaning.place else "")
+        other = plain.replace("没有", "没").replace("正在", "在")
     return tuple(f"{said}。" for said in dict.fromkeys((plain, other)))
 
 
@@ -56,7 +56,7 @@ def attribute(quality: str, kind: str, noun: str) -> str:
     """The quality before a noun, with 的 where it cannot stand alone or would repeat how the noun begins."""
     if not quality:
         return ""
-    word = quality_of(quality, kind)
+    word = quality_of(quality, kind).partition("/")[0]
     bare = word.strip("+=")
     return bare if word.endswith("+") and not noun.startswith(bare) else bare + "的"
 
@@ -92,7 +92,7 @@ def _aspect(event: Event, verb: Verb, timed: bool) -> tuple[str, str]:
 
 def predication(state: State) -> str:
     """A degree with 很 or 不, or membership with 是 or 不是: `那匹马不是白色的`."""
-    word = quality_of(state.quality, state.thing.kind)
+    word = quality_of(state.quality, state.thing.kind).rpartition("/")[2]
     bare = word.strip("+=")
     if word.startswith("="):
         said = ("不是" if state.negated else "是") + bare + "的"

@@ -195,7 +195,7 @@ QUALITIES: dict[str, str] = {
     "tall": "高大",
     "short": "矮小",
     "old": "老+",
-    "old person": "年老",
+    "old person": "年老/老",
     "young": "年幼",
     "young person": "年轻",
     "young plant": "幼嫩",
@@ -211,11 +211,11 @@ QUALITIES: dict[str, str] = {
     "foolish": "愚蠢",
     "kind": "善良",
     "cruel": "残忍",
-    "polite": "礼貌",
+    "polite": "有礼貌/礼貌",
     "rude": "粗鲁",
     "calm": "冷静",
     "nervous": "紧张",
-    "famous": "出名",
+    "famous": "著名/出名",
     "unknown": "=无名",
     "lazy": "懒惰",
     "diligent": "勤奋",
@@ -246,12 +246,15 @@ QUALITIES: dict[str, str] = {
     "black": "=黑色",
     "brown": "=棕色",
 }
-"""With `+` it joins a noun without 的; with `=` it is no matter of degree: 是红色的, not 很红色."""
+"""With `+` it joins a noun without 的; with `=` it is no matter of degree: 是红色的, not 很红色. Before `/` the word that
+stands with a noun, behind it the one that is said of a subject. A key of two words is for that kind."""
+
+_SPECIAL = [tuple(key.split()) for key in QUALITIES if " " in key]
 
 
 def quality_of(quality: str, kind: str) -> str:
-    special = [key for key in QUALITIES if key.startswith(quality + " ") and is_a(kind, key.removeprefix(quality + " "))]
-    return QUALITIES[special[0] if special else quality]
+    special = next((key for key in _SPECIAL if key[0] == quality and is_a(kind, key[1])), (quality,))
+    return QUALITIES[" ".join(special)]
 
 
 PLACES: dict[str, str] = {

@@ -208,6 +208,7 @@ ADJECTIVES: dict[str, Adjective] = {
         "lazy": "paresseux/paresseuse",
         "diligent": "appliqué",
         "big": "<grand",
+        "big food": "<gros/grosse",
         "small": "<petit",
         "tame": "apprivoisé",
         "wild": "sauvage",
@@ -236,13 +237,16 @@ ADJECTIVES: dict[str, Adjective] = {
         "brown": "brun",
     }.items()
 }
-"""Masculine/feminine/before a vowel; those with `<` stand before the noun."""
+"""Masculine/feminine/before a vowel; those with `<` stand before the noun. A key of two words is for that kind."""
 
 INVARIABLE = frozenset(("bon marché",))
 
+_SPECIAL = [tuple(key.split()) for key in ADJECTIVES if " " in key]
+
 
 def adjective_of(quality: str, kind: str) -> Adjective:
-    return ADJECTIVES["new proposal" if quality == "new" and is_a(kind, "proposal") else quality]
+    special = next((key for key in _SPECIAL if key[0] == quality and is_a(kind, key[1])), (quality,))
+    return ADJECTIVES[" ".join(special)]
 
 
 PLACES: dict[str, str] = {

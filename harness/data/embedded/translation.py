@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from harness.data.embedded import chinese, french
 from harness.data.embedded.concepts import OPPOSITE_QUALITY, is_a, qualities_of
-from harness.data.embedded.english import clause, plan, predication, text
+from harness.data.embedded.english import Plan, clause, plan, predication, text
+from harness.data.embedded.english_words import noun_words, plural
 from harness.data.embedded.invent import Scope, combination, event, held_out, wider_kind
 from harness.data.embedded.meaning import PARTICIPANTS, Event, Meaning, State, Thing
 from harness.data.embedded.rng import Rng
@@ -21,6 +22,7 @@ SIZES = {"train": 4000, "dev": 400, "test": 400}
 
 AWAY_SHARE = 0.25
 STATE_SHARE = 0.12
+PLAIN_SHARE = 0.4
 
 TENSES = ("past", "past", "past", "present", "future")
 _KNOWN_MANY = ("two", "three", "four", "five", "six", "some")
@@ -64,40 +66,60 @@ def happening(rng: Rng, scope: Scope) -> Event:
 
 
 def condition(rng: Rng, scope: Scope) -> State | None:
-    """That somebody or something was of some quality."""
+    """That somebody or something was of some quality; None where the drawn one has no quality of the scope."""
     happened = event(rng, scope._replace(held_out=None), quality=0.0)
-    things = [thing for thing in (happened.agent, happened.patient) if thing is not None]
-    thing = rng.choice(things)
-    if is_a(thing.kind, "proposal"):
+    thing = rng.choice([thing for thing in (happened.agent, happened.patient) if thing is not None])
+    options = [
+        quality
+        for quality in qualities_of(thing.kind)
+        if quality in OPPOSITE_QUALITY and held_out(thing.key, quality) == scope.held_out
+    ]
+    if not options or is_a(thing.kind, "proposal"):
         return None
-    thing = thing._replace(definite=True)
     if not thing.name and rng.chance(0.25):
         thing = _many(rng, thing, definite=True)
-    quality = rng.choice([quality for quality in qualities_of(thing.kind) if quality in OPPOSITE_QUALITY])
-    return State(thing, quality, rng.chance(0.3))
+    return State(thing._replace(definite=True), rng.choice(options), rng.chance(0.3))
+
+
+def _things(meaning: Meaning) -> list[Thing]:
+    things = (meaning.thing,) if isinstance(meaning, State) else (meaning.agent, meaning.patient, meaning.partner)
+    return [thing for thing in things if thing is not None]
 
 
 def combinations(meaning: Meaning) -> tuple[tuple[str, str], ...]:
     """Who does what, and what is how."""
     if isinstance(meaning, State):
         return ((meaning.thing.key, meaning.quality),)
-    things = [thing for thing in (meaning.agent, meaning.patient, meaning.partner) if thing is not None]
-    return (combination(meaning), *((thing.key, thing.quality) for thing in things if thing.quality))
+    return (combination(meaning), *((thing.key, thing.quality) for thing in _things(meaning) if thing.quality))
+
+
+def counts_alike(thing: Thing) -> bool:
+    """Whether English does not tell one from many, as in `the salmon`."""
+    noun = noun_words(thing.kind)[0]
+    return thing.definite and thing.number == "some" and plural(noun) == noun
+
+
+def reads_in_two_tenses(happened: Event, said: Plan) -> bool:
+    """Whether English does not tell past from present, as in `the boys read`."""
+    if said.passive or happened.negated or happened.tense == "future":
+        return False
+    subject: Thing = getattr(happened, said.verb.subject)
+    return subject.plural and said.verb.base == said.verb.past
 
 
 def _row(translate: Translate, rng: Rng, scope: Scope) -> Row | None:
     wide = scope._replace(away=rng.chance(AWAY_SHARE))
     meaning = condition(rng, wide) if rng.chance(STATE_SHARE) else happening(rng, wide)
-    if meaning is None or any(held_out(*pair) for pair in combinations(meaning)) != bool(scope.held_out):
+    if meaning is None or any(counts_alike(thing) for thing in _things(meaning)):
         return None
     if isinstance(meaning, State):
-        source = text(predication(rng, meaning, rng.chance(0.5)))
-        targets = translate(meaning, "agent", False)
-    else:
-        said = plan(rng, meaning, 0.4)
-        source = text(clause(rng, meaning, said))
-        targets = translate(meaning, said.verb.subject, said.passive)
-    return Row((source, *targets), "", combinations(meaning))
+        source = text(predication(rng, meaning, rng.chance(PLAIN_SHARE)))
+        return Row((source, *translate(meaning, "agent", False)), "", combinations(meaning))
+    said = plan(rng, meaning, PLAIN_SHARE)
+    if reads_in_two_tenses(meaning, said):
+        return None
+    source = text(clause(rng, meaning, said))
+    return Row((source, *translate(meaning, said.verb.subject, said.passive)), "", combinations(meaning))
 
 
 def shape(translate: Translate) -> Shape:
