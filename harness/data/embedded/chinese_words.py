@@ -233,7 +233,7 @@ QUALITIES: dict[str, str] = {
     "sour": "酸",
     "cheap": "便宜",
     "expensive": "昂贵",
-    "beautiful": "美丽",
+    "beautiful": "漂亮",
     "ugly": "丑陋",
     "new": "=新",
     "worn": "破旧",
@@ -246,8 +246,8 @@ QUALITIES: dict[str, str] = {
     "black": "=黑色",
     "brown": "=棕色",
 }
-"""With `+` it joins a noun without 的; with `=` it is no matter of degree: 是红色的, not 很红色. Before `/` the word that
-stands with a noun, behind it the one that is said of a subject. A key of two words is for that kind."""
+"""With `+` it joins a noun without 的; with `=` it is no matter of degree: 是红色的, not 很红色. Before `/` the word
+that stands with a noun, behind it the one that is said of a subject. A key of two words is for that kind."""
 
 _SPECIAL = [tuple(key.split()) for key in QUALITIES if " " in key]
 
