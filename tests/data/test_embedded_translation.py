@@ -34,10 +34,11 @@ from harness.data.embedded.concepts import (
     WOMEN,
     qualities_of,
 )
+from harness.data.embedded.english import Plan
 from harness.data.embedded.invent import held_out
 from harness.data.embedded.meaning import COUNTS, Event, State, Thing
 from harness.data.embedded.rows import HELD_OUT_SHARE, draw
-from harness.data.embedded.translation import SIZES, TRANSLATIONS
+from harness.data.embedded.translation import SIZES, TRANSLATIONS, combinations, counts_alike, reads_in_two_tenses
 
 FINGERPRINTS = {
     "translation-fr": "846aa76252585e9b",
@@ -430,6 +431,29 @@ def test_a_source_has_one_translation(shape: str) -> None:
     for source, references in rows(shape):
         plain[source].add(references[0])
     assert [source for source, found in plain.items() if len(found) > 1] == []
+
+
+def test_english_that_does_not_tell_one_from_many_is_recognized() -> None:
+    assert counts_alike(many("salmon"))
+    assert not counts_alike(many("salmon", "two"))
+    assert not counts_alike(many("salmon", definite=False))
+    assert not counts_alike(many("dog"))
+
+
+def test_english_that_does_not_tell_past_from_present_is_recognized() -> None:
+    read, write = english_words.VERBS_OF["read"][0], english_words.VERBS_OF["write"][0]
+    boys_read = Event("read", many("boy"), one("map"))
+    assert reads_in_two_tenses(boys_read, Plan(read))
+    assert not reads_in_two_tenses(boys_read._replace(agent=one("boy")), Plan(read))
+    assert not reads_in_two_tenses(boys_read._replace(negated=True), Plan(read))
+    assert not reads_in_two_tenses(boys_read._replace(tense="future"), Plan(read))
+    assert not reads_in_two_tenses(boys_read, Plan(read, passive=True))
+    assert not reads_in_two_tenses(boys_read._replace(action="write"), Plan(write))
+
+
+def test_both_deeds_and_qualities_are_combinations() -> None:
+    assert combinations(SALE) == (("Anna", "sell"), ("mare", "old"))
+    assert combinations(State(ANNA, "happy", negated=True)) == (("Anna", "happy"),)
 
 
 @pytest.mark.parametrize("shape", TRANSLATIONS)
