@@ -4,10 +4,13 @@ The world (`concepts`) has kinds in a hierarchy, people, qualities with opposite
 with roles, wider actions and opposites, all as keys without a language. `meaning` and `logic` say what follows from
 what; `invent` and `changes` draw events and alter them; `english` with `english_words` puts them into words in several
 ways (synonyms, converse verbs, passive, fronting, relative clauses, pronouns). Labels come from meanings, texts from
-the grammar. Another language is another grammar and table of words for the same keys.
+the grammar. Another language is another grammar and table of words for the same keys: there are `french` and `chinese`.
 
 There is a task of each shape in GLUE (`SHAPES`) and an unlabelled `corpus`. Each task has the columns `id`, its text
 fields, `label`, and `oracle`, the truth before noise.
+
+Shapes that end in a text (`text_shapes`) have no noise and no `oracle`. `translation-fr` and `translation-zh` have the
+columns `id`, `source`, and `target`, a list of one or two references.
 
 Noise: in every split a label is replaced by another class at the rate `NOISE` of its shape, and a similarity gets
 normal noise of that standard deviation, clipped to 0..5. Scoring `oracle` against `label` gives the ceiling.
@@ -32,6 +35,7 @@ from harness.data.embedded import (
 )
 from harness.data.embedded.documents import documents
 from harness.data.embedded.rows import HELD_OUT_SHARE, WORLD_VERSION, Shape, tabulate
+from harness.data.embedded.text_shapes import TEXT_SHAPES
 from harness.errors import unknown
 
 __all__ = ["HELD_OUT_SHARE", "NOISE", "SHAPES", "WORLD_VERSION", "build", "corpus"]
@@ -113,7 +117,7 @@ _SHAPES = {
     "diagnostic": Shape(_NLI, _NLI_LABELS, {"test": 900}, phenomena.make, NOISE["diagnostic"]),
 }
 
-SHAPES: tuple[str, ...] = tuple(_SHAPES)
+SHAPES: tuple[str, ...] = (*_SHAPES, *TEXT_SHAPES)
 
 
 def build(shape: str) -> dict[str, dict[str, list]]:
@@ -122,6 +126,8 @@ def build(shape: str) -> dict[str, dict[str, list]]:
     Raises:
         HarnessError: there is no such shape.
     """
+    if shape in TEXT_SHAPES:
+        return TEXT_SHAPES[shape]()
     if shape not in _SHAPES:
         raise unknown("embedded shape", shape, SHAPES)
     return tabulate(shape, _SHAPES[shape])
