@@ -181,6 +181,8 @@ def run(
     if not quiet:
         for name, reason in prepared.plan.absent.items():
             _say(f"absent: {name}: {reason}")
+        for (task, model), reason in prepared.plan.not_applicable.items():
+            _say(f"not applicable: {model} on {task}: {reason}")
     if dry_run:
         print(plans.plan_json(prepared) if as_json else plans.plan_text(prepared))
         return

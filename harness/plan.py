@@ -55,7 +55,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         recipes = with_twins(recipes)
     weights = {name: find(recipe, store) for name, recipe in recipes.items()}
     corpora = {name: corpus_facts(recipe, store) for name, recipe in recipes.items() if recipe.pretraining}
-    architectures = {name: _architecture(recipe, weights[name], store) for name, recipe in recipes.items()}
+    architectures: dict[str, str | None] = {}
     absent: dict[str, str] = {}
     not_applicable: dict[tuple[str, str], str] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -70,6 +70,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             absent[task.name] = str(error)
             continue
         for name, recipe in recipes.items():
+            if name not in architectures:
+                architectures[name] = _architecture(recipe, weights[name], store)
             reason = LEARNERS.get(recipe.learner).not_applicable(task, recipe, architectures[name])
             if reason is not None:
                 not_applicable[task.name, name] = reason

@@ -174,6 +174,10 @@ def _write_manifest(
             ],
             "models": list(plan.models),
             "absent": dict(plan.absent),
+            "not_applicable": [
+                {"task": task, "model": model, "reason": reason}
+                for (task, model), reason in plan.not_applicable.items()
+            ],
             "cells": cells,
             "environment": describe(threads),
             "timings": {"seconds": round(time.time() - started, 3)},

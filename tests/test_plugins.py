@@ -34,12 +34,13 @@ class LastWord(Learner):
         (request.directory / "words.json").write_text(json.dumps(known))
         return {"parameters": len(known)}
 
-    def predict(self, directory, family, labels, split):
+    def predict(self, request):
         import json
         import numpy as np
-        known = json.loads((directory / "words.json").read_text())
-        first, _ = family.texts(split)
-        return np.eye(len(labels), dtype=np.float32)[[known.get(text.split()[1], 0) for text in first]]
+        known = json.loads((request.directory / "words.json").read_text())
+        first, _ = request.family.texts(request.split)
+        classes = [known.get(text.split()[1], 0) for text in first]
+        return self.of_logits(request.family, np.eye(len(request.labels), dtype=np.float32)[classes])
 
 
 LEARNERS.register("second-word", LastWord())

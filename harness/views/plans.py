@@ -54,7 +54,16 @@ def plan_json(prepared: Prepared) -> str:
         for cell in prepared.plan.cells
     ]  # fmt: skip
     return json.dumps(
-        {"cells": cells, "absent": dict(prepared.plan.absent), "data": dict(prepared.plan.data), "workers": workers},
+        {
+            "cells": cells,
+            "absent": dict(prepared.plan.absent),
+            "not_applicable": [
+                {"task": task, "model": model, "reason": reason}
+                for (task, model), reason in prepared.plan.not_applicable.items()
+            ],
+            "data": dict(prepared.plan.data),
+            "workers": workers,
+        },
         indent=1,
         ensure_ascii=False,
     )

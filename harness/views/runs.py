@@ -160,6 +160,9 @@ def run_text(store: Store, name: str) -> str:
     parts = ["\n".join(head), table]
     if manifest["absent"]:
         parts.append("absent\n" + "\n".join(f"  {task}: {reason}" for task, reason in manifest["absent"].items()))
+    if manifest.get("not_applicable"):
+        lines = [f"  {one['model']} on {one['task']}: {one['reason']}" for one in manifest["not_applicable"]]
+        parts.append("\n".join(["not applicable", *lines]))
     if notes:
         parts.append("notes\n" + "\n".join(f"  {note}" for note in notes))
     failed = [cell for cell in manifest["cells"] if cell["status"] in ("failed", "skipped")]
