@@ -9,6 +9,12 @@ the grammar. Another language is another grammar and table of words for the same
 There is a task of each shape in GLUE (`SHAPES`) and an unlabelled `corpus`. Each task has the columns `id`, its text
 fields, `label`, and `oracle`, the truth before noise.
 
+Besides there are shapes whose answers are texts, without noise: `question-answering` (as in SQuAD 1.1) and
+`question-answering-null` (2.0, a third of its questions without an answer) with the columns `id`, `title`, `context`,
+`question`, `answers` and `starts`; `summarization` with `id`, `text` and `summary`; `generation` with `id` and `text`.
+`answers` lists the pieces of the context that answer, the best first, and `starts` where in it each begins, both empty
+where nothing does; `title` names the passage, which several questions share; `summary` lists references.
+
 Noise: in every split a label is replaced by another class at the rate `NOISE` of its shape, and a similarity gets
 normal noise of that standard deviation, clipped to 0..5. Scoring `oracle` against `label` gives the ceiling.
 
@@ -25,13 +31,18 @@ from collections.abc import Iterator
 from harness.data.embedded import (
     acceptability,
     coreference,
+    generation,
     inference,
     pairs,
     phenomena,
+    question_answering,
     sentiment,
+    summarization,
+    texts,
 )
 from harness.data.embedded.documents import documents
 from harness.data.embedded.rows import HELD_OUT_SHARE, WORLD_VERSION, Shape, tabulate
+from harness.data.embedded.texts import TextShape
 from harness.errors import unknown
 
 __all__ = ["HELD_OUT_SHARE", "NOISE", "SHAPES", "WORLD_VERSION", "build", "corpus"]
@@ -113,7 +124,17 @@ _SHAPES = {
     "diagnostic": Shape(_NLI, _NLI_LABELS, {"test": 900}, phenomena.make, NOISE["diagnostic"]),
 }
 
-SHAPES: tuple[str, ...] = tuple(_SHAPES)
+_QUESTION_COLUMNS = ("title", "context", "question", "answers", "starts")
+_QUESTION_SIZES = {"train": 2400, "dev": 500, "test": 500}
+
+_TEXT_SHAPES = {
+    "question-answering": TextShape(_QUESTION_COLUMNS, _QUESTION_SIZES, question_answering.answerable),
+    "question-answering-null": TextShape(_QUESTION_COLUMNS, _QUESTION_SIZES, question_answering.with_unanswerable),
+    "summarization": TextShape(("text", "summary"), {"train": 2000, "dev": 300, "test": 300}, summarization.make),
+    "generation": TextShape(("text",), {"train": 3000, "dev": 300, "test": 300}, generation.make),
+}
+
+SHAPES: tuple[str, ...] = (*_SHAPES, *_TEXT_SHAPES)
 
 
 def build(shape: str) -> dict[str, dict[str, list]]:
@@ -122,8 +143,10 @@ def build(shape: str) -> dict[str, dict[str, list]]:
     Raises:
         HarnessError: there is no such shape.
     """
-    if shape not in _SHAPES:
+    if shape not in SHAPES:
         raise unknown("embedded shape", shape, SHAPES)
+    if shape in _TEXT_SHAPES:
+        return texts.tabulate(shape, _TEXT_SHAPES[shape])
     return tabulate(shape, _SHAPES[shape])
 
 
