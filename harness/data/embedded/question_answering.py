@@ -219,7 +219,7 @@ def _untold(rng: Rng, events: tuple[Event, ...], kind: str) -> tuple[Event, str]
     if happened.negated and rng.chance(0.5):
         return happened, role
     changed = _changed(rng, events, happened, role)
-    return (changed, role) if changed is not None else None
+    return (changed, role) if changed is not None and role in _roles_of(changed, kind) else None
 
 
 def _answerable(rng: Rng, events: tuple[Event, ...], kind: str) -> tuple[Event, str] | None:
@@ -227,18 +227,26 @@ def _answerable(rng: Rng, events: tuple[Event, ...], kind: str) -> tuple[Event, 
     return rng.choice(able) if able else None
 
 
-def _row(rng: Rng, passage: Passage, scope: Scope, kind: str, answerable: bool) -> Values | None:
+def question_about(
+    rng: Rng, passage: Passage, scope: Scope, kind: str, answerable: bool
+) -> tuple[Question, list[tuple[int, str]]] | None:
+    """A question and the event and role that answer it, if any are to; None where the draw came to nothing."""
     drawn = (_answerable if answerable else _untold)(rng, passage.events, kind)
     if drawn is None:
         return None
-    happened, role = drawn
-    question = pose(rng, happened, role, kind)
+    question = pose(rng, *drawn, kind)
     agent = question.taken.agent
     if agent is not None and scope.held_out is False and held_out(agent.key, question.taken.action):
         return None
     found = answers(passage.events, question)
-    if found is None or len(found) != (1 if answerable else 0):
+    return (question, found) if found is not None and len(found) == (1 if answerable else 0) else None
+
+
+def _row(rng: Rng, passage: Passage, scope: Scope, kind: str, answerable: bool) -> Values | None:
+    drawn = question_about(rng, passage, scope, kind, answerable)
+    if drawn is None:
         return None
+    question, found = drawn
     spans = list(_distinct(passage, *found[0], kind)) if found else []
     return {
         "context": passage.text,

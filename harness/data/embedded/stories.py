@@ -29,7 +29,7 @@ Cast = dict[str, Thing]
 ONCE_IN_A_LIFE = listed("marry employ")
 GROUPS = ("two", "three", "four", "five", "six")
 GROUP_SHARE = 0.35
-CIRCUMSTANCE_SHARE = 0.5
+CIRCUMSTANCE_SHARE = 0.6
 QUALITY_SHARE = 0.3
 
 

@@ -50,6 +50,10 @@ class Block(NamedTuple):
     described: str = ""
     """The role of what is described."""
 
+    @property
+    def sentences(self) -> int:
+        return sum(map(bool, self))
+
 
 def _main_event(rng: Rng, scope: Scope, cast: Cast) -> Event | None:
     """Something done to somebody or something, at a time or place that is known."""
@@ -190,8 +194,11 @@ def make(rng: Rng, scope: Scope) -> Piece | None:
     sides = [_first_telling(rng, side, UNNOTED) for side in events[len(mains) :]]
     if rng.chance(REVIEW_SHARE):
         sides.insert(rng.index(len(sides)), _review(rng))
+    room = MOST_SENTENCES - sum(block.sentences for told in tellings for block in told)
+    while sum(block.sentences for block in sides) > room:
+        sides.pop()
     sentences = _write(rng, _in_order(rng, tellings, sides))
-    if sentences is None or not FEWEST_SENTENCES <= len(sentences) <= MOST_SENTENCES:
+    if sentences is None or len(sentences) < FEWEST_SENTENCES:
         return None
     report = " ".join(sentences)
     if not FEWEST_WORDS <= len(report.split()) <= MOST_WORDS:
@@ -202,7 +209,9 @@ def make(rng: Rng, scope: Scope) -> Piece | None:
 def _also_true_of_another(block: Block, main: Event, events: list[Event]) -> bool:
     """What is told of the main event could have been said of another."""
     told = block.event
-    return told is not None and any(verdict(other, told) == ENTAILMENT for other in events if other != main)
+    assert told is not None
+    near = [other for other in events if other != main and told.action in (other.action, *actions_above(other.action))]
+    return any(verdict(other, told) == ENTAILMENT for other in near)
 
 
 def _review(rng: Rng) -> Block:
