@@ -50,7 +50,7 @@ FINGERPRINTS: dict[str, str] = {
     "diagnostic": "8cefe0a1270759ac",
     "question-answering": "27e7be58b17eeffa",
     "question-answering-null": "924de64daec2a44f",
-    "summarization": "451d2d73bf0a926c",
+    "summarization": "4964f1e40d0aa4c8",
     "generation": "b03e2846095122ae",
 }
 LABELLED = tuple(_SHAPES)

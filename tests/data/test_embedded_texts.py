@@ -13,7 +13,7 @@ import pytest
 
 from harness.data import embedded
 from harness.data.embedded import _TEXT_SHAPES, question_answering
-from harness.data.embedded.concepts import is_a
+from harness.data.embedded.concepts import MEN, WOMEN, is_a
 from harness.data.embedded.invent import held_out
 from harness.data.embedded.meaning import ENTAILMENT, PARTICIPANTS, Event, Thing, verdict
 from harness.data.embedded.passages import Passage
@@ -25,7 +25,6 @@ Columns = dict[str, list]
 
 QUESTIONS = ("question-answering", "question-answering-null")
 TEXT_OF = {"summarization": "text", "generation": "text"} | dict.fromkeys(QUESTIONS, "context")
-MEANT = ("passage", "question", "found")
 
 
 @cache
@@ -210,6 +209,15 @@ def overlap(one: str, other: str) -> float:
 
 def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.?]) ", text)
+
+
+@pytest.mark.parametrize("shape", [*QUESTIONS, "summarization"])
+def test_he_and_she_are_in_the_sentence_before(shape: str) -> None:
+    known = {"he": {*MEN, "boy", "he", "He"}, "she": {*WOMEN, "girl", "she", "She"}}
+    for told in {row[TEXT_OF[shape]] for row in all_rows(shape)}:
+        for before, sentence in itertools.pairwise(sentences(told)):
+            for pronoun in {"he", "she"} & set(sentence.lower().split()):
+                assert len(known[pronoun] & set(re.findall(r"\w+", before))) == 1
 
 
 def test_reports_and_summaries_have_the_lengths_of_the_task() -> None:

@@ -63,10 +63,10 @@ def _main_event(rng: Rng, scope: Scope, cast: Cast) -> Event | None:
     return drawn._replace(manner="")
 
 
-def _apart(rng: Rng, happened: Event, share: float) -> tuple[Event, str]:
+def _apart(rng: Rng, happened: Event) -> tuple[Event, str]:
     """The event without its time or place, and a sentence that tells it; or as it was."""
     told = [role for role in ("place", "time") if getattr(happened, role)]
-    if not told or happened.negated or not rng.chance(share):
+    if not told or happened.negated or not rng.chance(DETAIL_SHARE):
         return happened, ""
     role = rng.choice(told)
     words = place_words(happened.place) if role == "place" else time_words(happened.time)
@@ -80,7 +80,7 @@ def _described(rng: Rng, happened: Event) -> str:
 
 
 def _first_telling(rng: Rng, happened: Event, notes: tuple[str, ...]) -> Block:
-    told, detail = _apart(rng, happened, DETAIL_SHARE)
+    told, detail = _apart(rng, happened)
     note = rng.choice(notes) if not happened.negated and rng.chance(NOTE_SHARE) else ""
     return Block(told, detail, note, _described(rng, happened))
 
@@ -120,9 +120,8 @@ def _write(rng: Rng, blocks: list[Block]) -> list[str] | None:
     for block in blocks:
         after = [sentence for sentence in (block.detail, block.note) if sentence]
         if block.event is not None:
-            told = (text(teller.sentence(block.event, plain=0.3)) for _ in range(TRIES))
-            sentence = next((sentence for sentence in told if sentence not in sentences), None)
-            if sentence is None:
+            sentence = text(teller.sentence(block.event, plain=0.3))
+            if sentence in sentences:
                 return None
             sentences.append(sentence)
             if block.described:

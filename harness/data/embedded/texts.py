@@ -1,6 +1,7 @@
 """From a way to make one text, with the rows about it, to the splits of a task whose answers are texts.
 
-No text is in two splits or twice in one, and nothing is noisy: a wrong answer would not be one that people give.
+No text is in two splits or twice in one. There is no noise: an answer drawn at random is not the sort of mistake that
+people make when they write answers.
 """
 
 from __future__ import annotations
