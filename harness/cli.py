@@ -179,8 +179,8 @@ def run(
     for file in prepared.damaged:
         _say(f"damaged: {file}; {'would be' if dry_run else 'it is'} computed again")
     if not quiet:
-        for name, reason in prepared.plan.absent.items():
-            _say(f"absent: {name}: {reason}")
+        for absent, reason in prepared.plan.absent.items():
+            _say(f"absent: {absent}: {reason}")
         for (task, model), reason in prepared.plan.not_applicable.items():
             _say(f"not applicable: {model} on {task}: {reason}")
     if dry_run:

@@ -48,6 +48,10 @@ FINGERPRINTS: dict[str, str] = {
     "entailment": "9cee0652d2e2fc44",
     "coreference": "1ba0928b24d88908",
     "diagnostic": "8cefe0a1270759ac",
+    "question-answering": "27e7be58b17eeffa",
+    "question-answering-null": "924de64daec2a44f",
+    "summarization": "4964f1e40d0aa4c8",
+    "generation": "b03e2846095122ae",
 }
 LABELLED = tuple(_SHAPES)
 CLASSES = [shape for shape in LABELLED if shape != "similarity"]

@@ -219,14 +219,18 @@ PATTERNS: tuple[Callable[[Rng], Document], ...] = (
 SHORTEST = 3
 
 
+def document(rng: Rng, pattern: Callable[[Rng], Document]) -> Document:
+    """Without a sentence twice in a row."""
+    return [sentence for sentence, _ in groupby(pattern(rng))]
+
+
 def documents(sentences: int, seed: str) -> Iterator[str]:
     """Documents until about so many sentences are out."""
     rng = Rng(seed)
     told = 0
     while told < sentences:
-        pattern = sizes if rng.chance(0.01) else rng.choice(PATTERNS)
-        document = [sentence for sentence, _ in groupby(pattern(rng))]
-        if len(document) < SHORTEST:
+        drawn = document(rng, sizes if rng.chance(0.01) else rng.choice(PATTERNS))
+        if len(drawn) < SHORTEST:
             continue
-        told += len(document)
-        yield " ".join(document)
+        told += len(drawn)
+        yield " ".join(drawn)
