@@ -10,7 +10,6 @@ from typing import Any
 
 from harness.hashing import canonical_json, hash_json
 
-
 Labels = tuple[int, ...] | tuple[float, ...] | tuple[tuple[str, ...], ...]
 
 
