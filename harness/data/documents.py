@@ -29,6 +29,8 @@ def documents_of_rows(table: Table, column: str) -> Table:
 
 
 def _table(where: str, lines: Sequence[str]) -> Table:
+    """Blank lines become empty ones, as the hub has them: a document is the same from either source."""
+    lines = [line if line.strip() else "" for line in lines]
     starts = _starts(lines)
     ends = [*starts[1:], len(lines)]
     texts = ["".join(line + "\n" for line in lines[start:end]) for start, end in zip(starts, ends, strict=True)]
@@ -41,7 +43,7 @@ def _table(where: str, lines: Sequence[str]) -> Table:
 def _starts(lines: Sequence[str]) -> list[int]:
     """Where documents start, by index: at titles where there are any, else after blank lines.
 
-    Articles keep their blank lines, so that together they are the file.
+    Articles keep their empty lines, so that together they are the file.
     """
     titles = [index for index in range(len(lines)) if _is_title(lines, index)]
     if not titles:

@@ -66,7 +66,7 @@ def with_parts(table: Table, parts: Mapping[str, Iterable[str]]) -> Table:
         if name not in where:
             return table.read_column(name)
         whole, part = where[name]
-        return [None if value is None else value.get(part) for value in table.read_column(whole)]
+        return [value.get(part) if isinstance(value, Mapping) else None for value in table.read_column(whole)]
 
     return replace(table, names=(*table.names, *where), read_column=read_column) if where else table
 
