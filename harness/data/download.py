@@ -18,12 +18,14 @@ DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 
 TAB_SEPARATED = (".tsv", ".txt")
 
+DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": ""}
+
 PAIR_IDS = ("#1 ID", "#2 ID")
 
 
 def file_names(source: FolderSource, split: str) -> list[str]:
     """The names a split's file may have, in the order they are tried; of parallel text, what precedes the language."""
-    return source.files.get(split, [split if source.format == "parallel" else f"{split}.tsv"])
+    return source.files.get(split, [split + DEFAULT_ENDINGS[source.format]])
 
 
 def split_files(source: FolderSource, folder: Path, splits: Sequence[str]) -> dict[str, Path]:

@@ -46,7 +46,8 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
     """Where `task` lies below `root`, found by names alone: no file is opened.
 
     Raises:
-        TaskAbsent: no folder is the task's and `root` itself holds no data file.
+        TaskAbsent: no folder is the task's and `root` itself holds no data file, or the folder may be that of several
+            tasks and lacks this one's files.
         HarnessError: the task's folder holds no file that could be a split, or two that could be the same.
     """
     if root.is_file():
@@ -64,19 +65,26 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
             f"{folders[0]}: no file there is a split of task '{task.name}'; one a split is expected, "
             "e.g. train.tsv and dev.tsv, or train and dev as csv, tsv, jsonl, json or parquet"
         )
-    # The names of a download's files tell whose they are, but those of GLUE's are the same for every task.
-    at_root = _layout(task, root, task.sources.folder, splits)
+    at_root = _download_at_root(task, root, splits) or _layout(task, root, None, splits)
     if at_root is None:
         looked = list(source.folder) if source else []
         looked += [task.name] if task.name.casefold() not in [name.casefold() for name in looked] else []
         reason = f"{root} has no folder {' or '.join(looked)} for task '{task.name}'"
-        raise TaskAbsent(f"{reason}, and {_lacks(task, task.sources.folder)}" if task.sources.folder else reason)
+        raise TaskAbsent(f"{reason} and {_lacks(task, task.sources.folder)}" if task.sources.folder else reason)
     return replace(at_root, is_root=True)
+
+
+def _download_at_root(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout | None:
+    """A download whose files tell by their names whose they are, which those of GLUE's do not, nor does a lone test."""
+    source = task.sources.folder
+    found = download_files(source, root, splits) if source is not None else {}
+    first = task.eval[0] if task.train_on else task.train
+    return Layout(root, found, source) if first in found else None
 
 
 def _lacks(task: TaskSpec, source: FolderSource) -> str:
     missing = [missing_files(source, split) for split in dict.fromkeys([task.train, *task.eval])]
-    return f"holds none of the files of task '{task.name}': {'; '.join(missing)}"
+    return f"lacks the files of task '{task.name}': {'; '.join(missing)}"
 
 
 def _task_folders(task: TaskSpec, root: Path) -> Iterator[Path]:

@@ -62,7 +62,7 @@ def test_a_file_alone_gives_the_same_questions(real_data: Path, shipped: Shipped
 
 def test_a_folder_of_one_version_lacks_the_other(real_data: Path, shipped: Shipped) -> None:
     for call in (load, state):
-        with pytest.raises(TaskAbsent, match=r"holds none of the files of task 'squad_v2': train-v2\.0\.json; dev-v2"):
+        with pytest.raises(TaskAbsent, match=r"lacks the files of task 'squad_v2': train-v2\.0\.json; dev-v2"):
             call(shipped("squad_v2"), str(real_data))
 
 
@@ -171,6 +171,17 @@ def test_a_test_set_may_keep_its_answers_secret(shipped: Shipped, write: Write, 
     write("squad/test.json", squad(article("Bees", {"id": "a", "question": "?"})))
     test = load(shipped("squad"), str(tmp_path), splits=["test"]).splits["test"]
     assert (test.ids, test.labels) == (("a",), None)
+
+
+def test_files_that_could_be_anybodys_are_no_download(shipped: Shipped, write: Write, tmp_path: Path) -> None:
+    write("train.csv", "text,label\na,good\n")
+    write("test.json", "[]")
+    write("test.txt", "a")
+    write("test.en", "a")
+    write("test.fr", "a")
+    for name in ("squad", "squad_v2", "multi30k-en-fr", "dialogsum"):
+        with pytest.raises(TaskAbsent, match=f"does not fit task '{name}'"):
+            load(shipped(name), str(tmp_path), splits=["train"])
 
 
 def test_the_state_sees_the_file(shipped: Shipped, write: Write, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_tasks_that_are_not_there_are_absent(real_data: Path, shipped: Shipped) 
         with pytest.raises(TaskAbsent, match=f"has no folder {name} for task '{name}'"):
             load(shipped(name), str(real_data))
     for name in ("multi30k-en-fr", "dialogsum", "wikitext", "squad"):
-        with pytest.raises(TaskAbsent, match=rf"has no folder .*, and holds none of the files of task '{name}'"):
+        with pytest.raises(TaskAbsent, match=rf"has no folder .* and lacks the files of task '{name}'"):
             load(shipped(name), str(real_data / "glue"))
 
 
