@@ -31,9 +31,12 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
         HarnessError: there is no such source, or what it holds is malformed or lacks a split.
     """
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
-    inferred = task.labels is None and FAMILIES.get(task.family).predictions == "labels"
+    predictions = FAMILIES.get(task.family).predictions
+    inferred = task.labels is None and predictions == "labels"
     to_read = [task.train, *wanted] if inferred else wanted
-    reading = _read(task, data, list(dict.fromkeys(to_read)))
+    # Which rows have a label only all of them tell; texts are all there, and may be many.
+    read_at_most = None if predictions in ("labels", "values") else limit
+    reading = _read(task, data, list(dict.fromkeys(to_read)), read_at_most)
     return assemble(task, reading, wanted).head(limit)
 
 
@@ -41,13 +44,13 @@ def default_splits(task: TaskSpec) -> list[str]:
     return list(task.eval) if task.train_on or task.shots == 0 else [task.train, *task.eval]
 
 
-def _read(task: TaskSpec, data: str, wanted: Sequence[str]) -> Reading:
+def _read(task: TaskSpec, data: str, wanted: Sequence[str], limit: int | None) -> Reading:
     if data == "embedded":
         from harness.data.world import read_embedded
 
         return read_embedded(task, wanted)
     if data == "hub":
-        return read_hub(task, wanted)
+        return read_hub(task, wanted, limit)
     from harness.data.folder import read_folder
 
     return read_folder(task, existing_path(data), wanted)

@@ -60,6 +60,7 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str]) -> TaskDat
     for name, table in tables.items():
         if table.dropped:
             notes.append(f"{name}: {table.dropped} rows with missing fields dropped")
+        notes += [f"{name}: {note}" for note in table.notes]
     vocabulary = None
     if family.predictions in ("labels", "values"):
         texts: dict[str, list[str] | None] = {}

@@ -1,11 +1,14 @@
-"""Download folders such as GLUE's: one folder a task, one tab-separated file a split, quirks included."""
+"""Download folders, as GLUE's: the files of a split under the names its publishers gave them, quirks included."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.data.readers import read_text, read_tsv
+from harness.data import files as own_files
+from harness.data.documents import read_documents
+from harness.data.parallel import language_files, read_parallel
+from harness.data.readers import read_squad, read_text, read_tsv
 from harness.data.table import Table, alternatives, find_column
 from harness.errors import HarnessError
 from harness.specs import Columns, FolderSource, TaskSpec
@@ -13,23 +16,44 @@ from harness.specs import Columns, FolderSource, TaskSpec
 DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 """Where MRPC's download lists the pairs of sentence ids in dev; the rest of the original train is train."""
 
+TAB_SEPARATED = (".tsv", ".txt")
+
+DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": ""}
+
 PAIR_IDS = ("#1 ID", "#2 ID")
 
 
 def file_names(source: FolderSource, split: str) -> list[str]:
-    """The names a split's file may have, in the order they are tried."""
-    given = source.files.get(split, f"{split}.tsv")
-    return [given] if isinstance(given, str) else list(given)
+    """The names a split's file may have, in the order they are tried; of parallel text, what precedes the language."""
+    return source.files.get(split, [split + DEFAULT_ENDINGS[source.format]])
 
 
 def split_files(source: FolderSource, folder: Path, splits: Sequence[str]) -> dict[str, Path]:
-    """The files of `folder` that hold a split each. Empty where the folder is of another layout."""
+    """The files of `folder` that hold a split each, of parallel text the first language's. Empty where the folder is
+    of another layout.
+    """
     found = {}
     for split in splits:
-        path = next((folder / name for name in file_names(source, split) if (folder / name).is_file()), None)
+        paths = (_find(source, folder, name) for name in file_names(source, split))
+        path = next((path for path in paths if path is not None), None)
         if path is not None:
             found[split] = path
     return found
+
+
+def _find(source: FolderSource, folder: Path, name: str) -> Path | None:
+    if source.format == "parallel":
+        languages = language_files(folder, name, source.languages)
+        return languages[source.languages[0]] if languages is not None else None
+    return folder / name if (folder / name).is_file() else None
+
+
+def missing_files(source: FolderSource, split: str) -> str:
+    """Says which files would hold a split."""
+    names = file_names(source, split)
+    if source.format == "parallel":
+        names = [" with ".join(f"{name}.{language}" for language in source.languages) for name in names]
+    return " or ".join(names)
 
 
 def read_download(
@@ -38,7 +62,7 @@ def read_download(
     """Tables of the wanted splits, and notes on what stands in for what.
 
     Raises:
-        HarnessError: a split has no file, or its file is damaged.
+        HarnessError: a split has no file, its file is damaged, or it stands in for the training split.
     """
     notes: list[str] = []
     tables: dict[str, Table] = {}
@@ -53,9 +77,11 @@ def read_download(
             continue
         if split not in files:
             folder = next(iter(files.values())).parent
-            raise HarnessError(f"{folder}: no {' or '.join(file_names(source, split))} for the split '{split}'")
+            raise HarnessError(f"{folder}: no {missing_files(source, split)} for the split '{split}'")
+        if split != task.train and files[split] == raw_train:
+            raise HarnessError(f"{files[split]}: serves as '{task.train}', so that it cannot be '{split}'")
         tables[split] = _read(files[split], task, source)
-        if files[split].name != file_names(source, split)[0]:
+        if _find(source, files[split].parent, file_names(source, split)[0]) != files[split]:
             notes.append(f"{split}: read from {files[split].name}")
     return tables, notes
 
@@ -73,6 +99,15 @@ def download_columns(task: TaskSpec, source: FolderSource) -> Columns:
 
 def _read(path: Path, task: TaskSpec, source: FolderSource) -> Table:
     """CoLA's train and dev have no header but its test does: one is looked for where none is expected."""
+    if source.format == "parallel":
+        stem = path.name.removesuffix(f".{source.languages[0]}")
+        languages = language_files(path.parent, stem, source.languages)
+        assert languages is not None, f"{path} was found with the files of all languages"
+        return read_parallel(languages)
+    if source.format is not None:
+        return {"squad": read_squad, "documents": read_documents}[source.format](path)
+    if path.suffix.lower() not in TAB_SEPARATED:
+        return own_files.read_file(path)
 
     def is_header(first: list[str]) -> bool:
         return source.header or all(find_column(task.fields, name, first) for name in task.fields if name != "label")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data.documents import ENDINGS, read_documents
 from harness.data.readers import READERS, as_written
-from harness.data.table import Table
+from harness.data.table import Table, with_parts
 from harness.errors import HarnessError
+from harness.families import FAMILIES
+from harness.specs import TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -35,11 +38,15 @@ def match_split(split: str, names: Iterable[str], where: str) -> str | None:
     return found[0] if found else None
 
 
-def split_files(folder: Path, splits: Sequence[str]) -> dict[str, Path]:
-    """The files of `folder` that hold a split each. Raises HarnessError where two files claim one split."""
+def split_files(folder: Path, splits: Sequence[str], endings: Collection[str] = READERS) -> dict[str, Path]:
+    """The files of `folder` with these endings that hold a split each.
+
+    Raises:
+        HarnessError: two files claim one split.
+    """
     by_stem: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in READERS and path.is_file():
+        if path.suffix.lower() in endings and path.is_file():
             by_stem.setdefault(SHARD.sub("", path.stem), []).append(path)
     found = {}
     for split in splits:
@@ -53,12 +60,21 @@ def split_files(folder: Path, splits: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def read_file(path: Path) -> Table:
-    """One csv, tsv, jsonl, json or parquet file. Raises HarnessError for another kind or a damaged file."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(READERS))}")
-    return reader(path)
+def endings_for(task: TaskSpec) -> list[str]:
+    """The endings of files that may hold a task's data: raw text has no fields but its text."""
+    return sorted([*READERS, *ENDINGS] if FAMILIES.get(task.family).target is None else READERS)
+
+
+def read_file(path: Path, endings: Collection[str] = READERS) -> Table:
+    """One csv, tsv, jsonl, json or parquet file, or raw text where its ending is among `endings`.
+
+    Raises:
+        HarnessError: a file of another kind, or a damaged one.
+    """
+    ending = path.suffix.lower()
+    if ending not in endings:
+        raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(endings))}")
+    return READERS.get(ending, read_documents)(path)
 
 
 def is_saved(folder: Path) -> bool:
@@ -85,15 +101,27 @@ def read_saved(folder: Path, train: str) -> dict[str, Table]:
 
 def table_of(dataset: Dataset, where: str) -> Table:
     """A `datasets.Dataset` as a table; its ClassLabel columns bring their names."""
-    from datasets import ClassLabel, Value
+    from datasets import ClassLabel, Translation, Value
 
     def read_column(name: str) -> Sequence[Any]:
         values = list(dataset[name])
         return as_written(values) if dataset.features[name] == Value("float32") else values
 
+    parts = {
+        name: feature.languages if isinstance(feature, Translation) else _texts_in(feature)
+        for name, feature in dataset.features.items()
+        if isinstance(feature, Translation | dict)
+    }
     classes = {
         name: tuple(feature.names)
         for name, feature in dataset.features.items()
         if isinstance(feature, ClassLabel) and feature.names
     }
-    return Table(where, tuple(dataset.column_names), read_column, range(len(dataset)), classes=classes)
+    table = Table(where, tuple(dataset.column_names), read_column, range(len(dataset)), classes=classes)
+    return with_parts(table, parts)
+
+
+def _texts_in(feature: dict[str, Any]) -> list[str]:
+    from datasets import Value
+
+    return [name for name, part in feature.items() if part == Value("string")]

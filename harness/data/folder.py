@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from harness.data import files
 from harness.data.assemble import Reading
-from harness.data.download import download_columns, read_download
+from harness.data.download import download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
 from harness.data.table import Table, find_column, missing_column
 from harness.errors import HarnessError, TaskAbsent
 from harness.families import FAMILIES
-from harness.specs import FolderSource, TaskSpec
+from harness.specs import Columns, FolderSource, TaskSpec
 
 DOWNLOAD_ROOTS = ("", "glue")
 """Below a data root, the folders in which downloads keep one folder a task."""
@@ -46,34 +46,51 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
     """Where `task` lies below `root`, found by names alone: no file is opened.
 
     Raises:
-        TaskAbsent: no folder is the task's and `root` itself holds no data file.
+        TaskAbsent: no folder is the task's and `root` itself holds no data file, or the folder may be that of several
+            tasks and lacks this one's files.
         HarnessError: the task's folder holds no file that could be a split, or two that could be the same.
     """
     if root.is_file():
         return Layout(root, {task.train: root}, is_root=True)
-    source = task.sources.glue
+    source = task.sources.download
     folders = list(dict.fromkeys(_task_folders(task, root)))
     for folder in folders:
         layout = _layout(task, folder, source, splits)
         if layout is not None:
             return layout
+    if folders and task.sources.folder is not None:
+        raise TaskAbsent(f"{folders[0]} {_lacks(task, task.sources.folder)}")
     if folders:
         raise HarnessError(
             f"{folders[0]}: no file there is a split of task '{task.name}'; one a split is expected, "
             "e.g. train.tsv and dev.tsv, or train and dev as csv, tsv, jsonl, json or parquet"
         )
-    at_root = _layout(task, root, None, splits)
+    at_root = _download_at_root(task, root, splits) or _layout(task, root, None, splits)
     if at_root is None:
-        looked = [source.folder] if source else []
-        looked += [task.name] if not source or task.name.casefold() != source.folder.casefold() else []
-        raise TaskAbsent(f"{root} has no folder {' or '.join(looked)} for task '{task.name}'")
-    return Layout(at_root.place, at_root.files, saved=at_root.saved, is_root=True)
+        looked = list(source.folder) if source else []
+        looked += [task.name] if task.name.casefold() not in [name.casefold() for name in looked] else []
+        reason = f"{root} has no folder {' or '.join(looked)} for task '{task.name}'"
+        raise TaskAbsent(f"{reason} and {_lacks(task, task.sources.folder)}" if task.sources.folder else reason)
+    return replace(at_root, is_root=True)
+
+
+def _download_at_root(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout | None:
+    """A download whose files tell by their names whose they are, which those of GLUE's do not, nor does a lone test."""
+    source = task.sources.folder
+    found = download_files(source, root, splits) if source is not None else {}
+    first = task.eval[0] if task.train_on else task.train
+    return Layout(root, found, source) if first in found else None
+
+
+def _lacks(task: TaskSpec, source: FolderSource) -> str:
+    missing = [missing_files(source, split) for split in dict.fromkeys([task.train, *task.eval])]
+    return f"lacks the files of task '{task.name}': {'; '.join(missing)}"
 
 
 def _task_folders(task: TaskSpec, root: Path) -> Iterator[Path]:
-    names = [task.sources.glue.folder] if task.sources.glue else []
-    for name in names:
-        for below in DOWNLOAD_ROOTS:
+    source = task.sources.download
+    for name in source.folder if source else ():
+        for below in DOWNLOAD_ROOTS if task.sources.glue else ("",):
             for parent in [root] if not below else _children(root, below):
                 yield from _children(parent, name)
         if root.resolve().name.casefold() == name.casefold():
@@ -92,7 +109,7 @@ def _layout(task: TaskSpec, folder: Path, source: FolderSource | None, splits: S
         return Layout(folder, found, source)
     if files.is_saved(folder):
         return Layout(folder, {}, saved=True)
-    found = files.split_files(folder, splits)
+    found = files.split_files(folder, splits, files.endings_for(task))
     return Layout(folder, found) if found else None
 
 
@@ -109,38 +126,65 @@ def read_folder(task: TaskSpec, root: Path, wanted: Sequence[str]) -> Reading:
     """
     layout = locate(task, root, possible_splits(task, wanted))
     if layout.source is not None:
-        tables, notes = read_download(task, layout.source, layout.files, wanted)
-        columns = download_columns(task, layout.source)
-        return Reading("folder", str(layout.place), tables, columns, id=layout.source.id, notes=notes)
+        return _read_download(task, layout, layout.source, wanted)
+    return _read_own(task, layout, wanted)
+
+
+def _read_download(task: TaskSpec, layout: Layout, source: FolderSource, wanted: Sequence[str]) -> Reading:
+    carve = source.group is not None and _to_carve(task, layout.files, wanted)
+    needed = _with_train(task, wanted) if carve else wanted
+    tables, notes = read_download(task, source, layout.files, needed)
+    columns = download_columns(task, source)
+    if layout.is_root:
+        _check_fit(task, columns, tables)
+    return Reading(
+        "folder", str(layout.place), tables, columns, id=source.id, carve=carve, group=source.group, notes=notes
+    )
+
+
+def _read_own(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> Reading:
     available = _readers(task, layout, wanted)
-    carve = "dev" not in available and task.train in available and "dev" in {*task.eval, *wanted}
-    carve = carve and not {"dev", task.train}.isdisjoint(wanted)
-    needed = {*wanted, task.train} - {"dev"} if carve else set(wanted)
+    carve = _to_carve(task, available, wanted)
+    needed = _with_train(task, wanted) if carve else wanted
     tables = {split: read() for split, read in available.items() if split in needed}
     if layout.is_root:
-        _check_fit(task, tables or {split: read() for split, read in available.items()})
-    missing = sorted(needed - tables.keys())
+        _check_fit(task, task.fields, tables or {split: read() for split, read in available.items()})
+    missing = sorted(set(needed) - tables.keys())
     if missing:
         found = ", ".join(available) or "none"
         raise HarnessError(f"{layout.place}: no split '{missing[0]}' for task '{task.name}'; found: {found}")
-    return Reading("folder", str(layout.place), tables, task.fields, carve=carve)
+    source = task.sources.folder
+    group = source.group if source is not None and carve and source.group in tables[task.train].names else None
+    name = source.id if source is not None else None
+    return Reading("folder", str(layout.place), tables, task.fields, id=name, carve=carve, group=group)
+
+
+def _to_carve(task: TaskSpec, available: Collection[str], wanted: Sequence[str]) -> bool:
+    """Whether dev, which is asked for or left out of train all the same, is to be cut from train."""
+    is_due = "dev" not in available and task.train in available and "dev" in {*task.eval, *wanted}
+    return is_due and not {"dev", task.train}.isdisjoint(wanted)
+
+
+def _with_train(task: TaskSpec, wanted: Sequence[str]) -> list[str]:
+    return [split for split in dict.fromkeys([*wanted, task.train]) if split != "dev"]
 
 
 def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str, Callable[[], Table]]:
     """What reads each split that lies there."""
     if not layout.saved:
-        return {split: partial(files.read_file, path) for split, path in layout.files.items()}
+        endings = files.endings_for(task)
+        return {split: partial(files.read_file, path, endings) for split, path in layout.files.items()}
     saved = files.read_saved(layout.place, task.train)
     found = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
     return {split: partial(saved.__getitem__, name) for split, name in found.items() if name is not None}
 
 
-def _check_fit(task: TaskSpec, tables: Mapping[str, Table]) -> None:
+def _check_fit(task: TaskSpec, columns: Columns, tables: Mapping[str, Table]) -> None:
     """Files that no folder name ascribes to a task are its files only if they have its columns."""
     target = FAMILIES.get(task.family).target
     for split, table in tables.items():
         for name in task.fields:
             may_lack = name == target and split.startswith("test")
-            if not may_lack and find_column(task.fields, name, table.names) is None:
-                reason = missing_column(task.fields, name, table.names)
+            if not may_lack and find_column(columns, name, table.names) is None:
+                reason = missing_column(columns, name, table.names)
                 raise TaskAbsent(f"{table.where} does not fit task '{task.name}': {reason}")

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from harness.data import files
 from harness.data.assemble import Reading
+from harness.data.documents import TEXT, documents_of_rows
+from harness.data.table import require_column
 from harness.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.families import FAMILIES
 from harness.specs import HubSource, TaskSpec
 
 if TYPE_CHECKING:
@@ -65,8 +68,9 @@ def state_of_hub(task: TaskSpec) -> object | None:
     return ["hub", source.path, source.name, source.revision]
 
 
-def read_hub(task: TaskSpec, wanted: Sequence[str]) -> Reading:
-    """The wanted splits from the hub, or from its local cache where that holds the pinned commit.
+def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) -> Reading:
+    """The wanted splits, of each at most the first `limit` rows, from the hub, or from its local cache where that holds
+    the pinned commit.
 
     Raises:
         TaskAbsent: the task names no hub dataset.
@@ -98,8 +102,17 @@ def read_hub(task: TaskSpec, wanted: Sequence[str]) -> Reading:
         if name is None or name not in datasets:
             hint = did_you_mean(name or split, datasets)
             raise HarnessError(f"{location}: no split '{name or split}' for task '{task.name}'.{hint}")
-        tables[split] = files.table_of(datasets[name], f"{location} ({name})")
+        rows = datasets[name]
+        if limit is not None and limit < len(rows) and source.format is None:
+            rows = rows.select(range(limit))
+        tables[split] = files.table_of(rows, f"{location} ({name})")
     columns = {**task.fields, **source.columns}
+    if source.format == "documents":
+        [field] = FAMILIES.get(task.family).required
+        tables = {
+            split: documents_of_rows(table, require_column(columns, field, table)) for split, table in tables.items()
+        }
+        columns = {field: TEXT}
     return Reading("hub", location, tables, columns, id=source.id, notes=notes)
 
 

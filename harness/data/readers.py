@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.data.table import Table
+from harness.data.squad import is_squad, squad_table
+from harness.data.table import Table, with_parts
 from harness.errors import HarnessError
 
 MALFORMED_SHARE = 0.01
@@ -35,7 +36,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """Lines end at LF or CRLF only: `str.splitlines` would also cut at separators that sentences hold."""
     lines = text.split("\n")
     if lines[-1] == "":
@@ -58,7 +59,7 @@ def read_tsv(
             `tolerate`) or more than `MALFORMED_SHARE` of them (with it).
     """
     text = read_text(path)
-    lines = _lines(text)
+    lines = lines_of(text)
     first = lines[0].split("\t")
     header = is_header(first)
     names = tuple(name.strip() for name in first) if header else tuple(map(str, range(len(first))))
@@ -122,7 +123,7 @@ def read_jsonl(path: Path) -> Table:
     """One JSON object a line. Raises HarnessError with the line that is none."""
     records: list[dict[str, Any]] = []
     places: list[int] = []
-    for place, line in enumerate(_lines(read_text(path)), start=1):
+    for place, line in enumerate(lines_of(read_text(path)), start=1):
         if not line.strip():
             continue
         try:
@@ -137,14 +138,32 @@ def read_jsonl(path: Path) -> Table:
 
 
 def read_json(path: Path) -> Table:
-    """A JSON list of objects. Raises HarnessError where the file holds anything else."""
-    try:
-        records = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise HarnessError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    """A JSON list of objects, or SQuAD's JSON. Raises HarnessError where the file holds anything else."""
+    records = _parse_json(path)
+    if is_squad(records):
+        return squad_table(path, records)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise HarnessError(f"{path}: expected a list of objects (one object a line goes into .jsonl)")
+        raise HarnessError(
+            f"{path}: expected a list of objects (one object a line goes into .jsonl), or SQuAD's object with 'data'"
+        )
     return _of_records(path, records, None)
+
+
+def read_squad(path: Path) -> Table:
+    """SQuAD's JSON. Raises HarnessError, with the place, where the file holds anything else."""
+    content = _parse_json(path)
+    if not is_squad(content):
+        raise HarnessError(f"{path}: expected SQuAD's JSON, an object whose 'data' is a list of articles")
+    return squad_table(path, content)
+
+
+def _parse_json(path: Path) -> Any:
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise HarnessError(f"{path}:{error.lineno}: not JSON: {error.msg} at character {error.colno}") from None
+    except RecursionError:
+        raise HarnessError(f"{path}: not JSON: nested too deeply") from None
 
 
 def read_parquet(path: Path) -> Table:
@@ -165,7 +184,12 @@ def read_parquet(path: Path) -> Table:
             raise HarnessError(f"{path}: column '{name}': {' '.join(str(error).split())}") from None
         return as_written(values) if schema.field(name).type == pyarrow.float32() else values
 
-    return Table(str(path), tuple(schema.names), read_column, range(count))
+    parts = {
+        field.name: [part.name for part in field.type.fields if part.type == pyarrow.string()]
+        for field in schema
+        if pyarrow.types.is_struct(field.type)
+    }
+    return with_parts(Table(str(path), tuple(schema.names), read_column, range(count)), parts)
 
 
 def as_written(values: Sequence[float | None]) -> list[float | None]:
@@ -201,4 +225,10 @@ def _of_rows(
 
 def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] | None) -> Table:
     names = tuple(dict.fromkeys(name for record in records for name in record))
-    return Table(str(path), names, lambda name: [record.get(name) for record in records], range(len(records)), lines)
+    table = Table(str(path), names, lambda name: [record.get(name) for record in records], range(len(records)), lines)
+    parts: dict[str, dict[str, None]] = {}
+    for record in records:
+        for name, value in record.items():
+            if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
+                parts.setdefault(name, {}).update(dict.fromkeys(value))
+    return with_parts(table, parts)

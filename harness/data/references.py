@@ -54,13 +54,11 @@ def read_references(
     starts: list[tuple[int, ...] | None] = given_starts[0] if len(found) == 1 else [None] * len(texts)
     if STARTS in table.names and all(one is None for one in starts):
         starts = [tuple(one) for one in table.read_column(STARTS)]
-    return References(
-        texts,
-        tuple(
-            _located(row, given, context, table, index)
-            for index, (row, given, context) in enumerate(zip(texts, starts, contexts, strict=True))
-        ),
-    )
+    located = [
+        _located(row, given, context, table, index)
+        for index, (row, given, context) in enumerate(zip(texts, starts, contexts, strict=True))
+    ]
+    return References(tuple(texts for texts, _ in located), tuple(places for _, places in located))
 
 
 def _answers(value: Any, table: Table, index: int, column: str) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
@@ -71,28 +69,62 @@ def _answers(value: Any, table: Table, index: int, column: str) -> tuple[tuple[s
         return ((value,) if value.strip() else ()), None
     if isinstance(value, Mapping) and {"text", "answer_start"} <= value.keys():
         texts, starts = value["text"], value["answer_start"]
+        if isinstance(texts, str):
+            texts, starts = [texts], [starts]
         if len(texts) != len(starts):
             raise HarnessError(f"{table.place(index)}: {len(texts)} answers with {len(starts)} positions")
-        return tuple(texts), tuple(int(start) for start in starts)
+        return _texts(texts, table, index, column), _positions(starts, table, index)
     if isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
         return tuple(value), None
     if isinstance(value, Sequence) and all(isinstance(one, Mapping) and "text" in one for one in value):
-        starts = tuple(int(one["answer_start"]) for one in value if "answer_start" in one)
-        return tuple(one["text"] for one in value), starts if len(starts) == len(value) else None
+        starts = [one["answer_start"] for one in value if "answer_start" in one]
+        texts = _texts([one["text"] for one in value], table, index, column)
+        return texts, _positions(starts, table, index) if len(starts) == len(value) else None
     raise HarnessError(
         f"{table.place(index)}: column '{column}' should hold a text, a list of texts or SQuAD's answers, "
         f"found {type(value).__name__}"
     )
 
 
+def _texts(values: Sequence[Any], table: Table, index: int, column: str) -> tuple[str, ...]:
+    for value in values:
+        if not isinstance(value, str):
+            raise HarnessError(
+                f"{table.place(index)}: an answer in column '{column}' should be text, found {type(value).__name__}"
+            )
+    return tuple(values)
+
+
+def _positions(values: Sequence[Any], table: Table, index: int) -> tuple[int, ...]:
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise HarnessError(f"{table.place(index)}: an answer's position should be a whole number, found {value!r}")
+    return tuple(values)
+
+
 def _located(
     answers: tuple[str, ...], given: tuple[int, ...] | None, context: str, table: Table, index: int
-) -> tuple[int, ...]:
-    places = []
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The answers as they stand in the context, and where.
+
+    Some files trim an answer but not its position, or the other way round: white space at either end may differ.
+    """
+    texts, places = [], []
     for position, answer in enumerate(answers):
+        if not answer.strip():
+            raise HarnessError(f"{table.place(index)}: an answer is blank")
         start = given[position] if given is not None else context.find(answer)
-        if start < 0 or context[start : start + len(answer)] != answer:
-            where = "in its context" if given is None else f"at character {start} of its context"
+        if start < 0 or not context.startswith(answer, start):
+            answer, start = answer.strip(), _after_space(context, start)
+        if start < 0 or not context.startswith(answer, start):
+            where = "in its context" if given is None else f"at character {given[position]} of its context"
             raise HarnessError(f"{table.place(index)}: the answer '{answer[:60]}' does not stand {where}")
+        texts.append(answer)
         places.append(start)
-    return tuple(places)
+    return tuple(texts), tuple(places)
+
+
+def _after_space(context: str, start: int) -> int:
+    while 0 <= start < len(context) and context[start].isspace():
+        start += 1
+    return start

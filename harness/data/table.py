@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import HarnessError
@@ -17,7 +17,8 @@ class Table:
 
     `where` names the file or dataset in errors. `numbers` are the n row numbers in the source, from 0, with
     gaps where a reader left malformed rows out (`dropped` counts them). `lines` are the n line numbers of a
-    text file, from 1. `classes` names the classes of integer columns whose names the source knows.
+    text file, from 1; `places` are what else tells the n rows apart. `classes` names the classes of integer columns
+    whose names the source knows. `notes` say what else a reader of the scores should know.
     """
 
     where: str
@@ -27,31 +28,47 @@ class Table:
     lines: Sequence[int] | None = None
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: int = 0
+    places: Sequence[str] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def place(self, index: int) -> str:
-        """`file:line` of the row at `index`, or its row number where the source has no lines."""
+        """`file:line` of the row at `index`, or its name or number where the source has no lines."""
         if self.lines is not None:
             return f"{self.where}:{self.lines[index]}"
+        if self.places is not None:
+            return f"{self.where}, {self.places[index]}"
         return f"{self.where}, row {self.numbers[index]}"
 
     def select(self, indices: Sequence[int]) -> Table:
         """The rows at `indices`, in that order."""
-        return Table(
-            where=self.where,
-            names=self.names,
+        return replace(
+            self,
             read_column=lambda name: _at(self.read_column(name), indices),
             numbers=_at(self.numbers, indices),
             lines=None if self.lines is None else _at(self.lines, indices),
-            classes=self.classes,
-            dropped=self.dropped,
+            places=None if self.places is None else _at(self.places, indices),
         )
 
 
 def _at(values: Sequence[Any], indices: Sequence[int]) -> list[Any]:
     return [values[index] for index in indices]
+
+
+def with_parts(table: Table, parts: Mapping[str, Iterable[str]]) -> Table:
+    """The table with a column `name.part` for each of the `parts` of a column that holds mappings."""
+    where = {f"{name}.{part}": (name, part) for name, of_it in parts.items() for part in of_it}
+    where = {name: pair for name, pair in where.items() if name not in table.names}
+
+    def read_column(name: str) -> Sequence[Any]:
+        if name not in where:
+            return table.read_column(name)
+        whole, part = where[name]
+        return [value.get(part) if isinstance(value, Mapping) else None for value in table.read_column(whole)]
+
+    return replace(table, names=(*table.names, *where), read_column=read_column) if where else table
 
 
 def alternatives(columns: Columns, name: str) -> list[str]:

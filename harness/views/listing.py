@@ -20,7 +20,7 @@ def listing(registry: Registry, kind: str, as_json: bool) -> str:
                 "name": task.name,
                 "family": task.family,
                 "metrics": task.metrics,
-                "sources": [name for name in ("embedded", "glue", "hub") if getattr(task.sources, name)],
+                "sources": [name for name in ("embedded", "glue", "folder", "hub") if getattr(task.sources, name)],
                 "description": task.description,
             }
             for task in registry.tasks.values()

@@ -32,12 +32,13 @@ task = load_spec(TaskSpec, Path(sys.argv[1]))
 hub = {**task.sources.hub.model_dump(), **json.loads(sys.argv[2])}
 task = parse(TaskSpec, {**task.model_dump(), "sources": {"hub": hub}}, "test")
 try:
-    data = load(task, "hub")
+    data = load(task, "hub", **json.loads(sys.argv[3]))
 except HarnessError as error:
     print(json.dumps({"error": str(error), "seconds": time.perf_counter() - started}))
 else:
     splits = {name: [split.ids, dict(split.fields), split.labels] for name, split in data.splits.items()}
-    print(json.dumps({"splits": splits, "labels": data.labels, "notes": data.notes, "location": data.location}))
+    starts = {name: split.starts for name, split in data.splits.items()}
+    print(json.dumps({"splits": splits, "starts": starts, "labels": data.labels, "notes": data.notes, "location": data.location}))
 """
 
 
@@ -45,8 +46,10 @@ else:
 def load_in_process(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Load a shipped task from the hub at `endpoint` in a fresh process: the endpoint is read at import."""
 
-    def call(task: str, endpoint: str, hub: dict[str, Any] | None = None, **environment: str) -> dict[str, Any]:
-        arguments = (str(ROOT / "tasks" / f"{task}.yaml"), json.dumps(hub or {}))
+    def call(
+        task: str, endpoint: str, hub: dict[str, Any] | None = None, limit: int | None = None, **environment: str
+    ) -> dict[str, Any]:
+        arguments = (str(ROOT / "tasks" / f"{task}.yaml"), json.dumps(hub or {}), json.dumps({"limit": limit}))
         return python_with_hub(LOAD, *arguments, endpoint=endpoint, folder=tmp_path, **environment)
 
     return call
@@ -152,6 +155,89 @@ def test_a_task_is_read_from_a_hub_and_then_from_its_cache(
     kept = load_in_process("cola", "http://127.0.0.1:9", {"revision": None})
     assert kept["splits"] == cola["splits"]
     assert "the hub cannot be reached" in kept["notes"][0]
+
+
+def hub_files(splits: dict[str, dict[str, list[Any]]], config: str, features: Any = None) -> dict[str, bytes]:
+    """A repository of one config: a parquet file a split, and the card that names them."""
+    import datasets
+
+    files = {}
+    card = ["---", "configs:", f"- config_name: {config}", "  data_files:"]
+    for split, columns in splits.items():
+        buffer = io.BytesIO()
+        datasets.Dataset.from_dict(columns, features=features).to_parquet(buffer)
+        files[f"data/{split}-00000-of-00001.parquet"] = buffer.getvalue()
+        card += [f"  - split: {split}", f"    path: data/{split}-*"]
+    return {**files, "README.md": "\n".join([*card, "---", ""]).encode()}
+
+
+@pytest.mark.slow
+def test_questions_are_read_from_a_hub(
+    hub_mirror: Callable[..., Any], load_in_process: Callable[..., dict[str, Any]], shipped: Callable[[str], TaskSpec]
+) -> None:
+    import datasets
+
+    answers = datasets.Sequence({"text": datasets.Value("string"), "answer_start": datasets.Value("int32")})
+    text = datasets.Value("string")
+    features = datasets.Features(id=text, title=text, context=text, question=text, answers=answers)
+
+    def rows(*questions: tuple[str, list[str], list[int]]) -> dict[str, list[Any]]:
+        return {
+            "id": [key for key, _, _ in questions],
+            "title": ["Bees"] * len(questions),
+            "context": ["Bees fly."] * len(questions),
+            "question": [f"{key}?" for key, _, _ in questions],
+            "answers": [{"text": texts, "answer_start": starts} for _, texts, starts in questions],
+        }
+
+    splits = {"train": rows(("q", ["Bees"], [0])), "validation": rows(("r", ["fly", "fly."], [5, 5]), ("s", [], []))}
+    pinned = shipped("squad_v2").sources.hub
+    assert pinned is not None and pinned.revision is not None
+    mirror = hub_mirror(pinned.path, pinned.revision, hub_files(splits, "squad_v2", features))
+    data = load_in_process("squad_v2", mirror.url)
+    assert data.get("error") is None
+    assert data["splits"]["dev"] == [
+        ["r", "s"],
+        {"question": ["r?", "s?"], "context": ["Bees fly."] * 2},
+        [["fly", "fly."], []],
+    ]
+    assert data["starts"]["dev"] == [[5, 5], []]
+
+
+@pytest.mark.slow
+def test_translations_are_parts_of_a_column_and_a_limit_reads_no_more(
+    hub_mirror: Callable[..., Any], load_in_process: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    import datasets
+
+    features = datasets.Features(translation=datasets.Translation(languages=["zh", "en"]))
+    pairs = [{"zh": f"蜜蜂{number}", "en": f"bee {number}"} for number in range(3)]
+    broken = [*pairs[:2], {"zh": None, "en": None}]
+    files = hub_files({"train": {"translation": pairs}, "validation": {"translation": broken}}, "zh-en", features)
+    mirror = hub_mirror("wmt/wmt19", COMMIT, files)
+    data = load_in_process("wmt19-en-zh", mirror.url, limit=2)
+    assert data.get("error") is None
+    assert data["splits"]["dev"] == [
+        ["dev-0", "dev-1"],
+        {"source": ["bee 0", "bee 1"]},
+        [["蜜蜂0"], ["蜜蜂1"]],
+    ]
+    assert data["notes"] == [f"the task pins no commit of wmt/wmt19; it was {COMMIT}"]
+    whole = load_in_process("wmt19-en-zh", mirror.url)
+    assert "row 2: column 'translation.en' should hold text, found nothing" in whole["error"]
+
+
+@pytest.mark.slow
+def test_articles_are_put_together_from_lines(
+    hub_mirror: Callable[..., Any], load_in_process: Callable[..., dict[str, Any]], shipped: Callable[[str], TaskSpec]
+) -> None:
+    lines = ["", " = Bee = \n", "", " Bees fly . \n", "", " = Cow = \n", "", " = = Food = = \n", "", " Grass . \n"]
+    pinned = shipped("wikitext").sources.hub
+    assert pinned is not None and pinned.revision is not None
+    files = hub_files({"train": {"text": lines}, "test": {"text": lines}}, pinned.name or "")
+    data = load_in_process("wikitext", hub_mirror(pinned.path, pinned.revision, files).url, limit=1)
+    assert data.get("error") is None
+    assert data["splits"]["test"][1] == {"text": [" = Bee = \n\n Bees fly . \n\n"]}
 
 
 def test_an_unreachable_hub_is_one_line_with_the_other_sources(

@@ -1,0 +1,44 @@
+"""Parallel text: one file a language, whose lines are translations of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.data.readers import lines_of, read_text
+from harness.data.table import Table
+from harness.errors import HarnessError
+
+
+def language_files(folder: Path, stem: str, languages: Sequence[str]) -> dict[str, Path] | None:
+    """The file of each language, named `stem.language`; None unless all are there."""
+    found = {language: folder / f"{stem}.{language}" for language in languages}
+    return found if all(path.is_file() for path in found.values()) else None
+
+
+def read_parallel(files: Mapping[str, Path]) -> Table:
+    """A column a language. Rows in which a line is blank are left out, with a note of how many.
+
+    Raises:
+        HarnessError: a file is empty or not UTF-8, or the files have different numbers of lines.
+    """
+    columns = {language: lines_of(read_text(path)) for language, path in files.items()}
+    counts = {language: len(lines) for language, lines in columns.items()}
+    if len(set(counts.values())) > 1:
+        each = " and ".join(f"{files[language]} has {count}" for language, count in counts.items())
+        raise HarnessError(f"lines must correspond, but {each} lines")
+    rows = list(zip(*columns.values(), strict=True))
+    kept = [number for number, row in enumerate(rows) if all(text.strip() for text in row)]
+    blank = len(rows) - len(kept)
+
+    def read_column(language: str) -> list[str]:
+        return [columns[language][number] for number in kept]
+
+    return Table(
+        where=str(next(iter(files.values()))),
+        names=tuple(columns),
+        read_column=read_column,
+        numbers=kept,
+        lines=[number + 1 for number in kept],
+        notes=(f"{blank} pairs with a blank line left out",) if blank else (),
+    )
