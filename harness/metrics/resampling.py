@@ -94,7 +94,7 @@ def by_jackknife(
     `leave_one_out(predictions, references)` gives the score of the m texts it looks at, and their scores (m,) without
     each of them. What a text adds to the score, its influence, is (m - 1) times how far leaving it out takes the score
     from the mean of those scores; a sample's score is the score plus the mean influence of the texts drawn. That is the
-    bootstrap of the jackknife's linear approximation (Efron & Tibshirani 1993, section 20.3), and for a mean the
+    bootstrap of the jackknife's linear approximation (Efron & Tibshirani 1993, chapter 20), and for a mean the
     bootstrap itself. A score may lie off the metric's scale.
     """
 
