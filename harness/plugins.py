@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 class Plugins(Generic[T]):
-    """The plug-ins of one kind. A built-in `name` is the attribute `attribute` of its module; it is imported when
-    asked for.
+    """The plug-ins of one kind. A built-in `name` is the attribute `attribute` of its module, or the one named after a
+    colon, as in entry points (`harness.metrics.rouge:ROUGE_1`); its module is imported when asked for.
     """
 
     def __init__(self, kind: str, attribute: str, builtin: dict[str, str]) -> None:
@@ -50,7 +50,8 @@ class Plugins(Generic[T]):
         self.check(name, where)
         if name in self._added:
             return self._added[name][0]
-        plugin: Any = getattr(importlib.import_module(self._builtin[name]), self._attribute)
+        module, _, attribute = self._builtin[name].partition(":")
+        plugin: Any = getattr(importlib.import_module(module), attribute or self._attribute)
         return plugin
 
     def source(self, name: str) -> Path:
@@ -58,6 +59,6 @@ class Plugins(Generic[T]):
         self.check(name)
         if name in self._added:
             return self._added[name][1]
-        found = importlib.util.find_spec(self._builtin[name])
+        found = importlib.util.find_spec(self._builtin[name].partition(":")[0])
         assert found is not None and found.origin is not None
         return Path(found.origin)

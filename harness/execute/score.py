@@ -155,6 +155,7 @@ def score_all(
             "ceiling": ceiling,
             "bounds": [metric.low, metric.high],
             "version": metric.version,
+            **({"signature": metric.signed(references)} if metric.signature else {}),
         }
     return scores
 

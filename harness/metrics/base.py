@@ -3,47 +3,65 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import numpy as np
 
+Inputs = Literal["labels", "values", "texts", "likelihoods"]
 Score = Callable[["np.ndarray", "np.ndarray"], float]
 Resample = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", int], "np.ndarray"]
+
+
+def no_chance(references: np.ndarray) -> None:
+    """For metrics of which nobody knows the best prediction that does not look at its input."""
+    return None
 
 
 @dataclass(frozen=True)
 class Metric:
     """A metric, computed by a well-kept library.
 
-    `inputs` says what predictions and references are: class ids from 0 on, or floats. `low` and `high` bound the scale.
-    `compute` scores predictions (n,) against references (n,). `chance` is what the best predictor scores that does not
-    look at its input, given the references. `resample(predictions, references, random, b)` gives the scores (b,) of b
-    bootstrap samples; left out, a plain loop over `compute` does. `counts_successes`: the score is the share of
-    examples that are right. A change of `version` means that scores before and after must not be compared.
+    `inputs` says what predictions (n,) and references (n,) are:
+
+    - labels: class ids from 0 on, both;
+    - values: floats, both;
+    - texts: strings; for each a tuple of strings that count as right, which `references` says may be empty (a question
+      without answer) or not, or else are not looked at;
+    - likelihoods: log-likelihoods in nats; for each a tuple that holds the text itself.
+
+    `low` and `high` bound the scale; a `high` of None: there is no bound. `compute` scores checked predictions against
+    checked references. `chance` is what the best predictor scores that does not look at its input, given the
+    references, and None where that is unknown. `resample(predictions, references, random, b)` gives the scores (b,) of
+    b bootstrap samples; left out, a plain loop over `compute` does; `approximation` names what they are samples of
+    where that is not the score itself. `counts_successes`: the score is the share of examples that are right.
+    `signature` tells the settings and the library behind a score, so that others can compute the same. A change of
+    `version` means that scores before and after must not be compared.
     """
 
     name: str
     version: int
-    inputs: Literal["labels", "values"]
+    inputs: Inputs
     low: float
-    high: float
+    high: float | None
     compute: Score
-    chance: Callable[[np.ndarray], float]
+    chance: Callable[[np.ndarray], float | None]
     resample: Resample | None = None
     greater_is_better: bool = True
     counts_successes: bool = False
+    references: Literal["needed", "may be empty", "unused"] = "needed"
+    approximation: str = ""
+    signature: str = ""
 
-    def score(self, predictions: np.ndarray, references: np.ndarray) -> float:
+    def score(self, predictions: np.ndarray | Sequence[Any], references: np.ndarray | Sequence[Any] | None) -> float:
         """The checked score.
 
         Raises:
-            HarnessError: nothing to score, unequal lengths, values that are not finite numbers or, for `labels`, not
-                class ids; or a score that is not finite.
+            HarnessError: what `check` refuses; or a score that is not finite.
         """
         predictions, references = self.check(predictions, references)
         value = float(self.compute(predictions, references))
@@ -51,8 +69,42 @@ class Metric:
             raise HarnessError(f"metric {self.name}: the score is {value}; a metric must give a finite number")
         return value
 
-    def check(self, predictions: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both as arrays of equal length n ≥ 1 of finite numbers, class ids as int64. Raises HarnessError."""
+    def signed(self, references: np.ndarray) -> str:
+        """The signature of a score against checked references, which begins with how many each prediction has, as
+        sacreBLEU writes it: nrefs:1, or nrefs:var where they have different numbers. Empty without a signature.
+        """
+        if not self.signature or self.references == "unused":
+            return self.signature
+        counts = {len(own) for own in references}
+        return f"nrefs:{counts.pop() if len(counts) == 1 else 'var'}|{self.signature}"
+
+    def check(
+        self, predictions: np.ndarray | Sequence[Any], references: np.ndarray | Sequence[Any] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Both as arrays of equal length n ≥ 1: class ids as int64, finite numbers, strings as objects, references of
+        texts and likelihoods as objects, a tuple of strings each. Where references are unused, the tuples are empty.
+
+        Raises:
+            HarnessError: nothing to score; unequal lengths; predictions or references that are not what `inputs` says,
+                which for log-likelihoods includes those above 0; a prediction without a reference that needs one.
+        """
+        if self.references == "unused":
+            references = [()] * len(predictions)
+        if references is None:
+            raise HarnessError(f"metric {self.name}: no references to score against")
+        if self.inputs in ("labels", "values"):
+            return self._check_numbers(predictions, references)
+        if len(predictions) != len(references):
+            raise HarnessError(
+                f"metric {self.name}: {len(predictions)} predictions for {len(references)} references; it takes one "
+                "prediction for each reference"
+            )
+        if len(references) == 0:
+            raise HarnessError(f"metric {self.name}: nothing to score, no examples")
+        checked = self._check_texts(predictions) if self.inputs == "texts" else self._check_likelihoods(predictions)
+        return checked, self._check_references(references)
+
+    def _check_numbers(self, predictions: Any, references: Any) -> tuple[np.ndarray, np.ndarray]:
         import numpy as np
 
         predictions, references = np.asarray(predictions), np.asarray(references)
@@ -64,11 +116,7 @@ class Metric:
         if len(references) == 0:
             raise HarnessError(f"metric {self.name}: nothing to score, no examples")
         for what, values in (("predictions", predictions), ("references", references)):
-            if values.dtype.kind not in "iufb":
-                raise HarnessError(f"metric {self.name}: {what} must be numbers, found {values.dtype}")
-            bad = int((~np.isfinite(values)).sum())
-            if bad:
-                raise HarnessError(f"metric {self.name}: {bad} of {len(values)} {what} are not finite")
+            self._check_finite(what, values)
             if self.inputs == "labels":
                 bad = int(((values < 0) | (values != np.floor(values))).sum())
                 if bad:
@@ -78,3 +126,70 @@ class Metric:
         if self.inputs == "labels":
             return predictions.astype(np.int64), references.astype(np.int64)
         return predictions, references
+
+    def _check_finite(self, what: str, values: np.ndarray) -> None:
+        import numpy as np
+
+        if values.dtype.kind not in "iufb":
+            raise HarnessError(f"metric {self.name}: {what} must be numbers, found {values.dtype}")
+        bad = int((~np.isfinite(values)).sum())
+        if bad:
+            raise HarnessError(f"metric {self.name}: {bad} of {len(values)} {what} are not finite")
+
+    def _check_texts(self, predictions: Any) -> np.ndarray:
+        wrong = [(at, one) for at, one in enumerate(predictions) if not isinstance(one, str)]
+        if isinstance(predictions, str) or wrong:
+            at, one = wrong[0] if wrong else (None, predictions)
+            where = "" if at is None else f" at {at}"
+            raise HarnessError(f"metric {self.name}: predictions must be strings, found {type(one).__name__}{where}")
+        return _objects(predictions)
+
+    def _check_likelihoods(self, predictions: Any) -> np.ndarray:
+        import numpy as np
+
+        values = np.asarray(predictions)
+        if values.ndim != 1:
+            raise HarnessError(f"metric {self.name}: predictions of shape {values.shape}; it takes one for each text")
+        self._check_finite("predictions", values)
+        bad = int((values > 0).sum())
+        if bad:
+            raise HarnessError(
+                f"metric {self.name}: {bad} of {len(values)} predictions are above 0; it takes log-likelihoods, and "
+                "the logarithm of a probability is at most 0"
+            )
+        return values.astype(np.float64)
+
+    def _check_references(self, references: Any) -> np.ndarray:
+        import numpy as np
+
+        for at, one in enumerate(references):
+            if not isinstance(one, tuple | list | np.ndarray):
+                raise HarnessError(
+                    f"metric {self.name}: references must be a tuple of strings for each prediction, found "
+                    f"{type(one).__name__} at {at}"
+                )
+            for text in one:
+                if not isinstance(text, str):
+                    raise HarnessError(
+                        f"metric {self.name}: references must be strings, found {type(text).__name__} in the tuple at "
+                        f"{at}"
+                    )
+        counts = [len(one) for one in references]
+        if self.references == "needed" and 0 in counts:
+            raise HarnessError(
+                f"metric {self.name}: {counts.count(0)} of {len(counts)} predictions have no reference, the first at "
+                f"{counts.index(0)}; it needs at least one for each"
+            )
+        if self.inputs == "likelihoods" and max(counts) > 1:
+            at = next(at for at, count in enumerate(counts) if count > 1)
+            raise HarnessError(
+                f"metric {self.name}: {counts[at]} references at {at}; it takes one, the text whose likelihood it is"
+            )
+        return _objects([tuple(one) for one in references])
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    """An array (n,) of objects, also where they have lengths of their own."""
+    import numpy as np
+
+    return np.fromiter(values, dtype=object, count=len(values))

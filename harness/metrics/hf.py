@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import datasets
 import evaluate
-import numpy as np
 
 from harness.metrics.base import Metric
 
 
 class RegisteredMetric(evaluate.Metric):
     """`compute(predictions=[…], references=[…])` → `{name: float}`; `add_batch`, `combine` and the rest of
-    `evaluate.Metric` work.
+    `evaluate.Metric` work. References of texts and likelihoods are a list of strings for each prediction; metrics that
+    look at none take predictions alone.
     """
 
     def __init__(self, metric: Metric) -> None:
@@ -19,13 +21,18 @@ class RegisteredMetric(evaluate.Metric):
         super().__init__(config_name=metric.name)
 
     def _info(self) -> evaluate.MetricInfo:
-        kind = "int64" if self._metric.inputs == "labels" else "float64"
+        number = datasets.Value("int64" if self._metric.inputs == "labels" else "float64")
+        text = datasets.Value("string")
+        features: dict[str, Any] = {"predictions": text if self._metric.inputs == "texts" else number}
+        if self._metric.references != "unused":
+            in_words = self._metric.inputs in ("texts", "likelihoods")
+            features["references"] = datasets.Sequence(text) if in_words else number
         return evaluate.MetricInfo(
             description=f"{self._metric.name}, version {self._metric.version}",
             citation="",
-            inputs_description=f"predictions, references: {self._metric.inputs}",
-            features=datasets.Features({"predictions": datasets.Value(kind), "references": datasets.Value(kind)}),
+            inputs_description=f"{', '.join(features)}: {self._metric.inputs}",
+            features=datasets.Features(features),
         )
 
-    def _compute(self, predictions: list[float], references: list[float]) -> dict[str, float]:
-        return {self._metric.name: self._metric.score(np.asarray(predictions), np.asarray(references))}
+    def _compute(self, predictions: list[Any], references: list[Any] | None = None) -> dict[str, float]:
+        return {self._metric.name: self._metric.score(predictions, references)}

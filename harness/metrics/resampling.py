@@ -52,19 +52,72 @@ def by_weights(prepare: Callable[..., Callable[[np.ndarray], np.ndarray]]) -> Ca
     """
 
     def resample(predictions: np.ndarray, references: np.ndarray, random: np.random.Generator, b: int) -> np.ndarray:
-        import numpy as np
-
-        n = len(references)
-        score = prepare(predictions, references)
-        scores = []
-        for rows in _chunks(b, n):
-            weights = np.empty((rows, n))
-            for row in weights:
-                row[:] = np.bincount(random.integers(0, n, n), minlength=n)
-            scores.append(score(weights))
-        return np.concatenate(scores)
+        return _drawn(prepare(predictions, references), len(references), random, b)
 
     return resample
+
+
+def by_sums(
+    statistics: Callable[[np.ndarray, np.ndarray], np.ndarray], score: Callable[[np.ndarray], np.ndarray]
+) -> Callable[..., np.ndarray]:
+    """Resampling for metrics that are a function of sums over examples.
+
+    `statistics(predictions, references)` gives the statistics (n, k) of each example, once; `score` maps their sums
+    over samples (b, k) to scores (b,).
+    """
+
+    def prepare(predictions: np.ndarray, references: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        terms = statistics(predictions, references)
+        return lambda weights: score(weights @ terms)
+
+    return by_weights(prepare)
+
+
+def by_mean(values: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+    """Resampling for metrics that are the mean of a value of each example: `values(predictions, references)`, (n,)."""
+
+    def prepare(predictions: np.ndarray, references: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        terms = values(predictions, references)
+        return lambda weights: weights @ terms / len(terms)
+
+    return by_weights(prepare)
+
+
+JACKKNIFE = "the jackknife's linear approximation"
+
+
+def by_jackknife(
+    leave_one_out: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]],
+) -> Callable[..., np.ndarray]:
+    """Resampling for metrics of a whole collection of texts, in which a text drawn twice would count as repetition.
+
+    `leave_one_out(predictions, references)` gives the score of the m texts it looks at, and their scores (m,) without
+    each of them. What a text adds to the score, its influence, is (m - 1) times how far leaving it out takes the score
+    from the mean of those scores; a sample's score is the score plus the mean influence of the texts drawn. That is the
+    bootstrap of the jackknife's linear approximation (Efron & Tibshirani 1993, chapter 20), and for a mean the
+    bootstrap itself. A score may lie off the metric's scale.
+    """
+
+    def resample(predictions: np.ndarray, references: np.ndarray, random: np.random.Generator, b: int) -> np.ndarray:
+        value, without = leave_one_out(predictions, references)
+        m = len(without)
+        influence = (m - 1) * (without.mean() - without) / m
+        return _drawn(lambda weights: value + weights @ influence, m, random, b)
+
+    return resample
+
+
+def _drawn(score: Callable[[np.ndarray], np.ndarray], n: int, random: np.random.Generator, b: int) -> np.ndarray:
+    """Scores (b,) of samples of n of n examples, given to `score` as weights (rows, n)."""
+    import numpy as np
+
+    scores = []
+    for rows in _chunks(b, n):
+        weights = np.empty((rows, n))
+        for row in weights:
+            row[:] = np.bincount(random.integers(0, n, n), minlength=n)
+        scores.append(score(weights))
+    return np.concatenate(scores)
 
 
 def _chunks(b: int, values: int) -> list[int]:

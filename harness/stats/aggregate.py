@@ -27,8 +27,9 @@ class Estimate:
     sd: float | None = None
 
 
-def over_seeds(scores: Sequence[tuple[float, float, float]], bounds: tuple[float, float]) -> Estimate:
-    """The mean over seeds of `(value, low, high)` scores on the same examples.
+def over_seeds(scores: Sequence[tuple[float, float, float]], bounds: tuple[float, float | None]) -> Estimate:
+    """The mean over seeds of `(value, low, high)` scores on the same examples, within the scale's bounds; an upper
+    bound of None: there is none.
 
     Two things are uncertain: the examples (each seed's own interval; seeds share the examples, so that averaging does
     not shrink it) and the seeds (t · sd / √S). They are independent, so that their half-widths add in quadrature. One
@@ -41,7 +42,7 @@ def over_seeds(scores: Sequence[tuple[float, float, float]], bounds: tuple[float
     sd = stdev(values) if len(values) > 1 else None
     spread = t_quantile(len(values) - 1) * sd / math.sqrt(len(values)) if sd is not None else 0.0
     low = max(bounds[0], mean - math.hypot(below, spread))
-    high = min(bounds[1], mean + math.hypot(above, spread))
+    high = min(math.inf if bounds[1] is None else bounds[1], mean + math.hypot(above, spread))
     return Estimate(mean, low, high, tuple(values), sd)
 
 

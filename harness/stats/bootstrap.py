@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.metrics.base import Metric
@@ -28,8 +29,8 @@ class Interval:
 
 def interval(
     metric: Metric,
-    predictions: np.ndarray,
-    references: np.ndarray,
+    predictions: np.ndarray | Sequence[Any],
+    references: np.ndarray | Sequence[Any] | None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -39,6 +40,7 @@ def interval(
     The percentile method keeps to the metric's scale and needs no variance formula; with few dozen examples it is
     somewhat too narrow. A share of 0 or 1 would get an interval of no width: it gets Wilson's instead (Wilson 1927).
     For other metrics a perfect score keeps an interval of no width, since no sample of the examples can say more.
+    Metrics with an `approximation` are resampled through it, and the method says so; the scale still bounds them.
     Deterministic in `seed`.
 
     Raises:
@@ -65,7 +67,9 @@ def interval(
         )
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     without = f", {resamples - len(defined)} undefined left out" if len(defined) < resamples else ""
-    method = f"percentile bootstrap, {resamples} resamples{without}"
+    of = f" of {metric.approximation}" if metric.approximation else ""
+    method = f"percentile bootstrap{of}, {resamples} resamples{without}"
+    low, high = np.clip([low, high], metric.low, metric.high)
     return Interval(min(float(low), value), max(float(high), value), level, method)
 
 

@@ -15,9 +15,10 @@ import pytest
 from harness import metrics
 from harness.errors import HarnessError
 from harness.metrics import METRICS, Metric
+from tests.metrics.given import FREE, JUDGED, NUMBERS, TEXTUAL
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT_IN = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pearson", "spearman"]
+BUILT_IN = sorted([*NUMBERS, *TEXTUAL])
 
 MODULE = """
 from harness.metrics import Metric, register
@@ -113,6 +114,25 @@ def test_a_changed_module_changes_the_code_version(tmp_path):
     assert len(before) == 64
 
 
+def test_a_change_in_a_module_that_a_metric_imports_changes_its_code_version(monkeypatch):
+    """Also at second hand: diversity imports translation; and no metric depends on a module that it does not import."""
+    from harness.metrics import hash_code
+
+    def versions(changed: str) -> dict[str, str]:
+        def hashed(paths):
+            return hash_code(paths) + ("changed" if changed in {path.name for path in paths} else "")
+
+        monkeypatch.setattr(metrics, "hash_code", hashed)
+        return {name: metrics.code_version(name) for name in BUILT_IN}
+
+    def touched(changed: str) -> set[str]:
+        return {name for name, version in versions(changed).items() if version.endswith("changed")}
+
+    assert touched("words.py") == {*JUDGED, *FREE} - {"bleu", "bleu_zh", "chrf"}
+    assert touched("translation.py") == {"bleu", "bleu_zh", "chrf", *FREE}
+    assert touched("resampling.py") == touched("base.py") == {*BUILT_IN}
+
+
 def test_a_metric_without_a_file_has_no_code_version():
     code = MODULE.format(compute="lambda p, r: 0.0")
     exec(compile(code, "<notebook>", "exec"), {})
@@ -129,10 +149,10 @@ def test_a_score_that_is_not_finite_is_an_error(tmp_path):
 def test_scoring_imports_neither_evaluate_nor_torch():
     code = """
 import sys
-import numpy as np
 from harness import metrics
+from tests.metrics.given import data
 for name in metrics.names():
-    metrics.get(name).score(np.array([0, 1, 1]), np.array([0, 1, 0]))
+    metrics.get(name).score(*data(name, 5))
 heavy = {"evaluate", "datasets", "transformers", "torch"} & set(sys.modules)
 assert not heavy, heavy
 """
@@ -145,18 +165,22 @@ def test_every_metric_is_an_evaluate_metric_without_the_network(tmp_path):
 import json
 import evaluate
 from harness import metrics
+from tests.metrics.given import data
 scores = {}
 for name in metrics.names():
-    metric = metrics.load(name)
+    metric, own = metrics.load(name), metrics.get(name)
     assert isinstance(metric, evaluate.Metric)
-    scores |= metric.compute(predictions=[0, 1, 1, 0], references=[0, 1, 0, 0])
-    for batch in ([0, 1], [0, 1]), ([1, 0], [0, 0]):
-        metric.add_batch(predictions=batch[0], references=batch[1])
+    predictions, references = data(name, 4)
+    given = {"predictions": list(predictions)}
+    if own.references != "unused":
+        given["references"] = list(references)
+    scores |= metric.compute(**given)
+    assert scores[name] == own.score(predictions, references)
+    for part in slice(2), slice(2, 4):
+        metric.add_batch(**{kind: values[part] for kind, values in given.items()})
     assert metric.compute() == {name: scores[name]}
 print(json.dumps(scores))
 """
     printed = python(code, HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1", HF_EVALUATE_OFFLINE="1")
     scores = json.loads(printed.splitlines()[-1])
     assert list(scores) == BUILT_IN
-    assert scores["accuracy"] == 0.75
-    assert scores["f1"] == pytest.approx(2 / 3)

@@ -41,6 +41,11 @@ def test_an_interval_over_seeds_keeps_to_the_scale():
     assert over_seeds([(-0.9, -1.0, -0.8), (0.9, 0.8, 1.0)], (-1.0, 1.0)).low == -1.0
 
 
+def test_a_scale_may_have_no_upper_bound():
+    found = over_seeds([(90.0, 80.0, 110.0)], (1.0, None))
+    assert (found.low, found.high) == (pytest.approx(80.0), pytest.approx(110.0))
+
+
 def test_metrics_of_a_task_average_their_half_widths():
     found = over_metrics([Estimate(0.8, 0.7, 0.85, (0.8,)), Estimate(0.6, 0.57, 0.65, (0.6,))])
     assert (found.value, found.low, found.high) == (pytest.approx(0.7), pytest.approx(0.635), pytest.approx(0.75))

@@ -12,18 +12,9 @@ from hypothesis import strategies as st
 from harness import metrics
 from harness.errors import HarnessError
 from harness.stats.bootstrap import interval, wilson
+from tests.metrics.given import NUMBERS, data
 
-ALL = pytest.mark.parametrize("name", metrics.names())
-
-
-def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions that are right for some 80 %, or correlate with rounded, often tied values."""
-    random = np.random.default_rng(seed)
-    if metrics.get(name).inputs == "values":
-        references = random.normal(size=n).round(1)
-        return (references + random.normal(size=n)).round(1), references
-    references = random.integers(0, classes, n)
-    return np.where(random.random(n) < 0.8, references, random.integers(0, classes, n)), references
+ALL = pytest.mark.parametrize("name", NUMBERS)
 
 
 def resampled_alike(name: str, n: int, classes: int = 2) -> float:

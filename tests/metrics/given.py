@@ -1,0 +1,47 @@
+"""Predictions and references of each kind of metric, made up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from harness import metrics
+
+NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pearson", "spearman"]
+JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]
+FREE = ["distinct_1", "distinct_2", "repetition_4", "self_bleu"]
+LIKELIHOODS = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
+TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS]
+
+WORDS = np.array(
+    ["the", "a", "cat", "dog", "sat", "on", "mat", "and", "saw", "red", "sun", "rise", "over", "猫", "山", ",", "."]
+)
+
+
+def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[Any, Any]:
+    """Predictions that are right for some 80 %, or correlate with rounded, often tied values; texts in which some words
+    are others than in the first of their one or two references; and log-likelihoods that grow with the text.
+    """
+    random = np.random.default_rng(seed)
+    inputs = metrics.get(name).inputs
+    if inputs == "labels":
+        labels = random.integers(0, classes, n)
+        return np.where(random.random(n) < 0.8, labels, random.integers(0, classes, n)), labels
+    if inputs == "values":
+        values = random.normal(size=n).round(1)
+        return (values + random.normal(size=n)).round(1), values
+    texts = [tuple(_text(random) for _ in range(random.integers(1, 3))) for _ in range(n)]
+    if inputs == "texts":
+        return [_changed(random, own[0]) for own in texts], texts
+    nats = [-len(own[0]) * random.uniform(0.5, 2) for own in texts]
+    return np.asarray(nats), [own[:1] for own in texts]
+
+
+def _text(random: np.random.Generator) -> str:
+    return " ".join(random.choice(WORDS, random.integers(4, 15)))
+
+
+def _changed(random: np.random.Generator, text: str) -> str:
+    share = random.choice([0.0, 0.4])
+    return " ".join(random.choice(WORDS) if random.random() < share else word for word in text.split())
