@@ -181,8 +181,8 @@ def run(
     if not quiet:
         for absent, reason in prepared.plan.absent.items():
             _say(f"absent: {absent}: {reason}")
-        for (task, model), reason in prepared.plan.not_applicable.items():
-            _say(f"not applicable: {model} on {task}: {reason}")
+        for (task_name, model_name), reason in prepared.plan.not_applicable.items():
+            _say(f"not applicable: {model_name} on {task_name}: {reason}")
     if dry_run:
         print(plans.plan_json(prepared) if as_json else plans.plan_text(prepared))
         return

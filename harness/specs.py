@@ -153,7 +153,8 @@ class TaskSpec(Strict):
     list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference.
     `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
     `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
-    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `prompt` is how a
+    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `headline` are the
+    metrics that a task's score is the mean of, all where left out. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces; `verbalizers` are the words that stand for
     the classes in its answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
     is not trained on the task, but shown so many examples.
@@ -172,6 +173,7 @@ class TaskSpec(Strict):
     eval: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["dev"]
     train_on: Name | None = None
     metrics: list[Name] = Field(min_length=1)
+    headline: list[Name] = []
     prompt: str | None = None
     verbalizers: dict[str, str] = {}
     decoding: DecodingSpec = DecodingSpec()
@@ -186,6 +188,8 @@ class TaskSpec(Strict):
                 raise ValueError(f"label_aliases: '{alias}' stands for '{label}', which is not in labels")
         if len(set(self.metrics)) != len(self.metrics):
             raise ValueError("metrics: a name is given twice")
+        if strangers := set(self.headline) - set(self.metrics):
+            raise ValueError(f"headline: not among metrics: {', '.join(sorted(strangers))}")
         strangers = set(self.verbalizers) - set(self.labels or ())
         if strangers:
             raise ValueError(f"verbalizers: not among labels: {', '.join(sorted(strangers))}")

@@ -34,11 +34,15 @@ def generate(
 ) -> list[list[int]]:
     """The tokens a model goes on with after each of n prompts (for an encoder–decoder: its output), without the end.
 
+    A model that has positions for so many tokens writes no more than fit after the longest prompt of a batch.
     Deterministic in `seed`, which only sampling uses. Prompts are token ids with all special tokens they need.
     """
     import torch
 
+    from harness.models.positions import positions_of
+
     device = model.device
+    positions = positions_of(model, "decoder")
     found: list[list[int]] = [[]] * len(prompts)
     was_training = model.training
     model.eval()
@@ -48,13 +52,24 @@ def generate(
     with torch.inference_mode():
         for indices in scoring_batches(lengths, TOKENS[device.type]):
             batch = [list(prompts[index]) for index in indices]
-            texts = (_library if one_by_one else _greedy)(model, tokenizer, batch, decoding, seed + done)
+            room = None if positions is None else positions - _taken(model, batch)
+            fitting = decoding if room is None or room >= decoding.max_new_tokens else _shorter(decoding, room)
+            texts = (_library if one_by_one else _greedy)(model, tokenizer, batch, fitting, seed + done)
             for index, text in zip(indices, texts, strict=True):
                 found[index] = text
             done += len(indices)
             report(done / len(prompts))
     model.train(was_training)
     return found
+
+
+def _taken(model: Any, prompts: Sequence[Sequence[int]]) -> int:
+    """Positions that are taken when a model starts to write."""
+    return 0 if model.config.is_encoder_decoder else max(map(len, prompts))
+
+
+def _shorter(decoding: DecodingSpec, room: int) -> DecodingSpec:
+    return decoding.model_copy(update={"max_new_tokens": max(1, room)})
 
 
 def ends_of(model: Any, tokenizer: Any) -> list[int]:

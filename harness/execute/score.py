@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,12 @@ def run(
     facts = job["facts"]
     used = {"train": model.trained_on, "scored": {spec["split"]: facts["splits"][spec["split"]]}}
     return {
-        "task": {"name": task.name, "version": task.version, "family": task.family},
+        "task": {
+            "name": task.name,
+            "version": task.version,
+            "family": task.family,
+            "headline": task.headline or list(task.metrics),
+        },
         "split": spec["split"],
         "model": model.record,
         "seed": model.seed,
@@ -127,35 +132,38 @@ def as_references(labels: Labels) -> np.ndarray:
 
 
 def score_all(
-    names: list[str], predictions: np.ndarray, references: np.ndarray | None, oracle: np.ndarray | None
+    names: Sequence[str], predictions: np.ndarray, references: np.ndarray | None, oracle: np.ndarray | None
 ) -> dict[str, dict[str, Any]]:
-    """Each metric's value, bootstrap interval, n, chance and ceiling; nothing where there are no references.
+    """Each metric's value, bootstrap interval, n, chance and ceiling; without references those that need none.
 
     The ceiling is what the noise-free labels score against the observed ones: no model can be expected above it.
     """
     from harness.stats import bootstrap
 
     scores: dict[str, dict[str, Any]] = {}
-    for name in names if references is not None else []:
-        assert references is not None
+    for name in names:
         metric = metrics.get(name)
-        interval = bootstrap.interval(metric, predictions, references)
+        if references is None and metric.references != "unused":
+            continue
+        predicted, true = metric.check(predictions, references)
+        interval = bootstrap.interval(metric, predicted, true)
         ceiling = None
         if oracle is not None:
-            bounds = bootstrap.interval(metric, oracle, references)
-            ceiling = {"value": metric.score(oracle, references), "low": bounds.low, "high": bounds.high}
+            bounds = bootstrap.interval(metric, oracle, true)
+            ceiling = {"value": metric.score(oracle, true), "low": bounds.low, "high": bounds.high}
         scores[name] = {
-            "value": metric.score(predictions, references),
+            "value": metric.score(predicted, true),
             "low": interval.low,
             "high": interval.high,
             "level": interval.level,
             "method": interval.method,
-            "n": len(references),
-            "chance": metric.chance(references),
+            "n": len(predicted),
+            "chance": metric.chance(true),
             "ceiling": ceiling,
             "bounds": [metric.low, metric.high],
+            "greater_is_better": metric.greater_is_better,
             "version": metric.version,
-            **({"signature": metric.signed(references)} if metric.signature else {}),
+            **({"signature": metric.signed(true)} if metric.signature else {}),
         }
     return scores
 

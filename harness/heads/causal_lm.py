@@ -145,7 +145,7 @@ def _written(model: PreTrainedModel, reader: Reader, split: Split, report: Repor
     from harness.decoding.generate import generate
 
     decoding = reader.task.decoding
-    room = max(1, reader.max_length - decoding.max_new_tokens)
+    room = max(reader.max_length // 2, reader.max_length - decoding.max_new_tokens)
     if reader.family.target is None:
         beginnings = prompting.beginnings(reader, split)[0]
         prompts, cut = [[_start(reader), *_ids(reader, text)][:room] for text in beginnings], 0

@@ -53,6 +53,9 @@ def notes(table: Table) -> list[str]:
     diagnostics = [column.task for column in table.columns if column.diagnostic]
     if diagnostics:
         said.append(f"†: a diagnostic, not part of the average: {', '.join(diagnostics)}.")
+    unscaled = [f"{column.task} ({', '.join(column.headline)})" for column in table.columns if column.scale == 1]
+    if unscaled:
+        said.append(f"Not ×100: {', '.join(unscaled)}.")
     lower = [column.task for column in table.columns if not column.greater_is_better]
     if lower:
         said.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
@@ -145,14 +148,14 @@ def _grid(
     def cells(name: str, seeds: str, average: str, tasks: Iterable[str]) -> list[str]:
         return [name, *([plain(seeds)] if several else []), *([average] if table.averaged else []), *tasks]
 
-    def shown(score: Score | None) -> str:
+    def shown(score: Score | None, scale: int = 100) -> str:
         if score is None:
             return plain(NONE)
-        text = plain(_number(score.estimate))
+        text = plain(_number(score.estimate, scale))
         return bold(text) if score.best else text
 
     def line(row: Row) -> list[str]:
-        scores = (shown(row.scores.get(column.task)) for column in table.columns)
+        scores = (shown(row.scores.get(column.task), column.scale) for column in table.columns)
         return cells(plain(row.label), "–".join(map(str, dict.fromkeys(row.seeds))), shown(row.average), scores)
 
     def reference(name: str, average: str, tasks: Iterable[str]) -> list[str]:
@@ -162,9 +165,10 @@ def _grid(
     header = cells("model", "seeds", f"average{of}", (plain(_head(column)) for column in table.columns))
     body = [line(row) for row in table.rows]
     if table.columns:
-        body.append(reference("chance", _percent(table.chance), (_percent(one.chance) for one in table.columns)))
+        chances = (_value(one.chance, one.scale) for one in table.columns)
+        body.append(reference("chance", _value(table.chance), chances))
     if _has_ceiling(table):
-        ceilings = (_number(column.ceiling) if column.ceiling else NONE for column in table.columns)
+        ceilings = (_number(column.ceiling, column.scale) if column.ceiling else NONE for column in table.columns)
         body.append(reference("ceiling", _number(table.ceiling) if table.ceiling else NONE, ceilings))
     if table.columns:
         body.append(reference("examples", "", ("/".join(map(str, column.n.values())) for column in table.columns)))
@@ -175,14 +179,19 @@ def _head(column: Column) -> str:
     return f"{column.task}{' †' if column.diagnostic else ''}{'' if column.greater_is_better else ' ↓'}"
 
 
-def _number(estimate: Estimate) -> str:
-    """`81.2 ±0.4 [78.0, 84.1]`, times 100."""
-    sd = f" ±{100 * estimate.sd:.1f}" if estimate.sd is not None else ""
-    return f"{100 * estimate.value:.1f}{sd} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+def _number(estimate: Estimate, scale: int = 100) -> str:
+    """`81.2 ±0.4 [78.0, 84.1]`, times the scale."""
+    sd = f" ±{_value(estimate.sd, scale)}" if estimate.sd is not None else ""
+    return f"{_value(estimate.value, scale)}{sd} [{_value(estimate.low, scale)}, {_value(estimate.high, scale)}]"
 
 
-def _percent(value: float | None) -> str:
-    return NONE if value is None else f"{100 * value:.1f}"
+def _value(value: float | None, scale: int = 100) -> str:
+    """A share in per cent to one decimal, another number to three digits or so."""
+    if value is None:
+        return NONE
+    if scale == 1:
+        return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{scale * value:.1f}"
 
 
 CSV_COLUMNS = (

@@ -28,7 +28,10 @@ class Suite(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One metric of one split: a model's score over its seeds, and what chance and the noise-free labels score."""
+    """One metric of one split: a model's score over its seeds, and what chance and the noise-free labels score.
+
+    `headline`: the task's score rests on it. `is_share`: it lies between 0 (or -1) and 1.
+    """
 
     split: str
     metric: str
@@ -37,6 +40,8 @@ class Part:
     chance: float | None
     ceiling: Estimate | None
     greater_is_better: bool
+    headline: bool = True
+    is_share: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One task of a table: what all its cells rest on, and what chance and the noise-free labels score."""
+    """One task of a table: what all its cells rest on, and what chance and the noise-free labels score. A `scale` of
+    100 turns a share into per cent where it is shown; what is no share has 1.
+    """
 
     task: str
     version: int
@@ -78,6 +85,8 @@ class Column:
     metrics: Mapping[str, int]
     chance: float | None
     ceiling: Estimate | None
+    scale: int = 100
+    headline: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -248,17 +257,21 @@ def _row(
 def _parts_by_task(records: Iterable[Record]) -> dict[str, tuple[Part, ...]]:
     """A model's parts of each task. `records` come newest first, and of several of one seed the newest counts."""
     cells: dict[str, dict[tuple[str, str], dict[int, Mapping[str, Any]]]] = {}
+    headlines: dict[str, Sequence[str]] = {}
     for record in records:
+        headlines.setdefault(record["task"]["name"], record["task"].get("headline", tuple(record["scores"])))
         for metric, score in record["scores"].items():
             of_task = cells.setdefault(record["task"]["name"], {})
             of_task.setdefault((record["split"], metric), {}).setdefault(record["seed"], score)
     return {
-        task: tuple(_part(split, metric, seeds) for (split, metric), seeds in sorted(of_task.items()))
+        task: tuple(
+            _part(split, metric, seeds, metric in headlines[task]) for (split, metric), seeds in sorted(of_task.items())
+        )
         for task, of_task in cells.items()
     }
 
 
-def _part(split: str, metric: str, by_seed: Mapping[int, Mapping[str, Any]]) -> Part:
+def _part(split: str, metric: str, by_seed: Mapping[int, Mapping[str, Any]], headline: bool) -> Part:
     own = [by_seed[seed] for seed in sorted(by_seed)]
     first = own[0]
     low, high = first["bounds"]
@@ -271,12 +284,15 @@ def _part(split: str, metric: str, by_seed: Mapping[int, Mapping[str, Any]]) -> 
         chance=first.get("chance"),
         ceiling=Estimate(ceiling["value"], ceiling["low"], ceiling["high"]) if ceiling else None,
         greater_is_better=first.get("greater_is_better", True),
+        headline=headline,
+        is_share=high is not None and high <= 1,
     )
 
 
 def _counted(parts: Sequence[Part]) -> list[Part]:
     """The parts a task's score is the mean of: an error rate beside an accuracy would only cancel it."""
-    return [part for part in parts if part.greater_is_better] or list(parts)
+    headline = [part for part in parts if part.headline] or list(parts)
+    return [part for part in headline if part.greater_is_better] or headline
 
 
 def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], records: Sequence[Record]) -> Column:
@@ -297,6 +313,8 @@ def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], rec
         metrics=dict(sorted(versions.items())),
         chance=fmean(chances) if len(chances) == len(counted) else None,
         ceiling=over_metrics(ceilings) if len(ceilings) == len(counted) else None,
+        scale=100 if all(part.is_share for part in counted) else 1,
+        headline=tuple(dict.fromkeys(part.metric for part in counted)),
     )
 
 

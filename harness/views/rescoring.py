@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.families import FAMILIES
 from harness.store import Store
 from harness.views.runs import score_records
 from harness.views.text import cell_text, columns
@@ -30,7 +31,7 @@ def rescore(store: Store, name: str, names: Sequence[str], as_json: bool) -> tup
     for record in score_records(store, [store.run(name)]):
         predictions, references, oracle = read_predictions(store.file(record["cell"], PREDICTIONS))
         wanted = list(names) or list(record["scores"])
-        values = "labels" if predictions.dtype.kind in "iu" else "values"
+        values = FAMILIES.get(record["task"]["family"]).predictions
         fitting = [metric for metric in wanted if metrics.get(metric).inputs == values]
         for metric, score in score_all(fitting, predictions, references, oracle).items():
             stored = record["scores"].get(metric, {}).get("value")

@@ -9,12 +9,12 @@ the grammar. Another language is another grammar and table of words for the same
 There is a task of each shape in GLUE (`SHAPES`) and an unlabelled `corpus`. Each task has the columns `id`, its text
 fields, `label`, and `oracle`, the truth before noise.
 
-Shapes whose answers are texts (`text_shapes`) have neither noise nor `oracle`. `question-answering` (as in SQuAD 1.1) and
-`question-answering-null` (2.0, a third of its questions without an answer) have the columns `id`, `title`, `context`,
-`question`, `answers` and `starts`: `answers` lists the pieces of the context that answer, the best first, and `starts`
-where in it each begins, both empty where nothing does; `title` names the passage, which several questions share.
-`summarization` has `id`, `text` and `summary`, a list of references; `translation-fr` and `translation-zh` have `id`,
-`source` and `target`, a list of one or two references; `generation` has `id` and `text`.
+Shapes whose answers are texts (`text_shapes`) have neither noise nor `oracle`. `question-answering` (as in SQuAD 1.1)
+and `question-answering-null` (2.0, a third of its questions without an answer) have the columns `id`, `title`,
+`context`, `question`, `answers` and `starts`: `answers` lists the pieces of the context that answer, the best first,
+and `starts` where in it each begins, both empty where nothing does; `title` names the passage, which several questions
+share. `summarization` has `id`, `text` and `summary`, a list of references; `translation-fr` and `translation-zh` have
+`id`, `source` and `target`, a list of one or two references; `generation` has `id` and `text`.
 
 Noise: in every split a label is replaced by another class at the rate `NOISE` of its shape, and a similarity gets
 normal noise of that standard deviation, clipped to 0..5. Scoring `oracle` against `label` gives the ceiling.
