@@ -48,6 +48,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         HarnessError: unknown names, bad data, weights that cannot be had, or no task of the run in the data.
     """
     suites = _suites(run, registry)
+    run = run.model_copy(update={"limit": run.limit or _default_limit(suites)})
     tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
     names = list(dict.fromkeys(run.model or _default_models(suites, registry)))
     recipes = {name: _resolved(registry.recipe(name), run) for name in names}
@@ -99,6 +100,16 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         raise HarnessError(f"nothing to run: no model asked for can do the tasks; {model} on {task_name}: {reason}")
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
     return Plan(tuple(cells.values()), absent, tuple(suites), tuple(recipes), shown, not_applicable)
+
+
+def _default_limit(suites: Sequence[SuiteSpec]) -> int | None:
+    limits = {suite.limit for suite in suites}
+    if len(limits) > 1:
+        raise HarnessError(
+            f"{' and '.join(suite.name for suite in suites)} read different numbers of examples; run them apart, or "
+            "give --limit"
+        )
+    return limits.pop()
 
 
 def _default_models(suites: Sequence[SuiteSpec], registry: Registry) -> list[str]:

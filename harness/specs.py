@@ -198,7 +198,8 @@ class TaskSpec(Strict):
 
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
-    others are diagnostics. `models` are the recipes of a run that names none.
+    others are diagnostics. `models` are the recipes of a run that names none, `limit` the number of examples of each
+    split that a run reads which says nothing else.
     """
 
     name: Name
@@ -207,6 +208,7 @@ class SuiteSpec(Strict):
     tasks: list[TaskName] = Field(min_length=1)
     average: list[TaskName] | None = None
     models: list[Name] = []
+    limit: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _average_is_of_its_tasks(self) -> SuiteSpec:
