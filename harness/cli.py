@@ -139,6 +139,10 @@ def run(
         Optional[str],
         typer.Option("--train-fractions", metavar="F,…", help="Train on these shares of the examples, e.g. 0.1,1."),
     ] = None,
+    noise: Annotated[
+        Optional[list[str]],
+        typer.Option("--noise", help="Score also under typos, case or punctuation noise. Repeatable."),
+    ] = None,
     from_scratch: Annotated[
         Optional[bool],
         typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),

@@ -46,6 +46,7 @@ def run(
             "version": task.version,
             "family": task.family,
             "headline": task.headline or list(task.metrics),
+            "noise": task.noise,
         },
         "split": spec["split"],
         "model": model.record,
