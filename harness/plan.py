@@ -161,7 +161,9 @@ def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
         return suites
     noisy = [_under_noise(suite, run.noise, registry) for suite in suites]
     if noisy == suites:
-        raise HarnessError(f"--noise {run.noise[0]}: no task of the run answers with a class or a number, as noise needs")
+        raise HarnessError(
+            f"--noise {run.noise[0]}: no task of the run answers with a class or a number, as noise needs"
+        )
     return noisy
 
 

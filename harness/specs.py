@@ -160,8 +160,8 @@ class TaskSpec(Strict):
     metrics that a task's score is the mean of, all where left out. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces; `verbalizers` are the words that stand for
     the classes in its answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
-    is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of the
-    task without noise is scored on perturbed texts (`harness.data.noise`).
+    is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
+    the task without noise is scored on perturbed texts (`harness.data.noise`).
     """
 
     name: TaskName

@@ -51,7 +51,9 @@ INSERTED = ",.;:!?-"
 
 
 def typos(text: str, draw: Draw) -> str:
-    return WORD.sub(lambda word: _mistyped(word[0], draw) if len(word[0]) >= 4 and draw() < TYPO_RATE else word[0], text)
+    return WORD.sub(
+        lambda word: _mistyped(word[0], draw) if len(word[0]) >= 4 and draw() < TYPO_RATE else word[0], text
+    )
 
 
 def case(text: str, draw: Draw) -> str:

@@ -221,6 +221,19 @@ def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndar
     return predictions, column("label"), column("oracle")
 
 
+def read_logits(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | None:
+    """Ids, labels (n,) and logits (n, k) of predictions that are classes; None where labels or logits are missing."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    labels = table.column("label")
+    if "logits" not in table.column_names or not pa.types.is_integer(labels.type) or labels.null_count:
+        return None
+    return tuple(table.column("id").to_pylist()), labels.to_numpy(), np.asarray(table.column("logits").to_pylist())
+
+
 def prediction_hash(predictions: np.ndarray) -> str:
     """Of the predictions alone: equal hashes mean equal behaviour on the split."""
     return hash_json(predictions.tolist())
