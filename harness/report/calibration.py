@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING
 
 from harness.report import formats
@@ -25,8 +25,8 @@ NOTES = (
     "calibrated model with these confidences would show on so many examples, since chance alone makes it positive. "
     "Brier score, 0 to 2; NLL: negative log-likelihood in nats. Of all, less is better.",
     "→: after temperature scaling. Each half of the examples, cut by the hash of their ids, is scaled by the "
-    "temperature T fitted to the other. Accuracy stays. 95 % intervals by the bootstrap over examples with T held, "
-    "and, with several seeds, their spread.",
+    "temperature T fitted to the other (over seeds, their geometric mean). Accuracy stays. 95 % intervals by the "
+    "bootstrap over examples with T held, and, with several seeds, their spread.",
 )
 
 Load = Callable[[Record], "tuple[Sequence[str], np.ndarray, np.ndarray] | None"]
@@ -148,7 +148,7 @@ def to_markdown(table: Table) -> str:
             str(row.seeds),
             str(row.n),
             f"{100 * row.accuracy:.1f}",
-            " / ".join(f"{fmean(half):.2f}" for half in zip(*row.temperatures, strict=True)),
+            " / ".join(f"{geometric_mean(half):.2f}" for half in zip(*row.temperatures, strict=True)),
             ece(row.before),
             ece(row.after),
             plain(row.before.brier),

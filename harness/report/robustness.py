@@ -192,7 +192,9 @@ def to_markdown(found: Robustness) -> str:
             return formats.NONE
         score, by = row.noises[noise].score, row.noises[noise].change
         digits = 1 if row.scale == 100 else 2
-        value, low, high = (f"{row.scale * one:+.{digits}f}" for one in (by.value, by.low, by.high))
+        value, low, high = (
+            f"{round(row.scale * one, digits) + 0.0:+.{digits}f}" for one in (by.value, by.low, by.high)
+        )
         mark = "**" if by.low > 0 or by.high < 0 else ""
         return f"{row.scale * score.value:.{digits}f} ({mark}{value} [{low}, {high}]{mark})"
 

@@ -16,6 +16,9 @@ from harness.stats.bootstrap import LEVEL, RESAMPLES
 if TYPE_CHECKING:
     import numpy as np
 
+DIGITS = 12
+"""Changes are rounded to so many: a sum of equal terms in another order is no change."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -48,15 +51,18 @@ def change(
     import numpy as np
 
     per_seed = [
-        fmean(
-            metric.score(pair.after[one], pair.references) - metric.score(pair.before[one], pair.references)
-            for pair in pairs
-            for metric in metrics
+        round(
+            fmean(
+                metric.score(pair.after[one], pair.references) - metric.score(pair.before[one], pair.references)
+                for pair in pairs
+                for metric in metrics
+            ),
+            DIGITS,
         )
         for one in range(len(pairs[0].before))
     ]
     random = np.random.Generator(np.random.PCG64(seed))
-    drawn = np.mean([_resampled(pair, metrics, random, resamples) for pair in pairs], axis=0)
+    drawn = np.mean([_resampled(pair, metrics, random, resamples) for pair in pairs], axis=0).round(DIGITS)
     defined = drawn[np.isfinite(drawn)]
     if 2 * len(defined) < resamples:
         names = ", ".join(metric.name for metric in metrics)
