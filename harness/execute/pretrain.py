@@ -44,6 +44,7 @@ def run(
     from harness.models.building import build_config
     from harness.pretraining import loop
     from harness.pretraining.blocks import cut, tokenized, whole_blocks
+    from harness.pretraining.evaluation import evaluate
     from harness.pretraining.vocabulary import tokens_of
     from harness.training.trainer import pick_device, pick_precision
 
@@ -86,7 +87,7 @@ def run(
             raise
         shutil.rmtree(store.partial(job["key"]), ignore_errors=True)
         raise HarnessError(f"{error}; it is removed, the next run starts this pretraining over") from None
-    scores = loop.evaluate(model, objective, held_out, settings.seed, settings.batch_size)
+    scores = evaluate(model, objective, held_out, settings.seed, settings.batch_size)
     exported = objective.export(model).cpu()
     for name, value in dropouts.items():
         setattr(exported.config, name, value)

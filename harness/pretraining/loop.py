@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,7 @@ PROBE_STEPS = (2, 6)
 BUDGET_SHARE = 0.9
 """Of a budget so much is trained; the rest is for loading, checkpoints and scoring."""
 REPORT_EVERY = 0.5
-FEW_BLOCKS = 16
-"""Held-out blocks for scores that take many passes a block."""
-HELD_OUT_SEED, DATA_SEED = 1, 2
+DATA_SEED = 2
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,72 @@ class Losses(torch.nn.Module):
         return self._objective.loss(self.model, batch)
 
 
+class Stepper:
+    """One optimizer step after the other, each a pure function of (seed, step) and the weights before it.
+
+    Under `torchrun` each process takes an equal part of every batch. Raises HarnessError where it cannot be shared
+    equally.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        objective: Objective,
+        blocks: np.ndarray,
+        spec: PretrainingSpec,
+        accelerator: Accelerator,
+    ) -> None:
+        parts = accelerator.num_processes * spec.accumulate
+        if spec.batch_size % parts:
+            raise HarnessError(
+                f"batch_size {spec.batch_size} cannot be shared by {accelerator.num_processes} processes with "
+                f"accumulate {spec.accumulate}"
+            )
+        self._spec, self._objective, self._blocks, self._accelerator = spec, objective, blocks, accelerator
+        self._rows = spec.batch_size // parts
+        self._order = BlockOrder(len(blocks), spec.batch_size, spec.seed)
+        torch.manual_seed(spec.seed)
+        losses = Losses(model, objective)
+        optimizer = torch.optim.AdamW(_groups(model, spec.weight_decay), lr=spec.learning_rate, fused=True)
+        self._wrapped, self._optimizer = accelerator.prepare(losses, optimizer)
+        self._wrapped.train()
+        self.model: torch.nn.Module = accelerator.unwrap_model(self._wrapped).model
+        self.optimizer: torch.optim.Optimizer = getattr(self._optimizer, "optimizer", self._optimizer)
+        self.tokens = spec.batch_size * objective.block_size
+
+    @property
+    def learning_rate(self) -> float:
+        return self._optimizer.param_groups[0]["lr"]
+
+    def __call__(self, step: int, steps: int) -> torch.Tensor:
+        """Take step `step` of `steps`. Returns the mean loss of the whole batch, a scalar on the device."""
+        spec, accelerator = self._spec, self._accelerator
+        random = np.random.default_rng([spec.seed, DATA_SEED, step])
+        rows = np.asarray(self._blocks[self._order.at(step)], dtype=np.int64)
+        batch = self._objective.corrupt(rows, random)
+        share = rate(spec.schedule, step, steps, spec.warmup_ratio, spec.decay_ratio)
+        for group in self._optimizer.param_groups:
+            group["lr"] = spec.learning_rate * share
+        total = torch.zeros((), device=accelerator.device)
+        for micro in range(spec.accumulate):
+            last = micro == spec.accumulate - 1
+            with _synchronized(accelerator, self._wrapped, last):
+                loss = self._wrapped(self._part(batch, accelerator.process_index * spec.accumulate + micro))
+                accelerator.backward(loss / spec.accumulate)
+            total += loss.detach().float() / spec.accumulate
+        accelerator.clip_grad_norm_(self._wrapped.parameters(), spec.max_grad_norm)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return accelerator.reduce(total, "mean") if accelerator.num_processes > 1 else total
+
+    def _part(self, batch: Mapping[str, np.ndarray], number: int) -> dict[str, torch.Tensor]:
+        own = slice(number * self._rows, (number + 1) * self._rows)
+        return {
+            name: torch.from_numpy(np.ascontiguousarray(rows[own])).to(self._accelerator.device, non_blocking=True)
+            for name, rows in batch.items()
+        }
+
+
 def train(
     model: torch.nn.Module,
     objective: Objective,
@@ -93,133 +157,82 @@ def train(
     """Train `model` in place on blocks (n, raw_size).
 
     Goes on from the newest checkpoint in the folder `checkpoints` where `resume`; the loss curve and the weights are
-    those of an unbroken run. Under `torchrun` each process takes an equal part of every batch. `peak_flops` (FLOP/s of
-    one process) turns speed into a share of it. `trackers` are names `accelerate` knows: wandb, tensorboard, mlflow.
+    those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a share of it. `trackers` are names
+    `accelerate` knows: wandb, tensorboard, mlflow.
 
     Raises:
         HarnessError: the batch cannot be shared equally, or the loss is not a finite number.
         DamagedFile: the checkpoint is not what was written.
     """
-    on_gpu = torch.cuda.is_available()
     accelerator = Accelerator(
-        cpu=not on_gpu,
+        cpu=not torch.cuda.is_available(),
         mixed_precision="bf16" if precision == "bf16" else "no",
         log_with=list(trackers) or None,
         project_dir=tracking,
         step_scheduler_with_optimizer=False,
     )
-    processes, rank = accelerator.num_processes, accelerator.process_index
-    parts = processes * spec.accumulate
-    if spec.batch_size % parts:
-        raise HarnessError(
-            f"batch_size {spec.batch_size} cannot be shared by {processes} processes with accumulate {spec.accumulate}"
-        )
-    torch.manual_seed(spec.seed)
-    losses = Losses(model, objective)
-    optimizer = torch.optim.AdamW(_groups(model, spec.weight_decay), lr=spec.learning_rate, fused=True)
-    order = BlockOrder(len(blocks), spec.batch_size, spec.seed)
-    wrapped, optimizer = accelerator.prepare(losses, optimizer)
-    plain = accelerator.unwrap_model(wrapped)
-    plain_optimizer = getattr(optimizer, "optimizer", optimizer)
-    tokens_a_step = spec.batch_size * objective.block_size
-    wrapped.train()
+    stepper = Stepper(model, objective, blocks, spec, accelerator)
     if trackers:
         accelerator.init_trackers("harness", config=spec.model_dump(mode="json", exclude={"options"}))
-
-    def one_step(step: int, steps: int) -> torch.Tensor:
-        random = np.random.default_rng([spec.seed, DATA_SEED, step])
-        batch = objective.corrupt(np.asarray(blocks[order.at(step)], dtype=np.int64), random)
-        share = rate(spec.schedule, step, steps, spec.warmup_ratio, spec.decay_ratio)
-        for group in optimizer.param_groups:
-            group["lr"] = spec.learning_rate * share
-        total = torch.zeros((), device=accelerator.device)
-        size = spec.batch_size // parts
-        for micro in range(spec.accumulate):
-            start = (rank * spec.accumulate + micro) * size
-            part = {
-                name: torch.from_numpy(np.ascontiguousarray(rows[start : start + size])).to(
-                    accelerator.device, non_blocking=True
-                )
-                for name, rows in batch.items()
-            }
-            last = micro == spec.accumulate - 1
-            with _synchronized(accelerator, wrapped, last):
-                loss = wrapped(part)
-                accelerator.backward(loss / spec.accumulate)
-            total += loss.detach().float() / spec.accumulate
-        accelerator.clip_grad_norm_(wrapped.parameters(), spec.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return accelerator.reduce(total, "mean") if processes > 1 else total
-
     place = state.latest(checkpoints) if resume else None
     if place is not None:
-        progress = state.load(place, plain.model, plain_optimizer)
+        progress = state.load(place, stepper.model, stepper.optimizer)
     else:
-        progress = state.Progress(
-            steps=_steps(spec, tokens_a_step, plain.model, plain_optimizer, one_step, accelerator)
-        )
+        progress = state.Progress(steps=_steps(spec, stepper, accelerator))
     resumed_from = progress.step
     clock, told = time.perf_counter() - progress.seconds, 0.0
+    started = time.perf_counter()
+    weights = _weights_in_use(stepper.model)
     pending: list[torch.Tensor] = []
-    speed_from = (time.perf_counter(), progress.step)
-    weights_in_use = _weights_in_use(plain.model)
-
-    def settle() -> None:
-        """Read the losses of the steps since the last time: on a GPU each reading waits for it."""
-        values = torch.stack(pending).tolist() if pending else []
-        pending.clear()
-        for value in values:
-            progress.losses.append(value)
-            if not np.isfinite(value):
-                raise HarnessError(
-                    f"pretraining diverged: the loss of step {len(progress.losses)} of {progress.steps} is {value}; "
-                    f"lower the learning rate (it is {spec.learning_rate:g})"
-                )
-
     while progress.step < progress.steps:
-        pending.append(one_step(progress.step, progress.steps))
+        pending.append(stepper(progress.step, progress.steps))
         progress.step += 1
         now = time.perf_counter()
         at_checkpoint = progress.step % spec.checkpoint_every == 0 and progress.step < progress.steps
         if now - told >= REPORT_EVERY or at_checkpoint or progress.step == progress.steps:
-            settle()
+            _settle(pending, progress, spec)
             told = now
-            speed = (progress.step - speed_from[1]) * tokens_a_step / max(1e-9, time.perf_counter() - speed_from[0])
-            flops = 6 * weights_in_use * speed / processes
-            report(
-                Pace(
-                    progress.step,
-                    progress.steps,
-                    progress.losses[-1],
-                    speed,
-                    flops / peak_flops if peak_flops else None,
-                )
-            )
+            speed = (progress.step - resumed_from) * stepper.tokens / max(1e-9, time.perf_counter() - started)
+            share = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
+            report(Pace(progress.step, progress.steps, progress.losses[-1], speed, share))
             if trackers:
                 values = {
                     "loss": progress.losses[-1],
                     "tokens_per_second": speed,
-                    "tokens": progress.step * tokens_a_step,
+                    "tokens": progress.step * stepper.tokens,
+                    "learning_rate": stepper.learning_rate,
                 }
-                accelerator.log(values | {"learning_rate": optimizer.param_groups[0]["lr"]}, step=progress.step)
+                accelerator.log(values, step=progress.step)
         if at_checkpoint:
             progress.seconds = time.perf_counter() - clock
             if accelerator.is_main_process:
-                state.save(checkpoints, plain.model, plain_optimizer, progress)
+                state.save(checkpoints, stepper.model, stepper.optimizer, progress)
             accelerator.wait_for_everyone()
     if trackers:
         accelerator.end_training()
     return Outcome(
         steps=progress.steps,
         losses=progress.losses,
-        tokens=progress.steps * tokens_a_step,
+        tokens=progress.steps * stepper.tokens,
         seconds=time.perf_counter() - clock,
         precision=precision,
         device=accelerator.device.type,
-        processes=processes,
+        processes=accelerator.num_processes,
         resumed_from=resumed_from,
     )
+
+
+def _settle(pending: list[torch.Tensor], progress: state.Progress, spec: PretrainingSpec) -> None:
+    """Read the losses of the steps since the last time: on a GPU each reading waits for it."""
+    values = torch.stack(pending).tolist() if pending else []
+    pending.clear()
+    for value in values:
+        progress.losses.append(value)
+        if not np.isfinite(value):
+            raise HarnessError(
+                f"pretraining diverged: the loss of step {len(progress.losses)} of {progress.steps} is {value}; "
+                f"lower the learning rate (it is {spec.learning_rate:g})"
+            )
 
 
 def _synchronized(accelerator: Accelerator, wrapped: Any, last: bool) -> Any:
@@ -229,32 +242,25 @@ def _synchronized(accelerator: Accelerator, wrapped: Any, last: bool) -> Any:
     return nullcontext() if last else accelerator.no_sync(wrapped)
 
 
-def _steps(
-    spec: PretrainingSpec,
-    tokens_a_step: int,
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    one_step: Callable[[int, int], Any],
-    accelerator: Accelerator,
-) -> int:
+def _steps(spec: PretrainingSpec, stepper: Stepper, accelerator: Accelerator) -> int:
     """How many steps the spec asks for; a wall-clock budget is turned into steps by a probe that leaves no trace."""
     if spec.steps is not None:
         return spec.steps
     if spec.tokens is not None:
-        return max(1, round(spec.tokens / tokens_a_step))
+        return max(1, round(spec.tokens / stepper.tokens))
     assert spec.seconds is not None
     started = time.perf_counter()
-    before = copy.deepcopy(model.state_dict())
+    before = copy.deepcopy(stepper.model.state_dict())
     random = torch.get_rng_state()
     untimed, timed = PROBE_STEPS
     for step in range(untimed):
-        one_step(step, 1000)
+        stepper(step, 1000)
     clock = time.perf_counter()
     for step in range(untimed, untimed + timed):
-        float(one_step(step, 1000))
+        float(stepper(step, 1000))
     per_step = (time.perf_counter() - clock) / timed
-    model.load_state_dict(before)
-    optimizer.state.clear()
+    stepper.model.load_state_dict(before)
+    stepper.optimizer.state.clear()
     torch.set_rng_state(random)
     left = BUDGET_SHARE * spec.seconds - (time.perf_counter() - started)
     steps = torch.tensor(max(1, int(left / per_step)), device=accelerator.device)
@@ -277,49 +283,3 @@ def _weights_in_use(model: torch.nn.Module) -> int:
     """Parameters that every token is multiplied with: all but embedding tables and tied heads."""
     tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     return sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in tables)
-
-
-@torch.no_grad()
-def evaluate(
-    model: torch.nn.Module, objective: Objective, blocks: np.ndarray, seed: int, batch_size: int
-) -> dict[str, dict[str, Any]]:
-    """Scores of held-out blocks, each with value, bootstrap 95 % interval over blocks, n, and what chance scores."""
-    if len(blocks) == 0:
-        return {}
-    model.eval()
-    device = next(model.parameters()).device
-    collected: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for start in range(0, len(blocks), batch_size):
-        random = np.random.default_rng([seed, HELD_OUT_SEED, start])
-        batch = objective.corrupt(np.asarray(blocks[start : start + batch_size], dtype=np.int64), random)
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(rows)).to(device) for name, rows in batch.items()}
-        for name, ratio in objective.measure(model, tensors).items():
-            collected.setdefault(name, []).append(ratio)
-    sums = {
-        name: tuple(np.concatenate([part[side] for part in parts]) for side in (0, 1))
-        for name, parts in collected.items()
-    }
-    few = np.asarray(blocks[:FEW_BLOCKS], dtype=np.int64)
-    return summarize(sums | objective.measure_few(model, few), objective)
-
-
-def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000) -> dict[str, dict[str, Any]]:
-    """Quotients of sums with percentile bootstrap intervals over examples."""
-    scores: dict[str, dict[str, Any]] = {}
-    for name, (above, below) in sums.items():
-        n = len(above)
-        draws = np.random.default_rng(0).integers(0, n, (resamples, n))
-
-        def quotient(a: Any, b: Any, name: str = name) -> Any:
-            value = np.divide(a, b, out=np.zeros_like(np.asarray(a, dtype=float)), where=np.asarray(b) > 0)
-            return np.exp(np.minimum(value, 700)) if name in objective.perplexities else value
-
-        low, high = np.quantile(quotient(above[draws].sum(1), below[draws].sum(1)), [0.025, 0.975])
-        value = float(quotient(above.sum(), below.sum()))
-        scores[name] = {
-            "value": value, "low": min(float(low), value), "high": max(float(high), value), "level": 0.95,
-            "n": n, "over": "held-out blocks", "greater_is_better": name not in objective.lower_is_better,
-        }  # fmt: skip
-    for name, chance in objective.chance({name: one["value"] for name, one in scores.items()}).items():
-        scores[name]["chance"] = chance
-    return scores

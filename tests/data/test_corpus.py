@@ -20,13 +20,13 @@ import pytest
 
 from harness.data.corpus import (
     HELD_OUT_SHARE,
-    LONGEST_DOCUMENT,
     Corpus,
     facts,
     is_held_out,
     open_corpus,
     state,
 )
+from harness.data.corpus_files import LONGEST_DOCUMENT
 from harness.errors import HarnessError
 from tests.conftest import python_with_hub
 
