@@ -122,6 +122,7 @@ def _whole_texts(reader: Reader, split: Split) -> Encoded:
 
 
 def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    """Of the text's own tokens after a start token, which is not counted even where the tokenizer adds it by itself."""
     from harness.decoding.likelihood import of_texts
 
     texts = [_ids(reader, text) for text in split.fields["text"]]

@@ -57,7 +57,8 @@ class TransformerLearner(Learner):
         model, family = ARTICLES[architecture] + architecture, FAMILIES.get(task.family)
         usual = head_for(task, architecture)  # type: ignore[arg-type]
         if usual is None:
-            untrained = " without being trained on it" if task.shots is not None else ""
+            trained = head_for(task.model_copy(update={"shots": None}), architecture)  # type: ignore[arg-type]
+            untrained = " without being trained on it" if trained is not None else ""
             return f"{model} has no head for {task.family}{untrained}"
         if task.shots is not None and family.predictions == "values":
             return "by examples alone a model ranks words, and has none for numbers"
@@ -143,7 +144,7 @@ class TransformerLearner(Learner):
             assert name is not None
             head = HEADS.get(name)
             model, tokenizer = _load_fitted(request.directory, head.auto_class)
-            settings = {"max_length": positions_of(model, "decoder") or LONGEST_WITHOUT_LIMIT, "fitted": {}}
+            settings = {"max_length": positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, "fitted": {}}
         reader = Reader(
             request.task, request.labels, tokenizer, settings["max_length"], request.seed, settings["fitted"],
             request.shown,

@@ -58,6 +58,7 @@ def test_every_family_has_its_heads(family):
         ("summarization", {}, recipe(), "encoder", "an encoder has no head for summarization"),
         ("language-modeling", {}, recipe("t5"), "encoder-decoder", "an encoder-decoder has no head for language-modeling"),
         ("nli", {"shots": 0}, recipe(pretrained=True), "encoder", "an encoder has no head for nli without being trained on it"),
+        ("language-modeling", {"shots": 0}, recipe(pretrained=True), "encoder", "an encoder has no head for language-modeling"),
         ("nli", {"shots": 0}, recipe("gpt2"), "decoder", "it has random weights, and is not trained on the task"),
         ("similarity", {"shots": 1, "prompt": "{text}"}, recipe(pretrained=True), "decoder",
          "by examples alone a model ranks words, and has none for numbers"),
