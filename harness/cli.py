@@ -139,6 +139,10 @@ def run(
         Optional[str],
         typer.Option("--train-fractions", metavar="F,…", help="Train on these shares of the examples, e.g. 0.1,1."),
     ] = None,
+    noise: Annotated[
+        Optional[list[str]],
+        typer.Option("--noise", help="Score also under typos, case or punctuation noise. Repeatable."),
+    ] = None,
     from_scratch: Annotated[
         Optional[bool],
         typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),
@@ -326,16 +330,33 @@ def leaderboard(
     plot: Annotated[
         Optional[Path], typer.Option("--plot", metavar="FILE", help="Draw them: .png, .svg or .pdf.")
     ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="What scores lose under the noise of `run --noise`.")
+    ] = False,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Calibration of classes before and after a temperature.")
+    ] = False,
+    include: Include = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
+    from harness.registry import load_registry
     from harness.store import write_atomically
+    from harness.views.diagnostics import calibration_text, robustness_text
     from harness.views.runs import efficiency_text, leaderboard_text
 
+    if by_fraction + robustness + calibration > 1:
+        raise HarnessError("give one of --by-fraction, --robustness and --calibration")
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
     store = _existing_store(out)
     if by_fraction:
         text = efficiency_text(store, runs or [], format.value, plot)
+    elif robustness:
+        if include:
+            load_registry([Path(path) for path in include])  # the metrics of plug-ins
+        text = robustness_text(store, runs or [], format.value)
+    elif calibration:
+        text = calibration_text(store, runs or [], format.value)
     else:
         text = leaderboard_text(store, runs or [], format.value)
     if output is None:

@@ -12,6 +12,7 @@ from typing import Any
 import harness
 from harness import data, metrics
 from harness.cells import Cell, Origin, code_of, model_identity, model_record, seeded
+from harness.data.noise import can_have_noise, check_name, with_noise
 from harness.errors import HarnessError, TaskAbsent
 from harness.families import FAMILIES
 from harness.hashing import hash_json
@@ -48,6 +49,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         HarnessError: unknown names, bad data, weights that cannot be had, or no task of the run in the data.
     """
     suites = _suites(run, registry)
+    run = run.model_copy(update={"limit": run.limit or _default_limit(suites)})
     tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
     names = list(dict.fromkeys(run.model or _default_models(suites, registry)))
     recipes = {name: _resolved(registry.recipe(name), run) for name in names}
@@ -61,7 +63,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     facts: dict[str, dict[str, Any]] = {}
     cells: dict[str, Cell] = {}
     for task in tasks:
-        trained_on = registry.task(task.train_on) if task.train_on else task
+        trained_on = registry.task(task.train_on) if task.train_on else task.clean
         try:
             for needed in {trained_on.name: trained_on, task.name: task}.values():
                 if needed.name not in facts:
@@ -99,6 +101,16 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         raise HarnessError(f"nothing to run: no model asked for can do the tasks; {model} on {task_name}: {reason}")
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
     return Plan(tuple(cells.values()), absent, tuple(suites), tuple(recipes), shown, not_applicable)
+
+
+def _default_limit(suites: Sequence[SuiteSpec]) -> int | None:
+    limits = {suite.limit for suite in suites}
+    if len(limits) > 1:
+        raise HarnessError(
+            f"{' and '.join(suite.name for suite in suites)} read different numbers of examples; run them apart, or "
+            "give --limit"
+        )
+    return limits.pop()
 
 
 def _default_models(suites: Sequence[SuiteSpec], registry: Registry) -> list[str]:
@@ -145,14 +157,36 @@ def _suites(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
             registry.task(name)
         suites.append(
             SuiteSpec.model_construct(
-                name=OWN_TASKS, version=1, description="", tasks=list(dict.fromkeys(run.task)), average=None
+                name=OWN_TASKS,
+                version=1,
+                description="",
+                tasks=list(dict.fromkeys(run.task)),
+                average=[name for name in dict.fromkeys(run.task) if registry.task(name).noise is None],
             )
         )
     if not suites:
         raise HarnessError(
             f"nothing to run: give --suite ({', '.join(registry.suites)}) or --task; `harness list tasks` shows all"
         )
-    return suites
+    if not run.noise:
+        return suites
+    noisy = [_under_noise(suite, run.noise, registry) for suite in suites]
+    if noisy == suites:
+        raise HarnessError(
+            f"--noise {run.noise[0]}: no task of the run answers with a class or a number, as noise needs"
+        )
+    return noisy
+
+
+def _under_noise(suite: SuiteSpec, noises: Sequence[str], registry: Registry) -> SuiteSpec:
+    """The suite with each task that can have noise also under each of these, as diagnostics."""
+    for noise in noises:
+        check_name(noise, "--noise")
+    tasks = [registry.task(name) for name in suite.tasks]
+    clean = [task for task in tasks if task.noise is None and can_have_noise(task)]
+    added = [with_noise(task, noise).name for noise in noises for task in clean]
+    new = [name for name in added if name not in suite.tasks]
+    return suite.model_copy(update={"tasks": [*suite.tasks, *new], "average": suite.averaged}) if new else suite
 
 
 def _resolved(recipe: RecipeSpec, run: RunSpec) -> RecipeSpec:

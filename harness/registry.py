@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.data.noise import with_noise
 from harness.errors import HarnessError, unknown
 from harness.families import FAMILIES
 from harness.hashing import hash_json, short
 from harness.models import LEARNERS
 from harness.objectives import OBJECTIVES
-from harness.specs import RecipeSpec, Strict, SuiteSpec, TaskSpec, parse
+from harness.specs import NOISE_MARK, RecipeSpec, Strict, SuiteSpec, TaskSpec, parse
 from harness.strict_yaml import load_mapping
 
 ENTRY_POINTS = "harness.plugins"
@@ -41,7 +42,12 @@ class Registry:
     origins: Mapping[tuple[str, str], Path]
 
     def task(self, name: str, where: str = "") -> TaskSpec:
-        """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained."""
+        """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained, and either
+        with `+NOISE` is scored under that noise.
+        """
+        clean, plus, noise = name.partition(NOISE_MARK)
+        if plus:
+            return with_noise(self.task(clean, where), noise)
         base, at, shots = name.partition(SHOTS_MARK)
         if base not in self.tasks:
             raise unknown("task", base, self.tasks, where)
@@ -200,6 +206,8 @@ def _check(registry: Registry) -> None:
             raise HarnessError(
                 f"{where}: a task is not shown examples by itself; ask for it as {name}{SHOTS_MARK}0-shot"
             )
+        if task.noise is not None or NOISE_MARK in name:
+            raise HarnessError(f"{where}: a task has no noise by itself; ask for it as {name}{NOISE_MARK}typos")
         FAMILIES.get(task.family, where).check_fields(list(task.fields), where)
         for metric in task.metrics:
             if metric not in known_metrics:

@@ -13,8 +13,11 @@ from harness.errors import HarnessError, did_you_mean
 from harness.strict_yaml import load_mapping
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)?$")]
-"""A task, or one whose model is shown examples instead of being trained: `sst2@0-shot`."""
+NOISE_MARK = "+"
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)?(\+[A-Za-z0-9._-]*)?$")]
+"""A task; one whose model is shown examples instead of being trained, `sst2@0-shot`; either scored under noise,
+`sst2+typos`.
+"""
 Columns = dict[str, str | list[str]]
 
 
@@ -157,7 +160,8 @@ class TaskSpec(Strict):
     metrics that a task's score is the mean of, all where left out. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces; `verbalizers` are the words that stand for
     the classes in its answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
-    is not trained on the task, but shown so many examples.
+    is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
+    the task without noise is scored on perturbed texts (`harness.data.noise`).
     """
 
     name: TaskName
@@ -178,6 +182,12 @@ class TaskSpec(Strict):
     verbalizers: dict[str, str] = {}
     decoding: DecodingSpec = DecodingSpec()
     shots: int | None = Field(default=None, ge=0)
+    noise: str | None = None
+
+    @property
+    def clean(self) -> TaskSpec:
+        """The task without noise."""
+        return self.model_copy(update={"name": self.name.partition(NOISE_MARK)[0], "noise": None})
 
     @model_validator(mode="after")
     def _labels_are_consistent(self) -> TaskSpec:
@@ -198,7 +208,8 @@ class TaskSpec(Strict):
 
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
-    others are diagnostics. `models` are the recipes of a run that names none.
+    others are diagnostics. `models` are the recipes of a run that names none, `limit` the number of examples of each
+    split that a run reads which says nothing else.
     """
 
     name: Name
@@ -207,6 +218,7 @@ class SuiteSpec(Strict):
     tasks: list[TaskName] = Field(min_length=1)
     average: list[TaskName] | None = None
     models: list[Name] = []
+    limit: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _average_is_of_its_tasks(self) -> SuiteSpec:
@@ -370,6 +382,7 @@ class RunSpec(Strict):
     select: Literal["last", "best"] | None = None
     from_scratch: bool = False
     train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = []
+    noise: Annotated[list[str], BeforeValidator(_listed)] = []
     out: str = "results"
     workers: int | None = Field(default=None, ge=1, le=1024)
     threads: int | None = Field(default=None, ge=1, le=1024)

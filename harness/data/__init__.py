@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.data.assemble import Reading, assemble
 from harness.data.frame import Split, TaskData
 from harness.data.hub import hub_reachable, read_hub, state_of_hub
+from harness.data.noise import perturbed
 from harness.errors import HarnessError, TaskAbsent, did_you_mean
 from harness.families import FAMILIES
 from harness.hashing import hash_code, hash_json
@@ -24,13 +25,16 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
     """A task's data from `data`: `embedded`, `hub`, or the path of a folder or file.
 
     `splits` are those the caller needs, by default the training split and those evaluated (only the latter
-    for a task that is trained on another one, or not at all). `limit` keeps the first rows of each.
+    for a task that is trained on another one or as one without noise, or not at all). `limit` keeps the first rows of
+    each.
 
     Raises:
         TaskAbsent: the source does not hold this task.
         HarnessError: there is no such source, or what it holds is malformed or lacks a split.
     """
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
+    if task.noise is not None:
+        return perturbed(load(task.clean, data, limit, wanted), task)
     predictions = FAMILIES.get(task.family).predictions
     inferred = task.labels is None and predictions == "labels"
     to_read = [task.train, *wanted] if inferred else wanted
@@ -41,7 +45,8 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
 
 
 def default_splits(task: TaskSpec) -> list[str]:
-    return list(task.eval) if task.train_on or task.shots == 0 else [task.train, *task.eval]
+    only_scored = task.train_on or task.shots == 0 or (task.noise and not task.shots)
+    return list(task.eval) if only_scored else [task.train, *task.eval]
 
 
 def _read(task: TaskSpec, data: str, wanted: Sequence[str], limit: int | None) -> Reading:
@@ -78,6 +83,9 @@ def state(task: TaskSpec, data: str) -> str:
     Raises:
         TaskAbsent, HarnessError: as `load` does where the source as a whole is missing.
     """
+    if task.noise is not None:
+        clean = state(task.clean, data)
+        return hash_json([clean, task.noise]) if clean else ""
     if data == "hub":
         source: object = state_of_hub(task)
         if source is None:

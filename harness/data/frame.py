@@ -21,7 +21,8 @@ class Split:
     ids (classification, nli), n floats (similarity) or n tuples of reference texts (the families that answer in
     words; an empty one is a question without an answer), and is None where the source has no labels. `oracle` holds
     the noise-free labels where the source knows them (the embedded world), else None. `starts` holds, for extractive
-    answers, where each reference begins in the context, in characters.
+    answers, where each reference begins in the context, in characters. `clean` is the fingerprint of the split that
+    this one is with noise in its texts.
     """
 
     ids: tuple[str, ...]
@@ -29,6 +30,7 @@ class Split:
     labels: Labels | None = None
     oracle: tuple[int, ...] | tuple[float, ...] | None = None
     starts: tuple[tuple[int, ...], ...] | None = None
+    clean: str | None = None
 
     def __post_init__(self) -> None:
         columns: list[Sequence[object]] = [*self.fields.values()]
@@ -108,9 +110,12 @@ class TaskData:
         return replace(self, splits={name: split.head(limit) for name, split in self.splits.items()})
 
     def fingerprints(self) -> dict[str, dict[str, object]]:
-        """`{split: {"n": rows, "fingerprint": hex}}`, what a record keeps of the data."""
+        """`{split: {"n": rows, "fingerprint": hex, "labelled": bool}}`, what a record keeps of the data; `clean` too
+        where a split has noise.
+        """
         return {
             name: {"n": len(split), "fingerprint": split.fingerprint, "labelled": split.labels is not None}
+            | ({"clean": split.clean} if split.clean else {})
             for name, split in self.splits.items()
         }
 

@@ -46,6 +46,7 @@ def run(
             "version": task.version,
             "family": task.family,
             "headline": task.headline or list(task.metrics),
+            "noise": task.noise,
         },
         "split": spec["split"],
         "model": model.record,
@@ -218,6 +219,19 @@ def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndar
     if predictions is None:
         raise HarnessError(f"{path}: some predictions are missing")
     return predictions, column("label"), column("oracle")
+
+
+def read_logits(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | None:
+    """Ids, labels (n,) and logits (n, k) of predictions that are classes; None where labels or logits are missing."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    labels = table.column("label")
+    if "logits" not in table.column_names or not pa.types.is_integer(labels.type) or labels.null_count:
+        return None
+    return tuple(table.column("id").to_pylist()), labels.to_numpy(), np.asarray(table.column("logits").to_pylist())
 
 
 def prediction_hash(predictions: np.ndarray) -> str:

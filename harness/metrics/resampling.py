@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,25 @@ CHUNK_VALUES = 2_000_000
 """Drawn counts held at once: 16 MB, and some 100 MB with what is made of them."""
 
 
-def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+@dataclass(frozen=True)
+class Resampler:
+    """Called with predictions, references, a generator and b, it draws b samples and gives their scores (b,).
+
+    `prepare(predictions, references)` gives a function from samples drawn elsewhere to their scores: from how often
+    each example is in them, (b, n), to (b,). So several predictions of the same examples can be scored on the same
+    samples.
+    """
+
+    draw: Callable[[np.ndarray, np.ndarray, np.random.Generator, int], np.ndarray]
+    prepare: Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
+
+    def __call__(
+        self, predictions: np.ndarray, references: np.ndarray, random: np.random.Generator, b: int
+    ) -> np.ndarray:
+        return self.draw(predictions, references, random, b)
+
+
+def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Resampler:
     """Resampling for metrics of class ids that need no more than three counts for each class.
 
     `score` maps how many examples are right, are truly of the class, and are predicted to be, (b, k) each, to scores
@@ -24,27 +43,46 @@ def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray])
         import numpy as np
 
         n = len(references)
-        classes = np.unique(np.concatenate([[0, 1], predictions, references]))
-        k = len(classes)
-        table = np.searchsorted(classes, references) * k + np.searchsorted(classes, predictions)
-        cells, counts = np.unique(table, return_counts=True)
-        places = list(zip(*(part.tolist() for part in divmod(cells, k)), strict=True))
-        scores = []
-        for rows in _chunks(b, max(len(cells), 3 * k)):
-            draws = random.multinomial(n, counts / n, size=rows)
-            right, true, predicted = np.zeros((3, k, rows))
-            for (reference, prediction), drawn in zip(places, draws.T, strict=True):
-                true[reference] += drawn
-                predicted[prediction] += drawn
-                if reference == prediction:
-                    right[reference] += drawn
-            scores.append(score(right.T, true.T, predicted.T))
+        cells, places, k = table(predictions, references)
+        counts = np.bincount(cells)
+        scores = [
+            of_draws(random.multinomial(n, counts / n, size=rows), places, k)
+            for rows in _chunks(b, max(len(counts), 3 * k))
+        ]
         return np.concatenate(scores)
 
-    return resample
+    def prepare(predictions: np.ndarray, references: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        import numpy as np
+
+        cells, places, k = table(predictions, references)
+        is_in = np.eye(len(places))[cells]
+        return lambda weights: of_draws(weights @ is_in, places, k)
+
+    def table(predictions: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], int]:
+        """The cell of each example in the confusion table, (n,); the cells' rows and columns; how many classes."""
+        import numpy as np
+
+        classes = np.unique(np.concatenate([[0, 1], predictions, references]))
+        k = len(classes)
+        places = np.searchsorted(classes, references) * k + np.searchsorted(classes, predictions)
+        cells, own = np.unique(places, return_inverse=True)
+        return own, list(zip(*(part.tolist() for part in divmod(cells, k)), strict=True)), k
+
+    def of_draws(draws: np.ndarray, places: list[tuple[int, int]], k: int) -> np.ndarray:
+        import numpy as np
+
+        right, true, predicted = np.zeros((3, k, len(draws)))
+        for (reference, prediction), drawn in zip(places, draws.T, strict=True):
+            true[reference] += drawn
+            predicted[prediction] += drawn
+            if reference == prediction:
+                right[reference] += drawn
+        return score(right.T, true.T, predicted.T)
+
+    return Resampler(resample, prepare)
 
 
-def by_weights(prepare: Callable[..., Callable[[np.ndarray], np.ndarray]]) -> Callable[..., np.ndarray]:
+def by_weights(prepare: Callable[..., Callable[[np.ndarray], np.ndarray]]) -> Resampler:
     """Resampling for metrics that can count an example several times.
 
     `prepare(predictions, references)` does once what no sample changes, and gives a function from how often each
@@ -54,12 +92,12 @@ def by_weights(prepare: Callable[..., Callable[[np.ndarray], np.ndarray]]) -> Ca
     def resample(predictions: np.ndarray, references: np.ndarray, random: np.random.Generator, b: int) -> np.ndarray:
         return _drawn(prepare(predictions, references), len(references), random, b)
 
-    return resample
+    return Resampler(resample, prepare)
 
 
 def by_sums(
     statistics: Callable[[np.ndarray, np.ndarray], np.ndarray], score: Callable[[np.ndarray], np.ndarray]
-) -> Callable[..., np.ndarray]:
+) -> Resampler:
     """Resampling for metrics that are a function of sums over examples.
 
     `statistics(predictions, references)` gives the statistics (n, k) of each example, once; `score` maps their sums
@@ -73,7 +111,7 @@ def by_sums(
     return by_weights(prepare)
 
 
-def by_mean(values: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+def by_mean(values: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Resampler:
     """Resampling for metrics that are the mean of a value of each example: `values(predictions, references)`, (n,)."""
 
     def prepare(predictions: np.ndarray, references: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -111,13 +149,18 @@ def _drawn(score: Callable[[np.ndarray], np.ndarray], n: int, random: np.random.
     """Scores (b,) of samples of n of n examples, given to `score` as weights (rows, n)."""
     import numpy as np
 
-    scores = []
+    return np.concatenate([score(weights) for weights in samples(n, random, b)])
+
+
+def samples(n: int, random: np.random.Generator, b: int) -> Iterator[np.ndarray]:
+    """How often each of n examples is drawn in b samples, (rows, n) at a time."""
+    import numpy as np
+
     for rows in _chunks(b, n):
         weights = np.empty((rows, n))
         for row in weights:
             row[:] = np.bincount(random.integers(0, n, n), minlength=n)
-        scores.append(score(weights))
-    return np.concatenate(scores)
+        yield weights
 
 
 def _chunks(b: int, values: int) -> list[int]:

@@ -1,8 +1,13 @@
-"""The trivial baseline: the most frequent class, the mean value, or the most frequent answer, whatever the text."""
+"""The trivial baseline: the most frequent class, the mean value, or the most frequent answer, whatever the text.
+
+Its logits are the logarithms of the classes' shares of the training examples, each counted once more (Laplace), so that
+a class without examples has a chance too.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -37,7 +42,8 @@ class Majority(Learner):
             return {"parameters": 0}
         if request.family.predictions == "labels":
             counts = Counter(targets)
-            scores = [counts[index] / len(targets) for index in range(len(request.labels))]
+            total = len(targets) + len(request.labels)
+            scores = [math.log((counts[index] + 1) / total) for index in range(len(request.labels))]
         else:
             scores = [sum(targets) / len(targets)]
         _write(request.directory, {"scores": scores})

@@ -22,11 +22,15 @@ EMBEDDED = "embedded data, generated: not GLUE"
 
 def title(table: Table) -> str:
     """Suite, source, fingerprint: what a reader must know before the first number."""
-    source = EMBEDDED if table.source == "embedded" else f"{table.source}: {table.location}"
-    limit = f", first {table.limit} examples of each split" if table.limit else ""
-    if table.train_fraction != 1:
-        limit += f", trained on {100 * table.train_fraction:g} % of the training examples"
-    return f"{table.suite} on {source}{limit} (data {short(table.fingerprint)})"
+    return heading(table.suite, table.source, table.location, table.limit, table.train_fraction, table.fingerprint)
+
+
+def heading(what: str, source: str, location: str, limit: int | None, train_fraction: float, fingerprint: str) -> str:
+    place = EMBEDDED if source == "embedded" else f"{source}: {location}"
+    more = f", first {limit} examples of each split" if limit else ""
+    if train_fraction != 1:
+        more += f", trained on {100 * train_fraction:g} % of the training examples"
+    return f"{what} on {place}{more} (data {short(fingerprint)})"
 
 
 def notes(table: Table) -> list[str]:
@@ -69,12 +73,17 @@ def _has_ceiling(table: Table) -> bool:
 
 def to_markdown(table: Table) -> str:
     """A table that is aligned in a terminal and renders on the web; ends with a newline."""
-    header, body = _grid(table, bold=lambda text: f"**{text}**", plain=_markdown, italic=lambda text: f"*{text}*")
+    header, body = _grid(table, bold=lambda text: f"**{text}**", plain=escaped, italic=lambda text: f"*{text}*")
+    return markdown_table(title(table), header, body, notes(table))
+
+
+def markdown_table(title: str, header: Sequence[str], body: Sequence[Sequence[str]], notes: Iterable[str]) -> str:
+    """Cells come escaped, title and notes do not."""
     widths = [max(_width(line[index]) for line in [header, *body]) for index in range(len(header))]
     rule = "|".join("-" * (width + 1) + (":" if index else "-") for index, width in enumerate(widths))
-    lines = [f"### {_markdown(title(table))}", ""]
+    lines = [f"### {escaped(title)}", ""]
     lines += [_markdown_line(header, widths), f"|{rule}|", *(_markdown_line(line, widths) for line in body)]
-    lines += ["", *(_markdown(note) for note in notes(table))]
+    lines += ["", *(escaped(note) for note in notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -91,7 +100,7 @@ def _width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
-def _markdown(text: str) -> str:
+def escaped(text: str) -> str:
     """Nothing in it is read as markup; the bracket of an interval and underscores inside a word are none."""
     text = re.sub(r"([\\|*`<>~$&])", r"\\\1", _printable(text))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
@@ -151,7 +160,7 @@ def _grid(
     def shown(score: Score | None, scale: int = 100) -> str:
         if score is None:
             return plain(NONE)
-        text = plain(_number(score.estimate, scale))
+        text = plain(number(score.estimate, scale))
         return bold(text) if score.best else text
 
     def line(row: Row) -> list[str]:
@@ -168,8 +177,8 @@ def _grid(
         chances = (_value(one.chance, one.scale) for one in table.columns)
         body.append(reference("chance", _value(table.chance), chances))
     if _has_ceiling(table):
-        ceilings = (_number(column.ceiling, column.scale) if column.ceiling else NONE for column in table.columns)
-        body.append(reference("ceiling", _number(table.ceiling) if table.ceiling else NONE, ceilings))
+        ceilings = (number(column.ceiling, column.scale) if column.ceiling else NONE for column in table.columns)
+        body.append(reference("ceiling", number(table.ceiling) if table.ceiling else NONE, ceilings))
     if table.columns:
         body.append(reference("examples", "", ("/".join(map(str, column.n.values())) for column in table.columns)))
     return header, body
@@ -179,7 +188,7 @@ def _head(column: Column) -> str:
     return f"{column.task}{' †' if column.diagnostic else ''}{'' if column.greater_is_better else ' ↓'}"
 
 
-def _number(estimate: Estimate, scale: int = 100) -> str:
+def number(estimate: Estimate, scale: int = 100) -> str:
     """`81.2 ±0.4 [78.0, 84.1]`, times the scale."""
     sd = f" ±{_value(estimate.sd, scale)}" if estimate.sd is not None else ""
     return f"{_value(estimate.value, scale)}{sd} [{_value(estimate.low, scale)}, {_value(estimate.high, scale)}]"

@@ -115,7 +115,7 @@ Basis = dict[tuple[str, str], str]
 
 
 @dataclass(eq=False)
-class _Draft:
+class Draft:
     """A table being filled: the basis its cells share, and each model's records."""
 
     basis: Basis = field(default_factory=dict)
@@ -129,28 +129,31 @@ def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
     A model meets in a table only models whose scores on every task they share rest on the same data (training and
     scored), task version and metric versions; otherwise a further table is made.
     """
-    newest = sorted(records, key=lambda record: (record["created"], record["cell"]), reverse=True)
-    tables = []
-    for suite in suites:
-        sources: dict[tuple, list[Record]] = {}
-        for record in newest:
-            if record["task"]["name"] in suite.tasks:
-                data = record["data"]
-                key = (data["source"], data["limit"], data.get("train_fraction", 1.0))
-                sources.setdefault(key, []).append(record)
-        for group in sources.values():
-            tables += [_table(suite, draft) for draft in _compatible(group)]
-    return tables
+    return [
+        _table(suite, draft)
+        for suite in suites
+        for draft in comparable([record for record in records if record["task"]["name"] in suite.tasks])
+    ]
 
 
-def _compatible(records: Iterable[Record]) -> list[_Draft]:
+def comparable(records: Sequence[Record]) -> list[Draft]:
+    """Records by what may stand in one table, the newest first."""
+    sources: dict[tuple, list[Record]] = {}
+    for record in sorted(records, key=lambda record: (record["created"], record["cell"]), reverse=True):
+        data = record["data"]
+        key = (data["source"], data["limit"], data.get("train_fraction", 1.0))
+        sources.setdefault(key, []).append(record)
+    return [draft for group in sources.values() for draft in _compatible(group)]
+
+
+def _compatible(records: Iterable[Record]) -> list[Draft]:
     """Spread models over as few drafts as the rule of `build` allows."""
     by_model: dict[str, list[Record]] = {}
     for record in records:
         by_model.setdefault(record["model"]["id"], []).append(record)
-    drafts: list[_Draft] = []
+    drafts: list[Draft] = []
     for model, own in by_model.items():
-        variants: list[_Draft] = []  # one model may itself have been scored on different data
+        variants: list[Draft] = []  # one model may itself have been scored on different data
         for record in own:
             variant = _first_fitting(variants, _basis(record))
             variant.models.setdefault(model, []).append(record)
@@ -163,13 +166,13 @@ def _compatible(records: Iterable[Record]) -> list[_Draft]:
     return drafts
 
 
-def _first_fitting(drafts: list[_Draft], basis: Basis) -> _Draft:
+def _first_fitting(drafts: list[Draft], basis: Basis) -> Draft:
     """The first draft that agrees with `basis` wherever both speak, else a new one at the end; it takes on `basis`."""
     for draft in drafts:
         if all(draft.basis.get(key, value) == value for key, value in basis.items()):
             break
     else:
-        draft = _Draft()
+        draft = Draft()
         drafts.append(draft)
     draft.basis.update(basis)
     return draft
@@ -188,7 +191,7 @@ def _basis(record: Record) -> Basis:
     return basis
 
 
-def _table(suite: Suite, draft: _Draft) -> Table:
+def _table(suite: Suite, draft: Draft) -> Table:
     every = [record for own in draft.models.values() for record in own]
     found = {record["task"]["name"] for record in every}
     scored = {record["task"]["name"] for record in every if record["scores"]}
@@ -205,7 +208,7 @@ def _table(suite: Suite, draft: _Draft) -> Table:
     )
     counted = [column for column in columns if not column.diagnostic and column.greater_is_better]
     averaged = tuple(column.task for column in counted)
-    labels = _labels([own[0] for own in draft.models.values()])
+    labels = labels_of([own[0] for own in draft.models.values()])
     rows = [_row(model, own, labels[model], parts[model], columns, averaged) for model, own in draft.models.items()]
     rows.sort(key=lambda row: (row.average is None, -(row.average.estimate.value if row.average else 0.0), row.label))
     chances = [column.chance for column in counted if column.chance is not None]
@@ -215,7 +218,7 @@ def _table(suite: Suite, draft: _Draft) -> Table:
     return Table(
         suite=suite.name,
         source=first["data"]["source"],
-        location=_common({record["data"]["location"] for record in every}),
+        location=common_location({record["data"]["location"] for record in every}),
         limit=first["data"]["limit"],
         train_fraction=first["data"].get("train_fraction", 1.0),
         columns=columns,
@@ -226,7 +229,7 @@ def _table(suite: Suite, draft: _Draft) -> Table:
         of_tasks=len(suite.averaged),
         chance=fmean(chances) if counted and len(chances) == len(counted) else None,
         ceiling=over_tasks(ceilings) if counted and len(ceilings) == len(counted) else None,
-        fingerprint=_joint(prints),
+        fingerprint=joint_fingerprint(prints),
     )
 
 
@@ -309,7 +312,7 @@ def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], rec
         diagnostic=diagnostic,
         greater_is_better=counted[0].greater_is_better,
         n={part.split: part.n for part in sorted(parts, key=lambda part: part.split)},
-        fingerprint=_joint([prints[split] for split in sorted(prints)]),
+        fingerprint=joint_fingerprint([prints[split] for split in sorted(prints)]),
         metrics=dict(sorted(versions.items())),
         chance=fmean(chances) if len(chances) == len(counted) else None,
         ceiling=over_metrics(ceilings) if len(ceilings) == len(counted) else None,
@@ -349,7 +352,7 @@ def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
     ]
 
 
-def _labels(firsts: Sequence[Record]) -> dict[str, str]:
+def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
     """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
     models = [record["model"] for record in firsts]
     labels = {}
@@ -368,7 +371,7 @@ def _labels(firsts: Sequence[Record]) -> dict[str, str]:
     return labels
 
 
-def _common(locations: Set[str]) -> str:
+def common_location(locations: Set[str]) -> str:
     """The folder that several tasks' folders are in; else the first place, and how many more there are."""
     first, *others = sorted(locations)
     if not others:
@@ -379,5 +382,5 @@ def _common(locations: Set[str]) -> str:
     return f"{first} and {len(others)} more"
 
 
-def _joint(prints: Sequence[str]) -> str:
+def joint_fingerprint(prints: Sequence[str]) -> str:
     return prints[0] if len(prints) == 1 else hash_json(list(prints))

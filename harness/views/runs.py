@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import DamagedFile, HarnessError
 from harness.hashing import short
 from harness.run import Outcome
-from harness.specs import SuiteSpec
+from harness.specs import NOISE_MARK, SuiteSpec
 from harness.store import Store
 from harness.views.text import cell_text, columns
 
@@ -94,14 +94,16 @@ def _tables(store: Store, names: Sequence[str]) -> list[Table]:
     suites: dict[tuple[str, ...], SuiteSpec] = {}
     for manifest in reversed(manifests):
         for suite in manifest["suites"]:
+            key = (suite["name"], *(task for task in suite["tasks"] if NOISE_MARK not in task))
+            known = suites[key].tasks if key in suites else []
             spec = SuiteSpec.model_construct(
                 name=suite["name"],
                 version=suite["version"],
                 description="",
-                tasks=suite["tasks"],
+                tasks=list(dict.fromkeys([*suite["tasks"], *known])),
                 average=suite["averaged"],
             )
-            suites[suite["name"], *suite["tasks"]] = spec
+            suites[key] = spec
     if not records:
         causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
         raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")

@@ -1,0 +1,159 @@
+"""Typed noise: the texts of an evaluated split as people mistype them, labels unchanged.
+
+A task named `sst2+typos` is trained as `sst2` and scored on the same examples with perturbed texts. The kinds:
+
+- `typos`: of each word of four letters or more one in five (`TYPO_RATE`) has one slip of the keyboard, the four being
+  equally likely: a letter replaced by its neighbour on a QWERTY keyboard, a neighbour typed before it, two letters
+  swapped, a letter left out. The word's first letter stays. Source: Belinkov & Bisk 2018 (keyboard and swap noise),
+  Pruthi et al. 2019 (the four edits, inside words of four letters or more).
+- `case`: each example is, with equal chances, all lower case, ALL UPPER CASE, Each Word Capitalized, or has each word
+  in one of these drawn anew. Source: Moradi & Samwald 2021.
+- `punctuation`: of the marks one in three (`MARK_RATE`) is left out or doubled, and after one word in ten
+  (`INSERTION_RATE`) a mark is inserted. Marks before a digit stay, since they are part of a number. Source: Moradi &
+  Samwald 2021.
+
+What is drawn depends on the kind and its version, the task's name, the example's id and the field, and on nothing else:
+every model sees the same noise, with any source, limit and process. A change of what a kind does raises its version.
+Labels stay: noise this light seldom changes what a text says. Where they are about the form of a text, as in CoLA, some
+of the loss is that the label is no longer right.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from harness.data.frame import Split, TaskData
+from harness.errors import HarnessError, unknown
+from harness.families import FAMILIES
+from harness.specs import NOISE_MARK, TaskSpec
+
+TYPO_RATE = 0.2
+MARK_RATE = 1 / 3
+INSERTION_RATE = 0.1
+
+Draw = Callable[[], float]
+"""Uniform in [0, 1): `random.Random(seed).random`, the only sequence that Python promises to keep."""
+
+NEIGHBOURS = {
+    "a": "qwsz", "b": "vghn", "c": "xdfv", "d": "serfcx", "e": "wsdr", "f": "drtgvc", "g": "ftyhbv", "h": "gyujnb",
+    "i": "ujko", "j": "huikmn", "k": "jiolm", "l": "kop", "m": "njk", "n": "bhjm", "o": "iklp", "p": "ol", "q": "wa",
+    "r": "edft", "s": "awedxz", "t": "rfgy", "u": "yhji", "v": "cfgb", "w": "qase", "x": "zsdc", "y": "tghu",
+    "z": "asx",
+}  # fmt: skip
+"""Of a QWERTY keyboard."""
+
+WORD = re.compile(r"[^\W\d_]+")
+MARK_OR_GAP = re.compile(r"(?P<mark>[.,;:!?'\"()\-](?!\d))|(?<=\w)(?P<gap> )")
+INSERTED = ",.;:!?-"
+
+
+def typos(text: str, draw: Draw) -> str:
+    return WORD.sub(
+        lambda word: _mistyped(word[0], draw) if len(word[0]) >= 4 and draw() < TYPO_RATE else word[0], text
+    )
+
+
+def case(text: str, draw: Draw) -> str:
+    styles = (str.lower, str.upper, str.capitalize)
+    chosen = int(4 * draw())
+    if chosen < 3:
+        return WORD.sub(lambda word: styles[chosen](word[0]), text)
+    return WORD.sub(lambda word: styles[int(3 * draw())](word[0]), text)
+
+
+def punctuation(text: str, draw: Draw) -> str:
+    def changed(found: re.Match[str]) -> str:
+        if found["gap"]:
+            return INSERTED[int(len(INSERTED) * draw())] + " " if draw() < INSERTION_RATE else " "
+        if draw() >= MARK_RATE:
+            return found[0]
+        return "" if draw() < 0.5 else 2 * found[0]
+
+    return MARK_OR_GAP.sub(changed, text)
+
+
+def _mistyped(word: str, draw: Draw) -> str:
+    """One slip after the first letter. A swap is of two letters that differ; what the keyboard lacks is left out."""
+    slip = int(4 * draw())
+    at = 1 + int((len(word) - 1) * draw())
+    if slip == 0 and (swaps := [place for place in range(1, len(word) - 1) if word[place] != word[place + 1]]):
+        at = swaps[int(len(swaps) * draw())]
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    near = NEIGHBOURS.get(word[at].lower())
+    if slip == 1 or near is None:
+        return word[:at] + word[at + 1 :]
+    typed = near[int(len(near) * draw())]
+    typed = typed.upper() if word[at].isupper() else typed
+    return word[:at] + typed + (word[at:] if slip == 2 else word[at + 1 :])
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A kind of noise: what it does to a text, given a sequence of draws; and the version of that."""
+
+    version: int
+    perturb: Callable[[str, Draw], str]
+
+
+NOISES: Mapping[str, Noise] = {
+    "typos": Noise(1, typos),
+    "case": Noise(1, case),
+    "punctuation": Noise(1, punctuation),
+}
+
+
+def check_name(name: str, where: str = "") -> None:
+    """Raises HarnessError, with a did-you-mean, for a noise there is none of."""
+    if name not in NOISES:
+        raise unknown("noise", name, NOISES, where)
+
+
+def can_have_noise(task: TaskSpec) -> bool:
+    """Whether a task answers with a class or a number, which noise in the text does not change."""
+    return FAMILIES.get(task.family).predictions in ("labels", "values")
+
+
+def with_noise(task: TaskSpec, name: str) -> TaskSpec:
+    """The task scored under noise.
+
+    Raises:
+        HarnessError: there is no such noise, or the task is of a family whose answers are words of the text.
+    """
+    noisy = f"{task.name}{NOISE_MARK}{name}"
+    check_name(name, f"task '{noisy}'")
+    if not can_have_noise(task):
+        raise HarnessError(
+            f"task '{noisy}': noise goes with answers that are a class or a number, those of {task.family} are text; "
+            f"ask for {task.name}"
+        )
+    return task.model_copy(update={"name": noisy, "noise": name})
+
+
+def perturbed(data: TaskData, task: TaskSpec) -> TaskData:
+    """The task's data with noise in the splits it is scored on; examples to learn from or to show stay clean."""
+    assert task.noise is not None
+    splits, notes = dict(data.splits), list(data.notes)
+    for name in task.eval:
+        if name in splits:
+            clean = splits[name]
+            splits[name] = noisy = _perturbed(clean, task.noise, task.clean.name)
+            changed = sum(
+                any(noisy.fields[field][index] != clean.fields[field][index] for field in clean.fields)
+                for index in range(len(clean))
+            )
+            notes.append(f"{name}: {task.noise} in {changed} of {len(clean)} examples")
+    return replace(data, task=task.name, splits=splits, notes=tuple(notes))
+
+
+def _perturbed(split: Split, name: str, task: str) -> Split:
+    noise = NOISES[name]
+
+    def text_of(field: str, index: int) -> str:
+        seed = "\0".join((name, str(noise.version), task, split.ids[index], field))
+        return noise.perturb(split.fields[field][index], random.Random(seed).random)
+
+    fields = {field: tuple(text_of(field, index) for index in range(len(split))) for field in split.fields}
+    return replace(split, fields=fields, clean=split.fingerprint)

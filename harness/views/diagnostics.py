@@ -1,0 +1,64 @@
+"""Leaderboards of robustness and calibration, from stored predictions. Imports no model code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+from harness.execute.score import PREDICTIONS, read_logits, read_predictions
+from harness.store import Store
+from harness.views.runs import score_records
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Scores under noise and what they lose, of the named runs, or of all runs, as `markdown` or `json`.
+
+    Raises:
+        HarnessError: no run, none with scores under noise, or another style.
+    """
+    from harness.report import robustness
+
+    def load(record: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        predictions, references, _ = read_predictions(store.file(record["cell"], PREDICTIONS))
+        return predictions, references
+
+    records, order = _records(store, names, "--robustness", style)
+    found = robustness.build(records, order, load)
+    if not found:
+        raise HarnessError("no model was scored both without and with noise; run its tasks with --noise typos")
+    if style == "json":
+        return robustness.to_json(found)
+    return "\n".join(robustness.to_markdown(one) for one in found).rstrip("\n")
+
+
+def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Calibration before and after a temperature, of the named runs, or of all runs, as `markdown` or `json`.
+
+    Raises:
+        HarnessError: no run, none with logits of classes, or another style.
+    """
+    from harness.report import calibration
+
+    records, order = _records(store, names, "--calibration", style)
+    found = calibration.build(records, order, lambda record: read_logits(store.file(record["cell"], PREDICTIONS)))
+    if not found:
+        raise HarnessError(
+            f"no task with classes, labels and at least {calibration.LEAST} examples was scored; calibration needs one"
+        )
+    if style == "json":
+        return calibration.to_json(found)
+    return "\n".join(calibration.to_markdown(one) for one in found).rstrip("\n")
+
+
+def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Score records, and their tasks in the order of the runs."""
+    if style not in ("markdown", "json"):
+        raise HarnessError(f"{flag} comes as markdown or json, not {style}")
+    manifests = [store.run(name) for name in names or store.run_names() or ["latest"]]
+    tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
+    records = score_records(store, manifests)
+    return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
