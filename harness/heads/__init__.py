@@ -39,10 +39,10 @@ def architecture_of(config: Mapping[str, Any]) -> Architecture:
 def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     """The head with which a model of this architecture does the task; None where it has none."""
     family = FAMILIES.get(task.family)
-    if task.shots is not None:
-        return {"encoder": None, "decoder": "causal-lm", "encoder-decoder": "seq2seq-lm"}[architecture]
     if architecture == "encoder-decoder":
         return None if family.predictions == "likelihoods" else "seq2seq-lm"
+    if task.shots is not None:
+        return "causal-lm" if architecture == "decoder" else None
     if family.predictions in ("labels", "values"):
         return "sequence-classification"
     if architecture == "decoder":

@@ -7,6 +7,7 @@ it ranks the words for the classes by their likelihood after the prompt, as lm-e
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
@@ -30,13 +31,15 @@ class CausalLM(Head):
     def encode(self, reader: Reader, split: Split) -> Encoded:
         if reader.family.target is None:
             return _whole_texts(reader, split)
-        endings = [_ids(reader, prompting.DELIMITER + answer) for answer in prompting.answers(reader, split)]
-        endings = [prompting.add_end(reader.tokenizer, ids[: reader.task.decoding.max_new_tokens]) for ids in endings]
-        budgets = [max(1, reader.max_length - len(ids)) for ids in endings]
+        longest = reader.max_length - _prompt_room(reader)
+        endings = [_ids(reader, prompting.DELIMITER + answer)[:longest] for answer in prompting.answers(reader, split)]
+        endings = [prompting.add_end(reader.tokenizer, ids) for ids in endings]
+        start = prompting.start_of(reader.tokenizer)
+        budgets = [reader.max_length - len(start) - len(ids) for ids in endings]
         texts, truncated = prompting.fitting_prompts(reader, split, budgets)
         rows, labels = [], []
         for text, ending in zip(texts, endings, strict=True):
-            prompt = _ids(reader, text)
+            prompt = start + _ids(reader, text)
             rows.append(prompt + ending)
             labels.append([IGNORED] * len(prompt) + ending)
         return _encoded(rows, labels, truncated)
@@ -89,6 +92,11 @@ def _ids(reader: Reader, text: str) -> list[int]:
     return list(reader.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
+def _prompt_room(reader: Reader) -> int:
+    """Tokens of a prompt that leave room for what is written, and at least half of those read at once."""
+    return max(reader.max_length // 2, reader.max_length - reader.task.decoding.max_new_tokens)
+
+
 def _encoded(rows: list[list[int]], labels: list[list[int]], truncated: int) -> Encoded:
     columns = {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], "labels": labels}
     return Encoded(columns, [len(row) for row in rows], truncated)
@@ -96,23 +104,25 @@ def _encoded(rows: list[list[int]], labels: list[list[int]], truncated: int) -> 
 
 def _start(reader: Reader) -> int:
     """What stands before a text: the token that begins one, else the one that ends one."""
-    tokenizer = reader.tokenizer
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    assert isinstance(start, int)
-    return start
+    start = reader.tokenizer.bos_token_id
+    return start if isinstance(start, int) else prompting.add_end(reader.tokenizer, [])[0]
 
 
 def _whole_texts(reader: Reader, split: Split) -> Encoded:
-    """Texts from the start token to the end token, cut into rows of at most `max_length` tokens."""
+    """Texts from the start token to the end token, cut into rows of at most `max_length` tokens.
+
+    A row begins with the last token of the one before, so that every token is predicted once.
+    """
     rows = []
     for text in split.fields["text"]:
-        ids = prompting.add_end(reader.tokenizer, [_start(reader), *_ids(reader, text)])
-        rows += [ids[place : place + reader.max_length] for place in range(0, len(ids), reader.max_length)]
-    rows = [row for row in rows if len(row) > 1]
+        ids = [_start(reader), *prompting.add_end(reader.tokenizer, _ids(reader, text))]
+        step = reader.max_length - 1
+        rows += [ids[place : place + reader.max_length] for place in range(0, len(ids) - 1, step)]
     return _encoded(rows, [list(row) for row in rows], 0)
 
 
 def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    """Of the text's own tokens after a start token, which is not counted even where the tokenizer adds it by itself."""
     from harness.decoding.likelihood import of_texts
 
     texts = [_ids(reader, text) for text in split.fields["text"]]
@@ -122,37 +132,58 @@ def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: R
 
 def _ranked(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
     """The class whose word is likeliest after the prompt; the log-likelihoods (n, labels) are the logits."""
+    import numpy as np
+
     from harness.decoding.likelihood import of_continuations
 
     words = [prompting.DELIMITER + word for word in prompting.verbalizers(reader)]
-    room = max(len(_ids(reader, word)) for word in words)
-    texts = prompting.with_shots(reader, prompting.prompts(reader, split))
-    prompts, continuations, cut = [], [], 0
-    for text in texts:
-        prompt = _ids(reader, text)
-        choices = [_ids(reader, text + word)[len(prompt) :] for word in words]
-        keep = reader.max_length - room
-        cut += len(prompt) > keep
-        prompts.append(prompt[-keep:])
-        continuations.append(choices)
+    prompts, choices = _questions(reader, prompting.with_shots(reader, prompting.prompts(reader, split)), words)
+    room = [reader.max_length + 1 - max(map(len, one)) for one in choices]
+    whole = [index for index, prompt in enumerate(prompts) if len(prompt) <= room[index]]
+    cut = [index for index, prompt in enumerate(prompts) if len(prompt) > room[index]]
+    scores = np.zeros((len(prompts), len(words)))
+
     pad = reader.tokenizer.pad_token_id
-    scores = of_continuations(model, prompts, continuations, pad if isinstance(pad, int) else 0, report)
-    settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}
+    score = partial(of_continuations, model, pad=pad if isinstance(pad, int) else 0, report=report)
+    if whole:
+        scores[whole] = score([prompts[index] for index in whole], [choices[index] for index in whole])
+    for choice in range(len(words)) if cut else ():
+        after = [choices[index][choice] for index in cut]
+        before = [prompts[index][len(ids) - reader.max_length - 1 :] for index, ids in zip(cut, after, strict=True)]
+        scores[cut, choice] = score(before, [[ids] for ids in after])[:, 0]
+    settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": len(cut)}
     return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
+
+
+def _questions(reader: Reader, texts: list[str], words: list[str]) -> tuple[list[list[int]], list[list[list[int]]]]:
+    """Token ids of n prompts and of what each word adds to them. White space that ends a prompt begins the words: so
+    they are cut into tokens as in running text.
+    """
+    start = prompting.start_of(reader.tokenizer)
+    prompts, choices = [], []
+    for text in texts:
+        prompt = _ids(reader, text.rstrip())
+        prompts.append(start + prompt or [_start(reader)])
+        choices.append([_ids(reader, text + word)[len(prompt) :] for word in words])
+    return prompts, choices
 
 
 def _written(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
     from harness.decoding.generate import generate
 
-    decoding = reader.task.decoding
-    room = max(reader.max_length // 2, reader.max_length - decoding.max_new_tokens)
+    room = _prompt_room(reader)
+    start = prompting.start_of(reader.tokenizer)
     if reader.family.target is None:
         beginnings = prompting.beginnings(reader, split)[0]
         prompts, cut = [[_start(reader), *_ids(reader, text)][:room] for text in beginnings], 0
+    elif reader.task.shots is None:
+        texts, cut = prompting.fitting_prompts(reader, split, room - len(start))
+        prompts = [start + _ids(reader, text) for text in texts]
     else:
-        texts, cut = prompting.fitting_prompts(reader, split, room)
-        prompts = [_ids(reader, text) for text in prompting.with_shots(reader, texts)]
-    written = generate(model, reader.tokenizer, prompts, decoding, reader.seed, report)
+        texts = prompting.with_shots(reader, prompting.prompts(reader, split))
+        whole = [start + _ids(reader, text) for text in texts]
+        prompts, cut = [ids[-room:] for ids in whole], sum(len(ids) > room for ids in whole)
+    written = generate(model, reader.tokenizer, prompts, reader.task.decoding, reader.seed, report)
     return prompting.in_words(reader, written, cut)
 
 

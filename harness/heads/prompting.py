@@ -26,7 +26,7 @@ STEP = 0.2
 def prompts(reader: Reader, split: Split) -> list[str]:
     """n prompts. Raises HarnessError where the task has none, or names a field it lacks."""
     template = template_of(reader)
-    fields = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    fields = _fields_of(reader, template)
     for name in fields:
         if name not in split.fields:
             raise HarnessError(
@@ -43,13 +43,24 @@ def template_of(reader: Reader) -> str:
     return template
 
 
+def _fields_of(reader: Reader, template: str) -> list[str]:
+    """The fields a template shows, each once. Raises HarnessError where it shows none, or its braces do not match."""
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise HarnessError(f"task {reader.task.name}: its prompt {template!r}: {error}") from None
+    if not fields:
+        raise HarnessError(f"task {reader.task.name}: its prompt shows no field in braces, such as {{text}}")
+    return list(dict.fromkeys(fields))
+
+
 def fitting_prompts(reader: Reader, split: Split, budget: Sequence[int] | int) -> tuple[list[str], int]:
     """n prompts of at most so many tokens each, and how many were too long.
 
     Of one that is, the longest field loses its end, so that what is around it, question and instructions, stays.
 
     Raises:
-        HarnessError: the prompt alone, without that field, is longer than the budget.
+        HarnessError: the prompt alone, with that field empty, is longer than the budget.
     """
     texts = prompts(reader, split)
     budgets = [budget] * len(texts) if isinstance(budget, int) else budget
@@ -64,19 +75,21 @@ def fitting_prompts(reader: Reader, split: Split, budget: Sequence[int] | int) -
 
 def _shortened(reader: Reader, fields: dict[str, str], budget: int) -> str:
     template, tokenizer = template_of(reader), reader.tokenizer
-    shown = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-    longest = max(shown, key=lambda name: len(fields[name]))
+    longest = max(_fields_of(reader, template), key=lambda name: len(fields[name]))
     offsets = tokenizer(fields[longest], add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
         "offset_mapping"
     ]
+    times = template.count(f"{{{longest}}}")
     keep = len(offsets)
-    while keep > 0:
-        kept = fields[longest][: offsets[keep - 1][1]]
+    while True:
+        kept = fields[longest][: offsets[keep - 1][1]] if keep else ""
         text = template.format(**(fields | {longest: kept}))
         over = len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) - budget
         if over <= 0:
             return text
-        keep -= over
+        if keep == 0:
+            break
+        keep = max(0, keep - max(1, over // max(1, times)))
     raise HarnessError(
         f"task {reader.task.name}: its prompt does not fit in {budget} tokens even without the {longest}; "
         "raise max_length"
@@ -129,6 +142,12 @@ def with_shots(reader: Reader, prompt_texts: Sequence[str]) -> list[str]:
     return [before + prompt for prompt in prompt_texts]
 
 
+def start_of(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The token that a tokenizer puts before a text by itself, if it does (Llama's does, GPT-2's does not)."""
+    first = list(tokenizer("a", verbose=False)["input_ids"])[:1]
+    return first if first == [tokenizer.bos_token_id] else []
+
+
 def beginnings(reader: Reader, split: Split) -> tuple[list[str], list[str]]:
     """The first words of n texts, from which a free generation goes on, and the rest of them."""
     words = reader.task.decoding.prompt_words
@@ -141,12 +160,16 @@ def beginnings(reader: Reader, split: Split) -> tuple[list[str], list[str]]:
 
 
 def in_words(reader: Reader, written: Sequence[Sequence[int]], cut: int) -> Predictions:
-    """What token ids say: texts, or numbers where the task asks for them."""
+    """What token ids say: texts, or numbers where the task asks for them.
+
+    A model that was only shown examples goes on with one of its own after an empty line: its answer ends there.
+    """
     import numpy as np
 
-    texts = [
-        text.strip() for text in reader.tokenizer.batch_decode([list(ids) for ids in written], skip_special_tokens=True)
-    ]
+    texts = reader.tokenizer.batch_decode([list(ids) for ids in written], skip_special_tokens=True)
+    if reader.task.shots is not None and reader.family.target is not None:
+        texts = [text.partition(BETWEEN_SHOTS)[0] for text in texts]
+    texts = [text.strip() for text in texts]
     settings = reader.task.decoding.model_dump(exclude={"n_best", "max_answer_length", "doc_stride"}) | {
         "prompts_cut": cut
     }
@@ -162,7 +185,8 @@ def in_words(reader: Reader, written: Sequence[Sequence[int]], cut: int) -> Pred
 
 
 def add_end(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
-    """With the token that ends a text, once."""
+    """With the token that ends a text, once. Raises HarnessError for a tokenizer that has none."""
     end = tokenizer.eos_token_id
-    assert isinstance(end, int)
+    if not isinstance(end, int):
+        raise HarnessError("a model that writes needs a tokenizer with an end of text (kind: bytebpe or unigram)")
     return ids if ids and ids[-1] == end else [*ids, end]

@@ -6,6 +6,7 @@ the windows. The best answer over all windows wins against it where the task kno
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,12 +45,12 @@ class QuestionAnswering(Head):
         starts, ends = [], []
         for example, characters in zip(windows.example, windows.characters, strict=True):
             texts, places = answers[example], split.starts[example]
-            span = tokens_of(characters, places[0], places[0] + len(texts[0])) if texts else None
+            span = tokens_of(characters, *_written(texts[0], places[0])) if texts else None
             start, end = span or (0, 0)
             starts.append(start)
             ends.append(end)
         lengths = [len(row) for row in windows.columns["input_ids"]]
-        truncated = len(windows.example) - len(split)
+        truncated = sum(count > 1 for count in Counter(windows.example).values())
         columns = windows.columns | {"start_positions": starts, "end_positions": ends}
         return Encoded(columns, lengths, truncated)
 
@@ -105,9 +106,23 @@ class QuestionAnswering(Head):
         )  # fmt: skip
 
 
+def _room(reader: Reader) -> int:
+    """Tokens of question and context that are read at once. Raises HarnessError where hardly any are."""
+    special = reader.tokenizer.num_special_tokens_to_add(pair=True)
+    if reader.max_length < special + 2:
+        raise HarnessError(f"max_length {reader.max_length} has no room for a question and its context; raise it")
+    return reader.max_length - special
+
+
 def _stride(reader: Reader) -> int:
     """The overlap asked for, at most a third of what is read at once."""
-    return min(reader.task.decoding.doc_stride, reader.max_length // 3)
+    return min(reader.task.decoding.doc_stride, _room(reader) // 3)
+
+
+def _written(answer: str, start: int) -> tuple[int, int]:
+    """First and last + 1 character of an answer without the white space around it."""
+    first = start + len(answer) - len(answer.lstrip())
+    return first, first + len(answer.strip())
 
 
 def cut(reader: Reader, split: Split) -> Windows:
@@ -120,7 +135,7 @@ def cut(reader: Reader, split: Split) -> Windows:
         raise HarnessError(
             "question answering needs a fast tokenizer (tokenizer.json), which tells where tokens stand in the text"
         )
-    questions = [_head_of(tokenizer, question, reader.max_length // 2) for question in split.fields["question"]]
+    questions = [_head_of(tokenizer, question, _room(reader) // 2) for question in split.fields["question"]]
     output = tokenizer(
         questions,
         list(split.fields["context"]),
@@ -152,14 +167,13 @@ def _head_of(tokenizer: Any, question: str, tokens: int) -> str:
 
 def tokens_of(characters: list[tuple[int, int] | None], start: int, end: int) -> tuple[int, int] | None:
     """First and last token of the characters from `start` up to `end`; None where the window lacks some of them."""
+    places = [place for place in characters if place is not None]
     inside = [
         token for token, place in enumerate(characters) if place is not None and place[0] < end and place[1] > start
     ]
-    if not inside:
+    if not inside or places[0][0] > start or places[-1][1] < end:
         return None
-    first, last = characters[inside[0]], characters[inside[-1]]
-    assert first is not None and last is not None
-    return (inside[0], inside[-1]) if first[0] <= start and last[1] >= end else None
+    return inside[0], inside[-1]
 
 
 def best_spans(

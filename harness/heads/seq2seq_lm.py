@@ -29,7 +29,7 @@ class Seq2SeqLM(Head):
         sources, truncated = _sources(reader, split)
         texts = prompting.beginnings(reader, split)[1] if reader.family.target is None else None
         answers = texts if texts is not None else prompting.answers(reader, split)
-        written = reader.tokenizer(text_target=answers, add_special_tokens=False, verbose=False)["input_ids"]
+        written = reader.tokenizer(text_target=answers, verbose=False)["input_ids"]
         longest = reader.task.decoding.max_new_tokens
         labels = [prompting.add_end(reader.tokenizer, list(ids)[:longest]) for ids in written]
         columns = {"input_ids": sources, "attention_mask": [[1] * len(row) for row in sources], "labels": labels}
@@ -59,21 +59,34 @@ class Seq2SeqLM(Head):
 
 def _sources(reader: Reader, split: Split) -> tuple[list[list[int]], int]:
     """n prompts as token ids with their end, and how many had to be shortened."""
+    room = reader.max_length - max(1, reader.tokenizer.num_special_tokens_to_add())
+    shortened = 0
     if reader.family.target is None:
-        texts, truncated = prompting.beginnings(reader, split)[0], 0
+        texts = prompting.beginnings(reader, split)[0]
+    elif reader.task.shots is None:
+        texts, shortened = prompting.fitting_prompts(reader, split, room)
     else:
-        texts, truncated = prompting.fitting_prompts(reader, split, reader.max_length - 1)
-    texts = prompting.with_shots(reader, texts)
-    rows = reader.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    return [prompting.add_end(reader.tokenizer, list(row)) for row in rows], truncated
+        texts = prompting.with_shots(reader, prompting.prompts(reader, split))
+    rows = reader.tokenizer(texts, verbose=False)["input_ids"]
+    sources = [prompting.add_end(reader.tokenizer, list(row)) for row in rows]
+    cut = sum(len(row) > reader.max_length for row in sources)
+    return [row[-reader.max_length :] for row in sources], shortened + cut
 
 
 def _ranked(model: PreTrainedModel, reader: Reader, sources: list[list[int]], cut: int, report: Report) -> Predictions:
-    """The class whose word, with the end of the text, is the likeliest output."""
+    """The class whose word is the likeliest output: for a trained model with the end of the text, as it was trained;
+    for others without, as lm-evaluation-harness has it.
+    """
     from harness.decoding.likelihood import of_continuations
 
-    words = reader.tokenizer(text_target=prompting.verbalizers(reader), add_special_tokens=False)["input_ids"]
-    choices = [prompting.add_end(reader.tokenizer, list(ids)) for ids in words]
+    words = prompting.verbalizers(reader)
+    if reader.task.shots is None:
+        choices = [
+            prompting.add_end(reader.tokenizer, list(ids)) for ids in reader.tokenizer(text_target=words)["input_ids"]
+        ]
+    else:
+        spaced = [prompting.DELIMITER + word for word in words]
+        choices = [list(ids) for ids in reader.tokenizer(text_target=spaced, add_special_tokens=False)["input_ids"]]
     pad = reader.tokenizer.pad_token_id
     scores = of_continuations(model, sources, [choices] * len(sources), pad if isinstance(pad, int) else 0, report)
     settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 TOKENS_PER_WORD = 1.35
 """For cost estimates: word pieces and special tokens an English word comes to."""
 
-
 LONGEST_WITHOUT_LIMIT = 1024
 """Tokens read at once by a pretrained model that has no limit of its own."""
+
+
+ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 
 class TransformerLearner(Learner):
@@ -52,12 +54,21 @@ class TransformerLearner(Learner):
         assert architecture is not None
         if task.shots is not None and recipe.pretrained is None and not _is_pretrained(recipe):
             return "it has random weights, and is not trained on the task"
-        head = head_for(task, architecture)  # type: ignore[arg-type]
-        if head is None:
-            untrained = " without being trained on it" if task.shots is not None else ""
-            return f"an {architecture} has no head for {task.family}{untrained}"
-        if task.shots is not None and FAMILIES.get(task.family).predictions == "values":
+        model, family = ARTICLES[architecture] + architecture, FAMILIES.get(task.family)
+        usual = head_for(task, architecture)  # type: ignore[arg-type]
+        if usual is None:
+            trained = head_for(task.model_copy(update={"shots": None}), architecture)  # type: ignore[arg-type]
+            untrained = " without being trained on it" if trained is not None else ""
+            return f"{model} has no head for {task.family}{untrained}"
+        if task.shots is not None and family.predictions == "values":
             return "by examples alone a model ranks words, and has none for numbers"
+        if task.shots and family.target is None:
+            return f"{task.family} asks nothing, so it has no examples to show"
+        name = _head_name(task, recipe, usual)
+        if name != usual and not (name == "sequence-classification" and isinstance(family, Labelling)):
+            return f"{model} does {task.family} with the head {usual}, not {name}"
+        if name in ("causal-lm", "seq2seq-lm") and family.target is not None and not (task.prompt or family.prompt):
+            return "the task has no prompt, by which a model that reads and writes text is asked"
         return None
 
     def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
@@ -133,7 +144,7 @@ class TransformerLearner(Learner):
             assert name is not None
             head = HEADS.get(name)
             model, tokenizer = _load_fitted(request.directory, head.auto_class)
-            settings = {"max_length": positions_of(model, "decoder") or LONGEST_WITHOUT_LIMIT, "fitted": {}}
+            settings = {"max_length": positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, "fitted": {}}
         reader = Reader(
             request.task, request.labels, tokenizer, settings["max_length"], request.seed, settings["fitted"],
             request.shown,
@@ -144,15 +155,11 @@ class TransformerLearner(Learner):
     def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:
         """The head the recipe names, else the one for the family. Raises HarnessError where it does not fit."""
         architecture = architecture_of(config)
+        reason = self.not_applicable(request.task, request.recipe, architecture)
         usual = head_for(request.task, architecture)
-        name = request.recipe.options.get("head", usual)
-        classifies = name == "sequence-classification" and isinstance(request.family, Labelling)
-        if name is None or (name != usual and not classifies):
-            raise HarnessError(
-                f"recipe {request.recipe.name}: an {architecture} does {request.family.name} with the head {usual}, "
-                f"not {name}"
-            )
-        return HEADS.get(name)
+        if reason is not None or usual is None:
+            raise HarnessError(f"recipe {request.recipe.name}: {reason}")
+        return HEADS.get(_head_name(request.task, request.recipe, usual))
 
     def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         import transformers
@@ -215,6 +222,11 @@ def _load_fitted(directory: Path, auto_class: str) -> tuple[PreTrainedModel, Pre
         directory, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
     )
     return model, AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+
+
+def _head_name(task: TaskSpec, recipe: RecipeSpec, usual: str) -> str:
+    """Of a model that is trained on the task, the recipe's own choice goes first."""
+    return recipe.options.get("head", usual) if task.shots is None else usual
 
 
 def _is_pretrained(recipe: RecipeSpec) -> bool:

@@ -93,9 +93,9 @@ def _unigram(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrain
     draft = Tokenizer(models.Unigram())
     draft.normalizer, draft.pre_tokenizer = normalizer, pre_tokenizer
     reserved = len(special) + len(BYTES) + len(SENTINELS)
-    trainer = trainers.UnigramTrainer(
-        vocab_size=max(spec.vocab_size - reserved, 32), special_tokens=[], unk_token=None, show_progress=False
-    )
+    letters = {letter for text in texts for letter in normalizer.normalize_str(text)}
+    size = max(spec.vocab_size - reserved, 32, len(letters) + 1)
+    trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=[], unk_token=None, show_progress=False)
     draft.train_from_iterator(texts, trainer)
     pieces = sorted(((piece, round(score, 4)) for piece, score in _pieces(draft)), key=lambda one: (-one[1], one[0]))
     vocabulary = [(token, 0.0) for token in (*special, *BYTES)] + pieces

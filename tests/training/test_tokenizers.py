@@ -47,6 +47,8 @@ def test_the_size_is_an_upper_bound_unless_there_are_more_letters():
     assert len(tokenizers.train(TokenizerSpec(vocab_size=70), TEXTS[:2], 32)) <= 70
     letters = ["".join(chr(code) for code in range(0x3B1, 0x3C9)) + "".join(chr(code) for code in range(0x430, 0x450))]
     assert "[UNK]" not in tokenizers.train(TokenizerSpec(vocab_size=64), letters, 32).tokenize(letters[0])
+    unigram = tokenizers.train(TokenizerSpec(kind="unigram", vocab_size=64), letters, 32)
+    assert not any(piece.startswith("<0x") for piece in unigram.tokenize(letters[0]))
 
 
 def test_the_vocabulary_is_the_same_in_every_process():
