@@ -143,6 +143,15 @@ def run(
         Optional[list[str]],
         typer.Option("--noise", help="Score also under typos, case or punctuation noise. Repeatable."),
     ] = None,
+    compress: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--compress",
+            metavar="METHOD",
+            help="Score also what a method makes of each fine-tuned transformer: int8, prune-structured:0.5, "
+            "distill:RECIPE, or a chain, 'prune-structured:0.5|int8'. Repeatable.",
+        ),
+    ] = None,
     from_scratch: Annotated[
         Optional[bool],
         typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.compress.base import Compressor, Request, Target
 from harness.errors import HarnessError
+from harness.runtimes.base import OUTPUTS
 from harness.runtimes.onnx_runtime import FILE, require
 from harness.specs import Strict
 
@@ -28,8 +29,6 @@ class Int8(Compressor):
         embeddings: bool = True
 
     def not_applicable(self, target: Target) -> str | None:
-        from harness.compress.export import OUTPUTS
-
         if target.head not in OUTPUTS:
             return f"int8 does not yet export the head {target.head} to onnxruntime; int8-weight stores such a model"
         return None

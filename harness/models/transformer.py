@@ -235,6 +235,7 @@ def train_and_save(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": len(tokenizer),
         "head": head.name,
+        "runtime": "torch",
         "truncated": encoded.truncated,
         **asdict(report),
     }
