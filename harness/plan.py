@@ -102,10 +102,10 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                     cells[fit.key] = fit
                 smaller = [compressions.cells(method, fit) for method in methods] if fit is not None else []
                 cells |= {cell.key: cell for made in smaller for cell in made}
-                for model in [fit, *(made[-1] for made in smaller)]:
-                    called = name if model is None else model.model
+                for scored in [fit, *(made[-1] for made in smaller)]:
+                    called = name if scored is None else scored.model
                     for split in task.eval:
-                        score = _score(task, split, model, recipe, called, origin, seed, run, facts[task.name])
+                        score = _score(task, split, scored, recipe, called, origin, seed, run, facts[task.name])
                         cells[score.key] = score
     if absent and len(absent) == len(tasks):
         raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")

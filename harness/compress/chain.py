@@ -41,9 +41,7 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         def report(share: float, number: int = number) -> None:
             request.report((number + share) / len(method.steps))
 
-        said = step.compressor.compress(
-            replace(request, source=source, target=target, scratch=scratch, report=report)
-        )
+        said = step.compressor.compress(replace(request, source=source, target=target, scratch=scratch, report=report))
         done = [*done, {"method": step.name, "options": step.options}]
         write_settings(target, read_settings(target).model_copy(update={"compression": done}))
         notes += said.pop("notes", [])

@@ -4,7 +4,6 @@ states as well (Sun et al. 2019; Sanh et al. 2019).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -21,8 +20,8 @@ class Distill(Compressor):
     """The `student` is a recipe; without one it has `layers` evenly chosen layers of the model, or is the model itself
     where an earlier step of a chain has made it smaller. The teacher is the model the chain began with.
 
-    Loss: `alpha` · T² · KL(teacher ‖ student) of logits divided by the `temperature` T, plus (1 - `alpha`) · that of the
-    labels; for a number the squared distance to the teacher's. `hidden` weighs the squared distance of hidden states,
+    Loss: `alpha` · T² · KL(teacher ‖ student) of logits divided by the `temperature` T, plus (1 - `alpha`) · that of
+    the labels; for a number the squared distance to the teacher's. `hidden` weighs the squared distance of hidden states,
     student layers mapped evenly onto the teacher's; both need the same width and tokenizer. The other options replace
     how the student is trained.
     """
@@ -59,7 +58,6 @@ class Distill(Compressor):
     def compress(self, request: Request) -> dict[str, Any]:
         from harness.compress.students import from_layers, from_recipe
         from harness.compress.teaching import Teacher
-        from harness.models.base import FitRequest
         from harness.models.transformer import train_and_save
         from harness.runtimes.torch_eager import load
 

@@ -68,7 +68,9 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: str
                 dynamic_axes=axes, opset_version=OPSET, dynamo=False,
             )  # fmt: skip
     except Exception as error:  # the exporter raises whatever the traced code does
-        raise HarnessError(f"torch cannot export a {model.config.model_type}: {' '.join(str(error).split())[:200]}") from None
+        raise HarnessError(
+            f"torch cannot export a {model.config.model_type}: {' '.join(str(error).split())[:200]}"
+        ) from None
     _check(wrapped, file, [_batch(model, tokenizer, inputs, *size) for size in CHECKED])
     return converted
 

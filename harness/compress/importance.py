@@ -41,9 +41,7 @@ def importance_of(
 
         return hook
 
-    hooks = [
-        model.get_submodule(layer.consumer).register_forward_pre_hook(watch(layer.consumer)) for layer in layers
-    ]
+    hooks = [model.get_submodule(layer.consumer).register_forward_pre_hook(watch(layer.consumer)) for layer in layers]
     model.eval()
     done = 0
     try:

@@ -75,7 +75,9 @@ def _float_nodes(exported: Any, prefixes: list[str]) -> list[str]:
     import onnx
 
     nodes = onnx.load(exported).graph.node
-    names = [node.name for node in nodes if node.op_type in ("MatMul", "Gemm") and node.name.startswith(tuple(prefixes))]
+    names = [
+        node.name for node in nodes if node.op_type in ("MatMul", "Gemm") and node.name.startswith(tuple(prefixes))
+    ]
     return [*names, *(f"{name}_MatMul" for name in names)]
 
 

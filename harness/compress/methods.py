@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def parse_method(text: str, where: str = "--compress") -> Method:
     """Raises HarnessError for an unknown compressor or option, a value out of range, or a chain that cannot be."""
     parts = [part.strip() for part in text.split(CHAIN_MARK)]
     steps = tuple(_parse_step(part, f"{where} {part}") for part in parts)
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if before.compressor.runtime != "torch":
             raise HarnessError(
                 f"{where} {text}: {before.name} gives a model for {before.compressor.runtime}, which {after.name} "

@@ -41,8 +41,8 @@ class Teacher:
         own, other = self._model.config, student.config
         if own.hidden_size != other.hidden_size:
             raise HarnessError(
-                f"distill: hidden={self._options.hidden:g} compares hidden states, but the teacher is {own.hidden_size} "
-                f"wide and the student {other.hidden_size}; choose a student as wide, or leave hidden out"
+                f"distill: hidden={self._options.hidden:g} compares hidden states, but the teacher is "
+                f"{own.hidden_size} wide and the student {other.hidden_size}; choose a student as wide, or leave hidden out"
             )
         if self._tokenizer.get_vocab() != tokenizer.get_vocab():
             raise HarnessError(
@@ -81,7 +81,9 @@ class Teacher:
         self._model.to(student[0].device)  # type: ignore[arg-type]
         with torch.no_grad():
             teacher = self._model(**batch, output_hidden_states=True).hidden_states
-        pairs = zip(student[1:], (teacher[1 + index] for index in evenly(len(student) - 1, len(teacher) - 1)), strict=True)
+        pairs = zip(
+            student[1:], (teacher[1 + index] for index in evenly(len(student) - 1, len(teacher) - 1)), strict=True
+        )
         distance = torch.stack([(own - other).pow(2).mean(-1) for own, other in pairs]).mean(0)
         mask = batch["attention_mask"]
         return ((distance * mask).sum(1) / mask.sum(1)).sum()

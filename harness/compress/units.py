@@ -77,9 +77,10 @@ def remove(model: PreTrainedModel, units: Units, kept: Sequence[int]) -> None:
 def _slice(module: nn.Module, axis: int, places: torch.Tensor) -> None:
     """Only those rows or columns of a projection's weight, and of its bias where the axis is that of outputs."""
     outputs = axis == output_axis(module)
-    module.weight = nn.Parameter(module.weight.detach().index_select(axis, places).contiguous())
-    if outputs and module.bias is not None:
-        module.bias = nn.Parameter(module.bias.detach().index_select(0, places).contiguous())
+    for name, parameter in list(module.named_parameters(recurse=False)):
+        if name == "weight" or outputs:
+            chosen = parameter.detach().index_select(axis if name == "weight" else 0, places)
+            setattr(module, name, nn.Parameter(chosen.contiguous()))
     size = "nf" if isinstance(module, Conv1D) else "out_features"
     if not outputs:
         size = "nx" if isinstance(module, Conv1D) else "in_features"

@@ -187,7 +187,11 @@ Loss = Callable[[Any, dict[str, Any], Reader], Any]
 
 
 def train_and_save(
-    request: FitRequest, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, head: Head, loss: Loss | None = None
+    request: FitRequest,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    head: Head,
+    loss: Loss | None = None,
 ) -> dict[str, Any]:
     """Fine-tune a model and write it to the request's directory; returns what a record should say of it.
 
@@ -228,9 +232,7 @@ def train_and_save(
     model.cpu().save_pretrained(request.directory)
     tokenizer.save_pretrained(request.directory)
     shapes = shapes_of(model) if loss is not None else None
-    write_settings(
-        request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes)
-    )
+    write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": len(tokenizer),
