@@ -21,9 +21,9 @@ class Distill(Compressor):
     where an earlier step of a chain has made it smaller. The teacher is the model the chain began with.
 
     Loss: `alpha` · T² · KL(teacher ‖ student) of logits divided by the `temperature` T, plus (1 - `alpha`) · that of
-    the labels; for a number the squared distance to the teacher's. `hidden` weighs the squared distance of hidden states,
-    student layers mapped evenly onto the teacher's; both need the same width and tokenizer. The other options replace
-    how the student is trained.
+    the labels; for a number the squared distance to the teacher's. `hidden` weighs the squared distance of hidden
+    states, student layers mapped evenly onto the teacher's; both need the same width and tokenizer. The other options
+    replace how the student is trained.
     """
 
     main = "student"

@@ -42,7 +42,7 @@ class Teacher:
         if own.hidden_size != other.hidden_size:
             raise HarnessError(
                 f"distill: hidden={self._options.hidden:g} compares hidden states, but the teacher is "
-                f"{own.hidden_size} wide and the student {other.hidden_size}; choose a student as wide, or leave hidden out"
+                f"{own.hidden_size} wide and the student {other.hidden_size}; choose a student as wide, or leave it out"
             )
         if self._tokenizer.get_vocab() != tokenizer.get_vocab():
             raise HarnessError(

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 NOTE = (
     "Scores ×100 where they are shares. Change: compressed minus original, with a 95 % interval by the paired "
     "bootstrap over the same examples and, with several seeds, their spread; bold: the interval leaves out 0. "
-    "Agreement: share of equal predictions. Lost and won: examples right before and wrong after, and the other way round, over all seeds. "
-    "Bytes are those of the weight files; parameters that are not zero against those of the original."
+    "Agreement: share of equal predictions. Lost and won: examples right before and wrong after, and the other way "
+    "round, over all seeds. Bytes are those of the weight files; parameters that are not zero against those of the "
+    "original."
 )
 
 Load = Callable[[Record], tuple["np.ndarray", "np.ndarray | None"]]
