@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from harness.compress.base import Examples, Request, Student
 from harness.compress.chain import compress
 from harness.compress.methods import parse_method
-from harness.specs import RecipeSpec
+from harness.data.frame import Split, TaskData
+from harness.specs import RecipeSpec, TaskSpec
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -61,17 +63,51 @@ def recipe(kind: str, **training: Any) -> RecipeSpec:
     )
 
 
+def reviews_task() -> TaskSpec:
+    return TaskSpec.model_validate(
+        {
+            "name": "reviews",
+            "family": "classification",
+            "fields": {"text": "text", "label": "label"},
+            "labels": ["bad", "good"],
+            "metrics": ["accuracy"],
+            "prompt": "{text} It was",
+        }
+    )
+
+
+def reviews_data() -> TaskData:
+    """One word decides, and other words are about it: learned in seconds, not perfectly."""
+    random = Random(0)
+    words = (["awful", "boring", "poor", "dull"], ["great", "lovely", "fine", "superb"])
+    things = ["film", "book", "meal", "song", "play", "hotel", "game", "show"]
+
+    def split(count: int) -> Split:
+        labels = [random.randrange(2) for _ in range(count)]
+        texts = [
+            f"{random.choice(['we saw', 'they had', 'it was', 'here is'])} a {random.choice(words[label])} "
+            f"{random.choice(things)} {random.choice(['today', 'there', 'again', 'at last', 'in the end'])}"
+            for label in labels
+        ]
+        return Split(tuple(map(str, range(count))), {"text": tuple(texts)}, tuple(labels))
+
+    return TaskData("reviews", "folder", "made up", {"train": split(240), "dev": split(200)}, ("bad", "good"))
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
     @cache
-    def train(kind: str, task_name: str = "sst2", limit: int = 240) -> Trained:
+    def train(kind: str, task_name: str = "reviews", limit: int = 240) -> Trained:
         from harness import data
         from harness.models.base import FitRequest
         from harness.models.transformer import LEARNER
         from harness.registry import load_registry
 
-        task = load_registry().task(task_name)
-        loaded = data.load(task, "embedded", limit)
+        if task_name == "reviews":
+            task, loaded = reviews_task(), reviews_data()
+        else:
+            task = load_registry().task(task_name)
+            loaded = data.load(task, "embedded", limit)
         folder = tmp_path_factory.mktemp(f"{kind}-{task_name}")
         chosen = recipe(kind) if kind == "bert" else recipe(kind, epochs=1)
         LEARNER.fit(

@@ -82,7 +82,8 @@ def test_cards_say_what_compression_cost_and_what_it_saved(compressed_run):
     harness, _, _ = compressed_run
     text = harness("leaderboard", "--compression").stdout
     assert "small+prune-structured:0.5\\|int8" in text
-    assert "Of small+prune-magnitude: It saves nothing on disk." in text
+    assert "Of small+prune-magnitude: It saves neither time nor memory" in text
+    assert "Of small+distill:small: It saves nothing on disk." in text
     (table,) = read_json(harness("leaderboard", "--compression", "--format", "json").stdout)["tables"]
     cards = {(card["model"], card["task"]): card for card in table["cards"]}
     assert len(cards) == 2 * len(METHODS)
