@@ -4,7 +4,7 @@ The same initial weights, texts, tokenizer, epochs, optimizer settings and threa
 round in another order, and a ratio is the median over the rounds of their times. Each side also trains a model to the
 end, whose losses and scores on the test set stand beside the ratios, and both write with one and the same model: their
 texts must agree. The figures land in pytest-benchmark's `extra_info` and in $HARNESS_BENCHMARK_OUT, if set.
-`HARNESS_BENCHMARK=full` takes as many texts as the README's figures need.
+`HARNESS_BENCHMARK=full` takes as many texts as figures to quote need.
 """
 
 from __future__ import annotations
