@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-TOKENS = {"cpu": 4096, "cuda": 65536}
+TOKENS = {"cpu": 16384, "cuda": 65536}
 """Tokens of a batch, prompts and what is written: a step of a small model costs as much for one text as for many."""
 
 KEEP_ABOVE = 0.75
@@ -47,7 +47,7 @@ def generate(
     was_training = model.training
     model.eval()
     done = 0
-    lengths = [len(prompt) + decoding.max_new_tokens * decoding.num_beams for prompt in prompts]
+    lengths = [(len(prompt) + decoding.max_new_tokens) * decoding.num_beams for prompt in prompts]
     one_by_one = decoding.do_sample or decoding.num_beams > 1
     with torch.inference_mode():
         for indices in scoring_batches(lengths, TOKENS[device.type]):
@@ -119,26 +119,27 @@ def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: Decodin
             state["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
     alive = torch.arange(len(rows), device=device)
     going = torch.ones(len(rows), dtype=torch.bool, device=device)
-    written: list[list[int]] = [[] for _ in rows]
+    written = torch.zeros((len(rows), decoding.max_new_tokens), dtype=torch.long, device=device)
+    lengths = torch.zeros(len(rows), dtype=torch.long, device=device)
     cache_of, cache = cache_name(model), None
     name = "decoder_input_ids" if writes_apart else "input_ids"
     last_only = {"logits_to_keep": 1} if takes(model, "logits_to_keep") else {}
-    for _ in range(decoding.max_new_tokens):
+    for place in range(decoding.max_new_tokens):
         output = model(**{name: step_ids, cache_of: cache}, **state, use_cache=True, **last_only)
         cache = output[cache_of]
         step = output.logits[:, -1].argmax(-1)
         going &= ~torch.isin(step, ends)
-        if not bool(going.any()):
+        written[alive, place] = step
+        lengths[alive] += going
+        left = int(going.sum())
+        if not left:
             break
-        for place, goes_on, token in zip(alive.tolist(), going.tolist(), step.tolist(), strict=True):
-            if goes_on:
-                written[place].append(token)
         if not writes_apart:
             state["attention_mask"] = torch.nn.functional.pad(state["attention_mask"], (0, 1), value=1)
             if "position_ids" in state:
                 state["position_ids"] = state["position_ids"][:, -1:] + 1
         step_ids = step[:, None]
-        if int(going.sum()) <= KEEP_ABOVE * len(going):
+        if left <= KEEP_ABOVE * len(going):
             keep = going.nonzero().flatten()
             alive, going, step_ids = alive[keep], going[keep], step_ids[keep]
             cache.batch_select_indices(keep)
@@ -147,7 +148,7 @@ def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: Decodin
                     value.last_hidden_state = value.last_hidden_state[keep]
                 else:
                     state[key] = value[keep]
-    return written
+    return [row[:length] for row, length in zip(written.tolist(), lengths.tolist(), strict=True)]
 
 
 def _library(model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int) -> list[list[int]]:

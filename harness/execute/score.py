@@ -109,6 +109,8 @@ def _untrained(
     shown_of: Mapping[str, Mapping[str, Any]] = {}
     if task.shots:
         shown = loaded.splits[task.train].draw(task.shots, spec["seed"])
+        if len(shown) < task.shots:
+            raise HarnessError(f"task {task.name}: its split {task.train} has only {len(shown)} examples to show")
         shown_of = {task.train: job["facts"]["splits"][task.train]}
     lineage = {"finetune": None, "pretrain": job["checkpoint"], "weights": job["model"]["weights"]}
     return Model(directory, {**job["model"], "parameters": None}, spec["seed"], shown_of, lineage, shown=shown)

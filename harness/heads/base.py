@@ -61,6 +61,10 @@ class Head(ABC):
         """Arguments of the model's config that the head needs."""
         return {}
 
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+        """All that is read and written of a split: what a tokenizer is trained on."""
+        return FAMILIES.get(task.family).words(split)
+
     @abstractmethod
     def encode(self, reader: Reader, split: Split) -> Encoded:
         """A labelled split for training."""

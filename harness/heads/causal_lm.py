@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.heads import prompting
 from harness.heads.base import Head, Predictions, Reader
+from harness.specs import TaskSpec
 from harness.training.batching import IGNORED, Encoded
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ Report = Callable[[float], None]
 class CausalLM(Head):
     name = "causal-lm"
     auto_class = "AutoModelForCausalLM"
+
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+        return prompting.words(task, labels, split)
 
     def encode(self, reader: Reader, split: Split) -> Encoded:
         if reader.family.target is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.errors import HarnessError
 from harness.heads.base import Predictions, Reader
+from harness.specs import TaskSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,6 +35,14 @@ def prompts(reader: Reader, split: Split) -> list[str]:
             )
     columns = [split.fields[name] for name in fields]
     return [template.format(**dict(zip(fields, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def words(task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+    """n prompts and n answers; of a task without a target its texts."""
+    reader = Reader(task, labels, tokenizer=cast(Any, None), max_length=0)
+    if reader.family.target is None:
+        return reader.family.words(split)
+    return [*prompts(reader, split), *answers(reader, split)]
 
 
 def template_of(reader: Reader) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.heads import prompting
 from harness.heads.base import Head, Predictions, Reader
 from harness.heads.causal_lm import summed_loss
+from harness.specs import TaskSpec
 from harness.training.batching import IGNORED, Encoded
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ class Seq2SeqLM(Head):
 
     name = "seq2seq-lm"
     auto_class = "AutoModelForSeq2SeqLM"
+
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+        return prompting.words(task, labels, split)
 
     def encode(self, reader: Reader, split: Split) -> Encoded:
         sources, truncated = _sources(reader, split)

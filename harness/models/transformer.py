@@ -140,13 +140,13 @@ class TransformerLearner(Learner):
 
         recipe = request.recipe
         assert recipe.config is not None and recipe.tokenizer is not None
+        head = self._head(request, recipe.config)
         if recipe.tokenizer.corpus == "task":
-            texts = request.family.words(request.train)
+            texts = head.words(request.task, request.labels, request.train)
         else:
             assert request.corpus is not None
             texts = request.corpus()
         tokenizer = train(recipe.tokenizer, texts, recipe.training.max_length)
-        head = self._head(request, recipe.config)
         config = build_config(recipe, tokenizer, **head.config(request.family, request.labels))
         set_seed(request.seed)
         return tokenizer, getattr(transformers, head.auto_class).from_config(config), head

@@ -51,7 +51,7 @@ def notes(table: Table) -> list[str]:
     if partial:
         said.append(f"No score, since splits that others have are missing: {', '.join(partial)}.")
     if table.absent:
-        said.append(f"Absent: {', '.join(table.absent)}.")
+        said.append(f"No score here: {', '.join(table.absent)}.")
     if table.unlabelled:
         said.append(f"Without labels, so predictions only: {', '.join(table.unlabelled)}.")
     diagnostics = [column.task for column in table.columns if column.diagnostic]

@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.machine.calibrate import cpu_bf16_pays
 from harness.specs import TrainingSpec
 from harness.training.batching import Encoded, Padding, TokenBudgetBatches
+from harness.training.dropout import quick_dropout
 
 
 class TokenBudgetTrainer(Trainer):
@@ -183,7 +184,8 @@ def fine_tune(
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
             trainer.remove_callback(callback)
-    outcome = trainer.train()
+    with quick_dropout(model):
+        outcome = trainer.train()
     if not math.isfinite(outcome.training_loss):
         raise HarnessError(
             f"training diverged: the mean loss over {outcome.global_step} steps is {outcome.training_loss}; "

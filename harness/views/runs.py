@@ -125,9 +125,10 @@ def run_json(store: Store, name: str) -> str:
         "selection",
         "lineage",
         "predictions",
+        "decoding",
         "timings",
     )
-    scores = [{key: record[key] for key in keep} for record in score_records(store, [manifest])]
+    scores = [{key: record[key] for key in keep if key in record} for record in score_records(store, [manifest])]
     return json.dumps({**manifest, "scores": scores}, indent=1, ensure_ascii=False)
 
 

@@ -91,7 +91,7 @@ def test_the_title_says_what_the_scores_rest_on(table):
 def test_the_header_of_an_average_over_some_tasks_says_of_how_many():
     text = to_markdown(table_of(record("a", "m", 0.6), of=suite("a", "b", "c")))
     assert cells(text)[0][1] == "average of 1 of 3 tasks"
-    assert "Absent: b, c." in text
+    assert "No score here: b, c." in text
 
 
 def test_the_rule_for_bold_is_below_the_table(table):
