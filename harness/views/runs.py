@@ -126,6 +126,7 @@ def run_json(store: Store, name: str) -> str:
         "lineage",
         "predictions",
         "decoding",
+        "runtime",
         "timings",
     )
     scores = [{key: record[key] for key in keep if key in record} for record in score_records(store, [manifest])]
