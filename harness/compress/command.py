@@ -61,6 +61,7 @@ def perform(
     if reason is not None:
         raise HarnessError(f"model {folder}: {reason}")
     training = TrainingSpec.model_validate(record["spec"]["model"]["training"]) if record else TrainingSpec()
+    _without_progress_bars()
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
@@ -79,6 +80,13 @@ def perform(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return {"model": str(folder), "output": str(output), **said}
+
+
+def _without_progress_bars() -> None:
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
 
 
 def _model_folder(checkpoint: Path) -> tuple[Path, dict[str, Any] | None]:

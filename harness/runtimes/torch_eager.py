@@ -127,10 +127,11 @@ SCALE = "::scale"
 def _fill(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
     """Put tensors into a model, all of them; what is left over in the model shares its weights with another part."""
     missing, unexpected = model.load_state_dict(tensors, strict=False)
-    filled = {model.state_dict()[name].data_ptr() for name in tensors if name not in unexpected}
-    empty = [name for name in missing if model.state_dict()[name].data_ptr() not in filled]
-    if empty or unexpected:
-        raise HarnessError(f"model {folder}: its weights are not those of its config: {(empty + list(unexpected))[0]}")
+    places = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
+    filled = {places[name] for name in tensors if name in places}
+    strangers = [*(name for name in missing if places[name] not in filled), *unexpected]
+    if strangers:
+        raise HarnessError(f"model {folder}: its weights are not those of its config: {strangers[0]}")
 
 
 RUNTIME = TorchRuntime()
