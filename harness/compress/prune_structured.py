@@ -55,13 +55,14 @@ class PruneStructured(Compressor):
         if reason:
             raise HarnessError(f"model {request.source}: {reason}")
         groups = {"ffn": units_of(model, "ffn"), "heads": units_of(model, "heads") if kind in HEADS else []}
-        shares = {name: self._share(name) for name in groups}
+        if not groups["ffn"]:
+            raise HarnessError(f"model {request.source}: no feed-forward layers of a {kind} were found in it")
         every = [unit for name in groups for unit in groups[name]]
         scores = importance_of(model, tokenizer, every, request, self.options.examples)
         kept: dict[str, list[int]] = {}
-        for name, units in groups.items():
-            kept |= keep([scores[unit.consumer] for unit in units], [unit.consumer for unit in units], shares[name],
-                         self.options.scope)  # fmt: skip
+        for kind_of_unit, units in groups.items():
+            names = [unit.consumer for unit in units]
+            kept |= keep([scores[name] for name in names], names, self._share(kind_of_unit), self.options.scope)
         for unit in every:
             remove(model, unit, kept[unit.consumer])
         save(model, tokenizer, request.source, request.target)
