@@ -52,7 +52,7 @@ class Int8Weight(Compressor):
         storage = Storage(file=FILE, format="int8", axes=axes)
         write_settings(request.target, settled(request.source, shapes=shapes, storage=storage))
         return {
-            "coverage": {"linear": len(layers), "int8": len(layers), "float": head_names(model)},
+            "coverage": {"linear": len(layers), "int8": len(layers), "head": head_names(model)},
             "embeddings": sum(name.removesuffix(".weight") not in layers for name in axes),
             "notes": ["It saves disk, not time or memory: weights are float32 again when they are loaded."],
         }

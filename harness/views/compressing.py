@@ -26,7 +26,8 @@ def _step_lines(step: Mapping[str, Any]) -> list[str]:
     coverage = step.get("coverage", {})
     if "int8" in coverage:
         lines.append(
-            f"{step['method']}: {coverage['int8']} of {coverage['linear']} linear layers are int8, the head is float"
+            f"{step['method']}: {coverage['int8']} of {coverage['linear']} linear layers are int8; float stays the "
+            f"head: {', '.join(coverage['head'])}"
         )
     if "pruned" in coverage:
         lines.append(

@@ -31,6 +31,7 @@ METHODS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_compressed_model_loads_in_a_fresh_process_with_the_same_logits(trained, compressed):
     from harness.runtimes import open_model
 

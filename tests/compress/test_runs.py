@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import Harness, call_harness, read_json
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """\
 name: small
 learner: transformer
