@@ -181,7 +181,7 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         reason = "better, significantly" if improved else f"the drop is surely below {points(ok_margin)} points"
         verdict = "OK"
     else:
-        verdict, reason = "INCONCLUSIVE", f"a drop of {points(ok_margin)} points can be neither shown nor excluded"
+        verdict, reason = "INCONCLUSIVE", f"no significant drop, but one of {points(ok_margin)} points is not excluded"
     by_seeds = {}
     for seeds in SEED_MODES:
         other = drop.with_seeds(seeds) if drop is not None else None

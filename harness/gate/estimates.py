@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ def estimate(pair: Pair) -> Estimated:
     if counts:
         lost = [_lost(only, part, pair) for part in pair.parts]
         drop = drop_of_shares(lost)
-        half = drop.half_width(TAIL)
+        half = 0.0 if identical else drop.half_width(TAIL)
         low, high = drop.value - half, drop.value + half
         if len(pair.seeds) == 1:
             worse = sum(int((split[0] > 0).sum()) for split in lost)
@@ -106,7 +106,8 @@ def estimate(pair: Pair) -> Estimated:
     elif any(one.metric.approximation for split in measures for one in split[0]):
         p, test = drop.p_worse(), "bootstrap"
     else:
-        p, count = approximate_randomization([split[0] for split in measures])
+        p, count, without_drop = approximate_randomization([split[0] for split in measures])
+        drop = replace(drop, without_drop=without_drop)
         test = f"approximate randomization ({count:,})"
     return Estimated(pair, drop, low, high, p, test, per_seed, identical, is_averageable)
 
@@ -204,7 +205,7 @@ def averaged(own: Sequence[Estimated]) -> Estimated:
         of_seeds = sum(drop.of_seeds for drop in drops) / len(drops) ** 2
         degrees = [drop.degrees for drop in drops if drop.degrees]
         drop = Drop(fmean(one.value for one in drops), of_examples, of_seeds, min(degrees, default=0))
-    half = drop.half_width(TAIL)
     test = SEVERAL_SEEDS if drop.degrees else "z"
     identical = all(one.identical for one in own)
+    half = 0.0 if identical else drop.half_width(TAIL)
     return Estimated(own[0].pair, drop, drop.value - half, drop.value + half, drop.p_worse(), test, (), identical, True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, unknown
 from harness.hashing import hash_json
 from harness.store import Store
 
@@ -90,6 +90,14 @@ class Evidence:
             scored={key: one for key, one in self.scored.items() if key[0] in models},
             failures={key: one for key, one in self.failures.items() if key[0] in models},
         )
+
+
+def only_models(evidence: Evidence, models: list[str]) -> Evidence:
+    """The evidence on the models named, on all where none is. Raises HarnessError for one that is not in it."""
+    for model in models:
+        if model not in evidence.models:
+            raise unknown("model", model, evidence.models, evidence.name)
+    return evidence.only(tuple(models)) if models else evidence
 
 
 def of_run(store: Store, name: str) -> Evidence:

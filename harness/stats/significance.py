@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.metrics.base import Metric
@@ -59,8 +59,9 @@ def drop_of(measures: Sequence[Measure]) -> float:
 
 def approximate_randomization(
     splits: Sequence[Sequence[Measure]], seed: int = 0, randomizations: int = RANDOMIZATIONS
-) -> tuple[float, int]:
-    """The p of a drop by approximate randomization (Noreen 1989; Yeh 2000), and how many randomizations it rests on.
+) -> tuple[float, int, float]:
+    """The p of a drop by approximate randomization (Noreen 1989; Yeh 2000), how many randomizations it rests on, and
+    the variance of their drops.
 
     Without a difference the two outputs of an example may be exchanged. Exchanging each with probability 1/2 gives the
     distribution of the drop; p = (1 + those at least as large) / (1 + all) (Phipson & Smyth 2010). `splits` are scored
@@ -75,7 +76,7 @@ def approximate_randomization(
     observed = sum(drop_of(measures) for measures in splits)
     drawn = np.sum([_exchanged(measures, random, count) for measures in splits], axis=0)
     extreme = int((drawn >= observed - ROUNDING * max(1.0, abs(observed))).sum())
-    return (1 + extreme) / (1 + count), count
+    return (1 + extreme) / (1 + count), count, float(drawn.var())
 
 
 def _exchanged(measures: Sequence[Measure], random: np.random.Generator, count: int) -> np.ndarray:
@@ -114,17 +115,25 @@ def _of_choices(one: Measure) -> Callable[[np.ndarray], np.ndarray]:
 @dataclass(frozen=True)
 class Drop:
     """An estimated drop, and its variance from the examples and from the seeds: of the mean of S seeds' drops, with
-    S - 1 degrees of freedom; of one seed nothing is known of the latter.
+    S - 1 degrees of freedom; of one seed nothing is known of the latter. `without_drop` is the variance from the examples
+    that a test supposes where there is no drop, if it is another.
     """
 
     value: float
     of_examples: float
     of_seeds: float = 0.0
     degrees: int = 0
+    without_drop: float | None = None
 
     @property
     def sd(self) -> float:
         return math.sqrt(self.of_examples + self.of_seeds)
+
+    def critical(self, alpha: float) -> float:
+        """The drop from which on it is significant, by the normal approximation."""
+        if self.without_drop is None:
+            return self.half_width(alpha)
+        return replace(self, of_examples=self.without_drop).half_width(alpha)
 
     def half_width(self, tail: float) -> float:
         """Of the interval that leaves out `tail` on one side.
@@ -157,7 +166,7 @@ class Drop:
         """
         from scipy.stats import norm
 
-        return max(self.half_width(alpha), margin) + float(norm.ppf(power)) * self.sd
+        return max(self.critical(alpha), margin) + float(norm.ppf(power)) * self.sd
 
     def power(self, true_drop: float, alpha: float, margin: float) -> float:
         """The probability that a true drop is called a regression, by the same approximation."""
@@ -165,7 +174,7 @@ class Drop:
 
         if self.sd == 0:
             return float(true_drop > 0 and true_drop >= margin)
-        return float(norm.sf((max(self.half_width(alpha), margin) - true_drop) / self.sd))
+        return float(norm.sf((max(self.critical(alpha), margin) - true_drop) / self.sd))
 
     def with_seeds(self, seeds: int) -> Drop | None:
         """What it would be with so many seeds of the same spread; None where one seed tells no spread."""
