@@ -110,7 +110,8 @@ def judge(base: Evidence, candidate: Evidence, spec: GateSpec) -> tuple[Report, 
     notes += found.notes
     if any(row.seeds == 1 and row.verdict != "IDENTICAL" for row in rows):
         notes.append(
-            "one seed says nothing of how scores vary between trainings: its verdicts are of these very models"
+            "one seed says nothing of how scores vary between trainings: its verdicts are of these very models, and a "
+            "mere retraining may be called a regression; use three seeds or more to judge a recipe"
         )
     report = Report(base.name, candidate.name, tuple(rows), tuple(found.reasons), tuple(notes), spec.strict)
     return report, found.pairs

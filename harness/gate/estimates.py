@@ -80,7 +80,7 @@ def estimate(pair: Pair) -> Estimated:
         lost = [_lost(only, part, pair) for part in pair.parts]
         drop = drop_of_shares(lost)
         half = 0.0 if identical else drop.half_width(TAIL)
-        low, high = drop.value - half, drop.value + half
+        low, high = max(-1.0, drop.value - half), min(1.0, drop.value + half)
         if len(pair.seeds) == 1:
             worse = sum(int((split[0] > 0).sum()) for split in lost)
             better = sum(int((split[0] < 0).sum()) for split in lost)

@@ -163,7 +163,7 @@ def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
     for (part, by, value, lost, base, candidate, _), p in zip(rows, adjusted, strict=True):
         drop = drop_of_shares([lost])
         half = drop.half_width(TAIL)
-        bounds = drop.value - half, drop.value + half
+        bounds = max(-1.0, drop.value - half), min(1.0, drop.value + half)
         row = (pair.model, part.task, part.split, by, value, len(lost[0]), base, candidate, drop.value, *bounds, p)
         found.append(Slice(*row))
     return found

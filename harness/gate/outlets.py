@@ -98,7 +98,7 @@ def notes(report: Report) -> list[str]:
 def _power(row: Judged) -> str:
     if row.power is None or row.verdict != "INCONCLUSIVE":
         return ""
-    return f"; power to find one of {points(row.ok_margin)} {100 * row.power:.0f} %"
+    return f"; power to find such a drop {100 * row.power:.0f} %"
 
 
 def flip_text(flips: Sequence[Flips], most: int = TEXTS_SHOWN) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.metrics.base import Metric
@@ -66,57 +67,81 @@ def approximate_randomization(
     Without a difference the two outputs of an example may be exchanged. Exchanging each with probability 1/2 gives the
     distribution of the drop; p = (1 + those at least as large) / (1 + all) (Phipson & Smyth 2010). `splits` are scored
     and exchanged apart, all measures of a split together. A metric with weights is computed for many exchanges at once;
-    where one has none, the number is at most `LOOPED_RANDOMIZATIONS`.
+    where one has none that give its score, the number is at most `LOOPED_RANDOMIZATIONS`.
     """
     import numpy as np
 
-    looped = not all(isinstance(one.metric.resample, Resampler) for measures in splits for one in measures)
+    scorers = [[_of_choices(one) for one in measures] for measures in splits]
+    looped = any(scored is None for own in scorers for scored in own)
     count = min(randomizations, LOOPED_RANDOMIZATIONS) if looped else randomizations
     random = np.random.Generator(np.random.PCG64(seed))
     observed = sum(drop_of(measures) for measures in splits)
-    drawn = np.sum([_exchanged(measures, random, count) for measures in splits], axis=0)
+    drawn = np.zeros(count)
+    for measures, own in zip(splits, scorers, strict=True):
+        drawn += _exchanged(measures, own, random, count)
     extreme = int((drawn >= observed - ROUNDING * max(1.0, abs(observed))).sum())
     return (1 + extreme) / (1 + count), count, float(drawn.var())
 
 
-def _exchanged(measures: Sequence[Measure], random: np.random.Generator, count: int) -> np.ndarray:
+OfChoices = Callable[["np.ndarray"], "np.ndarray"]
+"""From choices (b, n) of the candidate's output, else the base's, to scores (b,)."""
+
+
+def _exchanged(
+    measures: Sequence[Measure], scorers: Sequence[OfChoices | None], random: np.random.Generator, count: int
+) -> np.ndarray:
     """Drops (count,) of one split with outputs exchanged at random."""
     import numpy as np
 
     n = len(measures[0].references)
-    scorers = [(one.weight, _of_choices(one)) for one in measures]
+    pairs = [(one.weight, scored or _loop(one)) for one, scored in zip(measures, scorers, strict=True)]
     size = max(1, CHUNK_VALUES // (2 * n))
     drawn = []
     for start in range(0, count, size):
         swapped = random.integers(0, 2, (min(size, count - start), n)).astype(bool)
-        drawn.append(np.sum([weight * (scored(swapped) - scored(~swapped)) for weight, scored in scorers], axis=0))
+        drawn.append(np.sum([weight * (scored(swapped) - scored(~swapped)) for weight, scored in pairs], axis=0))
     return np.concatenate(drawn)
 
 
-def _of_choices(one: Measure) -> Callable[[np.ndarray], np.ndarray]:
-    """From choices (b, n) of the candidate's output, else the base's, to scores (b,).
+def _of_choices(one: Measure) -> OfChoices | None:
+    """The 2n outputs of both are one pool, of which a choice takes n: a sample, given to the metric as weights.
 
-    The 2n outputs of both are one pool, of which a choice takes n, each twice: as many as a resampler draws.
+    A metric of sums takes each once; one that divides by the pool's size needs each twice. None where neither gives
+    what the metric itself says of the base, of the candidate and of a mixture.
     """
+    import numpy as np
+
+    if not isinstance(one.metric.resample, Resampler):
+        return None
+    base, true = one.metric.check(one.base, one.references)
+    candidate, _ = one.metric.check(one.candidate, one.references)
+    pooled = one.metric.resample.prepare(np.concatenate([base, candidate]), np.concatenate([true, true]))
+
+    def scored(chosen: np.ndarray, times: float) -> np.ndarray:
+        return pooled(times * np.concatenate([~chosen, chosen], axis=1))
+
+    n = len(true)
+    trial = np.stack([np.zeros(n, dtype=bool), np.ones(n, dtype=bool), np.arange(n) % 2 == 0])
+    expected = _loop(one)(trial)
+    for times in (1.0, 2.0):
+        if np.allclose(scored(trial, times), expected, rtol=1e-6, atol=1e-9):
+            return partial(scored, times=times)
+    return None
+
+
+def _loop(one: Measure) -> OfChoices:
     import numpy as np
 
     base, true = one.metric.check(one.base, one.references)
     candidate, _ = one.metric.check(one.candidate, one.references)
-    if isinstance(one.metric.resample, Resampler):
-        pooled = one.metric.resample.prepare(np.concatenate([base, candidate]), np.concatenate([true, true]))
-        return lambda chosen: pooled(2.0 * np.concatenate([~chosen, chosen], axis=1))
-
-    def loop(chosen: np.ndarray) -> np.ndarray:
-        return np.asarray([one.metric.compute(np.where(row, candidate, base), true) for row in chosen])
-
-    return loop
+    return lambda chosen: np.asarray([one.metric.compute(np.where(row, candidate, base), true) for row in chosen])
 
 
 @dataclass(frozen=True)
 class Drop:
     """An estimated drop, and its variance from the examples and from the seeds: of the mean of S seeds' drops, with
-    S - 1 degrees of freedom; of one seed nothing is known of the latter. `without_drop` is the variance from the examples
-    that a test supposes where there is no drop, if it is another.
+    S - 1 degrees of freedom; of one seed nothing is known of the latter. `without_drop` is the variance from the
+    examples that a test supposes where there is no drop, if it is another.
     """
 
     value: float
@@ -141,10 +166,10 @@ class Drop:
         Examples (normal) and seeds (Student's t) are independent: their half-widths add in quadrature, as in
         `harness.stats.aggregate`.
         """
-        from scipy.stats import norm, t
+        from scipy.special import ndtri, stdtrit
 
-        seeds = float(t.isf(tail, self.degrees)) * math.sqrt(self.of_seeds) if self.degrees and self.of_seeds else 0.0
-        return math.hypot(float(norm.isf(tail)) * math.sqrt(self.of_examples), seeds)
+        seeds = float(stdtrit(self.degrees, tail)) * math.sqrt(self.of_seeds) if self.degrees and self.of_seeds else 0.0
+        return math.hypot(float(ndtri(tail)) * math.sqrt(self.of_examples), seeds)
 
     def p_worse(self) -> float:
         """The p of d ≤ 0: the tail whose interval just reaches 0."""
@@ -164,17 +189,17 @@ class Drop:
         """The true drop that is called a regression with this power: significant at `alpha` and of at least `margin`,
         by the normal approximation.
         """
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
-        return max(self.critical(alpha), margin) + float(norm.ppf(power)) * self.sd
+        return max(self.critical(alpha), margin) + float(ndtri(power)) * self.sd
 
     def power(self, true_drop: float, alpha: float, margin: float) -> float:
         """The probability that a true drop is called a regression, by the same approximation."""
-        from scipy.stats import norm
+        from scipy.special import ndtr
 
         if self.sd == 0:
             return float(true_drop > 0 and true_drop >= margin)
-        return float(norm.sf((max(self.critical(alpha), margin) - true_drop) / self.sd))
+        return float(ndtr((true_drop - max(self.critical(alpha), margin)) / self.sd))
 
     def with_seeds(self, seeds: int) -> Drop | None:
         """What it would be with so many seeds of the same spread; None where one seed tells no spread."""
