@@ -103,6 +103,7 @@ def gate(
     model: Models = None,
     config: Config = None,
     as_json: Json = False,
+    report: Annotated[Optional[Path], typer.Option("--report", metavar="FILE", help="The JSON, to a file.")] = None,
     junit: Annotated[Optional[Path], typer.Option("--junit", metavar="FILE", help="JUnit XML.")] = None,
     summary: Annotated[
         Optional[Path], typer.Option("--summary", metavar="FILE", help="Markdown for a step summary; appended to.")
@@ -130,7 +131,7 @@ def gate(
     flags |= {"allow": [change.value for change in allow]} if allow else {}
     spec = settings(config, flags)
     base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
-    outlets = gating.Outlets(as_json, junit, summary, comment, annotations)
+    outlets = gating.Outlets(as_json, report, junit, summary, comment, annotations)
     text, code = gating.gate(base, resolve(candidate, root, accepted), spec, outlets, include or [])
     print(text)
     raise typer.Exit(code)

@@ -25,6 +25,7 @@ class Outlets:
     """What a gate writes beside its table."""
 
     as_json: bool = False
+    report: Path | None = None
     junit: Path | None = None
     summary: Path | None = None
     comment: Path | None = None
@@ -61,6 +62,8 @@ def gate(
     """Judge, write every file asked for, and return what to print with the exit code."""
     report, pairs = judge(base, candidate, spec)
     flips = _flips_of_changed(pairs, _texts(base, candidate, include))
+    if wanted.report:
+        write_atomically(wanted.report, outlets.to_json(report, flips) + "\n")
     if wanted.junit:
         write_atomically(wanted.junit, outlets.to_junit(report))
     if wanted.comment:
