@@ -100,6 +100,8 @@ def load(path: Path) -> Evidence:
     Raises:
         Incompatible: the file is damaged, of an unknown schema, or no baseline.
     """
+    from harness.execute.score import prediction_hash
+
     content = read(path)
     try:
         parts = {(one["task"], one["split"]): _unpack_part(one) for one in content["parts"]}
@@ -109,6 +111,8 @@ def load(path: Path) -> Evidence:
         for key, score in scored.items():
             if len(score.predictions) != parts[key[1:3]].n:
                 raise ValueError("not one prediction an example")
+            if prediction_hash(score.predictions) != score.prediction_hash:
+                raise ValueError("predictions do not fit their hash")
         return Evidence(
             name=content["name"],
             created=content["created"],

@@ -121,7 +121,7 @@ def flip_text(flips: Sequence[Flips], most: int = TEXTS_SHOWN) -> str:
             said = f"{_cut(flip.label, 40)}, was {_cut(flip.base, 40)}, now {_cut(flip.candidate, 40)}"
             lines.append(f"- {escaped(flip.id)}{text} — {escaped(said)}")
         if len(one.examples) > most:
-            lines.append(f"- … and {len(one.examples) - most} more (`--format json` has all)")
+            lines.append(f"- … and {len(one.examples) - most} more; the JSON has all")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 

@@ -61,7 +61,8 @@ def gate(
 ) -> tuple[str, int]:
     """Judge, write every file asked for, and return what to print with the exit code."""
     report, pairs = judge(base, candidate, spec)
-    flips = _flips_of_changed(pairs, _texts(base, candidate, include))
+    with_flips = wanted.as_json or wanted.report or wanted.comment or wanted.summary
+    flips = _flips_of_changed(pairs, _texts(base, candidate, include)) if with_flips else []
     if wanted.report:
         write_atomically(wanted.report, outlets.to_json(report, flips) + "\n")
     if wanted.junit:

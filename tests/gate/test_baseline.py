@@ -113,6 +113,9 @@ def test_a_damaged_baseline_is_incompatible_and_named(tmp_path, damage, message)
         lambda content: content["scores"][0].update(predictions="!"),
         lambda content: content["scores"][0].update(predictions=base64.b64encode(zlib.compress(b"[0, 1]")).decode()),
         lambda content: content["scores"][0].update(task="gone"),
+        lambda content: content["scores"][0].update(
+            predictions=content["scores"][1]["predictions"], prediction_hash="0"
+        ),
         lambda content: content.update(parts=None),
         lambda content: content["scores"][0].update(
             predictions=base64.b64encode(zlib.compress(b"[" * 10)[:8]).decode()
