@@ -11,7 +11,8 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from harness import __version__
+from harness import __version__, cli_gate
+from harness.cli_options import Include, Json, Out, existing_store, say
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cli_gate.add_to(app)
 
 
 def main() -> NoReturn:
@@ -30,7 +32,7 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -40,10 +42,10 @@ def main() -> NoReturn:
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's own usage errors, whichever click they come from
             raise
-        _say(f"error: {error.format_message()}; see `harness --help`")
+        say(f"error: {error.format_message()}; see `harness --help`")
         code = 2
     if code == INTERRUPTED:
-        _say("interrupted; finished cells are kept, the same command goes on from there")
+        say("interrupted; finished cells are kept, the same command goes on from there")
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -79,16 +81,6 @@ def _complete(kind: str, incomplete: str) -> Iterable[str]:
     from harness.registry import load_registry
 
     return [name for name in getattr(load_registry(), kind) if name.startswith(incomplete)]
-
-
-Out = Annotated[Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")]
-Include = Annotated[
-    Optional[list[str]],
-    typer.Option(
-        "--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -191,17 +183,17 @@ def run(
     store = Store.open(Path(spec.out))
     prepared = prepare(spec, registry, store, repair=not dry_run)
     for file in prepared.damaged:
-        _say(f"damaged: {file}; {'would be' if dry_run else 'it is'} computed again")
+        say(f"damaged: {file}; {'would be' if dry_run else 'it is'} computed again")
     if not quiet:
         for absent, reason in prepared.plan.absent.items():
-            _say(f"absent: {absent}: {reason}")
+            say(f"absent: {absent}: {reason}")
         for (task_name, model_name), reason in prepared.plan.not_applicable.items():
-            _say(f"not applicable: {model_name} on {task_name}: {reason}")
+            say(f"not applicable: {model_name} on {task_name}: {reason}")
     if dry_run:
         print(plans.plan_json(prepared) if as_json else plans.plan_text(prepared))
         return
     if prepared.missing and not quiet:
-        _say(
+        say(
             f"{len(prepared.plan.cells)} cells, {len(prepared.cached)} cached; "
             f"{len(prepared.missing)} to compute in {spec.out}"
         )
@@ -211,7 +203,7 @@ def run(
         print(runs.run_json(store, outcome.name))
     elif not quiet:
         print(runs.leaderboard_text(store, [outcome.name], "markdown"))
-        _say(runs.summary_line(outcome))
+        say(runs.summary_line(outcome))
     if not outcome.ok:
         raise typer.Exit(1)
 
@@ -267,12 +259,12 @@ def pretrain(
     store = Store.open(Path(out or "results"))
     command.check_output(output)
     cell = command.plan(registry, store, recipe, changes)
-    say = (lambda line: None) if quiet else _say
-    record = command.perform(cell, store, resume, report_to or [], say, threads)
+    tell = (lambda line: None) if quiet else say
+    record = command.perform(cell, store, resume, report_to or [], tell, threads)
     if command.is_first():
         folder = command.delivered(store, record["cell"], output)
         print(checkpoint_json(record, folder) if as_json else folder)
-        say(checkpoint_text(record))
+        tell(checkpoint_text(record))
 
 
 @app.command()
@@ -360,7 +352,7 @@ def show(
     """Show a run: what was asked for, its cells, scores, failures and their causes."""
     from harness.views import runs
 
-    store = _existing_store(out)
+    store = existing_store(out)
     print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
 
 
@@ -399,7 +391,7 @@ def leaderboard(
         raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
-    store = _existing_store(out)
+    store = existing_store(out)
     if by_fraction:
         text = efficiency_text(store, runs or [], format.value, plot)
     elif robustness:
@@ -436,7 +428,7 @@ def score(
     from harness.views.rescoring import rescore
 
     load_registry([Path(path) for path in include or []])
-    text, same = rescore(_existing_store(out), name, metric or [], as_json)
+    text, same = rescore(existing_store(out), name, metric or [], as_json)
     print(text)
     if not same:
         raise typer.Exit(1)
@@ -454,21 +446,6 @@ def _config(path: Path | None) -> dict[str, Any]:
     from harness.strict_yaml import load_mapping
 
     return {} if path is None else load_mapping(path)
-
-
-def _existing_store(out: str | None) -> Any:
-    from harness.store import Store
-
-    root = Path(out or "results")
-    if not (root / "runs").is_dir():
-        raise HarnessError(
-            f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --out"
-        )
-    return Store(root)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

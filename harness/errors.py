@@ -20,6 +20,12 @@ class DamagedFile(HarnessError):
     """A stored file does not have the bytes its record names."""
 
 
+class Incompatible(HarnessError):
+    """A baseline that is missing, damaged, or of something else than what it is to be compared with."""
+
+    exit_code = 4
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the closest known name, else the list of known names; ready to append."""
     names = sorted(set(known))

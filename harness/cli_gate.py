@@ -1,0 +1,216 @@
+"""The verbs that judge: compare, gate, baseline. Imports nothing heavy; each verb imports what it needs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from harness.cli_options import Include, Json, Out, existing_store, say
+from harness.errors import HarnessError
+
+
+class By(StrEnum):
+    task = "task"
+    slice = "slice"
+    layer = "layer"
+
+
+class Format(StrEnum):
+    markdown = "markdown"
+    json = "json"
+
+
+class Change(StrEnum):
+    tokenizer = "tokenizer"
+    training_data = "training-data"
+
+
+Baselines = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--baselines", metavar="DIR", help="The folder of accepted baselines.", show_default="baselines/accepted"
+    ),
+]
+Models = Annotated[Optional[list[str]], typer.Option("--model", help="Only this model of the base. Repeatable.")]
+Margin = Annotated[
+    Optional[float], typer.Option("--margin", help="The least drop that counts, 0.01: one point.", show_default="0.01")
+]
+Seeds = Annotated[Optional[int], typer.Option("--seeds", help="Only the base's first so many seeds.")]
+Config = Annotated[
+    Optional[Path],
+    typer.Option("--config", metavar="FILE", help="A YAML file: margins of tasks and metrics, these flags; flags win."),
+]
+
+baseline_app = typer.Typer(no_args_is_help=True, help="Accepted baselines: what the gate judges against.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """The verbs of this module, as verbs of the command line."""
+    app.command()(compare)
+    app.command()(gate)
+    app.add_typer(baseline_app, name="baseline")
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="A run, latest, a results folder, or a baseline's name or file.")],
+    candidate: Annotated[str, typer.Argument(help="The same; what is compared with the base.")],
+    by: Annotated[By, typer.Option("--by", help="Whole tasks, or also slices of them.")] = By.task,
+    margin: Margin = None,
+    model: Models = None,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.markdown,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    out: Out = None,
+    baselines: Baselines = None,
+    include: Include = None,
+) -> None:
+    """Compare two runs on the same examples: drops with intervals, what could be detected, which examples flipped."""
+    if by == By.layer:
+        raise HarnessError("--by layer compares compressed models, which this version does not have yet; use --by task")
+    from harness.gate.settings import settings
+    from harness.gate.sources import resolve
+    from harness.store import write_atomically
+    from harness.views import gating
+
+    _load_plugins(include)
+    root, accepted = _folders(out, baselines)
+    sides = resolve(base, root, accepted), resolve(candidate, root, accepted)
+    flags = _given(margin=margin, models=model) | {"allow": [change.value for change in Change]}
+    text = gating.compare(*sides, settings(None, flags), by == By.slice, format == Format.json, include or [])
+    if output is None:
+        print(text)
+    else:
+        write_atomically(output, text + "\n")
+
+
+def gate(
+    baseline: Annotated[str, typer.Option("--baseline", help="An accepted baseline, by name or file.")],
+    candidate: Annotated[
+        str, typer.Option("--candidate", help="A run, latest, a results folder, or a baseline.")
+    ] = "latest",
+    margin: Margin = None,
+    ok_margin: Annotated[
+        Optional[float],
+        typer.Option("--ok-margin", help="OK: the drop is surely below this.", show_default="0.03"),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 where something stays inconclusive.")] = False,
+    allow: Annotated[
+        Optional[list[Change]], typer.Option("--allow", help="What may differ from the baseline's. Repeatable.")
+    ] = None,
+    seeds: Seeds = None,
+    model: Models = None,
+    config: Config = None,
+    as_json: Json = False,
+    report: Annotated[Optional[Path], typer.Option("--report", metavar="FILE", help="The JSON, to a file.")] = None,
+    junit: Annotated[Optional[Path], typer.Option("--junit", metavar="FILE", help="JUnit XML.")] = None,
+    summary: Annotated[
+        Optional[Path], typer.Option("--summary", metavar="FILE", help="Markdown for a step summary; appended to.")
+    ] = None,
+    comment: Annotated[
+        Optional[Path], typer.Option("--comment", metavar="FILE", help="Markdown for a pull request's comment.")
+    ] = None,
+    annotations: Annotated[bool, typer.Option("--annotations", help="GitHub's error and warning lines.")] = False,
+    out: Out = None,
+    baselines: Baselines = None,
+    include: Include = None,
+) -> None:
+    """Judge a run against a baseline. Exit code 0: passed, 1: regressed, 3: inconclusive (with --strict), 4: the
+    baseline is missing or does not fit, 2: bad usage.
+    """
+    from harness.gate import baseline as accepted_baselines
+    from harness.gate.settings import settings
+    from harness.gate.sources import resolve
+    from harness.views import gating
+
+    _load_plugins(include)
+    root, accepted = _folders(out, baselines)
+    flags = _given(margin=margin, ok_margin=ok_margin, seeds=seeds, models=model)
+    flags |= {"strict": True} if strict else {}
+    flags |= {"allow": [change.value for change in allow]} if allow else {}
+    spec = settings(config, flags)
+    base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
+    outlets = gating.Outlets(as_json, report, junit, summary, comment, annotations)
+    text, code = gating.gate(base, resolve(candidate, root, accepted), spec, outlets, include or [])
+    print(text)
+    raise typer.Exit(code)
+
+
+@baseline_app.command("accept")
+def accept(
+    name: Annotated[str, typer.Option("--name", help="What to call it; one of this name is replaced.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    model: Models = None,
+    out: Out = None,
+    baselines: Baselines = None,
+    include: Include = None,
+) -> None:
+    """Write a run's scores and predictions to baselines/accepted/NAME.json, a file for git."""
+    from harness.gate.baseline import accept as write
+    from harness.gate.evidence import of_run, only_models
+
+    _load_plugins(include)
+    evidence = only_models(of_run(existing_store(out), run), model or [])
+    path = write(evidence, name, _folders(out, baselines)[1])
+    say(f"accepted run {evidence.name}: {len(evidence.models)} models on {len(evidence.tasks)} tasks, "
+        f"{path.stat().st_size / 1000:.0f} KB")  # fmt: skip
+    print(path)
+
+
+@baseline_app.command("list")
+def list_baselines(baselines: Baselines = None, as_json: Json = False) -> None:
+    """List the accepted baselines; a damaged one is named as such."""
+    from harness.views.gating import baselines_text
+
+    text, sound = baselines_text(_folders(None, baselines)[1], as_json)
+    print(text)
+    if not sound:
+        raise typer.Exit(4)
+
+
+@baseline_app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A baseline's name or file.")],
+    baselines: Baselines = None,
+    as_json: Json = False,
+) -> None:
+    """Show a baseline: its run, data, scores and environment."""
+    from harness.gate import baseline as accepted_baselines
+    from harness.views.gating import baseline_text
+
+    path = accepted_baselines.find(name, _folders(None, baselines)[1])
+    print(baseline_text(accepted_baselines.load(path), as_json))
+
+
+@baseline_app.command("diff")
+def diff(
+    one: Annotated[str, typer.Argument(help="A baseline, or whatever `compare` takes.")],
+    other: Annotated[str, typer.Argument(help="The same.")],
+    out: Out = None,
+    baselines: Baselines = None,
+    as_json: Json = False,
+) -> None:
+    """Show what changed from one baseline to another: tasks, data, versions, models, scores, environment."""
+    from harness.gate.sources import resolve
+    from harness.views.gating import diff_text
+
+    root, accepted = _folders(out, baselines)
+    print(diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json))
+
+
+def _load_plugins(include: list[str] | None) -> None:
+    if include:
+        from harness.registry import load_registry
+
+        load_registry([Path(path) for path in include])
+
+
+def _folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:
+    from harness.gate.baseline import FOLDER
+
+    return Path(out or "results"), baselines or FOLDER
+
+
+def _given(**flags: Any) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if value is not None}

@@ -1,0 +1,35 @@
+"""Options and small helpers that several verbs share. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from harness.errors import HarnessError
+
+Out = Annotated[Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")]
+Include = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+
+
+def existing_store(out: str | None) -> Any:
+    from harness.store import Store
+
+    root = Path(out or "results")
+    if not (root / "runs").is_dir():
+        raise HarnessError(
+            f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --out"
+        )
+    return Store(root)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

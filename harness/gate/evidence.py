@@ -1,0 +1,204 @@
+"""What a comparison rests on: the predictions, references and scores of a run, with all that must fit between two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError, unknown
+from harness.hashing import hash_json
+from harness.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PartKey = tuple[str, str]
+"""A task and a split."""
+Key = tuple[str, str, str, int]
+"""A model, a task, a split and a seed."""
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split of a task as it was scored: `metrics` are versions by name, `data` the fingerprint of the split. `ids`
+    are there where they were read from a run; a baseline has their hash alone.
+    """
+
+    task: str
+    version: int
+    family: str
+    split: str
+    n: int
+    headline: tuple[str, ...]
+    metrics: Mapping[str, int]
+    labels: tuple[str, ...]
+    data: str
+    source: str
+    limit: int | None
+    references: np.ndarray = field(repr=False)
+    ids_hash: str
+    ids: tuple[str, ...] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One model's predictions (n,) on a part, by one seed, and their scores."""
+
+    predictions: np.ndarray = field(repr=False)
+    prediction_hash: str
+    scores: Mapping[str, Mapping[str, float]]
+    model_id: str
+    learner: str
+    weights: str | None
+    parameters: int | None
+    tokenizer: str | None
+    trained_on: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A run, or an accepted baseline. `failures` are causes by key; `data` is where texts can be read again; `suites`
+    list, by name, the tasks that are averaged.
+    """
+
+    name: str
+    created: str
+    suites: Mapping[str, tuple[str, ...]]
+    models: tuple[str, ...]
+    parts: Mapping[PartKey, Part]
+    scored: Mapping[Key, Scored]
+    failures: Mapping[Key, str]
+    environment: Mapping[str, Any]
+    data: str | None = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(task for task, _ in self.parts))
+
+    def seeds(self, model: str, task: str) -> list[int]:
+        """Those that were scored or failed."""
+        keys = (*self.scored, *self.failures)
+        return sorted({key[3] for key in keys if key[0] == model and key[1] == task})
+
+    def only(self, models: tuple[str, ...]) -> Evidence:
+        """The evidence on some of its models."""
+        return replace(
+            self,
+            models=models,
+            scored={key: one for key, one in self.scored.items() if key[0] in models},
+            failures={key: one for key, one in self.failures.items() if key[0] in models},
+        )
+
+
+def only_models(evidence: Evidence, models: list[str]) -> Evidence:
+    """The evidence on the models named, on all where none is. Raises HarnessError for one that is not in it."""
+    for model in models:
+        if model not in evidence.models:
+            raise unknown("model", model, evidence.models, evidence.name)
+    return evidence.only(tuple(models)) if models else evidence
+
+
+def of_run(store: Store, name: str) -> Evidence:
+    """The evidence of a run.
+
+    Raises:
+        HarnessError: no such run, or nothing in it was scored against references.
+        DamagedFile: a record or predictions are not what was written.
+    """
+    from harness.execute.score import PREDICTIONS, read_predictions
+
+    manifest = store.run(name)
+    parts: dict[PartKey, Part] = {}
+    scored: dict[Key, Scored] = {}
+    failures: dict[Key, str] = {}
+    for cell in manifest["cells"]:
+        if cell["kind"] != "score":
+            continue
+        model = _label(cell["model"], cell.get("fraction", 1.0))
+        key = (model, cell["task"], cell["split"], cell["seed"])
+        if not store.has(cell["cell"]):
+            failures[key] = cell.get("cause") or f"{cell['status']}, no record"
+            continue
+        record = store.read(cell["cell"])
+        if not record["scores"]:
+            continue
+        path = store.file(cell["cell"], PREDICTIONS)
+        predictions, references, _ = read_predictions(path)
+        task, data = record["task"], record["data"]
+        ids = _ids(path)
+        parts.setdefault(
+            key[1:3],
+            Part(
+                task=task["name"],
+                version=task["version"],
+                family=task["family"],
+                split=record["split"],
+                n=record["n"],
+                headline=tuple(task.get("headline") or record["scores"]),
+                metrics={name: one["version"] for name, one in record["scores"].items()},
+                labels=tuple(record["spec"]["task"].get("labels") or ()),
+                data=data["splits"][record["split"]]["fingerprint"],
+                source=data["source"],
+                limit=data["limit"],
+                references=_without(references, record["n"]),
+                ids_hash=hash_json(list(ids)),
+                ids=ids,
+            ),
+        )
+        scored[key] = Scored(
+            predictions=predictions,
+            prediction_hash=record["predictions"]["sha256"],
+            scores={
+                name: {which: one[which] for which in ("value", "low", "high")}
+                for name, one in record["scores"].items()
+            },
+            model_id=record["model"]["id"],
+            learner=record["model"]["learner"],
+            weights=record["model"].get("weights"),
+            parameters=record["model"].get("parameters"),
+            tokenizer=_tokenizer(store, record["lineage"]),
+            trained_on=hash_json([data["trained_on"], data.get("train_fraction", 1.0)]),
+        )
+    if not scored:
+        raise HarnessError(f"run {manifest['run']}: nothing in it was scored against references")
+    return Evidence(
+        name=manifest["run"],
+        created=manifest["created"],
+        suites={suite["name"]: tuple(suite["averaged"]) for suite in manifest["suites"]},
+        models=tuple(dict.fromkeys(key[0] for key in (*scored, *failures))),
+        parts=parts,
+        scored=scored,
+        failures=failures,
+        environment=manifest["environment"],
+        data=manifest["spec"]["data"],
+    )
+
+
+def _label(model: str, fraction: float) -> str:
+    """A model trained on a share of the examples is another model."""
+    return model if fraction == 1 else f"{model} at {100 * fraction:g} %"
+
+
+def _without(references: np.ndarray | None, n: int) -> np.ndarray:
+    """References, or empty ones for metrics that look at none."""
+    from harness.execute.score import as_references
+
+    return as_references(tuple(() for _ in range(n))) if references is None else references
+
+
+def _ids(path: Any) -> tuple[str, ...]:
+    import pyarrow.parquet as pq
+
+    return tuple(pq.read_table(path, columns=["id"]).column("id").to_pylist())
+
+
+def _tokenizer(store: Store, lineage: Mapping[str, Any]) -> str | None:
+    """A hash of the tokenizer's files beside the model, None where it has none."""
+    key = lineage.get("finetune") or lineage.get("pretrain")
+    if not key or not store.has(key):
+        return None
+    files = store.read(key)["files"]
+    own = {name: facts["sha256"] for name, facts in files.items() if name.rpartition("/")[2] in TOKENIZER_FILES}
+    return hash_json(own) if own else None

@@ -1,0 +1,106 @@
+"""A pytest plug-in: `pytest --harness-baseline NAME --harness-candidate RUN` adds a test item a verdict of the gate.
+
+Imports nothing heavy: pytest loads it in every project that has this package installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError
+
+GROUP = "harness"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup(GROUP, "regression gate of models")
+    group.addoption("--harness-baseline", metavar="NAME", help="judge against this accepted baseline, a name or file")
+    group.addoption(
+        "--harness-candidate", metavar="RUN", default="latest", help="the run to judge (default: the latest)"
+    )
+    group.addoption("--harness-out", metavar="DIR", default="results", help="the results folder (default: results)")
+    group.addoption("--harness-config", metavar="FILE", help="a gate.yaml with margins")
+    group.addoption("--harness-strict", action="store_true", help="what stays inconclusive fails")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--harness-baseline"):
+        gate = Gate.from_parent(session, name=GROUP, nodeid=GROUP)
+        items.extend(gate.collect())
+
+
+class Gate(pytest.Collector):
+    """The verdicts of one gate."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        option = self.config.getoption
+        try:
+            report = judged(
+                option("--harness-baseline"),
+                option("--harness-candidate"),
+                self.config.invocation_params.dir,
+                Path(option("--harness-out")),
+                option("--harness-config"),
+                option("--harness-strict"),
+            )
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from None
+        for reason in report.reasons:
+            yield Verdict.from_parent(self, name="comparable", failure=f"not comparable: {reason}")
+        for row in report.rows:
+            said = f"{row.verdict}: {row.reason}"
+            if row.drop is not None:
+                said += f"; drop {100 * row.drop:.1f} points [{100 * row.low:.1f}, {100 * row.high:.1f}], p {row.p:.4f}"
+            fails = row.verdict == "REGRESSED" or (report.strict and row.verdict == "INCONCLUSIVE")
+            skips = row.verdict == "INCONCLUSIVE" and not fails
+            yield Verdict.from_parent(
+                self,
+                name=f"{row.task}[{row.model}]",
+                failure=said if fails else None,
+                skipped=said if skips else None,
+            )
+
+
+def judged(baseline: str, candidate: str, here: Path, out: Path, config: str | None, strict: bool) -> Any:
+    """The gate's report; paths are relative to where pytest was started."""
+    from harness.gate import baseline as accepted
+    from harness.gate.engine import judge
+    from harness.gate.settings import settings
+    from harness.gate.sources import resolve
+
+    folder = here / accepted.FOLDER
+    named = here / baseline
+    base = accepted.load(accepted.find(str(named) if named.is_file() else baseline, folder))
+    spec = settings(here / config if config else None, {"strict": True} if strict else {})
+    path = here / candidate
+    side = resolve(str(path) if path.exists() else candidate, here / out, folder)
+    return judge(base, side, spec)[0]
+
+
+class Regression(Exception):
+    """What an item fails with."""
+
+
+class Verdict(pytest.Item):
+    """One verdict, as a test."""
+
+    def __init__(self, *, failure: str | None = None, skipped: str | None = None, **more: Any) -> None:
+        super().__init__(**more)
+        self.failure, self.skipped = failure, skipped
+
+    def runtest(self) -> None:
+        if self.failure:
+            raise Regression(self.failure)
+        if self.skipped:
+            pytest.skip(self.skipped)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        return str(excinfo.value) if excinfo.errisinstance(Regression) else super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return Path(GROUP), None, f"{GROUP}: {self.name}"
