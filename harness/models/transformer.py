@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Any
 import harness.decoding
 import harness.families
 import harness.heads
+import harness.runtimes
 import harness.training
 from harness.errors import HarnessError
 from harness.families import FAMILIES, Labelling
 from harness.heads import HEADS, Head, Predictions, Reader, architecture_of, head_for
 from harness.models.base import FitRequest, Learner, PredictRequest
 from harness.pretrained import refuse_empty_tokenizer
+from harness.runtimes.settings import Settings, write_settings
 from harness.specs import RecipeSpec, TaskSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.runtimes import RuntimeModel
 
 TOKENS_PER_WORD = 1.35
 """For cost estimates: word pieces and special tokens an English word comes to."""
@@ -38,7 +42,7 @@ ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 class TransformerLearner(Learner):
     def code(self) -> list[Path]:
         here = [Path(__file__).with_name(name) for name in ("transformer.py", "building.py", "positions.py")]
-        packages = (harness.training, harness.families, harness.heads, harness.decoding)
+        packages = (harness.training, harness.families, harness.heads, harness.decoding, harness.runtimes)
         return [*here, *(Path(str(package.__file__)).parent for package in packages)]
 
     def check(self, recipe: RecipeSpec) -> None:
@@ -120,8 +124,7 @@ class TransformerLearner(Learner):
         )
         model.cpu().save_pretrained(request.directory)
         tokenizer.save_pretrained(request.directory)
-        settings = {"head": head.name, "max_length": limit, "fitted": fitted}
-        (request.directory / "harness.json").write_text(json.dumps(settings))
+        write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted))
         return {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "vocabulary": len(tokenizer),
@@ -135,21 +138,21 @@ class TransformerLearner(Learner):
         from harness.training.trainer import pick_device
 
         if request.task.shots is None:
-            settings = json.loads((request.directory / "harness.json").read_text())
-            head = HEADS.get(settings["head"])
-            model, tokenizer = _load_fitted(request.directory, head.auto_class)
+            served = _opened(request.directory)
+            head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
+            limit, fitted = served.settings.max_length, served.settings.fitted
+            on_device = served.name == "torch"
         else:
             config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
             name = head_for(request.task, architecture_of(config))
             assert name is not None
             head = HEADS.get(name)
-            model, tokenizer = _load_fitted(request.directory, head.auto_class)
-            settings = {"max_length": positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, "fitted": {}}
-        reader = Reader(
-            request.task, request.labels, tokenizer, settings["max_length"], request.seed, settings["fitted"],
-            request.shown,
-        )  # fmt: skip
-        model.to(pick_device())  # type: ignore[arg-type]
+            model, tokenizer = _load_pretrained(request.directory, head.auto_class)
+            limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
+            on_device = True
+        reader = Reader(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
+        if on_device:
+            model.to(pick_device())
         return head.predict(model, reader, request.split, request.report)
 
     def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:
@@ -212,8 +215,18 @@ class TransformerLearner(Learner):
 
 
 @lru_cache(maxsize=1)
-def _load_fitted(directory: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _opened(directory: Path) -> RuntimeModel:
     """Kept for the next call: several splits are scored with one model. Folders in the store never change."""
+    import torch
+
+    from harness.runtimes import open_model
+
+    return open_model(directory, torch.get_num_threads())
+
+
+@lru_cache(maxsize=1)
+def _load_pretrained(directory: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model that is not fine-tuned, kept as well."""
     import transformers
     from transformers import AutoTokenizer
 

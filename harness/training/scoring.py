@@ -17,7 +17,7 @@ SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
 @torch.inference_mode()
 def logits(model: PreTrainedModel, padding: Padding, columns: Mapping[str, Sequence[Sequence[int]]]) -> np.ndarray:
     """Logits (n, outputs) float32 of n encoded examples, in their order; computed in length order, longest first."""
-    device = next(model.parameters()).device
+    device = model.device
     was_training = model.training
     model.eval()
     rows = columns["input_ids"]

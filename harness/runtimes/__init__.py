@@ -1,0 +1,38 @@
+"""Runtimes: what a saved model is served by. One module each; a model's folder names its own."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from harness.plugins import Plugins
+from harness.runtimes.base import Runtime, RuntimeModel
+from harness.runtimes.settings import Settings, read_settings
+
+RUNTIMES: Plugins[Runtime] = Plugins(
+    "runtime",
+    "RUNTIME",
+    {
+        "torch": "harness.runtimes.torch_eager",
+        "onnxruntime": "harness.runtimes.onnx_runtime",
+    },
+)
+
+
+def register(name: str, runtime: Runtime) -> Runtime:
+    """Add a runtime from outside: a compressor's settings name it. Raises HarnessError where the name is taken."""
+    return RUNTIMES.register(name, runtime, source=Path(inspect.getsourcefile(type(runtime)) or ""))
+
+
+def open_model(folder: Path | str, threads: int = 1) -> RuntimeModel:
+    """Load a model folder in the runtime its `harness.json` names (`torch` where it names none).
+
+    Raises:
+        HarnessError: no model there, an unknown runtime, or one whose package is not installed.
+    """
+    folder = Path(folder)
+    settings = read_settings(folder)
+    return RUNTIMES.get(settings.runtime, f"{folder}/harness.json").open(folder, settings, threads)
+
+
+__all__ = ["RUNTIMES", "Runtime", "RuntimeModel", "Settings", "open_model", "read_settings", "register"]

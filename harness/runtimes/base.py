@@ -1,0 +1,54 @@
+"""What a runtime is: it opens a model folder, and the open model maps arrays to arrays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedTokenizerBase
+
+    from harness.runtimes.settings import Settings
+
+OUTPUTS = {
+    "sequence-classification": ("logits",),
+    "question-answering": ("start_logits", "end_logits"),
+}
+"""What the heads of encoders give, under the names of `transformers`."""
+
+
+@dataclass
+class RuntimeModel(ABC):
+    """A model that is loaded and ready to be served.
+
+    `name` is its runtime's, `module` what a head calls: with tensors by input name, for an object with the outputs of
+    `transformers` as attributes.
+    """
+
+    name: str
+    folder: Path
+    settings: Settings
+    tokenizer: PreTrainedTokenizerBase
+    module: Any
+
+    @abstractmethod
+    def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One pass over a padded batch of int64 arrays (b, t), as a tokenizer names them; inputs the model does not
+        have are left out. Gives float32 arrays: `logits` (b, outputs), or `start_logits` and `end_logits` (b, t).
+        """
+
+    def close(self) -> None:
+        """Let go of the model's memory. It cannot be used afterwards."""
+        self.module = None
+
+
+class Runtime(ABC):
+    """Opens model folders. One subclass a module, registered under the name that folders give."""
+
+    @abstractmethod
+    def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:
+        """Load the model of `folder`, to run on so many threads of the CPU."""

@@ -1,0 +1,93 @@
+"""`harness.json`: what a model folder says of itself beside its `transformers` config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from harness.errors import HarnessError
+from harness.specs import Strict, parse
+
+FILE = "harness.json"
+LONGEST = 512
+"""Tokens read at once where a folder does not say."""
+HEADS_BY_CLASS = {
+    "ForSequenceClassification": "sequence-classification",
+    "ForQuestionAnswering": "question-answering",
+    "ForCausalLM": "causal-lm",
+    "LMHeadModel": "causal-lm",
+    "ForConditionalGeneration": "seq2seq-lm",
+}
+"""The heads of folders that `transformers` alone has written, by the endings of their classes."""
+
+
+class Shapes(Strict):
+    """How a model differs from what its config describes: shapes of parameters, and numbers its modules hold."""
+
+    parameters: dict[str, list[int]] = {}
+    attributes: dict[str, dict[str, int]] = {}
+
+
+class Storage(Strict):
+    """How weights lie in the file `file` where they are not plain tensors.
+
+    `int8`: the tensors of `axes` as int8, with a scale for each index of the axis beside them.
+    """
+
+    file: str
+    format: str = Field(pattern="^int8$")
+    axes: dict[str, int]
+
+
+class Settings(Strict):
+    """A model's head and what the head needs to know; its runtime; what compression left for whoever loads it."""
+
+    head: str
+    max_length: int
+    fitted: dict[str, Any] = {}
+    runtime: str = "torch"
+    shapes: Shapes | None = None
+    storage: Storage | None = None
+    compression: list[dict[str, Any]] = []
+
+    @property
+    def is_plain(self) -> bool:
+        """`transformers` alone can load the folder."""
+        return self.runtime == "torch" and self.shapes is None and self.storage is None
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of a model folder, made up from its config where `transformers` alone has written it.
+
+    Raises:
+        HarnessError: no model folder, a damaged file, or a model without a head for a task.
+    """
+    file = folder / FILE
+    if file.exists():
+        return parse(Settings, _json(file), str(file))
+    config = folder / "config.json"
+    if not config.exists():
+        raise HarnessError(f"model {folder}: no {FILE} and no config.json in it; give the folder of a fine-tuned model")
+    values = _json(config)
+    architecture = next(iter(values.get("architectures") or []), "")
+    for ending, head in HEADS_BY_CLASS.items():
+        if architecture.endswith(ending):
+            return Settings(head=head, max_length=min(LONGEST, int(values.get("max_position_embeddings") or LONGEST)))
+    raise HarnessError(
+        f"model {folder}: {architecture or 'its config'} has no head for a task; give the folder of a fine-tuned model"
+    )
+
+
+def write_settings(folder: Path, settings: Settings) -> None:
+    written = settings.model_dump(mode="json", exclude_defaults=True)
+    (folder / FILE).write_text(json.dumps({"fitted": {}, **written}), encoding="utf-8")
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise HarnessError(f"{file}: not JSON: {error}") from None
