@@ -119,12 +119,12 @@ def measure(
     """Visit all arms in all cells, launch after launch.
 
     A cell is done when it has at least 20 pairs and all its ratios a half-width of at most 2 %, or 60 pairs. No launch
-    begins that would end after `deadline` (of `clock`) by the length of the one before.
+    but the first begins that would end after `deadline` (of `clock`) by the length of the one before.
     """
     series = {cell: Series(cell, {arm: [] for arm in (BASE, SECOND, *candidates)}) for cell in cells}
     open_cells = list(cells)
     launch, took = 0, 0.0
-    while open_cells and clock() + took <= deadline:
+    while open_cells and (launch == 0 or clock() + took <= deadline):
         started = clock()
         bench.launch(launch)
         for cell in random.Random(f"{seed} {launch}").sample(open_cells, len(open_cells)):
@@ -151,7 +151,7 @@ def verdict(series: Series, stage: str, margin: float, seed: int) -> Verdict:
     comes out as 1 to within half the margin.
     """
     if series.pairs() < LEAST_PAIRS:
-        return Verdict(False, f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget")
+        return Verdict(False, f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget; raise it")
     second = series.ratio(SECOND, stage, seed)
     assert second is not None
     if abs(second.value - 1) > margin / 2:

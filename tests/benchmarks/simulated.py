@@ -34,7 +34,7 @@ class SimulatedBench:
     def __init__(self, factors: Mapping[str, float], noise: Noise, seed: int, calls: int = 5) -> None:
         self.factors = {"base": 1.0, SECOND: 1.0, **factors}
         self.noise = noise
-        self.random = np.random.default_rng(seed)
+        self.random = np.random.default_rng([seed, 1])  # not the stream that draws the bootstrap
         self.calls = calls
         self.drift = self.random.normal(0, noise.drift)
         self.visits = 0
