@@ -12,9 +12,7 @@ import typer
 def measure(
     models: Annotated[
         list[str],
-        typer.Argument(
-            metavar="A B...", help="The original, then candidates: folders, or MODEL[:TASK] of the last run."
-        ),
+        typer.Argument(metavar="A B...", help="The original, then candidates: folders, or MODEL:TASK of the last run."),
     ],
     batch: Annotated[str, typer.Option("--batch", metavar="N,…", help="Rows of a call.")] = "1,8,32",
     length: Annotated[str, typer.Option("--length", metavar="N,…", help="Tokens of a row.")] = "32,128,512",
@@ -26,7 +24,7 @@ def measure(
     ] = 0.05,
     budget: Annotated[
         Optional[str],
-        typer.Option("--budget", metavar="TIME", help="Such as 5m; dear cells are left out, and said so."),
+        typer.Option("--budget", metavar="TIME", help="Such as 5m; cells that do not fit are left out."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of orders, token ids and the bootstrap.")] = 0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Read peak memory as well.")] = True,

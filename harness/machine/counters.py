@@ -51,9 +51,10 @@ def throttlings(sys: Path = SYS) -> dict[str, int]:
     hot = list((sys / "devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count"))
     if hot:
         found["thermal"] = sum(_numbers(hot))
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, KeyError):
         lines = (sys / "fs/cgroup/cpu.stat").read_text().splitlines()
-        found |= {"quota": int(line.split()[1]) for line in lines if line.startswith("nr_throttled ")}
+        counted = dict(line.split() for line in lines)
+        found["quota"] = int(counted["nr_throttled"])
     return found
 
 

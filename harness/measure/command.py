@@ -85,15 +85,12 @@ def _of_latest_run(name: str, store: Store, task: str | None) -> Path:
         )
     wanted = wanted or task or ""
     tasks = sorted({one["task"] for one in mine})
+    where = f"model '{name}': run {run['run']}"
     if not wanted and len(tasks) > 1:
-        raise HarnessError(
-            f"model '{name}' was trained on several tasks; write {model}:{tasks[0]}, or one of {tasks[1:]}"
-        )
+        raise HarnessError(f"{where} trained it on {', '.join(tasks)}; say which, e.g. {model}:{tasks[0]}")
     of_task = [one for one in mine if not wanted or one["task"] == wanted]
     if not of_task:
-        raise HarnessError(
-            f"model '{name}': run {run['run']} did not train it on {wanted}.{did_you_mean(wanted, tasks)}"
-        )
+        raise HarnessError(f"{where} did not train it on {wanted}.{did_you_mean(wanted, tasks)}")
     whole = [one for one in of_task if one["fraction"] == 1.0] or of_task
     return store.model(min(whole, key=lambda one: one["seed"])["cell"])
 

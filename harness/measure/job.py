@@ -248,7 +248,7 @@ def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[
     )
     task = next(cell.task for cell in request.cells if cell.name == series.cell)
     notes = bench.notes[BASE, series.cell]
-    joules = {} if not series.pairs() else _joules(request, bench, series)
+    joules = _joules(request, bench, series)
     return {
         **({"task": task["name"], **notes} if task else {}),
         "pairs": series.pairs(),

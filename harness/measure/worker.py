@@ -24,7 +24,7 @@ TIMED_SECONDS = 0.3
 
 
 def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], started_by: int) -> None:
-    """Answer requests until the pipe closes. In: `(name, arguments)`. Out: `("done", answer)` or `("failed", cause)`."""
+    """Answer requests until the pipe closes. In: `(name, arguments)`. Out: `("done", answer)`, `("failed", cause)`."""
     from harness.errors import HarnessError
     from harness.execute.worker import end_with, quiet_libraries
     from harness.registry import load_registry
@@ -116,7 +116,7 @@ class Process:
         return calls, joules
 
     def memory(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
-        """Load the model and call it in this process, which has done nothing but import: bytes, see `measure.memory`."""
+        """Load the model and call it in this process, which has done nothing before: see `harness.measure.memory`."""
         from harness.measure.memory import watch
 
         return watch(self._folder, self._threads, cell, seed)
