@@ -23,7 +23,7 @@ class Cell:
     the inputs are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown.
     """
 
-    kind: Literal["pretrain", "finetune", "score"]
+    kind: Literal["pretrain", "finetune", "compress", "score"]
     key: str
     spec: Mapping[str, Any]
     job: Mapping[str, Any]

@@ -54,6 +54,7 @@ class Kind(StrEnum):
     models = "models"
     metrics = "metrics"
     objectives = "objectives"
+    compressors = "compressors"
 
 
 class Format(StrEnum):
@@ -143,6 +144,15 @@ def run(
     noise: Annotated[
         Optional[list[str]],
         typer.Option("--noise", help="Score also under typos, case or punctuation noise. Repeatable."),
+    ] = None,
+    compress: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--compress",
+            metavar="METHOD",
+            help="Score also what a method makes of each fine-tuned transformer: int8, prune-structured:0.5, "
+            "distill:RECIPE, or a chain, 'prune-structured:0.5|int8'. Repeatable.",
+        ),
     ] = None,
     from_scratch: Annotated[
         Optional[bool],
@@ -293,6 +303,44 @@ def predict(
 app.command()(measure)
 
 
+@app.command()
+def compress(
+    checkpoint: Annotated[Path, typer.Argument(help="A fine-tuned model's folder, or that of its cell.")],
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="A compressor, or a chain 'prune-structured:0.5|int8'.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the result goes.")],
+    settings: Annotated[
+        Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="An option of the method. Repeatable.")
+    ] = None,
+    task: Annotated[
+        Optional[str],
+        typer.Option("--task", help="Whose training examples a method looks at.", autocompletion=_complete_tasks),
+    ] = None,
+    data: Annotated[
+        Optional[str],
+        typer.Option("--data", metavar="SOURCE", help="embedded, hub, or a folder or file.", show_default="the cell's"),
+    ] = None,
+    limit: Annotated[Optional[int], typer.Option("--limit", help="Use the first N examples.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """Make a smaller or faster model of a fine-tuned one. Prints what was done."""
+    import json
+
+    from harness.compress import command
+    from harness.machine.environment import thread_variables
+    from harness.registry import load_registry
+    from harness.views.compressing import compression_text
+
+    os.environ.update(thread_variables(1))
+    registry = load_registry([Path(path) for path in include or []])
+    chosen = command.method_of(method, settings or [])
+    said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed)
+    print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))
+
+
 @app.command("list")
 def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
@@ -340,16 +388,19 @@ def leaderboard(
     calibration: Annotated[
         bool, typer.Option("--calibration", help="Calibration of classes before and after a temperature.")
     ] = False,
+    compression: Annotated[
+        bool, typer.Option("--compression", help="Compressed models against their originals: quality and size.")
+    ] = False,
     include: Include = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
     from harness.registry import load_registry
     from harness.store import write_atomically
-    from harness.views.diagnostics import calibration_text, robustness_text
+    from harness.views.diagnostics import calibration_text, compression_text, robustness_text
     from harness.views.runs import efficiency_text, leaderboard_text
 
-    if by_fraction + robustness + calibration > 1:
-        raise HarnessError("give one of --by-fraction, --robustness and --calibration")
+    if by_fraction + robustness + calibration + compression > 1:
+        raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
     store = _existing_store(out)
@@ -359,6 +410,10 @@ def leaderboard(
         if include:
             load_registry([Path(path) for path in include])  # the metrics of plug-ins
         text = robustness_text(store, runs or [], format.value)
+    elif compression:
+        if include:
+            load_registry([Path(path) for path in include])
+        text = compression_text(store, runs or [], format.value)
     elif calibration:
         text = calibration_text(store, runs or [], format.value)
     else:

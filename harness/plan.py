@@ -17,6 +17,7 @@ from harness.errors import HarnessError, TaskAbsent
 from harness.families import FAMILIES
 from harness.hashing import hash_json
 from harness.models import LEARNERS
+from harness.plan_compression import Compressions, compressed_name
 from harness.plan_pretraining import corpus_facts, pretrain_cell, with_twins
 from harness.pretrained import Weights, find
 from harness.registry import Registry
@@ -57,6 +58,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         recipes = with_twins(recipes)
     weights = {name: find(recipe, store) for name, recipe in recipes.items()}
     corpora = {name: corpus_facts(recipe, store) for name, recipe in recipes.items() if recipe.pretraining}
+    compressions = Compressions(run, registry, store)
     architectures: dict[str, str | None] = {}
     absent: dict[str, str] = {}
     not_applicable: dict[tuple[str, str], str] = {}
@@ -78,6 +80,13 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             if reason is not None:
                 not_applicable[task.name, name] = reason
                 continue
+            methods = []
+            for method in compressions.methods:
+                reason = compressions.not_applicable(method, task, recipe, weights[name], architectures[name])
+                if reason is None:
+                    methods.append(method)
+                else:
+                    not_applicable[task.name, compressed_name(name, method)] = reason
             trainings = (
                 _trainings(run, recipe) if task.shots is None else [(1.0, seed) for seed in _drawings(task, run)]
             )
@@ -91,9 +100,13 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                 if task.shots is None:
                     fit = _finetune(trained_on, recipe, name, origin, seed, fraction, run, facts[trained_on.name])
                     cells[fit.key] = fit
-                for split in task.eval:
-                    score = _score(task, split, fit, recipe, name, origin, seed, run, facts[task.name])
-                    cells[score.key] = score
+                smaller = [compressions.cells(method, fit) for method in methods] if fit is not None else []
+                cells |= {cell.key: cell for made in smaller for cell in made}
+                for scored in [fit, *(made[-1] for made in smaller)]:
+                    called = name if scored is None else scored.model
+                    for split in task.eval:
+                        score = _score(task, split, scored, recipe, called, origin, seed, run, facts[task.name])
+                        cells[score.key] = score
     if absent and len(absent) == len(tasks):
         raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")
     if not cells:

@@ -1,9 +1,9 @@
 """Finds specs and plug-ins: the built-in folders, `--include` paths, and installed packages' entry points.
 
 An include path is a YAML file or a folder. In a folder, `*.yaml` here, in `tasks/`, `tasks/suites/`, `suites/` and
-`baselines/` are specs, and `*.py` here are plug-ins: modules that register metrics, learners, objectives or
-families when imported. A package does the same through an entry point of the group `harness.plugins` that names its
-plug-in module; specs are looked for beside that module.
+`baselines/` are specs, and `*.py` here are plug-ins: modules that register metrics, learners, objectives,
+compressors, runtimes or families when imported. A package does the same through an entry point of the group
+`harness.plugins` that names its plug-in module; specs are looked for beside that module.
 """
 
 from __future__ import annotations

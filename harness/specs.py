@@ -383,6 +383,7 @@ class RunSpec(Strict):
     from_scratch: bool = False
     train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = []
     noise: Annotated[list[str], BeforeValidator(_listed)] = []
+    compress: Annotated[list[str], BeforeValidator(_listed)] = []
     out: str = "results"
     workers: int | None = Field(default=None, ge=1, le=1024)
     threads: int | None = Field(default=None, ge=1, le=1024)

@@ -85,7 +85,7 @@ class Store:
         return path
 
     def model(self, key: str) -> Path:
-        """The model folder of a finetune cell, all its files checked. Raises DamagedFile."""
+        """The model folder of a pretrain, finetune or compress cell, all its files checked. Raises DamagedFile."""
         for name in self.read(key)["files"]:
             self.file(key, name)
         return self.folder(key) / "model"

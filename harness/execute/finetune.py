@@ -54,7 +54,7 @@ def run(
                 pretrained=_weights(job, store),
                 held_out=held_out,
                 held_out_score=held_out_score,
-                corpus=_corpus,
+                corpus=embedded_sentences,
                 report=report,
             )
         )
@@ -88,7 +88,8 @@ def _weights(job: Mapping[str, Any], store: Store) -> Path | None:
     return Path(job["pretrained"]) if job["pretrained"] else None
 
 
-def _corpus() -> list[str]:
+def embedded_sentences() -> list[str]:
+    """What a tokenizer is trained on that is not the task's own."""
     from harness.data import embedded
 
     return list(embedded.corpus(CORPUS_SENTENCES))

@@ -65,6 +65,7 @@ def run(
         "scores": score_all(task.metrics, predicted.values, references, oracle),
         "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predicted.values)},
         "decoding": dict(predicted.settings),
+        "runtime": model.runtime,
         "selection": model.selection,
         "lineage": model.lineage,
     }
@@ -82,6 +83,7 @@ class Model:
     train_fraction: float = 1.0
     selection: Mapping[str, Any] = field(default_factory=lambda: {"mode": "last"})
     shown: Split | None = None
+    runtime: str | None = None
 
 
 def _trained(spec: Mapping[str, Any], store: Store) -> Model:
@@ -91,9 +93,10 @@ def _trained(spec: Mapping[str, Any], store: Store) -> Model:
         fitted["model"],
         fitted["seed"],
         fitted["data"]["splits"],
-        {"finetune": spec["model"], **fitted["lineage"]},
+        {fitted["kind"]: spec["model"], **fitted["lineage"]},
         fitted["data"]["train_fraction"],
         fitted["fit"].get("selection", {"mode": "last"}),
+        runtime=fitted["model"].get("runtime", fitted["fit"].get("runtime")),
     )
 
 

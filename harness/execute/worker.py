@@ -50,10 +50,10 @@ def main(pipe: Connection, root: str, include: Sequence[str], threads: int, star
 def execute(cell: Mapping[str, Any], store: Any, threads: int, report: Callable[..., None]) -> tuple[str, Any]:
     """Compute one cell into the store, unless it is there or another process is at it."""
     from harness.errors import HarnessError
-    from harness.execute import finetune, pretrain, score
+    from harness.execute import compress, finetune, pretrain, score
     from harness.machine.environment import describe
 
-    kinds = {"pretrain": pretrain.run, "finetune": finetune.run, "score": score.run}
+    kinds = {"pretrain": pretrain.run, "finetune": finetune.run, "compress": compress.run, "score": score.run}
     key = cell["key"]
     with store.try_lock(key) as mine:
         if not mine:

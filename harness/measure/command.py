@@ -20,6 +20,8 @@ from harness.registry import Registry
 from harness.store import Store
 
 RESULT = "measurement.json"
+MAKING = ("finetune", "compress")
+"""Kinds of cells whose models are measured by the names they have in a run."""
 INVALID = 5
 """The exit code of a measurement that does not count."""
 
@@ -75,13 +77,14 @@ def find_folder(name: str, store: Store | None, task: str | None) -> Path:
 
 def _of_latest_run(name: str, store: Store, task: str | None) -> Path:
     run = store.run("latest")
-    model, _, wanted = name.partition(":")
-    cells = [one for one in run["cells"] if one["kind"] == "finetune" and one["status"] in ("done", "cached")]
-    mine = [one for one in cells if one["model"] == model and store.folder(one["cell"]).joinpath("model").is_dir()]
+    cells = [one for one in run["cells"] if one["kind"] in MAKING and one["status"] in ("done", "cached")]
+    known = {one["model"] for one in cells}
+    model, _, wanted = (name, "", "") if name in known else name.rpartition(":")
+    mine = [one for one in cells if one["model"] == model]
     if not mine:
-        known = {one["model"] for one in cells}
+        model = model or name
         raise HarnessError(
-            f"model '{name}': no such folder, and no fine-tuned model in run {run['run']}.{did_you_mean(model, known)}"
+            f"model '{name}': no such folder, and run {run['run']} has no such model.{did_you_mean(model, known)}"
         )
     wanted = wanted or task or ""
     tasks = sorted({one["task"] for one in mine})

@@ -246,11 +246,12 @@ def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[
     stages = (
         {stage: _stage_result(request, bench, series, stage) for stage in series.stages()} if series.pairs() else {}
     )
-    task = next(cell.task for cell in request.cells if cell.name == series.cell)
+    cell = next(cell for cell in request.cells if cell.name == series.cell)
     notes = bench.notes[BASE, series.cell]
+    what = {"task": cell.task["name"], **notes} if cell.task else {"batch": cell.batch, "length": cell.length}
     joules = _joules(request, bench, series)
     return {
-        **({"task": task["name"], **notes} if task else {}),
+        **what,
         "pairs": series.pairs(),
         "precise": series.precise,
         "stages": stages,

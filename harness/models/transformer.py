@@ -5,7 +5,7 @@ fine-tuned.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.families import FAMILIES, Labelling
 from harness.heads import HEADS, Head, Predictions, Reader, architecture_of, head_for
 from harness.models.base import FitRequest, Learner, PredictRequest
 from harness.pretrained import refuse_empty_tokenizer
-from harness.runtimes.settings import Settings, write_settings
+from harness.runtimes.settings import Settings, refuse_compressed, write_settings
 from harness.specs import RecipeSpec, TaskSpec
 
 if TYPE_CHECKING:
@@ -93,45 +93,12 @@ class TransformerLearner(Learner):
         )
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
-        from harness.models.positions import positions_of
-        from harness.training.trainer import fine_tune
+        tokenizer, model, head = self.start(request)
+        return train_and_save(request, tokenizer, model, head)
 
-        training = request.recipe.training
-        tokenizer, model, head = self._build(request) if request.pretrained is None else self._load_pretrained(request)
-        limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
-        reader = Reader(request.task, request.labels, tokenizer, limit, request.seed)
-        fitted = head.fitted(reader, request.train)
-        encoded = head.encode(reader, request.train)
-        select_by = None
-        if request.held_out is not None and request.held_out_score is not None:
-            held_out, held_out_score = request.held_out, request.held_out_score
-            predicting = replace(reader, fitted=fitted)
-
-            def select_by(current: Any) -> float:
-                return held_out_score(head.predict(current, predicting, held_out))
-
-        report = fine_tune(
-            model,
-            tokenizer,
-            encoded,
-            lambda current, batch: head.loss(current, batch, reader),
-            head.targets(encoded),
-            training,
-            request.seed,
-            request.scratch,
-            request.report,
-            select_by,
-        )
-        model.cpu().save_pretrained(request.directory)
-        tokenizer.save_pretrained(request.directory)
-        write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted))
-        return {
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "vocabulary": len(tokenizer),
-            "head": head.name,
-            "truncated": encoded.truncated,
-            **asdict(report),
-        }
+    def start(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
+        """The recipe's model before it is fine-tuned, its tokenizer, and the head for the task."""
+        return self._build(request) if request.pretrained is None else self._load_pretrained(request)
 
     def predict(self, request: PredictRequest) -> Predictions:
         from harness.models.positions import positions_of
@@ -191,6 +158,7 @@ class TransformerLearner(Learner):
         set_seed(request.seed)
         where = request.pretrained
         assert where is not None
+        refuse_compressed(where)
         head = self._head(request, json.loads((where / "config.json").read_text(encoding="utf-8")))
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, trust_remote_code=False)
@@ -212,6 +180,67 @@ class TransformerLearner(Learner):
             tokenizer.pad_token = tokenizer.eos_token
         model.config.pad_token_id = tokenizer.pad_token_id
         return tokenizer, model, head
+
+
+Loss = Callable[[Any, dict[str, Any], Reader], Any]
+"""A model and a batch to the loss summed over its targets."""
+
+
+def train_and_save(
+    request: FitRequest,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    head: Head,
+    loss: Loss | None = None,
+) -> dict[str, Any]:
+    """Fine-tune a model and write it to the request's directory; returns what a record should say of it.
+
+    `loss` instead of the head's is given batches with the number of each example as a further column, `example`.
+    """
+    from harness.models.positions import positions_of
+    from harness.runtimes.torch_eager import shapes_of
+    from harness.training.trainer import fine_tune
+
+    training = request.recipe.training
+    limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
+    reader = Reader(request.task, request.labels, tokenizer, limit, request.seed)
+    fitted = head.fitted(reader, request.train)
+    encoded = head.encode(reader, request.train)
+    if loss is not None:
+        encoded = replace(encoded, columns={**encoded.columns, "example": range(len(encoded))})
+    summed = loss or head.loss
+    select_by = None
+    if request.held_out is not None and request.held_out_score is not None:
+        held_out, held_out_score = request.held_out, request.held_out_score
+        predicting = replace(reader, fitted=fitted)
+
+        def select_by(current: Any) -> float:
+            return held_out_score(head.predict(current, predicting, held_out))
+
+    report = fine_tune(
+        model,
+        tokenizer,
+        encoded,
+        lambda current, batch: summed(current, batch, reader),
+        head.targets(encoded),
+        training,
+        request.seed,
+        request.scratch,
+        request.report,
+        select_by,
+    )
+    model.cpu().save_pretrained(request.directory)
+    tokenizer.save_pretrained(request.directory)
+    shapes = shapes_of(model) if loss is not None else None
+    write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "vocabulary": len(tokenizer),
+        "head": head.name,
+        "runtime": "torch",
+        "truncated": encoded.truncated,
+        **asdict(report),
+    }
 
 
 @lru_cache(maxsize=1)

@@ -117,7 +117,7 @@ def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
 def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Row:
     twins = {key: clean for pairs in by_noise.values() for key, (clean, _) in pairs.items()}
     first = next(iter(twins.values()))
-    bounds = [first["scores"][name]["bounds"][1] for name in _counted(first)]
+    bounds = [first["scores"][name]["bounds"][1] for name in counted(first)]
     return Row(
         task=task,
         model=model,
@@ -132,7 +132,7 @@ def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Ro
     )
 
 
-def _counted(record: Record) -> list[str]:
+def counted(record: Record) -> list[str]:
     """The metrics a task's score is the mean of, as in a leaderboard."""
     headline = record["task"].get("headline") or list(record["scores"])
     return [name for name in headline if record["scores"][name].get("greater_is_better", True)] or list(headline)
@@ -142,7 +142,7 @@ def _score(records: Mapping[tuple[int, str], Record]) -> Estimate:
     """The mean over seeds, then over splits and metrics, of stored scores."""
     parts: dict[tuple[str, str], list[Mapping]] = {}
     for (_, split), record in sorted(records.items(), key=lambda one: one[0]):
-        for name in _counted(record):
+        for name in counted(record):
             parts.setdefault((split, name), []).append(record["scores"][name])
     return over_metrics(
         [
@@ -162,7 +162,7 @@ def _change(pairs: Pairs, load: Load) -> Estimate:
         references = sides[0][0][1]
         assert references is not None
         loaded.append(Pair([clean for (clean, _), _ in sides], [noisy for _, (noisy, _) in sides], references))
-    return change(loaded, [metrics.get(name) for name in _counted(pairs[seeds[0], splits[0]][0])])
+    return change(loaded, [metrics.get(name) for name in counted(pairs[seeds[0], splits[0]][0])])
 
 
 def _averages(rows: Sequence[Row], noises: Sequence[str]) -> list[Row]:

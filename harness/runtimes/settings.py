@@ -27,8 +27,8 @@ HEADS_BY_CLASS = {
 class Shapes(Strict):
     """How a model differs from what its config describes: shapes of parameters, and numbers its modules hold."""
 
-    parameters: dict[str, list[int]] = {}
-    attributes: dict[str, dict[str, int]] = {}
+    parameters: dict[str, list[int]] = Field(default_factory=dict)
+    attributes: dict[str, dict[str, int]] = Field(default_factory=dict)
 
 
 class Storage(Strict):
@@ -47,11 +47,11 @@ class Settings(Strict):
 
     head: str
     max_length: int
-    fitted: dict[str, Any] = {}
+    fitted: dict[str, Any] = Field(default_factory=dict)
     runtime: str = "torch"
     shapes: Shapes | None = None
     storage: Storage | None = None
-    compression: list[dict[str, Any]] = []
+    compression: list[dict[str, Any]] = Field(default_factory=list)
 
     @property
     def is_plain(self) -> bool:
@@ -84,6 +84,12 @@ def read_settings(folder: Path) -> Settings:
 def write_settings(folder: Path, settings: Settings) -> None:
     written = settings.model_dump(mode="json", exclude_defaults=True)
     (folder / FILE).write_text(json.dumps({"fitted": {}, **written}), encoding="utf-8")
+
+
+def refuse_compressed(folder: Path) -> None:
+    """Raises HarnessError for a folder that `transformers` alone would load wrongly, or not at all."""
+    if (folder / FILE).exists() and not read_settings(folder).is_plain:
+        raise HarnessError(f"model {folder}: it is compressed, and can be served and scored only; give its original")
 
 
 def _json(file: Path) -> dict[str, Any]:

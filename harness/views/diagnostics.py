@@ -1,8 +1,8 @@
-"""Leaderboards of robustness and calibration, from stored predictions. Imports no model code."""
+"""Leaderboards of robustness, calibration and compression, from stored predictions. Imports no model code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
@@ -22,12 +22,8 @@ def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
     """
     from harness.report import robustness
 
-    def load(record: Any) -> tuple[np.ndarray, np.ndarray | None]:
-        predictions, references, _ = read_predictions(store.file(record["cell"], PREDICTIONS))
-        return predictions, references
-
     records, order = _records(store, names, "--robustness", style)
-    found = robustness.build(records, order, load)
+    found = robustness.build(records, order, lambda record: _stored(store, record))
     if not found:
         raise HarnessError("no model was scored both without and with noise; run its tasks with --noise typos")
     if style == "json":
@@ -62,3 +58,30 @@ def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple
     tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
     records = score_records(store, manifests)
     return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
+
+
+def compression_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Compressed models against their originals, of the named runs, or of all runs, as `markdown` or `json`.
+
+    Raises:
+        HarnessError: no run, none with a compressed model and its original, or another style.
+    """
+    from harness.report import compression
+
+    records, order = _records(store, names, "--compression", style)
+    keys = {record["lineage"].get("compress") for record in records} - {None}
+    made = {key: store.read(key) for key in keys if store.has(key)}
+    found = compression.build(records, made, order, lambda record: _stored(store, record))
+    if not found:
+        raise HarnessError(
+            "no compressed model was scored beside its original; make one with `harness run --compress int8`"
+        )
+    if style == "json":
+        return compression.to_json(found)
+    return "\n".join(compression.to_markdown(one) for one in found).rstrip("\n")
+
+
+def _stored(store: Store, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Predictions and references of a score record."""
+    predictions, references, _ = read_predictions(store.file(record["cell"], PREDICTIONS))
+    return predictions, references

@@ -9,6 +9,7 @@ from harness.registry import Registry
 from harness.views.text import cell_text, columns
 
 if TYPE_CHECKING:
+    from harness.compress import Compressor
     from harness.objectives import Objective
 
 
@@ -47,6 +48,10 @@ def listing(registry: Registry, kind: str, as_json: bool) -> str:
         from harness.objectives import OBJECTIVES
 
         rows = [{"name": name, **_objective(OBJECTIVES.get(name))} for name in OBJECTIVES.names()]
+    elif kind == "compressors":
+        from harness.compress import COMPRESSORS
+
+        rows = [{"name": name, **_compressor(COMPRESSORS.get(name))} for name in COMPRESSORS.names()]
     else:
         from harness import metrics
 
@@ -61,11 +66,25 @@ def listing(registry: Registry, kind: str, as_json: bool) -> str:
 
 
 def _objective(kind: type[Objective]) -> dict[str, Any]:
-    import sys
-
-    about = (sys.modules[kind.__module__].__doc__ or "").strip().split("\n\n")[0]
     return {
         "tokenizers": list(kind.tokenizers),
         "options": list(kind.Options.model_fields),
-        "description": " ".join(about.split()),
+        "description": _about(kind),
     }
+
+
+def _compressor(kind: type[Compressor]) -> dict[str, Any]:
+    return {
+        "runtime": kind.runtime,
+        "options": list(kind.Options.model_fields),
+        "main": kind.main or "",
+        "description": _about(kind),
+    }
+
+
+def _about(kind: type) -> str:
+    """The first paragraph of what the module of a class says of itself."""
+    import sys
+
+    about = (sys.modules[kind.__module__].__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(about.split())

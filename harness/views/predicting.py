@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.models.positions import positions_of
 from harness.pretrained import check_folder, refuse_empty_tokenizer
+from harness.runtimes.settings import refuse_compressed
 from harness.views.prediction_text import quoted, shown
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def predict(
 
 
 def _load(folder: Path) -> Checkpoint:
+    refuse_compressed(folder)
     check_folder(folder, str(folder))
 
     import transformers

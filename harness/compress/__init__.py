@@ -1,0 +1,34 @@
+"""Compressors: a fine-tuned model to a smaller or faster one. One module each."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from harness.compress.base import Compressor, Request, Student, Target
+from harness.plugins import Plugins
+
+COMPRESSORS: Plugins[type[Compressor]] = Plugins(
+    "compressor",
+    "COMPRESSOR",
+    {
+        "distill": "harness.compress.distill",
+        "int8": "harness.compress.int8",
+        "int8-weight": "harness.compress.int8_weight",
+        "prune-2:4": "harness.compress.prune_two_four",
+        "prune-magnitude": "harness.compress.prune_magnitude",
+        "prune-structured": "harness.compress.prune_structured",
+    },
+)
+
+
+def register(name: str, compressor: type[Compressor]) -> type[Compressor]:
+    """Add a compressor from outside: `--compress NAME` and `harness compress --method NAME` find it.
+
+    Raises:
+        HarnessError: the name is built in, or taken by another module.
+    """
+    return COMPRESSORS.register(name, compressor, source=Path(inspect.getsourcefile(compressor) or ""))
+
+
+__all__ = ["COMPRESSORS", "Compressor", "Request", "Student", "Target", "register"]

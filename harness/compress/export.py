@@ -1,0 +1,114 @@
+"""Models of the heads of encoders as ONNX graphs. Imports torch: import it inside functions."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from harness.compress.layers import as_linear
+from harness.errors import HarnessError
+from harness.runtimes.base import OUTPUTS
+
+ROOT = "model"
+"""The name of the exported model in the names of the graph's nodes."""
+OPSET = 17
+TOLERANCE = 1e-3
+"""How far logits of the graph may be from those of torch, in float32."""
+CHECKED = ((1, 5), (3, 17))
+"""Batches (b, t) on which both are compared; the graph is traced on another."""
+
+
+class _Outputs(nn.Module):
+    """The model as a function of positional inputs to a tuple of outputs."""
+
+    def __init__(self, model: PreTrainedModel, inputs: list[str], outputs: tuple[str, ...]) -> None:
+        super().__init__()
+        setattr(self, ROOT, model)
+        self._inputs = inputs
+        self._outputs = outputs
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        output = getattr(self, ROOT)(**dict(zip(self._inputs, tensors, strict=True)))
+        return tuple(output[name] for name in self._outputs)
+
+
+def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: str, file: Path) -> int:
+    """Write the model as a graph with free batch size and length; its Conv1D become Linear: returns how many.
+
+    The tracing exporter is used: it needs no further package, and its nodes bear the names of the modules.
+
+    Raises:
+        HarnessError: torch cannot export it, or the graph gives other logits than the model.
+    """
+    converted = as_linear(model)
+    model.config.use_cache = False
+    with contextlib.suppress(ValueError):
+        model.set_attn_implementation("eager")
+    known = inspect.signature(model.forward).parameters
+    inputs = [name for name in tokenizer.model_input_names if name in known]
+    outputs = OUTPUTS[head]
+    wrapped = _Outputs(model, inputs, outputs).eval()
+    axes = {name: {0: "batch", 1: "length"} for name in inputs}
+    axes |= {name: {0: "batch"} if name == "logits" else {0: "batch", 1: "length"} for name in outputs}
+    batch = _batch(model, tokenizer, inputs, 2, 11)
+    try:
+        with quietly(), torch.no_grad():
+            torch.onnx.export(
+                wrapped, tuple(batch.values()), file, input_names=inputs, output_names=list(outputs),
+                dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+            )  # fmt: skip
+    except Exception as error:  # the exporter raises whatever the traced code does
+        raise HarnessError(
+            f"torch cannot export a {model.config.model_type}: {' '.join(str(error).split())[:200]}"
+        ) from None
+    _check(wrapped, file, [_batch(model, tokenizer, inputs, *size) for size in CHECKED])
+    return converted
+
+
+def _batch(model: Any, tokenizer: Any, inputs: list[str], size: int, length: int) -> dict[str, torch.Tensor]:
+    """Random token ids (size, length), the last row padded to its right."""
+    random = torch.Generator().manual_seed(length)
+    ids = torch.randint(model.config.vocab_size, (size, length), generator=random)
+    mask = torch.ones_like(ids)
+    mask[-1, length - 2 :] = 0
+    ids = torch.where(ids == tokenizer.pad_token_id, (ids + 1) % model.config.vocab_size, ids)
+    ids[mask == 0] = tokenizer.pad_token_id
+    values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
+    return {name: values[name] for name in inputs}
+
+
+def _check(wrapped: _Outputs, file: Path, batches: list[dict[str, torch.Tensor]]) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for batch in batches:
+        with torch.inference_mode():
+            wanted = wrapped(*batch.values())
+        found = session.run(None, {name: tensor.numpy() for name, tensor in batch.items()})
+        for one, other in zip(wanted, found, strict=True):
+            off = float(np.abs(one.numpy() - other).max())
+            if not off <= TOLERANCE:
+                raise HarnessError(f"the exported graph's logits are off by {off:.3g}; this model cannot be exported")
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without the notices of the exporter and the quantizer, which are about their own insides."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,116 @@
+"""Neurons of feed-forward layers and heads of attention removed, the least important first.
+
+Importance is first-order: how much the loss of an example changes when the unit's output goes to zero, estimated as
+|Σ activation · gradient| and averaged over training examples (Molchanov et al. 2017; Michel et al. 2019).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.compress.base import Compressor, Request, Target
+from harness.errors import HarnessError
+from harness.specs import Strict
+
+KNOWN = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "gpt2", "t5")
+HEADS = KNOWN[:6]
+Share = Field(default=None, ge=0, lt=1)
+
+
+class PruneStructured(Compressor):
+    """`amount` is the share of units that go, `ffn` and `heads` those of neurons and heads apart where they differ.
+
+    `global`: over all layers, importance brought to the same length in each (Molchanov et al. 2017); `layer`: in each.
+    One unit stays in every layer. `examples` of the training split are looked at.
+    """
+
+    main = "amount"
+    uses_data = True
+
+    class Options(Strict):
+        amount: float = Field(default=0.5, ge=0, lt=1)
+        ffn: float | None = Share
+        heads: float | None = Share
+        scope: Literal["global", "layer"] = "global"
+        examples: int = Field(default=512, ge=1)
+
+    def not_applicable(self, target: Target) -> str | None:
+        if target.model_type not in KNOWN:
+            return f"prune-structured does not know the layers of a {target.model_type}, only of {', '.join(KNOWN)}"
+        if target.model_type not in HEADS and self.options.heads:
+            return f"prune-structured does not yet remove the heads of a {target.model_type}, only its neurons"
+        return None
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        from harness.compress.importance import importance_of
+        from harness.compress.saving import save
+        from harness.compress.units import remove, units_of
+        from harness.runtimes.torch_eager import load
+
+        model, tokenizer = load(request.source)
+        kind = model.config.model_type
+        reason = self.not_applicable(Target(kind, ""))
+        if reason:
+            raise HarnessError(f"model {request.source}: {reason}")
+        groups = {"ffn": units_of(model, "ffn"), "heads": units_of(model, "heads") if kind in HEADS else []}
+        shares = {name: self._share(name) for name in groups}
+        every = [unit for name in groups for unit in groups[name]]
+        scores = importance_of(model, tokenizer, every, request, self.options.examples)
+        kept: dict[str, list[int]] = {}
+        for name, units in groups.items():
+            kept |= keep([scores[unit.consumer] for unit in units], [unit.consumer for unit in units], shares[name],
+                         self.options.scope)  # fmt: skip
+        for unit in every:
+            remove(model, unit, kept[unit.consumer])
+        save(model, tokenizer, request.source, request.target)
+        notes = [] if kind in HEADS else [f"Only neurons were removed: the heads of a {kind} stay."]
+        return {
+            "units": {
+                name: {
+                    "before": sum(unit.count for unit in units),
+                    "after": sum(len(kept[unit.consumer]) for unit in units),
+                    "layers": {unit.consumer: [unit.count, len(kept[unit.consumer])] for unit in units},
+                }
+                for name, units in groups.items()
+                if units
+            },
+            "examples": min(self.options.examples, len(request.data.train)),
+            "notes": notes,
+        }
+
+    def _share(self, name: str) -> float:
+        given = getattr(self.options, name)
+        share: float = self.options.amount if given is None else given
+        return share
+
+
+def keep(scores: list[Any], names: list[str], share: float, scope: str) -> dict[str, list[int]]:
+    """The units that stay, in their order, by layer; scores (units,) a layer.
+
+    Exactly `share` of all units goes (`global`), or of each layer's (`layer`), but for the best of each layer.
+    """
+    import numpy as np
+
+    if not scores:
+        return {}
+    if scope == "layer":
+        return {name: _best(one, len(one) - round(share * len(one))) for name, one in zip(names, scores, strict=True)}
+    lengths = [float(np.linalg.norm(one)) or 1.0 for one in scores]
+    ranked = [one / length for one, length in zip(scores, lengths, strict=True)]
+    for one in ranked:
+        one[one.argmax()] = np.inf
+    together = np.concatenate(ranked)
+    goes = np.zeros(len(together), dtype=bool)
+    order = together.argsort(kind="stable")[: round(share * len(together))]
+    goes[order[np.isfinite(together[order])]] = True
+    parts = np.split(goes, np.cumsum([len(one) for one in scores])[:-1])
+    return {name: np.flatnonzero(~part).tolist() for name, part in zip(names, parts, strict=True)}
+
+
+def _best(scores: Any, count: int) -> list[int]:
+    return sorted((-scores).argsort(kind="stable")[: max(1, count)].tolist())
+
+
+COMPRESSOR = PruneStructured

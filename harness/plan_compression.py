@@ -1,0 +1,119 @@
+"""The part of a plan that comes after fine-tuning: smaller models made of those that were fine-tuned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.cells import Cell, Origin, model_identity, model_record, seeded
+from harness.compress.base import Target
+from harness.compress.methods import Method, parse_method
+from harness.errors import HarnessError
+from harness.hashing import hash_json
+from harness.heads import head_for
+from harness.plan_pretraining import corpus_facts, pretrain_cell
+from harness.pretrained import find
+from harness.registry import Registry
+from harness.specs import RecipeSpec, RunSpec, TaskSpec
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from harness.pretrained import Weights
+
+MARK = "+"
+"""Stands between the name of a model and what was done to it: `bert-tiny+int8`."""
+
+
+def compressed_name(model: str, method: Method) -> str:
+    return f"{model}{MARK}{method.label}"
+
+
+class Compressions:
+    """The methods of a run, and the students they teach.
+
+    Raises:
+        HarnessError: an unknown method or recipe, or options that cannot be.
+    """
+
+    def __init__(self, run: RunSpec, registry: Registry, store: Store) -> None:
+        self.methods = [parse_method(text) for text in dict.fromkeys(run.compress)]
+        self._run = run
+        self._students: dict[str, tuple[RecipeSpec, Weights | None, Mapping[str, Any] | None]] = {}
+        for method in self.methods:
+            if method.recipe is not None and method.recipe not in self._students:
+                recipe = registry.recipe(method.recipe)
+                recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=run.overrides())})
+                if recipe.learner != "transformer":
+                    raise HarnessError(
+                        f"--compress {method.label}: the student {recipe.name} is no transformer, but {recipe.learner}"
+                    )
+                corpus = corpus_facts(recipe, store) if recipe.pretraining else None
+                self._students[method.recipe] = recipe, find(recipe, store), corpus
+
+    def not_applicable(
+        self, method: Method, task: TaskSpec, recipe: RecipeSpec, weights: Weights | None, architecture: str | None
+    ) -> str | None:
+        """Why a recipe's model of a task cannot be compressed by a method; None where it can."""
+        if recipe.learner != "transformer":
+            return f"only transformers are compressed, not {recipe.learner}"
+        if task.shots is not None:
+            return "only models that are fine-tuned on a task are compressed"
+        config = json.loads((weights.folder / "config.json").read_text(encoding="utf-8")) if weights else recipe.config
+        head = recipe.options.get("head") or head_for(task, architecture)  # type: ignore[arg-type]
+        return method.not_applicable(Target(str((config or {}).get("model_type")), str(head), task.family))
+
+    def cells(self, method: Method, fit: Cell) -> list[Cell]:
+        """The compress cell of a fine-tuned model, after the pretrain cell of its student where there is one."""
+        student, cells = None, []
+        if method.recipe is not None:
+            recipe, weights, corpus = self._students[method.recipe]
+            recipe = seeded(recipe, fit.seed)
+            start = None
+            if corpus is not None:
+                start = pretrain_cell(recipe, method.recipe, corpus, self._run)
+                cells.append(start)
+            origin = Origin(weights, corpus, start)
+            student = {
+                "identity": model_identity(recipe, origin) | {"checkpoint": start.key if start else None},
+                "record": model_record(recipe, method.recipe, origin, self._run),
+                "recipe": recipe.model_dump(mode="json"),
+                "pretrained": str(weights.folder) if weights else None,
+                "checkpoint": start.key if start else None,
+            }
+        return [*cells, _compress(method, fit, student)]
+
+
+def _compress(method: Method, fit: Cell, student: Mapping[str, Any] | None) -> Cell:
+    name = compressed_name(fit.model, method)
+    told = [method.identity, student["identity"] if student else None]
+    spec: dict[str, Any] = {
+        "kind": "compress",
+        "task": fit.spec["task"],
+        "model": fit.key,
+        "method": method.identity,
+        "seed": fit.seed,
+        "code": method.code(),
+    }
+    flops = None if fit.flops is None else 0.1 * fit.flops
+    if method.uses_data:
+        spec["data"] = fit.spec["data"]
+        spec["fraction"] = fit.fraction
+    if student:
+        spec["student"] = student["identity"]
+        flops = fit.flops
+    model = fit.job["model"] | {
+        "name": name,
+        "id": hash_json([fit.job["model"]["id"], *told]),
+        "original": fit.job["model"]["name"],
+        "original_id": fit.job["model"]["id"],
+        "method": method.label,
+    }
+    job = {
+        **fit.job,
+        "method": method.label,
+        "model": model,
+        "student": dict(student) if student else None,
+    }
+    needs = (fit.key, *([student["checkpoint"]] if student and student["checkpoint"] else []))
+    return Cell("compress", hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, flops, fit.fraction)

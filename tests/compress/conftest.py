@@ -1,0 +1,102 @@
+"""Tiny fine-tuned models of each kind, trained once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.compress.base import Examples, Request, Student
+from harness.compress.chain import compress
+from harness.compress.methods import parse_method
+from harness.specs import RecipeSpec
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "bert": {"model_type": "bert", **SIZES, "max_position_embeddings": 128},
+    "gpt2": {"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256},
+    "t5": {
+        "model_type": "t5", "d_model": 32, "d_kv": 8, "num_heads": 4, "num_layers": 2, "d_ff": 64,
+        "feed_forward_proj": "gated-gelu",
+    },
+}  # fmt: skip
+TOKENIZERS = {"bert": "wordpiece", "gpt2": "bytebpe", "t5": "unigram"}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fine-tuned model's folder, and what it was trained and is scored on."""
+
+    folder: Path
+    examples: Examples
+    dev: Any
+
+    def predict(self, folder: Path | None = None) -> Any:
+        from harness.models.base import PredictRequest
+        from harness.models.transformer import LEARNER, _opened
+
+        _opened.cache_clear()
+        request = PredictRequest(self.examples.task, self.examples.labels, self.dev, folder or self.folder)
+        return LEARNER.predict(request)
+
+    def accuracy(self, folder: Path | None = None) -> float:
+        import numpy as np
+
+        return float((self.predict(folder).values == np.asarray(self.dev.labels)).mean())
+
+
+def recipe(kind: str, **training: Any) -> RecipeSpec:
+    return RecipeSpec.model_validate(
+        {
+            "name": f"small-{kind}",
+            "learner": "transformer",
+            "config": CONFIGS[kind],
+            "tokenizer": {"kind": TOKENIZERS[kind], "vocab_size": 400},
+            "training": {"epochs": 6, "learning_rate": 3e-3, "batch_size": 16, "max_length": 128, **training},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
+    @cache
+    def train(kind: str, task_name: str = "sst2", limit: int = 240) -> Trained:
+        from harness import data
+        from harness.models.base import FitRequest
+        from harness.models.transformer import LEARNER
+        from harness.registry import load_registry
+
+        task = load_registry().task(task_name)
+        loaded = data.load(task, "embedded", limit)
+        folder = tmp_path_factory.mktemp(f"{kind}-{task_name}")
+        chosen = recipe(kind) if kind == "bert" else recipe(kind, epochs=1)
+        LEARNER.fit(
+            FitRequest(
+                task, loaded.labels, loaded.splits["train"], chosen, 0, folder, tmp_path_factory.mktemp("scratch")
+            )
+        )
+        examples = Examples(task, loaded.labels, loaded.splits["train"])
+        return Trained(folder, examples, loaded.splits[task.eval[0]])
+
+    return train
+
+
+@pytest.fixture
+def compressed(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
+    """A model compressed by a method: the new folder, and what the chain says of it."""
+
+    def make(model: Trained, method: str, student: RecipeSpec | None = None) -> tuple[Path, dict[str, Any]]:
+        folder = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
+        scratch = tmp_path / f"scratch-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        scratch.mkdir()
+        request = Request(
+            model.folder, model.folder, folder, scratch, 0, model.examples, Student(student) if student else None
+        )
+        return folder, compress(parse_method(method), request)
+
+    return make

@@ -1,0 +1,100 @@
+"""Integers in place of floats: how close they stay, what they cover, what they save."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from harness.compress.int8_weight import quantized
+from harness.errors import HarnessError
+
+
+def test_int8_stays_close_covers_every_linear_layer_and_saves_bytes(trained, compressed):
+    import onnx
+
+    model = trained("bert")
+    folder, said = compressed(model, "int8")
+    coverage = said["steps"][0]["coverage"]
+    assert coverage == {"linear": 13, "int8": 13, "float": 1, "head": ["classifier"]}
+    nodes = onnx.load(folder / "model.onnx").graph.node
+    assert sum(node.op_type == "MatMulInteger" for node in nodes) == 13
+    before, after = model.predict(), model.predict(folder)
+    logits, close = before.columns["logits"], after.columns["logits"]
+    assert np.abs(logits - close).max() < 0.1 * np.ptp(logits)
+    assert abs(model.accuracy(folder) - model.accuracy()) <= 0.03
+    assert model.accuracy() > 0.6
+    assert said["after"]["bytes"] < 0.7 * said["before"]["bytes"]
+
+
+def test_question_answering_is_exported_with_both_outputs(trained, compressed):
+    model = trained("bert", "squad", 60)
+    folder, said = compressed(model, "int8")
+    assert said["steps"][0]["coverage"]["head"] == ["qa_outputs"]
+    before, after = model.predict(), model.predict(folder)
+    assert (before.values == after.values).mean() > 0.8
+
+
+def test_an_exported_graph_takes_any_batch_and_length(trained, compressed):
+    from harness.runtimes import open_model
+
+    folder, _ = compressed(trained("bert"), "int8")
+    model = open_model(folder, threads=1)
+    for size, length in ((1, 3), (5, 40)):
+        ids = np.full((size, length), 7)
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        assert model.forward(given | {"unheard_of": ids})["logits"].shape == (size, 2)
+    model.close()
+
+
+def test_without_onnxruntime_the_remedy_is_said(trained, compressed, monkeypatch):
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "onnxruntime" else found(name, *more)
+    )
+    with pytest.raises(HarnessError, match=r"onnxruntime is not installed; pip install 'nlp-harness\[onnx\]'"):
+        compressed(trained("bert"), "int8")
+    assert "torch" in sys.modules
+
+
+def test_weights_are_symmetric_to_half_a_step_for_each_channel():
+    weight = torch.randn(6, 10, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 2, 6)[:, None]
+    for axis, matrix in ((0, weight), (1, weight.T.contiguous())):
+        stored, scale = quantized(matrix, axis)
+        assert stored.dtype == torch.int8 and stored.shape == matrix.shape and scale.shape == (6,)
+        shape = (-1, 1) if axis == 0 else (1, -1)
+        assert ((stored * scale.view(shape) - matrix).abs() <= scale.view(shape) / 2 * 1.001).all()
+        assert stored.abs().amax(1 - axis).tolist() == [127] * 6
+    assert quantized(torch.zeros(2, 3), 0)[0].tolist() == [[0] * 3] * 2
+
+
+def test_stored_weights_save_three_quarters_of_the_disk_and_keep_predictions(trained, compressed):
+    model = trained("bert")
+    folder, said = compressed(model, "int8-weight")
+    assert said["after"]["bytes"] < 0.4 * said["before"]["bytes"]
+    assert said["after"]["parameters"] == said["before"]["parameters"]
+    before, after = model.predict(), model.predict(folder)
+    assert (before.values == after.values).mean() >= 0.98
+    assert any("saves disk, not time or memory" in note for note in said["notes"])
+
+
+def test_transformers_alone_cannot_mistake_a_compressed_folder_for_a_plain_one(trained, compressed):
+    from transformers import AutoModelForSequenceClassification
+
+    for method in ("int8-weight", "prune-structured:0.5", "int8"):
+        folder, _ = compressed(trained("bert"), method)
+        with pytest.raises((OSError, RuntimeError, ValueError)):
+            AutoModelForSequenceClassification.from_pretrained(folder)
+
+
+def test_a_compressed_model_is_not_fine_tuned_by_mistake(trained, compressed):
+    from harness.runtimes.settings import refuse_compressed
+
+    folder, _ = compressed(trained("bert"), "prune-structured:0.5")
+    with pytest.raises(HarnessError, match="it is compressed"):
+        refuse_compressed(folder)
+    refuse_compressed(trained("bert").folder)

@@ -1,0 +1,74 @@
+"""How methods are written, and what is said of those that are not understood."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.compress import COMPRESSORS, Compressor, Target, register
+from harness.compress.command import method_of
+from harness.compress.methods import parse_method
+from harness.errors import HarnessError
+
+
+def test_a_value_sets_the_main_option_and_pairs_set_any():
+    assert parse_method("prune-structured:0.25").steps[0].options["amount"] == 0.25
+    assert parse_method("prune-magnitude:sparsity=0.9,scope=layer").identity == [
+        ["prune-magnitude", {"sparsity": 0.9, "scope": "layer"}]
+    ]
+    assert parse_method("prune-2:4").steps[0].name == "prune-2:4"
+    assert parse_method("distill:bert-tiny").recipe == "bert-tiny"
+    assert method_of("int8", ["per_channel=false"]).steps[0].options["per_channel"] is False
+
+
+def test_two_ways_to_write_a_method_are_one_identity():
+    assert parse_method("prune-magnitude").identity == parse_method("prune-magnitude:sparsity=0.5").identity
+
+
+def test_a_chain_needs_data_where_a_step_does_and_ends_in_the_last_steps_runtime():
+    chain = parse_method("prune-structured:0.5 | int8")
+    assert chain.label == "prune-structured:0.5|int8"
+    assert chain.uses_data
+    assert chain.runtime == "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("int9", "unknown compressor 'int9'. Did you mean 'int8'?"),
+        ("prune-magnitude:2", "sparsity: input should be less than 1"),
+        ("prune-magnitude:sparsty=0.5", "unknown key 'sparsty'. Did you mean 'sparsity'?"),
+        ("prune-magnitude:sparsity=0.5,sparsity=0.6", "'sparsity' is given twice"),
+        ("int8:0.5", "int8 has no main option; write int8:key=value"),
+        ("int8|prune-structured", "int8 gives a model for onnxruntime, which prune-structured cannot read; put int8 last"),
+        ("distill:student=a,layers=2", "give either student or layers, not both"),
+        ("distill:a|distill:b", "a chain has at most one student"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(text, said):
+    with pytest.raises(HarnessError) as error:
+        parse_method(text)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_methods_say_which_models_they_do_not_compress():
+    assert "seq2seq-lm" in (parse_method("int8").not_applicable(Target("t5", "seq2seq-lm")) or "")
+    assert "modernbert" in (
+        parse_method("prune-structured|int8").not_applicable(Target("modernbert", "sequence-classification")) or ""
+    )
+    heads = parse_method("prune-structured:heads=0.5")
+    assert "heads of a gpt2" in (heads.not_applicable(Target("gpt2", "sequence-classification")) or "")
+    assert heads.not_applicable(Target("bert", "sequence-classification")) is None
+    assert "question-answering" in (
+        parse_method("distill:layers=1").not_applicable(Target("bert", "question-answering")) or ""
+    )
+
+
+def test_a_name_that_is_built_in_is_taken():
+    class Other(Compressor):
+        def compress(self, request):
+            return {}
+
+    with pytest.raises(HarnessError, match="'int8' is already built in"):
+        register("int8", Other)
+    assert "int8" in COMPRESSORS.names()
