@@ -243,9 +243,7 @@ def _starts(bench: ProcessBench, model: Model, request: Request) -> dict[str, An
 
 
 def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[str, Any]:
-    stages = (
-        {stage: _stage_result(request, bench, series, stage) for stage in series.stages()} if series.pairs() else {}
-    )
+    stages = {stage: _stage_result(request, bench, series, stage) for stage in series.stages()}
     cell = next(cell for cell in request.cells if cell.name == series.cell)
     notes = bench.notes[BASE, series.cell]
     what = {"task": cell.task["name"], **notes} if cell.task else {"batch": cell.batch, "length": cell.length}

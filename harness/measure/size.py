@@ -86,7 +86,10 @@ def tensors(file: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
         with file.open("rb") as source:
             length = int.from_bytes(source.read(8), "little")
-            header = json.loads(source.read(length))
+            written = source.read(min(length, file.stat().st_size))
+            if len(written) < length:
+                raise ValueError("the header is cut")
+            header = json.loads(written)
         data = np.memmap(file, mode="r", offset=8 + length) if file.stat().st_size > 8 + length else np.empty(0, "u1")
         for name, facts in header.items():
             if name != "__metadata__":

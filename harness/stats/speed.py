@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 """A multiple of 100."""
+LOOKING = 1.08
+"""What looking costs. Who stops as soon as an interval is narrow stops more often where launches agree by chance:
+simulated, that makes up to 6 % of the intervals miss instead of 5 %. They are widened by this.
+"""
 PERCENTILES = (50, 90, 95, 99)
 LEVEL = 0.95
 
@@ -51,6 +55,7 @@ def ratio(differences: Sequence[Sequence[float]], seed: int = 0, resamples: int 
     standard error is that of a bootstrap over launches (Field & Welsh 2007). Launches are few: the error is multiplied
     by √(L / (L − 1)), since drawing from L understates it, and the interval takes Student's t with L − 1 degrees of
     freedom (Cameron, Gelbach & Miller 2008). Percentiles of the bootstrap, too narrow with few launches, are not used.
+    `LOOKING` pays for stopping by the width.
     Deterministic in `seed`.
 
     Raises:
@@ -69,7 +74,7 @@ def ratio(differences: Sequence[Sequence[float]], seed: int = 0, resamples: int 
         [hodges_lehmann(values[rows].reshape(len(rows), -1)) for rows in np.array_split(drawn, resamples // 100)]
     )
     error = float(centres.std(ddof=1)) * math.sqrt(count / (count - 1))
-    half = t_quantile(count - 1) * error
+    half = LOOKING * t_quantile(count - 1) * error
     return Ratio(math.exp(centre), math.exp(centre - half), math.exp(centre + half), values.size, count)
 
 
