@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -11,6 +14,7 @@ from harness.errors import HarnessError
 from harness.machine.counters import EnergyCounter, between, cpu_ticks, read_counters
 from harness.measure.processes import WorkerProcess
 from harness.measure.procfs import reset_peak, resident
+from tests.conftest import ROOT
 
 STATUS = """Name:\tpython
 VmPeak:\t  900000 kB
@@ -132,7 +136,30 @@ def test_a_worker_that_dies_is_one_line(tmp_path):
 def test_a_request_that_fails_is_one_line(tmp_path):
     worker = WorkerProcess(tmp_path, 1, (), "a model")
     try:
-        with pytest.raises(HarnessError, match="a model: AttributeError: .*no attribute 'dance'"):
+        with pytest.raises(HarnessError, match=r"a model: AttributeError: .*no attribute 'dance'"):
             worker.ask("dance")
     finally:
         worker.close()
+
+
+def test_a_worker_ends_with_its_parent(tmp_path):
+    """However the parent goes: here it is killed."""
+    code = (
+        "import os, time\n"
+        "from harness.measure.processes import WorkerProcess\n"
+        "if __name__ == '__main__':\n"
+        f"    worker = WorkerProcess({str(tmp_path)!r}, 1, (), 'a model')\n"
+        "    worker.ask('allocate', megabytes=1)\n"
+        "    print(worker.pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    parent = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    child.wait(timeout=60)
