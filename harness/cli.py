@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from harness import __version__, cli_gate
+from harness.cli_measure import measure
 from harness.cli_options import Include, Json, Out, existing_store, say
 from harness.errors import HarnessError
 
@@ -289,6 +290,9 @@ def predict(
     os.environ.update(thread_variables(1))
     results = predict_texts(folder_of(checkpoint), text, top_k, max_new_tokens, logits)
     print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
+
+
+app.command()(measure)
 
 
 @app.command()

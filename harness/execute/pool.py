@@ -118,7 +118,7 @@ class Pool:
         environment = thread_variables(self._threads)
         if self._cuda_devices:
             environment["CUDA_VISIBLE_DEVICES"] = str(len(self._workers) % self._cuda_devices)
-        with _environment(environment):
+        with variables(environment):
             process = self._context.Process(
                 target=worker.main, args=(theirs, *self._arguments, os.getpid()), daemon=True, name="harness-worker"
             )
@@ -166,10 +166,10 @@ class Pool:
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def variables(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables while a process is started: it inherits them, and they stand before it imports torch."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

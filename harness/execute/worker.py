@@ -25,11 +25,11 @@ def main(pipe: Connection, root: str, include: Sequence[str], threads: int, star
     `("cached", summary)`, `("busy", None)`, `("failed", cause)`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_end_with, args=(started_by,), daemon=True).start()
+    threading.Thread(target=end_with, args=(started_by,), daemon=True).start()
     from harness.registry import load_registry
     from harness.store import Store
 
-    _quiet_libraries()
+    quiet_libraries()
     load_registry([Path(path) for path in include])
     store = Store(Path(root))
     while True:
@@ -89,14 +89,14 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"seconds": record["timings"]["seconds"], "scores": scores}
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Leave when the parent is gone, however it went: an orphan would hold locks and cores."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Progress bars and notices of libraries do not belong between the lines of ours; errors still reach stderr."""
     import logging
     import warnings

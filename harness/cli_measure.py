@@ -1,0 +1,74 @@
+"""The verb `harness measure`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def measure(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="A B...", help="The original, then candidates: folders, or MODEL:TASK of the last run."),
+    ],
+    batch: Annotated[str, typer.Option("--batch", metavar="N,…", help="Rows of a call.")] = "1,8,32",
+    length: Annotated[str, typer.Option("--length", metavar="N,…", help="Tokens of a row.")] = "32,128,512",
+    task: Annotated[Optional[str], typer.Option("--task", help="Measure at this task's own lengths as well.")] = None,
+    data: Annotated[str, typer.Option("--data", metavar="SOURCE", help="Where the task's data is.")] = "embedded",
+    threads: Annotated[int, typer.Option("--threads", min=1, max=1024, help="Intra-op threads of each process.")] = 1,
+    margin: Annotated[
+        float, typer.Option("--margin", help="A difference that matters; half of it is what A/A may be off.")
+    ] = 0.05,
+    budget: Annotated[
+        Optional[str],
+        typer.Option("--budget", metavar="TIME", help="Such as 5m; cells that do not fit are left out."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of orders, token ids and the bootstrap.")] = 0,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Read peak memory as well.")] = True,
+    out: Annotated[
+        Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")
+    ] = None,
+    include: Annotated[
+        Optional[list[str]], typer.Option("--include", metavar="PATH", help="Plug-ins and tasks. Repeatable.")
+    ] = None,
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write the whole result as JSON.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole result on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
+) -> None:
+    """Time an original and candidates side by side, with memory and size; exit code 5 where the timing is invalid."""
+    import json
+
+    from harness.errors import HarnessError
+    from harness.measure import command
+    from harness.registry import load_registry
+    from harness.store import Store, write_atomically
+    from harness.views.measuring import measurement_text
+
+    if output is not None and not output.resolve().parent.is_dir():
+        raise HarnessError(f"-o {output}: no folder {output.parent}; make it first")
+    seconds = command.seconds_of(budget)
+    registry = load_registry([Path(path) for path in include or []])
+    root = Path(out or "results")
+    request = command.make_request(
+        registry, Store(root) if root.is_dir() else None, models, batch, length, task, data,
+        threads=threads, margin=margin, budget=seconds, seed=seed, memory=memory, include=tuple(include or ()),
+    )  # fmt: skip
+    result = command.measure(request, Store.open(root), (lambda line: None) if quiet else _say)
+    text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
+    if output is not None:
+        write_atomically(output, text + "\n")
+    if as_json:
+        print(text)
+    elif not quiet:
+        print(measurement_text(result), end="")
+    if result["verdict"] == "INVALID":
+        raise typer.Exit(command.INVALID)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

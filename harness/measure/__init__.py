@@ -1,0 +1,1 @@
+"""Measuring: what an original model and its candidates cost in time, memory, bytes and energy."""

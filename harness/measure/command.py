@@ -1,0 +1,149 @@
+"""What `harness measure` is asked for: names become folders, flags a request; the result goes into the store."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.cells import code_of
+from harness.errors import HarnessError, did_you_mean
+from harness.hashing import hash_file, hash_json
+from harness.measure.job import Model, Request, perform
+from harness.measure.protocol import BASE, SECOND
+from harness.measure.workloads import Cell, cells_of, model_name
+from harness.pretrained import folder_of
+from harness.registry import Registry
+from harness.store import Store
+
+RESULT = "measurement.json"
+MAKING = ("finetune", "compress")
+"""Kinds of cells whose models are measured by the names they have in a run."""
+INVALID = 5
+"""The exit code of a measurement that does not count."""
+
+
+def make_request(
+    registry: Registry,
+    store: Store | None,
+    models: Sequence[str],
+    batches: str,
+    lengths: str,
+    task: str | None,
+    data: str,
+    **settings: Any,
+) -> Request:
+    """Raises HarnessError for fewer than two models, one that is nowhere, or flags that make no sense."""
+    if len(models) < 2:
+        raise HarnessError("measure takes the original and at least one candidate: harness measure A B")
+    if not 0 < settings["margin"] < 1:
+        raise HarnessError(f"--margin {settings['margin']:g}: give a share between 0 and 1, e.g. 0.05")
+    cells = cells_of(batches, lengths)
+    if task is not None:
+        spec = registry.task(task)
+        cells.append(Cell(f"task {task}", task=spec.model_dump(mode="json"), data=data))
+    folders = [find_folder(name, store, task) for name in models]
+    taken = {BASE, SECOND}
+    found = []
+    for name, folder in zip(models, folders, strict=True):
+        shown = _unique(model_name(folder) if Path(name).expanduser().is_dir() else name, taken)
+        taken.add(shown)
+        found.append(Model(shown, folder, fingerprint_of(folder)))
+    return Request(found[0], found[1:], cells, **settings)
+
+
+def find_folder(name: str, store: Store | None, task: str | None) -> Path:
+    """The folder of a model: a folder, `MODEL` or `MODEL:TASK` of the latest run in the store, or a hub id.
+
+    Raises:
+        HarnessError: it is nowhere, or the run has several models of that name.
+    """
+    local = Path(name).expanduser()
+    if local.is_dir():
+        if not any((local / file).exists() for file in ("config.json", "harness.json")):
+            raise HarnessError(
+                f"{name}: no config.json in it; give the folder of a model, as save_pretrained writes it"
+            )
+        return local.resolve()
+    if store is not None and "/" not in name and (store.root / "runs").is_dir() and store.run_names():
+        return _of_latest_run(name, store, task)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return folder_of(name)
+    raise HarnessError(f"model '{name}': no such folder, and no run in the store has it; give a folder")
+
+
+def _of_latest_run(name: str, store: Store, task: str | None) -> Path:
+    run = store.run("latest")
+    cells = [one for one in run["cells"] if one["kind"] in MAKING and one["status"] in ("done", "cached")]
+    known = {one["model"] for one in cells}
+    model, _, wanted = (name, "", "") if name in known else name.rpartition(":")
+    mine = [one for one in cells if one["model"] == model]
+    if not mine:
+        model = model or name
+        raise HarnessError(
+            f"model '{name}': no such folder, and run {run['run']} has no such model.{did_you_mean(model, known)}"
+        )
+    wanted = wanted or task or ""
+    tasks = sorted({one["task"] for one in mine})
+    where = f"model '{name}': run {run['run']}"
+    if not wanted and len(tasks) > 1:
+        raise HarnessError(f"{where} trained it on {', '.join(tasks)}; say which, e.g. {model}:{tasks[0]}")
+    of_task = [one for one in mine if not wanted or one["task"] == wanted]
+    if not of_task:
+        raise HarnessError(f"{where} did not train it on {wanted}.{did_you_mean(wanted, tasks)}")
+    whole = [one for one in of_task if one["fraction"] == 1.0] or of_task
+    return store.model(min(whole, key=lambda one: one["seed"])["cell"])
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    return next(one for one in (name, *(f"{name} ({n})" for n in range(2, 1000))) if one not in taken)
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Of the bytes of all files of a model."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return hash_json([(path.name, hash_file(path)) for path in files])
+
+
+def seconds_of(budget: str | None) -> float | None:
+    """`90s`, `5m`, `2h`, or a number of seconds."""
+    if budget is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", budget.strip())
+    if not match or float(match[1]) <= 0:
+        raise HarnessError(f"--budget {budget}: give a time, e.g. 90s, 5m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def measure(request: Request, store: Store, report: Callable[[str], None]) -> dict[str, Any]:
+    """Measure, and keep the result as a record of the kind `measure`.
+
+    Timings are no function of their spec: the moment is part of it, so that each measurement has a record of its own.
+    """
+    started = time.time()
+    result = perform(request, report)
+    spec = {
+        "kind": "measure",
+        "models": [one.fingerprint for one in (request.base, *request.candidates)],
+        "cells": [[cell.name, cell.batch, cell.length, cell.data] for cell in request.cells],
+        "protocol": result["protocol"],
+        "code": code_of((Path(__file__).parent,)),
+        "created": f"{started:.6f}",
+    }
+    key = hash_json(spec)
+    kept = {name: value for name, value in result.items() if name not in ("samples", "starts", "schema_version")}
+    with store.building(key) as folder:
+        (folder / RESULT).write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        record = {
+            "kind": "measure",
+            "seed": request.seed,
+            **kept,
+            "measurement": {"file": RESULT, "schema_version": result["schema_version"]},
+            "spec": spec,
+            "timings": {"seconds": round(time.time() - started, 3)},
+        }
+        store.commit(key, folder, record)
+    return {**result, "cell": key}

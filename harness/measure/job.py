@@ -1,0 +1,301 @@
+"""One measurement from end to end: plan the cells, run the protocol, weigh, read memory, put it all in one record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.machine.counters import EnergyCounter, between, read_counters
+from harness.machine.environment import cores, describe
+from harness.measure import protocol
+from harness.measure.processes import ProcessBench, WorkerProcess
+from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series
+from harness.measure.size import size_of
+from harness.measure.worker import visit_seconds
+from harness.measure.workloads import Cell
+from harness.stats.speed import Ratio, percentiles
+
+SCHEMA_VERSION = 1
+ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is measured: how it is called, its folder, and the hash of its files."""
+
+    name: str
+    folder: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is measured against what, and how. `budget` is in seconds, None for no limit."""
+
+    base: Model
+    candidates: Sequence[Model]
+    cells: Sequence[Cell]
+    threads: int = 1
+    margin: float = 0.05
+    budget: float | None = None
+    seed: int = 0
+    memory: bool = True
+    include: Sequence[str] = ()
+
+    def arms(self) -> dict[str, Model]:
+        return {BASE: self.base, SECOND: self.base, **{one.name: one for one in self.candidates}}
+
+
+def perform(request: Request, report: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """Measure, and return the result: JSON-able, with all raw samples; see `SCHEMA_VERSION`.
+
+    Raises:
+        HarnessError: a model that cannot be loaded or timed, or no cell that all models can be given.
+    """
+    before, started = read_counters(), time.time()
+    clock = time.monotonic()
+    sizes = {model.name: _size(model) for model in (request.base, *request.candidates)}
+    folders = {arm: model.folder for arm, model in request.arms().items()}
+    with ProcessBench(folders, request.cells, request.threads, request.include, request.seed) as bench:
+        bench.launch(0)
+        launching = time.monotonic() - clock
+        _refuse_different_work(bench)
+        costs = _costs(bench)
+        extra = _memory_seconds(request, launching, costs) if request.memory else dict.fromkeys(costs, 0.0)
+        end = float("inf") if request.budget is None else clock + request.budget
+        chosen, dropped = affordable(costs, extra, launching, end - time.monotonic())
+        bench.keep(chosen)
+        bench.absent |= dropped
+        for cell, reason in bench.absent.items():
+            report(f"absent: {cell}: {reason}")
+        reserve = sum(extra[name] for name in chosen)
+        least = _least_seconds(chosen, costs, launching) + reserve
+        report(f"{len(chosen)} cells; {LEAST_PAIRS} pairs of each take some {least:.0f} s more")
+        series = protocol.measure(
+            bench, chosen, [one.name for one in request.candidates], request.seed, end - reserve, report
+        )
+    memory, without = _memory(request, chosen, report) if request.memory else ({}, {"memory": "not asked for"})
+    after = read_counters()
+    cells = {name: _cell_result(request, bench, series[name]) for name in chosen}
+    invalid = {
+        f"{name}, {stage}": one["verdict"]["reason"]
+        for name, cell in cells.items()
+        for stage, one in cell["stages"].items()
+        if one["verdict"]["verdict"] == "INVALID"
+    }
+    energy = EnergyCounter.find()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "verdict": "INVALID" if invalid else "VALID",
+        "reasons": invalid,
+        "models": {
+            model.name: {
+                "folder": str(model.folder),
+                "fingerprint": model.fingerprint,
+                "role": "original" if model is request.base else "candidate",
+                **bench.models[BASE if model is request.base else model.name],
+                "size": sizes[model.name],
+                **_starts(bench, model, request),
+                **({"memory": memory[model.name]} if model.name in memory else {}),
+            }
+            for model in (request.base, *request.candidates)
+        },
+        "cells": cells,
+        "absent": {**bench.absent, **without, **({} if energy else {"energy": ENERGY_ABSENT})},
+        "protocol": {
+            "threads": request.threads,
+            "margin": request.margin,
+            "budget": request.budget,
+            "seed": request.seed,
+            "half_width": protocol.HALF_WIDTH,
+            "pairs": [LEAST_PAIRS, protocol.MOST_PAIRS],
+            "blocks_a_launch": BLOCKS_A_LAUNCH,
+            "interval": "95 %, Hodges–Lehmann, bootstrap over launches with Student's t",
+        },
+        "environment": {
+            **describe(request.threads),
+            "workers": bench.setup[BASE],
+            "counters": between(before, after),
+        },
+        "samples": {name: protocol.samples(one) for name, one in series.items()},
+        "starts": [asdict(one) for one in bench.starts],
+    }
+
+
+LEAST_LAUNCHES = LEAST_PAIRS // BLOCKS_A_LAUNCH
+
+
+def affordable(
+    costs: Mapping[str, float], extra: Mapping[str, float], launching: float, seconds: float
+) -> tuple[list[str], dict[str, str]]:
+    """The cells, cheapest first, that get their 20 pairs within so many seconds; and why the others do not.
+
+    `costs` are seconds of a cell in one launch, `extra` those it takes once, `launching` those a launch takes to begin;
+    the first has begun. The cheapest cell is always kept.
+    """
+    chosen: list[str] = []
+    dropped: dict[str, str] = {}
+    for name in sorted(costs, key=lambda one: costs[one]):
+        tried = [*chosen, name]
+        lacking = _least_seconds(tried, costs, launching) + sum(extra[one] for one in tried) - seconds
+        if chosen and lacking > 0:
+            dropped[name] = f"its {LEAST_PAIRS} pairs take some {lacking:.0f} s more than --budget leaves"
+        else:
+            chosen = tried
+    return [name for name in costs if name in chosen], dropped
+
+
+def _least_seconds(chosen: Sequence[str], costs: Mapping[str, float], launching: float) -> float:
+    return (LEAST_LAUNCHES - 1) * launching + LEAST_LAUNCHES * sum(costs[name] for name in chosen)
+
+
+def _refuse_different_work(bench: ProcessBench) -> None:
+    """Arms are compared stage by stage, and task cells on the same examples."""
+    if not bench.cells:
+        raise HarnessError(f"nothing to measure: {next(iter(bench.absent.values()))}")
+    for cell in bench.cells:
+        for arm in bench.models:
+            ours, theirs = bench.amounts[BASE, cell.name], bench.amounts[arm, cell.name]
+            if list(ours) != list(theirs):
+                raise HarnessError(
+                    f"{arm} and the original do different things ({', '.join(theirs)} and {', '.join(ours)}); "
+                    "measure models of one head in runtimes that do it"
+                )
+            if any(ours[stage]["examples"] != theirs[stage]["examples"] for stage in ours):
+                raise HarnessError(f"{arm} cuts the examples of {cell.name} otherwise than the original does")
+
+
+def _costs(bench: ProcessBench) -> dict[str, float]:
+    """Seconds of each cell in one launch, from a call or two of each arm."""
+    costs: dict[str, float] = {}
+    for cell in bench.cells:
+        for arm in bench.models:
+            call = sum(bench.call(arm, cell.name).values())
+            if call < 1:  # the first call of a shape is slower than those after it
+                call = sum(bench.call(arm, cell.name).values())
+            costs[cell.name] = costs.get(cell.name, 0.0) + BLOCKS_A_LAUNCH * visit_seconds(call)
+    return costs
+
+
+def _size(model: Model) -> dict[str, Any]:
+    from harness.runtimes.settings import FILE, read_settings
+
+    return size_of(model.folder, read_settings(model.folder) if (model.folder / FILE).exists() else None)
+
+
+def _memory_seconds(request: Request, launching: float, costs: Mapping[str, float]) -> dict[str, float]:
+    """What reading memory will take, by cell: a process for each model, as many side by side as there are cores."""
+    models = 1 + len(request.candidates)
+    arms = models + 1
+    each = launching / arms * min(arms, cores())
+    return {name: models * (each + cost / arms / BLOCKS_A_LAUNCH) / cores() for name, cost in costs.items()}
+
+
+def _memory(
+    request: Request, chosen: Sequence[str], report: Callable[[str], None]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Memory by model and cell, each from a fresh process; nothing is timed, so that several run side by side."""
+    models = (request.base, *request.candidates)
+    cells = {cell.name: cell for cell in request.cells if cell.name in chosen}
+    report(f"memory: {len(models) * len(cells)} processes")
+
+    def watch(model: Model, cell: Cell) -> dict[str, Any]:
+        process = WorkerProcess(model.folder, request.threads, request.include, f"memory of {model.name}")
+        try:
+            return process.ask("memory", cell=asdict(cell), seed=request.seed)
+        finally:
+            process.close()
+
+    with ThreadPoolExecutor(cores()) as executor:
+        futures = {
+            (model.name, name): executor.submit(watch, model, cell) for model in models for name, cell in cells.items()
+        }
+        found: dict[str, dict[str, Any]] = {}
+        for (model_name, cell_name), future in futures.items():
+            found.setdefault(model_name, {})[cell_name] = future.result()
+    reasons = {
+        f"memory {key}": reason
+        for by_cell in found.values()
+        for one in by_cell.values()
+        for key, reason in one["absent"].items()
+    }
+    return found, reasons
+
+
+def _starts(bench: ProcessBench, model: Model, request: Request) -> dict[str, Any]:
+    """Seconds to load and of the first call: medians over the launches. The original has two processes a launch."""
+    arms = (BASE, SECOND) if model is request.base else (model.name,)
+    mine = [one for one in bench.starts if one.arm in arms]
+    stages = mine[0].first_call
+    cell = mine[0].first_cell
+    same = [one.first_call for one in mine if one.first_cell == cell]
+    return {
+        "load_seconds": median(one.load for one in mine),
+        "first_call": {"cell": cell, "seconds": {stage: median(one[stage] for one in same) for stage in stages}},
+    }
+
+
+def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[str, Any]:
+    stages = {stage: _stage_result(request, bench, series, stage) for stage in series.stages()}
+    cell = next(cell for cell in request.cells if cell.name == series.cell)
+    notes = bench.notes[BASE, series.cell]
+    what = {"task": cell.task["name"], **notes} if cell.task else {"batch": cell.batch, "length": cell.length}
+    joules = _joules(request, bench, series)
+    return {
+        **what,
+        "pairs": series.pairs(),
+        "precise": series.precise,
+        "stages": stages,
+        **({"joules_per_example": joules} if joules else {}),
+    }
+
+
+def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: str) -> dict[str, Any]:
+    verdict = protocol.verdict(series, stage, request.margin, request.seed)
+    by_model = {}
+    for arm, model in request.arms().items():
+        if arm == SECOND:
+            continue
+        amounts = bench.amounts[arm, series.cell][stage]
+        calls = [seconds for visit in series.visits[arm] for seconds in visit.calls[stage]]
+        typical = median(median(visit.calls[stage]) for visit in series.visits[arm])
+        found = series.ratio(arm, stage, request.seed) if arm != BASE else None
+        # the calls of a task are passes over many batches, whose percentiles say nothing of a request's
+        latency = {} if series.cell.startswith("task ") else percentiles(calls)
+        by_model[model.name] = {
+            "seconds": typical,
+            "calls": len(calls),
+            "tokens_per_second": amounts["tokens"] / typical,
+            "examples_per_second": amounts["examples"] / typical,
+            "latency": {name: asdict(one) for name, one in latency.items()},
+            **({"time_ratio": _ratio(found), "speed_ratio": _ratio(found.inverse)} if found else {}),
+        }
+    second = series.ratio(SECOND, stage, request.seed)
+    return {
+        "verdict": {"verdict": str(verdict), "reason": verdict.reason, "note": verdict.note},
+        "a_a": _ratio(second) if second else None,
+        "models": by_model,
+    }
+
+
+def _joules(request: Request, bench: ProcessBench, series: Series) -> dict[str, float]:
+    """Of the whole CPU package while calls of the model are timed, an example, by model."""
+    found = {}
+    for arm, model in request.arms().items():
+        visits = [one for one in series.visits[arm] if one.joules is not None]
+        if arm != SECOND and visits:
+            examples = next(iter(bench.amounts[arm, series.cell].values()))["examples"]
+            calls = sum(len(next(iter(one.calls.values()))) for one in visits)
+            found[model.name] = sum(one.joules or 0.0 for one in visits) / (calls * examples)
+    return found
+
+
+def _ratio(one: Ratio) -> dict[str, Any]:
+    return {**asdict(one), "half_width": one.half_width}

@@ -1,0 +1,180 @@
+"""The protocol of a measurement: who is timed when, when it is enough, and whether it counts.
+
+All models are timed in one job, in blocks. In a block every arm (the original, a second process of the original, the
+candidates) is visited once; a random order is followed by its reverse, so that of two arms each comes first equally
+often and a steady drift cancels. Processes are started anew after a few blocks, since a process keeps its memory
+layout. It goes on until the intervals are narrow, never until they show something.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Protocol
+
+from harness.stats.speed import Ratio, ratio
+
+BASE = "base"
+SECOND = "base again"
+"""The A/A arm: another process of the original, whose ratio to it should be 1."""
+
+BLOCKS_A_LAUNCH = 4
+LEAST_PAIRS = 20
+MOST_PAIRS = 60
+HALF_WIDTH = 0.02
+"""Of an interval that is narrow enough, in logarithms."""
+
+Calls = Mapping[str, Sequence[float]]
+"""Seconds of the timed calls of a visit, by stage: `forward`, or `prefill` and `decode`."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One visit to an arm: where it stands, and the seconds of its timed calls by stage. `joules` of all of them."""
+
+    launch: int
+    block: int
+    place: int
+    calls: Calls
+    joules: float | None = None
+
+
+class Bench(Protocol):
+    """What is timed: processes, or a simulation of them."""
+
+    def launch(self, number: int) -> None:
+        """Have fresh processes of all arms."""
+
+    def visit(self, arm: str, cell: str) -> tuple[Calls, float | None]:
+        """The timed calls of one visit, and their energy in joules where it can be read."""
+
+
+@dataclass
+class Series:
+    """All visits to one cell (a batch × length, or a task), by arm."""
+
+    cell: str
+    visits: dict[str, list[Visit]] = field(default_factory=dict)
+    precise: bool = False
+
+    def stages(self) -> list[str]:
+        return list(next(iter(self.visits.values()))[0].calls)
+
+    def pairs(self) -> int:
+        return len(self.visits.get(BASE, ()))
+
+    def differences(self, arm: str, stage: str) -> list[list[float]]:
+        """log(t_arm / t_base) of each block, by launch; t is the median of a visit's calls."""
+        launches: dict[int, list[float]] = {}
+        for base, other in zip(self.visits[BASE], self.visits[arm], strict=True):
+            times = median(other.calls[stage]), median(base.calls[stage])
+            launches.setdefault(base.launch, []).append(math.log(times[0] / times[1]))
+        return list(launches.values())
+
+    def ratio(self, arm: str, stage: str, seed: int) -> Ratio | None:
+        """None where there are not the pairs of two launches."""
+        differences = self.differences(arm, stage)
+        return ratio(differences, seed) if len(differences) > 1 else None
+
+    def is_precise(self, seed: int) -> bool:
+        ratios = [self.ratio(arm, stage, seed) for arm in self.visits if arm != BASE for stage in self.stages()]
+        return all(one is not None and one.half_width <= HALF_WIDTH for one in ratios)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a ratio counts. `reason` says why not; `note` what else to know of it."""
+
+    valid: bool
+    reason: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        return "VALID" if self.valid else "INVALID"
+
+
+def orders(arms: Sequence[str], seed: int, launch: int, cell: str) -> list[list[str]]:
+    """The order of the arms in each block of a launch: a random one, its reverse, another one, its reverse."""
+    drawn = random.Random(f"{seed} {launch} {cell}")
+    blocks: list[list[str]] = []
+    while len(blocks) < BLOCKS_A_LAUNCH:
+        order = drawn.sample(list(arms), len(arms))
+        blocks += [order, order[::-1]]
+    return blocks[:BLOCKS_A_LAUNCH]
+
+
+def measure(
+    bench: Bench,
+    cells: Sequence[str],
+    candidates: Sequence[str],
+    seed: int,
+    deadline: float = math.inf,
+    report: Callable[[str], None] = lambda line: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Series]:
+    """Visit all arms in all cells, launch after launch.
+
+    A cell is done when it has at least 20 pairs and all its ratios a half-width of at most 2 %, or 60 pairs. No launch
+    but the first begins that would end after `deadline` (of `clock`) by the length of the one before.
+    """
+    series = {cell: Series(cell, {arm: [] for arm in (BASE, SECOND, *candidates)}) for cell in cells}
+    open_cells = list(cells)
+    launch, took = 0, 0.0
+    while open_cells and (launch == 0 or clock() + took <= deadline):
+        started = clock()
+        bench.launch(launch)
+        for cell in random.Random(f"{seed} {launch}").sample(open_cells, len(open_cells)):
+            _visit_all(bench, series[cell], seed, launch)
+        for cell in open_cells:
+            one = series[cell]
+            one.precise = one.pairs() >= LEAST_PAIRS and one.is_precise(seed)
+        open_cells = [cell for cell in open_cells if not series[cell].precise and series[cell].pairs() < MOST_PAIRS]
+        took = clock() - started
+        launch += 1
+        report(f"launch {launch}: {len(cells) - len(open_cells)} of {len(cells)} done, {took:.0f} s")
+    return series
+
+
+def _visit_all(bench: Bench, series: Series, seed: int, launch: int) -> None:
+    for block, order in enumerate(orders(list(series.visits), seed, launch, series.cell)):
+        for place, arm in enumerate(order):
+            calls, joules = bench.visit(arm, series.cell)
+            series.visits[arm].append(Visit(launch, block, place, calls, joules))
+
+
+def verdict(series: Series, stage: str, margin: float, seed: int) -> Verdict:
+    """Of a cell's ratios at one stage: they count where there are pairs enough, and where the original against itself
+    comes out as 1 to within half the margin.
+    """
+    if series.pairs() < LEAST_PAIRS:
+        return Verdict(False, f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget; raise it")
+    second = series.ratio(SECOND, stage, seed)
+    assert second is not None
+    if abs(second.value - 1) > margin / 2:
+        return Verdict(False, f"the original against itself is {second.value:.3f}, beyond 1 ± {margin / 2:g}")
+    ratios = [series.ratio(arm, stage, seed) for arm in series.visits if arm != BASE]
+    widest = max(one.half_width for one in ratios if one is not None)
+    if widest > HALF_WIDTH:
+        return Verdict(True, note=f"the interval is wide: ±{100 * widest:.1f} % after {series.pairs()} pairs")
+    return Verdict(True)
+
+
+def samples(series: Series) -> dict[str, list[dict[str, Any]]]:
+    """Every visit with all its calls, JSON-able."""
+    return {
+        arm: [
+            {
+                "launch": one.launch,
+                "block": one.block,
+                "place": one.place,
+                "seconds": {stage: list(calls) for stage, calls in one.calls.items()},
+                **({} if one.joules is None else {"joules": one.joules}),
+            }
+            for one in visits
+        ]
+        for arm, visits in series.visits.items()
+    }

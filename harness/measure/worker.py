@@ -1,0 +1,139 @@
+"""The process a model is timed in. It sleeps on its pipe unless asked, so that only one of several is ever active."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.machine.counters import EnergyCounter
+    from harness.measure.subject import Subject
+
+UNTIMED_CALLS = 2
+TIMED_CALLS = 5
+TIMED_SECONDS = 0.3
+"""A visit ends after so many calls, or after so many seconds if that is sooner: one long call tells enough."""
+
+
+def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], started_by: int) -> None:
+    """Answer requests until the pipe closes. In: `(name, arguments)`. Out: `("done", answer)`, `("failed", cause)`."""
+    from harness.errors import HarnessError
+    from harness.execute.worker import end_with, quiet_libraries
+    from harness.registry import load_registry
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=end_with, args=(started_by,), daemon=True).start()
+    quiet_libraries()
+    process = Process(Path(folder), threads, include)
+    while True:
+        try:
+            name, arguments = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            if name == "start":
+                load_registry([Path(path) for path in include])
+            pipe.send(("done", getattr(process, name)(**arguments)))
+        except HarnessError as error:
+            pipe.send(("failed", str(error)))
+        except Exception as error:
+            pipe.send(("failed", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+
+
+class Process:
+    """What can be asked of a worker, by name."""
+
+    def __init__(self, folder: Path, threads: int, include: Sequence[str]) -> None:
+        self._folder = folder
+        self._threads = threads
+        self._subject: Subject | None = None
+        self._energy: EnergyCounter | None = None
+
+    @property
+    def _loaded(self) -> Subject:
+        assert self._subject is not None
+        return self._subject
+
+    def start(self) -> dict[str, Any]:
+        """Import what the model needs. The answer says how the process is set up."""
+        from harness.machine.counters import EnergyCounter
+        from harness.measure.subject import import_for
+
+        import_for(self._folder)
+        import torch
+
+        torch.set_num_threads(self._threads)
+        self._energy = EnergyCounter.find()
+        return {
+            "threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+            "cuda": torch.cuda.is_available(),
+            "energy": self._energy is not None,
+        }
+
+    def load(self) -> dict[str, Any]:
+        """Open the model: `seconds`, and what it is. Files come from the page cache where they were read before."""
+        from harness.measure.subject import Subject
+
+        start = time.perf_counter()
+        self._subject = Subject(self._folder, self._threads)
+        return {"seconds": time.perf_counter() - start, **self._subject.facts()}
+
+    def prepare(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Make a cell's input. `{"absent": reason}` where the model cannot be given it, else its `amounts`."""
+        from harness.measure.workloads import Absent, Cell
+
+        work = self._loaded.prepare(Cell(**cell), seed)
+        if isinstance(work, Absent):
+            return {"absent": work.reason}
+        return {"amounts": work.amounts(), "notes": dict(work.notes)}
+
+    def call(self, cell: str) -> dict[str, float]:
+        return self._loaded.call(cell)
+
+    def visit(self, cell: str) -> tuple[dict[str, list[float]], float | None]:
+        """Two untimed calls, then five or 0.3 s of them; with the joules of the timed ones where they are counted."""
+        subject = self._loaded
+        for _ in range(UNTIMED_CALLS):
+            subject.call(cell)
+        before = self._energy.joules() if self._energy else None
+        calls: dict[str, list[float]] = {}
+        start, count = time.perf_counter(), 0
+        while count < TIMED_CALLS and (count == 0 or time.perf_counter() - start < TIMED_SECONDS):
+            for stage, seconds in subject.call(cell).items():
+                calls.setdefault(stage, []).append(seconds)
+            count += 1
+        joules = self._energy.joules() - before if self._energy and before is not None else None
+        return calls, joules
+
+    def memory(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Load the model and call it in this process, which has done nothing before: see `harness.measure.memory`."""
+        from harness.measure.memory import watch
+
+        return watch(self._folder, self._threads, cell, seed)
+
+    def allocate(self, megabytes: int) -> dict[str, Any]:
+        """Hold so many MiB, all of them touched, and say what this process sees: a check of the reading itself."""
+        import numpy as np
+
+        from harness.measure.procfs import reset_peak, resident
+
+        before = resident()
+        reason = reset_peak()
+        self._held = np.ones(megabytes << 17)
+        return {"before": asdict(before), "after": asdict(resident()), "reason": reason}
+
+
+def visit_seconds(call: float) -> float:
+    """How long a visit takes whose calls take so many seconds."""
+    timed = min(TIMED_CALLS, max(1, math.ceil(TIMED_SECONDS / max(call, 1e-9))))
+    return call * (UNTIMED_CALLS + timed)

@@ -1,0 +1,134 @@
+"""The measuring protocol against what is known: simulated machines, and a real model slowed by a wrapper.
+
+Simulated timings drift, are autocorrelated and have spikes (`simulated.Noise`). They go through the very estimator and
+the very stopping of `harness measure`. `HARNESS_BENCHMARK=full` takes the numbers of repetitions that the README quotes
+and times real processes; the figures land in pytest-benchmark's `extra_info`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.measure.protocol import BASE, measure
+from tests.benchmarks.simulated import Noise, SimulatedBench
+
+FULL = os.environ.get("HARNESS_BENCHMARK") == "full"
+REPETITIONS = 1000 if FULL else 40
+SLOWDOWN = 1.05
+MACHINES = {
+    "drift and spikes": Noise(),
+    "launches differ": Noise(launch=0.015),
+    "fast drift": Noise(autocorrelation=0.9),
+    "launches alike": Noise(launch=0.0),
+}
+SHOWN = list(MACHINES) if FULL else ["drift and spikes"]
+
+
+def called(noise: Noise, factor: float) -> list[tuple[bool, bool]]:
+    """For each repetition: whether the candidate is called slower, and whether it is called faster."""
+    found = []
+    for seed in range(REPETITIONS):
+        series = measure(SimulatedBench({"candidate": factor}, noise, seed), ["cell"], ["candidate"], seed)["cell"]
+        ratio = series.ratio("candidate", "forward", seed)
+        assert ratio is not None
+        found.append((ratio.low > 1, ratio.high < 1))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", SHOWN)
+def test_the_original_is_seldom_called_different_from_itself(benchmark, machine):
+    found = benchmark.pedantic(called, (MACHINES[machine], 1.0), rounds=1)
+    share = np.mean([slower or faster for slower, faster in found])
+    benchmark.extra_info.update(repetitions=REPETITIONS, called_different=float(share))
+    assert share <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", SHOWN)
+def test_a_slowdown_of_5_percent_is_found(benchmark, machine):
+    found = benchmark.pedantic(called, (MACHINES[machine], SLOWDOWN), rounds=1)
+    share = np.mean([slower for slower, _ in found])
+    benchmark.extra_info.update(repetitions=REPETITIONS, found=float(share))
+    assert share >= 0.95
+
+
+def test_the_simulated_machine_misleads_a_test_of_one_after_the_other():
+    """Twenty visits to one, then twenty to the other, and Welch's test: what the protocol is there to avoid."""
+    from scipy.stats import ttest_ind
+
+    misled = []
+    for seed in range(100):
+        bench = SimulatedBench({"candidate": 1.0}, MACHINES["drift and spikes"], seed)
+        bench.launch(0)
+        first, second = (
+            [np.median(bench.visit(arm, "cell")[0]["forward"]) for _ in range(20)] for arm in (BASE, "candidate")
+        )
+        misled.append(ttest_ind(first, second, equal_var=False).pvalue < 0.05)
+    assert np.mean(misled) > 0.3
+
+
+SLOWED = """
+import time
+from harness.runtimes import register
+from harness.runtimes.torch_eager import TorchModel, load
+from harness.runtimes.base import Runtime
+
+class Slowed(TorchModel):
+    def forward(self, inputs):
+        start = time.perf_counter()
+        outputs = super().forward(inputs)
+        end = start + (time.perf_counter() - start) * {slowdown}
+        while time.perf_counter() < end:
+            pass
+        return outputs
+
+class SlowedRuntime(Runtime):
+    def open(self, folder, settings, threads):
+        import torch
+        torch.set_num_threads(threads)
+        model, tokenizer = load(folder, settings.model_copy(update={{"runtime": "torch"}}))
+        return Slowed("slowed", folder, settings, tokenizer, model)
+
+register("slowed", SlowedRuntime())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.benchmark_full
+@pytest.mark.skipif(not FULL, reason="times real processes for minutes: HARNESS_BENCHMARK=full")
+def test_a_real_model_slowed_by_5_percent_is_found(benchmark, tmp_path):
+    """Where the machine is too unquiet to measure (INVALID), it is tried once more, and then skipped with the reason."""
+    from harness.measure.job import Model, Request, perform
+    from harness.measure.workloads import Cell
+    from tests.measure.conftest import save
+
+    original, slowed = save(tmp_path / "original", "bert", hidden_size=128), tmp_path / "slowed"
+    shutil.copytree(original, slowed)
+    settings = json.loads((slowed / "harness.json").read_text())
+    (slowed / "harness.json").write_text(json.dumps(settings | {"runtime": "slowed"}))
+    plugin = tmp_path / "slowed.py"
+    plugin.write_text(SLOWED.format(slowdown=SLOWDOWN))
+    models = [Model(folder.name, folder, folder.name) for folder in (original, slowed)]
+    request = Request(models[0], models[1:], [Cell("8 × 64", 8, 64)], memory=False, include=(str(plugin),))
+
+    def attempts() -> dict:
+        first = perform(request)
+        return first if first["verdict"] == "VALID" else perform(request)
+
+    result = benchmark.pedantic(attempts, rounds=1)
+    stage = result["cells"]["8 × 64"]["stages"]["forward"]
+    ratio = stage["models"]["slowed"]["time_ratio"]
+    benchmark.extra_info.update(ratio=ratio, a_a=stage["a_a"], verdict=result["verdict"])
+    if os.environ.get("HARNESS_BENCHMARK_OUT"):
+        Path(os.environ["HARNESS_BENCHMARK_OUT"]).with_suffix(".slowed.json").write_text(json.dumps(result))
+    if result["verdict"] == "INVALID":
+        pytest.skip(f"this machine is too unquiet: {result['reasons']}")
+    assert ratio["low"] > 1
+    assert ratio["low"] - 0.01 <= SLOWDOWN <= ratio["high"] + 0.01

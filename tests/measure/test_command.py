@@ -1,0 +1,188 @@
+"""`harness measure` from names to a record: bad input, names, the plan of a budget, and small runs from end to end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import psutil
+import pytest
+
+from harness.errors import HarnessError
+from harness.measure import command
+from harness.measure.job import affordable
+from harness.registry import load_registry
+from harness.store import Store
+from harness.views.measuring import measurement_text, verdict_lines
+
+SETTINGS = {"threads": 1, "margin": 0.05, "budget": None, "seed": 0, "memory": True, "include": ()}
+
+
+def request(models, store=None, batches="1", lengths="8", task=None, **settings):
+    return command.make_request(
+        load_registry(),
+        store,
+        [str(one) for one in models],
+        batches,
+        lengths,
+        task,
+        "embedded",
+        **(SETTINGS | settings),
+    )
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (None, None)])
+def test_budgets(text, seconds):
+    assert command.seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5 days", "-3m", "0s", "m"])
+def test_a_bad_budget_says_what_to_give(text):
+    with pytest.raises(HarnessError, match=r"--budget .*: give a time"):
+        command.seconds_of(text)
+
+
+def test_one_model_is_too_few(saved):
+    with pytest.raises(HarnessError, match="at least one candidate"):
+        request([saved("bert")])
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.0, -0.1])
+def test_a_margin_is_a_share(saved, margin):
+    with pytest.raises(HarnessError, match="--margin"):
+        request([saved("bert")] * 2, margin=margin)
+
+
+def test_a_folder_without_a_model_is_named(saved, tmp_path):
+    with pytest.raises(HarnessError, match=r"no config\.json"):
+        request([saved("bert"), tmp_path])
+
+
+def test_a_name_that_is_nowhere_is_named(saved):
+    with pytest.raises(HarnessError, match="model 'nobody': no such folder"):
+        request([saved("bert"), "nobody"])
+
+
+def test_an_unknown_task_has_a_suggestion(saved):
+    with pytest.raises(HarnessError, match="Did you mean 'sst2'"):
+        request([saved("bert")] * 2, task="sst22")
+
+
+def test_models_of_one_name_are_told_apart(saved, tmp_path):
+    for name in ("base", "here/base", "there/base"):
+        shutil.copytree(saved("bert"), tmp_path / name)
+    found = request([tmp_path / name for name in ("base", "here/base", "there/base")])
+    names = [one.name for one in (found.base, *found.candidates)]
+    assert len(set(names)) == 3 and len(set(found.arms())) == 4
+    assert all(name.startswith("base") for name in names)
+
+
+def test_names_of_the_latest_run(saved, tmp_path):
+    store = Store.open(tmp_path / "results")
+    cells = []
+    for key, kind, model, task, seed in (
+        ("aa", "finetune", "tiny", "sst2", 1),
+        ("ab", "finetune", "tiny", "sst2", 0),
+        ("ac", "finetune", "tiny", "cola", 0),
+        ("ad", "compress", "tiny+prune-structured:0.5", "sst2", 0),
+    ):
+        with store.building(key) as folder:
+            shutil.copytree(saved("bert"), folder / "model")
+            store.commit(key, folder, {"kind": kind})
+        cells.append(
+            {"cell": key, "kind": kind, "model": model, "task": task, "seed": seed, "fraction": 1.0, "status": "done"}
+        )
+    store.write_run("20260101-000000-x", {"cells": cells})
+    assert command.find_folder("tiny:sst2", store, None) == store.folder("ab") / "model"
+    assert command.find_folder("tiny", store, "cola") == store.folder("ac") / "model"
+    assert command.find_folder("tiny+prune-structured:0.5", store, None) == store.folder("ad") / "model"
+    assert command.find_folder("tiny+prune-structured:0.5:sst2", store, None) == store.folder("ad") / "model"
+    with pytest.raises(HarnessError, match=r"trained it on cola, sst2; say which, e\.g\. tiny:cola"):
+        command.find_folder("tiny", store, None)
+    with pytest.raises(HarnessError, match="Did you mean 'tiny'"):
+        command.find_folder("tinny", store, None)
+    with pytest.raises(HarnessError, match="did not train it on mrpc"):
+        command.find_folder("tiny:mrpc", store, None)
+
+
+def test_cells_that_do_not_fit_the_budget_are_left_out_with_the_reason():
+    costs = {"small": 1.0, "large": 50.0, "middle": 3.0}
+    extra = {"small": 2.0, "large": 2.0, "middle": 2.0}
+    chosen, dropped = affordable(costs, extra, launching=10, seconds=4 * 10 + 5 * 4 + 4)
+    assert chosen == ["small", "middle"]
+    assert list(dropped) == ["large"] and "252 s more than --budget leaves" in dropped["large"]
+    assert affordable(costs, extra, 10, float("inf")) == (["small", "large", "middle"], {})
+    assert affordable(costs, extra, 10, 0)[0] == ["small"]
+
+
+def test_usage_errors_exit_with_2(harness):
+    assert "at least one candidate" in harness("measure", "only-one", code=2).stderr
+    assert "no folder" in harness("measure", "a", "b", "-o", "nowhere/x.json", code=2).stderr
+
+
+@pytest.mark.slow
+def test_a_measurement_from_end_to_end(harness, saved, tmp_path):
+    """With a budget for one launch: all is measured, kept and told, and the verdict is INVALID, exit code 5."""
+    done = harness(
+        "measure", saved("bert"), saved("bert", num_hidden_layers=1), "--batch", "2", "--length", "8,65",
+        "--budget", "1s", "-o", "result.json", code=5,
+    )  # fmt: skip
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["schema_version"] == 1 and result["verdict"] == "INVALID"
+    assert "pairs of the 20 needed" in result["reasons"]["2 × 8, forward"]
+    assert "64 positions" in result["absent"]["2 × 65"]
+    assert "joules_per_example" not in result["cells"]["2 × 8"] or "energy" not in result["absent"]
+    for one in result["models"].values():
+        assert one["size"]["nonzeros"] <= one["size"]["parameters"]
+        assert one["load_seconds"] > 0 and one["first_call"]["seconds"]["forward"] > 0
+        memory = one["memory"]["2 × 8"]
+        assert "peak" in memory or "clear_refs" in memory["absent"]["peak"]
+        assert memory["loaded"]["total"] > 0
+    samples = result["samples"]["2 × 8"]
+    assert len(samples) == 3 and all(len(visits) == 4 for visits in samples.values())
+    assert result["environment"]["workers"]["threads"] == 1
+    assert result["environment"]["workers"]["omp_wait_policy"] == "PASSIVE"
+    assert {"steal", "throttled", "load"} <= set(result["environment"]["counters"])
+    assert "INVALID" in done.stdout and "### Memory" in done.stdout
+    store = Store(tmp_path / "results")
+    (key,) = store.keys()
+    record = store.read(key)
+    assert record["kind"] == "measure" and record["verdict"] == "INVALID"
+    assert json.loads(store.file(key, command.RESULT).read_text())["samples"] == result["samples"]
+    assert result["cell"] == key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_type", ["gpt2", "t5"])
+def test_generators_have_prefill_and_decode_apart(saved, model_type, tmp_path):
+    found = request([saved(model_type)] * 2, batches="2", budget=1.0, memory=False)
+    result = command.measure(found, Store.open(tmp_path / "results"), lambda line: None)
+    (cell,) = result["cells"].values()
+    assert set(cell["stages"]) == {"prefill", "decode"}
+    for stage in cell["stages"].values():
+        for one in stage["models"].values():
+            assert one["tokens_per_second"] > 0 and "p50" in one["latency"] and "p90" not in one["latency"]
+    assert "time to the first token: no ratio" in measurement_text(result)
+    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.slow
+def test_models_that_do_different_things_are_refused(saved):
+    from harness.measure.job import perform
+
+    with pytest.raises(HarnessError, match="do different things"):
+        perform(request([saved("bert"), saved("gpt2")], memory=False))
+
+
+def test_the_verdict_line():
+    ratio = {"value": 1.434, "low": 1.38, "high": 1.48}
+    stage = {
+        "verdict": {"verdict": "VALID", "reason": "", "note": ""},
+        "a_a": {"value": 1.012},
+        "models": {"a": {}, "b": {"speed_ratio": ratio}},
+    }
+    result = {
+        "models": {"a": {"role": "original"}, "b": {"role": "candidate"}},
+        "cells": {"8 × 128": {"stages": {"forward": stage}}},
+    }
+    assert verdict_lines(result) == ["b is 1.43× [1.38, 1.48] as fast as a at batch 8 × 128 (VALID, A/A 1.01)"]

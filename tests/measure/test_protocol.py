@@ -1,0 +1,123 @@
+"""The protocol on simulated machines: order, stopping, verdict."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from harness.measure import protocol
+from harness.measure.protocol import BASE, SECOND, measure, orders, samples, verdict
+from tests.benchmarks.simulated import Noise, SimulatedBench
+
+CALM = Noise(drift=0.005, launch=0.002, call=0.005, spiked_visits=0, spiked_calls=0)
+WILD = Noise(drift=0.3, autocorrelation=0.5, launch=0.1, spiked_visits=0.3)
+
+NOISES = {"calm": CALM, "wild": WILD}
+
+
+def run(noise: Noise, factor: float = 1.0, **settings):
+    bench = SimulatedBench({"b": factor}, noise, 0)
+    return measure(bench, ["c"], ["b"], 0, **settings)["c"]
+
+
+@pytest.mark.parametrize("arms", [["a", "b"], ["a", "b", "c", "d"]])
+def test_each_order_is_followed_by_its_reverse(arms):
+    blocks = orders(arms, seed=1, launch=2, cell="c")
+    assert len(blocks) == protocol.BLOCKS_A_LAUNCH
+    for first, second in zip(blocks[::2], blocks[1::2], strict=True):
+        assert first == second[::-1]
+        assert sorted(first) == arms
+
+
+def test_of_two_arms_each_comes_first_equally_often():
+    blocks = list(itertools.chain.from_iterable(orders(["a", "b"], 0, launch, "c") for launch in range(9)))
+    assert sum(block[0] == "a" for block in blocks) == len(blocks) / 2
+
+
+def test_orders_are_random_and_follow_the_seed():
+    drawn = {tuple(map(tuple, orders(["a", "b", "c"], seed, 0, "c"))) for seed in range(30)}
+    assert len(drawn) > 10
+    assert orders(["a", "b", "c"], 3, 1, "x") == orders(["a", "b", "c"], 3, 1, "x")
+
+
+def test_it_stops_at_twenty_pairs_where_the_intervals_are_narrow():
+    series = run(CALM)
+    assert series.pairs() == 20 and series.precise
+    assert series.ratio("b", "forward", 0).half_width <= 0.02
+
+
+def test_it_stops_at_sixty_pairs_where_they_stay_wide():
+    series = run(WILD)
+    assert series.pairs() == 60 and not series.precise
+    assert "wide" in verdict(series, "forward", 1.9, 0).note
+
+
+def test_it_never_stops_because_a_difference_is_plain():
+    series = run(WILD, factor=20.0)
+    assert series.ratio("b", "forward", 0).excludes_one
+    assert series.pairs() == 60
+
+
+def test_cells_that_are_done_are_not_visited_again():
+    class TwoMachines:
+        def __init__(self):
+            self.machines = {name: SimulatedBench({"b": 1.0}, noise, 0) for name, noise in NOISES.items()}
+
+        def launch(self, number):
+            for machine in self.machines.values():
+                machine.launch(number)
+
+        def visit(self, arm, cell):
+            return self.machines[cell].visit(arm, cell)
+
+    series = measure(TwoMachines(), list(NOISES), ["b"], 0)
+    assert (series["calm"].pairs(), series["wild"].pairs()) == (20, 60)
+
+
+def test_every_arm_is_visited_once_a_block():
+    series = run(CALM)
+    assert set(series.visits) == {BASE, SECOND, "b"}
+    places = {(one.launch, one.block): set() for one in series.visits[BASE]}
+    for visits in series.visits.values():
+        for one in visits:
+            places[one.launch, one.block].add(one.place)
+    assert all(found == {0, 1, 2} for found in places.values())
+
+
+def test_the_ratio_is_the_true_one():
+    assert run(CALM, 1.3).ratio("b", "forward", 0).value == pytest.approx(1.3, rel=0.02)
+
+
+def test_a_quiet_measurement_is_valid():
+    said = verdict(run(CALM, 1.3), "forward", 0.05, 0)
+    assert said.valid and str(said) == "VALID" and not said.reason
+
+
+def test_an_original_that_differs_from_itself_makes_it_invalid():
+    bench = SimulatedBench({"b": 1.0, SECOND: 1.04}, CALM, 0)
+    said = verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", 0.05, 0)
+    assert not said.valid and "against itself is 1.04" in said.reason
+    assert verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", 0.1, 0).valid
+
+
+def test_a_budget_that_ends_early_makes_it_invalid():
+    clock = iter(range(0, 10_000, 10))
+    series = run(CALM, deadline=45, clock=lambda: next(clock))
+    assert 0 < series.pairs() < 20
+    said = verdict(series, "forward", 0.05, 0)
+    assert not said.valid and "budget" in said.reason
+
+
+def test_the_first_launch_is_made_whatever_the_budget():
+    series = run(CALM, deadline=-1.0)
+    assert series.pairs() == protocol.BLOCKS_A_LAUNCH
+    assert series.ratio("b", "forward", 0) is None
+
+
+def test_all_samples_are_kept():
+    series = run(CALM)
+    kept = samples(series)
+    assert set(kept) == {BASE, SECOND, "b"}
+    assert len(kept["b"]) == 20 and len(kept["b"][0]["seconds"]["forward"]) == 5
+    assert "joules" not in kept["b"][0]
