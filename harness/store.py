@@ -178,9 +178,11 @@ class Store:
         _write_checked(self.root / "runs" / f"{name}.json", {"schema_version": SCHEMA_VERSION, "run": name, **manifest})
 
     def run_names(self) -> list[str]:
-        """Names of the runs, oldest first."""
-        runs = (self.root / "runs").glob("*.json")
-        return sorted((path.stem for path in runs), key=lambda name: (self._started(name), name))
+        """Names of the runs, oldest first; of those that started in one second the first to end."""
+        runs = sorted(
+            (self.root / "runs").glob("*.json"), key=lambda path: (self._started(path.stem), path.stat().st_mtime_ns)
+        )
+        return [path.stem for path in runs]
 
     def _started(self, name: str) -> str:
         match = re.match(r"\d{8}-\d{6}", name)

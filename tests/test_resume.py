@@ -101,7 +101,7 @@ def test_a_run_killed_again_and_again_ends_like_an_unbroken_one(harness, start, 
 
 
 def test_workers_end_with_a_killed_parent(start, tmp_path):
-    process = start(*COMMAND, "--epochs", "15")
+    process = start(*COMMAND, "--epochs", "100")
     wait_for_cells(tmp_path / "results", 1)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -110,7 +110,7 @@ def test_workers_end_with_a_killed_parent(start, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_a_run_within_seconds_and_keeps_what_is_done(number, start, harness, tmp_path):
-    process = start(*COMMAND, "--epochs", "15")
+    process = start(*COMMAND, "--epochs", "100")
     wait_for_cells(tmp_path / "results", 1)
     began = time.monotonic()
     process.send_signal(number)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from harness.errors import HarnessError
 from harness.objectives import Objective
@@ -164,6 +165,7 @@ def train(
         HarnessError: the batch cannot be shared equally, or the loss is not a finite number.
         DamagedFile: the checkpoint is not what was written.
     """
+    AcceleratorState._reset_state()  # a training in this process before may have had another precision
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision="bf16" if precision == "bf16" else "no",
