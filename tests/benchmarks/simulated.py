@@ -15,7 +15,8 @@ from harness.measure.protocol import SECOND
 class Noise:
     """Log-scale standard deviations: of a process against others of its kind, of the slow drift that visits share
     (autocorrelated from one visit to the next), of single calls. `trend` is a steady slowing a visit. A spike hits a
-    visit, or a single call, and multiplies it by 1 + an exponential of the mean `spike`.
+    visit, or a single call, and multiplies it by 1 + an exponential of the mean `spike`. For a share `contended` of the
+    time a neighbour on the same core makes everything take `contention` times as long, some `stay` visits at a stretch.
     """
 
     launch: float = 0.005
@@ -26,6 +27,9 @@ class Noise:
     spiked_visits: float = 0.03
     spiked_calls: float = 0.05
     spike: float = 0.5
+    contended: float = 0.0
+    contention: float = 2.0
+    stay: float = 4.0
 
 
 class SimulatedBench:
@@ -38,6 +42,7 @@ class SimulatedBench:
         self.calls = calls
         self.drift = self.random.normal(0, noise.drift)
         self.visits = 0
+        self.busy = noise.contended > 0 and self.random.random() < noise.contended
         self.layout: dict[str, float] = {}
 
     def launch(self, number: int) -> None:
@@ -51,6 +56,7 @@ class SimulatedBench:
         level = math.log(0.02 * self.factors[arm]) + self.layout[arm] + self.drift + noise.trend * self.visits
         if self.random.random() < noise.spiked_visits:
             level += math.log1p(self.random.exponential(noise.spike))
+        level += math.log(noise.contention) * self.busy
         times = level + self.random.normal(0, noise.call, self.calls)
         spiked = self.random.random(self.calls) < noise.spiked_calls
         times += np.where(spiked, np.log1p(self.random.exponential(noise.spike, self.calls)), 0)
@@ -60,3 +66,5 @@ class SimulatedBench:
         keep = self.noise.autocorrelation
         self.drift = keep * self.drift + self.random.normal(0, self.noise.drift * math.sqrt(1 - keep**2))
         self.visits += 1
+        if self.noise.contended and self.random.random() < 1 / self.noise.stay:
+            self.busy = self.random.random() < self.noise.contended

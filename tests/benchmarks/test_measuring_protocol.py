@@ -26,6 +26,7 @@ MACHINES = {
     "launches differ": Noise(launch=0.015),
     "fast drift": Noise(autocorrelation=0.9),
     "launches alike": Noise(launch=0.0),
+    "a shared core": Noise(contended=0.4),
 }
 SHOWN = list(MACHINES) if FULL else ["drift and spikes"]
 
