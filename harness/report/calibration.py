@@ -9,7 +9,7 @@ from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING
 
 from harness.report import formats
-from harness.report.leaderboard import Record, common_location, comparable, joint_fingerprint, labels_of
+from harness.report.leaderboard import Record, comparable, labels_of
 from harness.stats import calibration
 from harness.stats.aggregate import Estimate, over_seeds
 from harness.stats.calibration import Calibration, Measured
@@ -76,16 +76,7 @@ def build(records: Sequence[Record], order: Sequence[str], load: Load) -> list[T
             continue
         rows.sort(key=lambda row: (order.index(row.task), row.split, row.before.nll.value, row.model))
         told = [record for own in draft.models.values() for record in own]
-        data = told[0]["data"]
-        title = formats.heading(
-            "calibration",
-            data["source"],
-            common_location({record["data"]["location"] for record in told}),
-            data["limit"],
-            data.get("train_fraction", 1.0),
-            joint_fingerprint(sorted({record["data"]["fingerprint"] for record in told})),
-        )
-        found.append(Table(title, tuple(rows)))
+        found.append(Table(formats.heading_of("calibration", told), tuple(rows)))
     return found
 
 

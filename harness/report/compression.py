@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from harness import metrics
 from harness.report import formats
-from harness.report.leaderboard import Record, common_location, comparable, joint_fingerprint, labels_of
-from harness.report.robustness import counted
+from harness.report.leaderboard import Record, comparable, labels_of
+from harness.report.pairs import Load, Pairs, change_of, counted, loaded, scale_of, whole
 from harness.stats.aggregate import Estimate
-from harness.stats.paired import Pair, change
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +23,6 @@ NOTE = (
     "round, over all seeds. Bytes are those of the weight files; parameters that are not zero against those of the "
     "original."
 )
-
-Load = Callable[[Record], tuple["np.ndarray", "np.ndarray | None"]]
-"""The stored predictions and references (n,) of a score record."""
-Pairs = dict[tuple[int, str], tuple[Record, Record]]
-"""Original and compressed score records of one model, by seed and split."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +83,7 @@ def build(
         if not cards:
             continue
         cards.sort(key=lambda card: (order.index(card.task), card.original, -card.score, card.model))
-        data = every[0]["data"]
-        title = formats.heading(
-            "compression",
-            data["source"],
-            common_location({record["data"]["location"] for record in every}),
-            data["limit"],
-            data.get("train_fraction", 1.0),
-            joint_fingerprint(sorted({record["data"]["fingerprint"] for record in every})),
-        )
-        found.append(Cards(title, tuple(cards)))
+        found.append(Cards(formats.heading_of("compression", every), tuple(cards)))
     return found
 
 
@@ -126,25 +110,16 @@ def _pairs(
 
 
 def _card(task: str, model: str, pairs: Pairs, compressions: Mapping[str, Mapping[str, Any]], load: Load) -> Card:
-    splits = sorted({split for _, split in pairs})
-    seeds = [seed for seed in sorted({seed for seed, _ in pairs}) if all((seed, split) in pairs for split in splits)]
+    seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
-    names = counted(first)
-    sides, equal, flips = [], [], []
-    for split in splits:
-        before, after, known = [], [], []
-        for seed in seeds:
-            (one, references), (other, _) = (load(record) for record in pairs[seed, split])
-            assert references is not None
-            known.append(references)
-            before.append(one)
-            after.append(other)
-            if one.dtype.kind != "f":
-                equal += (one == other).tolist()
-                flips.append(_flips(one, other, references))
-        sides.append(Pair(before, after, known[0]))
+    sides = loaded(pairs, load)
+    equal, flips = [], []
+    for side in sides:
+        for before, after in zip(side.before, side.after, strict=True):
+            if before.dtype.kind != "f":
+                equal += (before == after).tolist()
+                flips.append(_flips(before, after, side.references))
     made = [compressions[pairs[seed, splits[0]][1]["lineage"]["compress"]]["compression"] for seed in seeds]
-    bounds = [first["scores"][name]["bounds"][1] for name in names]
     return Card(
         task=task,
         model=model,
@@ -154,9 +129,12 @@ def _card(task: str, model: str, pairs: Pairs, compressions: Mapping[str, Mappin
         seeds=len(seeds),
         n=sum(pairs[seeds[0], split][1]["n"] for split in splits),
         score=fmean(
-            pairs[seed, split][1]["scores"][name]["value"] for seed in seeds for split in splits for name in names
+            pairs[seed, split][1]["scores"][name]["value"]
+            for seed in seeds
+            for split in splits
+            for name in counted(first)
         ),
-        change=change(sides, [metrics.get(name) for name in names]),
+        change=change_of(sides, first),
         agreement=fmean(equal) if equal else None,
         flips=Flips(*(sum(column) for column in zip(*flips, strict=True))) if flips else None,
         bytes=_both(made, "bytes"),
@@ -164,7 +142,7 @@ def _card(task: str, model: str, pairs: Pairs, compressions: Mapping[str, Mappin
         nonzero=_both(made, "nonzero"),
         notes=tuple(dict.fromkeys(note for one in made for note in one["notes"])),
         steps=made[0]["steps"],
-        scale=100 if all(high is not None and high <= 1 for high in bounds) else 1,
+        scale=scale_of(first),
     )
 
 
@@ -201,7 +179,7 @@ def to_markdown(found: Cards) -> str:
             str(card.seeds),
             str(card.n),
             f"{card.scale * card.score:.{1 if card.scale == 100 else 2}f}",
-            _signed(card),
+            formats.signed(card.change, card.scale),
             formats.NONE if card.agreement is None else f"{100 * card.agreement:.1f} %",
             formats.NONE if card.flips is None else f"{card.flips.lost} of {card.flips.n}",
             formats.NONE if card.flips is None else f"{card.flips.won} of {card.flips.n}",
@@ -217,14 +195,6 @@ def to_markdown(found: Cards) -> str:
             models += [card.model] if card.model not in models else []
     notes = [f"Of {', '.join(models)}: {note}" for note, models in said.items()]
     return formats.markdown_table(found.title, header, body, [NOTE, *notes])
-
-
-def _signed(card: Card) -> str:
-    digits = 1 if card.scale == 100 else 2
-    by = card.change
-    value, low, high = (f"{round(card.scale * one, digits) + 0.0:+.{digits}f}" for one in (by.value, by.low, by.high))
-    mark = "**" if by.low > 0 or by.high < 0 else ""
-    return f"{mark}{value} [{low}, {high}]{mark}"
 
 
 def size(count: int) -> str:

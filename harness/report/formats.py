@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.hashing import short
-from harness.report.leaderboard import Column, Row, Score, Table
+from harness.report.leaderboard import Column, Record, Row, Score, Table, common_location, joint_fingerprint
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
@@ -31,6 +31,19 @@ def heading(what: str, source: str, location: str, limit: int | None, train_frac
     if train_fraction != 1:
         more += f", trained on {100 * train_fraction:g} % of the training examples"
     return f"{what} on {place}{more} (data {short(fingerprint)})"
+
+
+def heading_of(what: str, records: Sequence[Record]) -> str:
+    """The heading of a table of `what` that rests on these records, which may stand in one table."""
+    data = records[0]["data"]
+    return heading(
+        what,
+        data["source"],
+        common_location({record["data"]["location"] for record in records}),
+        data["limit"],
+        data.get("train_fraction", 1.0),
+        joint_fingerprint(sorted({record["data"]["fingerprint"] for record in records})),
+    )
 
 
 def notes(table: Table) -> list[str]:
@@ -192,6 +205,16 @@ def number(estimate: Estimate, scale: int = 100) -> str:
     """`81.2 ±0.4 [78.0, 84.1]`, times the scale."""
     sd = f" ±{_value(estimate.sd, scale)}" if estimate.sd is not None else ""
     return f"{_value(estimate.value, scale)}{sd} [{_value(estimate.low, scale)}, {_value(estimate.high, scale)}]"
+
+
+def signed(change: Estimate, scale: int = 100) -> str:
+    """`+0.8 [-1.0, +2.7]`, times the scale; bold where the interval leaves out 0. A change of nothing is +0.0."""
+    digits = 1 if scale == 100 else 2
+    value, low, high = (
+        f"{round(scale * one, digits) + 0.0:+.{digits}f}" for one in (change.value, change.low, change.high)
+    )
+    mark = "**" if change.low > 0 or change.high < 0 else ""
+    return f"{mark}{value} [{low}, {high}]{mark}"
 
 
 def _value(value: float | None, scale: int = 100) -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
-from harness import metrics
 from harness.hashing import hash_json
 from harness.report import formats
-from harness.report.leaderboard import Record, common_location, comparable, joint_fingerprint, labels_of
+from harness.report.leaderboard import Record, comparable, labels_of
+from harness.report.pairs import Load, Pairs, change_of, counted, loaded, scale_of
 from harness.specs import NOISE_MARK
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
-from harness.stats.paired import Pair, change
-
-if TYPE_CHECKING:
-    import numpy as np
 
 AVERAGE = "average"
 NOTE = (
@@ -24,11 +19,6 @@ NOTE = (
     "bootstrap over examples and, with several seeds, their spread; bold: the interval leaves out 0. Labels stay as "
     "they are. An average is over the tasks scored under every noise."
 )
-
-Load = Callable[[Record], tuple["np.ndarray", "np.ndarray | None"]]
-"""The stored predictions and references (n,) of a score record."""
-Pairs = dict[tuple[int, str], tuple[Record, Record]]
-"""Clean and noisy score records of one model, by seed and split."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +63,9 @@ def build(records: Sequence[Record], order: Sequence[str], load: Load) -> list[R
         rows = [_row(task, model, by_noise, load) for model, own in pairs.items() for task, by_noise in own.items()]
         rows.sort(key=lambda row: (order.index(row.task), -row.clean.value, row.model))
         told = [record for own in draft.models.values() for record in own]
-        data = told[0]["data"]
-        prints = sorted({record["data"]["fingerprint"] for record in told})
-        title = formats.heading(
-            "robustness",
-            data["source"],
-            common_location({record["data"]["location"] for record in told}),
-            data["limit"],
-            data.get("train_fraction", 1.0),
-            joint_fingerprint(prints),
-        )
         ranked = [name.partition(NOISE_MARK)[2] for name in order]
         ordered = tuple(sorted(noises, key=ranked.index))
+        title = formats.heading_of("robustness", told)
         found.append(Robustness(title, ordered, (*_averages(rows, ordered), *rows)))
     return found
 
@@ -117,7 +98,6 @@ def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
 def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Row:
     twins = {key: clean for pairs in by_noise.values() for key, (clean, _) in pairs.items()}
     first = next(iter(twins.values()))
-    bounds = [first["scores"][name]["bounds"][1] for name in counted(first)]
     return Row(
         task=task,
         model=model,
@@ -128,14 +108,8 @@ def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Ro
             noise: Under(_score({key: noisy for key, (_, noisy) in pairs.items()}), _change(pairs, load))
             for noise, pairs in by_noise.items()
         },
-        scale=100 if all(high is not None and high <= 1 for high in bounds) else 1,
+        scale=scale_of(first),
     )
-
-
-def counted(record: Record) -> list[str]:
-    """The metrics a task's score is the mean of, as in a leaderboard."""
-    headline = record["task"].get("headline") or list(record["scores"])
-    return [name for name in headline if record["scores"][name].get("greater_is_better", True)] or list(headline)
 
 
 def _score(records: Mapping[tuple[int, str], Record]) -> Estimate:
@@ -153,16 +127,7 @@ def _score(records: Mapping[tuple[int, str], Record]) -> Estimate:
 
 
 def _change(pairs: Pairs, load: Load) -> Estimate:
-    """Over the seeds that have every split."""
-    splits = sorted({split for _, split in pairs})
-    seeds = [seed for seed in sorted({seed for seed, _ in pairs}) if all((seed, split) in pairs for split in splits)]
-    loaded = []
-    for split in splits:
-        sides = [[load(record) for record in pairs[seed, split]] for seed in seeds]
-        references = sides[0][0][1]
-        assert references is not None
-        loaded.append(Pair([clean for (clean, _), _ in sides], [noisy for _, (noisy, _) in sides], references))
-    return change(loaded, [metrics.get(name) for name in counted(pairs[seeds[0], splits[0]][0])])
+    return change_of(loaded(pairs, load), next(iter(pairs.values()))[0])
 
 
 def _averages(rows: Sequence[Row], noises: Sequence[str]) -> list[Row]:
@@ -192,11 +157,7 @@ def to_markdown(found: Robustness) -> str:
             return formats.NONE
         score, by = row.noises[noise].score, row.noises[noise].change
         digits = 1 if row.scale == 100 else 2
-        value, low, high = (
-            f"{round(row.scale * one, digits) + 0.0:+.{digits}f}" for one in (by.value, by.low, by.high)
-        )
-        mark = "**" if by.low > 0 or by.high < 0 else ""
-        return f"{row.scale * score.value:.{digits}f} ({mark}{value} [{low}, {high}]{mark})"
+        return f"{row.scale * score.value:.{digits}f} ({formats.signed(by, row.scale)})"
 
     header = ["task", "model", "seeds", "examples", "clean", *found.noises]
     body = [
