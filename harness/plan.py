@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         recipes = with_twins(recipes)
     weights = {name: find(recipe, store) for name, recipe in recipes.items()}
     corpora = {name: corpus_facts(recipe, store) for name, recipe in recipes.items() if recipe.pretraining}
+    models = [_Model(name, recipe, weights[name], corpora.get(name), store) for name, recipe in recipes.items()]
     compressions = Compressions(run, registry, store)
-    architectures: dict[str, str | None] = {}
     absent: dict[str, str] = {}
     not_applicable: dict[tuple[str, str], str] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -73,47 +74,75 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         except TaskAbsent as error:
             absent[task.name] = str(error)
             continue
-        for name, recipe in recipes.items():
-            if name not in architectures:
-                architectures[name] = _architecture(recipe, weights[name], store)
-            reason = LEARNERS.get(recipe.learner).not_applicable(task, recipe, architectures[name])
+        for model in models:
+            learner = LEARNERS.get(model.recipe.learner)
+            reason = learner.not_applicable(task, model.recipe, model.architecture)
             if reason is not None:
-                not_applicable[task.name, name] = reason
+                not_applicable[task.name, model.name] = reason
                 continue
-            methods = []
-            for method in compressions.methods:
-                reason = compressions.not_applicable(method, task, recipe, weights[name], architectures[name])
-                if reason is None:
-                    methods.append(method)
-                else:
-                    not_applicable[task.name, compressed_name(name, method)] = reason
-            trainings = (
-                _trainings(run, recipe) if task.shots is None else [(1.0, seed) for seed in _drawings(task, run)]
-            )
-            for fraction, seed in trainings:
-                start = None
-                if recipe.pretraining:
-                    start = pretrain_cell(seeded(recipe, seed), name, corpora[name], run)
-                    cells[start.key] = start
-                origin = Origin(weights[name], corpora.get(name), start)
-                fit = None
-                if task.shots is None:
-                    fit = _finetune(trained_on, recipe, name, origin, seed, fraction, run, facts[trained_on.name])
-                    cells[fit.key] = fit
-                smaller = [compressions.cells(method, fit) for method in methods] if fit is not None else []
-                cells |= {cell.key: cell for made in smaller for cell in made}
-                for scored in [fit, *(made[-1] for made in smaller)]:
-                    called = name if scored is None else scored.model
-                    for split in task.eval:
-                        score = _score(task, split, scored, recipe, called, origin, seed, run, facts[task.name])
-                        cells[score.key] = score
+            methods, refused = compressions.applicable(task, model.recipe, model.weights, model.architecture)
+            for method, why_not in refused:
+                not_applicable[task.name, compressed_name(model.name, method)] = why_not
+            makes = partial(compressions.cells, methods)
+            for cell in _cells(task, trained_on, model, makes, run, facts):
+                cells[cell.key] = cell
     if absent and len(absent) == len(tasks):
         raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")
     if not cells:
-        (task_name, model), reason = next(iter(not_applicable.items()))
-        raise HarnessError(f"nothing to run: no model asked for can do the tasks; {model} on {task_name}: {reason}")
+        (task_name, model_name), reason = next(iter(not_applicable.items()))
+        raise HarnessError(
+            f"nothing to run: no model asked for can do the tasks; {model_name} on {task_name}: {reason}"
+        )
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
     return Plan(tuple(cells.values()), absent, tuple(suites), tuple(recipes), shown, not_applicable)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A recipe of a run under its name there, and what its cells start from."""
+
+    name: str
+    recipe: RecipeSpec
+    weights: Weights | None
+    corpus: Mapping[str, Any] | None
+    store: Store
+
+    @cached_property
+    def architecture(self) -> str | None:
+        return _architecture(self.recipe, self.weights, self.store)
+
+
+def _cells(
+    task: TaskSpec,
+    trained_on: TaskSpec,
+    model: _Model,
+    smaller_ones: Callable[[Cell], list[list[Cell]]],
+    run: RunSpec,
+    facts: Mapping[str, Mapping[str, Any]],
+) -> Iterator[Cell]:
+    """The cells of a model on a task, what is needed before what needs it, some of them several times.
+
+    `smaller_ones` gives for a fine-tuned model the cells of each compressed one, that one's last.
+    """
+    trainings = _trainings(run, model.recipe) if task.shots is None else [(1.0, seed) for seed in _drawings(task, run)]
+    for fraction, seed in trainings:
+        start = None
+        if model.corpus is not None:
+            start = pretrain_cell(seeded(model.recipe, seed), model.name, model.corpus, run)
+            yield start
+        origin = Origin(model.weights, model.corpus, start)
+        fit, smaller = None, []
+        if task.shots is None:
+            own = facts[trained_on.name]
+            fit = _finetune(trained_on, model.recipe, model.name, origin, seed, fraction, run, own)
+            yield fit
+            smaller = smaller_ones(fit)
+            for made in smaller:
+                yield from made
+        for scored in [fit, *(made[-1] for made in smaller)]:
+            called = model.name if scored is None else scored.model
+            for split in task.eval:
+                yield _score(task, split, scored, model.recipe, called, origin, seed, run, facts[task.name])
 
 
 def _default_limit(suites: Sequence[SuiteSpec]) -> int | None:

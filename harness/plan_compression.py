@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cells import Cell, Origin, model_identity, model_record, seeded
@@ -51,10 +51,19 @@ class Compressions:
                 corpus = corpus_facts(recipe, store) if recipe.pretraining else None
                 self._students[method.recipe] = recipe, find(recipe, store), corpus
 
-    def not_applicable(
+    def applicable(
+        self, task: TaskSpec, recipe: RecipeSpec, weights: Weights | None, architecture: str | None
+    ) -> tuple[list[Method], list[tuple[Method, str]]]:
+        """The methods by which a recipe's model of a task can be compressed, and of the others why not."""
+        judged = [
+            (method, self._not_applicable(method, task, recipe, weights, architecture)) for method in self.methods
+        ]
+        refused = [(method, reason) for method, reason in judged if reason is not None]
+        return [method for method, reason in judged if reason is None], refused
+
+    def _not_applicable(
         self, method: Method, task: TaskSpec, recipe: RecipeSpec, weights: Weights | None, architecture: str | None
     ) -> str | None:
-        """Why a recipe's model of a task cannot be compressed by a method; None where it can."""
         if recipe.learner != "transformer":
             return f"only transformers are compressed, not {recipe.learner}"
         if task.shots is not None:
@@ -63,8 +72,13 @@ class Compressions:
         head = recipe.options.get("head") or head_for(task, architecture)  # type: ignore[arg-type]
         return method.not_applicable(Target(str((config or {}).get("model_type")), str(head), task.family))
 
-    def cells(self, method: Method, fit: Cell) -> list[Cell]:
-        """The compress cell of a fine-tuned model, after the pretrain cell of its student where there is one."""
+    def cells(self, methods: Sequence[Method], fit: Cell) -> list[list[Cell]]:
+        """For each method the compress cell of a fine-tuned model, after the pretrain cell of its student where there
+        is one.
+        """
+        return [self._cells(method, fit) for method in methods]
+
+    def _cells(self, method: Method, fit: Cell) -> list[Cell]:
         student, cells = None, []
         if method.recipe is not None:
             recipe, weights, corpus = self._students[method.recipe]
