@@ -21,7 +21,6 @@ def of_continuations(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     continuations: Sequence[Sequence[Sequence[int]]],
-    pad: int,
     report: Callable[[float], None] = lambda share: None,
 ) -> np.ndarray:
     """Log-likelihoods (n, k) of k continuations of each of n prompts.
@@ -39,18 +38,18 @@ def of_continuations(
     with torch.inference_mode():
         for indices in scoring_batches(longest, TOKENS[device.type]):
             batch = [prompts[index] for index in indices]
-            result[indices] = score(model, batch, [continuations[index] for index in indices], pad)
+            result[indices] = score(model, batch, [continuations[index] for index in indices])
             done += len(indices)
             report(done / len(prompts))
     return result
 
 
-def _of_prompts(model: Any, prompts: list[Any], continuations: list[Any], pad: int) -> np.ndarray:
+def _of_prompts(model: Any, prompts: list[Any], continuations: list[Any]) -> np.ndarray:
     """Prompts end at the right edge of the batch; continuations follow from the cache, one choice after the other."""
     import torch
 
     device = model.device
-    ids, mask = (part.to(device) for part in padded(prompts, pad, left=True))
+    ids, mask = (part.to(device) for part in padded(prompts, 0, left=True))
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     extra = {"position_ids": positions} if takes(model, "position_ids") else {}
     output = model(input_ids=ids, attention_mask=mask, use_cache=True, **extra)
@@ -79,11 +78,11 @@ def _of_prompts(model: Any, prompts: list[Any], continuations: list[Any], pad: i
     return scores
 
 
-def _of_outputs(model: Any, prompts: list[Any], continuations: list[Any], pad: int) -> np.ndarray:
+def _of_outputs(model: Any, prompts: list[Any], continuations: list[Any]) -> np.ndarray:
     import torch
 
     device = model.device
-    ids, mask = (part.to(device) for part in padded(prompts, pad, left=False))
+    ids, mask = (part.to(device) for part in padded(prompts, 0, left=False))
     encoded = model.get_encoder()(input_ids=ids, attention_mask=mask)
     scores = np.zeros((len(prompts), len(continuations[0])))
     for choice in range(len(continuations[0])):

@@ -147,8 +147,7 @@ def _ranked(model: PreTrainedModel, reader: Reader, split: Split, report: Report
     cut = [index for index, prompt in enumerate(prompts) if len(prompt) > room[index]]
     scores = np.zeros((len(prompts), len(words)))
 
-    pad = reader.tokenizer.pad_token_id
-    score = partial(of_continuations, model, pad=pad if isinstance(pad, int) else 0, report=report)
+    score = partial(of_continuations, model, report=report)
     if whole:
         scores[whole] = score([prompts[index] for index in whole], [choices[index] for index in whole])
     for choice in range(len(words)) if cut else ():

@@ -91,8 +91,7 @@ def _ranked(model: PreTrainedModel, reader: Reader, sources: list[list[int]], cu
     else:
         spaced = [prompting.DELIMITER + word for word in words]
         choices = [list(ids) for ids in reader.tokenizer(text_target=spaced, add_special_tokens=False)["input_ids"]]
-    pad = reader.tokenizer.pad_token_id
-    scores = of_continuations(model, sources, [choices] * len(sources), pad if isinstance(pad, int) else 0, report)
+    scores = of_continuations(model, sources, [choices] * len(sources), report)
     settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}
     return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
 

@@ -42,7 +42,7 @@ def test_continuations_of_any_length_score_as_if_alone(build: Callable[[], Any])
         [one_by_one(model, prompt, choice) for choice in choices]
         for prompt, choices in zip(prompts, continuations, strict=True)
     ]
-    np.testing.assert_allclose(of_continuations(model, prompts, continuations, pad=0), expected, atol=1e-4)
+    np.testing.assert_allclose(of_continuations(model, prompts, continuations), expected, atol=1e-4)
 
 
 def test_a_text_longer_than_the_window_is_predicted_once_token_by_token() -> None:
