@@ -64,7 +64,8 @@ class HubSource(Strict):
     """A dataset on the Hugging Face hub: `path:name@revision` in short form; the revision pins what is read.
 
     `columns` may name a part of a column that holds several texts: `translation.en`. With the format `documents` the
-    rows are lines, of which documents are made.
+    rows are lines, of which documents are made. Rows that follow each other with one and the same text in the column
+    `merge_by` are one example, with the references of all.
     """
 
     path: str
@@ -74,6 +75,7 @@ class HubSource(Strict):
     format: Literal["documents"] | None = None
     columns: Columns = {}
     id: str | None = None
+    merge_by: str | None = None
 
 
 class EmbeddedSource(Strict):
