@@ -191,7 +191,7 @@ def run(
         for (task_name, model_name), reason in prepared.plan.not_applicable.items():
             say(f"not applicable: {model_name} on {task_name}: {reason}")
     if dry_run:
-        print(plans.plan_json(prepared) if as_json else plans.plan_text(prepared))
+        print(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
         return
     if prepared.missing and not quiet:
         say(
