@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli_options import Include, Json, Out, existing_store
+from harness.cli_options import Include, Json, Out, existing_store, say
 from harness.errors import HarnessError
 
 
@@ -24,10 +24,16 @@ class Kind(StrEnum):
 
 
 class Format(StrEnum):
+    md = "md"
     markdown = "markdown"
     csv = "csv"
     json = "json"
     latex = "latex"
+    html = "html"
+
+    @property
+    def style(self) -> str:
+        return "markdown" if self is Format.md else self.value
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,8 +49,28 @@ def leaderboard(
         Optional[list[str]], typer.Argument(metavar="[RUN]...", help="Runs; all where none is named.")
     ] = None,
     out: Out = None,
-    format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.markdown,
+    format: Annotated[
+        Format, typer.Option("--format", "-f", help="How to print it; html: a table for a page.")
+    ] = Format.md,
     output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    sort: Annotated[
+        Optional[str],
+        typer.Option("--sort", metavar="COLUMN[:asc|desc]", help="A task, average, model, seeds, parameters, …"),
+    ] = None,
+    columns: Annotated[
+        Optional[str],
+        typer.Option("--columns", metavar="A,B,…", help="Only these: tasks, average, seeds, learner, parameters, …"),
+    ] = None,
+    group_by: Annotated[
+        Optional[str], typer.Option("--group-by", metavar="KEY", help="base, learner, method, runtime or seeds.")
+    ] = None,
+    update: Annotated[
+        Optional[Path],
+        typer.Option("--update", metavar="FILE", help="Replace the table between the markers of a Markdown file."),
+    ] = None,
+    marker: Annotated[
+        Optional[str], typer.Option("--marker", metavar="NAME", help="Of several tables in that file, this one.")
+    ] = None,
     by_fraction: Annotated[
         bool, typer.Option("--by-fraction", help="Averages by the share of the training examples.")
     ] = False,
@@ -64,6 +90,7 @@ def leaderboard(
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
     from harness.registry import load_registry
+    from harness.report.layout import parse_layout
     from harness.store import write_atomically
     from harness.views.diagnostics import calibration_text, compression_text, robustness_text
     from harness.views.runs import efficiency_text, leaderboard_text
@@ -72,25 +99,42 @@ def leaderboard(
         raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
+    layout = parse_layout(columns, sort, group_by)
+    if (columns or sort or group_by) and by_fraction + robustness + calibration + compression:
+        raise HarnessError("--columns, --sort and --group-by are of the leaderboard itself, not of its other tables")
+    _check_update(update, marker, output, format)
     store = existing_store(out)
     if by_fraction:
-        text = efficiency_text(store, runs or [], format.value, plot)
+        text = efficiency_text(store, runs or [], format.style, plot)
     elif robustness:
         if include:
             load_registry([Path(path) for path in include])  # the metrics of plug-ins
-        text = robustness_text(store, runs or [], format.value)
+        text = robustness_text(store, runs or [], format.style)
     elif compression:
         if include:
             load_registry([Path(path) for path in include])
-        text = compression_text(store, runs or [], format.value)
+        text = compression_text(store, runs or [], format.style)
     elif calibration:
-        text = calibration_text(store, runs or [], format.value)
+        text = calibration_text(store, runs or [], format.style)
     else:
-        text = leaderboard_text(store, runs or [], format.value)
-    if output is None:
-        print(text)
-    else:
+        text = leaderboard_text(store, runs or [], format.style, layout)
+    if update is not None:
+        from harness.report.markers import update_file
+
+        say(f"{update}: {'updated' if update_file(update, text, marker) else 'is up to date'}")
+    elif output is not None:
         write_atomically(output, text + "\n")
+    else:
+        print(text)
+
+
+def _check_update(update: Path | None, marker: str | None, output: Path | None, format: Format) -> None:
+    if marker is not None and update is None:
+        raise HarnessError("--marker goes with --update")
+    if update is not None and output is not None:
+        raise HarnessError("give one of --output and --update")
+    if update is not None and format.style not in ("markdown", "html"):
+        raise HarnessError(f"--update puts a table into Markdown, as md or html, not {format.value}")
 
 
 def show(

@@ -16,6 +16,7 @@ from harness.store import Store
 from harness.views.text import cell_text, columns
 
 if TYPE_CHECKING:
+    from harness.report.layout import Layout
     from harness.report.leaderboard import Table
 
 
@@ -46,21 +47,23 @@ def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[
     return records
 
 
-def leaderboard_text(store: Store, names: Sequence[str], style: str) -> str:
-    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json` or `latex`.
+def leaderboard_text(store: Store, names: Sequence[str], style: str, layout: Layout | None = None) -> str:
+    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json`, `latex` or `html`.
 
     Raises:
-        HarnessError: no run, or none with a score.
+        HarnessError: no run, none with a score, or a column that no table has.
     """
-    from harness.report import formats
+    from harness.report import formats, html
+    from harness.report.layout import laid_out
 
-    tables = _tables(store, names)
+    layout = layout or formats.PLAIN
+    tables = laid_out(_tables(store, names), layout)
     if style == "csv":
-        return formats.to_csv(tables).rstrip("\n")
+        return formats.to_csv(tables, layout).rstrip("\n")
     if style == "json":
-        return formats.to_json(tables)
-    one = formats.to_latex if style == "latex" else formats.to_markdown
-    return "\n\n".join(one(table).rstrip("\n") for table in tables)
+        return formats.to_json(tables, layout)
+    one = {"markdown": formats.to_markdown, "latex": formats.to_latex, "html": html.to_html}[style]
+    return "\n\n".join(one(table, layout).rstrip("\n") for table in tables)
 
 
 def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path | None) -> str:
