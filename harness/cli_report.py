@@ -89,7 +89,6 @@ def leaderboard(
     include: Include = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
-    from harness.registry import load_registry
     from harness.report.layout import parse_layout
     from harness.store import write_atomically
     from harness.views.diagnostics import calibration_text, compression_text, robustness_text
@@ -107,12 +106,10 @@ def leaderboard(
     if by_fraction:
         text = efficiency_text(store, runs or [], format.style, plot)
     elif robustness:
-        if include:
-            load_registry([Path(path) for path in include])  # the metrics of plug-ins
+        _load_plugins(include)
         text = robustness_text(store, runs or [], format.style)
     elif compression:
-        if include:
-            load_registry([Path(path) for path in include])
+        _load_plugins(include)
         text = compression_text(store, runs or [], format.style)
     elif calibration:
         text = calibration_text(store, runs or [], format.style)
@@ -126,6 +123,14 @@ def leaderboard(
         write_atomically(output, text + "\n")
     else:
         print(text)
+
+
+def _load_plugins(include: list[str] | None) -> None:
+    """For their metrics."""
+    if include:
+        from harness.registry import load_registry
+
+        load_registry([Path(path) for path in include])
 
 
 def _check_update(update: Path | None, marker: str | None, output: Path | None, format: Format) -> None:

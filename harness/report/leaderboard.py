@@ -372,9 +372,12 @@ def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
 def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
     """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
     models = [record["model"] for record in firsts]
+    overrides: dict[str, list[Mapping[str, Any]]] = {}
+    for model in models:
+        overrides.setdefault(model["name"], []).append(model["overrides"])
     labels = {}
     for model in models:
-        twins = [one["overrides"] for one in models if one["name"] == model["name"]]
+        twins = overrides[model["name"]]
         told = ", ".join(
             f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
             for key, value in model["overrides"].items()
