@@ -117,8 +117,6 @@ def test_a_checkpoint_holds_no_pickle_and_a_damaged_one_is_named(setting, tmp_pa
 
 
 def test_micro_batches_give_the_loss_curve_of_the_whole_batch(setting, tmp_path):
-    if type(setting[0]).__name__ == "ReplacedTokenDetection":
-        pytest.skip("its generator samples, in an order that micro-batches change")
     objective, blocks, build = setting
 
     def without_dropout():
