@@ -211,6 +211,9 @@ def pretrain(
     accumulate: Annotated[Optional[int], typer.Option("--accumulate", help="Micro-batches a step.")] = None,
     checkpoint_every: Annotated[Optional[int], typer.Option("--checkpoint-every", help="Steps.")] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="Of weights, order and masks.")] = None,
+    fsdp: Annotated[
+        bool, typer.Option("--fsdp", help="Under torchrun: share the model's weights out over the processes.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same end.")] = False,
     report_to: Annotated[
         Optional[list[str]], typer.Option("--report-to", help="wandb, tensorboard or mlflow. Repeatable.")
@@ -243,7 +246,7 @@ def pretrain(
     command.check_output(output)
     cell = command.plan(registry, store, recipe, changes)
     tell = (lambda line: None) if quiet else say
-    record = command.perform(cell, store, resume, report_to or [], tell, threads)
+    record = command.perform(cell, store, resume, report_to or [], tell, threads, fsdp)
     if command.is_first():
         folder = command.delivered(store, record["cell"], output)
         print(checkpoint_json(record, folder) if as_json else folder)

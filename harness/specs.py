@@ -273,7 +273,7 @@ class PretrainingSpec(Strict):
 
     `objective` is a registered objective, `options` are its own. `corpus` is `embedded` (`sentences` of it), a file or
     folder of text, or `hub:ID`; `field` is the text's column in jsonl and parquet. How long: `steps`, `tokens` or a
-    wall-clock `budget` such as `90s`, `10m`, `2h`, which a short probe turns into steps; 0 steps leave the weights
+    wall-clock `budget` such as `90s`, `10m`, `2h`, kept by revising the number of steps; 0 steps leave the weights
     random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
     micro-batches. `dropout` replaces the config's while pretraining. A checkpoint to resume from is written every
     `checkpoint_every` steps.
