@@ -12,7 +12,7 @@ import typer
 
 from harness import __version__, cli_gate, cli_report
 from harness.cli_measure import measure
-from harness.cli_options import Include, Json, Out, say
+from harness.cli_options import Include, Json, Mode, Out, say
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -100,6 +100,7 @@ def run(
     seeds: Annotated[
         Optional[int], typer.Option("--seeds", help="How many seeds to train with.", show_default="1")
     ] = None,
+    mode: Annotated[Optional[Mode], typer.Option("--mode", help="3, 5 or 10 seeds, in place of --seeds.")] = None,
     first_seed: Annotated[
         Optional[int], typer.Option("--first-seed", help="The first of them.", show_default="0")
     ] = None,
@@ -154,13 +155,17 @@ def run(
     from harness.progress import Progress
     from harness.registry import load_registry
     from harness.run import perform, prepare
-    from harness.specs import RunSpec, parse
+    from harness.specs import SEED_MODES, RunSpec, parse
     from harness.store import Store
     from harness.views import plans, runs
 
     given = {name: value for name, value in flags.items() if name in RunSpec.model_fields}
     values = {**_config(config), **given}
     where = "the command line" if config is None else f"{config} and the command line"
+    if mode is not None:
+        if "seeds" in given:
+            raise HarnessError("--seeds and --mode: give one or the other")
+        values["seeds"] = SEED_MODES[mode]
     spec = parse(RunSpec, values, where)
     registry = load_registry([Path(path) for path in spec.include])
     store = Store.open(Path(spec.out))

@@ -169,7 +169,13 @@ def _write_manifest(
             "status": "failed" if status == "done" and failed else status,
             "spec": run.model_dump(mode="json"),
             "suites": [
-                {"name": suite.name, "version": suite.version, "tasks": suite.tasks, "averaged": suite.averaged}
+                {
+                    "name": suite.name,
+                    "version": suite.version,
+                    "tasks": suite.tasks,
+                    "averaged": suite.averaged,
+                    **({"margins": margins} if (margins := suite.margins.model_dump(exclude_defaults=True)) else {}),
+                }
                 for suite in plan.suites
             ],
             "models": list(plan.models),

@@ -208,10 +208,22 @@ class TaskSpec(Strict):
         return self
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Margins(Strict):
+    """Drops that count, as shares of a metric's scale: what a suite says of its tasks and metrics; see `GateSpec`."""
+
+    margin: Share | None = None
+    ok_margin: Share | None = None
+    tasks: dict[TaskName, Share] = {}
+    metrics: dict[Name, Share] = {}
+
+
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
     others are diagnostics. `models` are the recipes of a run that names none, `limit` the number of examples of each
-    split that a run reads which says nothing else.
+    split that a run reads which says nothing else. `margins` are for the gate; a baseline keeps them.
     """
 
     name: Name
@@ -221,6 +233,7 @@ class SuiteSpec(Strict):
     average: list[TaskName] | None = None
     models: list[Name] = []
     limit: int | None = Field(default=None, ge=1)
+    margins: Margins = Margins()
 
     @model_validator(mode="after")
     def _average_is_of_its_tasks(self) -> SuiteSpec:
@@ -229,6 +242,8 @@ class SuiteSpec(Strict):
         strangers = set(self.average or []) - set(self.tasks)
         if strangers:
             raise ValueError(f"average: not among tasks: {', '.join(sorted(strangers))}")
+        if strangers := set(self.margins.tasks) - set(self.tasks):
+            raise ValueError(f"margins.tasks: not among tasks: {', '.join(sorted(strangers))}")
         return self
 
     @property
@@ -366,6 +381,8 @@ def _comma_separated(value: Any) -> Any:
 
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
+SEED_MODES = {"pr": 3, "nightly": 5, "release": 10}
+"""How many seeds a pull request, a nightly run and a release take."""
 
 
 class RunSpec(Strict):
