@@ -22,6 +22,9 @@ def measure(
     margin: Annotated[
         float, typer.Option("--margin", help="A difference that matters; half of it is what A/A may be off.")
     ] = 0.05,
+    precision: Annotated[
+        float, typer.Option("--precision", help="Half the width of an interval that is narrow enough.")
+    ] = 0.02,
     budget: Annotated[
         Optional[str],
         typer.Option("--budget", metavar="TIME", help="Such as 5m; cells that do not fit are left out."),
@@ -40,7 +43,7 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="The whole result on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
 ) -> None:
-    """Time an original and candidates side by side, with memory and size; exit code 5 where the timing is invalid."""
+    """Time models side by side, with memory and size; exit code 5 where a timing does not count."""
     import json
 
     from harness.errors import HarnessError
@@ -56,7 +59,8 @@ def measure(
     root = Path(out or "results")
     request = command.make_request(
         registry, Store(root) if root.is_dir() else None, models, batch, length, task, data,
-        threads=threads, margin=margin, budget=seconds, seed=seed, memory=memory, include=tuple(include or ()),
+        threads=threads, margin=margin, precision=precision, budget=seconds, seed=seed, memory=memory,
+        include=tuple(include or ()),
     )  # fmt: skip
     result = command.measure(request, Store.open(root), (lambda line: None) if quiet else _say)
     text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
@@ -66,8 +70,8 @@ def measure(
         print(text)
     elif not quiet:
         print(measurement_text(result), end="")
-    if result["verdict"] == "INVALID":
-        raise typer.Exit(command.INVALID)
+    if not result["counts"]:
+        raise typer.Exit(command.DOES_NOT_COUNT)
 
 
 def _say(line: str) -> None:

@@ -22,8 +22,8 @@ from harness.store import Store
 RESULT = "measurement.json"
 MAKING = ("finetune", "compress")
 """Kinds of cells whose models are measured by the names they have in a run."""
-INVALID = 5
-"""The exit code of a measurement that does not count."""
+DOES_NOT_COUNT = 5
+"""The exit code of a measurement that is INVALID or IMPRECISE."""
 
 
 def make_request(
@@ -41,6 +41,8 @@ def make_request(
         raise HarnessError("measure takes the original and at least one candidate: harness measure A B")
     if not 0 < settings["margin"] < 1:
         raise HarnessError(f"--margin {settings['margin']:g}: give a share between 0 and 1, e.g. 0.05")
+    if not 0 < settings["precision"] < 1:
+        raise HarnessError(f"--precision {settings['precision']:g}: give a share between 0 and 1, e.g. 0.02")
     cells = cells_of(batches, lengths)
     if task is not None:
         spec = registry.task(task)
