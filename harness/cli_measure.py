@@ -1,4 +1,4 @@
-"""The verb `harness measure`."""
+"""The verb `harness measure`, and the options of `harness run` that measure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,34 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+Measure = Annotated[
+    Optional[bool],
+    typer.Option(
+        "--measure",
+        help="Time each fine-tuned transformer against what --compress made of it, alone, after scoring; without "
+        "--compress the first against the others.",
+    ),
+]
+MeasureBatch = Annotated[
+    Optional[str], typer.Option("--measure-batch", metavar="N,…", help="Rows of a timed call.", show_default="8")
+]
+MeasureLength = Annotated[
+    Optional[str],
+    typer.Option(
+        "--measure-length",
+        metavar="N,…",
+        help="Tokens of a row; `task`: as the task's own examples are.",
+        show_default="64",
+    ),
+]
+MeasurePrecision = Annotated[
+    Optional[float],
+    typer.Option("--measure-precision", help="Half the width of an interval that is enough.", show_default="0.02"),
+]
+MeasureBudget = Annotated[
+    Optional[str], typer.Option("--measure-budget", metavar="TIME", help="Of each measuring cell, such as 5m.")
+]
 
 
 def measure(

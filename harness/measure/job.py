@@ -27,11 +27,14 @@ ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
 
 @dataclass(frozen=True)
 class Model:
-    """A model that is measured: how it is called, its folder, and the hash of its files."""
+    """A model that is measured: how it is called, its folder, the hash of its files, and the cell that made it where it
+    lies in a store.
+    """
 
     name: str
     folder: Path
     fingerprint: str
+    cell: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             model.name: {
                 "folder": str(model.folder),
                 "fingerprint": model.fingerprint,
+                "cell": model.cell,
                 "role": "original" if model is request.base else "candidate",
                 **bench.models[BASE if model is request.base else model.name],
                 "size": sizes[model.name],
@@ -209,8 +213,11 @@ def _memory(
     cells = {cell.name: cell for cell in request.cells if cell.name in chosen}
     report(f"memory: {len(models) * len(cells)} processes")
 
+    running: list[WorkerProcess] = []
+
     def watch(model: Model, cell: Cell) -> dict[str, Any]:
         process = WorkerProcess(model.folder, request.threads, request.include, f"memory of {model.name}")
+        running.append(process)
         try:
             return process.ask("memory", cell=asdict(cell), seed=request.seed)
         finally:
@@ -221,8 +228,14 @@ def _memory(
             (model.name, name): executor.submit(watch, model, cell) for model in models for name, cell in cells.items()
         }
         found: dict[str, dict[str, Any]] = {}
-        for (model_name, cell_name), future in futures.items():
-            found.setdefault(model_name, {})[cell_name] = future.result()
+        try:
+            for (model_name, cell_name), future in futures.items():
+                found.setdefault(model_name, {})[cell_name] = future.result()
+        except BaseException:  # an interrupt as well: the executor would wait for the processes
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                process.close()
+            raise
     reasons = {
         f"memory {key}": reason
         for by_cell in found.values()

@@ -41,6 +41,17 @@ def verdict_lines(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def measured_text(record: Mapping[str, Any]) -> str:
+    """A measurement in a line: `int8 2.41× [2.38, 2.44] at 8 × 64 VALID, …`."""
+    found = [
+        f"{name} {_times(one['speed_ratio'])} at {cell_name}{STAGES[stage_name]} {one['verdict']['verdict']}"
+        for cell_name, stage_name, stage in _stages(record)
+        for name, one in stage["models"].items()
+        if "speed_ratio" in one
+    ]
+    return ", ".join(found) or record["verdict"]
+
+
 def _times(ratio: Mapping[str, Any]) -> str:
     return f"{ratio['value']:.2f}× [{ratio['low']:.2f}, {ratio['high']:.2f}]"
 

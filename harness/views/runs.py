@@ -13,6 +13,7 @@ from harness.hashing import short
 from harness.run import Outcome
 from harness.specs import NOISE_MARK, SuiteSpec
 from harness.store import Store
+from harness.views.measuring import measured_text
 from harness.views.text import cell_text, columns
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ def _record(store: Store, key: str) -> dict[str, Any] | None:
 
 
 def _scores_text(record: Mapping[str, Any]) -> str:
+    if record["kind"] == "measure":
+        return measured_text(record)
     if record["kind"] != "score":
         return f"{record['model'].get('parameters') or 0:,} parameters"
     if not record["scores"]:
