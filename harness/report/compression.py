@@ -37,8 +37,8 @@ NOTE = (
 )
 COST_NOTE = (
     "Speed: how many times as fast as the original, with a 95 % interval; A/A: the original against itself. Only VALID "
-    "ratios may be judged by: IMPRECISE ones have wider intervals than was asked for, INVALID ones do not count. Memory "
-    "of a process of its own, less what imports took: its peak while calling, and what of it after calling is of no "
+    "ratios may be judged by; IMPRECISE: the interval is wider than was asked for; INVALID: it does not count. Memory: "
+    "of a process of its own, less what imports took; its peak while calling, and what of it after calling is of no "
     "file (RssAnon); the original's behind it."
 )
 
