@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from harness import __version__, cli_gate, cli_measure
-from harness.cli_options import Include, Json, Out, existing_store, say
+from harness.cli_options import Include, Json, Out, Pareto, Show, existing_store, say
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -385,8 +385,11 @@ def leaderboard(
         bool, typer.Option("--calibration", help="Calibration of classes before and after a temperature.")
     ] = False,
     compression: Annotated[
-        bool, typer.Option("--compression", help="Compressed models against their originals: quality and size.")
+        bool,
+        typer.Option("--compression", help="Compressed models against their originals: quality, speed, memory, size."),
     ] = False,
+    show: Show = None,
+    pareto: Pareto = None,
     include: Include = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
@@ -397,6 +400,8 @@ def leaderboard(
 
     if by_fraction + robustness + calibration + compression > 1:
         raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
+    if (show or pareto) and (by_fraction or robustness or calibration or compression):
+        raise HarnessError("--show and --pareto go with the plain leaderboard")
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
     store = existing_store(out)
@@ -413,7 +418,7 @@ def leaderboard(
     elif calibration:
         text = calibration_text(store, runs or [], format.value)
     else:
-        text = leaderboard_text(store, runs or [], format.value)
+        text = leaderboard_text(store, runs or [], format.value, show, pareto)
     if output is None:
         print(text)
     else:

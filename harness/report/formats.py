@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.hashing import short
 from harness.report.leaderboard import Column, Record, Row, Score, Table, common_location, joint_fingerprint
+from harness.report.resources import text_of
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
@@ -77,7 +78,7 @@ def notes(table: Table) -> list[str]:
     if lower:
         said.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
     said += [f"Of {row.label}: {note}." for row in table.rows for note in row.notes]
-    return said
+    return [*said, *(note for resource in table.resources for note in resource.notes)]
 
 
 def _has_ceiling(table: Table) -> bool:
@@ -178,13 +179,16 @@ def _grid(
 
     def line(row: Row) -> list[str]:
         scores = (shown(row.scores.get(column.task), column.scale) for column in table.columns)
-        return cells(plain(row.label), "–".join(map(str, dict.fromkeys(row.seeds))), shown(row.average), scores)
+        seen = "–".join(map(str, dict.fromkeys(row.seeds)))
+        used = (plain(text_of(resource, row.model) or NONE) for resource in table.resources)
+        return [*cells(plain(row.label), seen, shown(row.average), scores), *used]
 
     def reference(name: str, average: str, tasks: Iterable[str]) -> list[str]:
-        return cells(italic(name), "", plain(average), map(plain, tasks))
+        return [*cells(italic(name), "", plain(average), map(plain, tasks)), *[""] * len(table.resources)]
 
     of = "" if len(table.averaged) == table.of_tasks else f" of {len(table.averaged)} of {table.of_tasks} tasks"
     header = cells("model", "seeds", f"average{of}", (plain(_head(column)) for column in table.columns))
+    header += [plain(resource.header) for resource in table.resources]
     body = [line(row) for row in table.rows]
     if table.columns:
         chances = (_value(one.chance, one.scale) for one in table.columns)
@@ -233,8 +237,8 @@ CSV_COLUMNS = (
 
 
 def to_csv(tables: Sequence[Table]) -> str:
-    """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`) and for each
-    average (`average`). Full precision, scale 0…1; what is unknown is empty.
+    """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`), for each average
+    (`average`), and for what else is shown of a model (`resource`). Full precision, scale 0…1; unknown is empty.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -267,6 +271,13 @@ def _csv_lines(table: Table, row: Row) -> Iterable[list[Any]]:
             ceiling = part.ceiling.value if part.ceiling else None
             what = ["metric", column.task, part.split, part.metric]
             yield line(column.fingerprint, what, part.estimate, part.n, part.chance, ceiling, None)
+    for resource in table.resources:
+        if row.model in resource.values:
+            own = resource.values[row.model]
+            where = [table.suite, table.source, table.location, table.limit, table.train_fraction, table.fingerprint]
+            nothing: list[Any] = [None] * 6
+            what = ["resource", "", "", resource.name]
+            yield [*where, row.label, row.model, *what, own.value, own.low, own.high, *nothing]
 
 
 def _csv(value: Any) -> Any:

@@ -47,15 +47,22 @@ def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[
     return records
 
 
-def leaderboard_text(store: Store, names: Sequence[str], style: str) -> str:
-    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json` or `latex`.
+def leaderboard_text(
+    store: Store, names: Sequence[str], style: str, show: str | None = None, pareto: Path | None = None
+) -> str:
+    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json` or `latex`; with columns of what
+    `show` names (`speed,size`), or as the fronts drawn into the file `pareto` where one is given.
 
     Raises:
-        HarnessError: no run, or none with a score.
+        HarnessError: no run, or none with a score, or as `with_resources` and `pareto_text` do.
     """
     from harness.report import formats
+    from harness.report.resources import kinds_of
+    from harness.views.measured import pareto_text, with_resources
 
-    tables = _tables(store, names)
+    if pareto is not None:
+        return pareto_text(store, names, _tables(store, names), style, pareto)
+    tables = with_resources(store, names, _tables(store, names), kinds_of(show))
     if style == "csv":
         return formats.to_csv(tables).rstrip("\n")
     if style == "json":
