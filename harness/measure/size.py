@@ -32,8 +32,7 @@ DTYPES = {
 ONNX_DATA = (".onnx_data", ".onnx.data")
 """Endings of files in which a graph keeps its weights; they are read with the graph."""
 ONNX_SCALES = ("_scale", "_zero_point")
-ONNX_QUANTIZED = "_quantized"
-"""How ONNX Runtime's quantizer calls what it adds, and what it makes of a weight."""
+"""How ONNX Runtime's quantizer calls what it adds to a weight."""
 WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.pt2")
 
 
@@ -85,8 +84,8 @@ def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:
 
 
 def onnx_counts(file: Path) -> list[tuple[int, int]]:
-    """Elements, and those that are not zero, of the initializers of a graph that are weights: floats, and integers that
-    floats were made of. Shapes and indices are none.
+    """Elements, and those that are not zero, of the initializers of a graph that are weights: floats, integers of eight
+    bits, and biases of thirty-two. Shapes and indices have sixty-four.
 
     Raises:
         HarnessError: a damaged file.
@@ -105,7 +104,7 @@ def onnx_counts(file: Path) -> list[tuple[int, int]]:
         if tensor.name.endswith(ONNX_SCALES):
             continue
         values = numpy_helper.to_array(tensor)
-        quantized = values.dtype in (np.int8, np.uint8) or tensor.name.endswith(ONNX_QUANTIZED)
+        quantized = values.dtype in (np.int8, np.uint8, np.int32)
         if values.ndim and (values.dtype.kind == "f" or quantized):
             found.append((values.size, int(np.count_nonzero(values))))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ AXES = {
     "peak_memory_bytes": "peak memory, MB, less is better",
     "weight_bytes": "weight files, MB, less is better",
 }
+MARKERS = "osD^vP*X<>"
+LEGEND_COLUMNS = 3
 
 
 @dataclass(frozen=True)
@@ -137,59 +139,57 @@ def to_json(found: Pareto) -> str:
     return json.dumps({"schema_version": formats.SCHEMA_VERSION, **said}, indent=1, ensure_ascii=False)
 
 
-def plot(found: Pareto, path: Path, units: dict[str, float]) -> None:
-    """A panel a resource: the front as a line, points on it strong and the others faint, 95 % intervals as whiskers.
+def plot(found: Pareto, path: Path, units: Mapping[str, float]) -> None:
+    """A panel a resource: the front as a line, points on it filled and the others faint and hollow, 95 % intervals as
+    whiskers. Names stand in a legend below, since compressed models crowd together.
 
     Raises:
         HarnessError: matplotlib is not installed, or the file cannot be written.
     """
+    names = list(dict.fromkeys(point.model for front in found.fronts for point in front.points))
+    styles = {name: (f"C{place % 10}", MARKERS[place % len(MARKERS)]) for place, name in enumerate(names)}
     count = len(found.fronts)
-    with figure(path, 5.2 * count, 4.6, "--pareto") as axes:
+    lines = -(-len(names) // LEGEND_COLUMNS)
+    with figure(path, max(6.0, 4.2 * count), 4.2 + 0.2 * lines, "--pareto") as axes:
         drawn = axes.figure
         axes.remove()
         panels = drawn.subplots(1, count, sharey=True, squeeze=False)[0]
         for panel, front in zip(panels, found.fronts, strict=True):
-            _panel(panel, front, found, units[front.resource])
+            _panel(panel, front, found.scale, units[front.resource], styles)
         share = " ×100" if found.scale == 100 else ""
-        panels[0].set_ylabel(f"{found.quality}{share}, 95 % interval")
+        panels[0].set_ylabel(f"{plain(found.quality)}{share}, 95 % interval")
         drawn.suptitle(plain(f"Pareto front of {found.title}"), fontsize=9, wrap=True)
+        handles = [
+            panels[0].plot([], [], linestyle="", color=color, marker=marker, label=plain(name))[0]
+            for name, (color, marker) in styles.items()
+        ]
+        drawn.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=8, frameon=False)
 
 
-def _panel(panel: Any, front: Front, found: Pareto, unit: float) -> None:
+def _panel(panel: Any, front: Front, scale: int, unit: float, styles: Mapping[str, tuple[str, str]]) -> None:
     for point in front.points:
-        x, y = point.resource.value / unit, found.scale * point.quality.value
-        color, alpha = ("C0", 1.0) if point.on_front else ("gray", 0.45)
+        x, y = point.resource.value / unit, scale * point.quality.value
+        color, marker = styles[point.model]
         low, high = point.resource.low, point.resource.high
-        across = None if low is None or high is None else [[x - low / unit], [high / unit - x]]
-        along = [[y - found.scale * point.quality.low], [found.scale * point.quality.high - y]]
         panel.errorbar(
-            [x], [y], yerr=along, xerr=across, fmt="o", color=color, alpha=alpha, capsize=2, elinewidth=1, zorder=3
+            [x],
+            [y],
+            xerr=None if low is None or high is None else [[x - low / unit], [high / unit - x]],
+            yerr=[[y - scale * point.quality.low], [scale * point.quality.high - y]],
+            fmt=marker,
+            color=color,
+            alpha=1.0 if point.on_front else 0.5,
+            markerfacecolor=color if point.on_front else "none",
+            markersize=7,
+            capsize=3,
+            elinewidth=1,
+            zorder=4 if point.on_front else 3,
         )
     best = [point for point in front.points if point.on_front]
+    xs = [point.resource.value / unit for point in best]
     panel.plot(
-        [point.resource.value / unit for point in best],
-        [found.scale * point.quality.value for point in best],
-        color="C0",
-        linewidth=1.2,
-        linestyle="--",
-        zorder=2,
+        xs, [scale * point.quality.value for point in best], color="black", linewidth=1, linestyle="--", zorder=2
     )
-    _labels(panel, front, found, unit)
     panel.set_xlabel(AXES[front.resource])
     panel.grid(alpha=0.2)
-    panel.margins(x=0.25, y=0.15)
-
-
-def _labels(panel: Any, front: Front, found: Pareto, unit: float) -> None:
-    """Names beside their points, in turn above and below, so that neighbours do not cover one another."""
-    for place, point in enumerate(front.points):
-        above = place % 2 == 0
-        panel.annotate(
-            plain(point.model),
-            (point.resource.value / unit, found.scale * point.quality.value),
-            xytext=(5, 7 if above else -7),
-            textcoords="offset points",
-            va="bottom" if above else "top",
-            fontsize=7,
-            color="black" if point.on_front else "gray",
-        )
+    panel.margins(x=0.1, y=0.1)
