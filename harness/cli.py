@@ -10,8 +10,7 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from harness import __version__, cli_gate, cli_report
-from harness.cli_measure import measure
+from harness import __version__, cli_gate, cli_measure, cli_report
 from harness.cli_options import Include, Json, Mode, Out, say
 from harness.errors import HarnessError
 
@@ -129,6 +128,11 @@ def run(
             "distill:RECIPE, or a chain, 'prune-structured:0.5|int8'. Repeatable.",
         ),
     ] = None,
+    measure: cli_measure.Measure = None,
+    measure_batch: cli_measure.MeasureBatch = None,
+    measure_length: cli_measure.MeasureLength = None,
+    measure_precision: cli_measure.MeasurePrecision = None,
+    measure_budget: cli_measure.MeasureBudget = None,
     from_scratch: Annotated[
         Optional[bool],
         typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),
@@ -282,7 +286,7 @@ def predict(
     print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
 
 
-app.command()(measure)
+app.command()(cli_measure.measure)
 
 
 @app.command()
