@@ -14,6 +14,7 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
     {
         "distill": "harness.compress.distill",
         "int8": "harness.compress.int8",
+        "int8-static": "harness.compress.int8_static",
         "int8-weight": "harness.compress.int8_weight",
         "prune-2:4": "harness.compress.prune_two_four",
         "prune-magnitude": "harness.compress.prune_magnitude",

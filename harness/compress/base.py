@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from harness.data.frame import Split
 from harness.errors import HarnessError
+from harness.runtimes.base import OUTPUTS
 from harness.specs import RecipeSpec, Strict, TaskSpec, TrainingSpec
 
 
@@ -98,3 +99,10 @@ class Compressor(ABC):
 
         The key `notes` may hold sentences for a reader, among them what was not saved.
         """
+
+
+def no_graph(method: str, target: Target) -> str | None:
+    """Why a method cannot make a graph of such a model; None where it can."""
+    if target.head not in OUTPUTS:
+        return f"{method} does not yet export the head {target.head} to a graph; int8-weight stores such a model"
+    return None

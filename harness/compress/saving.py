@@ -56,7 +56,7 @@ def _tensor_counts(folder: Path) -> tuple[int, int]:
 
 
 def _onnx_counts(folder: Path) -> tuple[int, int]:
-    """Of the initializers that are weights: floats, and integers of eight bits."""
+    """Of the initializers that are weights: floats, integers of eight bits, and biases of thirty-two."""
     import numpy as np
     import onnx
     from onnx import numpy_helper
@@ -67,7 +67,7 @@ def _onnx_counts(folder: Path) -> tuple[int, int]:
         if tensor.name.endswith(("_scale", "_zero_point")):
             continue
         values = numpy_helper.to_array(tensor)
-        if values.ndim and (values.dtype.kind == "f" or values.dtype in (np.int8, np.uint8)):
+        if values.ndim and (values.dtype.kind == "f" or values.dtype in (np.int8, np.uint8, np.int32)):
             count += values.size
             nonzero += int(np.count_nonzero(values))
     return count, nonzero
