@@ -1,5 +1,5 @@
-"""Static int8 by ONNX Runtime: weights as int8 with a scale for each output channel, activations as uint8 with one scale
-for each layer's input, set beforehand on training examples (Jacob et al. 2018). The head stays float.
+"""Static int8 by ONNX Runtime: weights as int8 with a scale for each output channel, activations as uint8 with one
+scale for the input of each layer, set beforehand on training examples (Jacob et al. 2018). The head stays float.
 """
 
 from __future__ import annotations
