@@ -15,6 +15,7 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
         "compile": "harness.compress.compile",
         "distill": "harness.compress.distill",
         "int8": "harness.compress.int8",
+        "int8-qat": "harness.compress.int8_qat",
         "int8-static": "harness.compress.int8_static",
         "int8-weight": "harness.compress.int8_weight",
         "onnx": "harness.compress.onnx_float",
