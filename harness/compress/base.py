@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from harness.data.frame import Split
 from harness.errors import HarnessError
+from harness.runtimes.base import OUTPUTS
 from harness.specs import RecipeSpec, Strict, TaskSpec, TrainingSpec
 
 
@@ -70,12 +71,14 @@ class Compressor(ABC):
     """One subclass a module, registered by name, made with its options.
 
     `main` is the option that `NAME:VALUE` sets. A compressor with `uses_data` is given training examples. `runtime` is
-    where its result runs; only models in `torch` can be compressed further.
+    where its result runs. Models in `torch` can be compressed further; of others only those made by the methods that
+    the next one names in `reads`.
     """
 
     main: ClassVar[str | None] = None
     uses_data: ClassVar[bool] = False
     runtime: ClassVar[str] = "torch"
+    reads: ClassVar[tuple[str, ...]] = ()
 
     class Options(Strict):
         pass
@@ -98,3 +101,13 @@ class Compressor(ABC):
 
         The key `notes` may hold sentences for a reader, among them what was not saved.
         """
+
+
+def no_graph(method: str, target: Target) -> str | None:
+    """Why a method cannot make a graph of such a model; None where it can."""
+    if target.head not in OUTPUTS:
+        return (
+            f"{method} does not yet export the head {target.head} to a graph; such a model stays in torch, where "
+            "int8-weight and pruning serve it"
+        )
+    return None

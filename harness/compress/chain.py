@@ -27,7 +27,8 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         HarnessError: the model is not one that these compressors can read.
     """
     settings = read_settings(request.source)
-    if settings.runtime != "torch":
+    made_by = settings.compression[-1]["method"] if settings.compression else ""
+    if settings.runtime != "torch" and made_by not in method.steps[0].compressor.reads:
         raise HarnessError(
             f"model {request.source}: it is compressed already and runs in {settings.runtime}; compress its original"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,12 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Pat
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
     write_settings(target, settled(source, shapes=shapes_of(model)))
+
+
+def moved(source: Path, target: Path, runtime: str) -> None:
+    """Copy a model folder for another runtime, its weights as they are."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    write_settings(target, read_settings(source).model_copy(update={"runtime": runtime}))
 
 
 def settled(source: Path, **changes: Any) -> Settings:
