@@ -383,6 +383,9 @@ def leaderboard(
     compression: Annotated[
         bool, typer.Option("--compression", help="Compressed models against their originals: quality and size.")
     ] = False,
+    html: Annotated[
+        Optional[Path], typer.Option("--html", metavar="FILE", help="One page to open in a browser, with plots.")
+    ] = None,
     include: Include = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
@@ -396,6 +399,13 @@ def leaderboard(
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
     store = existing_store(out)
+    if html is not None:
+        from harness.views.page import write_page
+
+        if by_fraction or robustness or calibration or compression or output or format is not Format.markdown:
+            raise HarnessError("--html is a page of all tables: give it alone, with runs and --include")
+        say(write_page(store, runs or [], html, [Path(path) for path in include or []]))
+        return
     if by_fraction:
         text = efficiency_text(store, runs or [], format.value, plot)
     elif robustness:

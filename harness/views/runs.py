@@ -89,8 +89,26 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
 def _tables(store: Store, names: Sequence[str]) -> list[Table]:
     from harness.report import leaderboard
 
+    manifests, records = scored_runs(store, names)
+    return leaderboard.build(records, suites_of(manifests))
+
+
+def scored_runs(store: Store, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The manifests of the named runs, or of all runs, and their score records.
+
+    Raises:
+        HarnessError: no run, or none with a score.
+    """
     manifests = [store.run(name) for name in names or store.run_names() or ["latest"]]
     records = score_records(store, manifests)
+    if not records:
+        causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
+        raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
+    return manifests, records
+
+
+def suites_of(manifests: Sequence[Mapping[str, Any]]) -> list[SuiteSpec]:
+    """The suites of runs, the newest first; those that differ in tasks under noise alone are one."""
     suites: dict[tuple[str, ...], SuiteSpec] = {}
     for manifest in reversed(manifests):
         for suite in manifest["suites"]:
@@ -104,10 +122,7 @@ def _tables(store: Store, names: Sequence[str]) -> list[Table]:
                 average=suite["averaged"],
             )
             suites[key] = spec
-    if not records:
-        causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
-        raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
-    return leaderboard.build(records, list(suites.values()))
+    return list(suites.values())
 
 
 def run_json(store: Store, name: str) -> str:
