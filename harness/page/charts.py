@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.page.model import Cell, Chart, Grid, Section
@@ -21,8 +22,10 @@ UNITS = {
 }
 FRONT = (
     "The line joins the models that no other one beats in both, by the points alone: where intervals overlap, its "
-    "place is not certain. Models without parameters are not drawn."
+    "place is not certain. What costs less than a thousandth of the dearest model is not drawn."
 )
+DRAWN_FROM = 1000
+"""A model that costs less than the dearest by more than this factor, a trivial one, would squeeze all others."""
 POINTS = 200
 """Points of a curve that are drawn; of longer ones means of as many equal parts."""
 
@@ -32,12 +35,11 @@ def tradeoffs(section: Section, scales: Mapping[str, int]) -> Chart | None:
     index = {head.key: at for at, head in enumerate(section.heads)}
     qualities = [head for head in section.heads if head.group == "quality"]
     costs = [key for key in COSTS if any(line.cells[index[key]].order is not None for line in section.lines)]
+    largest = {key: max(line.cells[index[key]].order or 0.0 for line in section.lines) for key in costs}
     points = [
         {
             "label": line.label,
-            "x": {
-                key: _cost(line.cells[index[key]], key) for key in costs if line.cells[index["parameters"]].order != 0
-            },
+            "x": {key: _cost(line.cells[index[key]], key, largest[key]) for key in costs},
             "y": {head.key: _quality(line.cells[index[head.key]], scales.get(head.key, 100)) for head in qualities},
             "bounds": {head.key: _bounds(line.cells[index[head.key]], scales.get(head.key, 100)) for head in qualities},
             "said": {head.key: line.cells[index[head.key]].more for head in qualities},
@@ -71,8 +73,10 @@ def tradeoffs(section: Section, scales: Mapping[str, int]) -> Chart | None:
     return Chart(f"tradeoff-{section.key}", section.title, drawing, Grid("", header, rows), (FRONT,), section.key)
 
 
-def _cost(cell: Cell, key: str) -> float | None:
-    return None if cell.order is None else float(f"{cell.order * UNITS[key][1]:.6g}")
+def _cost(cell: Cell, key: str, largest: float) -> float | None:
+    if cell.order is None or cell.order * DRAWN_FROM < largest:
+        return None
+    return float(f"{cell.order * UNITS[key][1]:.6g}")
 
 
 def _quality(cell: Cell, scale: int) -> float | None:
@@ -135,8 +139,9 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[t
 
 
 def efficiency_charts(found: Sequence[Efficiency]) -> tuple[Chart, ...]:
-    """Averages by the share of the training examples, where there are several shares."""
-    return tuple(_efficiency(f"efficiency-{at}", one) for at, one in enumerate(found) if len(one.fractions) > 1)
+    """Averages by the share of the training examples, of models that were trained on several shares."""
+    drawn = [replace(one, curves=tuple(curve for curve in one.curves if len(curve.by_fraction) > 1)) for one in found]
+    return tuple(_efficiency(f"efficiency-{at}", one) for at, one in enumerate(drawn) if one.curves)
 
 
 def _efficiency(key: str, one: Efficiency) -> Chart:

@@ -97,7 +97,7 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
         "texts": [[clipped(column[index]) for column in texts.fields.values()] for index in indices],
         "gold": None if first.references is None else [_plain(first.references[index], names) for index in indices],
         "said": [[_plain(one.values[index], names) for index in indices] for _, _, one in same],
-        "is_right": [[int(right[index]) for index in indices] for right in known] if compare else None,
+        "is_right": ["".join("01"[right[index]] for index in indices) for right in known] if compare else None,
     }
 
 
@@ -118,15 +118,17 @@ def rightness(record: Record, predictions: np.ndarray, references: np.ndarray | 
 
 
 def _chosen_examples(n: int, predictions: Sequence[np.ndarray], rights: Sequence[Sequence[bool] | None]) -> list[int]:
-    """At most `SHOWN`, in order: those where some models are right and some wrong, then those where predictions differ,
-    then the first others.
+    """At most `SHOWN`, in order: those where some models are right and some wrong, then those where predictions differ
+    or all are wrong, then the first others.
     """
     known = [right for right in rights if right is not None]
 
     def rank(index: int) -> tuple[int, int]:
-        if len({right[index] for right in known}) > 1:
+        verdicts = {right[index] for right in known}
+        if len(verdicts) > 1:
             return 0, index
-        return (1 if len({str(values[index]) for values in predictions}) > 1 else 2), index
+        differ = len({str(values[index]) for values in predictions}) > 1
+        return (1 if differ or verdicts == {False} else 2), index
 
     return sorted(sorted(range(n), key=rank)[:SHOWN])
 

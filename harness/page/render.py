@@ -62,11 +62,15 @@ def json_for_html(value: Any) -> str:
 
 
 def _data(page: Page) -> Mapping[str, Any]:
-    """Texts stand once, in `texts`, and are named by their number: many tables show the same ones."""
+    """Ids and texts stand once, in `texts`, and are named by their number: many tables show the same ones."""
     charts = [*page.tradeoffs, *page.curves, *page.efficiency]
     pool: dict[str, int] = {}
     examples = [
-        {**view, "texts": [[pool.setdefault(text, len(pool)) for text in row] for row in view["texts"]]}
+        {
+            **view,
+            "ids": [pool.setdefault(one, len(pool)) for one in view["ids"]],
+            "texts": [[pool.setdefault(text, len(pool)) for text in row] for row in view["texts"]],
+        }
         for view in page.examples
     ]
     return {"charts": {chart.key: chart.drawing for chart in charts}, "examples": examples, "texts": list(pool)}

@@ -64,8 +64,8 @@ def section(key: str, table: Table, draft: Draft, resources: Mapping[str, Resour
 def _heads(table: Table, work: tuple[str, str] | None, memory: tuple[str, str] | None) -> tuple[Head, ...]:
     heads = []
     if table.averaged:
-        of = f"of {len(table.averaged)}" if len(table.averaged) == table.of_tasks else ""
-        small = f"{of} tasks" if of else f"{len(table.averaged)} of {table.of_tasks} tasks"
+        partial = "" if len(table.averaged) == table.of_tasks else f"{len(table.averaged)} of "
+        small = f"{partial}{counted(table.of_tasks, 'task')}"
         heads.append(Head(AVERAGE, "average", "quality", small, f"Mean of {', '.join(table.averaged)}"))
     for column in table.columns:
         heads.append(
@@ -237,7 +237,9 @@ def _resource_cells(own: Resources, work: tuple[str, str] | None, memory: tuple[
 
 
 def _millions(count: float) -> str:
-    return "0" if not count else f"{count / 1e6:.2f}" if count < 1e8 else f"{count / 1e6:.0f}"
+    if count < 1e4:
+        return "< 0.01" if count else "0"
+    return f"{count / 1e6:.2f}" if count < 1e8 else f"{count / 1e6:.0f}"
 
 
 def _why_no_speed(measured: Measured) -> str:

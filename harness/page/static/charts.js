@@ -151,7 +151,7 @@ function lines(drawing, width, chosen, title) {
   frame(svg, x, y, box, drawing.x, drawing.y);
   if (drawing.chance !== undefined) {
     svg.append(draw('line', { class: 'chance', x1: box.left, x2: box.right, y1: y(drawing.chance), y2: y(drawing.chance) }));
-    svg.append(draw('text', { class: 'chance halo', x: box.left + 4, y: y(drawing.chance) - 4 }, 'chance'));
+    svg.append(draw('text', { class: 'chance halo', x: box.right - 4, y: y(drawing.chance) - 4, 'text-anchor': 'end' }, 'chance'));
   }
   const bases = [...new Set(drawing.lines.map((one) => one.label.replace(/-scratch$/, '')))];
   const ends = [];

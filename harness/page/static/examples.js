@@ -7,6 +7,7 @@ if (views.length) {
   const search = pick('search'), table = pick('table'), more = pick('more');
   let limit = PAGE;
 
+  const id = (view, at) => data.texts[view.ids[at]];
   const texts = (view, at) => view.texts[at].map((index) => data.texts[index]);
   const fill = (list, options, chosen) => {
     list.replaceChildren(...options.map(([value, text]) => make('option', { value }, text)));
@@ -50,12 +51,12 @@ if (views.length) {
   }
 
   function kept(view, a, b, at) {
-    const right = view.is_right;
+    const right = (model) => view.is_right[model][at] === '1';
     switch (lists.filter.value) {
-      case 'right': return right[a][at];
-      case 'wrong': return !right[a][at];
-      case 'lost': return right[a][at] && !right[b][at];
-      case 'won': return !right[a][at] && right[b][at];
+      case 'right': return right(a);
+      case 'wrong': return !right(a);
+      case 'lost': return right(a) && !right(b);
+      case 'won': return !right(a) && right(b);
       case 'differ': return view.said[a][at] !== view.said[b][at];
       default: return true;
     }
@@ -63,7 +64,7 @@ if (views.length) {
 
   function verdict(view, model, at) {
     if (!view.is_right) return [];
-    const right = Boolean(view.is_right[model][at]);
+    const right = view.is_right[model][at] === '1';
     return [make('span', { class: `mark ${right ? 'right' : 'wrong'}` }, right ? '✓ ' : '✗ '), make('span', { class: 'unseen' }, right ? 'right: ' : 'wrong: ')];
   }
 
@@ -78,7 +79,7 @@ if (views.length) {
     if (!view.texts[at].length) text.append(make('span', { class: 'muted' }, '–'));
     const gold = view.gold === null ? '–' : named(view, view.gold[at]);
     const models = a === b ? [a] : [a, b];
-    return make('tr', {}, make('th', { scope: 'row' }, make('code', {}, view.ids[at])), text, make('td', { 'data-title': 'gold' }, make('bdi', {}, gold)),
+    return make('tr', {}, make('th', { scope: 'row' }, make('code', {}, id(view, at))), text, make('td', { 'data-title': 'gold' }, make('bdi', {}, gold)),
       ...models.map((model) => make('td', { 'data-title': view.models[model].label }, ...verdict(view, model, at), make('bdi', {}, named(view, view.said[model][at])))));
   }
 
@@ -87,7 +88,7 @@ if (views.length) {
     const [a, b] = [Number(lists.a.value), Number(lists.b.value)];
     const words = search.value.toLowerCase().trim();
     const found = view.ids.map((_, at) => at).filter((at) => kept(view, a, b, at)
-      && (!words || [view.ids[at], ...texts(view, at)].some((text) => text.toLowerCase().includes(words))));
+      && (!words || [id(view, at), ...texts(view, at)].some((text) => text.toLowerCase().includes(words))));
     const models = a === b ? [a] : [a, b];
     table.tHead.replaceChildren(make('tr', {}, ...['example', view.fields.length === 1 ? view.fields[0] : 'text', 'gold', ...models.map((model) => view.models[model].label)]
       .map((name) => make('th', { scope: 'col' }, name))));
@@ -98,7 +99,7 @@ if (views.length) {
     const of = words || all === null ? `${found.length} here${what}` : `${Math.min(found.length, limit)} shown of ${all}`;
     document.getElementById('example-count').textContent = lists.filter.value === 'all' || !view.is_right ? `${of} examples` : `${of} (${lists.filter.selectedOptions[0].textContent})`;
     const notes = [];
-    if (view.ids.length < view.n) notes.push(`This page holds ${view.ids.length} of ${view.n} examples, those that models differ on first; counts are over all.`);
+    if (view.ids.length < view.n) notes.push(`This page holds ${view.ids.length} of ${view.n} examples, those that models differ on or have wrong first; counts are over all.`);
     if (view.no_texts) notes.push(`${view.no_texts}.`);
     if (!view.is_right) notes.push('Predictions of this task are not right or wrong, so that there are no flips.');
     if (view.left_out) notes.push(`The ${view.models.length} first models of the table; ${view.left_out} more are not here.`);
