@@ -118,17 +118,8 @@ def _line(
             _score(row.scores.get(column.task), column.scale, axes[column.task], column.chance, column.ceiling, missing)
         )
     records = draft.models[row.model]
-    model = records[0]["model"]
-    kind = ", ".join(
-        part
-        for part in (
-            model["learner"],
-            model.get("method", ""),
-            records[0].get("runtime") or "",
-            f"{_seeds(row.seeds)}",
-        )
-        if part
-    )
+    made = (records[0]["model"]["learner"], records[0].get("runtime"), _seeds(row.seeds))
+    kind = ", ".join(part for part in made if part)
     return Line(
         key=key,
         label=row.label,

@@ -112,7 +112,7 @@ def _made(store: Store, records: Sequence[Record]) -> dict[str, Record]:
 
 def _measurements(store: Store) -> list[Record]:
     """The records of all measurements in the store: they name models by their bytes, not by runs."""
-    found = []
+    found: list[Record] = []
     for file in sorted((store.root / "cells").glob(f"*/*/{MEASUREMENT}")):
         try:
             record = store.read(file.parent.name)
