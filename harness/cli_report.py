@@ -89,6 +89,9 @@ def leaderboard(
     ] = False,
     show: Show = None,
     pareto: Pareto = None,
+    html: Annotated[
+        Optional[Path], typer.Option("--html", metavar="FILE", help="One page to open in a browser, with plots.")
+    ] = None,
     include: Include = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
@@ -108,6 +111,26 @@ def leaderboard(
         raise HarnessError("--columns, --sort and --group-by are of the leaderboard itself, not of its other tables")
     _check_update(update, marker, output, format)
     store = existing_store(out)
+    if html is not None:
+        from harness.views.page import write_page
+
+        others = (
+            by_fraction,
+            robustness,
+            calibration,
+            compression,
+            output,
+            update,
+            show,
+            pareto,
+            columns,
+            sort,
+            group_by,
+        )
+        if any(others) or format is not Format.md:
+            raise HarnessError("--html is a page of all tables: give it alone, with runs and --include")
+        say(write_page(store, runs or [], html, [Path(path) for path in include or []]))
+        return
     if by_fraction:
         text = efficiency_text(store, runs or [], format.style, plot)
     elif robustness:

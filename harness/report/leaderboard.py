@@ -135,8 +135,13 @@ def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
     A model meets in a table only models whose scores on every task they share rest on the same data (training and
     scored), task version and metric versions; otherwise a further table is made.
     """
+    return [table for table, _ in build_with_records(records, suites)]
+
+
+def build_with_records(records: Sequence[Record], suites: Sequence[Suite]) -> list[tuple[Table, Draft]]:
+    """As `build`, each table with the records it was made of, by the ids of its rows' models."""
     return [
-        _table(suite, draft)
+        (_table(suite, draft), draft)
         for suite in suites
         for draft in comparable([record for record in records if record["task"]["name"] in suite.tasks])
     ]

@@ -116,6 +116,32 @@ def _tables(store: Store, names: Sequence[str]) -> list[Table]:
 
     manifests = store.runs(names)
     records = read_scores(store, _score_keys(manifests), _say_damaged)
+    _need_scores(store, names, manifests, records)
+    return leaderboard.build(records, suites_of(manifests))
+
+
+def scored_runs(store: Store, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The manifests of the named runs, or of all runs, and their score records, whole.
+
+    Raises:
+        HarnessError: no run, or none with a score.
+    """
+    manifests = store.runs(names)
+    records = score_records(store, manifests)
+    _need_scores(store, names, manifests, records)
+    return manifests, records
+
+
+def _need_scores(
+    store: Store, names: Sequence[str], manifests: Sequence[Mapping[str, Any]], records: Sequence[Any]
+) -> None:
+    if not records:
+        causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
+        raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
+
+
+def suites_of(manifests: Sequence[Mapping[str, Any]]) -> list[SuiteSpec]:
+    """The suites of runs, the newest first; those that differ in tasks under noise alone are one."""
     suites: dict[tuple[str, ...], SuiteSpec] = {}
     for manifest in reversed(manifests):
         for suite in manifest["suites"]:
@@ -129,10 +155,7 @@ def _tables(store: Store, names: Sequence[str]) -> list[Table]:
                 average=suite["averaged"],
             )
             suites[key] = spec
-    if not records:
-        causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
-        raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
-    return leaderboard.build(records, list(suites.values()))
+    return list(suites.values())
 
 
 def run_json(store: Store, name: str) -> str:
