@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.compress.base import Compressor, Request, Target
+from harness.compress.base import Compressor, LayerOptions, Request, Target
 from harness.errors import HarnessError
 from harness.runtimes.base import OUTPUTS
 from harness.runtimes.onnx_runtime import FILE, require
-from harness.specs import Strict
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -23,7 +22,7 @@ class Int8(Compressor):
 
     runtime = "onnxruntime"
 
-    class Options(Strict):
+    class Options(LayerOptions):
         per_channel: bool = True
         reduce_range: bool = True
         embeddings: bool = True
@@ -37,7 +36,8 @@ class Int8(Compressor):
         require()
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        from harness.compress.export import ROOT, export, quietly
+        from harness.compress.export import export, quietly
+        from harness.compress.groups import chosen
         from harness.compress.layers import head_names, linear_layers
         from harness.compress.saving import settled
         from harness.runtimes.settings import write_settings
@@ -50,13 +50,14 @@ class Int8(Compressor):
             raise HarnessError(f"model {request.source}: {reason}")
         exported = request.scratch / "float.onnx"
         converted = export(model, tokenizer, settings.head, exported)
-        layers, heads = list(linear_layers(model)), head_names(model)
-        excluded = _float_nodes(exported, [f"/{ROOT}/{name.replace('.', '/')}/" for name in heads])
+        wanted, heads = chosen(model, self.options, self.options.embeddings), head_names(model)
+        skipped = [name for name in linear_layers(model) if name not in wanted.linear]
+        excluded = _float_nodes(exported, [*heads, *skipped])
         with quietly():
             quantize_dynamic(
                 exported,
                 request.target / FILE,
-                op_types_to_quantize=["MatMul", *(["Gather"] if self.options.embeddings else [])],
+                op_types_to_quantize=["MatMul", *(["Gather"] if wanted.embeddings else [])],
                 per_channel=self.options.per_channel,
                 reduce_range=self.options.reduce_range,
                 weight_type=QuantType.QInt8,
@@ -67,34 +68,42 @@ class Int8(Compressor):
         model.config.save_pretrained(request.target)
         tokenizer.save_pretrained(request.target)
         write_settings(request.target, settings)
-        return {"coverage": _coverage(request, layers, heads), "conv1d_converted": converted}
+        return {"coverage": _coverage(request, list(wanted.linear), skipped, heads), "conv1d_converted": converted}
 
 
-def _float_nodes(exported: Any, prefixes: list[str]) -> list[str]:
-    """Names of the head's matrix products, also as they are called once a Gemm has become a MatMul."""
+def _float_nodes(exported: Any, modules: list[str]) -> list[str]:
+    """Names of those modules' matrix products, also as they are called once a Gemm has become a MatMul."""
     import onnx
 
     nodes = onnx.load(exported).graph.node
-    names = [
-        node.name for node in nodes if node.op_type in ("MatMul", "Gemm") and node.name.startswith(tuple(prefixes))
-    ]
+    names = [node.name for node in nodes if node.op_type in ("MatMul", "Gemm") and _is_in(node.name, modules)]
     return [*names, *(f"{name}_MatMul" for name in names)]
 
 
-def _coverage(request: Request, layers: list[str], heads: list[str]) -> dict[str, Any]:
+def _is_in(node: str, modules: list[str]) -> bool:
+    """Whether a node is of one of the modules: `/model/bert/encoder/layer.0/output/dense/MatMul`."""
+    from harness.compress.export import ROOT
+
+    return node.replace("/", ".").startswith(tuple(f".{ROOT}.{name}." for name in modules))
+
+
+def _coverage(request: Request, layers: list[str], skipped: list[str], heads: list[str]) -> dict[str, Any]:
     """How many matrix products with weights are integer, and how many stayed float.
 
     Raises:
-        HarnessError: a linear layer outside the head stayed float: it would be slow and large in silence.
+        HarnessError: a linear layer outside the head and the skipped ones stayed float: it would be slow and large in
+            silence. Or a skipped one did not.
     """
     import onnx
 
     graph = onnx.load(request.target / FILE).graph
     integer = sum(node.op_type == "MatMulInteger" for node in graph.node)
     stayed = _float_products(graph)
+    if any(node.op_type == "MatMulInteger" and _is_in(node.name, skipped) for node in graph.node):
+        raise HarnessError(f"model {request.source}: layers that were to be skipped became int8")
     if integer < len(layers):
         raise HarnessError(f"model {request.source}: only {integer} of its {len(layers)} linear layers became int8")
-    return {"linear": len(layers), "int8": integer, "float": stayed, "head": heads}
+    return {"linear": len(layers) + len(skipped), "int8": integer, "float": stayed, "head": heads}
 
 
 def _float_products(graph: GraphProto) -> int:

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.compress.base import Compressor, Request
-from harness.specs import Strict
+from harness.compress.base import Compressor, LayerOptions, Request
 
 NOTHING_SAVED = (
     "It saves neither time nor memory, nor bytes on disk before packing: dense kernels and files spell out zeros."
@@ -21,25 +20,26 @@ class PruneMagnitude(Compressor):
 
     main = "sparsity"
 
-    class Options(Strict):
+    class Options(LayerOptions):
         sparsity: float = Field(default=0.5, gt=0, lt=1)
         scope: Literal["global", "layer"] = "global"
 
     def compress(self, request: Request) -> dict[str, Any]:
         import torch
 
+        from harness.compress.groups import chosen
         from harness.compress.layers import linear_layers
         from harness.compress.saving import save
         from harness.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
-        weights = {name: layer.weight for name, layer in linear_layers(model).items()}
+        weights = {name: layer.weight for name, layer in chosen(model, self.options).linear.items()}
         groups = [list(weights.values())] if self.options.scope == "global" else [[one] for one in weights.values()]
         with torch.no_grad():
             for group in groups:
                 _zero_smallest(group, self.options.sparsity)
         save(model, tokenizer, request.source, request.target)
-        return sparsity_of(weights)
+        return sparsity_of({name: layer.weight for name, layer in linear_layers(model).items()})
 
 
 def _zero_smallest(weights: list[Any], share: float) -> None:

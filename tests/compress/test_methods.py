@@ -13,11 +13,17 @@ from harness.errors import HarnessError
 def test_a_value_sets_the_main_option_and_pairs_set_any():
     assert parse_method("prune-structured:0.25").steps[0].options["amount"] == 0.25
     assert parse_method("prune-magnitude:sparsity=0.9,scope=layer").identity == [
-        ["prune-magnitude", {"sparsity": 0.9, "scope": "layer"}]
+        ["prune-magnitude", {"sparsity": 0.9, "scope": "layer", "skip": [], "only": []}]
     ]
     assert parse_method("prune-2:4").steps[0].name == "prune-2:4"
     assert parse_method("distill:bert-tiny").recipe == "bert-tiny"
     assert method_of("int8", ["per_channel=false"]).steps[0].options["per_channel"] is False
+
+
+def test_an_option_that_is_a_list_takes_several_values():
+    options = parse_method("prune-magnitude:skip=layer.0,layer.1.ffn,sparsity=0.9").steps[0].options
+    assert (options["skip"], options["sparsity"]) == (["layer.0", "layer.1.ffn"], 0.9)
+    assert method_of("int8", ["skip=layer.0,layer.1"]).steps[0].options["skip"] == ["layer.0", "layer.1"]
 
 
 def test_two_ways_to_write_a_method_are_one_identity():
