@@ -17,6 +17,7 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
         "int8-weight": "harness.compress.int8_weight",
         "prune-2:4": "harness.compress.prune_two_four",
         "prune-magnitude": "harness.compress.prune_magnitude",
+        "prune-movement": "harness.compress.prune_movement",
         "prune-structured": "harness.compress.prune_structured",
     },
 )

@@ -96,7 +96,7 @@ class Compressor(ABC):
     """
 
     main: ClassVar[str | None] = None
-    uses_data: ClassVar[bool] = False
+    uses_data: bool = False
     runtime: ClassVar[str] = "torch"
 
     class Options(Strict):

@@ -4,16 +4,13 @@ states as well (Sun et al. 2019; Sanh et al. 2019).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from harness.compress.base import Compressor, Request, Student, Target
+from harness.compress.base import Compressor, Request, Target
+from harness.compress.refit import Refit, fit_request
 from harness.errors import HarnessError
-from harness.specs import RecipeSpec, Strict, TrainingSpec
-
-if TYPE_CHECKING:
-    from harness.models.base import FitRequest
 
 
 class Distill(Compressor):
@@ -29,15 +26,12 @@ class Distill(Compressor):
     main = "student"
     uses_data = True
 
-    class Options(Strict):
+    class Options(Refit):
         student: str | None = None
         layers: int | None = Field(default=None, ge=1)
         temperature: float = Field(default=2.0, gt=0)
         alpha: float = Field(default=0.5, ge=0, le=1)
         hidden: float = Field(default=0.0, ge=0)
-        epochs: float | None = Field(default=None, gt=0, le=1000)
-        batch_size: int | None = Field(default=None, ge=1, le=65536)
-        learning_rate: float | None = Field(default=None, gt=0, le=10)
 
         @model_validator(mode="after")
         def _one_student(self) -> Distill.Options:
@@ -56,10 +50,12 @@ class Distill(Compressor):
         return None
 
     def compress(self, request: Request) -> dict[str, Any]:
+        from harness.compress.masks import Masks
         from harness.compress.students import from_layers, from_recipe
         from harness.compress.teaching import Teacher
         from harness.models.transformer import train_and_save
         from harness.runtimes.torch_eager import load
+        from harness.training.trainer import pick_device
 
         reason = self.not_applicable(Target("", _head_of(request)))
         if reason:
@@ -69,7 +65,7 @@ class Distill(Compressor):
                 "distill: a model cannot teach itself; name a student recipe (distill:NAME), or give layers=N, or put "
                 "distill behind another step"
             )
-        fit = self._fit_request(request)
+        fit = fit_request(request, self.options)
         teacher = Teacher(request, self.options)
         if self.options.student is not None:
             tokenizer, model, head = from_recipe(fit)
@@ -79,7 +75,9 @@ class Distill(Compressor):
                 from_layers(model, self.options.layers)
             head = teacher.head
         teacher.check(model, tokenizer)
-        said = train_and_save(fit, tokenizer, model, head, teacher.loss)
+        model.to(pick_device())  # type: ignore[arg-type]
+        with Masks(_with_zeros(model)) as masks:
+            said = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
         return {
             "student": self.options.student or (f"{self.options.layers} layers" if self.options.layers else "itself"),
             "teacher_seen": len(request.data.train),
@@ -87,43 +85,19 @@ class Distill(Compressor):
             "notes": teacher.notes,
         }
 
-    def _fit_request(self, request: Request) -> FitRequest:
-        from harness.models.base import FitRequest
 
-        data = request.data
-        student = request.student or Student(_nameless(request.training))
-        given = {name: getattr(self.options, name) for name in ("epochs", "batch_size", "learning_rate")}
-        training = student.recipe.training.model_copy(
-            update={"select": "last", **{name: value for name, value in given.items() if value is not None}}
-        )
-        return FitRequest(
-            task=data.task,
-            labels=data.labels,
-            train=data.train,
-            recipe=student.recipe.model_copy(update={"training": training}),
-            seed=request.seed,
-            directory=request.target,
-            scratch=request.scratch,
-            pretrained=student.pretrained,
-            corpus=_corpus,
-            report=request.report,
-        )
+def _with_zeros(model: Any) -> dict[str, Any]:
+    """The weights an earlier step has pruned, by layer: what it set to zero stays so."""
+    from harness.compress.layers import linear_layers
+
+    weights = {name: layer.weight for name, layer in linear_layers(model).items()}
+    return {name: weight for name, weight in weights.items() if bool((weight == 0).any())}
 
 
 def _head_of(request: Request) -> str:
     from harness.runtimes.settings import read_settings
 
     return read_settings(request.source).head
-
-
-def _nameless(training: TrainingSpec) -> RecipeSpec:
-    return RecipeSpec(name="student", learner="transformer", training=training)
-
-
-def _corpus() -> list[str]:
-    from harness.execute.finetune import embedded_sentences
-
-    return embedded_sentences()
 
 
 COMPRESSOR = Distill

@@ -12,9 +12,7 @@ from harness.errors import HarnessError
 
 def test_a_value_sets_the_main_option_and_pairs_set_any():
     assert parse_method("prune-structured:0.25").steps[0].options["amount"] == 0.25
-    assert parse_method("prune-magnitude:sparsity=0.9,scope=layer").identity == [
-        ["prune-magnitude", {"sparsity": 0.9, "scope": "layer", "skip": [], "only": []}]
-    ]
+    assert parse_method("prune-2:4:only=layer.0").identity == [["prune-2:4", {"skip": [], "only": ["layer.0"]}]]
     assert parse_method("prune-2:4").steps[0].name == "prune-2:4"
     assert parse_method("distill:bert-tiny").recipe == "bert-tiny"
     assert method_of("int8", ["per_channel=false"]).steps[0].options["per_channel"] is False
@@ -48,6 +46,8 @@ def test_a_chain_needs_data_where_a_step_does_and_ends_in_the_last_steps_runtime
         ("int8|prune-structured", "int8 gives a model for onnxruntime, which prune-structured cannot read; put int8 last"),
         ("distill:student=a,layers=2", "give either student or layers, not both"),
         ("distill:a|distill:b", "a chain has at most one student"),
+        ("prune-movement:begin=0.8,sparsity=0.5", "begin: 0.8 must come before end, which is 0.7"),
+        ("prune-movement:epochs=0", "epochs: input should be greater than 0"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(text, said):
