@@ -46,6 +46,9 @@ def test_a_chain_needs_data_where_a_step_does_and_ends_in_the_last_steps_runtime
         ("int8|prune-structured", "int8 gives a model for onnxruntime, which prune-structured cannot read; put int8 last"),
         ("distill:student=a,layers=2", "give either student or layers, not both"),
         ("distill:a|distill:b", "a chain has at most one student"),
+        ("distill:layers=2,map=0:1", "map: with layers=2 it names each of 0…1"),
+        ("distill:layers=2,map=0:1,0:2", "map: a layer of the student is given twice"),
+        ("distill:layers=2,map=0,1", "map: '0,1' is not STUDENT:TEACHER"),
         ("prune-movement:begin=0.8,sparsity=0.5", "begin: 0.8 must come before end, which is 0.7"),
         ("prune-movement:epochs=0", "epochs: input should be greater than 0"),
     ],
@@ -65,8 +68,10 @@ def test_methods_say_which_models_they_do_not_compress():
     heads = parse_method("prune-structured:heads=0.5")
     assert "heads of a gpt2" in (heads.not_applicable(Target("gpt2", "sequence-classification")) or "")
     assert heads.not_applicable(Target("bert", "sequence-classification")) is None
-    assert "question-answering" in (
-        parse_method("distill:layers=1").not_applicable(Target("bert", "question-answering")) or ""
+    for head in ("sequence-classification", "question-answering", "seq2seq-lm", "causal-lm"):
+        assert parse_method("distill:layers=1").not_applicable(Target("bert", head)) is None
+    assert "does not teach the head masked-lm" in (
+        parse_method("distill:layers=1").not_applicable(Target("bert", "masked-lm")) or ""
     )
 
 
