@@ -12,6 +12,7 @@ from pydantic import BeforeValidator
 
 from harness.data.frame import Split
 from harness.errors import HarnessError
+from harness.runtimes.base import OUTPUTS
 from harness.specs import RecipeSpec, Strict, TaskSpec, TrainingSpec
 
 if TYPE_CHECKING:
@@ -88,16 +89,24 @@ class LayerOptions(Strict):
     only: Names = ()
 
 
+class GraphOptions(LayerOptions):
+    """Of methods that quantize a graph. `embeddings` quantizes those as well."""
+
+    embeddings: bool = True
+
+
 class Compressor(ABC):
     """One subclass a module, registered by name, made with its options.
 
     `main` is the option that `NAME:VALUE` sets. A compressor with `uses_data` is given training examples. `runtime` is
-    where its result runs; only models in `torch` can be compressed further.
+    where its result runs. Models in `torch` can be compressed further; of others only those made by the methods that
+    the next one names in `reads`.
     """
 
     main: ClassVar[str | None] = None
     uses_data: bool = False
     runtime: ClassVar[str] = "torch"
+    reads: ClassVar[tuple[str, ...]] = ()
 
     class Options(Strict):
         pass
@@ -128,3 +137,13 @@ class Compressor(ABC):
 
         The key `notes` may hold sentences for a reader, among them what was not saved.
         """
+
+
+def no_graph(method: str, target: Target) -> str | None:
+    """Why a method cannot make a graph of such a model; None where it can."""
+    if target.head not in OUTPUTS:
+        return (
+            f"{method} does not yet export the head {target.head} to a graph; such a model stays in torch, where "
+            "int8-weight and pruning serve it"
+        )
+    return None

@@ -77,10 +77,12 @@ def parse_method(text: str, where: str = "--compress") -> Method:
     parts = [part.strip() for part in text.split(CHAIN_MARK)]
     steps = tuple(_parse_step(part, f"{where} {part}") for part in parts)
     for before, after in pairwise(steps):
-        if before.compressor.runtime != "torch":
+        if before.compressor.runtime != "torch" and before.name not in after.compressor.reads:
+            readable = " or ".join(after.compressor.reads)
+            remedy = f"put {readable} before it, or a method for torch" if readable else f"put {before.name} last"
             raise HarnessError(
                 f"{where} {text}: {before.name} gives a model for {before.compressor.runtime}, which {after.name} "
-                f"cannot read; put {before.name} last"
+                f"does not read; {remedy}"
             )
     if sum(step.compressor.recipe is not None for step in steps) > 1:
         raise HarnessError(f"{where} {text}: a chain has at most one student; compress the student in another run")

@@ -12,22 +12,22 @@ from harness.errors import HarnessError
 ENDINGS = (".png", ".svg", ".pdf")
 
 
-def check(path: Path) -> None:
+def check(path: Path, flag: str = "--plot") -> None:
     """Raises HarnessError where matplotlib is not installed, the ending is of no format, or the folder not there."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise HarnessError("--plot needs matplotlib; pip install 'nlp-harness[plot]'") from None
+        raise HarnessError(f"{flag} needs matplotlib; pip install 'nlp-harness[plot]'") from None
     if path.suffix.lower() not in ENDINGS:
-        raise HarnessError(f"--plot {path}: the ending must be .png, .svg or .pdf")
+        raise HarnessError(f"{flag} {path}: the ending must be .png, .svg or .pdf")
     if not path.resolve().parent.is_dir():
-        raise HarnessError(f"--plot {path}: no folder {path.parent}; make it first")
+        raise HarnessError(f"{flag} {path}: no folder {path.parent}; make it first")
 
 
 @contextmanager
-def figure(path: Path, width: float, height: float) -> Iterator[Any]:
+def figure(path: Path, width: float, height: float, flag: str = "--plot") -> Iterator[Any]:
     """Axes of a figure (inches) that is written to `path` at the end. Raises HarnessError as `check` does."""
-    check(path)
+    check(path, flag)
     import matplotlib
 
     matplotlib.use("Agg")

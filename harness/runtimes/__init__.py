@@ -14,7 +14,9 @@ RUNTIMES: Plugins[Runtime] = Plugins(
     "RUNTIME",
     {
         "torch": "harness.runtimes.torch_eager",
+        "torch-compile": "harness.runtimes.torch_compile",
         "onnxruntime": "harness.runtimes.onnx_runtime",
+        "openvino": "harness.runtimes.openvino_runtime",
     },
 )
 

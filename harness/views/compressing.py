@@ -14,6 +14,7 @@ def compression_text(said: Mapping[str, Any]) -> str:
     rows = [
         [name, f"{before[name]:,}", f"{after[name]:,}", f"{after[name] / max(1, before[name]):.3f}"]
         for name in ("parameters", "nonzero", "bytes")
+        if before[name] is not None and after[name] is not None
     ]
     lines = [f"{said['output']}: {said['method']}, runs in {said['runtime']}", ""]
     lines += [columns(rows, ["", "original", "compressed", "ratio"]), ""]
