@@ -90,10 +90,12 @@ def test_structured_pruning_leaves_the_units_of_skipped_layers(trained, compress
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
-def test_skipped_layers_stay_float_in_onnx_and_the_others_do_not(trained, compressed, kind):
+@pytest.mark.parametrize("method", ["int8", "int8-qat"])
+def test_skipped_layers_stay_float_in_onnx_and_the_others_do_not(trained, compressed, kind, method):
     import onnx
 
-    folder, said = compressed(trained(kind), "int8:skip=layer.0.ffn,embeddings")
+    epochs = ",epochs=0.1" if method == "int8-qat" else ""
+    folder, said = compressed(trained(kind), f"{method}:skip=layer.0.ffn,embeddings{epochs}")
     whole = len(linear_layers(load(trained(kind).folder)[0]))
     nodes = onnx.load(folder / "model.onnx").graph.node
     assert sum(node.op_type == "MatMulInteger" for node in nodes) == whole - 2
