@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from harness import __version__, cli_gate, cli_report
+from harness import __version__, cli_export, cli_gate, cli_report
 from harness.cli_measure import measure
 from harness.cli_options import Include, Json, Out, say
 from harness.errors import HarnessError
@@ -324,6 +324,7 @@ def doctor(out: Out = None, as_json: Json = False) -> None:
 
 
 cli_report.add_to(app)
+cli_export.add_to(app)
 cli_gate.add_to(app)
 
 
