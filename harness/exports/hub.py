@@ -23,7 +23,6 @@ def push(card: ModelCard, folder: Path, repo: str, public: bool, say: Callable[[
     Raises:
         HarnessError: a bad name, no permission, or no answer.
     """
-    import httpx
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     from huggingface_hub.utils import validate_repo_id
@@ -45,7 +44,7 @@ def push(card: ModelCard, folder: Path, repo: str, public: bool, say: Callable[[
             done = api.upload_folder(repo_id=repo, folder_path=staged, commit_message="Model and card of nlp-harness")
         except HfHubHTTPError as error:
             raise HarnessError(f"--push {repo}: the hub refused it: {_line(error)}") from None
-        except (httpx.HTTPError, OSError, ValueError) as error:
+        except Exception as error:  # that of the network library, which differs by the version of the hub's client
             raise HarnessError(f"--push {repo}: the hub cannot be reached or used: {_line(error)}") from None
     return str(done.repo_url)
 
