@@ -12,6 +12,7 @@ from harness.runtimes.settings import Settings, read_settings, write_settings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+TORCHAO_SCALES = ("_weight_scale", "_weight_zero_point")
 WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx.data")
 
 
@@ -55,7 +56,7 @@ def _tensor_counts(folder: Path) -> tuple[int, int]:
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118 - no mapping
-                if not name.endswith(SCALE):
+                if not name.endswith((SCALE, *TORCHAO_SCALES)):
                     tensor = file.get_tensor(name)
                     count += tensor.numel()
                     nonzero += int(tensor.count_nonzero())
