@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -17,6 +18,26 @@ Include = Annotated[
         "--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."
     ),
 ]
+Show = Annotated[
+    Optional[str],
+    typer.Option("--show", metavar="WHAT,…", help="Columns beside the scores: speed, memory, size, as measured."),
+]
+Pareto = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--pareto",
+        metavar="FILE",
+        help="Draw quality against speed, memory and size: .png, .svg, .pdf.",
+    ),
+]
+
+
+class Mode(StrEnum):
+    pr = "pr"
+    nightly = "nightly"
+    release = "release"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 
 

@@ -64,7 +64,8 @@ class HubSource(Strict):
     """A dataset on the Hugging Face hub: `path:name@revision` in short form; the revision pins what is read.
 
     `columns` may name a part of a column that holds several texts: `translation.en`. With the format `documents` the
-    rows are lines, of which documents are made.
+    rows are lines, of which documents are made. Rows that follow each other with one and the same text in the column
+    `merge_by` are one example, with the references of all.
     """
 
     path: str
@@ -74,6 +75,7 @@ class HubSource(Strict):
     format: Literal["documents"] | None = None
     columns: Columns = {}
     id: str | None = None
+    merge_by: str | None = None
 
 
 class EmbeddedSource(Strict):
@@ -206,10 +208,22 @@ class TaskSpec(Strict):
         return self
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Margins(Strict):
+    """Drops that count, as shares of a metric's scale: what a suite says of its tasks and metrics; see `GateSpec`."""
+
+    margin: Share | None = None
+    ok_margin: Share | None = None
+    tasks: dict[TaskName, Share] = {}
+    metrics: dict[Name, Share] = {}
+
+
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
     others are diagnostics. `models` are the recipes of a run that names none, `limit` the number of examples of each
-    split that a run reads which says nothing else.
+    split that a run reads which says nothing else. `margins` are for the gate; a baseline keeps them.
     """
 
     name: Name
@@ -219,6 +233,7 @@ class SuiteSpec(Strict):
     average: list[TaskName] | None = None
     models: list[Name] = []
     limit: int | None = Field(default=None, ge=1)
+    margins: Margins = Margins()
 
     @model_validator(mode="after")
     def _average_is_of_its_tasks(self) -> SuiteSpec:
@@ -227,6 +242,8 @@ class SuiteSpec(Strict):
         strangers = set(self.average or []) - set(self.tasks)
         if strangers:
             raise ValueError(f"average: not among tasks: {', '.join(sorted(strangers))}")
+        if strangers := set(self.margins.tasks) - set(self.tasks):
+            raise ValueError(f"margins.tasks: not among tasks: {', '.join(sorted(strangers))}")
         return self
 
     @property
@@ -271,7 +288,7 @@ class PretrainingSpec(Strict):
 
     `objective` is a registered objective, `options` are its own. `corpus` is `embedded` (`sentences` of it), a file or
     folder of text, or `hub:ID`; `field` is the text's column in jsonl and parquet. How long: `steps`, `tokens` or a
-    wall-clock `budget` such as `90s`, `10m`, `2h`, which a short probe turns into steps; 0 steps leave the weights
+    wall-clock `budget` such as `90s`, `10m`, `2h`, kept by revising the number of steps; 0 steps leave the weights
     random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
     micro-batches. `dropout` replaces the config's while pretraining. A checkpoint to resume from is written every
     `checkpoint_every` steps.
@@ -364,6 +381,23 @@ def _comma_separated(value: Any) -> Any:
 
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
+SEED_MODES = {"pr": 3, "nightly": 5, "release": 10}
+"""How many seeds a pull request, a nightly run and a release take."""
+Count = Annotated[int, Field(ge=1, le=65536)]
+
+
+def _tokens_or_task(value: Any) -> int | str:
+    if value == "task":
+        return value
+    try:
+        if 1 <= int(value) <= 65536:
+            return int(value)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("a number of tokens, or task")
+
+
+Length = Annotated[int | Literal["task"], BeforeValidator(_tokens_or_task)]
 
 
 class RunSpec(Strict):
@@ -384,10 +418,22 @@ class RunSpec(Strict):
     train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = []
     noise: Annotated[list[str], BeforeValidator(_listed)] = []
     compress: Annotated[list[str], BeforeValidator(_listed)] = []
+    measure: bool = False
+    measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = []
+    measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = []
+    measure_precision: float | None = Field(default=None, gt=0, lt=1)
+    measure_budget: str | None = None
     out: str = "results"
     workers: int | None = Field(default=None, ge=1, le=1024)
     threads: int | None = Field(default=None, ge=1, le=1024)
     include: Annotated[list[str], BeforeValidator(_listed)] = []
+
+    @model_validator(mode="after")
+    def _settings_of_measuring_go_with_it(self) -> RunSpec:
+        given = [name for name in type(self).model_fields if name.startswith("measure_") and getattr(self, name)]
+        if given and not self.measure:
+            raise ValueError(f"{given[0]} goes with measure")
+        return self
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`."""

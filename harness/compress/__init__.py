@@ -23,6 +23,7 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
         "openvino": "harness.compress.openvino",
         "prune-2:4": "harness.compress.prune_two_four",
         "prune-magnitude": "harness.compress.prune_magnitude",
+        "prune-movement": "harness.compress.prune_movement",
         "prune-structured": "harness.compress.prune_structured",
     },
 )

@@ -6,12 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator
 
 from harness.data.frame import Split
 from harness.errors import HarnessError
 from harness.runtimes.base import OUTPUTS
 from harness.specs import RecipeSpec, Strict, TaskSpec, TrainingSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,23 @@ class Request:
         return self.examples
 
 
+def listed(value: Any) -> Any:
+    """An option that is a list, as it is written on a command line: `a,b`."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
+
+
+class LayerOptions(Strict):
+    """Of methods that work layer by layer: groups of layers (`harness.compress.groups`) to leave out, or to touch
+    alone.
+    """
+
+    skip: Names = ()
+    only: Names = ()
+
+
 class Compressor(ABC):
     """One subclass a module, registered by name, made with its options.
 
@@ -76,7 +98,7 @@ class Compressor(ABC):
     """
 
     main: ClassVar[str | None] = None
-    uses_data: ClassVar[bool] = False
+    uses_data: bool = False
     runtime: ClassVar[str] = "torch"
     reads: ClassVar[tuple[str, ...]] = ()
 
@@ -94,6 +116,14 @@ class Compressor(ABC):
     def not_applicable(self, target: Target) -> str | None:
         """Why such a model cannot be compressed this way; None where it can."""
         return None
+
+    def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
+        """The groups of layers it touches, which `skip` and `only` can name; none where it knows no such options."""
+        from harness.compress.groups import chosen
+
+        if not isinstance(self.options, LayerOptions):
+            return ()
+        return chosen(model, self.options, getattr(self.options, "embeddings", False)).groups
 
     @abstractmethod
     def compress(self, request: Request) -> dict[str, Any]:

@@ -11,19 +11,20 @@ from torch import nn
 from torch.nn.functional import embedding, linear
 from transformers import PreTrainedModel
 
-from harness.compress.layers import embeddings, linear_layers, output_axis
+from harness.compress.groups import Chosen
+from harness.compress.layers import embeddings, output_axis
 
 
 @contextmanager
 def fake_quantized(
-    model: PreTrainedModel, per_channel: bool = True, reduce_range: bool = True, with_embeddings: bool = True
+    model: PreTrainedModel, wanted: Chosen, per_channel: bool = True, reduce_range: bool = True
 ) -> Iterator[int]:
-    """Within it the linear layers but those of the head, and the embeddings, compute with rounded weights, the layers
+    """Within it the wanted layers, and the embeddings where they are wanted, compute with rounded weights, the layers
     with rounded inputs too; gives how many layers. The parameters stay float, and gradients pass the rounding as if it
     were not there (straight-through; Bengio et al. 2013, Jacob et al. 2018).
     """
-    layers = linear_layers(model)
-    tables = embeddings(model) if with_embeddings else {}
+    layers = wanted.linear
+    tables = embeddings(model) if wanted.embeddings else {}
     levels = 64 if reduce_range else 127
 
     def product(layer: Any, inputs: torch.Tensor) -> torch.Tensor:

@@ -4,14 +4,16 @@ functions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.compress.base import Request, Target, no_graph
+from harness.compress.base import LayerOptions, Request, Target, no_graph
 from harness.compress.export import ROOT, export
+from harness.compress.groups import Chosen, chosen
 from harness.compress.layers import head_names, linear_layers
 from harness.compress.saving import settled
 from harness.errors import HarnessError
@@ -34,15 +36,16 @@ class Exported:
     def inputs(self) -> list[str]:
         return [one.name for one in onnx.load(self.file, load_external_data=False).graph.input]
 
-    def linear_nodes(self) -> list[str]:
-        """Names of the nodes that multiply with a weight, those of the head left out."""
-        return [name for name in float_products(onnx.load(self.file).graph) if not self._in_head(name)]
+    def chosen(self, options: LayerOptions, with_embeddings: bool) -> Chosen:
+        """What the options leave to a method. Raises HarnessError as `groups.chosen` does."""
+        return chosen(self.model, options, with_embeddings)
 
-    def head_nodes(self) -> list[str]:
-        return [name for name in float_products(onnx.load(self.file).graph) if self._in_head(name)]
+    def skipped(self, wanted: Chosen) -> list[str]:
+        return [name for name in self.layers if name not in wanted.linear]
 
-    def _in_head(self, node: str) -> bool:
-        return node.startswith(tuple(f"/{ROOT}/{name.replace('.', '/')}/" for name in self.heads))
+    def products_of(self, modules: Sequence[str]) -> list[str]:
+        """Names of the nodes in which these modules multiply with a weight."""
+        return [name for name in float_products(onnx.load(self.file).graph) if is_in(name, modules)]
 
 
 def exported(request: Request, method: str, runtime: str, file: Path) -> Exported:
@@ -68,3 +71,8 @@ def float_products(graph: onnx.GraphProto) -> list[str]:
     """Names of the nodes that multiply matrices with a float weight."""
     weights = {tensor.name for tensor in graph.initializer}
     return [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm") and node.input[1] in weights]
+
+
+def is_in(node: str, modules: Sequence[str]) -> bool:
+    """Whether a node is of one of the modules: `/model/bert/encoder/layer.0/output/dense/MatMul`."""
+    return node.replace("/", ".").startswith(tuple(f".{ROOT}.{name}." for name in modules))

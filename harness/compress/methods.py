@@ -96,9 +96,17 @@ def make_step(name: str, values: Mapping[str, Any], where: str) -> Step:
 
 
 def settings_of(pairs: Sequence[str], where: str) -> dict[str, str]:
-    """`key=value` pairs as a mapping. Raises HarnessError where one is not a pair, or a key is given twice."""
+    """`key=value` pairs as a mapping; what is no pair is one more value of the key before it (`skip=a,b`).
+
+    Raises:
+        HarnessError: the first is not a pair, or a key is given twice.
+    """
     found: dict[str, str] = {}
+    key = ""
     for pair in pairs:
+        if "=" not in pair and key:
+            found[key] += f",{pair.strip()}"
+            continue
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not key:
             raise HarnessError(f"{where}: '{pair}' is not key=value")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -63,6 +64,8 @@ class TokenBudgetTrainer(Trainer):
 
 
 class ProgressCallback(TrainerCallback):
+    """Tells the share done (0..1) after each step of the optimizer."""
+
     def __init__(self, report: Callable[[float], None]) -> None:
         self._report = report
 
@@ -70,8 +73,21 @@ class ProgressCallback(TrainerCallback):
         self._report(state.global_step / max(1, state.max_steps))
 
 
+@contextmanager
+def without_autocast(model: Any) -> Iterator[None]:
+    """The model computes in the precision of its weights: `accelerate` puts autocast around `forward` of the object."""
+    wrapped = vars(model).pop("forward", None)
+    try:
+        yield
+    finally:
+        if wrapped is not None:
+            model.forward = wrapped
+
+
 class BestEpochCallback(TrainerCallback):
-    """Scores after each epoch and keeps the weights of the best, in memory."""
+    """Scores after each epoch, in the precision of the final predictions, and keeps the weights of the best, in
+    memory.
+    """
 
     def __init__(self, score: Callable[[Any], float]) -> None:
         self._score = score
@@ -80,7 +96,8 @@ class BestEpochCallback(TrainerCallback):
         self._best_weights: dict[str, torch.Tensor] = {}
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        value = self._score(model)
+        with without_autocast(model):
+            value = self._score(model)
         if not self.history or value > max(self.history):
             self.best_epoch = len(self.history) + 1
             self._best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
@@ -133,12 +150,14 @@ def fine_tune(
     scratch: Path,
     report: Callable[[float], None],
     select_by: Callable[[Any], float] | None = None,
+    after_step: Callable[[float], None] | None = None,
 ) -> FitReport:
     """Fine-tune `model` in place.
 
     `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
     `scratch` is a folder for the Trainer's own files; `report` gets the share done (0..1) after each step; `select_by`
-    scores the model after each epoch (greater is better) and the best epoch's weights are kept.
+    scores the model after each epoch (greater is better) and the best epoch's weights are kept. `after_step` may change
+    the model after each step of the optimizer, and gets the share done as well.
 
     Raises:
         HarnessError: the loss became infinite or not a number.
@@ -167,7 +186,7 @@ def fine_tune(
         remove_unused_columns=False,
         accelerator_config={"even_batches": False},
     )
-    callbacks: list[TrainerCallback] = [ProgressCallback(report)]
+    callbacks: list[TrainerCallback] = [ProgressCallback(told) for told in (after_step, report) if told is not None]
     best = BestEpochCallback(select_by) if select_by is not None else None
     if best is not None:
         callbacks.append(best)

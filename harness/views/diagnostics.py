@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.execute.score import PREDICTIONS, read_logits, read_predictions
 from harness.store import Store
+from harness.views.measured import measured_in
 from harness.views.runs import score_records
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple
     """Score records, and their tasks in the order of the runs."""
     if style not in ("markdown", "json"):
         raise HarnessError(f"{flag} comes as markdown or json, not {style}")
-    manifests = [store.run(name) for name in names or store.run_names() or ["latest"]]
+    manifests = store.runs(names)
     tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
     records = score_records(store, manifests)
     return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
@@ -71,7 +72,14 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     records, order = _records(store, names, "--compression", style)
     keys = {record["lineage"].get("compress") for record in records} - {None}
     made = {key: store.read(key) for key in keys if store.has(key)}
-    found = compression.build(records, made, order, lambda record: _stored(store, record))
+    found = compression.build(
+        records,
+        made,
+        order,
+        lambda record: _stored(store, record),
+        lambda record: read_logits(store.file(record["cell"], PREDICTIONS)),
+        measured_in(store),
+    )
     if not found:
         raise HarnessError(
             "no compressed model was scored beside its original; make one with `harness run --compress int8`"

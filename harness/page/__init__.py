@@ -1,0 +1,1 @@
+"""The leaderboard as one static page: a view-model made of records, and what it is shown with."""

@@ -1,0 +1,94 @@
+"""Compression and calibration, as their reports found them, for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import geometric_mean
+
+from harness.page.model import Card, Grid, Titled
+from harness.page.text import NONE, counted, interval, megabytes, number, spread
+from harness.report import calibration, compression
+from harness.stats.aggregate import Estimate
+
+
+def compression_cards(found: Sequence[compression.Cards]) -> tuple[Titled, ...]:
+    return tuple(Titled(one.title, tuple(map(_card, one.cards))) for one in found)
+
+
+def _card(card: compression.Card) -> Card:
+    def bar(name: str, both: tuple[int, int], said: str) -> tuple[str, float, str]:
+        return name, min(1.0, both[1] / max(1, both[0])), said
+
+    before, after = card.bytes
+    counts = (("parameters", card.parameters), ("not zero", card.nonzero))
+    bars = (
+        bar("disk", card.bytes, f"{megabytes(after)} of {megabytes(before)} MB"),
+        *(bar(name, both, _of(both)) for name, both in counts if both is not None),
+    )
+    lines = [("examples", f"{card.n:,}, {counted(card.seeds, 'seed')}")]
+    if card.agreement is not None:
+        lines.append(("equal predictions", f"{100 * card.agreement:.1f} %"))
+    if card.flips is not None:
+        lines.append(("right before, wrong after", f"{card.flips.lost:,} of {card.flips.n:,}"))
+        lines.append(("wrong before, right after", f"{card.flips.won:,} of {card.flips.n:,}"))
+    return Card(
+        task=card.task,
+        model=card.model,
+        original=card.original,
+        method=card.method,
+        runtime=card.runtime,
+        score=number(card.score, card.scale),
+        change=_signed(card.change, card.scale),
+        verdict=_verdict(card.change),
+        bars=bars,
+        lines=tuple(lines),
+        notes=card.notes,
+    )
+
+
+def _of(both: tuple[int, int]) -> str:
+    before, after = both
+    return f"{after / 1e6:.2f} of {before / 1e6:.2f} M"
+
+
+def _signed(change: Estimate, scale: int) -> str:
+    digits = 1 if scale == 100 else 2
+    value, low, high = (
+        f"{round(scale * one, digits) + 0.0:+.{digits}f}" for one in (change.value, change.low, change.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def _verdict(change: Estimate) -> str:
+    """Whether the interval leaves out 0."""
+    return "worse" if change.high < 0 else "better" if change.low > 0 else "no change shown"
+
+
+def calibration_grids(found: Sequence[calibration.Table]) -> tuple[Grid, ...]:
+    header = ("task", "model", "seeds", "examples", "accuracy", "T", "ECE", "→ ECE", "Brier", "→ Brier", "NLL", "→ NLL")
+    return tuple(
+        Grid(table.title, header, tuple(map(_calibration_row, table.rows)), calibration.NOTES, numbers_from=2)
+        for table in found
+    )
+
+
+def _calibration_row(row: calibration.Row) -> tuple[str, ...]:
+    def ece(state: calibration.State) -> str:
+        return f"{spread(state.ece)} {interval(state.ece)} ({100 * state.ece_if_calibrated:.1f})"
+
+    def plain(one: Estimate) -> str:
+        sd = f" ±{one.sd:.3f}" if one.sd is not None else ""
+        return f"{one.value:.3f}{sd} [{one.low:.3f}, {one.high:.3f}]"
+
+    temperatures = " / ".join(f"{geometric_mean(half):.2f}" for half in zip(*row.temperatures, strict=True))
+    return (
+        row.task if row.split == "dev" else f"{row.task} {row.split}",
+        row.model,
+        str(row.seeds),
+        f"{row.n:,}",
+        f"{100 * row.accuracy:.1f}",
+        temperatures or NONE,
+        ece(row.before),
+        ece(row.after),
+        *(plain(one) for one in (row.before.brier, row.after.brier, row.before.nll, row.after.nll)),
+    )

@@ -1,0 +1,44 @@
+"""Numbers and sizes as the page writes them."""
+
+from __future__ import annotations
+
+from harness.stats.aggregate import Estimate
+
+NONE = "–"
+
+
+def number(value: float | None, scale: int = 100) -> str:
+    """A share in per cent to one decimal, another number to three digits or so, as in the other leaderboards."""
+    if value is None:
+        return NONE
+    if scale == 1:
+        return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{scale * value:.1f}"
+
+
+def spread(estimate: Estimate, scale: int = 100) -> str:
+    """`81.2 ±0.4`, the deviation over seeds where there are several."""
+    sd = f" ±{number(estimate.sd, scale)}" if estimate.sd is not None else ""
+    return f"{number(estimate.value, scale)}{sd}"
+
+
+def interval(estimate: Estimate, scale: int = 100) -> str:
+    return f"[{number(estimate.low, scale)}, {number(estimate.high, scale)}]"
+
+
+def megabytes(count: float) -> str:
+    """10⁶ bytes, three digits or so."""
+    size = count / 1e6
+    if size < 0.01:
+        return "< 0.01" if count else "0"
+    return f"{size:.0f}" if size >= 100 else f"{size:.1f}" if size >= 1 else f"{size:.2f}"
+
+
+def counted(number_of: int, one: str, many: str = "") -> str:
+    """`1 run`, `3 runs`."""
+    return f"{number_of:,} {one if number_of == 1 else many or f'{one}s'}"
+
+
+def rate(value: float) -> str:
+    """Three digits or so: 1,234, 56.7, 0.891."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,191 @@
+"""A page made of records as runs write them, in brief: three models on two tasks, one of them compressed and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from harness.page import charts, examples, history, lineage, tables
+from harness.page.cards import compression_cards
+from harness.page.model import Page, Titled
+from harness.page.resources import fingerprint_of, measured, merged, size_of
+from harness.page.tables import Resources
+from harness.report import compression, efficiency, formats
+from harness.report.leaderboard import build_with_records
+from tests.report.records import digest, record, score, suite
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
+LABELS = ["negative", "positive"]
+N = 200
+
+
+def scored(task: str, model: str, value: float, made: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    scores = {"accuracy": score(value, chance=0.5, ceiling={"value": 0.95, "low": 0.93, "high": 0.97})}
+    found = record(task, model, scores, created=more.pop("created", "2026-11-24T10:00:00Z"), **more)
+    found["task"]["headline"] = ["accuracy"]
+    found["model"] |= {"learner": "transformer", **(made or {}).get("model", {})}
+    found["lineage"] = {"finetune": None, "pretrain": None, "weights": None, **(made or {}).get("lineage", {})}
+    if made:
+        found["lineage"][made["kind"]] = made["cell"]
+    found["spec"] = {"task": {"name": task, "labels": LABELS}}
+    found["predictions"] = {"file": "predictions.parquet", "sha256": digest(f"{task} {model}")}
+    found["runtime"] = "torch"
+    return found
+
+
+def pretrained() -> dict[str, Any]:
+    return {
+        "kind": "pretrain", "cell": digest("pretrain"), "seed": 0, "objective": "mlm", "created": "2026-11-24T08:00:00Z",
+        "model": {"name": "bert-demo"}, "scores": {"masked_perplexity": 31.5},
+        "data": {"source": "embedded", "location": "embedded world v1", "documents": 20_000, "bytes": 900_000, "fingerprint": digest("corpus")},
+        "fit": {"steps": 500, "tokens": 64_000}, "timings": {"seconds": 61.0}, "files": {},
+    }  # fmt: skip
+
+
+def fine_tuned(task: str, model: str, size: int = 4_000_000) -> dict[str, Any]:
+    return {
+        "kind": "finetune", "cell": digest(f"finetune {task} {model}"), "seed": 0, "created": "2026-11-24T09:00:00Z",
+        "model": {"name": model, "parameters": size // 4}, "task": {"name": task},
+        "data": {"trained_on": 500, "train_fraction": 1.0, "splits": {"train": {"n": 500, "fingerprint": digest(task)}}},
+        "fit": {"steps": 40, "precision": "fp32", "device": "cpu"},
+        "lineage": {"pretrain": digest("pretrain"), "weights": None}, "timings": {"seconds": 5.0},
+        "files": {
+            "model/config.json": {"bytes": 700, "sha256": digest("config")},
+            "model/model.safetensors": {"bytes": size, "sha256": digest(f"weights {task} {model}")},
+        },
+    }  # fmt: skip
+
+
+def compressed(original: dict[str, Any]) -> dict[str, Any]:
+    before = {"runtime": "torch", "parameters": 1_000_000, "nonzero": 1_000_000, "bytes": 4_000_000}
+    after = {"runtime": "onnxruntime", "parameters": 1_000_000, "nonzero": 990_000, "bytes": 1_100_000}
+    task = original["task"]["name"]
+    return {
+        "kind": "compress", "cell": digest(f"compress {task}"), "seed": 0, "created": "2026-11-24T09:30:00Z",
+        "task": {"name": task}, "lineage": {**original["lineage"], "finetune": original["cell"]},
+        "model": {"name": "bert-demo+int8", "method": "int8", "original": "bert-demo", "runtime": "onnxruntime"},
+        "compression": {"method": "int8", "before": before, "after": after, "notes": ["the head stays float"], "steps": []},
+        "timings": {"seconds": 1.0}, "files": {"model/model.onnx": {"bytes": 1_100_000, "sha256": digest(f"onnx {task}")}},
+    }  # fmt: skip
+
+
+def measurement(
+    original: dict[str, Any], candidate: dict[str, Any], *, valid: bool = True, **more: Any
+) -> dict[str, Any]:
+    """`candidate` is twice as fast as `original`."""
+
+    def one(name: str, seconds: float, ratio: float | None) -> dict[str, Any]:
+        ratios = {"speed_ratio": {"value": ratio, "low": ratio - 0.04, "high": ratio + 0.04}} if ratio else {}
+        return {
+            "seconds": seconds,
+            "examples_per_second": 8 / seconds,
+            "tokens_per_second": 256 / seconds,
+            "latency": {},
+            **ratios,
+        }
+
+    verdict = {"verdict": "VALID" if valid else "INVALID", "reason": "" if valid else "A/A 1.09", "note": ""}
+    peaks = {"base": 90_000_000, "small": 60_000_000}
+    return {
+        "kind": "measure", "cell": digest(repr((original["cell"], valid, more))), "created": "2026-11-24T11:00:00Z",
+        "protocol": {"threads": 1},
+        "models": {
+            name: {
+                "fingerprint": fingerprint_of(record), "role": role,
+                "memory": {"8 × 32": {"peak": peaks[name], "loaded": {"total": 50_000_000}, "absent": {}}},
+            }
+            for name, role, record in (("base", "original", original), ("small", "candidate", candidate))
+        },
+        "cells": {
+            "8 × 32": {"stages": {"forward": {
+                "verdict": verdict, "a_a": None,
+                "models": {"base": one("base", 0.02, None), "small": one("small", 0.01, 2.0)},
+            }}}
+        },
+        **more,
+    }  # fmt: skip
+
+
+def manifest(environment: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {
+        "run": "20261124-100000-demo", "created": "2026-11-24T10:00:00Z", "status": "done",
+        "spec": {"task": ["a", "b"], "data": "embedded", "limit": None}, "timings": {"seconds": 12.5},
+        "cells": [{"cell": "x", "kind": "score", "task": "a", "model": "m", "seed": 0, "status": "done"}],
+        "environment": environment or {"cpu": {"model": "A processor", "isa": ["avx2"]}, "cores": 2},
+        **more,
+    }  # fmt: skip
+
+
+def predictions(one: Mapping[str, Any]) -> examples.Predicted:
+    """All models are right on the first half; after it each is wrong on examples of its own."""
+    gold = np.arange(N) % 2
+    step = {"tfidf": 2, "bert-demo": 5, "bert-demo+int8": 4}.get(one["model"]["name"], 3)
+    wrong = (np.arange(N) >= N // 2) & (np.arange(N) % step == 0)
+    return examples.Predicted([f"dev-{index}" for index in range(N)], np.where(wrong, 1 - gold, gold), gold)
+
+
+def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", note: str = "a note") -> Page:
+    """`name`, `task`, `text` and `note` are what a user could have chosen."""
+    tasks = (task, "b", "c")
+    made: dict[str, dict[str, Any]] = {digest("pretrain"): pretrained()}
+    records = []
+    for at, one in enumerate(tasks):
+        fit = fine_tuned(one, name)
+        small = compressed(fit)
+        made |= {fit["cell"]: fit, small["cell"]: small}
+        records.append(scored(one, "tfidf", 0.70 + 0.01 * at, source="embedded"))
+        records.append(
+            scored(one, name, 0.80 - 0.1 * at, fit, source="embedded", selection={"mode": "last", "note": note})
+        )
+        records.append(scored(one, "bert-demo+int8", 0.79 - 0.1 * at, small, source="embedded"))
+    timed = measured([measurement(made[digest(f"finetune {task} {name}")], made[digest(f"compress {task}")])])
+    makers: dict[str, list[dict[str, Any]]] = {}
+    for one in records:
+        key = one["lineage"].get("compress") or one["lineage"]["finetune"]
+        if key:
+            makers.setdefault(one["model"]["id"], []).append(made[key])
+    resources = {
+        model: Resources(
+            size_of(own), merged(timed[fingerprint_of(one)] for one in own if fingerprint_of(one) in timed)
+        )
+        for model, own in makers.items()
+    }
+    fractions = [scored(one, "tfidf", 0.6, source="embedded") for one in tasks]
+    for one in fractions:
+        one["data"]["train_fraction"] = 0.1
+        one["cell"] = digest(one["cell"])
+    built = build_with_records([*records, *fractions], [suite(*tasks)])
+    built.sort(key=lambda pair: pair[0].train_fraction != 1)
+    sections = [tables.section(f"t{at}", table, draft, resources) for at, (table, draft) in enumerate(built)]
+    found = [charts.tradeoffs(section, {}) for section in sections]
+    cards = compression.build(
+        records, {key: one for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
+        lambda one: (predictions(one).values, predictions(one).references),
+        lambda one: None,
+    )  # fmt: skip
+    runs, environments = history.asked_and_environments([manifest()])
+    fields = {"text": [f"{text} {index}" for index in range(N)]}
+    views = [
+        view
+        for section, (table, draft) in zip(sections, built, strict=True)
+        for view in examples.of_table(
+            section.key, section.title, table, draft, predictions, lambda one: examples.Texts(fields)
+        )
+    ]
+    losses = [(float(step), 6.0 - step / 200) for step in range(1, 501)]
+    return Page(
+        title="Leaderboard", created="2026-11-24 12:00 UTC", version="0", sections=tuple(sections),
+        tradeoffs=tuple(chart for chart in found if chart),
+        curves=charts.learning_curves([("bert-demo, seed 0", made[digest("pretrain")], losses)]),
+        efficiency=charts.efficiency_charts(
+            efficiency.build([table for table, _ in built], [formats.title(table) for table, _ in built])
+        ),
+        compression=compression_cards(cards),
+        lineage=tuple(
+            Titled(section.title, lineage.lineages(table, draft, made), section.key)
+            for section, (table, draft) in zip(sections, built, strict=True)
+        ),
+        examples=tuple(views), runs=runs, environments=environments,
+    )  # fmt: skip
