@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from harness import __version__, cli_gate
+from harness import __version__, cli_gate, cli_report
 from harness.cli_measure import measure
-from harness.cli_options import Include, Json, Out, existing_store, say
+from harness.cli_options import Include, Json, Mode, Out, say
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -25,7 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cli_gate.add_to(app)
 
 
 def main() -> NoReturn:
@@ -48,22 +46,6 @@ def main() -> NoReturn:
     if code == INTERRUPTED:
         say("interrupted; finished cells are kept, the same command goes on from there")
     sys.exit(code if isinstance(code, int) else 0)
-
-
-class Kind(StrEnum):
-    tasks = "tasks"
-    suites = "suites"
-    models = "models"
-    metrics = "metrics"
-    objectives = "objectives"
-    compressors = "compressors"
-
-
-class Format(StrEnum):
-    markdown = "markdown"
-    csv = "csv"
-    json = "json"
-    latex = "latex"
 
 
 def _complete_tasks(incomplete: str) -> Iterable[str]:
@@ -118,6 +100,7 @@ def run(
     seeds: Annotated[
         Optional[int], typer.Option("--seeds", help="How many seeds to train with.", show_default="1")
     ] = None,
+    mode: Annotated[Optional[Mode], typer.Option("--mode", help="3, 5 or 10 seeds, in place of --seeds.")] = None,
     first_seed: Annotated[
         Optional[int], typer.Option("--first-seed", help="The first of them.", show_default="0")
     ] = None,
@@ -172,13 +155,17 @@ def run(
     from harness.progress import Progress
     from harness.registry import load_registry
     from harness.run import perform, prepare
-    from harness.specs import RunSpec, parse
+    from harness.specs import SEED_MODES, RunSpec, parse
     from harness.store import Store
     from harness.views import plans, runs
 
     given = {name: value for name, value in flags.items() if name in RunSpec.model_fields}
     values = {**_config(config), **given}
     where = "the command line" if config is None else f"{config} and the command line"
+    if mode is not None:
+        if "seeds" in given:
+            raise HarnessError("--seeds and --mode: give one or the other")
+        values["seeds"] = SEED_MODES[mode]
     spec = parse(RunSpec, values, where)
     registry = load_registry([Path(path) for path in spec.include])
     store = Store.open(Path(spec.out))
@@ -191,7 +178,7 @@ def run(
         for (task_name, model_name), reason in prepared.plan.not_applicable.items():
             say(f"not applicable: {model_name} on {task_name}: {reason}")
     if dry_run:
-        print(plans.plan_json(prepared) if as_json else plans.plan_text(prepared))
+        print(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
         return
     if prepared.missing and not quiet:
         say(
@@ -229,6 +216,9 @@ def pretrain(
     accumulate: Annotated[Optional[int], typer.Option("--accumulate", help="Micro-batches a step.")] = None,
     checkpoint_every: Annotated[Optional[int], typer.Option("--checkpoint-every", help="Steps.")] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="Of weights, order and masks.")] = None,
+    fsdp: Annotated[
+        bool, typer.Option("--fsdp", help="Under torchrun: share the model's weights out over the processes.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same end.")] = False,
     report_to: Annotated[
         Optional[list[str]], typer.Option("--report-to", help="wandb, tensorboard or mlflow. Repeatable.")
@@ -261,7 +251,7 @@ def pretrain(
     command.check_output(output)
     cell = command.plan(registry, store, recipe, changes)
     tell = (lambda line: None) if quiet else say
-    record = command.perform(cell, store, resume, report_to or [], tell, threads)
+    record = command.perform(cell, store, resume, report_to or [], tell, threads, fsdp)
     if command.is_first():
         folder = command.delivered(store, record["cell"], output)
         print(checkpoint_json(record, folder) if as_json else folder)
@@ -333,127 +323,16 @@ def compress(
     print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))
 
 
-@app.command("list")
-def list_names(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    include: Include = None,
-    as_json: Json = False,
-) -> None:
-    """List what can be asked for by name."""
-    from harness.registry import load_registry
-    from harness.views.listing import listing
-
-    registry = load_registry([Path(path) for path in include or []])
-    print(listing(registry, kind.value, as_json))
-
-
-@app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
-    """Show a run: what was asked for, its cells, scores, failures and their causes."""
-    from harness.views import runs
-
-    store = existing_store(out)
-    print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
-
-
-@app.command()
-def leaderboard(
-    runs: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[RUN]...", help="Runs; all where none is named.")
-    ] = None,
-    out: Out = None,
-    format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.markdown,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
-    by_fraction: Annotated[
-        bool, typer.Option("--by-fraction", help="Averages by the share of the training examples.")
-    ] = False,
-    plot: Annotated[
-        Optional[Path], typer.Option("--plot", metavar="FILE", help="Draw them: .png, .svg or .pdf.")
-    ] = None,
-    robustness: Annotated[
-        bool, typer.Option("--robustness", help="What scores lose under the noise of `run --noise`.")
-    ] = False,
-    calibration: Annotated[
-        bool, typer.Option("--calibration", help="Calibration of classes before and after a temperature.")
-    ] = False,
-    compression: Annotated[
-        bool, typer.Option("--compression", help="Compressed models against their originals: quality and size.")
-    ] = False,
-    html: Annotated[
-        Optional[Path], typer.Option("--html", metavar="FILE", help="One page to open in a browser, with plots.")
-    ] = None,
-    include: Include = None,
-) -> None:
-    """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
-    from harness.registry import load_registry
-    from harness.store import write_atomically
-    from harness.views.diagnostics import calibration_text, compression_text, robustness_text
-    from harness.views.runs import efficiency_text, leaderboard_text
-
-    if by_fraction + robustness + calibration + compression > 1:
-        raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
-    if plot is not None and not by_fraction:
-        raise HarnessError("--plot goes with --by-fraction")
-    store = existing_store(out)
-    if html is not None:
-        from harness.views.page import write_page
-
-        if by_fraction or robustness or calibration or compression or output or format is not Format.markdown:
-            raise HarnessError("--html is a page of all tables: give it alone, with runs and --include")
-        say(write_page(store, runs or [], html, [Path(path) for path in include or []]))
-        return
-    if by_fraction:
-        text = efficiency_text(store, runs or [], format.value, plot)
-    elif robustness:
-        if include:
-            load_registry([Path(path) for path in include])  # the metrics of plug-ins
-        text = robustness_text(store, runs or [], format.value)
-    elif compression:
-        if include:
-            load_registry([Path(path) for path in include])
-        text = compression_text(store, runs or [], format.value)
-    elif calibration:
-        text = calibration_text(store, runs or [], format.value)
-    else:
-        text = leaderboard_text(store, runs or [], format.value)
-    if output is None:
-        print(text)
-    else:
-        write_atomically(output, text + "\n")
-
-
-@app.command()
-def score(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
-    metric: Annotated[
-        Optional[list[str]],
-        typer.Option("--metric", help="Compute this metric instead of the tasks' own. Repeatable."),
-    ] = None,
-    out: Out = None,
-    include: Include = None,
-    as_json: Json = False,
-) -> None:
-    """Compute a run's metrics again from its stored predictions, and compare."""
-    from harness.registry import load_registry
-    from harness.views.rescoring import rescore
-
-    load_registry([Path(path) for path in include or []])
-    text, same = rescore(existing_store(out), name, metric or [], as_json)
-    print(text)
-    if not same:
-        raise typer.Exit(1)
-
-
 @app.command()
 def doctor(out: Out = None, as_json: Json = False) -> None:
     """Say what this machine offers: threads, instruction set, memory, versions, the hub, the calibration."""
     from harness.views import doctor as machine
 
     print(machine.doctor(Path(out or "results"), as_json))
+
+
+cli_report.add_to(app)
+cli_gate.add_to(app)
 
 
 def _config(path: Path | None) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
-from harness.cli_options import Include, Json, Out, existing_store, say
+from harness.cli_options import Include, Json, Mode, Out, existing_store, say
 from harness.errors import HarnessError
 
 
@@ -34,7 +35,15 @@ Baselines = Annotated[
         "--baselines", metavar="DIR", help="The folder of accepted baselines.", show_default="baselines/accepted"
     ),
 ]
-Models = Annotated[Optional[list[str]], typer.Option("--model", help="Only this model of the base. Repeatable.")]
+Models = Annotated[Optional[list[str]], typer.Option("--model", help="Only this model of the run. Repeatable.")]
+Pairs = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--model",
+        metavar="BASE[=CANDIDATE]",
+        help="Only this model of the base, and which one of the candidate stands beside it. Repeatable.",
+    ),
+]
 Margin = Annotated[
     Optional[float], typer.Option("--margin", help="The least drop that counts, 0.01: one point.", show_default="0.01")
 ]
@@ -57,9 +66,9 @@ def add_to(app: typer.Typer) -> None:
 def compare(
     base: Annotated[str, typer.Argument(help="A run, latest, a results folder, or a baseline's name or file.")],
     candidate: Annotated[str, typer.Argument(help="The same; what is compared with the base.")],
-    by: Annotated[By, typer.Option("--by", help="Whole tasks, or also slices of them.")] = By.task,
+    by: Annotated[By, typer.Option("--by", help="Whole tasks, or also their slices, or the models' layers.")] = By.task,
     margin: Margin = None,
-    model: Models = None,
+    model: Pairs = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.markdown,
     output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
     out: Out = None,
@@ -67,18 +76,20 @@ def compare(
     include: Include = None,
 ) -> None:
     """Compare two runs on the same examples: drops with intervals, what could be detected, which examples flipped."""
-    if by == By.layer:
-        raise HarnessError("--by layer compares compressed models, which this version does not have yet; use --by task")
     from harness.gate.settings import settings
     from harness.gate.sources import resolve
-    from harness.store import write_atomically
+    from harness.machine.environment import thread_variables
+    from harness.store import Store, write_atomically
     from harness.views import gating
+
+    os.environ.update(thread_variables(1))  # before torch is imported, where layers are compared
 
     _load_plugins(include)
     root, accepted = _folders(out, baselines)
     sides = resolve(base, root, accepted), resolve(candidate, root, accepted)
     flags = _given(margin=margin, models=model) | {"allow": [change.value for change in Change]}
-    text = gating.compare(*sides, settings(None, flags), by == By.slice, format == Format.json, include or [])
+    stores = [one.store for one in sides if one.store] + [Store(root)]
+    text = gating.compare(*sides, settings(None, flags), by.value, format == Format.json, include or [], stores)
     if output is None:
         print(text)
     else:
@@ -86,7 +97,9 @@ def compare(
 
 
 def gate(
-    baseline: Annotated[str, typer.Option("--baseline", help="An accepted baseline, by name or file.")],
+    baseline: Annotated[
+        Optional[str], typer.Option("--baseline", help="An accepted baseline, by name or file.")
+    ] = None,
     candidate: Annotated[
         str, typer.Option("--candidate", help="A run, latest, a results folder, or a baseline.")
     ] = "latest",
@@ -100,7 +113,37 @@ def gate(
         Optional[list[Change]], typer.Option("--allow", help="What may differ from the baseline's. Repeatable.")
     ] = None,
     seeds: Seeds = None,
-    model: Models = None,
+    mode: Annotated[
+        Optional[Mode],
+        typer.Option("--mode", help="3, 5 or 10 seeds; pr: what so few seeds cannot tell is advisory."),
+    ] = None,
+    model: Pairs = None,
+    measured: Annotated[
+        Optional[list[Path]],
+        typer.Option(
+            "--measured",
+            metavar="FILE",
+            help="Judge speed, memory and size by `harness measure BASE CANDIDATE -o FILE`; twice to confirm.",
+        ),
+    ] = None,
+    remeasure: Annotated[
+        bool, typer.Option("--remeasure", help="Measure afresh what looks worse, in place of a second file.")
+    ] = False,
+    speed_margin: Annotated[
+        Optional[float], typer.Option("--speed-margin", help="Of time.", show_default="0.05, GPU 0.03")
+    ] = None,
+    memory_margin: Annotated[
+        Optional[float], typer.Option("--memory-margin", help="Of peak memory.", show_default="0.05")
+    ] = None,
+    size_margin: Annotated[
+        Optional[float], typer.Option("--size-margin", help="Of bytes of weights.", show_default="0.01")
+    ] = None,
+    benchmark_json: Annotated[
+        Optional[tuple[Path, Path]],
+        typer.Option(
+            "--benchmark-json", metavar="BASE CANDIDATE", help="Two runs of pytest-benchmark on one machine; advisory."
+        ),
+    ] = None,
     config: Config = None,
     as_json: Json = False,
     report: Annotated[Optional[Path], typer.Option("--report", metavar="FILE", help="The JSON, to a file.")] = None,
@@ -116,25 +159,64 @@ def gate(
     baselines: Baselines = None,
     include: Include = None,
 ) -> None:
-    """Judge a run against a baseline. Exit code 0: passed, 1: regressed, 3: inconclusive (with --strict), 4: the
-    baseline is missing or does not fit, 2: bad usage.
+    """Judge a run against a baseline. Exit code, the first that applies: 2: bad usage, 4: the baseline is missing or
+    does not fit, 1: regressed, 5: a measurement does not count, 3: inconclusive (with --strict), 0: passed.
     """
     from harness.gate import baseline as accepted_baselines
     from harness.gate.settings import settings
     from harness.gate.sources import resolve
     from harness.views import gating
 
+    if baseline is None and benchmark_json is None:
+        raise HarnessError("nothing to judge by: give --baseline NAME (`harness baseline list`), or --benchmark-json")
+    if baseline is None and (measured or remeasure):
+        raise HarnessError("--measured: give --baseline too; it says which models are judged")
+    if remeasure and not measured:
+        raise HarnessError("--remeasure: measure once first, and give the file with --measured")
+
     _load_plugins(include)
     root, accepted = _folders(out, baselines)
-    flags = _given(margin=margin, ok_margin=ok_margin, seeds=seeds, models=model)
+    flags = _given(
+        margin=margin, ok_margin=ok_margin, seeds=seeds, models=model, mode=mode and mode.value,
+        speed_margin=speed_margin, memory_margin=memory_margin, size_margin=size_margin,
+    )  # fmt: skip
     flags |= {"strict": True} if strict else {}
     flags |= {"allow": [change.value for change in allow]} if allow else {}
     spec = settings(config, flags)
-    base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
     outlets = gating.Outlets(as_json, report, junit, summary, comment, annotations)
-    text, code = gating.gate(base, resolve(candidate, root, accepted), spec, outlets, include or [])
+    benchmarks = None
+    if benchmark_json is not None:
+        from harness.gate.benchmarks import judge_benchmarks
+
+        benchmarks = judge_benchmarks(*benchmark_json, spec)
+    if baseline is None:
+        assert benchmarks is not None
+        text, code = gating.publish(benchmarks, [], outlets)
+    else:
+        from harness.gate.measured import read
+
+        base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
+        text, code = gating.gate(
+            base,
+            resolve(candidate, root, accepted),
+            spec,
+            outlets,
+            include or [],
+            [read(path) for path in measured or []],
+            _measuring_again(spec, root, include) if remeasure else None,
+            benchmarks,
+        )
     print(text)
     raise typer.Exit(code)
+
+
+def _measuring_again(spec: Any, root: Path, include: list[str] | None) -> Any:
+    from harness.gate.remeasure import measure_again
+    from harness.registry import load_registry
+    from harness.store import Store
+
+    registry = load_registry([Path(path) for path in include or []])
+    return lambda one: measure_again(one, spec, registry, Store.open(root), say)
 
 
 @baseline_app.command("accept")

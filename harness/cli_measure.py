@@ -37,20 +37,27 @@ def measure(
     output: Annotated[
         Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write the whole result as JSON.")
     ] = None,
+    benchmark_json: Annotated[
+        Optional[Path],
+        typer.Option("--benchmark-json", metavar="FILE", help="Write the times as pytest-benchmark does."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole result on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
 ) -> None:
     """Time an original and candidates side by side, with memory and size; exit code 5 where the timing is invalid."""
     import json
 
+    from harness import __version__
     from harness.errors import HarnessError
     from harness.measure import command
+    from harness.measure.benchmark_json import as_benchmarks
     from harness.registry import load_registry
     from harness.store import Store, write_atomically
     from harness.views.measuring import measurement_text
 
-    if output is not None and not output.resolve().parent.is_dir():
-        raise HarnessError(f"-o {output}: no folder {output.parent}; make it first")
+    for flag, file in (("-o", output), ("--benchmark-json", benchmark_json)):
+        if file is not None and not file.resolve().parent.is_dir():
+            raise HarnessError(f"{flag} {file}: no folder {file.parent}; make it first")
     seconds = command.seconds_of(budget)
     registry = load_registry([Path(path) for path in include or []])
     root = Path(out or "results")
@@ -62,6 +69,10 @@ def measure(
     text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
     if output is not None:
         write_atomically(output, text + "\n")
+    if benchmark_json is not None:
+        write_atomically(
+            benchmark_json, json.dumps(as_benchmarks(result, __version__), indent=1, allow_nan=False) + "\n"
+        )
     if as_json:
         print(text)
     elif not quiet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -17,6 +18,14 @@ Include = Annotated[
         "--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."
     ),
 ]
+
+
+class Mode(StrEnum):
+    pr = "pr"
+    nightly = "nightly"
+    release = "release"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 
 

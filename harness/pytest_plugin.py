@@ -24,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--harness-out", metavar="DIR", default="results", help="the results folder (default: results)")
     group.addoption("--harness-config", metavar="FILE", help="a gate.yaml with margins")
+    group.addoption(
+        "--harness-measured",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="judge speed, memory and size by what `harness measure -o FILE` wrote; twice to confirm",
+    )
     group.addoption("--harness-strict", action="store_true", help="what stays inconclusive fails")
 
 
@@ -38,6 +45,8 @@ class Gate(pytest.Collector):
     """The verdicts of one gate."""
 
     def collect(self) -> Iterator[pytest.Item]:
+        from harness.gate.outlets import said_of_measured
+
         option = self.config.getoption
         try:
             report = judged(
@@ -47,6 +56,7 @@ class Gate(pytest.Collector):
                 Path(option("--harness-out")),
                 option("--harness-config"),
                 option("--harness-strict"),
+                option("--harness-measured"),
             )
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from None
@@ -56,20 +66,24 @@ class Gate(pytest.Collector):
             said = f"{row.verdict}: {row.reason}"
             if row.drop is not None:
                 said += f"; drop {100 * row.drop:.1f} points [{100 * row.low:.1f}, {100 * row.high:.1f}], p {row.p:.4f}"
-            fails = row.verdict == "REGRESSED" or (report.strict and row.verdict == "INCONCLUSIVE")
-            skips = row.verdict == "INCONCLUSIVE" and not fails
-            yield Verdict.from_parent(
-                self,
-                name=f"{row.task}[{row.model}]",
-                failure=said if fails else None,
-                skipped=said if skips else None,
-            )
+            yield self._item(f"{row.task}[{row.model}]", report, row, said)
+        for row in report.measured:
+            said = f"{row.verdict}: {said_of_measured(row)}"
+            yield self._item(f"{row.kind}, {row.where}[{row.model}]", report, row, said)
+
+    def _item(self, name: str, report: Any, row: Any, said: str) -> pytest.Item:
+        fails = report.fails(row)
+        skips = row.verdict == "INCONCLUSIVE" and not fails
+        return Verdict.from_parent(self, name=name, failure=said if fails else None, skipped=said if skips else None)
 
 
-def judged(baseline: str, candidate: str, here: Path, out: Path, config: str | None, strict: bool) -> Any:
+def judged(
+    baseline: str, candidate: str, here: Path, out: Path, config: str | None, strict: bool, measured: list[str]
+) -> Any:
     """The gate's report; paths are relative to where pytest was started."""
     from harness.gate import baseline as accepted
     from harness.gate.engine import judge
+    from harness.gate.measured import read
     from harness.gate.settings import settings
     from harness.gate.sources import resolve
 
@@ -79,7 +93,7 @@ def judged(baseline: str, candidate: str, here: Path, out: Path, config: str | N
     spec = settings(here / config if config else None, {"strict": True} if strict else {})
     path = here / candidate
     side = resolve(str(path) if path.exists() else candidate, here / out, folder)
-    return judge(base, side, spec)[0]
+    return judge(base, side, spec, [read(here / file) for file in measured])[0]
 
 
 class Regression(Exception):

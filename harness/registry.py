@@ -217,6 +217,9 @@ def _check(registry: Registry) -> None:
     for name, suite in registry.suites.items():
         for task_name in suite.tasks:
             registry.task(task_name, str(registry.origins["suite", name]))
+        for metric in suite.margins.metrics:
+            if metric not in known_metrics:
+                raise unknown("metric", metric, known_metrics, f"{registry.origins['suite', name]}, margins")
         for model in suite.models:
             if model not in registry.recipes:
                 raise unknown("model", model, registry.recipes, str(registry.origins["suite", name]))

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -99,8 +99,7 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[An
     threads = run.threads or 1
     if prepared.missing:
         measured = calibration()
-        threads = run.threads or int(measured["threads"])
-        workers = run.workers or _workers(threads, measured["cuda_devices"])
+        threads, workers = processes_of(run, measured)
         pool = Pool(store.root, run.include, min(workers, len(prepared.missing)), threads, measured["cuda_devices"])
         status = "interrupted"
         try:
@@ -119,14 +118,15 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[An
     return Outcome(name, statuses, causes, time.time() - started)
 
 
-def _workers(threads: int, cuda_devices: int) -> int:
-    """One process a GPU; else as many as cores and memory carry."""
-    if cuda_devices:
-        return cuda_devices
+def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]:
+    """Threads a process, and processes: as asked for, else one a GPU, else as many as cores and memory carry."""
+    threads = run.threads or int(calibrated["threads"])
+    if run.workers or calibrated["cuda_devices"]:
+        return threads, run.workers or calibrated["cuda_devices"]
     import psutil
 
     by_memory = int(psutil.virtual_memory().available // MEMORY_A_WORKER)
-    return max(1, min(cores() // threads, by_memory))
+    return threads, max(1, min(cores() // threads, by_memory))
 
 
 def _free_name(run: RunSpec, store: Store, started: float) -> str:
@@ -169,7 +169,13 @@ def _write_manifest(
             "status": "failed" if status == "done" and failed else status,
             "spec": run.model_dump(mode="json"),
             "suites": [
-                {"name": suite.name, "version": suite.version, "tasks": suite.tasks, "averaged": suite.averaged}
+                {
+                    "name": suite.name,
+                    "version": suite.version,
+                    "tasks": suite.tasks,
+                    "averaged": suite.averaged,
+                    **({"margins": margins} if (margins := suite.margins.model_dump(exclude_defaults=True)) else {}),
+                }
                 for suite in plan.suites
             ],
             "models": list(plan.models),

@@ -64,7 +64,8 @@ class HubSource(Strict):
     """A dataset on the Hugging Face hub: `path:name@revision` in short form; the revision pins what is read.
 
     `columns` may name a part of a column that holds several texts: `translation.en`. With the format `documents` the
-    rows are lines, of which documents are made.
+    rows are lines, of which documents are made. Rows that follow each other with one and the same text in the column
+    `merge_by` are one example, with the references of all.
     """
 
     path: str
@@ -74,6 +75,7 @@ class HubSource(Strict):
     format: Literal["documents"] | None = None
     columns: Columns = {}
     id: str | None = None
+    merge_by: str | None = None
 
 
 class EmbeddedSource(Strict):
@@ -206,10 +208,22 @@ class TaskSpec(Strict):
         return self
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Margins(Strict):
+    """Drops that count, as shares of a metric's scale: what a suite says of its tasks and metrics; see `GateSpec`."""
+
+    margin: Share | None = None
+    ok_margin: Share | None = None
+    tasks: dict[TaskName, Share] = {}
+    metrics: dict[Name, Share] = {}
+
+
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
     others are diagnostics. `models` are the recipes of a run that names none, `limit` the number of examples of each
-    split that a run reads which says nothing else.
+    split that a run reads which says nothing else. `margins` are for the gate; a baseline keeps them.
     """
 
     name: Name
@@ -219,6 +233,7 @@ class SuiteSpec(Strict):
     average: list[TaskName] | None = None
     models: list[Name] = []
     limit: int | None = Field(default=None, ge=1)
+    margins: Margins = Margins()
 
     @model_validator(mode="after")
     def _average_is_of_its_tasks(self) -> SuiteSpec:
@@ -227,6 +242,8 @@ class SuiteSpec(Strict):
         strangers = set(self.average or []) - set(self.tasks)
         if strangers:
             raise ValueError(f"average: not among tasks: {', '.join(sorted(strangers))}")
+        if strangers := set(self.margins.tasks) - set(self.tasks):
+            raise ValueError(f"margins.tasks: not among tasks: {', '.join(sorted(strangers))}")
         return self
 
     @property
@@ -271,7 +288,7 @@ class PretrainingSpec(Strict):
 
     `objective` is a registered objective, `options` are its own. `corpus` is `embedded` (`sentences` of it), a file or
     folder of text, or `hub:ID`; `field` is the text's column in jsonl and parquet. How long: `steps`, `tokens` or a
-    wall-clock `budget` such as `90s`, `10m`, `2h`, which a short probe turns into steps; 0 steps leave the weights
+    wall-clock `budget` such as `90s`, `10m`, `2h`, kept by revising the number of steps; 0 steps leave the weights
     random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
     micro-batches. `dropout` replaces the config's while pretraining. A checkpoint to resume from is written every
     `checkpoint_every` steps.
@@ -364,6 +381,8 @@ def _comma_separated(value: Any) -> Any:
 
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
+SEED_MODES = {"pr": 3, "nightly": 5, "release": 10}
+"""How many seeds a pull request, a nightly run and a release take."""
 
 
 class RunSpec(Strict):

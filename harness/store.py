@@ -4,6 +4,7 @@ ROOT/cells/ab/abcd…/record.json   the record, with a checksum of itself and of
 ROOT/cells/ab/abcd…/…             the cell's files (a model, predictions)
 ROOT/failures/abcd….json          the last failure of a cell that has no record
 ROOT/runs/NAME.json               what each run asked for, and its cells
+ROOT/index.parquet              what tables need of the score records (`record_index`); made anew where it is missing
 ROOT/cache/abcd….json             facts that can be found again (fingerprints of data and weights)
 ROOT/partial/abcd…/…              checkpoints of a pretraining that is not finished
 ROOT/locks, ROOT/building         work in progress
@@ -17,7 +18,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,12 @@ class Store:
                 f"'{name}' fits {len(found)} runs in {self.root}: {', '.join(found[:5])}; write more of the name"
             )
         return _read_checked(self.root / "runs" / f"{found[0]}.json")
+
+    def runs(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""
+        if names or not self.run_names():
+            return [self.run(name) for name in names or ["latest"]]
+        return [_read_checked(self.root / "runs" / f"{name}.json") for name in self.run_names()]
 
     # Cache
 

@@ -69,6 +69,7 @@ def test_dry_run_computes_nothing_and_tells_the_cost(harness, tmp_path):
     plan = read_json(harness("run", *SMALL, "--dry-run", "--json").stdout)
     assert len(plan["cells"]) == 8
     assert not any(cell["cached"] for cell in plan["cells"])
+    assert read_json(harness("run", *SMALL, "--dry-run", "--json", "--workers", "3").stdout)["workers"] == 3
 
 
 @pytest.mark.slow

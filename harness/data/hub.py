@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.documents import TEXT, documents_of_rows
-from harness.data.table import require_column
+from harness.data.table import merge_rows, require_column
 from harness.errors import HarnessError, TaskAbsent, did_you_mean
 from harness.families import FAMILIES
 from harness.specs import HubSource, TaskSpec
@@ -103,10 +103,20 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
             hint = did_you_mean(name or split, datasets)
             raise HarnessError(f"{location}: no split '{name or split}' for task '{task.name}'.{hint}")
         rows = datasets[name]
-        if limit is not None and limit < len(rows) and source.format is None:
+        if limit is not None and limit < len(rows) and source.format is None and source.merge_by is None:
             rows = rows.select(range(limit))
         tables[split] = files.table_of(rows, f"{location} ({name})")
     columns = {**task.fields, **source.columns}
+    if source.merge_by is not None:
+        target = FAMILIES.get(task.family).target
+        if target in (None, "label"):
+            raise HarnessError(
+                f"task '{task.name}': sources.hub.merge_by gathers reference texts, which {task.family} has none of"
+            )
+        tables = {
+            split: merge_rows(table, source.merge_by, require_column(columns, target, table))
+            for split, table in tables.items()
+        }
     if source.format == "documents":
         [field] = FAMILIES.get(task.family).required
         tables = {

@@ -71,6 +71,26 @@ def with_parts(table: Table, parts: Mapping[str, Iterable[str]]) -> Table:
     return replace(table, names=(*table.names, *where), read_column=read_column) if where else table
 
 
+def merge_rows(table: Table, by: str, gathered: str) -> Table:
+    """One row for each run of rows with the same value in the column `by`: the first of them, with the values that all
+    of them have in the column `gathered`, as a tuple.
+
+    Raises:
+        HarnessError: there is no column `by`.
+    """
+    values = table.read_column(require_column({by: by}, by, table))
+    firsts = [index for index, value in enumerate(values) if index == 0 or value != values[index - 1]]
+    ends = [*firsts[1:], len(values)]
+
+    def read_column(name: str) -> Sequence[Any]:
+        column = table.read_column(name)
+        if name != gathered:
+            return _at(column, firsts)
+        return [tuple(column[first:end]) for first, end in zip(firsts, ends, strict=True)]
+
+    return replace(table.select(firsts), read_column=read_column)
+
+
 def alternatives(columns: Columns, name: str) -> list[str]:
     """The column names a canonical field may have, in the order they are tried."""
     names = columns[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,13 @@ from harness.data import corpus as corpora
 from harness.errors import DamagedFile, HarnessError
 from harness.hashing import hash_json
 from harness.objectives import OBJECTIVES, Objective
-from harness.specs import RecipeSpec, TokenizerSpec, parse
+from harness.specs import PretrainingSpec, RecipeSpec, TokenizerSpec, parse
 from harness.store import Store, write_atomically
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from harness.pretraining.loop import Pace
+    from harness.pretraining.loop import Outcome, Pace
 
 TOKENIZER_BYTES = 20_000_000
 """A tokenizer is trained on so much text; of a longer corpus, on documents evenly spread over it."""
@@ -37,7 +38,10 @@ def run(
     folder: Path,
     report: Callable[..., None],
 ) -> dict[str, Any]:
-    """Pretrain, write `folder/model`, and return the record's body. A pretraining cut off before goes on."""
+    """Pretrain, write `folder/model`, and return the record's body. A pretraining cut off before goes on.
+
+    One of several processes that is not the first only helps to train, and returns nothing.
+    """
     import torch
 
     from harness.machine.calibrate import calibration
@@ -48,6 +52,7 @@ def run(
     from harness.pretraining.vocabulary import tokens_of
     from harness.training.trainer import pick_device, pick_precision
 
+    started = time.perf_counter()
     recipe = RecipeSpec.model_validate(job["recipe"])
     settings = recipe.pretraining
     assert settings is not None and recipe.tokenizer is not None
@@ -81,12 +86,16 @@ def run(
             model, objective, blocks, settings, pick_precision(settings.precision, device),
             store.partial(job["key"]), listen, peak, trackers=job.get("trackers", ()),
             tracking=store.root / "tracking", resume=resume is not False,
+            sharded=job.get("sharded", False), spent=time.perf_counter() - started,
         )  # fmt: skip
     except DamagedFile as error:
         if resume:
             raise
         shutil.rmtree(store.partial(job["key"]), ignore_errors=True)
         raise HarnessError(f"{error}; it is removed, the next run starts this pretraining over") from None
+    if outcome.model is None:
+        return {}
+    model = outcome.model
     scores = evaluate(model, objective, held_out, settings.seed, settings.batch_size)
     exported = objective.export(model).cpu()
     for name, value in dropouts.items():
@@ -114,8 +123,26 @@ def run(
             "precision": outcome.precision,
             "device": outcome.device,
             "processes": outcome.processes,
+            "sharded": outcome.sharded,
             "resumed_from": outcome.resumed_from,
+            "budget": _budget(settings, outcome, time.perf_counter() - started),
         },
+    }
+
+
+def _budget(settings: PretrainingSpec, outcome: Outcome, seconds: float) -> dict[str, Any] | None:
+    """What a wall-clock budget was to be and what became of it: seconds of the whole cell so far, seconds of training,
+    and the steps that were planned first and after each revision.
+    """
+    if settings.seconds is None:
+        return None
+    return {
+        "planned_seconds": settings.seconds,
+        "real_seconds": round(outcome.before + seconds, 2),
+        "planned_training_seconds": round(outcome.plan.seconds or 0.0, 2),
+        "real_training_seconds": round(outcome.seconds, 2),
+        "planned_steps": outcome.plan.first,
+        "revisions": outcome.plan.revisions,
     }
 
 

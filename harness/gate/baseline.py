@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, Incompatible, did_you_mean
 from harness.gate.evidence import Evidence, Part, Scored
 from harness.hashing import canonical_json, hash_json
+from harness.specs import Margins
 from harness.store import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READ = (1, 2)
+"""Version 1 knew neither which model made the predictions nor the margins of suites."""
 KIND = "harness-baseline"
 FOLDER = Path("baselines") / "accepted"
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
@@ -60,6 +63,7 @@ def accept(evidence: Evidence, name: str, folder: Path = FOLDER) -> Path:
         "run": evidence.name,
         "created": evidence.created,
         "suites": {suite: list(averaged) for suite, averaged in evidence.suites.items()},
+        "margins": {suite: one.model_dump(exclude_defaults=True) for suite, one in evidence.margins.items()},
         "models": list(evidence.models),
         "parts": [_part(part) for part in evidence.parts.values()],
         "scores": [
@@ -123,6 +127,7 @@ def load(path: Path) -> Evidence:
             failures={},
             environment=content["environment"],
             data=content["data"],
+            margins={suite: Margins.model_validate(one) for suite, one in content.get("margins", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Incompatible(f"baseline {path} is damaged: {type(error).__name__}: {error}; accept it again") from None
@@ -138,9 +143,9 @@ def read(path: Path) -> dict[str, Any]:
         raise Incompatible(f"baseline {path} is damaged: not a whole JSON file; restore it from git") from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise Incompatible(f"{path} is no baseline; `harness baseline accept RUN --name NAME` writes one")
-    if content.get("schema_version") != SCHEMA_VERSION:
+    if content.get("schema_version") not in READ:
         raise Incompatible(
-            f"baseline {path} has schema {content.get('schema_version')!r}, this harness reads {SCHEMA_VERSION}; "
+            f"baseline {path} has schema {content.get('schema_version')!r}, this harness reads up to {SCHEMA_VERSION}; "
             "accept it again, or install the harness it was written by"
         )
     claimed = content.pop("sha256", None)
@@ -155,7 +160,8 @@ def _unpack_part(one: Mapping[str, Any]) -> Part:
 
 
 def _unpack_scored(one: Mapping[str, Any]) -> Scored:
-    values = {field.name: one[field.name] for field in fields(Scored)}
+    since_2 = {"cell": one.get("cell"), "files": one.get("files")}
+    values = {field.name: one[field.name] for field in fields(Scored) if field.name not in since_2} | since_2
     return Scored(**{**values, "predictions": unpack(one["predictions"])})
 
 
@@ -208,6 +214,7 @@ def facts(evidence: Evidence) -> dict[str, Any]:
         "name": evidence.name,
         "created": evidence.created,
         "suites": {suite: list(averaged) for suite, averaged in evidence.suites.items()},
+        "margins": {suite: one.model_dump(exclude_defaults=True) for suite, one in evidence.margins.items()},
         "models": list(evidence.models),
         "parts": parts,
         "scores": scores,

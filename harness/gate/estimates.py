@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TAIL = 0.025
 SEVERAL_SEEDS = "t over seeds with the examples' variance"
+ONE_CANDIDATE = "t with the spread of the base's seeds and the examples' variance"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def weight_of(metric: Metric, base_score: float) -> float:
 
 def estimate(pair: Pair) -> Estimated:
     """The drop of a pair, its interval and p. With one seed the p is McNemar's for shares of right answers, else by
-    approximate randomization; with several it is that of examples and seeds together.
+    approximate randomization; with several it is that of examples and seeds together, as it is where one seed of the
+    candidate stands beside several of the base.
     """
     import numpy as np
 
@@ -74,11 +76,12 @@ def estimate(pair: Pair) -> Estimated:
     identical = not pair.failed and all(
         base.prediction_hash == candidate.prediction_hash for side in pair.sides.values() for base, candidate in side
     )
+    several = ONE_CANDIDATE if pair.one_candidate else SEVERAL_SEEDS
     only = next(iter(chosen.values()))[0]
     counts = len(names) == 1 and only.counts_successes
     if counts:
         lost = [_lost(only, part, pair) for part in pair.parts]
-        drop = drop_of_shares(lost)
+        drop = drop_of_shares(lost, pair.one_candidate)
         half = 0.0 if identical else drop.half_width(TAIL)
         low, high = max(-1.0, drop.value - half), min(1.0, drop.value + half)
         if len(pair.seeds) == 1:
@@ -86,7 +89,7 @@ def estimate(pair: Pair) -> Estimated:
             better = sum(int((split[0] < 0).sum()) for split in lost)
             p, test = mcnemar_mid_p(worse, better), "McNemar mid-p"
         else:
-            p, test = drop.p_worse(), SEVERAL_SEEDS
+            p, test = drop.p_worse(), several
         return Estimated(pair, drop, low, high, p, test, _per_seed(lost), identical, is_averageable)
     measures = [_measures(part, pair, chosen[part.split]) for part in pair.parts]
     per_seed = tuple(round(sum(drop_of(split[at]) for split in measures), 12) for at in range(len(pair.seeds)))
@@ -94,7 +97,7 @@ def estimate(pair: Pair) -> Estimated:
     drawn = drawn[np.isfinite(drawn)]
     if 2 * len(drawn) < RESAMPLES:
         raise HarnessError(f"task {pair.task}: no finite score on most bootstrap samples; it cannot be compared")
-    drop = of_parts(per_seed, float(drawn.var(ddof=1)))
+    drop = of_parts(per_seed, float(drawn.var(ddof=1)), pair.one_candidate)
     bounds = np.quantile(drawn, [TAIL, 1 - TAIL])
     below, above = max(0.0, drop.value - float(bounds[0])), max(0.0, float(bounds[1]) - drop.value)
     seeds = Drop(drop.value, 0.0, drop.of_seeds, drop.degrees).half_width(TAIL)
@@ -102,7 +105,7 @@ def estimate(pair: Pair) -> Estimated:
     if identical:
         p, test = 0.5, "none needed"
     elif len(per_seed) > 1:
-        p, test = drop.p_worse(), SEVERAL_SEEDS
+        p, test = drop.p_worse(), several
     elif any(one.metric.approximation for split in measures for one in split[0]):
         p, test = drop.p_worse(), "bootstrap"
     else:
@@ -198,14 +201,16 @@ def averaged(own: Sequence[Estimated]) -> Estimated:
     """Tasks are independent in their examples. Seeds are paired over tasks where all have the same number."""
     drops = [one.drop for one in own if one.drop is not None]
     of_examples = sum(drop.of_examples for drop in drops) / len(drops) ** 2
-    counts = {len(one.per_seed) for one in own}
-    if len(counts) == 1:
-        drop = of_parts([fmean(values) for values in zip(*(one.per_seed for one in own), strict=True)], of_examples)
+    alike = {(len(one.per_seed), one.pair.one_candidate) for one in own}
+    one_candidate = any(one.pair.one_candidate for one in own)
+    if len(alike) == 1:
+        per_seed = [fmean(values) for values in zip(*(one.per_seed for one in own), strict=True)]
+        drop = of_parts(per_seed, of_examples, one_candidate)
     else:
         of_seeds = sum(drop.of_seeds for drop in drops) / len(drops) ** 2
         degrees = [drop.degrees for drop in drops if drop.degrees]
         drop = Drop(fmean(one.value for one in drops), of_examples, of_seeds, min(degrees, default=0))
-    test = SEVERAL_SEEDS if drop.degrees else "z"
+    test = "z" if not drop.degrees else ONE_CANDIDATE if one_candidate else SEVERAL_SEEDS
     identical = all(one.identical for one in own)
     half = 0.0 if identical else drop.half_width(TAIL)
     return Estimated(own[0].pair, drop, drop.value - half, drop.value + half, drop.p_worse(), test, (), identical, True)

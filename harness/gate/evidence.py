@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, unknown
 from harness.hashing import hash_json
+from harness.specs import Margins
 from harness.store import Store
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ PartKey = tuple[str, str]
 """A task and a split."""
 Key = tuple[str, str, str, int]
 """A model, a task, a split and a seed."""
+MODEL = "model"
+"""The folder of a cell that holds its model."""
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model")
 
 
@@ -44,7 +47,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Scored:
-    """One model's predictions (n,) on a part, by one seed, and their scores."""
+    """One model's predictions (n,) on a part, by one seed, and their scores.
+
+    `cell` is where a store keeps the model, `files` the hash of its files, as `harness measure` names a model; None
+    where the run did not make it.
+    """
 
     predictions: np.ndarray = field(repr=False)
     prediction_hash: str
@@ -55,12 +62,15 @@ class Scored:
     parameters: int | None
     tokenizer: str | None
     trained_on: str
+    cell: str | None = None
+    files: str | None = None
 
 
 @dataclass(frozen=True)
 class Evidence:
     """A run, or an accepted baseline. `failures` are causes by key; `data` is where texts can be read again; `suites`
-    list, by name, the tasks that are averaged.
+    list, by name, the tasks that are averaged, `margins` what a suite's file says of them. A run's `store` has its
+    models.
     """
 
     name: str
@@ -72,6 +82,8 @@ class Evidence:
     failures: Mapping[Key, str]
     environment: Mapping[str, Any]
     data: str | None = None
+    margins: Mapping[str, Margins] = field(default_factory=dict)
+    store: Store | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -160,6 +172,7 @@ def of_run(store: Store, name: str) -> Evidence:
             parameters=record["model"].get("parameters"),
             tokenizer=_tokenizer(store, record["lineage"]),
             trained_on=hash_json([data["trained_on"], data.get("train_fraction", 1.0)]),
+            **_model(store, record["lineage"]),
         )
     if not scored:
         raise HarnessError(f"run {manifest['run']}: nothing in it was scored against references")
@@ -173,6 +186,12 @@ def of_run(store: Store, name: str) -> Evidence:
         failures=failures,
         environment=manifest["environment"],
         data=manifest["spec"]["data"],
+        margins={
+            suite["name"]: Margins.model_validate(suite["margins"])
+            for suite in manifest["suites"]
+            if suite.get("margins")
+        },
+        store=store,
     )
 
 
@@ -192,6 +211,17 @@ def _ids(path: Any) -> tuple[str, ...]:
     import pyarrow.parquet as pq
 
     return tuple(pq.read_table(path, columns=["id"]).column("id").to_pylist())
+
+
+def _model(store: Store, lineage: Mapping[str, Any]) -> dict[str, str]:
+    """The cell that made the model, and the hash of its files, as `harness.measure.command.fingerprint_of` has it."""
+    key = lineage.get("compress") or lineage.get("finetune")
+    if not key or not store.has(key):
+        return {}
+    folder = f"{MODEL}/"
+    files = store.read(key)["files"]
+    own = {name.removeprefix(folder): one["sha256"] for name, one in files.items() if name.startswith(folder)}
+    return {"cell": key, "files": hash_json(sorted((name, sha) for name, sha in own.items() if "/" not in name))}
 
 
 def _tokenizer(store: Store, lineage: Mapping[str, Any]) -> str | None:

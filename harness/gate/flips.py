@@ -102,6 +102,7 @@ def reader(data: str | None, include: Sequence[Any] = ()) -> Texts:
 
 def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
     """A report a split, for tasks whose examples are right or wrong."""
+    pair = pair.one_to_one()
     found = []
     for part in pair.parts:
         sides = rightness(pair, part)
@@ -147,6 +148,7 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
 
 def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
     """Shares of right answers by label and by length, where examples are right or wrong."""
+    pair = pair.one_to_one()
     rows: list[tuple[Part, str, str, list[np.ndarray], float, float, float]] = []
     for part in pair.parts:
         sides = rightness(pair, part)

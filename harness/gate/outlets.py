@@ -13,9 +13,12 @@ from xml.etree import ElementTree
 
 from harness.gate.engine import AVERAGE, Judged, Report, points
 from harness.gate.flips import Flips, Slice
+from harness.gate.layers import Layer
+from harness.gate.measured import Measured
 from harness.report.formats import NONE, escaped, markdown_table
+from harness.specs import SEED_MODES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 COMMENT_AT_MOST = 65_536
 """Characters GitHub takes in one comment."""
 SUMMARY_AT_MOST = 1_000_000
@@ -28,7 +31,9 @@ MARKER = "<!-- harness gate -->"
 """By which a workflow finds the comment to replace."""
 
 
-def to_json(report: Report, flips: Sequence[Flips] = (), slices: Sequence[Slice] = ()) -> str:
+def to_json(
+    report: Report, flips: Sequence[Flips] = (), slices: Sequence[Slice] = (), layers: Sequence[Layer] = ()
+) -> str:
     """Everything, at full precision, in shares."""
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -37,6 +42,7 @@ def to_json(report: Report, flips: Sequence[Flips] = (), slices: Sequence[Slice]
         **asdict(report),
         "flips": [asdict(one) for one in flips],
         "slices": [asdict(one) for one in slices],
+        "layers": [asdict(one) for one in layers],
     }
     return json.dumps(content, indent=1, ensure_ascii=False)
 
@@ -46,10 +52,61 @@ def title(report: Report) -> str:
 
 
 def table(report: Report) -> str:
-    """The verdicts as a table that is aligned in a terminal and renders on the web."""
-    header = ["verdict", "task", "model", "base", "candidate", "drop", "p adj.", "detectable", "seeds", "examples"]
-    body = [_line(row) for row in report.rows]
-    return markdown_table(title(report), header, body, notes(report)).rstrip("\n")
+    """The verdicts as tables that are aligned in a terminal and render on the web."""
+    parts = []
+    if report.rows or not report.measured:
+        header = ["verdict", "task", "model", "base", "candidate", "drop", "p adj.", "detectable", "seeds", "examples"]
+        body = [_line(row) for row in report.rows]
+        parts.append(markdown_table(title(report), header, body, notes(report)).rstrip("\n"))
+    if report.measured:
+        header = ["verdict", "measured", "model", "base", "candidate", "ratio", "margin", "measurements"]
+        body = [_measured_line(row) for row in report.measured]
+        name = "measured" if parts else title(report)
+        said = measured_notes(report) + ([] if parts else [_sentence(note) for note in _remarks(report)])
+        parts.append(markdown_table(name, header, body, said).rstrip("\n"))
+    return "\n\n".join(parts)
+
+
+def _measured_line(row: Measured) -> list[str]:
+    verdict = f"**{row.verdict}**" if row.verdict in ("REGRESSED", "INVALID") else row.verdict
+    if row.improved and row.verdict == "OK":
+        verdict += " (improved)"
+    interval = "" if row.low is None or row.high is None else f" [{row.low:.3f}, {row.high:.3f}]"
+    numbers = [_amount(row, row.base), _amount(row, row.candidate), f"{row.ratio:.3f}{interval}"]
+    what = f"{row.kind}, {row.where}"
+    return [verdict, escaped(what), escaped(row.model), *numbers, f"{100 * row.margin:g} %", str(row.measurements)]
+
+
+def _amount(row: Measured, value: float) -> str:
+    return f"{1000 * value:.3g} ms" if row.kind in ("speed", "benchmark") else f"{value / 1e6:.1f} MB"
+
+
+def measured_notes(report: Report) -> list[str]:
+    """How to read the second table, and the reasons of its verdicts."""
+    kinds = {row.kind for row in report.measured}
+    said = []
+    if kinds - {"benchmark"}:
+        said.append(
+            "Ratio: candidate over base, both measured side by side in one job, with the 95 % interval of times. What "
+            "looks worse in time or memory is a regression where a second, fresh measurement finds it too."
+        )
+    if "benchmark" in kinds:
+        said.append(
+            "Benchmark: medians of separate runs of pytest-benchmark, where a machine may have changed in between; "
+            "advisory, never a regression. `harness measure` times both side by side."
+        )
+    for row in report.measured:
+        if row.verdict != "OK":
+            said.append(f"{row.verdict} {row.kind}, {row.where}, {row.model}: {row.reason}.")
+    return said
+
+
+def _sentence(note: str) -> str:
+    return f"{note[0].upper()}{note[1:]}."
+
+
+def _remarks(report: Report) -> list[str]:
+    return [*(f"not comparable: {reason}" for reason in report.reasons), *report.notes]
 
 
 def _line(row: Judged) -> list[str]:
@@ -62,7 +119,8 @@ def _line(row: Judged) -> list[str]:
         interval = f"{100 * row.drop + 0.0:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
         numbers = [_score(row.base), _score(row.candidate), interval, _p(row.p), points(row.detectable)]
     task = escaped(row.task) if row.task.startswith(AVERAGE) else escaped(f"{row.task} ({', '.join(row.metrics)})")
-    return [verdict, task, escaped(row.model), *numbers, str(row.seeds), str(row.n)]
+    seeds = f"{row.seeds} and 1" if row.one_candidate else str(row.seeds)
+    return [verdict, task, escaped(row.model), *numbers, seeds, str(row.n)]
 
 
 def _score(value: float | None) -> str:
@@ -88,17 +146,29 @@ def notes(report: Report) -> list[str]:
     for row in report.rows:
         if row.verdict in ("REGRESSED", "INCONCLUSIVE"):
             said.append(f"{row.verdict} {row.task}, {row.model}: {row.reason} ({row.test}){_power(row)}.")
-    for row in report.rows:
-        if row.by_seeds and row.task.startswith(AVERAGE):
-            modes = ", ".join(f"{seeds} seeds {points(drop)}" for seeds, drop in row.by_seeds.items())
-            said.append(f"Detectable on the {row.task} of {row.model} with {modes} points.")
-    return said + [f"{note[0].upper()}{note[1:]}." for note in report.notes]
+    averages = [row for row in report.rows if row.task.startswith(AVERAGE)]
+    said += [modes_line(row) for row in averages or report.rows if row.by_seeds]
+    return said + [_sentence(note) for note in report.notes]
+
+
+def modes_line(row: Judged) -> str:
+    """What each mode's seeds would find: the drop with 80 % power, and the power for a drop of the OK margin."""
+    modes = [
+        f"{mode} ({seeds} seeds) {points((row.by_seeds or {})[seeds])} points, {100 * power:.0f} %"
+        for mode, seeds in SEED_MODES.items()
+        if (power := (row.power_by_seeds or {}).get(seeds)) is not None
+    ]
+    return (
+        f"Detectable on {row.task} of {row.model}, and power to find a drop of {points(row.ok_margin)} points: "
+        f"{'; '.join(modes)}."
+    )
 
 
 def _power(row: Judged) -> str:
     if row.power is None or row.verdict != "INCONCLUSIVE":
         return ""
-    return f"; power to find such a drop {100 * row.power:.0f} %"
+    advisory = "; advisory, since so few seeds cannot tell" if row.advisory else ""
+    return f"; power to find such a drop {100 * row.power:.0f} %{advisory}"
 
 
 def flip_text(flips: Sequence[Flips], most: int = TEXTS_SHOWN) -> str:
@@ -152,6 +222,32 @@ def slice_text(slices: Sequence[Slice]) -> str:
     return markdown_table("slices", header, body, [said]).rstrip("\n")
 
 
+def layer_text(layers: Sequence[Layer]) -> str:
+    """What changed in each layer, and what comes of it."""
+    header = ["task", "model", "layer", "parameters", "weights moved", "CKA", "output error", "examples", "seeds"]
+    body = [
+        [
+            escaped(one.task),
+            escaped(one.model),
+            escaped(one.layer),
+            f"{one.parameters:,}",
+            NONE if one.weights is None else f"{100 * one.weights:.1f} %",
+            NONE if one.cka is None else f"{one.cka:.4f}",
+            NONE if one.mse is None else f"{one.mse:.4f}",
+            str(one.examples),
+            str(one.seeds),
+        ]
+        for one in layers
+    ]
+    said = (
+        "Weights moved: ‖candidate − base‖ / ‖base‖ of a layer's parameters. CKA: linear centred kernel alignment of "
+        "its outputs on the same examples (Kornblith et al. 2019), 1 where they are alike up to rotation and scale. "
+        "Output error: squared error over the variance of the base's outputs. Means over seeds; – where shapes differ "
+        "or nothing can be compared."
+    )
+    return markdown_table("layers", header, body, [said]).rstrip("\n")
+
+
 def to_summary(report: Report, flips: Sequence[Flips] = ()) -> str:
     """Markdown for a step summary, within its limit."""
     return _within(f"{table(report)}\n\n{_folded(flips)}".rstrip() + "\n", SUMMARY_AT_MOST // 4)
@@ -180,8 +276,8 @@ def _within(text: str, most: int) -> str:
 
 
 def to_junit(report: Report) -> str:
-    """JUnit XML: a test case a verdict; a regression is a failure, what cannot be compared an error, what stays
-    inconclusive is skipped, or a failure when strict.
+    """JUnit XML: a test case a verdict; a regression is a failure, what cannot be compared and an invalid measurement
+    an error, what stays inconclusive is skipped, or a failure when strict.
     """
     suite = ElementTree.Element("testsuite", name=_xml(f"harness gate {report.base}"))
     for row in report.rows:
@@ -189,7 +285,18 @@ def to_junit(report: Report) -> str:
         if row.verdict == "REGRESSED":
             _outcome(case, "failure", "regressed", row)
         elif row.verdict == "INCONCLUSIVE":
-            _outcome(case, "failure" if report.strict else "skipped", "inconclusive", row)
+            _outcome(case, "failure" if report.fails(row) else "skipped", "inconclusive", row)
+    for one in report.measured:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=_xml(one.model), name=_xml(f"{one.kind}, {one.where}")
+        )
+        if one.verdict == "INVALID":
+            ElementTree.SubElement(case, "error", message=_xml(said_of_measured(one)), type="invalid measurement")
+        elif one.verdict != "OK":
+            tag = "failure" if report.fails(one) else "skipped"
+            element = ElementTree.SubElement(case, tag, message=_xml(said_of_measured(one)))
+            if tag == "failure":
+                element.set("type", one.verdict.lower())
     for reason in report.reasons:
         case = ElementTree.SubElement(suite, "testcase", classname="comparable", name=_xml(reason))
         ElementTree.SubElement(case, "error", message=_xml(reason), type="incompatible")
@@ -218,6 +325,11 @@ def _said(row: Judged) -> str:
     )
 
 
+def said_of_measured(row: Measured) -> str:
+    interval = "" if row.low is None or row.high is None else f" [{row.low:.3f}, {row.high:.3f}]"
+    return f"{row.reason}: ratio {row.ratio:.3f}{interval}, margin {100 * row.margin:g} %"
+
+
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -227,8 +339,8 @@ def _xml(text: str) -> str:
 
 
 def to_annotations(report: Report) -> list[str]:
-    """GitHub workflow commands: errors for regressions and what cannot be compared, a warning for what is
-    inconclusive. Of each kind as many as GitHub shows.
+    """GitHub workflow commands: errors for regressions, invalid measurements and what cannot be compared, a warning for
+    what is inconclusive. Of each kind as many as GitHub shows.
     """
     errors = [_command("error", "not comparable", reason) for reason in report.reasons]
     warnings: list[str] = []
@@ -236,8 +348,13 @@ def to_annotations(report: Report) -> list[str]:
         if row.verdict == "REGRESSED":
             errors.append(_command("error", f"{row.task} regressed", f"{row.model}: {_said(row)}"))
         elif row.verdict == "INCONCLUSIVE":
-            kind, where = ("error", errors) if report.strict else ("warning", warnings)
+            kind, where = ("error", errors) if report.fails(row) else ("warning", warnings)
             where.append(_command(kind, f"{row.task} inconclusive", f"{row.model}: {_said(row)}"))
+    for one in report.measured:
+        if one.verdict != "OK":
+            kind, where = ("error", errors) if report.fails(one) else ("warning", warnings)
+            name = f"{one.kind} {one.verdict.lower()}"
+            where.append(_command(kind, name, f"{one.model}, {one.where}: {said_of_measured(one)}"))
     return [*errors[:ANNOTATIONS_AT_MOST], *warnings[:ANNOTATIONS_AT_MOST]]
 
 

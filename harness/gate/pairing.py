@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness import metrics
 from harness.errors import did_you_mean
 from harness.gate.evidence import Evidence, Key, Part, Scored
 
+COMPRESSED = "+"
+"""What stands between the name of a model and the method by which another was made of it."""
 SAME_SCORE = 1e-6
 """A stored score that differs by more from what its predictions score now was computed by another metric."""
 
@@ -17,7 +19,8 @@ SAME_SCORE = 1e-6
 @dataclass(frozen=True)
 class Pair:
     """A model on a task: the splits, what base and candidate predict there by pairs of seeds, and the seeds at which
-    the candidate failed, with causes. `sides[split]` lists (base, candidate), one for each pair of seeds.
+    the candidate failed, with causes. `sides[split]` lists (base, candidate), one for each pair of seeds. With
+    `one_candidate` a single seed of the candidate stands beside several of the base.
     """
 
     task: str
@@ -28,6 +31,26 @@ class Pair:
     seeds: tuple[tuple[int, int], ...]
     failed: Mapping[int, str]
     candidate_parts: tuple[Part, ...] = ()
+    one_candidate: bool = False
+
+    def one_to_one(self) -> Pair:
+        """Without seeds of the base beyond one for each of the candidate: for what is told of single examples."""
+        if not self.one_candidate:
+            return self
+        at = next((at for at, (base, candidate) in enumerate(self.seeds) if base == candidate), 0)
+        return self._at(at)
+
+    def without_retraining(self) -> Pair:
+        """Where the one candidate predicts just what a seed of the base does, the pair of these two."""
+        for at in range(len(self.seeds)):
+            both = [side[at] for side in self.sides.values()]
+            if self.one_candidate and all(base.prediction_hash == other.prediction_hash for base, other in both):
+                return self._at(at)
+        return self
+
+    def _at(self, at: int) -> Pair:
+        sides = {split: side[at : at + 1] for split, side in self.sides.items()}
+        return replace(self, seeds=self.seeds[at : at + 1], sides=sides, one_candidate=False)
 
     @property
     def model(self) -> str:
@@ -44,16 +67,23 @@ class Alignment:
     notes: list[str] = field(default_factory=list)
 
 
-def align(base: Evidence, candidate: Evidence, allow: tuple[str, ...] = (), seeds: int | None = None) -> Alignment:
-    """Pair models by name (one on each side are a pair whatever they are called), tasks and splits by name, seeds by
-    number, or in order where the two have no seed in common.
+def align(
+    base: Evidence,
+    candidate: Evidence,
+    allow: tuple[str, ...] = (),
+    seeds: int | None = None,
+    models: Mapping[str, str] | None = None,
+) -> Alignment:
+    """Pair models as `models` says or by name (one on each side are a pair whatever they are called), tasks and splits
+    by name, seeds by number, or in order where the two have no seed in common. With `seeds` 1, the candidate's first
+    seed stands beside all of the base's.
 
     Reasons are: a model, task, split or metric of the base that the candidate lacks; another version of a task or
     metric; other data; another tokenizer or training data unless allowed; a base whose stored scores its predictions
     no longer give.
     """
     found = Alignment()
-    for base_model, candidate_model in _models(base, candidate, found).items():
+    for base_model, candidate_model in _models(base, candidate, models or {}, found).items():
         for task in base.tasks:
             if any(key[0] == base_model and key[1] == task for key in base.scored):
                 _align_task(base, candidate, base_model, candidate_model, task, allow, seeds, found)
@@ -65,18 +95,28 @@ def align(base: Evidence, candidate: Evidence, allow: tuple[str, ...] = (), seed
     return found
 
 
-def _models(base: Evidence, candidate: Evidence, found: Alignment) -> dict[str, str]:
+def _models(base: Evidence, candidate: Evidence, given: Mapping[str, str], found: Alignment) -> dict[str, str]:
     if len(base.models) == len(candidate.models) == 1:
         return {base.models[0]: candidate.models[0]}
-    for model in base.models:
-        if model not in candidate.models:
-            found.reasons.append(
-                f"model '{model}' of the base is not in the candidate.{did_you_mean(model, candidate.models)}"
+    pairs = {model: given.get(model, model) for model in base.models}
+    for model, other in pairs.items():
+        if other not in candidate.models:
+            made_of_it = compressed(model, candidate.models)
+            hint = (
+                f" '{made_of_it[0]}' is made of it: --model '{model}={made_of_it[0]}' pairs the two."
+                if made_of_it
+                else did_you_mean(model, candidate.models)
             )
-    extra = [model for model in candidate.models if model not in base.models]
+            found.reasons.append(f"model '{model}' of the base is not in the candidate.{hint}")
+    extra = [model for model in candidate.models if model not in pairs.values()]
     if extra:
         found.notes.append(f"models not in the base, so not judged: {', '.join(extra)}")
-    return {model: model for model in base.models if model in candidate.models}
+    return {model: other for model, other in pairs.items() if other in candidate.models}
+
+
+def compressed(model: str, models: Sequence[str]) -> list[str]:
+    """Which of the models are named as compressed ones of this one."""
+    return [one for one in models if one.startswith(f"{model}{COMPRESSED}")]
 
 
 def _align_task(
@@ -105,10 +145,18 @@ def _align_task(
             continue
         others.append(other)
         found.reasons += _mismatches(part, other)
-    ours = base.seeds(base_model, task)[:limit]
+    ours = base.seeds(base_model, task)
     theirs = candidate.seeds(candidate_model, task)
-    pairs = _paired_seeds(ours, theirs)
-    if set(ours).isdisjoint(theirs):
+    one_candidate = limit == 1 and len(ours) > 1
+    if one_candidate:
+        pairs = [(seed, theirs[0]) for seed in ours]
+        found.notes.append(
+            f"{candidate_model}: seed {theirs[0]} alone is judged, as one more training beside the base's {len(ours)}"
+        )
+    else:
+        ours = ours[:limit]
+        pairs = _paired_seeds(ours, theirs)
+    if set(ours).isdisjoint(theirs) and not one_candidate:
         found.notes.append(
             f"{candidate_model}: seeds {_listed(theirs)} stand beside the base's {_listed(ours)}, in order"
         )
@@ -122,7 +170,7 @@ def _align_task(
         causes = [candidate.failures.get(their, "not in the candidate") for _, their in keys
                   if their not in candidate.scored]  # fmt: skip
         if causes:
-            failed[mine] = causes[0]
+            failed[other_seed if one_candidate else mine] = causes[0]
         elif all(our in base.scored for our, _ in keys):
             kept.append((mine, other_seed))
             for our, their in keys:
@@ -134,9 +182,10 @@ def _align_task(
             found.reasons += _recomputed(base, part, [one for one, _ in sides[part.split]])
     if len(found.reasons) == before:
         paired = {split: tuple(ones) for split, ones in sides.items()}
-        found.pairs.append(
-            Pair(task, base_model, candidate_model, tuple(own), paired, tuple(kept), failed, tuple(others))
+        made = Pair(
+            task, base_model, candidate_model, tuple(own), paired, tuple(kept), failed, tuple(others), one_candidate
         )
+        found.pairs.append(made.without_retraining())
 
 
 def _vanished(base: Evidence, candidate: Evidence, model: str, task: str) -> str:

@@ -246,7 +246,11 @@ def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[
     stages = {stage: _stage_result(request, bench, series, stage) for stage in series.stages()}
     cell = next(cell for cell in request.cells if cell.name == series.cell)
     notes = bench.notes[BASE, series.cell]
-    what = {"task": cell.task["name"], **notes} if cell.task else {"batch": cell.batch, "length": cell.length}
+    what = (
+        {"task": cell.task["name"], "data": cell.data, **notes}
+        if cell.task
+        else {"batch": cell.batch, "length": cell.length}
+    )
     joules = _joules(request, bench, series)
     return {
         **what,

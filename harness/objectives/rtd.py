@@ -1,6 +1,7 @@
 """Replaced-token detection (Clark et al. 2020, ELECTRA): a generator fills masks, the model finds what is not original.
 
-The generator has fewer layers and shares the embeddings; only the discriminator is kept.
+The generator has fewer layers and shares the embeddings; only the discriminator is kept. What it fills in is drawn by
+uniform numbers that come with the batch: with torch's own draws, a loss would depend on how a batch is shared out.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ class ReplacedTokenDetection(MaskedLM):
     perplexities = frozenset({"generator_perplexity"})
     lower_is_better = perplexities
 
+    def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """As of masked LM, and `draws` (n, chosen) in [0, 1), which choose among the generator's guesses."""
+        batch = super().corrupt(blocks, random)
+        return batch | {"draws": random.random(batch["positions"].shape)}
+
     def replaced(self, targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """ELECTRA's generator always sees the mask."""
         return np.full_like(targets, self._need("mask"))
@@ -41,9 +47,7 @@ class ReplacedTokenDetection(MaskedLM):
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-        guesses, _, is_replaced, scores = model(
-            batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["targets"]
-        )
+        guesses, _, is_replaced, scores = model(batch)
         generation = cross_entropy(guesses.float().flatten(0, 1), batch["targets"].flatten())
         detection = binary_cross_entropy_with_logits(scores.float(), is_replaced.float())
         return generation + self.options.weight * detection
@@ -52,9 +56,7 @@ class ReplacedTokenDetection(MaskedLM):
         """Recall and precision are of replaced tokens; where the generator guessed right, nothing was replaced."""
         from torch.nn.functional import cross_entropy
 
-        guesses, _, is_replaced, scores = model(
-            batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["targets"]
-        )
+        guesses, _, is_replaced, scores = model(batch)
         told = (scores > 0).cpu().numpy()
         true = is_replaced.cpu().numpy()
         nats = cross_entropy(guesses.float().transpose(1, 2), batch["targets"], reduction="none").sum(1).cpu().numpy()
@@ -78,6 +80,20 @@ class ReplacedTokenDetection(MaskedLM):
         return model.discriminator
 
 
+def drawn(logits: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Tokens (b, k) that `draws` (b, k) in [0, 1) choose by the probabilities of `logits` (b, k, vocabulary).
+
+    Sums in double precision: a draw that falls near the border of two tokens should choose the same one on every side
+    of a rounding.
+    """
+    import torch
+
+    weights = (logits.float() - logits.float().amax(-1, keepdim=True)).exp()
+    sums = weights.cumsum(-1, dtype=torch.float64)
+    chosen = torch.searchsorted(sums, (draws.unsqueeze(-1) * sums[..., -1:]), right=True)
+    return chosen.squeeze(-1).clamp(max=logits.shape[-1] - 1)
+
+
 def detector(config: PretrainedConfig, generator_layers: int) -> torch.nn.Module:
     """Generator and discriminator with shared token embeddings."""
     import torch
@@ -94,15 +110,13 @@ def detector(config: PretrainedConfig, generator_layers: int) -> torch.nn.Module
             width = config.hidden_size
             self.head = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.GELU(), torch.nn.Linear(width, 1))
 
-        def forward(
-            self, input_ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor, targets: torch.Tensor
-        ) -> Any:
+        def forward(self, batch: Batch) -> Any:
             """Generator logits (b, k, vocabulary), filled ids (b, l), which are replaced (b, l), detection logits."""
+            input_ids, segments, positions = batch["input_ids"], batch["token_type_ids"], batch["positions"]
             guesses = logits_at(self.generator, input_ids, segments, positions)
             with torch.no_grad():
-                drawn = torch.distributions.Categorical(logits=guesses.float()).sample()
-                filled = input_ids.scatter(1, positions, drawn)
-                is_replaced = filled != input_ids.scatter(1, positions, targets)
+                filled = input_ids.scatter(1, positions, drawn(guesses, batch["draws"]))
+                is_replaced = filled != input_ids.scatter(1, positions, batch["targets"])
             hidden = self.discriminator(**encoder_inputs(self.discriminator, filled, segments)).last_hidden_state
             return guesses, filled, is_replaced, self.head(hidden).squeeze(-1)
 

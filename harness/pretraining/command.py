@@ -48,28 +48,36 @@ def perform(
     trackers: Sequence[str],
     say: Callable[[str], None],
     threads: int | None = None,
+    sharded: bool = False,
 ) -> dict[str, Any]:
-    """Compute the cell unless it is there, and return its record.
+    """Compute the cell unless it is there, and return its record; nothing in a process that is not the first.
 
     Raises:
-        HarnessError: another process is at it, a tracker is not installed, or the training failed.
+        HarnessError: another process is at it, a tracker is not installed, the training failed, or there is one process
+            where a model is to be sharded.
     """
     from harness.machine.calibrate import calibration
     from harness.machine.environment import thread_variables
 
+    if sharded and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        raise HarnessError(
+            "--fsdp shares a model out over processes, and there is one; start them with "
+            "`torchrun --nproc-per-node N -m harness pretrain … --fsdp`"
+        )
     if store.has(cell.key):
         return store.read(cell.key)
     begun = store.partial(cell.key).is_dir()
-    if begun and not resume:
+    if is_first() and begun and not resume:
         shutil.rmtree(store.partial(cell.key))
         say("what was begun before is discarded; --resume would go on from it")
-    elif resume and not begun:
+    elif is_first() and resume and not begun:
         say("nothing to resume, starting from the beginning")
     _check(trackers)
     os.environ.update(thread_variables(threads or int(calibration()["threads"])))
-    job = {**cell.job, "trackers": tuple(trackers), "resume": resume}
+    job = {**cell.job, "trackers": tuple(trackers), "resume": resume, "sharded": sharded}
     if not is_first():
-        return _assist(cell, job, store)
+        _assist(cell, job, store)
+        return {}
     from harness.execute.worker import execute
 
     threads_used = int(os.environ["OMP_NUM_THREADS"])
@@ -83,12 +91,12 @@ def perform(
     return store.read(cell.key)
 
 
-def _assist(cell: Cell, job: Mapping[str, Any], store: Store) -> dict[str, Any]:
+def _assist(cell: Cell, job: Mapping[str, Any], store: Store) -> None:
     """One of several processes that is not the first: it trains along, and writes nothing."""
     from harness.execute import pretrain
 
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        return pretrain.run(cell.spec, job, store, Path(scratch), lambda share, detail="": None)
+        pretrain.run(cell.spec, job, store, Path(scratch), lambda share, detail="": None)
 
 
 def _check(trackers: Sequence[str]) -> None:

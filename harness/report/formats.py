@@ -8,16 +8,18 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.hashing import short
+from harness.report.layout import FACTS, Layout, groups, seeds_text, shown_columns
 from harness.report.leaderboard import Column, Record, Row, Score, Table, common_location, joint_fingerprint
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
 NONE = "–"
 EMBEDDED = "embedded data, generated: not GLUE"
+PLAIN = Layout()
 
 
 def title(table: Table) -> str:
@@ -46,7 +48,7 @@ def heading_of(what: str, records: Sequence[Record]) -> str:
     )
 
 
-def notes(table: Table) -> list[str]:
+def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
     """What stands below a table: how to read it, and what it leaves out."""
     several = any(row.seeds[1] > 1 for row in table.rows)
     many = " and, with several seeds, over seeds (±: their standard deviation)" if several else ""
@@ -58,7 +60,10 @@ def notes(table: Table) -> list[str]:
     if _has_ceiling(table):
         known.append("ceiling: what the noise-free labels score.")
     said += ["; ".join(known)] if known else []
-    if table.averaged and any(row.average is None for row in table.rows):
+    shown = shown_columns(table, layout)
+    if "average" in shown and not set(table.averaged) <= set(shown):
+        said.append(f"The average is over {', '.join(table.averaged)}.")
+    if "average" in shown and any(row.average is None for row in table.rows):
         said.append(f"{NONE} under average: the model lacks a score that the average is over.")
     partial = [f"{row.label} on {task}" for row in table.rows for task in row.partial]
     if partial:
@@ -84,10 +89,16 @@ def _has_ceiling(table: Table) -> bool:
     return any(column.ceiling for column in table.columns)
 
 
-def to_markdown(table: Table) -> str:
-    """A table that is aligned in a terminal and renders on the web; ends with a newline."""
-    header, body = _grid(table, bold=lambda text: f"**{text}**", plain=escaped, italic=lambda text: f"*{text}*")
-    return markdown_table(title(table), header, body, notes(table))
+def to_markdown(table: Table, layout: Layout = PLAIN) -> str:
+    """A table that is aligned in a terminal and renders on the web; ends with a newline. Markdown knows no groups of
+    rows: a group's heading is a row with empty cells.
+    """
+    grid = grid_of(table, layout, bold=lambda text: f"**{text}**", plain=escaped, italic=lambda text: f"*{text}*")
+    blank = [""] * (len(grid.header) - 1)
+    body = []
+    for name, rows in grid.groups:
+        body += [[f"**{name}**", *blank], *rows] if name is not None else rows
+    return markdown_table(title(table), grid.header, [*body, *grid.references], notes(table, layout))
 
 
 def markdown_table(title: str, header: Sequence[str], body: Sequence[Sequence[str]], notes: Iterable[str]) -> str:
@@ -109,18 +120,20 @@ def _markdown_line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _width(text: str) -> int:
     """Columns of a terminal."""
+    if text.isascii():
+        return len(text)
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 def escaped(text: str) -> str:
     """Nothing in it is read as markup; the bracket of an interval and underscores inside a word are none."""
-    text = re.sub(r"([\\|*`<>~$&])", r"\\\1", _printable(text))
+    text = re.sub(r"([\\|*`<>~$&])", r"\\\1", printable(text))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
     return re.sub(r"\[(?!-?[\d.]+, -?[\d.]+\]$)", r"\\[", text)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Control, format and line-breaking characters as blanks: they could move a terminal's cursor or end a row."""
     return "".join(" " if unicodedata.category(letter) in UNPRINTABLE else letter for letter in text)
 
@@ -128,24 +141,32 @@ def _printable(text: str) -> str:
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def to_latex(table: Table) -> str:
+def to_latex(table: Table, layout: Layout = PLAIN) -> str:
     """A booktabs table (needs the package booktabs)."""
-    header, body = _grid(
-        table, bold=lambda text: rf"\textbf{{{text}}}", plain=_latex, italic=lambda text: rf"\emph{{{text}}}"
+    grid = grid_of(
+        table, layout, bold=lambda text: rf"\textbf{{{text}}}", plain=_latex, italic=lambda text: rf"\emph{{{text}}}"
     )
-    models, references = body[: len(table.rows)], body[len(table.rows) :]
+    width = len(grid.header)
     lines = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_latex(title(table))}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"\toprule",
+        _latex_line(grid.header),
     ]
-    lines += [" & ".join(header) + r" \\", r"\midrule", *(" & ".join(line) + r" \\" for line in models)]
-    lines += [r"\midrule", *(" & ".join(line) + r" \\" for line in references)] if references else []
+    for name, rows in grid.groups:
+        heading = [rf"\multicolumn{{{width}}}{{l}}{{\emph{{{name}}}}} \\"] if name is not None else []
+        lines += [r"\midrule", *heading, *map(_latex_line, rows)]
+    lines += [r"\midrule", *map(_latex_line, grid.references)] if grid.references else []
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [r"\par\smallskip\footnotesize " + " ".join(_latex(note) for note in notes(table)), r"\end{table}"]
+    said = " ".join(_latex(note) for note in notes(table, layout))
+    lines += [rf"\par\smallskip\footnotesize {said}", r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
 
 
 LATEX = {
@@ -158,17 +179,27 @@ LATEX = {
 
 
 def _latex(text: str) -> str:
-    return "".join(LATEX.get(letter, letter) for letter in _printable(text))
+    return "".join(LATEX.get(letter, letter) for letter in printable(text))
 
 
-def _grid(
-    table: Table, bold: Callable[[str], str], plain: Callable[[str], str], italic: Callable[[str], str]
-) -> tuple[list[str], list[list[str]]]:
-    """Header and body cells, escaped. Models first, then chance, ceiling and the number of examples."""
-    several = any(row.seeds[1] > 1 for row in table.rows)
+@dataclass(frozen=True)
+class Grid:
+    """A table's cells, escaped: the header, the models by group (its heading, None without groups), and the rows of
+    chance, ceiling and the number of examples.
+    """
 
-    def cells(name: str, seeds: str, average: str, tasks: Iterable[str]) -> list[str]:
-        return [name, *([plain(seeds)] if several else []), *([average] if table.averaged else []), *tasks]
+    header: list[str]
+    groups: list[tuple[str | None, list[list[str]]]]
+    references: list[list[str]]
+
+
+Marked = Callable[[str], str]
+
+
+def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: Marked) -> Grid:
+    """The cells that the layout shows; the first of a line is its name."""
+    names = shown_columns(table, layout)
+    columns = {column.task: column for column in table.columns}
 
     def shown(score: Score | None, scale: int = 100) -> str:
         if score is None:
@@ -176,25 +207,45 @@ def _grid(
         text = plain(number(score.estimate, scale))
         return bold(text) if score.best else text
 
-    def line(row: Row) -> list[str]:
-        scores = (shown(row.scores.get(column.task), column.scale) for column in table.columns)
-        return cells(plain(row.label), "–".join(map(str, dict.fromkeys(row.seeds))), shown(row.average), scores)
+    def cell(row: Row, name: str) -> str:
+        if name in columns:
+            return shown(row.scores.get(name), columns[name].scale)
+        if name == "average":
+            return shown(row.average)
+        return plain(_fact(row, name))
 
-    def reference(name: str, average: str, tasks: Iterable[str]) -> list[str]:
-        return cells(italic(name), "", plain(average), map(plain, tasks))
+    def reference(kind: str, average: str, of_task: Callable[[Column], str]) -> list[str]:
+        own = {"average": average} | {name: of_task(column) for name, column in columns.items()}
+        return [italic(kind), *(plain(own.get(name, "")) for name in names[1:])]
 
-    of = "" if len(table.averaged) == table.of_tasks else f" of {len(table.averaged)} of {table.of_tasks} tasks"
-    header = cells("model", "seeds", f"average{of}", (plain(_head(column)) for column in table.columns))
-    body = [line(row) for row in table.rows]
-    if table.columns:
-        chances = (_value(one.chance, one.scale) for one in table.columns)
-        body.append(reference("chance", _value(table.chance), chances))
+    references = []
+    if columns:
+        references.append(reference("chance", _value(table.chance), lambda one: _value(one.chance, one.scale)))
     if _has_ceiling(table):
-        ceilings = (number(column.ceiling, column.scale) if column.ceiling else NONE for column in table.columns)
-        body.append(reference("ceiling", number(table.ceiling) if table.ceiling else NONE, ceilings))
-    if table.columns:
-        body.append(reference("examples", "", ("/".join(map(str, column.n.values())) for column in table.columns)))
-    return header, body
+        average = number(table.ceiling) if table.ceiling else NONE
+        ceilings = {name: number(one.ceiling, one.scale) if one.ceiling else NONE for name, one in columns.items()}
+        references.append(reference("ceiling", average, lambda one: ceilings[one.task]))
+    if columns:
+        references.append(reference("examples", "", lambda one: "/".join(map(str, one.n.values()))))
+    of = "" if len(table.averaged) == table.of_tasks else f" of {len(table.averaged)} of {table.of_tasks} tasks"
+    heads = {"average": f"average{of}"} | {name: plain(_head(column)) for name, column in columns.items()}
+    return Grid(
+        header=[heads.get(name, plain(name)) for name in names],
+        groups=[
+            (None if heading is None else plain(heading), [[cell(row, name) for name in names] for row in rows])
+            for heading, rows in groups(table, layout)
+        ],
+        references=references,
+    )
+
+
+def _fact(row: Row, name: str) -> str:
+    if name == "model":
+        return row.label
+    if name == "seeds":
+        return seeds_text(row)
+    value = row.facts.get(name)
+    return NONE if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _head(column: Column) -> str:
@@ -228,11 +279,11 @@ def _value(value: float | None, scale: int = 100) -> str:
 
 CSV_COLUMNS = (
     "suite", "source", "location", "limit", "train_fraction", "fingerprint", "model", "model_id", "kind", "task",
-    "split", "metric", "value", "low", "high", "sd", "seeds", "n", "chance", "ceiling", "best",
+    "split", "metric", "value", "low", "high", "sd", "seeds", "n", "chance", "ceiling", "best", *FACTS,
 )  # fmt: skip
 
 
-def to_csv(tables: Sequence[Table]) -> str:
+def to_csv(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
     """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`) and for each
     average (`average`). Full precision, scale 0…1; what is unknown is empty.
     """
@@ -241,18 +292,19 @@ def to_csv(tables: Sequence[Table]) -> str:
     writer.writerow(CSV_COLUMNS)
     for table in tables:
         for row in table.rows:
-            for line in _csv_lines(table, row):
+            for line in _csv_lines(table, row, layout):
                 writer.writerow(map(_csv, line))
     return out.getvalue()
 
 
-def _csv_lines(table: Table, row: Row) -> Iterable[list[Any]]:
+def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
     def line(fingerprint: str, what: Sequence[Any], one: Estimate, n: int | None, *last: Any) -> list[Any]:
         where = [table.suite, table.source, table.location, table.limit, table.train_fraction, fingerprint]
         where += [row.label, row.model]
-        return [*where, *what, one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n, *last]
+        facts = [row.facts.get(name) for name in FACTS]
+        return [*where, *what, one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n, *last, *facts]
 
-    if row.average:
+    if row.average and "average" in shown_columns(table, layout):
         ceiling = table.ceiling.value if table.ceiling else None
         last = (table.chance, ceiling, row.average.best)
         yield line(table.fingerprint, ["average", None, None, None], row.average.estimate, None, *last)
@@ -275,16 +327,16 @@ def _csv(value: Any) -> Any:
         return ""
     if not isinstance(value, str):
         return value
-    text = _printable(value)
+    text = printable(value)
     return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
 
 
-def to_json(tables: Sequence[Table]) -> str:
+def to_json(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
     """Everything, at full precision, scale 0…1."""
     return json.dumps(
         {
             "schema_version": SCHEMA_VERSION,
-            "tables": [{"title": title(table), **asdict(table), "notes": notes(table)} for table in tables],
+            "tables": [{"title": title(table), **asdict(table), "notes": notes(table, layout)} for table in tables],
         },
         indent=1,
         ensure_ascii=False,

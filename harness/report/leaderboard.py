@@ -56,7 +56,7 @@ class Score:
 @dataclass(frozen=True)
 class Row:
     """One model: its label in this table, its id, the fewest and most seeds behind a score, its scores by task, its
-    average where it has all averaged tasks, and what a reader must know of its scores.
+    average where it has all averaged tasks, what a reader must know of its scores, and what its records say of it.
 
     `partial` holds what there is of a task that lacks a split or metric other models have: no score to compare.
     """
@@ -68,6 +68,7 @@ class Row:
     partial: Mapping[str, tuple[Part, ...]]
     average: Score | None
     notes: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,23 @@ def _row(
     seeds = [len(part.estimate.per_seed) for own in parts.values() for part in own] or [0]
     notes = (record.get("selection", {}).get("note") for record in records)
     said = tuple(dict.fromkeys(note for note in notes if note))
-    return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, said)
+    return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, said, _facts(records))
+
+
+def _facts(records: Sequence[Record]) -> dict[str, Any]:
+    """Of one model: its learner, the runtimes it was scored in, what it started from (a pretrained model, or the
+    original of a compressed one, or itself), how it was compressed, and its parameters, where all tasks agree.
+    """
+    model = records[0]["model"]
+    runtimes = sorted({record["runtime"] for record in records if record.get("runtime")})
+    sizes = {record["model"].get("parameters") for record in records}
+    return {
+        "learner": model["learner"],
+        "runtime": ", ".join(runtimes) or None,
+        "base": model.get("pretrained") or model.get("original") or model["name"],
+        "method": model.get("method"),
+        "parameters": sizes.pop() if len(sizes) == 1 else None,
+    }
 
 
 def _parts_by_task(records: Iterable[Record]) -> dict[str, tuple[Part, ...]]:
@@ -360,9 +377,12 @@ def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
 def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
     """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
     models = [record["model"] for record in firsts]
+    overrides: dict[str, list[Mapping[str, Any]]] = {}
+    for model in models:
+        overrides.setdefault(model["name"], []).append(model["overrides"])
     labels = {}
     for model in models:
-        twins = [one["overrides"] for one in models if one["name"] == model["name"]]
+        twins = overrides[model["name"]]
         told = ", ".join(
             f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
             for key, value in model["overrides"].items()

@@ -208,9 +208,9 @@ class Drop:
         return Drop(self.value, self.of_examples, self.of_seeds * (self.degrees + 1) / seeds, seeds - 1)
 
 
-def drop_of_shares(splits: Sequence[Sequence[np.ndarray]]) -> Drop:
+def drop_of_shares(splits: Sequence[Sequence[np.ndarray]], one_candidate: bool = False) -> Drop:
     """The drop of a share of right answers, mean over splits: for each split and seed, what each example loses: 1 where
-    only the base is right, -1 where only the candidate is, else 0.
+    only the base is right, -1 where only the candidate is, else 0. `one_candidate` is as in `of_parts`.
 
     The variance has one such example of each kind more, as in the adjusted Wald interval of Bonett & Price (2012),
     which keeps its level with few discordant pairs.
@@ -225,15 +225,21 @@ def drop_of_shares(splits: Sequence[Sequence[np.ndarray]]) -> Drop:
         mean = lost.sum() / (n + 2)
         variances.append(((lost**2).sum() + 2 - (n + 2) * mean**2) / (n + 2) ** 2)
         values.append(per_seed.mean(axis=1))
-    return of_parts(np.mean(values, axis=0).tolist(), float(sum(variances)) / len(splits) ** 2)
+    return of_parts(np.mean(values, axis=0).tolist(), float(sum(variances)) / len(splits) ** 2, one_candidate)
 
 
-def of_parts(per_seed: Sequence[float], of_examples: float) -> Drop:
-    """A drop from those of the seeds and the variance that the examples give their mean."""
+def of_parts(per_seed: Sequence[float], of_examples: float, one_candidate: bool = False) -> Drop:
+    """A drop from those of the seeds and the variance that the examples give their mean.
+
+    With `one_candidate` the same single candidate stands beside each of the base's S seeds, so that the drops vary as
+    the base alone does, s². One more training of the base would differ from their mean with a variance of
+    s² (1 + 1/S): the candidate is taken to vary as much, and judged as such a training, by the prediction interval of
+    Student's t with S - 1 degrees of freedom (Hahn & Meeker 1991, chapter 4).
+    """
     from statistics import fmean, variance
 
     count = len(per_seed)
-    of_seeds = variance(per_seed) / count if count > 1 else 0.0
+    of_seeds = variance(per_seed) * (float(one_candidate) + 1 / count) if count > 1 else 0.0
     return Drop(fmean(per_seed), of_examples, of_seeds, count - 1)
 
 

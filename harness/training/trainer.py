@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -70,8 +71,21 @@ class ProgressCallback(TrainerCallback):
         self._report(state.global_step / max(1, state.max_steps))
 
 
+@contextmanager
+def without_autocast(model: Any) -> Iterator[None]:
+    """The model computes in the precision of its weights: `accelerate` puts autocast around `forward` of the object."""
+    wrapped = vars(model).pop("forward", None)
+    try:
+        yield
+    finally:
+        if wrapped is not None:
+            model.forward = wrapped
+
+
 class BestEpochCallback(TrainerCallback):
-    """Scores after each epoch and keeps the weights of the best, in memory."""
+    """Scores after each epoch, in the precision of the final predictions, and keeps the weights of the best, in
+    memory.
+    """
 
     def __init__(self, score: Callable[[Any], float]) -> None:
         self._score = score
@@ -80,7 +94,8 @@ class BestEpochCallback(TrainerCallback):
         self._best_weights: dict[str, torch.Tensor] = {}
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        value = self._score(model)
+        with without_autocast(model):
+            value = self._score(model)
         if not self.history or value > max(self.history):
             self.best_epoch = len(self.history) + 1
             self._best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -54,7 +54,7 @@ def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple
     """Score records, and their tasks in the order of the runs."""
     if style not in ("markdown", "json"):
         raise HarnessError(f"{flag} comes as markdown or json, not {style}")
-    manifests = [store.run(name) for name in names or store.run_names() or ["latest"]]
+    manifests = store.runs(names)
     tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
     records = score_records(store, manifests)
     return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))

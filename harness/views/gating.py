@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.gate import baseline, outlets
-from harness.gate.engine import judge
+from harness.gate.engine import Report, judge, with_compressed, with_measurements
 from harness.gate.evidence import Evidence
 from harness.gate.flips import Flips, Texts, flips_of, reader, slices_of
+from harness.gate.layers import Layer, finder, layers_of
+from harness.gate.measured import Measurement
 from harness.gate.pairing import Pair
 from harness.gate.settings import GateSpec
 from harness.hashing import short
-from harness.store import write_atomically
+from harness.registry import load_registry
+from harness.store import Store, write_atomically
 from harness.views.text import columns
 
 
@@ -33,22 +36,33 @@ class Outlets:
 
 
 def compare(
-    base: Evidence, candidate: Evidence, spec: GateSpec, with_slices: bool, as_json: bool, include: Sequence[str]
+    base: Evidence,
+    candidate: Evidence,
+    spec: GateSpec,
+    by: str,
+    as_json: bool,
+    include: Sequence[str],
+    stores: Sequence[Store] = (),
 ) -> str:
-    """The paired table, flips, and slices where asked for.
+    """The paired table and flips; by `slice` or `layer` those as well. Models are looked for in `stores`.
 
     Raises:
-        HarnessError: nothing of the two can be compared.
+        HarnessError: nothing of the two can be compared, or there are no models whose layers could be.
     """
+    if not spec.models:
+        spec = spec.model_copy(update={"models": with_compressed(base, candidate)})
     report, pairs = judge(base, candidate, spec)
     if not pairs:
         raise HarnessError(f"nothing to compare: {'; '.join(report.reasons[:3]) or 'no task in common'}")
     texts = _texts(base, candidate, include)
     flips = [one for pair in pairs for one in flips_of(pair, texts)]
-    slices = [one for pair in pairs for one in slices_of(pair, texts)] if with_slices else []
+    slices = [one for pair in pairs for one in slices_of(pair, texts)] if by == "slice" else []
+    layers = _layers(pairs, texts, include, stores) if by == "layer" else []
     if as_json:
-        return outlets.to_json(report, flips, slices)
+        return outlets.to_json(report, flips, slices, layers)
     parts = [outlets.table(report)]
+    if layers:
+        parts.append(outlets.layer_text(layers))
     if slices:
         parts.append(outlets.slice_text(slices))
     if text := outlets.flip_text(flips):
@@ -56,13 +70,45 @@ def compare(
     return "\n\n".join(parts)
 
 
+def _layers(pairs: Sequence[Pair], texts: Texts, include: Sequence[str], stores: Sequence[Store]) -> list[Layer]:
+    registry = load_registry([Path(path) for path in include])
+    find = finder(stores)
+    return [one for pair in pairs for one in layers_of(pair, registry.task(pair.task), texts, find)]
+
+
 def gate(
-    base: Evidence, candidate: Evidence, spec: GateSpec, wanted: Outlets, include: Sequence[str]
+    base: Evidence,
+    candidate: Evidence,
+    spec: GateSpec,
+    wanted: Outlets,
+    include: Sequence[str],
+    measurements: Sequence[Measurement] = (),
+    measure_again: Callable[[Measurement], Measurement | None] | None = None,
+    benchmarks: Report | None = None,
 ) -> tuple[str, int]:
-    """Judge, write every file asked for, and return what to print with the exit code."""
-    report, pairs = judge(base, candidate, spec)
+    """Judge, write every file asked for, and return what to print with the exit code.
+
+    `measure_again` gives a fresh measurement of what may be worse in one that has no second; `benchmarks` is a report
+    of its own that joins this one.
+    """
+    report, pairs = judge(base, candidate, spec, measurements)
+    if measure_again is not None and not report.reasons:
+        fresh = [measure_again(one) for one in measurements]
+        report = with_measurements(report, [*measurements, *(one for one in fresh if one)], pairs, spec)
+    if benchmarks is not None:
+        report = replace(
+            report,
+            measured=(*report.measured, *benchmarks.measured),
+            reasons=(*report.reasons, *benchmarks.reasons),
+            notes=(*report.notes, *benchmarks.notes),
+        )
     with_flips = wanted.as_json or wanted.report or wanted.comment or wanted.summary
     flips = _flips_of_changed(pairs, _texts(base, candidate, include)) if with_flips else []
+    return publish(report, flips, wanted)
+
+
+def publish(report: Report, flips: Sequence[Flips], wanted: Outlets) -> tuple[str, int]:
+    """Write every file asked for, and return what to print with the exit code."""
     if wanted.report:
         write_atomically(wanted.report, outlets.to_json(report, flips) + "\n")
     if wanted.junit:

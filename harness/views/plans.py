@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 
 from harness.hashing import short
-from harness.machine.environment import cores
 from harness.progress import clock, cost
-from harness.run import Prepared
+from harness.run import Prepared, processes_of
+from harness.specs import RunSpec
 from harness.views.text import columns
 
 RATE_SHARE = 0.35
 """Share of the GEMM rate that training of a small model reaches, for cost estimates."""
 
 
-def plan_text(prepared: Prepared) -> str:
+def plan_text(run: RunSpec, prepared: Prepared) -> str:
     """The cells, which are cached, and what the rest is estimated to cost on this machine."""
-    rate, workers = _rate()
+    rate, workers = _rate(run)
     rows = [
         [
             short(cell.key),
@@ -42,8 +42,8 @@ def plan_text(prepared: Prepared) -> str:
     return columns(rows, ["cell", "kind", "task", "split", "model", "seed", "cost"]) + f"\n\n{total}{about}"
 
 
-def plan_json(prepared: Prepared) -> str:
-    rate, workers = _rate()
+def plan_json(run: RunSpec, prepared: Prepared) -> str:
+    rate, workers = _rate(run)
     cells = [
         {
             "cell": cell.key, "kind": cell.kind, "task": cell.task, "split": cell.split, "model": cell.model,
@@ -69,13 +69,14 @@ def plan_json(prepared: Prepared) -> str:
     )
 
 
-def _rate() -> tuple[float, int]:
-    """FLOP/s of one worker and the number of workers, by the calibration."""
+def _rate(run: RunSpec) -> tuple[float, int]:
+    """FLOP/s of one worker, by the calibration, and the number of workers."""
     from harness.machine.calibrate import calibration
 
     measured = calibration()
-    threads = measured["threads"]
-    return RATE_SHARE * 1e9 * measured["gemm_gflops"][str(threads)], max(1, cores() // threads)
+    threads, workers = processes_of(run, measured)
+    rates = measured["gemm_gflops"]
+    return RATE_SHARE * 1e9 * rates.get(str(threads), rates["1"]), workers
 
 
 def _estimate(flops: float | None, total: float, rate: float) -> str:

@@ -19,6 +19,8 @@ def checkpoint_text(record: Mapping[str, Any]) -> str:
         f"{fit['steps']} steps, {fit['tokens']:,} tokens ({fit['epochs']:g} epochs of {data['location']}, data "
         f"{short(data['fingerprint'])}), seed {record['seed']}, {record['timings']['seconds']:.0f} s"
     )
+    if fit["budget"]:
+        head += f", of a budget of {fit['budget']['planned_seconds']:g} s"
     rows = [
         [name, f"{one['value']:.4g}", f"[{one['low']:.4g}, {one['high']:.4g}]", str(one["n"]),
          f"{one['chance']:.4g}" if "chance" in one else "–", "higher" if one["greater_is_better"] else "lower"]

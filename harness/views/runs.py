@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DamagedFile, HarnessError
 from harness.hashing import short
-from harness.run import Outcome
+from harness.record_index import read_scores
 from harness.specs import NOISE_MARK, SuiteSpec
 from harness.store import Store
 from harness.views.text import cell_text, columns
 
 if TYPE_CHECKING:
+    from harness.report.layout import Layout
     from harness.report.leaderboard import Table
+    from harness.run import Outcome
 
 
 def summary_line(outcome: Outcome) -> str:
@@ -33,34 +35,43 @@ def summary_line(outcome: Outcome) -> str:
 
 def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The score records of runs, each once; a damaged one is named on stderr and left out."""
-    keys = dict.fromkeys(
-        cell["cell"] for manifest in manifests for cell in manifest["cells"] if cell["kind"] == "score"
-    )
     records = []
-    for key in keys:
+    for key in _score_keys(manifests):
         try:
             if store.has(key):
                 records.append(store.read(key))
         except DamagedFile as error:
-            print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
+            _say_damaged(error)
     return records
 
 
-def leaderboard_text(store: Store, names: Sequence[str], style: str) -> str:
-    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json` or `latex`.
+def _score_keys(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The score cells of runs, each once."""
+    cells = (cell for manifest in manifests for cell in manifest["cells"])
+    return list(dict.fromkeys(cell["cell"] for cell in cells if cell["kind"] == "score"))
+
+
+def _say_damaged(error: DamagedFile) -> None:
+    print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
+
+
+def leaderboard_text(store: Store, names: Sequence[str], style: str, layout: Layout | None = None) -> str:
+    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json`, `latex` or `html`.
 
     Raises:
-        HarnessError: no run, or none with a score.
+        HarnessError: no run, none with a score, or a column that no table has.
     """
-    from harness.report import formats
+    from harness.report import formats, html
+    from harness.report.layout import laid_out
 
-    tables = _tables(store, names)
+    layout = layout or formats.PLAIN
+    tables = laid_out(_tables(store, names), layout)
     if style == "csv":
-        return formats.to_csv(tables).rstrip("\n")
+        return formats.to_csv(tables, layout).rstrip("\n")
     if style == "json":
-        return formats.to_json(tables)
-    one = formats.to_latex if style == "latex" else formats.to_markdown
-    return "\n\n".join(one(table).rstrip("\n") for table in tables)
+        return formats.to_json(tables, layout)
+    one = {"markdown": formats.to_markdown, "latex": formats.to_latex, "html": html.to_html}[style]
+    return "\n\n".join(one(table, layout).rstrip("\n") for table in tables)
 
 
 def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path | None) -> str:
@@ -89,22 +100,30 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
 def _tables(store: Store, names: Sequence[str]) -> list[Table]:
     from harness.report import leaderboard
 
-    manifests, records = scored_runs(store, names)
+    manifests = store.runs(names)
+    records = read_scores(store, _score_keys(manifests), _say_damaged)
+    _refuse_no_scores(store, names, manifests, records)
     return leaderboard.build(records, suites_of(manifests))
 
 
 def scored_runs(store: Store, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The manifests of the named runs, or of all runs, and their score records.
+    """The manifests of the named runs, or of all runs, and their whole score records.
 
     Raises:
         HarnessError: no run, or none with a score.
     """
-    manifests = [store.run(name) for name in names or store.run_names() or ["latest"]]
+    manifests = store.runs(names)
     records = score_records(store, manifests)
+    _refuse_no_scores(store, names, manifests, records)
+    return manifests, records
+
+
+def _refuse_no_scores(
+    store: Store, names: Sequence[str], manifests: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]
+) -> None:
     if not records:
         causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
         raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
-    return manifests, records
 
 
 def suites_of(manifests: Sequence[Mapping[str, Any]]) -> list[SuiteSpec]:

@@ -11,10 +11,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.measure.command import fingerprint_of
+from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BASE, measure
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
@@ -101,23 +104,27 @@ register("slowed", SlowedRuntime())
 """
 
 
+def slowed_by(factor: float, folder: Path, **settings: Any) -> Request:
+    """A measurement of a real model against itself in a runtime that takes `factor` times as long."""
+    from harness.measure.workloads import Cell
+    from tests.measure.conftest import save
+
+    original, slowed = save(folder / "original", "bert", hidden_size=128), folder / "slowed"
+    shutil.copytree(original, slowed)
+    written = json.loads((slowed / "harness.json").read_text())
+    (slowed / "harness.json").write_text(json.dumps(written | {"runtime": "slowed"}))
+    plugin = folder / "slowed.py"
+    plugin.write_text(SLOWED.format(slowdown=factor))
+    models = [Model(each.name, each, fingerprint_of(each)) for each in (original, slowed)]
+    return Request(models[0], models[1:], [Cell("8 × 64", 8, 64)], memory=False, include=(str(plugin),), **settings)
+
+
 @pytest.mark.slow
 @pytest.mark.benchmark_full
 @pytest.mark.skipif(not FULL, reason="times real processes for minutes: HARNESS_BENCHMARK=full")
 def test_a_real_model_slowed_by_5_percent_is_found(benchmark, tmp_path):
     """Where the machine is too unquiet to measure (INVALID), it is tried once more, and then skipped with the reason."""
-    from harness.measure.job import Model, Request, perform
-    from harness.measure.workloads import Cell
-    from tests.measure.conftest import save
-
-    original, slowed = save(tmp_path / "original", "bert", hidden_size=128), tmp_path / "slowed"
-    shutil.copytree(original, slowed)
-    settings = json.loads((slowed / "harness.json").read_text())
-    (slowed / "harness.json").write_text(json.dumps(settings | {"runtime": "slowed"}))
-    plugin = tmp_path / "slowed.py"
-    plugin.write_text(SLOWED.format(slowdown=SLOWDOWN))
-    models = [Model(folder.name, folder, folder.name) for folder in (original, slowed)]
-    request = Request(models[0], models[1:], [Cell("8 × 64", 8, 64)], memory=False, include=(str(plugin),))
+    request = slowed_by(SLOWDOWN, tmp_path)
 
     def attempts() -> dict:
         first = perform(request)
@@ -133,3 +140,26 @@ def test_a_real_model_slowed_by_5_percent_is_found(benchmark, tmp_path):
         pytest.skip(f"this machine is too unquiet: {result['reasons']}")
     assert ratio["low"] > 1
     assert ratio["low"] - 0.01 <= SLOWDOWN <= ratio["high"] + 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.benchmark_full
+@pytest.mark.skipif(not FULL, reason="times real processes for minutes: HARNESS_BENCHMARK=full")
+def test_the_gate_finds_a_real_model_slowed_by_10_percent(benchmark, tmp_path):
+    """Two fresh measurements, as the gate wants them; skipped where the machine is too unquiet for one of them."""
+    from harness.gate.engine import judge
+    from harness.gate.measured import Measurement
+    from harness.gate.settings import GateSpec
+    from tests.gate.test_measured import sides
+
+    requests = [slowed_by(1.1, tmp_path / str(seed), seed=seed) for seed in (0, 1)]
+    found = benchmark.pedantic(lambda: [perform(request) for request in requests], rounds=1)
+    files = requests[0].base.fingerprint, requests[0].candidates[0].fingerprint
+    measurements = [Measurement(f"measurement {at}", one) for at, one in enumerate(found)]
+    report = judge(*sides(files=files), GateSpec(), measurements)[0]
+    speed = next(row for row in report.measured if row.kind == "speed")
+    benchmark.extra_info.update(ratio=speed.ratio, low=speed.low, high=speed.high, verdict=speed.verdict)
+    if speed.verdict == "INVALID":
+        pytest.skip(f"this machine is too unquiet: {speed.reason}")
+    assert speed.verdict == "REGRESSED"
+    assert report.exit_code == 1

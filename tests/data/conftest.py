@@ -54,6 +54,10 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
     return put
 
 
+CONVERTED = "converted"
+"""How the branch `refs/convert/parquet`, which the hub makes of every dataset, is called in here."""
+
+
 class HubMirror:
     """Serves one dataset repository as the hub does, by the requests that `datasets` and `huggingface_hub` make."""
 
@@ -80,7 +84,8 @@ class HubMirror:
         self._server.server_close()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        path = unquote(urlsplit(request.path).path)
+        path = urlsplit(request.path).path.replace("/refs%2Fconvert%2Fparquet", f"/{CONVERTED}")
+        path = unquote(path)
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         api, pages = f"/api/datasets/{self.repository}", f"/datasets/{self.repository}/resolve/"
         if path == "/":
@@ -108,7 +113,7 @@ class HubMirror:
         return self._send_json(request, {"id": self.repository, "sha": self.commit, "siblings": siblings, "tags": []})
 
     def _has(self, revision: str) -> bool:
-        return revision in ("main", self.commit)
+        return revision in ("main", CONVERTED, self.commit)
 
     def _tree(self, below: str) -> list[dict[str, Any]]:
         prefix = f"{below}/" if below else ""

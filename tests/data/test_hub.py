@@ -228,6 +228,55 @@ def test_translations_are_parts_of_a_column_and_a_limit_reads_no_more(
 
 
 @pytest.mark.slow
+def test_summaries_of_one_dialogue_are_its_references(
+    hub_mirror: Callable[..., Any], load_in_process: Callable[..., dict[str, Any]]
+) -> None:
+    def rows(*triples: tuple[str, str, str]) -> dict[str, list[Any]]:
+        names = ("id", "dialogue", "summary")
+        return {name: [triple[place] for triple in triples] for place, name in enumerate(names)}
+
+    splits = {
+        "train": rows(("train_0", "#Person1#: Hi.", "They greet."), ("train_1", "#Person1#: Bye.", "They part.")),
+        "test": rows(
+            ("test_0_1", "#Person1#: Hello.", "A greeting."),
+            ("test_0_2", "#Person1#: Hello.", "They meet."),
+            ("test_1_1", "#Person1#: Go.", "A command."),
+        ),
+    }
+    data = load_in_process("dialogsum", hub_mirror("knkarthick/dialogsum", COMMIT, hub_files(splits, "default")).url)
+    assert data.get("error") is None
+    assert data["splits"]["test"] == [
+        ["test_0_1", "test_1_1"],
+        {"text": ["#Person1#: Hello.", "#Person1#: Go."]},
+        [["A greeting.", "They meet."], ["A command."]],
+    ]
+    assert data["splits"]["train"][2] == [["They greet."], ["They part."]]
+
+    limited = load_in_process(
+        "dialogsum", hub_mirror("knkarthick/dialogsum", COMMIT, hub_files(splits, "default")).url, limit=1
+    )
+    assert limited["splits"]["test"][2] == [["A greeting.", "They meet."]]
+
+
+@pytest.mark.slow
+def test_a_dataset_that_is_a_script_is_read_as_the_hub_converted_it(
+    hub_mirror: Callable[..., Any], load_in_process: Callable[..., dict[str, Any]]
+) -> None:
+    texts = {"document": ["The mayor opened a bridge."], "summary": ["A bridge is open."], "id": ["35232142"]}
+    files = {
+        name.replace("data/", "default/"): content
+        for name, content in hub_files({"train": texts, "test": texts}, "default").items()
+        if name != "README.md"
+    }
+    mirror = hub_mirror("EdinburghNLP/xsum", COMMIT, files)
+    data = load_in_process("xsum", mirror.url)
+    assert data.get("error") is None
+    assert data["splits"]["test"] == [["35232142"], {"text": texts["document"]}, [texts["summary"]]]
+    assert any("refs%2Fconvert%2Fparquet" in request for request in mirror.requests)
+    assert data["notes"] == [f"the task pins no commit of EdinburghNLP/xsum; it was {COMMIT}"]
+
+
+@pytest.mark.slow
 def test_articles_are_put_together_from_lines(
     hub_mirror: Callable[..., Any], load_in_process: Callable[..., dict[str, Any]], shipped: Callable[[str], TaskSpec]
 ) -> None:

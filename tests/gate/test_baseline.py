@@ -92,7 +92,10 @@ def changed(path, change) -> None:
     [
         (lambda text: text[: len(text) // 2], "is damaged: not a whole JSON file"),
         (lambda text: text.replace('"seed": 0', '"seed": 5', 1), "is damaged: its content does not fit its checksum"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 9'), "has schema 9, this harness reads 1"),
+        (
+            lambda text: text.replace('"schema_version": 2', '"schema_version": 9'),
+            "has schema 9, this harness reads up to 2",
+        ),
         (lambda text: "[]", "is no baseline"),
         (lambda text: "\x00\xff", "is damaged"),
     ],
@@ -127,6 +130,21 @@ def test_a_baseline_that_fits_its_checksum_but_not_its_schema_is_incompatible(tm
     changed(path, change)
     with pytest.raises(Incompatible, match=r"demo\.json is damaged"):
         baseline.load(path)
+
+
+def test_a_baseline_of_the_first_schema_is_still_read(tmp_path):
+    path = baseline.accept(several_kinds(), "demo", tmp_path)
+
+    def as_it_was(content):
+        content["schema_version"] = 1
+        content.pop("margins")
+        for score in content["scores"]:
+            score.pop("cell")
+            score.pop("files")
+
+    changed(path, as_it_was)
+    report, _ = judge(baseline.load(path), several_kinds(), GateSpec())
+    assert report.exit_code == 0 and {row.verdict for row in report.rows} == {"IDENTICAL"}
 
 
 def test_a_column_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):

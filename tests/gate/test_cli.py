@@ -62,7 +62,7 @@ def test_compare_shows_flips_with_texts_and_slices(gated):
     flip = content["flips"][0]["examples"][0]
     assert flip["text"] and flip["base"] == flip["label"] != flip["candidate"]
     done = harness("compare", "good", "bad", "--by", "layer", code=2)
-    assert "--by layer compares compressed models" in done.stderr
+    assert "--by layer: mine is no transformer, but tfidf" in done.stderr
 
 
 def test_margins_come_from_a_file_and_flags_win(gated):
@@ -116,3 +116,10 @@ def test_bad_usage_is_one_line(gated):
     assert "no run in results" in harness("compare", "good", "nowhere", code=2).stderr
     assert "no results in" in harness("baseline", "accept", "--name", "x", "--out", "nowhere", code=2).stderr
     harness("gate", "--baseline", "good", "--margin", "7", "--out", "good", code=2)
+    assert "nothing to judge by" in harness("gate", code=2).stderr
+    assert "No such file" in harness("gate", "--baseline", "good", "--measured", "nowhere.json", code=2).stderr
+    assert "measure once first" in harness("gate", "--baseline", "good", "--remeasure", code=2).stderr
+    both = ("--mode", "pr", "--seeds", "3")
+    assert "give one or the other" in harness("gate", "--baseline", "good", *both, code=2).stderr
+    assert "give one or the other" in harness("run", *RUN, *both, code=2).stderr
+    assert "--benchmark-json a.json" in harness("gate", "--benchmark-json", "a.json", "b.json", code=2).stderr

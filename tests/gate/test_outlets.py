@@ -72,7 +72,7 @@ def test_numbers_have_neither_flips_nor_slices():
 def test_json_has_a_schema_version_the_verdicts_and_every_flip():
     report, (pair,) = changed()
     content = json.loads(outlets.to_json(report, flips_of(pair, texts)))
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     assert (content["outcome"], content["exit_code"]) == ("regressed", 1)
     assert content["rows"][0]["verdict"] == "REGRESSED"
     assert len(content["flips"][0]["examples"]) == 60

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 from harness.gate import baseline
 from tests.conftest import ROOT
+from tests.gate.measurements import measurement
 from tests.gate.synthetic import answers, classes, evidence
 
 
@@ -53,6 +56,25 @@ def test_each_verdict_is_an_item_beside_the_projects_own_tests(folder):
     assert "test_own.py::test_own PASSED" in done.stdout
     assert "REGRESSED: a significant drop of at least 1.0 points" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_what_was_measured_is_an_item_a_number(folder):
+    references = classes(400)
+    for name, files in (("main", "base files"), ("other", "candidate files")):
+        found = evidence({"cola": (["accuracy"], references, [references])}, name=name)
+        scored = {key: replace(one, files=files) for key, one in found.scored.items()}
+        baseline.accept(replace(found, scored=scored), name, folder / "baselines" / "accepted")
+    for seed in (0, 1):
+        made = measurement(1.1, seed=seed, memory=(40_000_000, 20_000_000))
+        (folder / f"{seed}.json").write_text(json.dumps(made.content))
+    both = ("--harness-baseline", "main", "--harness-candidate", "other", "--harness-measured", "0.json")
+    once = call_pytest(folder, *both)
+    assert once.returncode == 0 and "harness::speed, 8 × 128[encoder on cola] SKIPPED" in once.stdout
+    twice = call_pytest(folder, *both, "--harness-measured", "1.json")
+    assert twice.returncode == 1
+    assert "harness::speed, 8 × 128[encoder on cola] FAILED" in twice.stdout
+    assert "harness::memory, 8 × 128[encoder on cola] PASSED" in twice.stdout
+    assert "REGRESSED: slower by 1" in twice.stdout
 
 
 def test_without_the_option_nothing_is_added(folder):

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.objectives.base import NoOptions
 from harness.objectives.clm import CausalLM
-from harness.objectives.rtd import ReplacedTokenDetection, RtdOptions
+from harness.objectives.rtd import ReplacedTokenDetection, RtdOptions, drawn
 from harness.objectives.token_order import OrderOptions, TokenOrder
 
 
@@ -113,7 +113,7 @@ def test_detection_targets_are_where_the_generator_guessed_wrong(tokens, random)
     assert (np.take_along_axis(rows["input_ids"], rows["positions"], axis=1) == 4).all(), "ELECTRA always masks"
     batch = {name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in rows.items()}
     model = objective.build(bert(tokens))
-    _, filled, replaced, _ = model(batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["targets"])
+    _, filled, replaced, _ = model(batch)
     original = batch["input_ids"].scatter(1, batch["positions"], batch["targets"])
     assert (replaced == (filled != original)).all()
     outside = torch.ones_like(replaced).scatter(1, batch["positions"], False)
@@ -122,8 +122,21 @@ def test_detection_targets_are_where_the_generator_guessed_wrong(tokens, random)
     assert model.generator.config.num_hidden_layers == 1
 
 
+def test_the_generator_s_tokens_are_drawn_by_its_probabilities_and_by_the_draws_alone():
+    import torch
+
+    logits = torch.tensor([0.5, 0.0, 0.3, 0.2]).log().expand(1, 10_000, 4)
+    draws = torch.from_numpy(np.random.default_rng(0).random((1, 10_000)))
+    chosen = drawn(logits, draws)
+    shares = torch.bincount(chosen.flatten(), minlength=4) / 10_000
+    assert shares.tolist() == pytest.approx([0.5, 0.0, 0.3, 0.2], abs=0.02)
+    assert (chosen[0, 500:] == drawn(logits[:, :9_500], draws[:, 500:])[0]).all(), "in whatever company"
+    edges = torch.tensor([[0.0, 0.4999, 0.5001, 0.7999, 0.8001, 1 - 1e-16]], dtype=torch.float64)
+    assert drawn(logits[:, :6], edges).tolist() == [[0, 0, 2, 2, 3, 3]]
+
+
 @pytest.mark.parametrize("kind", ["clm", "mlm", "rtd", "span-corruption", "token-order"])
-def test_the_mean_over_equal_parts_is_the_loss_of_the_whole(kind, tokens, random, monkeypatch):
+def test_the_mean_over_equal_parts_is_the_loss_of_the_whole(kind, tokens, random):
     """What gradient accumulation and data parallelism rest on."""
     import torch
     from transformers import GPT2Config, T5Config
@@ -139,8 +152,6 @@ def test_the_mean_over_equal_parts_is_the_loss_of_the_whole(kind, tokens, random
     model = objective.build(configs.get(kind) or bert(tokens)).eval()
     rows = objective.corrupt(random.integers(105, 200, (8, objective.raw_size)), random)
     batch = {name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in rows.items()}
-    # The generator of rtd samples: compare what is deterministic.
-    monkeypatch.setattr(torch.distributions.Categorical, "sample", lambda self: self.logits.argmax(-1))
     whole = objective.loss(model, batch)
     parts = [objective.loss(model, {name: part[start : start + 4] for name, part in batch.items()}) for start in (0, 4)]
     assert whole.item() == pytest.approx(sum(part.item() for part in parts) / 2, rel=1e-5)

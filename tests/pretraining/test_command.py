@@ -116,25 +116,39 @@ def test_a_damaged_checkpoint_is_named_and_a_run_starts_over(harness, tmp_path):
     assert read_json(harness(*command).stdout)["status"] == "done"
 
 
+@pytest.fixture
+def two_processes(machine_cache, tmp_path):
+    """`harness pretrain` in two processes of `torchrun` over gloo, as JSON."""
+
+    def call(*arguments: str):
+        torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "harness")
+        environment = {"HARNESS_CACHE": str(machine_cache), "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [sys.executable, "-m", *torchrun, "pretrain", *arguments, "--threads", "1", "--json"],
+            cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return read_json(done.stdout)
+
+    return call
+
+
 @pytest.mark.slow
-def test_two_processes_have_the_loss_curve_of_one(harness, machine_cache, tmp_path):
-    command = ["pretrain", "bert-tiny-mlm", *QUICK, "--threads", "1"]
-    alone = tmp_path / harness(*command, "--out", "one").stdout.strip()
-    environment = {
-        **os.environ,
-        "HARNESS_CACHE": str(machine_cache),
-        "PYTHONPATH": str(ROOT),
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "harness"]
-    done = subprocess.run(
-        [*torchrun, *command, "--out", "two", "--json"], cwd=tmp_path, env=environment, capture_output=True, text=True,
-        timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    result = read_json(done.stdout)
+@pytest.mark.parametrize(("objective", "flags"), [("mlm", ["--fsdp"]), ("rtd", [])])
+def test_two_processes_have_the_loss_curve_of_one(objective, flags, harness, two_processes, tmp_path):
+    from transformers import AutoModel
+
+    (tmp_path / "tiny.yaml").write_text(RECIPE.replace("mlm", f"{objective}, precision: fp32"))
+    command = ["tiny", "--include", "tiny.yaml", "--steps", "40"]
+    alone = tmp_path / harness("pretrain", *command, "--threads", "1", "--out", "one").stdout.strip()
+    result = two_processes(*command, *flags, "--out", "two")
     assert result["fit"]["processes"] == 2
-    two, one = losses((tmp_path / result["checkpoint"]).parent), losses(alone.parent)
+    assert result["fit"]["sharded"] == (flags == ["--fsdp"])
+    saved = tmp_path / result["checkpoint"]
+    _, report = AutoModel.from_pretrained(saved, output_loading_info=True)
+    assert {name.split(".")[0] for name in report["missing_keys"]} <= {"pooler"}
+    assert (saved / "model.safetensors").stat().st_size == (alone / "model.safetensors").stat().st_size
+    two, one = losses(saved.parent), losses(alone.parent)
     assert two[0] == pytest.approx(one[0], rel=1e-6)
     assert two == pytest.approx(one, rel=1e-3), "no more than rounding, which grows from step to step"
 
@@ -194,6 +208,7 @@ register("copying", Copying)
         (["bert-tiny-mlm", "--steps", "5", "--tokens", "9"], "give one of steps, tokens and budget"),
         (["bert-tiny-mlm", "--budget", "soon"], "budget"),
         (["bert-tiny-mlm", "--corpus", "embeded"], "embedded"),
+        (["bert-tiny-mlm", "--fsdp"], "there is one; start them with `torchrun"),
         (["bert-tiny-mlm", "--accumulate", "7"], "cannot be split into 7 equal parts"),
         (["bert-tiny-mlm", "--report-to", "wandb"], "pip install wandb"),
     ],

@@ -3,95 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.errors import DamagedFile, HarnessError
-from harness.objectives import OBJECTIVES
 from harness.pretraining.blocks import BlockOrder, cut
 from harness.pretraining.schedules import rate
-from harness.specs import PretrainingSpec, TokenizerSpec
-from harness.training import tokenizers
-
-TEXTS = [
-    f"the {a} {b} the {c}"
-    for a in ("old", "young", "tall")
-    for b in ("saw", "heard", "met")
-    for c in ("dog", "cat", "bird")
-]
-KINDS = {
-    "clm": "bytebpe",
-    "mlm": "wordpiece",
-    "rtd": "wordpiece",
-    "span-corruption": "unigram",
-    "token-order": "wordpiece",
-}
+from tests.pretraining.settings import KINDS, setting_of, spec, trained
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))
 def setting(request):
-    """An objective, its blocks, and a way to build its model."""
-    import torch
-    from transformers import BertConfig, GPT2Config, T5Config
-
-    from harness.pretraining.vocabulary import tokens_of
-
-    torch.set_num_threads(1)
-    kind = OBJECTIVES.get(request.param)
-    tokenizer = tokenizers.train(TokenizerSpec(kind=KINDS[request.param], vocab_size=120), TEXTS, 32)
-    tokens = tokens_of(tokenizer)
-    objective = kind(kind.Options(), tokens, 24)
-    stream = np.concatenate(
-        [[*tokenizer(text, add_special_tokens=False)["input_ids"], tokens.end] for text in TEXTS * 4]
-    )
-    size = tokens.size
-    config = {
-        "clm": GPT2Config(vocab_size=size, n_embd=16, n_layer=1, n_head=2, n_positions=32),
-        "span-corruption": T5Config(vocab_size=size, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2,
-                                    pad_token_id=tokens.pad, decoder_start_token_id=tokens.pad),
-    }.get(request.param) or BertConfig(vocab_size=size, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                                       intermediate_size=32, max_position_embeddings=32)  # fmt: skip
-
-    def build():
-        torch.manual_seed(3)
-        return objective.build(config)
-
-    return objective, cut(stream, objective.raw_size, "here"), build
-
-
-def spec(**changes) -> PretrainingSpec:
-    return PretrainingSpec(
-        objective="x", **({"steps": 10, "batch_size": 4, "block_size": 24, "checkpoint_every": 4} | changes)
-    )
-
-
-def trained(setting, folder: Path, settings: PretrainingSpec, stop_after: int | None = None, resume: bool = True):
-    """Losses and weights; with `stop_after`, as if the process were killed at that step."""
-    from harness.pretraining import loop
-
-    objective, blocks, build = setting
-    model = build()
-
-    class Killed(Exception):
-        pass
-
-    def corrupt(rows, random, original=objective.corrupt):
-        if steps[0] == stop_after:
-            raise Killed
-        steps[0] += 1
-        return original(rows, random)
-
-    steps = [0]
-    objective.corrupt = corrupt
-    try:
-        outcome = loop.train(model, objective, blocks, settings, "fp32", folder, lambda pace: None, resume=resume)
-    except Killed:
-        return None
-    finally:
-        del objective.corrupt
-    return outcome, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    return setting_of(request.param)
 
 
 @pytest.mark.parametrize("stop_after", [5, 9])
@@ -116,23 +40,9 @@ def test_a_checkpoint_holds_no_pickle_and_a_damaged_one_is_named(setting, tmp_pa
         trained(setting, tmp_path / "broken", spec())
 
 
-def test_micro_batches_give_the_loss_curve_of_the_whole_batch(setting, tmp_path):
-    if type(setting[0]).__name__ == "ReplacedTokenDetection":
-        pytest.skip("its generator samples, in an order that micro-batches change")
-    objective, blocks, build = setting
-
-    def without_dropout():
-        import torch
-
-        model = build()
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-            if isinstance(getattr(module, "dropout", None), float):
-                module.dropout = 0.0
-        return model
-
-    setting = (objective, blocks, without_dropout)
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_micro_batches_give_the_loss_curve_of_the_whole_batch(name, tmp_path):
+    setting = setting_of(name, dropout=False)
     whole, _ = trained(setting, tmp_path / "one", spec())
     parts, _ = trained(setting, tmp_path / "four", spec(accumulate=4))
     assert parts.losses == pytest.approx(whole.losses, rel=1e-4)
@@ -153,16 +63,6 @@ def test_a_loss_that_is_not_finite_ends_the_training(setting, tmp_path):
 
     with pytest.raises(HarnessError, match="diverged: the loss of step 1"):
         trained((objective, blocks, poisoned), tmp_path, spec())
-
-
-def test_a_budget_becomes_steps_and_leaves_no_trace_of_the_probe(setting, tmp_path):
-    if type(setting[0]).__name__ != "MaskedLM":
-        pytest.skip("one objective is enough")
-    timed, weights = trained(setting, tmp_path / "timed", spec(steps=None, budget="1s"))
-    assert timed.steps > 1
-    counted, same = trained(setting, tmp_path / "counted", spec(steps=timed.steps))
-    assert timed.losses == counted.losses
-    assert all((weights[name] == same[name]).all() for name in weights)
 
 
 def test_blocks_come_once_an_epoch_in_an_order_that_depends_on_seed_and_epoch():

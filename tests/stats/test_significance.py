@@ -105,6 +105,14 @@ def test_a_drop_of_seeds_alone_is_the_t_test_of_scipy():
     assert found.value + found.half_width(0.025) == pytest.approx(high)
 
 
+def test_one_candidate_beside_several_seeds_is_the_t_test_of_a_single_new_observation():
+    """Its p is that of the two-sample t test of scipy where the second sample is one value: S - 1 degrees of freedom."""
+    base, candidate = [0.81, 0.83, 0.80, 0.84, 0.82], 0.77
+    found = of_parts([one - candidate for one in base], 0.0, one_candidate=True)
+    assert found.p_worse() == pytest.approx(stats.ttest_ind(base, [candidate], alternative="greater").pvalue)
+    assert found.degrees == 4
+
+
 def test_a_drop_of_examples_alone_is_the_z_test():
     assert Drop(0.03, 0.0001).p_worse() == pytest.approx(stats.norm.sf(3))
     assert Drop(-0.03, 0.0001).p_worse() == pytest.approx(stats.norm.cdf(3))

@@ -1,0 +1,67 @@
+"""Pages that are made of the registry and of the command line itself, so that they cannot fall behind.
+
+A line `<!-- registry: tasks -->` becomes the table of the tasks, `<!-- command line -->` the help of every verb.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+MARK = re.compile(r"^<!-- registry: (\w+) -->$", re.MULTILINE)
+COMMAND_LINE = "<!-- command line -->"
+
+
+def on_page_markdown(markdown: str, **page: Any) -> str:
+    """The hook that mkdocs calls for each page."""
+    filled = MARK.sub(lambda match: table(match[1]), markdown)
+    return filled.replace(COMMAND_LINE, command_line()) if COMMAND_LINE in filled else filled
+
+
+def table(kind: str) -> str:
+    """What `harness list KIND` shows, as a Markdown table."""
+    import json
+
+    from harness.registry import load_registry
+    from harness.views.listing import listing
+
+    rows = json.loads(listing(load_registry([]), kind, as_json=True))
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "source"]
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(cell(row.get(name)) for name in names)} |" for row in rows)])
+
+
+def cell(value: Any) -> str:
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return str("" if value is None else value).replace("|", "\\|").replace("\n", " ")
+
+
+def command_line() -> str:
+    """Usage and options of every verb, from the parser."""
+    import typer
+
+    from harness.cli import app
+
+    return "\n\n".join(verb(typer.main.get_command(app), "harness"))
+
+
+def verb(command: Any, path: str) -> list[str]:
+    """A section for a command, and those of the commands below it."""
+    help_text = (command.help or "").split("\f")[0].strip()
+    parts = [f"## `{path}`", help_text] if help_text else [f"## `{path}`"]
+    options = [one for one in command.params if not getattr(one, "hidden", False)]
+    if options and not hasattr(command, "commands"):
+        lines = ["| option | |", "|---|---|"]
+        lines += [f"| {usage(option)} | {cell(getattr(option, 'help', '') or '')} |" for option in options]
+        parts.append("\n".join(lines))
+    for name, below in sorted(getattr(command, "commands", {}).items()):
+        if not below.hidden:
+            parts += verb(below, f"{path} {name}")
+    return parts
+
+
+def usage(option: Any) -> str:
+    names = [*option.opts, *option.secondary_opts]
+    said = ", ".join(f"`{name}`" for name in names) if names[0].startswith("-") else f"`{names[0].upper()}`"
+    return f"{said} `{option.metavar}`" if option.metavar else said

@@ -1,0 +1,56 @@
+"""A fresh measurement of what looked worse once, or did not count: the second of the two that a regression needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.gate.measured import Measurement, suspects
+from harness.gate.settings import GateSpec
+from harness.measure.command import fingerprint_of, measure
+from harness.measure.job import Model, Request
+from harness.measure.workloads import Cell
+from harness.registry import Registry
+from harness.store import Store
+
+
+def measure_again(
+    one: Measurement, spec: GateSpec, registry: Registry, store: Store, report: Callable[[str], None]
+) -> Measurement | None:
+    """The suspects of a measurement at the cells where they are, in new processes; None where there are none.
+
+    Raises:
+        HarnessError: a model that is no longer where it was measured, or is another one now.
+    """
+    candidates, cells = suspects(one, spec)
+    if not cells:
+        return None
+    protocol = one.content["protocol"]
+    request = Request(
+        _model(one, one.original),
+        [_model(one, name) for name in candidates],
+        [_cell(name, one.content["cells"][name], registry) for name in cells],
+        threads=protocol["threads"],
+        margin=protocol["margin"],
+        seed=protocol["seed"] + 1,
+        memory=any("memory" in facts for facts in one.content["models"].values()),
+    )
+    report(f"measuring again: {', '.join(candidates)} at {', '.join(cells)}")
+    return Measurement(f"{one.name}, again", measure(request, store, report))
+
+
+def _model(one: Measurement, name: str) -> Model:
+    folder = Path(one.content["models"][name]["folder"])
+    if not folder.is_dir():
+        raise HarnessError(f"--remeasure: {name} is no longer in {folder}; give a second measurement with --measured")
+    if fingerprint_of(folder) != one.fingerprint(name):
+        raise HarnessError(f"--remeasure: {folder} is no longer the {name} that was measured; measure both anew")
+    return Model(name, folder, one.fingerprint(name))
+
+
+def _cell(name: str, facts: dict[str, Any], registry: Registry) -> Cell:
+    if "task" not in facts:
+        return Cell(name, facts["batch"], facts["length"])
+    return Cell(name, task=registry.task(facts["task"]).model_dump(mode="json"), data=facts.get("data", "embedded"))

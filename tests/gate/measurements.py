@@ -1,0 +1,88 @@
+"""Measurements as `harness measure` writes them, from the protocol on a simulated machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from harness.gate.measured import Measurement
+from harness.measure import protocol
+from harness.stats.speed import Ratio
+from tests.benchmarks.simulated import Noise, SimulatedBench
+
+CALM = Noise(drift=0.005, launch=0.002, call=0.005, spiked_visits=0, spiked_calls=0)
+
+
+def measurement(
+    factor: float = 1.0,
+    *,
+    noise: Noise = CALM,
+    seed: int = 0,
+    again: float = 1.0,
+    fingerprints: tuple[str, str] = ("base files", "candidate files"),
+    memory: tuple[int, int] = (40_000_000, 40_000_000),
+    size: tuple[int, int] = (10_000_000, 10_000_000),
+    device: str = "cpu",
+    cells: Mapping[str, Mapping[str, Any]] | None = None,
+    margin: float = 0.05,
+) -> Measurement:
+    """Of a candidate that takes `factor` times as long; `again` is what the original takes against itself."""
+    cells = cells or {"8 × 128": {"batch": 8, "length": 128}}
+    found: dict[str, Any] = {}
+    samples: dict[str, Any] = {}
+    for at, (name, facts) in enumerate(cells.items()):
+        series, ratio, second = timed(factor, noise, seed, again, at)
+        verdict = protocol.verdict(series, "forward", margin, seed)
+        stage = {
+            "verdict": {"verdict": str(verdict), "reason": verdict.reason, "note": verdict.note},
+            "a_a": as_json(second),
+            "models": {
+                "big": {"seconds": 0.02, "tokens_per_second": 51_200.0},
+                "small": {
+                    "seconds": 0.02 * ratio.value,
+                    "tokens_per_second": 51_200 / ratio.value,
+                    "time_ratio": as_json(ratio),
+                },
+            },
+        }
+        found[name] = {**facts, "stages": {"forward": stage}}
+        samples[name] = protocol.samples(series)
+    models = {
+        name: {
+            "folder": f"/nowhere/{name}",
+            "fingerprint": fingerprints[at],
+            "role": "candidate" if at else "original",
+            "device": device,
+            "size": {"bytes": size[at]},
+            "memory": {cell: {"peak": memory[at]} for cell in cells},
+        }
+        for at, name in enumerate(("big", "small"))
+    }
+    return Measurement(
+        f"measured-{seed}.json",
+        {
+            "schema_version": 1,
+            "created": f"2026-11-25T00:00:{seed % 60:02}Z",
+            "models": models,
+            "cells": found,
+            "absent": {"energy": "no counter"},
+            "protocol": {"threads": 1, "margin": margin, "seed": seed},
+            "environment": {"cpu": {"model": "simulated", "isa": ["avx2"]}, "cores": 2},
+            "samples": samples,
+        },
+    )
+
+
+@cache
+def timed(factor: float, noise: Noise, seed: int, again: float, at: int) -> tuple[protocol.Series, Ratio, Ratio]:
+    bench = SimulatedBench({"small": factor, protocol.SECOND: again}, noise, 100 * seed + at)
+    series = protocol.measure(bench, ["cell"], ["small"], seed)["cell"]
+    ratio, second = series.ratio("small", "forward", seed), series.ratio(protocol.SECOND, "forward", seed)
+    assert ratio is not None and second is not None
+    return series, ratio, second
+
+
+def as_json(one: Ratio) -> dict[str, Any]:
+    return {**asdict(one), "half_width": one.half_width}

@@ -1,0 +1,55 @@
+"""Fine-tuning: what the choice of the best epoch rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.specs import TrainingSpec
+from harness.training import trainer
+from harness.training.batching import Encoded
+from harness.training.trainer import fine_tune
+
+
+def tiny_model() -> tuple[Any, Any]:
+    from tokenizers import Tokenizer, models
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"[PAD]": 0, "a": 1, "b": 2}, unk_token="[PAD]"))
+    config = BertConfig(
+        vocab_size=3, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, num_labels=2
+    )
+    torch.manual_seed(0)
+    return BertForSequenceClassification(config), PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]")
+
+
+def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
+    model, tokenizer = tiny_model()
+    rows = [[1, 2], [2, 1], [1, 1], [2, 2]]
+    encoded = Encoded({"input_ids": rows, "attention_mask": [[1, 1]] * 4, "labels": [0, 1, 0, 1]}, [2] * 4)
+    inputs = {"input_ids": torch.tensor(rows), "attention_mask": torch.ones(4, 2, dtype=torch.long)}
+    trained: list[torch.dtype] = []
+    scored: list[torch.Tensor] = []
+    model.classifier.register_forward_hook(lambda module, args, output: trained.append(output.dtype))
+
+    def loss(current: Any, batch: dict[str, Any]) -> torch.Tensor:
+        return current(**batch).loss
+
+    def score(current: Any) -> float:
+        with torch.inference_mode():
+            scored.append(current.eval()(**inputs).logits)
+        current.train()
+        return float(len(scored))
+
+    training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-3, precision="bf16")
+    fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda share: None, score)
+
+    assert torch.bfloat16 in trained
+    model.eval()
+    final = type(model).forward(model, **inputs).logits
+    assert len(scored) == 2
+    assert torch.equal(scored[-1], final)
