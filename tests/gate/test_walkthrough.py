@@ -1,10 +1,12 @@
-"""The walk of docs/gate.md on embedded data: train, accept, prune, gate, restore, and measure what is judged."""
+"""The walk of docs/gate.md on made-up reviews: train, accept, prune, gate, restore, and measure what is judged."""
 
 from __future__ import annotations
 
 import json
 from functools import partial
+from itertools import product
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -21,11 +23,26 @@ name: small
 learner: transformer
 config: {model_type: bert, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 64}
 tokenizer: {vocab_size: 500}
-training: {epochs: 12, learning_rate: 5.0e-3, max_length: 64}
+training: {epochs: 8, learning_rate: 3.0e-3, batch_size: 16, max_length: 64}
 """
-SUITE = "name: one\ntasks: [sst2]\nmargins: {tasks: {sst2: 0.02}}\n"
-PRUNED = "small+prune-magnitude:0.95"
-RUN = ("run", "--suite", "one", "--model", "small", "--limit", "500", "--include", "mine", "--mode", "pr", "-q")
+SUITE = "name: one\ntasks: [text-classification]\nmargins: {tasks: {text-classification: 0.02}}\n"
+PRUNED = "small+prune-magnitude:0.99"
+RUN = ("run", "--suite", "one", "--model", "small", "--data", "reviews", "--include", "mine", "-q", "--mode", "pr")
+
+
+def write_reviews(folder: Path) -> None:
+    """One word decides, so that every seed learns it, and nothing is left of it without the weights."""
+    words = {"bad": ["awful", "boring", "poor", "dull"], "good": ["great", "lovely", "fine", "superb"]}
+    things = ["film", "book", "meal", "song", "play", "hotel", "game", "show"]
+    rows = [
+        f"{start} a {word} {thing} {end},{label}"
+        for label, own in words.items()
+        for word, thing, start, end in product(own, things, ["we saw", "they had", "here is"], ["today", "again"])
+    ]
+    Random(0).shuffle(rows)
+    folder.mkdir()
+    (folder / "train.csv").write_text("\n".join(["text,label", *rows[:280]]) + "\n")
+    (folder / "dev.csv").write_text("\n".join(["text,label", *rows[280:]]) + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +51,12 @@ def walked(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     folder = tmp_path_factory.mktemp("walk")
     harness = partial(call_harness, folder, machine_cache)
     (folder / "mine").mkdir()
+    write_reviews(folder / "reviews")
     (folder / "mine" / "small.yaml").write_text(RECIPE)
     (folder / "mine" / "one.yaml").write_text(SUITE)
     harness(*RUN)
     harness("baseline", "accept", "--name", "main")
-    harness(*RUN, "--compress", "prune-magnitude:0.95")
+    harness(*RUN, "--compress", "prune-magnitude:0.99")
     return harness, folder
 
 
@@ -90,7 +108,7 @@ def test_a_measurement_of_the_judged_models_is_recognized_by_their_files(walked)
 
 def test_one_seed_is_judged_beside_the_three_of_the_baseline(walked):
     harness, _ = walked
-    harness(*RUN[:-3], "--seeds", "1", "--first-seed", "7", "-q", "--out", "one")
+    harness(*RUN[:-2], "--seeds", "1", "--first-seed", "7", "--out", "one")
     content = read_json(
         harness("gate", "--baseline", "main", "--candidate", "one", "--seeds", "1", "--json", code=None).stdout
     )
