@@ -1,4 +1,5 @@
 """Started by `torchrun`: trains each objective sharded, unbroken and killed and resumed, and writes what came of it.
+Where a process without company has begun one, in FOLDER/OBJECTIVE/alone, it is ended too.
 
 python -m torch.distributed.run --nproc-per-node 2 -m tests.pretraining.sharded FOLDER
 """
@@ -26,7 +27,10 @@ def main(folder: Path) -> None:
         torch.distributed.barrier()
         resumed = trained(setting, place / "broken", spec(), sharded=True)
         assert resumed[0].resumed_from == 8
-        for kind, (outcome, weights) in {"unbroken": whole, "resumed": resumed}.items():
+        done = {"unbroken": whole, "resumed": resumed}
+        if (place / "alone").exists():
+            done["from-one"] = trained(setting, place / "alone", spec(), sharded=True)
+        for kind, (outcome, weights) in done.items():
             assert (outcome.model is not None) == is_first
             if is_first:
                 losses = torch.tensor(outcome.losses, dtype=torch.float64)

@@ -14,8 +14,9 @@ from tests.pretraining.settings import KINDS, setting_of, spec, trained
 
 @pytest.fixture(scope="module")
 def two_sharded(tmp_path_factory):
-    """What two processes over gloo made of each objective."""
+    """What two processes over gloo made of each objective, and of a training that one process had begun."""
     folder = tmp_path_factory.mktemp("sharded")
+    assert trained(setting_of("mlm", dropout=False), folder / "mlm" / "alone", spec(), 9) is None
     torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "tests.pretraining.sharded")
     done = subprocess.run(
         [sys.executable, "-m", *torchrun, str(folder)], capture_output=True, text=True, timeout=600, cwd=ROOT,
@@ -47,7 +48,9 @@ def test_a_sharded_training_stopped_and_resumed_equals_the_unbroken_bit_for_bit(
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_two_sharded_processes_is_whole_so_that_one_can_go_on(two_sharded, tmp_path):
+def test_checkpoints_are_whole_so_that_one_process_goes_on_from_two_and_two_from_one(two_sharded, tmp_path):
+    from safetensors.torch import load_file
+
     from harness.pretraining import state
 
     place = two_sharded / "mlm" / "broken"
@@ -57,6 +60,9 @@ def test_a_checkpoint_of_two_sharded_processes_is_whole_so_that_one_can_go_on(tw
     alone, _ = trained(setting, tmp_path, spec())
     assert resumed.resumed_from == 8
     assert resumed.losses == pytest.approx(alone.losses, rel=1e-4)
+    from_one = load_file(two_sharded / "mlm" / "from-one.safetensors")["losses"].tolist()
+    assert from_one[:8] == alone.losses[:8]
+    assert from_one == pytest.approx(alone.losses, rel=1e-4)
 
 
 def test_layers_are_gathered_one_at_a_time_but_for_those_that_share_a_weight_with_others():
