@@ -50,7 +50,7 @@ class Int8Static(Compressor):
 
         from harness.compress.calibrating import Batches
         from harness.compress.export import quietly
-        from harness.compress.graphs import exported
+        from harness.compress.graphs import exported, float_products
 
         model = exported(request, "int8-static", self.runtime, request.scratch / "float.onnx")
         wanted = model.chosen(self.options, self.options.embeddings)
@@ -92,17 +92,23 @@ class Int8Static(Compressor):
                 extra_options={"MatMulConstBOnly": True},
                 **options,
             )
-        nodes = onnx.load(request.target / FILE).graph.node
+        graph = onnx.load(request.target / FILE).graph
+        integer = _integer_products(request, list(wanted.linear))
         return {
-            "coverage": _coverage(request, list(wanted.linear), len(model.layers), model.heads),
-            "dynamic": sum(node.op_type == "MatMulInteger" for node in nodes),
+            "coverage": {
+                "linear": len(model.layers),
+                "int8": integer,
+                "float": len(float_products(graph)),
+                "head": model.heads,
+            },
+            "dynamic": sum(node.op_type == "MatMulInteger" for node in graph.node),
             "conv1d_converted": model.conv1d_converted,
             "examples": batches.examples,
         }
 
 
-def _coverage(request: Request, layers: list[str], total: int, heads: list[str]) -> dict[str, Any]:
-    """How many of all linear layers outside the head ONNX Runtime computes in integers on this machine.
+def _integer_products(request: Request, layers: list[str]) -> int:
+    """How many linear layers ONNX Runtime computes in integers on this machine, in the graph it makes of the target's.
 
     Raises:
         HarnessError: not all of `layers`.
@@ -111,7 +117,6 @@ def _coverage(request: Request, layers: list[str], total: int, heads: list[str])
     import onnxruntime
 
     from harness.compress.export import quietly
-    from harness.compress.graphs import float_products
 
     optimized = request.scratch / "optimized.onnx"
     options = onnxruntime.SessionOptions()
@@ -119,11 +124,10 @@ def _coverage(request: Request, layers: list[str], total: int, heads: list[str])
     options.log_severity_level = 3
     with quietly():
         onnxruntime.InferenceSession(request.target / FILE, options, providers=["CPUExecutionProvider"])
-    graph = onnx.load(optimized).graph
-    integer = sum(node.op_type in INTEGER_PRODUCTS for node in graph.node)
+    integer = sum(node.op_type in INTEGER_PRODUCTS for node in onnx.load(optimized).graph.node)
     if integer < len(layers):
         raise HarnessError(f"model {request.source}: only {integer} of its {len(layers)} linear layers became int8")
-    return {"linear": total, "int8": integer, "float": len(float_products(graph)), "head": heads}
+    return integer
 
 
 COMPRESSOR = Int8Static

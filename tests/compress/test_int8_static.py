@@ -81,6 +81,14 @@ def test_question_answering_gpt2_and_a_pruned_model_are_calibrated_too(trained, 
     assert len(bert.predict(folder).values) == len(bert.dev)
 
 
+def test_layers_to_skip_stay_float(trained, compressed):
+    for skipped, int8, dynamic in (("layer.0", 7, 1), ("pooler.dense", 12, 0)):
+        _, said = compressed(trained("bert"), f"int8-static:examples=8,skip={skipped}")
+        step = said["steps"][0]
+        assert step["coverage"] == {"linear": 13, "int8": int8, "float": 14 - int8, "head": ["classifier"]}
+        assert step["dynamic"] == dynamic
+
+
 def test_a_pooler_without_a_bias_is_covered_too(trained, compressed, tmp_path):
     import shutil
 
