@@ -20,10 +20,11 @@ class Cell:
     """One unit of work.
 
     `spec` is all the result depends on, by content; `key` is its hash. `job` is what a worker needs to do it: where
-    the inputs are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown.
+    the inputs are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown;
+    `seconds` the least and the most of a cell that takes its time whatever the machine can do.
     """
 
-    kind: Literal["pretrain", "finetune", "compress", "score"]
+    kind: Literal["pretrain", "finetune", "compress", "score", "measure"]
     key: str
     spec: Mapping[str, Any]
     job: Mapping[str, Any]
@@ -34,6 +35,7 @@ class Cell:
     split: str | None = None
     flops: float | None = None
     fraction: float = 1.0
+    seconds: tuple[float, float] | None = None
 
     @property
     def label(self) -> str:

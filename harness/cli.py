@@ -10,8 +10,8 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from harness import __version__, cli_gate, cli_report
-from harness.cli_measure import measure
+from harness import __version__, cli_export, cli_gate, cli_measure, cli_report
+from harness.cli_compress import compress
 from harness.cli_options import Include, Json, Mode, Out, say
 from harness.errors import HarnessError
 
@@ -129,6 +129,11 @@ def run(
             "distill:RECIPE, or a chain, 'prune-structured:0.5|int8'. Repeatable.",
         ),
     ] = None,
+    measure: cli_measure.Measure = None,
+    measure_batch: cli_measure.MeasureBatch = None,
+    measure_length: cli_measure.MeasureLength = None,
+    measure_precision: cli_measure.MeasurePrecision = None,
+    measure_budget: cli_measure.MeasureBudget = None,
     from_scratch: Annotated[
         Optional[bool],
         typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),
@@ -282,45 +287,10 @@ def predict(
     print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
 
 
-app.command()(measure)
+app.command()(cli_measure.measure)
 
 
-@app.command()
-def compress(
-    checkpoint: Annotated[Path, typer.Argument(help="A fine-tuned model's folder, or that of its cell.")],
-    method: Annotated[
-        str, typer.Option("--method", "-m", help="A compressor, or a chain 'prune-structured:0.5|int8'.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the result goes.")],
-    settings: Annotated[
-        Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="An option of the method. Repeatable.")
-    ] = None,
-    task: Annotated[
-        Optional[str],
-        typer.Option("--task", help="Whose training examples a method looks at.", autocompletion=_complete_tasks),
-    ] = None,
-    data: Annotated[
-        Optional[str],
-        typer.Option("--data", metavar="SOURCE", help="embedded, hub, or a folder or file.", show_default="the cell's"),
-    ] = None,
-    limit: Annotated[Optional[int], typer.Option("--limit", help="Use the first N examples.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
-    include: Include = None,
-    as_json: Json = False,
-) -> None:
-    """Make a smaller or faster model of a fine-tuned one. Prints what was done."""
-    import json
-
-    from harness.compress import command
-    from harness.machine.environment import thread_variables
-    from harness.registry import load_registry
-    from harness.views.compressing import compression_text
-
-    os.environ.update(thread_variables(1))
-    registry = load_registry([Path(path) for path in include or []])
-    chosen = command.method_of(method, settings or [])
-    said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed)
-    print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))
+app.command()(compress)
 
 
 @app.command()
@@ -332,6 +302,7 @@ def doctor(out: Out = None, as_json: Json = False) -> None:
 
 
 cli_report.add_to(app)
+cli_export.add_to(app)
 cli_gate.add_to(app)
 
 

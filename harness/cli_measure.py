@@ -1,4 +1,4 @@
-"""The verb `harness measure`."""
+"""The verb `harness measure`, and the options of `harness run` that measure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,34 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+Measure = Annotated[
+    Optional[bool],
+    typer.Option(
+        "--measure",
+        help="Time each fine-tuned transformer against what --compress made of it, alone, after scoring; without "
+        "--compress the first against the others.",
+    ),
+]
+MeasureBatch = Annotated[
+    Optional[str], typer.Option("--measure-batch", metavar="N,…", help="Rows of a timed call.", show_default="8")
+]
+MeasureLength = Annotated[
+    Optional[str],
+    typer.Option(
+        "--measure-length",
+        metavar="N,…",
+        help="Tokens of a row; `task`: as the task's own examples are.",
+        show_default="64",
+    ),
+]
+MeasurePrecision = Annotated[
+    Optional[float],
+    typer.Option("--measure-precision", help="Half the width of an interval that is enough.", show_default="0.02"),
+]
+MeasureBudget = Annotated[
+    Optional[str], typer.Option("--measure-budget", metavar="TIME", help="Of each measuring cell, such as 5m.")
+]
 
 
 def measure(
@@ -22,6 +50,9 @@ def measure(
     margin: Annotated[
         float, typer.Option("--margin", help="A difference that matters; half of it is what A/A may be off.")
     ] = 0.05,
+    precision: Annotated[
+        float, typer.Option("--precision", help="Half the width of an interval that is narrow enough.")
+    ] = 0.02,
     budget: Annotated[
         Optional[str],
         typer.Option("--budget", metavar="TIME", help="Such as 5m; cells that do not fit are left out."),
@@ -44,7 +75,7 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="The whole result on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
 ) -> None:
-    """Time an original and candidates side by side, with memory and size; exit code 5 where the timing is invalid."""
+    """Time models side by side, with memory and size; exit code 5 where a timing does not count."""
     import json
 
     from harness import __version__
@@ -63,7 +94,8 @@ def measure(
     root = Path(out or "results")
     request = command.make_request(
         registry, Store(root) if root.is_dir() else None, models, batch, length, task, data,
-        threads=threads, margin=margin, budget=seconds, seed=seed, memory=memory, include=tuple(include or ()),
+        threads=threads, margin=margin, precision=precision, budget=seconds, seed=seed, memory=memory,
+        include=tuple(include or ()),
     )  # fmt: skip
     result = command.measure(request, Store.open(root), (lambda line: None) if quiet else _say)
     text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
@@ -77,8 +109,8 @@ def measure(
         print(text)
     elif not quiet:
         print(measurement_text(result), end="")
-    if result["verdict"] == "INVALID":
-        raise typer.Exit(command.INVALID)
+    if not result["counts"]:
+        raise typer.Exit(command.DOES_NOT_COUNT)
 
 
 def _say(line: str) -> None:

@@ -18,6 +18,18 @@ Include = Annotated[
         "--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."
     ),
 ]
+Show = Annotated[
+    Optional[str],
+    typer.Option("--show", metavar="WHAT,…", help="Columns beside the scores: speed, memory, size, as measured."),
+]
+Pareto = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--pareto",
+        metavar="FILE",
+        help="Draw quality against speed, memory and size: .png, .svg, .pdf.",
+    ),
+]
 
 
 class Mode(StrEnum):

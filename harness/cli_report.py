@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli_options import Include, Json, Out, existing_store, say
+from harness.cli_options import Include, Json, Out, Pareto, Show, existing_store, say
 from harness.errors import HarnessError
 
 
@@ -84,8 +84,11 @@ def leaderboard(
         bool, typer.Option("--calibration", help="Calibration of classes before and after a temperature.")
     ] = False,
     compression: Annotated[
-        bool, typer.Option("--compression", help="Compressed models against their originals: quality and size.")
+        bool,
+        typer.Option("--compression", help="Compressed models against their originals: quality, speed, memory, size."),
     ] = False,
+    show: Show = None,
+    pareto: Pareto = None,
     page: Annotated[
         Optional[Path], typer.Option("--html", metavar="FILE", help="One page to open in a browser, with plots.")
     ] = None,
@@ -99,10 +102,24 @@ def leaderboard(
 
     if by_fraction + robustness + calibration + compression > 1:
         raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
+    if (show or pareto) and by_fraction + robustness + calibration + compression:
+        raise HarnessError("--show and --pareto go with the plain leaderboard")
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
     if page is not None:
-        others = (by_fraction, robustness, calibration, compression, output, columns, sort, group_by, update)
+        others = (
+            by_fraction,
+            robustness,
+            calibration,
+            compression,
+            output,
+            columns,
+            sort,
+            group_by,
+            update,
+            show,
+            pareto,
+        )
         if any(others) or format is not Format.md:
             raise HarnessError("--html is a page of all tables: give it alone, with runs, --out and --include")
         from harness.views.page import write_page
@@ -125,7 +142,7 @@ def leaderboard(
     elif calibration:
         text = calibration_text(store, runs or [], format.style)
     else:
-        text = leaderboard_text(store, runs or [], format.style, layout)
+        text = leaderboard_text(store, runs or [], format.style, layout, show, pareto)
     if update is not None:
         from harness.report.markers import update_file
 

@@ -19,6 +19,7 @@ from harness.families import FAMILIES
 from harness.hashing import hash_json
 from harness.models import LEARNERS
 from harness.plan_compression import Compressions, compressed_name
+from harness.plan_measuring import measure_cells
 from harness.plan_pretraining import corpus_facts, pretrain_cell, with_twins
 from harness.pretrained import Weights, find
 from harness.registry import Registry
@@ -86,6 +87,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             makes = partial(compressions.cells, methods)
             for cell in _cells(task, trained_on, model, makes, run, facts):
                 cells[cell.key] = cell
+    for cell in measure_cells(run, list(cells.values()), {model.name: model.architecture for model in models}):
+        cells[cell.key] = cell
     if absent and len(absent) == len(tasks):
         raise HarnessError(f"none of the tasks asked for is in --data {run.data}: {next(iter(absent.values()))}")
     if not cells:

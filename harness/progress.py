@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 OVERHEAD_FLOPS = 5e9
 """What a cell costs besides its arithmetic, in the same currency: loading, saving, scoring."""
 UNKNOWN_FLOPS = 1e12
+SECOND_FLOPS = 1e10
+"""What a second is worth of a cell whose cost is told in seconds."""
 TELL_EVERY = 30.0
 """Seconds between two lines in a log about a cell that is not done."""
 
@@ -80,6 +82,7 @@ class Progress(AbstractContextManager["Progress"]):
             return f"{count} {event.cell.label}: skipped, {event.cause}"
         found = " (another run computed it)" if event.kind == "cached" else ""
         scores = "".join(f" {name} {value:.3f}" for name, value in event.summary.get("scores", {}).items())
+        scores += f" {verdict}" if (verdict := event.summary.get("verdict")) else ""
         eta = f" (eta {self._eta()})" if self._eta() else ""
         return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{found}{eta}"
 
@@ -118,6 +121,8 @@ class Progress(AbstractContextManager["Progress"]):
 
 def cost(cell: Cell) -> float:
     """A cell's estimated cost in floating-point operations, its overhead included."""
+    if cell.seconds is not None:
+        return SECOND_FLOPS * cell.seconds[1]
     return (UNKNOWN_FLOPS if cell.flops is None else cell.flops) + OVERHEAD_FLOPS
 
 

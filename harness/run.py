@@ -88,7 +88,8 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[An
     `listen` gets the pool's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done stays
     done.
     """
-    from harness.execute.pool import Pool
+    from harness.execute.measure import run_alone
+    from harness.execute.pool import Event, Pool
     from harness.machine.calibrate import calibration
 
     started = time.time()
@@ -102,14 +103,21 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[An
         threads, workers = processes_of(run, measured)
         pool = Pool(store.root, run.include, min(workers, len(prepared.missing)), threads, measured["cuda_devices"])
         status = "interrupted"
+
+        def note(event: Event) -> None:
+            if event.kind in ("done", "cached", "failed", "skipped"):
+                statuses[event.cell.key] = event.kind
+                if event.cause:
+                    causes[event.cell.key] = event.cause
+            listen(event)
+
         try:
             with _terminate_as_interrupt():
-                for event in pool.run(prepared.plan.cells, set(prepared.cached)):
-                    if event.kind in ("done", "cached", "failed", "skipped"):
-                        statuses[event.cell.key] = event.kind
-                        if event.cause:
-                            causes[event.cell.key] = event.cause
-                    listen(event)
+                side_by_side = [cell for cell in prepared.plan.cells if cell.kind != "measure"]
+                for event in pool.run(side_by_side, set(prepared.cached)):
+                    note(event)
+                alone = [cell for cell in prepared.missing if cell.kind == "measure"]
+                run_alone(alone, statuses, store, threads, note)
             status = "done"
         finally:
             _write_manifest(store, name, run, prepared.plan, statuses, causes, started, status, threads)

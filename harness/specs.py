@@ -383,6 +383,21 @@ def _comma_separated(value: Any) -> Any:
 Fraction = Annotated[float, Field(gt=0, le=1)]
 SEED_MODES = {"pr": 3, "nightly": 5, "release": 10}
 """How many seeds a pull request, a nightly run and a release take."""
+Count = Annotated[int, Field(ge=1, le=65536)]
+
+
+def _tokens_or_task(value: Any) -> int | str:
+    if value == "task":
+        return value
+    try:
+        if 1 <= int(value) <= 65536:
+            return int(value)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("a number of tokens, or task")
+
+
+Length = Annotated[int | Literal["task"], BeforeValidator(_tokens_or_task)]
 
 
 class RunSpec(Strict):
@@ -403,10 +418,22 @@ class RunSpec(Strict):
     train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = []
     noise: Annotated[list[str], BeforeValidator(_listed)] = []
     compress: Annotated[list[str], BeforeValidator(_listed)] = []
+    measure: bool = False
+    measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = []
+    measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = []
+    measure_precision: float | None = Field(default=None, gt=0, lt=1)
+    measure_budget: str | None = None
     out: str = "results"
     workers: int | None = Field(default=None, ge=1, le=1024)
     threads: int | None = Field(default=None, ge=1, le=1024)
     include: Annotated[list[str], BeforeValidator(_listed)] = []
+
+    @model_validator(mode="after")
+    def _settings_of_measuring_go_with_it(self) -> RunSpec:
+        given = [name for name in type(self).model_fields if name.startswith("measure_") and getattr(self, name)]
+        if given and not self.measure:
+            raise ValueError(f"{given[0]} goes with measure")
+        return self
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`."""

@@ -12,11 +12,18 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
     "compressor",
     "COMPRESSOR",
     {
+        "compile": "harness.compress.compile",
         "distill": "harness.compress.distill",
         "int8": "harness.compress.int8",
+        "int8-qat": "harness.compress.int8_qat",
+        "int8-static": "harness.compress.int8_static",
+        "int8-torchao": "harness.compress.int8_torchao",
         "int8-weight": "harness.compress.int8_weight",
+        "onnx": "harness.compress.onnx_float",
+        "openvino": "harness.compress.openvino",
         "prune-2:4": "harness.compress.prune_two_four",
         "prune-magnitude": "harness.compress.prune_magnitude",
+        "prune-movement": "harness.compress.prune_movement",
         "prune-structured": "harness.compress.prune_structured",
     },
 )

@@ -6,11 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator
 
 from harness.data.frame import Split
 from harness.errors import HarnessError
+from harness.runtimes.base import OUTPUTS
 from harness.specs import RecipeSpec, Strict, TaskSpec, TrainingSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -66,16 +72,35 @@ class Request:
         return self.examples
 
 
+def listed(value: Any) -> Any:
+    """An option that is a list, as it is written on a command line: `a,b`."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
+
+
+class LayerOptions(Strict):
+    """Of methods that work layer by layer: groups of layers (`harness.compress.groups`) to leave out, or to touch
+    alone.
+    """
+
+    skip: Names = ()
+    only: Names = ()
+
+
 class Compressor(ABC):
     """One subclass a module, registered by name, made with its options.
 
     `main` is the option that `NAME:VALUE` sets. A compressor with `uses_data` is given training examples. `runtime` is
-    where its result runs; only models in `torch` can be compressed further.
+    where its result runs. Models in `torch` can be compressed further; of others only those made by the methods that
+    the next one names in `reads`.
     """
 
     main: ClassVar[str | None] = None
-    uses_data: ClassVar[bool] = False
+    uses_data: bool = False
     runtime: ClassVar[str] = "torch"
+    reads: ClassVar[tuple[str, ...]] = ()
 
     class Options(Strict):
         pass
@@ -92,9 +117,27 @@ class Compressor(ABC):
         """Why such a model cannot be compressed this way; None where it can."""
         return None
 
+    def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
+        """The groups of layers it touches, which `skip` and `only` can name; none where it knows no such options."""
+        from harness.compress.groups import chosen
+
+        if not isinstance(self.options, LayerOptions):
+            return ()
+        return chosen(model, self.options, getattr(self.options, "embeddings", False)).groups
+
     @abstractmethod
     def compress(self, request: Request) -> dict[str, Any]:
         """Write the compressed model, never as a pickle, and return what a record should say of it, JSON-able.
 
         The key `notes` may hold sentences for a reader, among them what was not saved.
         """
+
+
+def no_graph(method: str, target: Target) -> str | None:
+    """Why a method cannot make a graph of such a model; None where it can."""
+    if target.head not in OUTPUTS:
+        return (
+            f"{method} does not yet export the head {target.head} to a graph; such a model stays in torch, where "
+            "int8-weight and pruning serve it"
+        )
+    return None

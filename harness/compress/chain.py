@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +12,13 @@ from harness.compress.saving import facts
 from harness.errors import HarnessError
 from harness.runtimes.settings import read_settings, write_settings
 
+SAID = "compression.json"
 SAVING = 0.99
 """A weight file larger than this share of the original's is called no saving: headers differ by some bytes."""
 
 
 def compress(method: Method, request: Request) -> dict[str, Any]:
-    """Write the compressed model into `request.target`.
+    """Write the compressed model into `request.target`, and beside it what is returned, as `compression.json`.
 
     Returns `{"method", "runtime", "steps", "before", "after", "notes"}`: what each step says of itself, the facts of
     both models, and sentences for a reader.
@@ -25,7 +27,8 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         HarnessError: the model is not one that these compressors can read.
     """
     settings = read_settings(request.source)
-    if settings.runtime != "torch":
+    made_by = settings.compression[-1]["method"] if settings.compression else ""
+    if settings.runtime != "torch" and made_by not in method.steps[0].compressor.reads:
         raise HarnessError(
             f"model {request.source}: it is compressed already and runs in {settings.runtime}; compress its original"
         )
@@ -53,7 +56,7 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
     after = facts(request.target)
     if after["bytes"] > SAVING * before["bytes"] and not any("disk" in note for note in notes):
         notes.append("It saves nothing on disk.")
-    return {
+    said = {
         "method": method.label,
         "runtime": after["runtime"],
         "steps": steps,
@@ -61,3 +64,6 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         "after": after,
         "notes": notes,
     }
+    text = json.dumps(said, indent=1, ensure_ascii=False)
+    (request.target / SAID).write_text(text + "\n", encoding="utf-8")
+    return said

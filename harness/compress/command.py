@@ -6,27 +6,48 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.compress.base import Examples, Request, Student, Target
 from harness.compress.methods import Method, make_step, parse_method, settings_of
+from harness.compress.recipe import labelled, method_of_recipe
+from harness.data.frame import TaskData
 from harness.errors import HarnessError
 from harness.registry import Registry
 from harness.runtimes.settings import read_settings
-from harness.specs import TrainingSpec
+from harness.specs import TaskSpec, TrainingSpec
 
 
-def method_of(name: str, settings: Sequence[str]) -> Method:
-    """A method or chain, or a single method with `key=value` settings. Raises HarnessError as `parse_method` does."""
+def method_of(name: str | None, settings: Sequence[str], recipe: Path | None = None) -> Method:
+    """A method or chain, or a single method with `key=value` settings, or that of a recipe file.
+
+    Raises:
+        HarnessError: as `parse_method` and `method_of_recipe` do; or neither a name nor a file.
+    """
+    values = settings_of(settings, "--set")
+    if recipe is not None:
+        return method_of_recipe(recipe, name, values)
+    if name is None:
+        raise HarnessError("compress needs a method: --method NAME, or --recipe FILE")
     if not settings:
         return parse_method(name, "--method")
-    values = settings_of(settings, "--set")
     if "|" in name:
         raise HarnessError("--set goes with a single method; in a chain write METHOD:key=value")
-    label = f"{name}:{','.join(f'{key}={value}' for key, value in values.items())}"
-    return Method(label, (make_step(name, values, "--set"),))
+    return Method(labelled(name, values), (make_step(name, values, "--set"),))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checkpoint that can be compressed: the request but for where to write, and its task's data where that was
+    asked for.
+    """
+
+    request: Request
+    data: TaskData | None
 
 
 def perform(
@@ -49,37 +70,66 @@ def perform(
     """
     from harness.compress.chain import compress
 
-    if output.exists():
-        raise HarnessError(f"--output {output}: it is already there; remove it or choose another folder")
-    folder, record = _model_folder(checkpoint)
-    settings = read_settings(folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    examples = _examples(registry, method, record, config, task, data, limit)
+    refuse_existing(output)
+    prepared = prepare(registry, checkpoint, method, method.uses_data, task, data, limit, seed)
+    with new_folder(output) as folder, tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        said = compress(method, replace(prepared.request, target=folder, scratch=Path(scratch)))
+    return {"model": str(prepared.request.source), "output": str(output), **said}
+
+
+def prepare(
+    registry: Registry,
+    checkpoint: Path,
+    method: Method,
+    needs_data: bool,
+    task: str | None,
+    data: str | None,
+    limit: int | None,
+    seed: int,
+) -> Prepared:
+    """Raises HarnessError for no model there, one the method cannot compress, or no task or data it needs."""
+    source, record = _model_folder(checkpoint)
+    settings = read_settings(source)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    examples, loaded = None, None
+    if needs_data:
+        spec, loaded = _data_of(registry, method, record, task, data, limit)
+        outputs = len(config.get("id2label") or {0: "", 1: ""})
+        if settings.head == "sequence-classification" and loaded.labels and outputs != len(loaded.labels):
+            raise HarnessError(f"task {spec.name} has {len(loaded.labels)} classes, but the model {outputs}")
+        examples = Examples(spec, loaded.labels, loaded.splits[spec.train])
     reason = method.not_applicable(
         Target(config.get("model_type", ""), settings.head, examples.task.family if examples else None)
     )
     if reason is not None:
-        raise HarnessError(f"model {folder}: {reason}")
+        raise HarnessError(f"model {source}: {reason}")
     training = TrainingSpec.model_validate(record["spec"]["model"]["training"]) if record else TrainingSpec()
     _without_progress_bars()
-    output.parent.mkdir(parents=True, exist_ok=True)
+    request = Request(
+        source=source, original=source, target=Path(), scratch=Path(), seed=seed,
+        examples=examples, student=_student(registry, method), training=training,
+    )  # fmt: skip
+    return Prepared(request, loaded)
+
+
+def refuse_existing(output: Path) -> None:
+    if output.exists():
+        raise HarnessError(f"--output {output}: it is already there; remove it or choose another folder")
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """A folder that becomes `output` where nothing fails within. Raises HarnessError where it cannot be written."""
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
-        with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-            said = compress(
-                method,
-                Request(
-                    source=folder, original=folder, target=temporary, scratch=Path(scratch), seed=seed,
-                    examples=examples, student=_student(registry, method), training=training,
-                ),
-            )  # fmt: skip
+        yield temporary
         temporary.rename(output)
     except OSError as error:
         raise HarnessError(f"cannot write {output}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return {"model": str(folder), "output": str(output), **said}
 
 
 def _without_progress_bars() -> None:
@@ -101,31 +151,29 @@ def _model_folder(checkpoint: Path) -> tuple[Path, dict[str, Any] | None]:
     return folder, found if found.get("kind") == "finetune" else None
 
 
-def _examples(
+def _data_of(
     registry: Registry,
     method: Method,
     record: dict[str, Any] | None,
-    config: dict[str, Any],
     name: str | None,
     source: str | None,
     limit: int | None,
-) -> Examples | None:
+) -> tuple[TaskSpec, TaskData]:
+    """The task and its data: as the record of the model has them, where nothing else is asked for."""
     from harness import data
 
-    if not method.uses_data:
-        return None
     if name is None and record is None:
-        raise HarnessError(f"--method {method.label}: it looks at training examples; name their task with --task")
+        raise HarnessError(f"--method {method.label}: it looks at examples; name their task with --task")
     task = registry.task(name or record["task"]["name"])  # type: ignore[index]
+    own = record["data"] if record and source is None and task.name == record["task"]["name"] else None
     if source is None:
-        own = record["data"] if record and task.name == record["task"]["name"] else None
         limit = limit or (own["limit"] if own else None)
         source = "embedded" if own is None else own["location"] if own["source"] == "folder" else own["source"]
     loaded = data.load(task, source, limit)
-    outputs = len(config.get("id2label") or {0: "", 1: ""})
-    if loaded.labels and outputs != len(loaded.labels):
-        raise HarnessError(f"task {task.name} has {len(loaded.labels)} classes, but the model {outputs}")
-    return Examples(task, loaded.labels, loaded.splits[task.train])
+    if own and record and own["train_fraction"] < 1:
+        train = loaded.splits[task.train].sample(own["train_fraction"], record["seed"])
+        loaded = replace(loaded, splits={**loaded.splits, task.train: train})
+    return task, loaded
 
 
 def _student(registry: Registry, method: Method) -> Student | None:

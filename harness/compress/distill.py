@@ -1,19 +1,33 @@
-"""A student fine-tuned with a teacher: its soft answers and the labels (Hinton et al. 2015), on request its hidden
-states as well (Sun et al. 2019; Sanh et al. 2019).
+"""A student fine-tuned with a teacher: its soft answers and the labels (Hinton et al. 2015; of text Kim & Rush 2016),
+on request its hidden states and attention maps as well (Sun et al. 2019; Jiao et al. 2020).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from harness.compress.base import Compressor, Request, Student, Target
+from harness.compress.base import Compressor, Request, Target, listed
+from harness.compress.refit import Refit, fit_request
 from harness.errors import HarnessError
-from harness.specs import RecipeSpec, Strict, TrainingSpec
 
-if TYPE_CHECKING:
-    from harness.models.base import FitRequest
+TAUGHT = ("sequence-classification", "question-answering", "seq2seq-lm", "causal-lm")
+
+
+def _layer_map(value: Any) -> Any:
+    """`0:0,1:3` as pairs."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.split(":") for pair in listed(value)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"'{value}' is not STUDENT:TEACHER,…, such as 0:0,1:3")
+    return pairs
+
+
+Layer = Annotated[int, Field(ge=0)]
+LayerMap = Annotated[tuple[tuple[Layer, Layer], ...], BeforeValidator(_layer_map)]
+"""Pairs of a student's layer and a teacher's, counted from 0."""
 
 
 class Distill(Compressor):
@@ -21,28 +35,34 @@ class Distill(Compressor):
     where an earlier step of a chain has made it smaller. The teacher is the model the chain began with.
 
     Loss: `alpha` · T² · KL(teacher ‖ student) of logits divided by the `temperature` T, plus (1 - `alpha`) · that of
-    the labels; for a number the squared distance to the teacher's. `hidden` weighs the squared distance of hidden
-    states, student layers mapped evenly onto the teacher's; both need the same width and tokenizer. The other options
-    replace how the student is trained.
+    the labels; for a number the squared distance to the teacher's. Logits are those of classes, of the places where an
+    answer starts and ends, or of each token of a text. `hidden` weighs the squared distance of hidden states,
+    `attention` that of attention maps; all that goes token by token needs the same tokenizer. `map` says which layer of
+    the teacher goes with one of the student (`0:0,1:3`), and which the student starts with where it has `layers`; else
+    they are spread evenly. The other options replace how the student is trained.
     """
 
     main = "student"
     uses_data = True
 
-    class Options(Strict):
+    class Options(Refit):
         student: str | None = None
         layers: int | None = Field(default=None, ge=1)
         temperature: float = Field(default=2.0, gt=0)
         alpha: float = Field(default=0.5, ge=0, le=1)
         hidden: float = Field(default=0.0, ge=0)
-        epochs: float | None = Field(default=None, gt=0, le=1000)
-        batch_size: int | None = Field(default=None, ge=1, le=65536)
-        learning_rate: float | None = Field(default=None, gt=0, le=10)
+        attention: float = Field(default=0.0, ge=0)
+        map: LayerMap = ()
 
         @model_validator(mode="after")
         def _one_student(self) -> Distill.Options:
             if self.student is not None and self.layers is not None:
                 raise ValueError("give either student or layers, not both")
+            own = sorted(one for one, _ in self.map)
+            if len(set(own)) < len(own):
+                raise ValueError("map: a layer of the student is given twice")
+            if self.layers is not None and self.map and own != list(range(self.layers)):
+                raise ValueError(f"map: with layers={self.layers} it names each of 0…{self.layers - 1}")
             return self
 
     @property
@@ -51,15 +71,15 @@ class Distill(Compressor):
         return name
 
     def not_applicable(self, target: Target) -> str | None:
-        if target.head != "sequence-classification":
-            return f"distill teaches classes and numbers, not yet the head {target.head}"
-        return None
+        return None if target.head in TAUGHT else f"distill does not teach the head {target.head}"
 
     def compress(self, request: Request) -> dict[str, Any]:
+        from harness.compress.masks import Masks
         from harness.compress.students import from_layers, from_recipe
-        from harness.compress.teaching import Teacher
+        from harness.compress.teaching import teacher_of
         from harness.models.transformer import train_and_save
         from harness.runtimes.torch_eager import load
+        from harness.training.trainer import pick_device
 
         reason = self.not_applicable(Target("", _head_of(request)))
         if reason:
@@ -69,61 +89,38 @@ class Distill(Compressor):
                 "distill: a model cannot teach itself; name a student recipe (distill:NAME), or give layers=N, or put "
                 "distill behind another step"
             )
-        fit = self._fit_request(request)
-        teacher = Teacher(request, self.options)
+        fit = fit_request(request, self.options)
+        teacher = teacher_of(request, self.options)
         if self.options.student is not None:
             tokenizer, model, head = from_recipe(fit)
         else:
             model, tokenizer = load(request.source)
             if self.options.layers is not None:
-                from_layers(model, self.options.layers)
+                from_layers(model, self.options.layers, [other for _, other in sorted(self.options.map)])
             head = teacher.head
-        teacher.check(model, tokenizer)
-        said = train_and_save(fit, tokenizer, model, head, teacher.loss)
+        teacher.check(model, tokenizer, head, fit.recipe.training.max_length)
+        model.to(pick_device())  # type: ignore[arg-type]
+        with Masks(_with_zeros(model)) as masks:
+            said = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
         return {
             "student": self.options.student or (f"{self.options.layers} layers" if self.options.layers else "itself"),
             "teacher_seen": len(request.data.train),
             "fit": said,
-            "notes": teacher.notes,
         }
 
-    def _fit_request(self, request: Request) -> FitRequest:
-        from harness.models.base import FitRequest
 
-        data = request.data
-        student = request.student or Student(_nameless(request.training))
-        given = {name: getattr(self.options, name) for name in ("epochs", "batch_size", "learning_rate")}
-        training = student.recipe.training.model_copy(
-            update={"select": "last", **{name: value for name, value in given.items() if value is not None}}
-        )
-        return FitRequest(
-            task=data.task,
-            labels=data.labels,
-            train=data.train,
-            recipe=student.recipe.model_copy(update={"training": training}),
-            seed=request.seed,
-            directory=request.target,
-            scratch=request.scratch,
-            pretrained=student.pretrained,
-            corpus=_corpus,
-            report=request.report,
-        )
+def _with_zeros(model: Any) -> dict[str, Any]:
+    """The weights an earlier step has pruned, by layer: what it set to zero stays so."""
+    from harness.compress.layers import linear_layers
+
+    weights = {name: layer.weight for name, layer in linear_layers(model).items()}
+    return {name: weight for name, weight in weights.items() if bool((weight == 0).any())}
 
 
 def _head_of(request: Request) -> str:
     from harness.runtimes.settings import read_settings
 
     return read_settings(request.source).head
-
-
-def _nameless(training: TrainingSpec) -> RecipeSpec:
-    return RecipeSpec(name="student", learner="transformer", training=training)
-
-
-def _corpus() -> list[str]:
-    from harness.execute.finetune import embedded_sentences
-
-    return embedded_sentences()
 
 
 COMPRESSOR = Distill

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -103,11 +104,11 @@ def _check(wrapped: _Outputs, file: Path, batches: list[dict[str, torch.Tensor]]
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Without the notices of the exporter and the quantizer, which are about their own insides."""
+    """Without the notices and prints of the exporter and the quantizer, which are about their own insides."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

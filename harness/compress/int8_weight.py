@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.base import Compressor, Request
-from harness.specs import Strict
+from harness.compress.base import Compressor, LayerOptions, Request
 
 FILE = "model.int8.safetensors"
 """Not a name that `transformers` looks for: it would take the integers for weights."""
@@ -17,22 +16,24 @@ FILE = "model.int8.safetensors"
 class Int8Weight(Compressor):
     """`embeddings` stores those as well, with a scale a row; an embedding that is the output layer too is left."""
 
-    class Options(Strict):
+    class Options(LayerOptions):
         embeddings: bool = True
 
     def compress(self, request: Request) -> dict[str, Any]:
         import torch
         from safetensors.torch import save_file
 
+        from harness.compress.groups import chosen
         from harness.compress.layers import embeddings, head_names, linear_layers, output_axis
         from harness.compress.saving import settled
         from harness.runtimes.settings import Storage, write_settings
         from harness.runtimes.torch_eager import SCALE, load, shapes_of
 
         model, tokenizer = load(request.source)
-        layers = linear_layers(model)
+        wanted = chosen(model, self.options, self.options.embeddings)
+        layers = wanted.linear
         axes = {f"{name}.weight": output_axis(layer) for name, layer in layers.items()}
-        if self.options.embeddings:
+        if wanted.embeddings:
             axes |= {f"{name}.weight": 0 for name in embeddings(model)}
         tensors: dict[str, torch.Tensor] = {}
         stored: dict[int, str] = {}
@@ -52,7 +53,7 @@ class Int8Weight(Compressor):
         storage = Storage(file=FILE, format="int8", axes=axes)
         write_settings(request.target, settled(request.source, shapes=shapes, storage=storage))
         return {
-            "coverage": {"linear": len(layers), "int8": len(layers), "head": head_names(model)},
+            "coverage": {"linear": len(linear_layers(model)), "int8": len(layers), "head": head_names(model)},
             "embeddings": sum(name.removesuffix(".weight") not in layers for name in axes),
             "notes": ["It saves disk, not time or memory: weights are float32 again when they are loaded."],
         }

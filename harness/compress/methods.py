@@ -77,10 +77,12 @@ def parse_method(text: str, where: str = "--compress") -> Method:
     parts = [part.strip() for part in text.split(CHAIN_MARK)]
     steps = tuple(_parse_step(part, f"{where} {part}") for part in parts)
     for before, after in pairwise(steps):
-        if before.compressor.runtime != "torch":
+        if before.compressor.runtime != "torch" and before.name not in after.compressor.reads:
+            readable = " or ".join(after.compressor.reads)
+            remedy = f"put {readable} before it, or a method for torch" if readable else f"put {before.name} last"
             raise HarnessError(
                 f"{where} {text}: {before.name} gives a model for {before.compressor.runtime}, which {after.name} "
-                f"cannot read; put {before.name} last"
+                f"does not read; {remedy}"
             )
     if sum(step.compressor.recipe is not None for step in steps) > 1:
         raise HarnessError(f"{where} {text}: a chain has at most one student; compress the student in another run")
@@ -94,9 +96,17 @@ def make_step(name: str, values: Mapping[str, Any], where: str) -> Step:
 
 
 def settings_of(pairs: Sequence[str], where: str) -> dict[str, str]:
-    """`key=value` pairs as a mapping. Raises HarnessError where one is not a pair, or a key is given twice."""
+    """`key=value` pairs as a mapping; what is no pair is one more value of the key before it (`skip=a,b`).
+
+    Raises:
+        HarnessError: the first is not a pair, or a key is given twice.
+    """
     found: dict[str, str] = {}
+    key = ""
     for pair in pairs:
+        if "=" not in pair and key:
+            found[key] += f",{pair.strip()}"
+            continue
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not key:
             raise HarnessError(f"{where}: '{pair}' is not key=value")

@@ -1,13 +1,15 @@
-"""The smallest weights set to zero (Han et al. 2015), in one shot."""
+"""The smallest weights set to zero, in one shot (Han et al. 2015) or bit by bit while the model is fine-tuned
+(Zhu & Gupta 2017).
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from harness.compress.base import Compressor, Request
-from harness.specs import Strict
+from harness.compress.gradual import GradualOptions, prune_gradually
 
 NOTHING_SAVED = (
     "It saves neither time nor memory, nor bytes on disk before packing: dense kernels and files spell out zeros."
@@ -15,42 +17,38 @@ NOTHING_SAVED = (
 
 
 class PruneMagnitude(Compressor):
-    """`sparsity` is the share of zeros among the weights of the linear layers but the head, over all of them
-    (`global`) or in each (`layer`).
-    """
+    """With `epochs` the model is trained on its task meanwhile; without, nothing is trained."""
 
     main = "sparsity"
 
-    class Options(Strict):
-        sparsity: float = Field(default=0.5, gt=0, lt=1)
-        scope: Literal["global", "layer"] = "global"
+    class Options(GradualOptions):
+        epochs: float | None = Field(default=0, ge=0, le=1000)
+
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        self.uses_data = bool(options.epochs)
 
     def compress(self, request: Request) -> dict[str, Any]:
+        if self.options.epochs:
+            return prune_gradually(request, self.options, movement=False)
         import torch
 
+        from harness.compress.groups import chosen
         from harness.compress.layers import linear_layers
+        from harness.compress.masks import smallest
         from harness.compress.saving import save
         from harness.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
-        weights = {name: layer.weight for name, layer in linear_layers(model).items()}
-        groups = [list(weights.values())] if self.options.scope == "global" else [[one] for one in weights.values()]
+        weights = [layer.weight for layer in chosen(model, self.options).linear.values()]
+        groups = [weights] if self.options.scope == "global" else [[one] for one in weights]
         with torch.no_grad():
             for group in groups:
-                _zero_smallest(group, self.options.sparsity)
+                masks = smallest([one.abs() for one in group], self.options.sparsity)
+                for weight, mask in zip(group, masks, strict=True):
+                    weight.mul_(mask)
         save(model, tokenizer, request.source, request.target)
-        return sparsity_of(weights)
-
-
-def _zero_smallest(weights: list[Any], share: float) -> None:
-    """Set exactly that share of the entries to zero, those smallest in magnitude; ties by position."""
-    import torch
-
-    sizes = torch.cat([weight.abs().flatten() for weight in weights])
-    keep = torch.ones_like(sizes, dtype=torch.bool)
-    keep[sizes.argsort(stable=True)[: round(share * len(sizes))]] = False
-    for weight, mask in zip(weights, keep.split([weight.numel() for weight in weights]), strict=True):
-        weight.mul_(mask.view_as(weight))
+        return sparsity_of({name: layer.weight for name, layer in linear_layers(model).items()})
 
 
 def sparsity_of(weights: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,17 @@ Importance is first-order: how much the loss of an example changes when the unit
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from harness.compress.base import Compressor, Request, Target
+from harness.compress.base import Compressor, LayerOptions, Request, Target
 from harness.errors import HarnessError
-from harness.specs import Strict
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from harness.compress.units import Units
 
 KNOWN = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "gpt2", "t5")
 HEADS = KNOWN[:6]
@@ -29,7 +33,7 @@ class PruneStructured(Compressor):
     main = "amount"
     uses_data = True
 
-    class Options(Strict):
+    class Options(LayerOptions):
         amount: float = Field(default=0.5, ge=0, lt=1)
         ffn: float | None = Share
         heads: float | None = Share
@@ -43,10 +47,16 @@ class PruneStructured(Compressor):
             return f"prune-structured does not yet remove the heads of a {target.model_type}, only its neurons"
         return None
 
+    def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
+        from harness.compress.groups import group_of
+
+        units = [unit for kind, found in self._units(model).items() if self._share(kind) for unit in found]
+        return tuple(dict.fromkeys(group_of(model, unit.consumer) for unit in units))
+
     def compress(self, request: Request) -> dict[str, Any]:
         from harness.compress.importance import importance_of
         from harness.compress.saving import save
-        from harness.compress.units import remove, units_of
+        from harness.compress.units import remove
         from harness.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
@@ -54,9 +64,9 @@ class PruneStructured(Compressor):
         reason = self.not_applicable(Target(kind, ""))
         if reason:
             raise HarnessError(f"model {request.source}: {reason}")
-        groups = {"ffn": units_of(model, "ffn"), "heads": units_of(model, "heads") if kind in HEADS else []}
-        if not groups["ffn"]:
-            raise HarnessError(f"model {request.source}: no feed-forward layers of a {kind} were found in it")
+        groups = self._units(model)
+        if not any(groups.values()):
+            raise HarnessError(f"model {request.source}: no neurons or heads of a {kind} were found in it")
         every = [unit for name in groups for unit in groups[name]]
         scores = importance_of(model, tokenizer, every, request, self.options.examples)
         kept: dict[str, list[int]] = {}
@@ -80,6 +90,15 @@ class PruneStructured(Compressor):
             "examples": min(self.options.examples, len(request.data.train)),
             "notes": notes,
         }
+
+    def _units(self, model: PreTrainedModel) -> dict[str, list[Units]]:
+        """By kind the units of the layers it may touch."""
+        from harness.compress.groups import chosen
+        from harness.compress.units import units_of
+
+        wanted = chosen(model, self.options).linear
+        kinds = ("ffn", "heads") if model.config.model_type in HEADS else ("ffn",)
+        return {kind: [unit for unit in units_of(model, kind) if unit.consumer in wanted] for kind in kinds}
 
     def _share(self, name: str) -> float:
         given = getattr(self.options, name)

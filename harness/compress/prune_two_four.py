@@ -6,13 +6,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.base import Compressor, Request
+from harness.compress.base import Compressor, LayerOptions, Request
 
 
 class PruneTwoFour(Compressor):
+    class Options(LayerOptions):
+        pass
+
     def compress(self, request: Request) -> dict[str, Any]:
         import torch
 
+        from harness.compress.groups import chosen
         from harness.compress.layers import linear_layers, output_axis
         from harness.compress.prune_magnitude import sparsity_of
         from harness.compress.saving import save
@@ -21,7 +25,9 @@ class PruneTwoFour(Compressor):
         model, tokenizer = load(request.source)
         layers = linear_layers(model)
         divisible = {
-            name: layer for name, layer in layers.items() if layer.weight.shape[1 - output_axis(layer)] % 4 == 0
+            name: layer
+            for name, layer in chosen(model, self.options).linear.items()
+            if layer.weight.shape[1 - output_axis(layer)] % 4 == 0
         }
         with torch.no_grad():
             for layer in divisible.values():

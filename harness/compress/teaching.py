@@ -1,89 +1,174 @@
-"""What a teacher adds to a student's loss. Imports torch: import it inside functions."""
+"""What a teacher adds to a student's loss, by the head of both. Imports torch: import it inside functions."""
 
 from __future__ import annotations
 
+import inspect
+from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import torch
-from torch.nn.functional import kl_div, mse_loss
+from torch.nn.functional import cross_entropy, kl_div, mse_loss
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compress.base import Request
-from harness.compress.students import evenly
+from harness.compress.inner import InnerLosses
 from harness.errors import HarnessError
 from harness.families import Labelling
-from harness.heads import HEADS, Reader
+from harness.heads import HEADS, Head, Reader
+from harness.heads.causal_lm import labelled_scores
 from harness.models.base import PredictRequest
+from harness.models.positions import positions_of
 from harness.models.transformer import LEARNER
 from harness.runtimes.settings import read_settings
 from harness.runtimes.torch_eager import load
+from harness.training.batching import IGNORED
 
 
-class Teacher:
-    """The original model: its logits (n, outputs) on the training split, computed once, and for the loss of hidden
-    states the model itself.
+def teacher_of(request: Request, options: Any) -> Teacher:
+    """The original model as a teacher of its head."""
+    return TEACHERS[read_settings(request.original).head](request, options)
+
+
+class Teacher(ABC):
+    """The original model, and the losses of a student that learns from it: `alpha` · that of the teacher's answers and
+    (1 - `alpha`) · that of the labels, and those of hidden states and attention maps where they are asked for.
     """
 
-    def __init__(self, request: Request, options: Any) -> None:
-        data = request.data
-        self.head = HEADS.get(read_settings(request.original).head)
-        self.notes: list[str] = []
-        self._options = options
-        self._logits = torch.from_numpy(
-            LEARNER.predict(PredictRequest(data.task, data.labels, data.train, request.original)).columns["logits"]
-        )
-        self._model, self._tokenizer = load(request.original)
+    reads_along = True
+    """The teacher reads what the student reads, token by token: both need one tokenizer."""
 
-    def check(self, student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Raises HarnessError where the student's hidden states cannot be compared with the teacher's."""
-        if not self._options.hidden:
+    def __init__(self, request: Request, options: Any) -> None:
+        self.head = HEADS.get(read_settings(request.original).head)
+        self.options = options
+        self.model, self.tokenizer = load(request.original)
+        self.inner = InnerLosses(options)
+        self._known = inspect.signature(self.model.forward).parameters
+
+    def check(self, student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: Head, max_length: int) -> None:
+        """Raises HarnessError where this student cannot be compared with the teacher."""
+        if head.name != self.head.name:
+            raise HarnessError(f"distill: the teacher's head is {self.head.name}, the student's {head.name}")
+        self.inner.check(self.model, student)
+        if not (self.reads_along or self.inner):
             return
-        own, other = self._model.config, student.config
-        if own.hidden_size != other.hidden_size:
+        if self.tokenizer.get_vocab() != tokenizer.get_vocab():
             raise HarnessError(
-                f"distill: hidden={self._options.hidden:g} compares hidden states, but the teacher is "
-                f"{own.hidden_size} wide and the student {other.hidden_size}; choose a student as wide, or leave it out"
+                f"distill: {self._compared()} are compared token by token, but the student's tokenizer is another; "
+                "give layers=N for a student with the teacher's"
             )
-        if self._tokenizer.get_vocab() != tokenizer.get_vocab():
+        longest = min(max_length, positions_of(student, "encoder") or max_length)
+        if (positions_of(self.model, "encoder") or longest) < longest:
             raise HarnessError(
-                "distill: hidden states are compared token by token, but the student's tokenizer is another; give "
-                "layers=N for a student with the teacher's, or leave hidden out"
+                f"distill: the student reads {longest} tokens at once, the teacher "
+                f"{positions_of(self.model, 'encoder')}; lower the student's max_length"
+            )
+
+    def _compared(self) -> str:
+        return "answers" if self.reads_along else "hidden states and attention maps"
+
+    @abstractmethod
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        """Summed over the targets of a batch that holds the number of each example in its column `example` (b,)."""
+
+    def _read(self, batch: dict[str, torch.Tensor]) -> Any:
+        """The teacher's output for a batch, with its hidden states and attention maps where these are compared."""
+        self.model.to(batch["input_ids"].device)  # type: ignore[arg-type]
+        with torch.no_grad():
+            return self.model(
+                **{name: tensor for name, tensor in batch.items() if name in self._known}, **self.inner.wanted
+            )
+
+    def _soft(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """T² · KL(teacher ‖ student) of logits (…, choices) over the temperature T, summed (Hinton et al. 2015)."""
+        temperature = self.options.temperature
+        student, teacher = student.float() / temperature, teacher.float() / temperature
+        soft = kl_div(student.log_softmax(-1), teacher.log_softmax(-1), reduction="sum", log_target=True)
+        return temperature**2 * soft
+
+    def _weighed(self, soft: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
+        return self.options.alpha * soft + (1 - self.options.alpha) * hard
+
+
+class OfLabels(Teacher):
+    """Of classes and numbers: logits (n, outputs) on the training split, computed once."""
+
+    reads_along = False
+
+    def __init__(self, request: Request, options: Any) -> None:
+        super().__init__(request, options)
+        data = request.data
+        asked = PredictRequest(data.task, data.labels, data.train, request.original)
+        self.logits = torch.from_numpy(LEARNER.predict(asked).columns["logits"])
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        family = cast(Labelling, reader.family)
+        labels, examples = batch.pop("labels"), batch.pop("example")
+        output = model(**batch, **self.inner.wanted)
+        teacher = self.logits[examples.cpu()].to(labels.device)
+        if family.predictions == "values":
+            soft = mse_loss(output.logits.float(), teacher, reduction="sum")
+        else:
+            soft = self._soft(output.logits, teacher)
+        total = self._weighed(soft, family.loss(output.logits, labels))
+        if self.inner:
+            total = total + self.inner.loss(output, self._read(batch), batch["attention_mask"])
+        return total
+
+
+class OfSpans(Teacher):
+    """Of pointers into a context: start and end logits (b, t), the mean of both, without padding."""
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        places = {"start_logits": batch.pop("start_positions"), "end_logits": batch.pop("end_positions")}
+        batch.pop("example")
+        output, teacher = model(**batch, **self.inner.wanted), self._read(batch)
+        padding = batch["attention_mask"] == 0
+        total: Any = 0.0
+        for name, wanted in places.items():
+            own, other = (one[name].float().masked_fill(padding, LOW) for one in (output, teacher))
+            total = total + self._weighed(
+                self._soft(own, other), cross_entropy(output[name].float(), wanted, reduction="sum")
+            )
+        total = total / 2
+        return total + self.inner.loss(output, teacher, batch["attention_mask"]) if self.inner else total
+
+
+class OfTokens(Teacher):
+    """Of text: the logits of each token of the answer after those before it (word-level; Kim & Rush 2016)."""
+
+    def check(self, student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: Head, max_length: int) -> None:
+        super().check(student, tokenizer, head, max_length)
+        if self.model.config.vocab_size != student.config.vocab_size:
+            raise HarnessError(
+                f"distill: the teacher scores {self.model.config.vocab_size} tokens, "
+                f"the student {student.config.vocab_size}"
             )
 
     def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
-        """Summed over a batch that holds the number of each example in its column `example` (b,)."""
-        family = cast(Labelling, reader.family)
-        labels, examples = batch.pop("labels"), batch.pop("example")
-        teacher = self._logits[examples.cpu()].to(labels.device)
-        output = model(**batch, output_hidden_states=bool(self._options.hidden))
-        alpha = self._options.alpha
-        total = alpha * self._soft(output.logits.float(), teacher, family)
-        total = total + (1 - alpha) * family.loss(output.logits, labels)
-        if self._options.hidden:
-            total = total + self._options.hidden * self._hidden(output.hidden_states, batch)
+        labels = batch.pop("labels")
+        batch.pop("example")
+        shifted = self.head.name == "causal-lm"
+        if shifted:
+            labels = labels[:, 1:]
+        else:
+            batch["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(labels=labels)
+        self.model.to(labels.device)  # type: ignore[arg-type]
+        output = labelled_scores(model, batch, labels, shifted, **self.inner.wanted)
+        with torch.no_grad():
+            teacher = labelled_scores(self.model, batch, labels, shifted, **self.inner.wanted)
+        counted = labels != IGNORED
+        hard = cross_entropy(output.logits.float(), labels[counted], reduction="sum")
+        total = self._weighed(self._soft(output.logits, teacher.logits), hard)
+        if self.inner:
+            total = total + self.inner.loss(output, teacher, batch["attention_mask"], counted)
         return total
 
-    def _soft(self, student: torch.Tensor, teacher: torch.Tensor, family: Labelling) -> torch.Tensor:
-        """Logits (b, outputs) of both to a sum over the batch."""
-        if family.predictions == "values":
-            return mse_loss(student, teacher, reduction="sum")
-        temperature = self._options.temperature
-        soft = kl_div(
-            (student / temperature).log_softmax(-1), (teacher / temperature).log_softmax(-1), reduction="sum",
-            log_target=True,
-        )  # fmt: skip
-        return temperature**2 * soft
 
-    def _hidden(self, student: tuple[torch.Tensor, ...], batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Squared distances of hidden states (b, t, width): means over width, layers and an example's tokens, summed
-        over the batch.
-        """
-        self._model.to(student[0].device)  # type: ignore[arg-type]
-        with torch.no_grad():
-            teacher = self._model(**batch, output_hidden_states=True).hidden_states
-        pairs = zip(
-            student[1:], (teacher[1 + index] for index in evenly(len(student) - 1, len(teacher) - 1)), strict=True
-        )
-        distance = torch.stack([(own - other).pow(2).mean(-1) for own, other in pairs]).mean(0)
-        mask = batch["attention_mask"]
-        return ((distance * mask).sum(1) / mask.sum(1)).sum()
+LOW = -1e4
+"""A logit of what cannot be chosen."""
+TEACHERS: dict[str, type[Teacher]] = {
+    "sequence-classification": OfLabels,
+    "question-answering": OfSpans,
+    "seq2seq-lm": OfTokens,
+    "causal-lm": OfTokens,
+}

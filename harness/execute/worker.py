@@ -50,10 +50,13 @@ def main(pipe: Connection, root: str, include: Sequence[str], threads: int, star
 def execute(cell: Mapping[str, Any], store: Any, threads: int, report: Callable[..., None]) -> tuple[str, Any]:
     """Compute one cell into the store, unless it is there or another process is at it."""
     from harness.errors import HarnessError
-    from harness.execute import compress, finetune, pretrain, score
+    from harness.execute import compress, finetune, measure, pretrain, score
     from harness.machine.environment import describe
 
-    kinds = {"pretrain": pretrain.run, "finetune": finetune.run, "compress": compress.run, "score": score.run}
+    kinds = {
+        "pretrain": pretrain.run, "finetune": finetune.run, "compress": compress.run, "score": score.run,
+        "measure": measure.run,
+    }  # fmt: skip
     key = cell["key"]
     with store.try_lock(key) as mine:
         if not mine:
@@ -69,9 +72,9 @@ def execute(cell: Mapping[str, Any], store: Any, threads: int, report: Callable[
                     "kind": cell["kind"],
                     "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
                     "seed": cell["spec"].get("seed"),
+                    "environment": describe(threads),
                     **body,
                     "spec": dict(cell["spec"]),
-                    "environment": describe(threads),
                     "timings": {"seconds": round(time.perf_counter() - clock, 3)},
                 }
                 return "done", summary(store.commit(key, folder, record))
@@ -86,7 +89,7 @@ def execute(cell: Mapping[str, Any], store: Any, threads: int, report: Callable[
 def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a record a progress line shows."""
     scores = {name: score["value"] for name, score in record.get("scores", {}).items()}
-    return {"seconds": record["timings"]["seconds"], "scores": scores}
+    return {"seconds": record["timings"]["seconds"], "scores": scores, "verdict": record.get("verdict", "")}
 
 
 def end_with(parent: int) -> None:

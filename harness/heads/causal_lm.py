@@ -71,13 +71,21 @@ class CausalLM(Head):
 
 
 def summed_loss(model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool) -> torch.Tensor:
-    """Cross-entropy summed over the labels that are not ignored.
+    """Cross-entropy summed over the labels that are not ignored."""
+    from torch.nn.functional import cross_entropy
+
+    scores = labelled_scores(model, batch, labels, shifted).logits
+    return cross_entropy(scores.float(), labels[labels != IGNORED], reduction="sum")
+
+
+def labelled_scores(
+    model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool, **options: Any
+) -> Any:
+    """The model's output with `logits` (targets, vocabulary) of the labels that are not ignored.
 
     The output layer sees their positions only: before it, a hook takes these out of the hidden states (b, t, width),
     the last of which predicts nothing where labels are `shifted`.
     """
-    from torch.nn.functional import cross_entropy
-
     wanted = labels != IGNORED
 
     def select(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -86,10 +94,9 @@ def summed_loss(model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor
 
     hook = model.get_output_embeddings().register_forward_pre_hook(select)
     try:
-        scores = model(**batch, use_cache=False).logits
+        return model(**batch, use_cache=False, **options)
     finally:
         hook.remove()
-    return cross_entropy(scores.float(), labels[wanted], reduction="sum")
 
 
 def _ids(reader: Reader, text: str) -> list[int]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from harness.hashing import hash_json
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 ISA_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "sve")
@@ -21,7 +24,10 @@ PACKAGES = (
     "scipy",
     "scikit-learn",
     "pyarrow",
+    "onnxruntime",
 )
+TIMED_PACKAGES = ("python", "torch", "transformers", "onnxruntime", "numpy")
+"""Whose versions a time depends on."""
 
 
 def thread_variables(threads: int) -> dict[str, str]:
@@ -86,6 +92,14 @@ def versions() -> dict[str, str]:
 def describe(threads: int) -> dict[str, Any]:
     """What a record keeps: platform, CPU, cores, threads a process, versions."""
     return {"platform": platform.platform(), "cpu": cpu(), "cores": cores(), "threads": threads, "versions": versions()}
+
+
+def machine_fingerprint(environment: Mapping[str, Any]) -> str:
+    """Of what `describe` says: times of two environments may be compared where it is the same. It does not tell apart
+    two machines of one kind; threads are compared beside it.
+    """
+    known = {name: environment["versions"].get(name) for name in TIMED_PACKAGES}
+    return hash_json([environment["platform"], environment["cpu"], environment["cores"], known])
 
 
 def cache_folder() -> Path:

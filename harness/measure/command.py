@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from harness.store import Store
 RESULT = "measurement.json"
 MAKING = ("finetune", "compress")
 """Kinds of cells whose models are measured by the names they have in a run."""
-INVALID = 5
-"""The exit code of a measurement that does not count."""
+DOES_NOT_COUNT = 5
+"""The exit code of a measurement that is INVALID or IMPRECISE."""
 
 
 def make_request(
@@ -41,17 +41,23 @@ def make_request(
         raise HarnessError("measure takes the original and at least one candidate: harness measure A B")
     if not 0 < settings["margin"] < 1:
         raise HarnessError(f"--margin {settings['margin']:g}: give a share between 0 and 1, e.g. 0.05")
+    if not 0 < settings["precision"] < 1:
+        raise HarnessError(f"--precision {settings['precision']:g}: give a share between 0 and 1, e.g. 0.02")
     cells = cells_of(batches, lengths)
     if task is not None:
         spec = registry.task(task)
         cells.append(Cell(f"task {task}", task=spec.model_dump(mode="json"), data=data))
     folders = [find_folder(name, store, task) for name in models]
-    taken = {BASE, SECOND}
-    found = []
-    for name, folder in zip(models, folders, strict=True):
-        shown = _unique(model_name(folder) if Path(name).expanduser().is_dir() else name, taken)
-        taken.add(shown)
-        found.append(Model(shown, folder, fingerprint_of(folder)))
+    shown = distinct(
+        [
+            model_name(folder) if Path(name).expanduser().is_dir() else name
+            for name, folder in zip(models, folders, strict=True)
+        ]
+    )
+    found = [
+        Model(name, folder, fingerprint_of(folder), cell_of(folder))
+        for name, folder in zip(shown, folders, strict=True)
+    ]
     return Request(found[0], found[1:], cells, **settings)
 
 
@@ -98,8 +104,18 @@ def _of_latest_run(name: str, store: Store, task: str | None) -> Path:
     return store.model(min(whole, key=lambda one: one["seed"])["cell"])
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    return next(one for one in (name, *(f"{name} ({n})" for n in range(2, 1000))) if one not in taken)
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, told apart from one another and from those of the protocol's arms."""
+    found: list[str] = []
+    for name in names:
+        taken = {BASE, SECOND, *found}
+        found.append(next(one for one in (name, *(f"{name} ({n})" for n in range(2, 1000))) if one not in taken))
+    return found
+
+
+def cell_of(folder: Path) -> str | None:
+    """The cell of a store that made a model's folder; None of one that lies elsewhere."""
+    return folder.parent.name if folder.name == "model" and (folder.parent / "record.json").exists() else None
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -108,13 +124,13 @@ def fingerprint_of(folder: Path) -> str:
     return hash_json([(path.name, hash_file(path)) for path in files])
 
 
-def seconds_of(budget: str | None) -> float | None:
+def seconds_of(budget: str | None, flag: str = "--budget") -> float | None:
     """`90s`, `5m`, `2h`, or a number of seconds."""
     if budget is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", budget.strip())
     if not match or float(match[1]) <= 0:
-        raise HarnessError(f"--budget {budget}: give a time, e.g. 90s, 5m or 2h")
+        raise HarnessError(f"{flag} {budget}: give a time, e.g. 90s, 5m or 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -134,16 +150,20 @@ def measure(request: Request, store: Store, report: Callable[[str], None]) -> di
         "created": f"{started:.6f}",
     }
     key = hash_json(spec)
-    kept = {name: value for name, value in result.items() if name not in ("samples", "starts", "schema_version")}
     with store.building(key) as folder:
-        (folder / RESULT).write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         record = {
             "kind": "measure",
             "seed": request.seed,
-            **kept,
-            "measurement": {"file": RESULT, "schema_version": result["schema_version"]},
+            **written(result, folder),
             "spec": spec,
             "timings": {"seconds": round(time.time() - started, 3)},
         }
         store.commit(key, folder, record)
     return {**result, "cell": key}
+
+
+def written(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write a result into a cell's folder, all its samples included; returns the body of the cell's record."""
+    (folder / RESULT).write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    kept = {name: value for name, value in result.items() if name not in ("samples", "starts", "schema_version")}
+    return kept | {"measurement": {"file": RESULT, "schema_version": result["schema_version"]}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +15,7 @@ from harness.machine.counters import EnergyCounter, between, read_counters
 from harness.machine.environment import cores, describe
 from harness.measure import protocol
 from harness.measure.processes import ProcessBench, WorkerProcess
-from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series
+from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
 from harness.measure.size import size_of
 from harness.measure.worker import visit_seconds
 from harness.measure.workloads import Cell
@@ -27,22 +27,28 @@ ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
 
 @dataclass(frozen=True)
 class Model:
-    """A model that is measured: how it is called, its folder, and the hash of its files."""
+    """A model that is measured: how it is called, its folder, the hash of its files, and the cell that made it where it
+    lies in a store.
+    """
 
     name: str
     folder: Path
     fingerprint: str
+    cell: str | None = None
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is measured against what, and how. `budget` is in seconds, None for no limit."""
+    """What is measured against what, and how. `budget` is in seconds, None for no limit; `precision` is the half-width
+    of an interval that is narrow enough.
+    """
 
     base: Model
     candidates: Sequence[Model]
     cells: Sequence[Cell]
     threads: int = 1
     margin: float = 0.05
+    precision: float = protocol.HALF_WIDTH
     budget: float | None = None
     seed: int = 0
     memory: bool = True
@@ -77,28 +83,29 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         reserve = sum(extra[name] for name in chosen)
         least = _least_seconds(chosen, costs, launching) + reserve
         report(f"{len(chosen)} cells; {LEAST_PAIRS} pairs of each take some {least:.0f} s more")
+        names = [one.name for one in request.candidates]
         series = protocol.measure(
-            bench, chosen, [one.name for one in request.candidates], request.seed, end - reserve, report
+            bench, chosen, names, request.seed, end - reserve, report, half_width=request.precision
         )
     memory, without = _memory(request, chosen, report) if request.memory else ({}, {"memory": "not asked for"})
     after = read_counters()
     cells = {name: _cell_result(request, bench, series[name]) for name in chosen}
-    invalid = {
-        f"{name}, {stage}": one["verdict"]["reason"]
-        for name, cell in cells.items()
-        for stage, one in cell["stages"].items()
-        if one["verdict"]["verdict"] == "INVALID"
+    verdicts = {
+        f"{name}, {stage}": one["verdict"] for name, cell in cells.items() for stage, one in cell["stages"].items()
     }
+    standing = Standing.worst(Standing(one["verdict"]) for one in verdicts.values())
     energy = EnergyCounter.find()
     return {
         "schema_version": SCHEMA_VERSION,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "verdict": "INVALID" if invalid else "VALID",
-        "reasons": invalid,
+        "verdict": standing.value,
+        "counts": standing is Standing.VALID,
+        "reasons": {name: one["reason"] for name, one in verdicts.items() if not one["counts"]},
         "models": {
             model.name: {
                 "folder": str(model.folder),
                 "fingerprint": model.fingerprint,
+                "cell": model.cell,
                 "role": "original" if model is request.base else "candidate",
                 **bench.models[BASE if model is request.base else model.name],
                 "size": sizes[model.name],
@@ -114,7 +121,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             "margin": request.margin,
             "budget": request.budget,
             "seed": request.seed,
-            "half_width": protocol.HALF_WIDTH,
+            "half_width": request.precision,
             "pairs": [LEAST_PAIRS, protocol.MOST_PAIRS],
             "blocks_a_launch": BLOCKS_A_LAUNCH,
             "interval": "95 %, Hodges–Lehmann, bootstrap over launches with Student's t",
@@ -206,8 +213,11 @@ def _memory(
     cells = {cell.name: cell for cell in request.cells if cell.name in chosen}
     report(f"memory: {len(models) * len(cells)} processes")
 
+    running: list[WorkerProcess] = []
+
     def watch(model: Model, cell: Cell) -> dict[str, Any]:
         process = WorkerProcess(model.folder, request.threads, request.include, f"memory of {model.name}")
+        running.append(process)
         try:
             return process.ask("memory", cell=asdict(cell), seed=request.seed)
         finally:
@@ -218,8 +228,14 @@ def _memory(
             (model.name, name): executor.submit(watch, model, cell) for model in models for name, cell in cells.items()
         }
         found: dict[str, dict[str, Any]] = {}
-        for (model_name, cell_name), future in futures.items():
-            found.setdefault(model_name, {})[cell_name] = future.result()
+        try:
+            for (model_name, cell_name), future in futures.items():
+                found.setdefault(model_name, {})[cell_name] = future.result()
+        except BaseException:  # an interrupt as well: the executor would wait for the processes
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                process.close()
+            raise
     reasons = {
         f"memory {key}": reason
         for by_cell in found.values()
@@ -262,8 +278,7 @@ def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[
 
 
 def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: str) -> dict[str, Any]:
-    verdict = protocol.verdict(series, stage, request.margin, request.seed)
-    by_model = {}
+    by_model, verdicts = {}, []
     for arm, model in request.arms().items():
         if arm == SECOND:
             continue
@@ -271,6 +286,11 @@ def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: 
         calls = [seconds for visit in series.visits[arm] for seconds in visit.calls[stage]]
         typical = median(median(visit.calls[stage]) for visit in series.visits[arm])
         found = series.ratio(arm, stage, request.seed) if arm != BASE else None
+        own = {}
+        if arm != BASE:
+            said = protocol.verdict(series, stage, arm, request.margin, request.seed, request.precision)
+            verdicts.append((model.name, said))
+            own = {"verdict": _verdict(said)}
         # the calls of a task are passes over many batches, whose percentiles say nothing of a request's
         latency = {} if series.cell.startswith("task ") else percentiles(calls)
         by_model[model.name] = {
@@ -280,13 +300,26 @@ def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: 
             "examples_per_second": amounts["examples"] / typical,
             "latency": {name: asdict(one) for name, one in latency.items()},
             **({"time_ratio": _ratio(found), "speed_ratio": _ratio(found.inverse)} if found else {}),
+            **own,
         }
     second = series.ratio(SECOND, stage, request.seed)
     return {
-        "verdict": {"verdict": str(verdict), "reason": verdict.reason, "note": verdict.note},
+        "verdict": _of_all(verdicts),
         "a_a": _ratio(second) if second else None,
         "models": by_model,
     }
+
+
+def _verdict(one: Verdict) -> dict[str, Any]:
+    return {"verdict": one.standing.value, "counts": one.counts, "reason": one.reason, "note": one.note}
+
+
+def _of_all(verdicts: Sequence[tuple[str, Verdict]]) -> dict[str, Any]:
+    """The worst of the candidates', with the reason of the first of those, whom it names where it is one of several."""
+    worst = Standing.worst(one.standing for _, one in verdicts)
+    name, first = next((name, one) for name, one in verdicts if one.standing is worst)
+    shared = len({one.reason for _, one in verdicts}) == 1
+    return _verdict(first if shared else replace(first, reason=f"{name}: {first.reason}"))
 
 
 def _joules(request: Request, bench: ProcessBench, series: Series) -> dict[str, float]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from statistics import median
 from typing import Any, Protocol
 
@@ -26,7 +27,7 @@ BLOCKS_A_LAUNCH = 4
 LEAST_PAIRS = 20
 MOST_PAIRS = 60
 HALF_WIDTH = 0.02
-"""Of an interval that is narrow enough, in logarithms."""
+"""Of an interval that is narrow enough, in logarithms, where nothing else is asked for."""
 
 Calls = Mapping[str, Sequence[float]]
 """Seconds of the timed calls of a visit, by stage: `forward`, or `prefill` and `decode`."""
@@ -80,21 +81,38 @@ class Series:
         differences = self.differences(arm, stage)
         return ratio(differences, seed) if len(differences) > 1 else None
 
-    def is_precise(self, seed: int) -> bool:
+    def is_precise(self, seed: int, half_width: float = HALF_WIDTH) -> bool:
         ratios = [self.ratio(arm, stage, seed) for arm in self.visits if arm != BASE for stage in self.stages()]
-        return all(one is not None and one.half_width <= HALF_WIDTH for one in ratios)
+        return all(one is not None and one.half_width <= half_width for one in ratios)
+
+
+class Standing(StrEnum):
+    """Whether a ratio counts. IMPRECISE: nothing speaks against it, but its interval is wider than was asked for. Only
+    VALID ones may be judged by.
+    """
+
+    VALID = "VALID"
+    IMPRECISE = "IMPRECISE"
+    INVALID = "INVALID"
+
+    @classmethod
+    def worst(cls, found: Iterable[Standing]) -> Standing:
+        """That of the whole; VALID of nothing."""
+        order = list(cls)
+        return max(found, key=order.index, default=cls.VALID)
 
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether a ratio counts. `reason` says why not; `note` what else to know of it."""
 
-    valid: bool
+    standing: Standing
     reason: str = ""
     note: str = ""
 
-    def __str__(self) -> str:
-        return "VALID" if self.valid else "INVALID"
+    @property
+    def counts(self) -> bool:
+        return self.standing is Standing.VALID
 
 
 def orders(arms: Sequence[str], seed: int, launch: int, cell: str) -> list[list[str]]:
@@ -115,11 +133,12 @@ def measure(
     deadline: float = math.inf,
     report: Callable[[str], None] = lambda line: None,
     clock: Callable[[], float] = time.monotonic,
+    half_width: float = HALF_WIDTH,
 ) -> dict[str, Series]:
     """Visit all arms in all cells, launch after launch.
 
-    A cell is done when it has at least 20 pairs and all its ratios a half-width of at most 2 %, or 60 pairs. No launch
-    but the first begins that would end after `deadline` (of `clock`) by the length of the one before.
+    A cell is done when it has at least 20 pairs and all its ratios a half-width of at most `half_width`, or 60 pairs.
+    No launch but the first begins that would end after `deadline` (of `clock`) by the length of the one before.
     """
     series = {cell: Series(cell, {arm: [] for arm in (BASE, SECOND, *candidates)}) for cell in cells}
     open_cells = list(cells)
@@ -131,7 +150,7 @@ def measure(
             _visit_all(bench, series[cell], seed, launch)
         for cell in open_cells:
             one = series[cell]
-            one.precise = one.pairs() >= LEAST_PAIRS and one.is_precise(seed)
+            one.precise = one.pairs() >= LEAST_PAIRS and one.is_precise(seed, half_width)
         open_cells = [cell for cell in open_cells if not series[cell].precise and series[cell].pairs() < MOST_PAIRS]
         took = clock() - started
         launch += 1
@@ -146,21 +165,23 @@ def _visit_all(bench: Bench, series: Series, seed: int, launch: int) -> None:
             series.visits[arm].append(Visit(launch, block, place, calls, joules))
 
 
-def verdict(series: Series, stage: str, margin: float, seed: int) -> Verdict:
-    """Of a cell's ratios at one stage: they count where there are pairs enough, and where the original against itself
-    comes out as 1 to within half the margin.
+def verdict(series: Series, stage: str, arm: str, margin: float, seed: int, half_width: float = HALF_WIDTH) -> Verdict:
+    """Of an arm's ratio at one stage: it counts where there are pairs enough, where the original against itself comes
+    out as 1 to within half the margin, and where neither interval is wider than ± `half_width` (in logarithms).
     """
     if series.pairs() < LEAST_PAIRS:
-        return Verdict(False, f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget; raise it")
-    second = series.ratio(SECOND, stage, seed)
-    assert second is not None
+        reason = f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget; raise it"
+        return Verdict(Standing.INVALID, reason)
+    second, own = series.ratio(SECOND, stage, seed), series.ratio(arm, stage, seed)
+    assert second is not None and own is not None
     if abs(second.value - 1) > margin / 2:
-        return Verdict(False, f"the original against itself is {second.value:.3f}, beyond 1 ± {margin / 2:g}")
-    ratios = [series.ratio(arm, stage, seed) for arm in series.visits if arm != BASE]
-    widest = max(one.half_width for one in ratios if one is not None)
-    if widest > HALF_WIDTH:
-        return Verdict(True, note=f"the interval is wide: ±{100 * widest:.1f} % after {series.pairs()} pairs")
-    return Verdict(True)
+        reason = f"the original against itself is {second.value:.3f}, beyond 1 ± {margin / 2:g}"
+        return Verdict(Standing.INVALID, reason)
+    for whose, one in (("its interval", own), ("the interval of the original against itself", second)):
+        if one.half_width > half_width:
+            wide = f"{whose} is ±{100 * one.half_width:.1f} % wide, wider than ±{100 * half_width:g} %"
+            return Verdict(Standing.IMPRECISE, f"{wide}, after {series.pairs()} pairs")
+    return Verdict(Standing.VALID)
 
 
 def samples(series: Series) -> dict[str, list[dict[str, Any]]]:

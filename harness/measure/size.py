@@ -6,10 +6,12 @@ import json
 import math
 import zlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.runtimes.torch_eager import SCALE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,17 +29,29 @@ DTYPES = {
 }  # fmt: skip
 """Of each type of safetensors: an unsigned one as wide, and the bits that are not its sign: -0.0 is zero."""
 
+ONNX_DATA = (".onnx_data", ".onnx.data")
+"""Endings of files in which a graph keeps its weights; they are read with the graph."""
+ONNX_SCALES = ("_scale", "_zero_point")
+"""How ONNX Runtime's quantizer calls what it adds to a weight."""
+TORCHAO_SCALES = ("_weight_scale", "_weight_zero_point")
+"""How `transformers` calls what torchao adds to a weight."""
 WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.pt2")
 
 
 def size_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
-    """`{"files", "bytes", "gzip_bytes", "parameters", "nonzeros"}` of the weights a folder's runtime loads.
+    """What `weights_of` says, with `gzip_bytes`. Raises HarnessError as that does."""
+    found = weights_of(folder, settings)
+    return found | {"gzip_bytes": sum(gzip_bytes(folder / name) for name in found["files"])}
 
-    Parameters are the elements of all tensors in safetensors, each shared one counted once, scales of quantized ones
-    included. Other files hide theirs: both numbers are left out then, and `absent` says so.
+
+def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
+    """`{"files", "bytes", "parameters", "nonzeros"}` of the weights a folder's runtime loads.
+
+    Parameters are the elements of all tensors as they are stored, each shared one counted once. Scales and zero points
+    of quantized ones are none. Files that hide theirs: both numbers are left out, and `absent` says so.
 
     Raises:
-        HarnessError: no weights, or a damaged safetensors file.
+        HarnessError: no weights, or a damaged file.
     """
     files = weight_files(folder, settings)
     if not files:
@@ -45,14 +59,26 @@ def size_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "files": [file.name for file in files],
         "bytes": sum(file.stat().st_size for file in files),
-        "gzip_bytes": sum(map(gzip_bytes, files)),
     }
-    others = [file.name for file in files if file.suffix != ".safetensors"]
-    if others:
-        reason = f"{others[0]} is not in safetensors"
-        return found | {"absent": {"parameters": reason, "nonzeros": reason}}
-    counts = [count_tensor(*tensor) for file in files for tensor in tensors(file)]
+    counts: list[tuple[int, int]] = []
+    for file in files:
+        if file.suffix == ".safetensors":
+            scales = _scales(settings)
+            counted = ((dtype, data) for name, dtype, data in tensors(file) if not name.endswith(scales))
+            counts += [count_tensor(dtype, data) for dtype, data in counted]
+        elif file.suffix == ".onnx" and find_spec("onnx"):
+            counts += onnx_counts(file)
+        elif not (file.name.endswith(ONNX_DATA) and counts):
+            reason = f"{file.name} is in no format that is read here"
+            return found | {"absent": {"parameters": reason, "nonzeros": reason}}
     return found | {"parameters": sum(n for n, _ in counts), "nonzeros": sum(full for _, full in counts)}
+
+
+def _scales(settings: Settings | None) -> tuple[str, ...]:
+    """How the names end of what stands beside quantized weights in safetensors."""
+    if settings is None or settings.storage is None:
+        return TORCHAO_SCALES if settings is not None and settings.runtime == "torchao" else ()
+    return (SCALE,)
 
 
 def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:
@@ -66,6 +92,33 @@ def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:
     return tensors_alone if in_torch else others
 
 
+def onnx_counts(file: Path) -> list[tuple[int, int]]:
+    """Elements, and those that are not zero, of the initializers of a graph that are weights: floats, integers of eight
+    bits, and biases of thirty-two. Shapes and indices have sixty-four.
+
+    Raises:
+        HarnessError: a damaged file.
+    """
+    import numpy as np
+    import onnx
+    from google.protobuf.message import DecodeError
+    from onnx import numpy_helper
+
+    try:
+        tensors = onnx.load(file).graph.initializer
+    except (DecodeError, OSError, onnx.checker.ValidationError) as error:
+        raise HarnessError(f"{file} is damaged: {' '.join(str(error).split()) or 'no ONNX graph'}") from None
+    found = []
+    for tensor in tensors:
+        if tensor.name.endswith(ONNX_SCALES):
+            continue
+        values = numpy_helper.to_array(tensor)
+        quantized = values.dtype in (np.int8, np.uint8, np.int32)
+        if values.ndim and (values.dtype.kind == "f" or quantized):
+            found.append((values.size, int(np.count_nonzero(values))))
+    return found
+
+
 def gzip_bytes(file: Path) -> int:
     """Bytes of a file after deflate at gzip's usual level; gzip's header of some 20 bytes is not counted."""
     packer = zlib.compressobj(GZIP_LEVEL)
@@ -76,8 +129,8 @@ def gzip_bytes(file: Path) -> int:
     return total + len(packer.flush())
 
 
-def tensors(file: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The type and the bytes (n,) of each tensor of a safetensors file, mapped and not loaded.
+def tensors(file: Path) -> Iterator[tuple[str, str, np.ndarray]]:
+    """The name, the type and the bytes (n,) of each tensor of a safetensors file, mapped and not loaded.
 
     Format: 8 bytes with the header's length, a JSON header, the data (github.com/huggingface/safetensors).
     """
@@ -99,7 +152,7 @@ def tensors(file: Path) -> Iterator[tuple[str, np.ndarray]]:
                 wide = np.dtype(DTYPES[facts["dtype"]][0]).itemsize
                 if end > len(data) or end - start != wide * math.prod(facts["shape"]):
                     raise ValueError(name)
-                yield facts["dtype"], data[start:end]
+                yield name, facts["dtype"], data[start:end]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise HarnessError(f"{file} is damaged: not a whole safetensors file") from None
 

@@ -23,7 +23,7 @@ class Subject:
 
     def __init__(self, folder: Path, threads: int) -> None:
         self.model = open_any(folder, threads)
-        self.writes = self.model.settings.head in WRITING_HEADS and self.model.name == "torch"
+        self.writes = self.model.settings.head in WRITING_HEADS and self.model.in_torch
         self._room = _positions(self.model, self.writes)
         self._work: dict[str, Work] = {}
 
@@ -157,6 +157,7 @@ def _positions(model: RuntimeModel, writes: bool) -> int | None:
 
 def import_for(folder: Path) -> None:
     """Import what loading the folder's model imports, so that its memory is not counted as the model's."""
+    import importlib
     import json
     from contextlib import suppress
 
@@ -165,6 +166,7 @@ def import_for(folder: Path) -> None:
 
     torch.empty(0)
     import harness.runtimes.torch_eager
+    from harness.runtimes import RUNTIMES
     from harness.runtimes.settings import FILE
 
     named: list[str] = []
@@ -176,8 +178,7 @@ def import_for(folder: Path) -> None:
         with suppress(ImportError):
             getattr(transformers, name, None)
     assert harness.runtimes.torch_eager.RUNTIME
-    with suppress(OSError, ValueError, ImportError):
-        if json.loads((folder / FILE).read_text(encoding="utf-8")).get("runtime") == "onnxruntime":
-            import onnxruntime
-
-            assert onnxruntime
+    with suppress(OSError, ValueError, ImportError, HarnessError):
+        runtime = json.loads((folder / FILE).read_text(encoding="utf-8")).get("runtime", "torch")
+        for package in RUNTIMES.get(runtime).packages:
+            importlib.import_module(package)

@@ -108,7 +108,7 @@ class TransformerLearner(Learner):
             served = _opened(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
-            on_device = served.name == "torch"
+            on_device = served.in_torch
         else:
             config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
             name = head_for(request.task, architecture_of(config))
@@ -192,10 +192,12 @@ def train_and_save(
     model: PreTrainedModel,
     head: Head,
     loss: Loss | None = None,
+    after_step: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
     """Fine-tune a model and write it to the request's directory; returns what a record should say of it.
 
     `loss` instead of the head's is given batches with the number of each example as a further column, `example`.
+    `after_step` is called after each step of the optimizer with the share done (0..1).
     """
     from harness.models.positions import positions_of
     from harness.runtimes.torch_eager import shapes_of
@@ -228,10 +230,11 @@ def train_and_save(
         request.scratch,
         request.report,
         select_by,
+        after_step,
     )
     model.cpu().save_pretrained(request.directory)
     tokenizer.save_pretrained(request.directory)
-    shapes = shapes_of(model) if loss is not None else None
+    shapes = None if loss is None and after_step is None else shapes_of(model)
     write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -8,8 +8,19 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from harness.hashing import short
 from harness.report import formats
+from harness.report.card_parts import (
+    CalibrationChange,
+    Cost,
+    LoadLogits,
+    absences,
+    calibration_change,
+    costs,
+    savings,
+)
 from harness.report.leaderboard import Record, comparable, labels_of
+from harness.report.measured import Measured
 from harness.report.pairs import Load, Pairs, change_of, counted, loaded, scale_of, whole
 from harness.stats.aggregate import Estimate
 
@@ -21,7 +32,14 @@ NOTE = (
     "bootstrap over the same examples and, with several seeds, their spread; bold: the interval leaves out 0. "
     "Agreement: share of equal predictions. Lost and won: examples right before and wrong after, and the other way "
     "round, over all seeds. Bytes are those of the weight files; parameters that are not zero against those of the "
-    "original."
+    "original; sparsity: the share of its own that are zero. ECE: expected calibration error ×100, 15 bins, without a "
+    "temperature, before and after, with the change and its paired interval."
+)
+COST_NOTE = (
+    "Speed: how many times as fast as the original, with a 95 % interval; A/A: the original against itself. Only VALID "
+    "ratios may be judged by; IMPRECISE: the interval is wider than was asked for; INVALID: it does not count. Memory: "
+    "of a process of its own, less what imports took; its peak while calling, and what of it after calling is of no "
+    "file (RssAnon); the original's behind it."
 )
 
 
@@ -36,7 +54,10 @@ class Flips:
 
 @dataclass(frozen=True)
 class Card:
-    """A compressed model on a task. `agreement` and `flips` are None for predictions that are numbers."""
+    """A compressed model on a task. `agreement` and `flips` are None for predictions that are numbers; what else could
+    not be had is None or empty, and `absent` says why. `sparsity` is the share of parameters that are zero. Pairs are
+    of the original and of the model.
+    """
 
     task: str
     model: str
@@ -50,8 +71,12 @@ class Card:
     agreement: float | None
     flips: Flips | None
     bytes: tuple[int, int]
-    parameters: tuple[int, int]
-    nonzero: tuple[int, int]
+    parameters: tuple[int, int] | None
+    nonzero: tuple[int, int] | None
+    sparsity: tuple[float, float] | None
+    calibration: CalibrationChange | None
+    costs: tuple[Cost, ...]
+    absent: Mapping[str, str]
     notes: tuple[str, ...]
     steps: Sequence[Mapping[str, Any]]
     scale: int = 100
@@ -66,11 +91,17 @@ class Cards:
 
 
 def build(
-    records: Sequence[Record], compressions: Mapping[str, Mapping[str, Any]], order: Sequence[str], load: Load
+    records: Sequence[Record],
+    compressions: Mapping[str, Mapping[str, Any]],
+    order: Sequence[str],
+    load: Load,
+    load_logits: LoadLogits,
+    measured: Sequence[Measured] = (),
 ) -> list[Cards]:
     """Tables of cards of the compressed models whose originals were scored on the same examples.
 
-    `compressions` are the records of compress cells by key, `order` is that of the tasks.
+    `compressions` are the records of compress cells by key, `order` is that of the tasks, `measured` what was measured
+    of any models.
     """
     found = []
     for draft in comparable(records):
@@ -79,7 +110,9 @@ def build(
         cards = []
         for model, own in draft.models.items():
             for task, pairs in _pairs(own, every, compressions).items():
-                cards.append(_card(task, labels[model], pairs, compressions, load))
+                calibrated = calibration_change(pairs, load_logits)
+                found_costs = costs(pairs, measured)
+                cards.append(_card(task, labels[model], pairs, compressions, load, calibrated, found_costs))
         if not cards:
             continue
         cards.sort(key=lambda card: (order.index(card.task), card.original, -card.score, card.model))
@@ -109,7 +142,15 @@ def _pairs(
     return found
 
 
-def _card(task: str, model: str, pairs: Pairs, compressions: Mapping[str, Mapping[str, Any]], load: Load) -> Card:
+def _card(
+    task: str,
+    model: str,
+    pairs: Pairs,
+    compressions: Mapping[str, Mapping[str, Any]],
+    load: Load,
+    calibrated: CalibrationChange | str,
+    found: tuple[Cost, ...],
+) -> Card:
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
     sides = loaded(pairs, load)
@@ -120,6 +161,9 @@ def _card(task: str, model: str, pairs: Pairs, compressions: Mapping[str, Mappin
                 equal += (before == after).tolist()
                 flips.append(_flips(before, after, side.references))
     made = [compressions[pairs[seed, splits[0]][1]["lineage"]["compress"]]["compression"] for seed in seeds]
+    parameters, nonzero, sizes = _both(made, "parameters"), _both(made, "nonzero"), _both(made, "bytes")
+    assert sizes is not None
+    uncounted = {} if parameters and nonzero else {"nonzero": "a weight file is in no format that is read here"}
     return Card(
         task=task,
         model=model,
@@ -137,10 +181,14 @@ def _card(task: str, model: str, pairs: Pairs, compressions: Mapping[str, Mappin
         change=change_of(sides, first),
         agreement=fmean(equal) if equal else None,
         flips=Flips(*(sum(column) for column in zip(*flips, strict=True))) if flips else None,
-        bytes=_both(made, "bytes"),
-        parameters=_both(made, "parameters"),
-        nonzero=_both(made, "nonzero"),
-        notes=tuple(dict.fromkeys(note for one in made for note in one["notes"])),
+        bytes=sizes,
+        parameters=parameters,
+        nonzero=nonzero,
+        sparsity=_sparsity(parameters, nonzero) if parameters and nonzero else None,
+        calibration=None if isinstance(calibrated, str) else calibrated,
+        costs=found,
+        absent=absences(found, calibrated, uncounted),
+        notes=tuple(dict.fromkeys([*(note for one in made for note in one["notes"]), *savings(found)])),
         steps=made[0]["steps"],
         scale=scale_of(first),
     )
@@ -160,16 +208,25 @@ def _flips(before: np.ndarray, after: np.ndarray, references: np.ndarray) -> tup
     return int((right & ~still).sum()), int((~right & still).sum()), len(references)
 
 
-def _both(made: Sequence[Mapping[str, Any]], name: str) -> tuple[int, int]:
-    """Before and after, means over seeds."""
+def _sparsity(parameters: tuple[int, int], nonzero: tuple[int, int]) -> tuple[float, float]:
+    before, after = (1 - full / max(1, count) for count, full in zip(parameters, nonzero, strict=True))
+    return before, after
+
+
+def _both(made: Sequence[Mapping[str, Any]], name: str) -> tuple[int, int] | None:
+    """Before and after, means over seeds; None where it is unknown of one."""
+    if any(one[side][name] is None for one in made for side in ("before", "after")):
+        return None
     return round(fmean(one["before"][name] for one in made)), round(fmean(one["after"][name] for one in made))
 
 
 def to_markdown(found: Cards) -> str:
-    """A row a task and compressed model, and below what was not saved."""
+    """A row a task and compressed model, then one a setting in which it was measured; below, what was not saved and
+    what is absent.
+    """
     header = [
-        "task", "model", "runtime", "seeds", "examples", "score", "change", "agreement", "lost", "won", "bytes",
-        "non-zeros",
+        "task", "model", "runtime", "seeds", "examples", "score", "change", "agreement", "lost", "won", "ECE", "bytes",
+        "non-zeros", "sparsity",
     ]  # fmt: skip
     body = [
         [
@@ -183,18 +240,72 @@ def to_markdown(found: Cards) -> str:
             formats.NONE if card.agreement is None else f"{100 * card.agreement:.1f} %",
             formats.NONE if card.flips is None else f"{card.flips.lost} of {card.flips.n}",
             formats.NONE if card.flips is None else f"{card.flips.won} of {card.flips.n}",
+            formats.NONE if card.calibration is None else _ece(card.calibration),
             f"{size(card.bytes[1])} of {size(card.bytes[0])}",
-            f"{100 * card.nonzero[1] / max(1, card.nonzero[0]):.1f} %",
+            formats.NONE if card.nonzero is None else f"{100 * card.nonzero[1] / max(1, card.nonzero[0]):.1f} %",
+            formats.NONE if card.sparsity is None else f"{100 * card.sparsity[1]:.1f} %",
         ]
         for card in found.cards
     ]
+    tables = [formats.markdown_table(found.title, header, body, [NOTE])]
+    tables += [_measured_table(*group) for group in _by_machine(found.cards)]
+    absent = [(card, f"no {what}: {reason}.") for card in found.cards for what, reason in card.absent.items()]
+    notes = [*((card, note) for card in found.cards for note in card.notes), *absent]
+    return "\n".join([*tables, *map(formats.escaped, _told(notes))]) + "\n"
+
+
+def _ece(one: CalibrationChange) -> str:
+    return f"{100 * one.before:.1f} → {100 * one.after:.1f}, {formats.signed(one.change)}"
+
+
+def _told(notes: Sequence[tuple[Card, str]]) -> list[str]:
+    """Each sentence once, with all the models it is said of."""
     said: dict[str, list[str]] = {}
-    for card in found.cards:
-        for note in card.notes:
-            models = said.setdefault(note, [])
-            models += [card.model] if card.model not in models else []
-    notes = [f"Of {', '.join(models)}: {note}" for note, models in said.items()]
-    return formats.markdown_table(found.title, header, body, [NOTE, *notes])
+    for card, note in notes:
+        models = said.setdefault(note, [])
+        models += [card.model] if card.model not in models else []
+    return [f"Of {', '.join(models)}: {note}" for note, models in said.items()]
+
+
+def _by_machine(cards: Sequence[Card]) -> list[tuple[str, list[tuple[Card, Cost]]]]:
+    """What was measured, by machine and threads: a table of each, with its title."""
+    groups: dict[tuple[str, int], list[tuple[Card, Cost]]] = {}
+    for card in cards:
+        for cost in card.costs:
+            groups.setdefault((cost.setting.machine, cost.setting.threads), []).append((card, cost))
+    return [
+        (
+            f"speed and memory, {threads} thread{'s' if threads > 1 else ''}, {own[0][1].processor} ({short(machine)})",
+            own,
+        )
+        for (machine, threads), own in groups.items()
+    ]
+
+
+def _measured_table(title: str, rows: Sequence[tuple[Card, Cost]]) -> str:
+    header = ["task", "model", "batch × length", "speed", "pairs", "A/A", "verdict", "peak memory", "RssAnon"]
+    body = [
+        [
+            formats.escaped(card.task),
+            formats.escaped(card.model),
+            cost.setting.where,
+            f"{cost.speed.value:.2f}× [{cost.speed.low:.2f}, {cost.speed.high:.2f}]" if cost.speed else formats.NONE,
+            str(cost.speed.pairs) if cost.speed else formats.NONE,
+            f"{cost.a_a:.3f}" if cost.a_a is not None else formats.NONE,
+            cost.verdict,
+            _of(cost, "peak"),
+            _of(cost, "anonymous"),
+        ]
+        for card, cost in rows
+    ]
+    whys = [(card, f"{cost.verdict} at {cost.setting.where}: {cost.reason}.") for card, cost in rows if cost.reason]
+    return formats.markdown_table(title, header, body, [COST_NOTE, *_told(whys)])
+
+
+def _of(cost: Cost, name: str) -> str:
+    if cost.memory is None or None in (both := [getattr(one, name) for one in cost.memory]):
+        return formats.NONE
+    return f"{size(both[1])} of {size(both[0])}"
 
 
 def size(count: int) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
 from harness.plan_pretraining import TWIN
 from harness.report.leaderboard import Table
+from harness.report.plotting import figure, plain
 from harness.stats.aggregate import Estimate
 
 
@@ -109,42 +109,26 @@ def plot(found: Efficiency, path: Path) -> None:
     Raises:
         HarnessError: matplotlib is not installed, or the ending is of no format.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise HarnessError("--plot needs matplotlib; pip install 'nlp-harness[plot]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise HarnessError(f"--plot {path}: the ending must be .png, .svg or .pdf")
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    colors: dict[str, str] = {}
-    for curve in found.curves:
-        own = curve.label.removesuffix(TWIN)
-        color = colors.setdefault(own, f"C{len(colors) % 10}")
-        xs = sorted(curve.by_fraction)
-        points = [curve.by_fraction[x] for x in xs]
-        style = "--" if curve.label != own else "-"
-        shares = [100 * x for x in xs]
-        low, high = [100 * one.low for one in points], [100 * one.high for one in points]
-        axes.plot(shares, [100 * one.value for one in points], style, color=color, marker="o", label=curve.label)
-        axes.fill_between(shares, low, high, color=color, alpha=0.15, linewidth=0)
-    if found.chance is not None:
-        axes.axhline(100 * found.chance, color="gray", linestyle=":", label="chance")
-    axes.set_xscale("log")
-    axes.set_xticks([100 * fraction for fraction in found.fractions], [f"{100 * one:g} %" for one in found.fractions])
-    axes.minorticks_off()
-    axes.set_xlabel("share of the training examples")
-    axes.set_ylabel("suite average ×100, 95 % interval")
-    axes.set_title(found.title.replace("$", r"\$"), fontsize=9, wrap=True)
-    axes.legend(fontsize=8)
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        figure.savefig(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-        pyplot.close(figure)
+    with figure(path, 7, 4.5) as axes:
+        colors: dict[str, str] = {}
+        for curve in found.curves:
+            own = curve.label.removesuffix(TWIN)
+            color = colors.setdefault(own, f"C{len(colors) % 10}")
+            xs = sorted(curve.by_fraction)
+            points = [curve.by_fraction[x] for x in xs]
+            style = "--" if curve.label != own else "-"
+            shares = [100 * x for x in xs]
+            low, high = [100 * one.low for one in points], [100 * one.high for one in points]
+            axes.plot(shares, [100 * one.value for one in points], style, color=color, marker="o", label=curve.label)
+            axes.fill_between(shares, low, high, color=color, alpha=0.15, linewidth=0)
+        if found.chance is not None:
+            axes.axhline(100 * found.chance, color="gray", linestyle=":", label="chance")
+        axes.set_xscale("log")
+        axes.set_xticks(
+            [100 * fraction for fraction in found.fractions], [f"{100 * one:g} %" for one in found.fractions]
+        )
+        axes.minorticks_off()
+        axes.set_xlabel("share of the training examples")
+        axes.set_ylabel("suite average ×100, 95 % interval")
+        axes.set_title(plain(found.title), fontsize=9, wrap=True)
+        axes.legend(fontsize=8)

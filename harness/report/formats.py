@@ -14,6 +14,7 @@ from typing import Any
 from harness.hashing import short
 from harness.report.layout import FACTS, Layout, groups, seeds_text, shown_columns
 from harness.report.leaderboard import Column, Record, Row, Score, Table, common_location, joint_fingerprint
+from harness.report.resources import text_of
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
@@ -82,7 +83,7 @@ def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
     if lower:
         said.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
     said += [f"Of {row.label}: {note}." for row in table.rows for note in row.notes]
-    return said
+    return [*said, *(note for resource in table.resources for note in resource.notes)]
 
 
 def _has_ceiling(table: Table) -> bool:
@@ -214,9 +215,12 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
             return shown(row.average)
         return plain(_fact(row, name))
 
+    def used(row: Row) -> list[str]:
+        return [plain(text_of(resource, row.model) or NONE) for resource in table.resources]
+
     def reference(kind: str, average: str, of_task: Callable[[Column], str]) -> list[str]:
         own = {"average": average} | {name: of_task(column) for name, column in columns.items()}
-        return [italic(kind), *(plain(own.get(name, "")) for name in names[1:])]
+        return [italic(kind), *(plain(own.get(name, "")) for name in names[1:]), *[""] * len(table.resources)]
 
     references = []
     if columns:
@@ -230,9 +234,12 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
     of = "" if len(table.averaged) == table.of_tasks else f" of {len(table.averaged)} of {table.of_tasks} tasks"
     heads = {"average": f"average{of}"} | {name: plain(_head(column)) for name, column in columns.items()}
     return Grid(
-        header=[heads.get(name, plain(name)) for name in names],
+        header=[*(heads.get(name, plain(name)) for name in names), *(plain(one.header) for one in table.resources)],
         groups=[
-            (None if heading is None else plain(heading), [[cell(row, name) for name in names] for row in rows])
+            (
+                None if heading is None else plain(heading),
+                [[*(cell(row, name) for name in names), *used(row)] for row in rows],
+            )
             for heading, rows in groups(table, layout)
         ],
         references=references,
@@ -284,8 +291,8 @@ CSV_COLUMNS = (
 
 
 def to_csv(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
-    """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`) and for each
-    average (`average`). Full precision, scale 0…1; what is unknown is empty.
+    """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`), for each average
+    (`average`), and for what else is shown of a model (`resource`). Full precision, scale 0…1; unknown is empty.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -298,11 +305,15 @@ def to_csv(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
 
 
 def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
+    facts = [row.facts.get(name) for name in FACTS]
+
+    def where(fingerprint: str) -> list[Any]:
+        source = [table.suite, table.source, table.location, table.limit, table.train_fraction, fingerprint]
+        return [*source, row.label, row.model]
+
     def line(fingerprint: str, what: Sequence[Any], one: Estimate, n: int | None, *last: Any) -> list[Any]:
-        where = [table.suite, table.source, table.location, table.limit, table.train_fraction, fingerprint]
-        where += [row.label, row.model]
-        facts = [row.facts.get(name) for name in FACTS]
-        return [*where, *what, one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n, *last, *facts]
+        value = [one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n]
+        return [*where(fingerprint), *what, *value, *last, *facts]
 
     if row.average and "average" in shown_columns(table, layout):
         ceiling = table.ceiling.value if table.ceiling else None
@@ -319,6 +330,11 @@ def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
             ceiling = part.ceiling.value if part.ceiling else None
             what = ["metric", column.task, part.split, part.metric]
             yield line(column.fingerprint, what, part.estimate, part.n, part.chance, ceiling, None)
+    for resource in table.resources:
+        if row.model in resource.values:
+            own = resource.values[row.model]
+            what, unknown = ["resource", "", "", resource.name], [None] * 6
+            yield [*where(table.fingerprint), *what, own.value, own.low, own.high, *unknown, *facts]
 
 
 def _csv(value: Any) -> Any:

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.hashing import hash_json
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
+
+if TYPE_CHECKING:
+    from harness.report.resources import Resource
 
 Record = Mapping[str, Any]
 
@@ -93,7 +96,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
-    predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages.
+    predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages. `resources` are columns of
+    speed, memory and size, where they are asked for.
     """
 
     suite: str
@@ -110,6 +114,7 @@ class Table:
     chance: float | None = None
     ceiling: Estimate | None = None
     fingerprint: str = ""
+    resources: tuple[Resource, ...] = ()
 
 
 Basis = dict[tuple[str, str], str]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +29,10 @@ class RuntimeModel(ABC):
     """A model that is loaded and ready to be served.
 
     `name` is its runtime's, `module` what a head calls: with tensors by input name, for an object with the outputs of
-    `transformers` as attributes.
+    `transformers` as attributes. `in_torch`: the module is torch's, and can be put on a GPU.
     """
+
+    in_torch: ClassVar[bool] = False
 
     name: str
     folder: Path
@@ -47,8 +52,20 @@ class RuntimeModel(ABC):
 
 
 class Runtime(ABC):
-    """Opens model folders. One subclass a module, registered under the name that folders give."""
+    """Opens model folders. One subclass a module, registered under the name that folders give.
+
+    `packages` are those it imports beside torch and transformers.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:
         """Load the model of `folder`, to run on so many threads of the CPU."""
+
+
+def require_packages(*packages: str, extra: str) -> None:
+    """Raises HarnessError, with the extra to install, where one is missing."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise HarnessError(f"{package} is not installed; pip install 'nlp-harness[{extra}]'")

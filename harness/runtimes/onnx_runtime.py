@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.runtimes.base import Runtime, RuntimeModel
+from harness.runtimes.base import Runtime, RuntimeModel, require_packages
 from harness.runtimes.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,9 +21,7 @@ FILE = "model.onnx"
 
 def require() -> None:
     """Raises HarnessError, with the remedy, where ONNX Runtime is not installed."""
-    for package in ("onnxruntime", "onnx"):
-        if importlib.util.find_spec(package) is None:
-            raise HarnessError(f"{package} is not installed; pip install 'nlp-harness[onnx]'")
+    require_packages("onnxruntime", "onnx", extra="onnx")
 
 
 @dataclass
@@ -43,11 +40,11 @@ class OnnxModel(RuntimeModel):
 
 
 class Module:
-    """An ONNX model as heads call a model: with tensors by name, on the CPU, always predicting."""
+    """A graph as heads call a model: with tensors by name, on the CPU, always predicting."""
 
     training = False
 
-    def __init__(self, model: OnnxModel) -> None:
+    def __init__(self, model: RuntimeModel) -> None:
         import torch
 
         self.device = torch.device("cpu")
@@ -64,11 +61,13 @@ class Module:
 
     def train(self, mode: bool = True) -> Module:
         if mode:
-            raise HarnessError("a model in onnxruntime cannot be trained")
+            raise HarnessError(f"a model in {self._model.name} cannot be trained")
         return self
 
 
 class OnnxRuntime(Runtime):
+    packages = ("onnxruntime",)
+
     def open(self, folder: Path, settings: Settings, threads: int) -> OnnxModel:
         require()
         import onnxruntime

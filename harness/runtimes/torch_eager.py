@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 class TorchModel(RuntimeModel):
+    in_torch = True
+
     def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         import inspect
 
         import torch
 
-        known = inspect.signature(self.module.forward).parameters
+        known = inspect.signature(getattr(self.module, "_orig_mod", self.module).forward).parameters
         tensors = {name: torch.from_numpy(array) for name, array in inputs.items() if name in known}
         with torch.inference_mode():
             output = self.module(**{name: tensor.to(self.module.device) for name, tensor in tensors.items()})

@@ -64,6 +64,8 @@ class TokenBudgetTrainer(Trainer):
 
 
 class ProgressCallback(TrainerCallback):
+    """Tells the share done (0..1) after each step of the optimizer."""
+
     def __init__(self, report: Callable[[float], None]) -> None:
         self._report = report
 
@@ -148,12 +150,14 @@ def fine_tune(
     scratch: Path,
     report: Callable[[float], None],
     select_by: Callable[[Any], float] | None = None,
+    after_step: Callable[[float], None] | None = None,
 ) -> FitReport:
     """Fine-tune `model` in place.
 
     `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
     `scratch` is a folder for the Trainer's own files; `report` gets the share done (0..1) after each step; `select_by`
-    scores the model after each epoch (greater is better) and the best epoch's weights are kept.
+    scores the model after each epoch (greater is better) and the best epoch's weights are kept. `after_step` may change
+    the model after each step of the optimizer, and gets the share done as well.
 
     Raises:
         HarnessError: the loss became infinite or not a number.
@@ -182,7 +186,7 @@ def fine_tune(
         remove_unused_columns=False,
         accelerator_config={"even_batches": False},
     )
-    callbacks: list[TrainerCallback] = [ProgressCallback(report)]
+    callbacks: list[TrainerCallback] = [ProgressCallback(told) for told in (after_step, report) if told is not None]
     best = BestEpochCallback(select_by) if select_by is not None else None
     if best is not None:
         callbacks.append(best)

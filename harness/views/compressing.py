@@ -14,6 +14,7 @@ def compression_text(said: Mapping[str, Any]) -> str:
     rows = [
         [name, f"{before[name]:,}", f"{after[name]:,}", f"{after[name] / max(1, before[name]):.3f}"]
         for name in ("parameters", "nonzero", "bytes")
+        if before[name] is not None and after[name] is not None
     ]
     lines = [f"{said['output']}: {said['method']}, runs in {said['runtime']}", ""]
     lines += [columns(rows, ["", "original", "compressed", "ratio"]), ""]
@@ -25,9 +26,10 @@ def _step_lines(step: Mapping[str, Any]) -> list[str]:
     lines = []
     coverage = step.get("coverage", {})
     if "int8" in coverage:
+        skipped = " and what was skipped" if coverage["int8"] < coverage["linear"] else ""
         lines.append(
             f"{step['method']}: {coverage['int8']} of {coverage['linear']} linear layers are int8; float stays the "
-            f"head: {', '.join(coverage['head'])}"
+            f"head: {', '.join(coverage['head'])}{skipped}"
         )
     if "pruned" in coverage:
         lines.append(
@@ -39,3 +41,14 @@ def _step_lines(step: Mapping[str, Any]) -> list[str]:
     if "student" in step:
         lines.append(f"{step['method']}: student {step['student']}, {step['fit']['steps']} steps")
     return lines
+
+
+def sensitivity_text(said: Mapping[str, Any]) -> str:
+    """The table, and how to use the recipe."""
+    lines = [said["text"]]
+    if said["command"]:
+        lines.append(
+            f"{said['output']}/recipe.yaml: harness compress {said['model']} --recipe {said['output']}/recipe.yaml -o "
+            f"FOLDER, or harness run --compress '{said['command']}'"
+        )
+    return "\n".join(lines)

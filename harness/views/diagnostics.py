@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.execute.score import PREDICTIONS, read_logits, read_predictions
 from harness.store import Store
+from harness.views.measured import measured_in
 from harness.views.runs import score_records
 
 if TYPE_CHECKING:
@@ -71,7 +72,14 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     records, order = _records(store, names, "--compression", style)
     keys = {record["lineage"].get("compress") for record in records} - {None}
     made = {key: store.read(key) for key in keys if store.has(key)}
-    found = compression.build(records, made, order, lambda record: _stored(store, record))
+    found = compression.build(
+        records,
+        made,
+        order,
+        lambda record: _stored(store, record),
+        lambda record: read_logits(store.file(record["cell"], PREDICTIONS)),
+        measured_in(store),
+    )
     if not found:
         raise HarnessError(
             "no compressed model was scored beside its original; make one with `harness run --compress int8`"

@@ -25,10 +25,10 @@ def verdict_lines(result: Mapping[str, Any]) -> list[str]:
     lines = []
     for cell_name, stage_name, stage in _stages(result):
         where = cell_name if cell_name.startswith("task ") else f"batch {cell_name}"
-        verdict = stage["verdict"]
         for name, one in stage["models"].items():
             if "speed_ratio" not in one:
                 continue
+            verdict = one["verdict"]
             again = f"A/A {stage['a_a']['value']:.2f}"
             why = "; ".join(part for part in (again, verdict["reason"] or verdict["note"]) if part)
             lines.append(
@@ -36,8 +36,20 @@ def verdict_lines(result: Mapping[str, Any]) -> list[str]:
                 f"({verdict['verdict']}, {why})"
             )
         if not any("speed_ratio" in one for one in stage["models"].values()):
+            verdict = stage["verdict"]
             lines.append(f"{where}{STAGES[stage_name]}: no ratio ({verdict['verdict']}, {verdict['reason']})")
     return lines
+
+
+def measured_text(record: Mapping[str, Any]) -> str:
+    """A measurement in a line: `int8 2.41× [2.38, 2.44] at 8 × 64 VALID, …`."""
+    found = [
+        f"{name} {_times(one['speed_ratio'])} at {cell_name}{STAGES[stage_name]} {one['verdict']['verdict']}"
+        for cell_name, stage_name, stage in _stages(record)
+        for name, one in stage["models"].items()
+        if "speed_ratio" in one
+    ]
+    return ", ".join(found) or record["verdict"]
 
 
 def _times(ratio: Mapping[str, Any]) -> str:
@@ -60,7 +72,8 @@ def _speed(result: Mapping[str, Any]) -> str:
         for name, one in stage["models"].items():
             latency = [_ms(one["latency"][key]["value"]) if key in one["latency"] else NONE for key in PERCENTILES]
             again = f"{stage['a_a']['value']:.3f}" if stage["a_a"] else NONE
-            ratio = [_times(one["speed_ratio"]) if "speed_ratio" in one else NONE, again, stage["verdict"]["verdict"]]
+            said = one["verdict"]["verdict"] if "verdict" in one else NONE
+            ratio = [_times(one["speed_ratio"]) if "speed_ratio" in one else NONE, again, said]
             rates = [f"{one['tokens_per_second']:,.0f}", f"{one['examples_per_second']:,.1f}"]
             body.append([cell_name, stage_name, escaped(name), _ms(one["seconds"]), *rates, *latency, *ratio])
     threads = result["protocol"]["threads"]

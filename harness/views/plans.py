@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from harness.cells import Cell
 from harness.hashing import short
 from harness.progress import clock, cost
 from harness.run import Prepared, processes_of
@@ -25,20 +26,23 @@ def plan_text(run: RunSpec, prepared: Prepared) -> str:
             cell.split or "",
             cell.model,
             str(cell.seed),
-            "cached" if cell.key in prepared.cached else _estimate(cell.flops, cost(cell), rate),
+            "cached" if cell.key in prepared.cached else _estimate(cell, rate),
         ]
         for cell in prepared.plan.cells
     ]
     missing = prepared.missing
-    seconds = sum(cost(cell) for cell in missing) / rate
+    side_by_side = [cell for cell in missing if cell.seconds is None]
+    at_once = max(1, min(workers, len(side_by_side)))
+    seconds = sum(cost(cell) for cell in side_by_side) / rate / at_once
+    alone = [cell.seconds for cell in missing if cell.seconds is not None]
     unknown = sum(cell.flops is None for cell in missing)
     note = f", {unknown} of unknown cost counted at a guess" if unknown else ""
     total = f"{len(rows)} cells, {len(prepared.cached)} cached, {len(missing)} to compute"
-    about = (
-        f": about {clock(seconds / min(workers, len(missing)))} on {min(workers, len(missing))} workers{note}"
-        if missing
-        else ""
-    )
+    about = f": about {clock(seconds)} on {at_once} worker{'s' if at_once > 1 else ''}{note}" if side_by_side else ""
+    if alone:
+        least, most = (sum(times) for times in zip(*alone, strict=True))
+        more = "then " if side_by_side else ""
+        about += f"; {more}about {clock(least)} to {clock(most)} of measuring, alone"
     return columns(rows, ["cell", "kind", "task", "split", "model", "seed", "cost"]) + f"\n\n{total}{about}"
 
 
@@ -49,7 +53,7 @@ def plan_json(run: RunSpec, prepared: Prepared) -> str:
             "cell": cell.key, "kind": cell.kind, "task": cell.task, "split": cell.split, "model": cell.model,
             "seed": cell.seed,
             "cached": cell.key in prepared.cached, "needs": list(cell.needs), "flops": cell.flops,
-            "estimated_seconds": None if cell.flops is None else round(cost(cell) / rate, 2),
+            "estimated_seconds": _seconds(cell, rate),
         }
         for cell in prepared.plan.cells
     ]  # fmt: skip
@@ -79,5 +83,14 @@ def _rate(run: RunSpec) -> tuple[float, int]:
     return RATE_SHARE * 1e9 * rates.get(str(threads), rates["1"]), workers
 
 
-def _estimate(flops: float | None, total: float, rate: float) -> str:
-    return "unknown" if flops is None else f"~{total / rate:.0f} s"
+def _seconds(cell: Cell, rate: float) -> float | list[float] | None:
+    """The least and the most of a cell that is measured."""
+    if cell.seconds is not None:
+        return [round(one, 2) for one in cell.seconds]
+    return None if cell.flops is None else round(cost(cell) / rate, 2)
+
+
+def _estimate(cell: Cell, rate: float) -> str:
+    if cell.seconds is not None:
+        return "~{:.0f}–{:.0f} s".format(*cell.seconds)
+    return "unknown" if cell.flops is None else f"~{cost(cell) / rate:.0f} s"

@@ -13,6 +13,7 @@ from harness.hashing import short
 from harness.record_index import read_scores
 from harness.specs import NOISE_MARK, SuiteSpec
 from harness.store import Store
+from harness.views.measuring import measured_text
 from harness.views.text import cell_text, columns
 
 if TYPE_CHECKING:
@@ -55,17 +56,30 @@ def _say_damaged(error: DamagedFile) -> None:
     print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
 
 
-def leaderboard_text(store: Store, names: Sequence[str], style: str, layout: Layout | None = None) -> str:
-    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json`, `latex` or `html`.
+def leaderboard_text(
+    store: Store,
+    names: Sequence[str],
+    style: str,
+    layout: Layout | None = None,
+    show: str | None = None,
+    pareto: Path | None = None,
+) -> str:
+    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json`, `latex` or `html`; with columns of
+    what `show` names (`speed,size`), or as the fronts drawn into the file `pareto` where one is given.
 
     Raises:
-        HarnessError: no run, none with a score, or a column that no table has.
+        HarnessError: no run, none with a score, a column that no table has, or as `with_resources` and `pareto_text`
+            do.
     """
     from harness.report import formats, html
     from harness.report.layout import laid_out
+    from harness.report.resources import kinds_of
+    from harness.views.measured import pareto_text, with_resources
 
+    if pareto is not None:
+        return pareto_text(store, names, _tables(store, names), style, pareto)
     layout = layout or formats.PLAIN
-    tables = laid_out(_tables(store, names), layout)
+    tables = laid_out(with_resources(store, names, _tables(store, names), kinds_of(show)), layout)
     if style == "csv":
         return formats.to_csv(tables, layout).rstrip("\n")
     if style == "json":
@@ -102,24 +116,24 @@ def _tables(store: Store, names: Sequence[str]) -> list[Table]:
 
     manifests = store.runs(names)
     records = read_scores(store, _score_keys(manifests), _say_damaged)
-    _refuse_no_scores(store, names, manifests, records)
+    _need_scores(store, names, manifests, records)
     return leaderboard.build(records, suites_of(manifests))
 
 
 def scored_runs(store: Store, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The manifests of the named runs, or of all runs, and their whole score records.
+    """The manifests of the named runs, or of all runs, and their score records, whole.
 
     Raises:
         HarnessError: no run, or none with a score.
     """
     manifests = store.runs(names)
     records = score_records(store, manifests)
-    _refuse_no_scores(store, names, manifests, records)
+    _need_scores(store, names, manifests, records)
     return manifests, records
 
 
-def _refuse_no_scores(
-    store: Store, names: Sequence[str], manifests: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]
+def _need_scores(
+    store: Store, names: Sequence[str], manifests: Sequence[Mapping[str, Any]], records: Sequence[Any]
 ) -> None:
     if not records:
         causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
@@ -170,7 +184,7 @@ def run_json(store: Store, name: str) -> str:
 def run_text(store: Store, name: str) -> str:
     """A run for a reader: head, cells with scores, notes on the data, failures with their causes."""
     manifest = store.run(name)
-    spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [])}
+    spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [], False)}
     head = [
         f"run       {manifest['run']}",
         f"status    {manifest['status']}, {manifest['created']}, {manifest['timings']['seconds']:.1f} s",
@@ -223,6 +237,8 @@ def _record(store: Store, key: str) -> dict[str, Any] | None:
 
 
 def _scores_text(record: Mapping[str, Any]) -> str:
+    if record["kind"] == "measure":
+        return measured_text(record)
     if record["kind"] != "score":
         return f"{record['model'].get('parameters') or 0:,} parameters"
     if not record["scores"]:

@@ -128,7 +128,7 @@ def test_a_real_model_slowed_by_5_percent_is_found(benchmark, tmp_path):
 
     def attempts() -> dict:
         first = perform(request)
-        return first if first["verdict"] == "VALID" else perform(request)
+        return first if first["counts"] else perform(request)
 
     result = benchmark.pedantic(attempts, rounds=1)
     stage = result["cells"]["8 × 64"]["stages"]["forward"]

@@ -70,16 +70,16 @@ def test_the_soft_loss_is_hintons(trained, tmp_path):
 
     from harness.compress.base import Request
     from harness.compress.distill import Distill
-    from harness.compress.teaching import Teacher
+    from harness.compress.teaching import OfLabels
     from harness.heads import Reader
 
     model = trained("bert")
     options = Distill.Options(layers=1, temperature=3.0, alpha=1.0)
-    teacher = Teacher(Request(model.folder, model.folder, tmp_path, tmp_path, examples=model.examples), options)
+    teacher = OfLabels(Request(model.folder, model.folder, tmp_path, tmp_path, examples=model.examples), options)
     student = torch.randn(2, 2, generator=torch.Generator().manual_seed(0))
     batch = {"labels": torch.tensor([0, 1]), "example": torch.tensor([4, 2])}
     reader = Reader(model.examples.task, model.examples.labels, None, 64)  # type: ignore[arg-type]
     loss = teacher.loss(lambda **given: SimpleNamespace(logits=student), batch, reader)
-    p = (teacher._logits[[4, 2]] / 3).softmax(-1)
+    p = (teacher.logits[[4, 2]] / 3).softmax(-1)
     q = (student / 3).softmax(-1)
     assert float(loss) == pytest.approx(9 * float((p * (p.log() - q.log())).sum()), rel=1e-4)

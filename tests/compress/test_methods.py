@@ -12,12 +12,16 @@ from harness.errors import HarnessError
 
 def test_a_value_sets_the_main_option_and_pairs_set_any():
     assert parse_method("prune-structured:0.25").steps[0].options["amount"] == 0.25
-    assert parse_method("prune-magnitude:sparsity=0.9,scope=layer").identity == [
-        ["prune-magnitude", {"sparsity": 0.9, "scope": "layer"}]
-    ]
+    assert parse_method("prune-2:4:only=layer.0").identity == [["prune-2:4", {"skip": [], "only": ["layer.0"]}]]
     assert parse_method("prune-2:4").steps[0].name == "prune-2:4"
     assert parse_method("distill:bert-tiny").recipe == "bert-tiny"
     assert method_of("int8", ["per_channel=false"]).steps[0].options["per_channel"] is False
+
+
+def test_an_option_that_is_a_list_takes_several_values():
+    options = parse_method("prune-magnitude:skip=layer.0,layer.1.ffn,sparsity=0.9").steps[0].options
+    assert (options["skip"], options["sparsity"]) == (["layer.0", "layer.1.ffn"], 0.9)
+    assert method_of("int8", ["skip=layer.0,layer.1"]).steps[0].options["skip"] == ["layer.0", "layer.1"]
 
 
 def test_two_ways_to_write_a_method_are_one_identity():
@@ -39,9 +43,16 @@ def test_a_chain_needs_data_where_a_step_does_and_ends_in_the_last_steps_runtime
         ("prune-magnitude:sparsty=0.5", "unknown key 'sparsty'. Did you mean 'sparsity'?"),
         ("prune-magnitude:sparsity=0.5,sparsity=0.6", "'sparsity' is given twice"),
         ("int8:0.5", "int8 has no main option; write int8:key=value"),
-        ("int8|prune-structured", "int8 gives a model for onnxruntime, which prune-structured cannot read; put int8 last"),
+        ("int8|prune-structured", "int8 gives a model for onnxruntime, which prune-structured does not read; put int8 last"),
+        ("int8|openvino", "int8 gives a model for onnxruntime, which openvino does not read; put onnx or int8-static before it"),
+        ("compile|int8", "compile gives a model for torch-compile, which int8 does not read; put compile last"),
         ("distill:student=a,layers=2", "give either student or layers, not both"),
         ("distill:a|distill:b", "a chain has at most one student"),
+        ("distill:layers=2,map=0:1", "map: with layers=2 it names each of 0…1"),
+        ("distill:layers=2,map=0:1,0:2", "map: a layer of the student is given twice"),
+        ("distill:layers=2,map=0,1", "map: '0,1' is not STUDENT:TEACHER"),
+        ("prune-movement:begin=0.8,sparsity=0.5", "begin: 0.8 must come before end, which is 0.7"),
+        ("prune-movement:epochs=0", "epochs: input should be greater than 0"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(text, said):
@@ -59,8 +70,10 @@ def test_methods_say_which_models_they_do_not_compress():
     heads = parse_method("prune-structured:heads=0.5")
     assert "heads of a gpt2" in (heads.not_applicable(Target("gpt2", "sequence-classification")) or "")
     assert heads.not_applicable(Target("bert", "sequence-classification")) is None
-    assert "question-answering" in (
-        parse_method("distill:layers=1").not_applicable(Target("bert", "question-answering")) or ""
+    for head in ("sequence-classification", "question-answering", "seq2seq-lm", "causal-lm"):
+        assert parse_method("distill:layers=1").not_applicable(Target("bert", head)) is None
+    assert "does not teach the head masked-lm" in (
+        parse_method("distill:layers=1").not_applicable(Target("bert", "masked-lm")) or ""
     )
 
 

@@ -26,13 +26,17 @@ INPUTS = {
     "token_type_ids": [[0] * 5] * 2,
 }
 METHODS = [
-    "int8", "int8-weight", "prune-magnitude:0.5", "prune-2:4", "prune-structured:0.5", "distill:layers=1,epochs=1",
-    "distill:student=small-bert,epochs=1", "prune-structured:0.5|int8", "prune-structured:0.5|distill:epochs=1|int8-weight",
+    "int8", "int8-static", "int8-qat:0.2", "int8-weight", "onnx", "openvino", "prune-magnitude:0.5", "prune-2:4", "prune-structured:0.5", "distill:layers=1,epochs=1",
+    "distill:student=small-bert,epochs=1", "prune-structured:0.5|int8", "prune-structured:0.5|int8-static", "int8-static|openvino", "prune-structured:0.5|distill:epochs=1|int8-weight",
+    "prune-magnitude:epochs=1", "prune-structured:0.5|prune-movement:sparsity=0.5,epochs=1",
+    "int8:skip=layer.0,embeddings", "int8-static:examples=8,skip=layer.0,embeddings", "int8-qat:epochs=0.2,only=layer.0.ffn",
+    "int8-weight:only=embeddings", "prune-structured:amount=0.5,skip=layer.1.attention",
 ]  # fmt: skip
 
 
 @pytest.mark.slow
 def test_every_compressed_model_loads_in_a_fresh_process_with_the_same_logits(trained, compressed):
+    from harness.compress.methods import parse_method
     from harness.runtimes import open_model
 
     model = trained("bert")
@@ -40,7 +44,7 @@ def test_every_compressed_model_loads_in_a_fresh_process_with_the_same_logits(tr
     for method in METHODS:
         folder, said = compressed(model, method, recipe("bert") if "small-bert" in method else None)
         here = open_model(folder)
-        assert here.name == said["runtime"] == ("onnxruntime" if method.endswith("int8") else "torch")
+        assert here.name == said["runtime"] == parse_method(method).runtime
         assert not [file for file in folder.rglob("*") if file.suffix in (".bin", ".pt", ".pkl", ".pth")]
         assert len(model.predict(folder).values) == len(model.dev)
         folders.append(str(folder))

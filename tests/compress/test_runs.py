@@ -132,6 +132,8 @@ def test_a_cells_folder_is_compressed_with_its_own_task_and_training(compressed_
         ).stdout
     )
     assert said["steps"][0]["units"]["ffn"]["after"] == 32
+    beside = read_json((out / "compression.json").read_text())
+    assert beside == {key: value for key, value in said.items() if key not in ("model", "output")}
     assert said["steps"][0]["units"]["heads"]["after"] == 8
     assert open_model(out).settings.compression[0]["method"] == "prune-structured"
     assert "it is already there" in harness("compress", model, "--method", "int8", "-o", out, code=2).stderr

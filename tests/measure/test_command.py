@@ -15,7 +15,7 @@ from harness.registry import load_registry
 from harness.store import Store
 from harness.views.measuring import measurement_text, verdict_lines
 
-SETTINGS = {"threads": 1, "margin": 0.05, "budget": None, "seed": 0, "memory": True, "include": ()}
+SETTINGS = {"threads": 1, "margin": 0.05, "precision": 0.02, "budget": None, "seed": 0, "memory": True, "include": ()}
 
 
 def request(models, store=None, batches="1", lengths="8", task=None, **settings):
@@ -51,6 +51,12 @@ def test_one_model_is_too_few(saved):
 def test_a_margin_is_a_share(saved, margin):
     with pytest.raises(HarnessError, match="--margin"):
         request([saved("bert")] * 2, margin=margin)
+
+
+@pytest.mark.parametrize("precision", [0.0, 1.0, -0.1])
+def test_a_precision_is_a_share(saved, precision):
+    with pytest.raises(HarnessError, match="--precision"):
+        request([saved("bert")] * 2, precision=precision)
 
 
 def test_a_folder_without_a_model_is_named(saved, tmp_path):
@@ -176,10 +182,11 @@ def test_models_that_do_different_things_are_refused(saved):
 
 def test_the_verdict_line():
     ratio = {"value": 1.434, "low": 1.38, "high": 1.48}
+    valid = {"verdict": "VALID", "counts": True, "reason": "", "note": ""}
     stage = {
-        "verdict": {"verdict": "VALID", "reason": "", "note": ""},
+        "verdict": valid,
         "a_a": {"value": 1.012},
-        "models": {"a": {}, "b": {"speed_ratio": ratio}},
+        "models": {"a": {}, "b": {"speed_ratio": ratio, "verdict": valid}},
     }
     result = {
         "models": {"a": {"role": "original"}, "b": {"role": "candidate"}},

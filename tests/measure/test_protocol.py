@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from harness.measure import protocol
-from harness.measure.protocol import BASE, SECOND, measure, orders, samples, verdict
+from harness.measure.protocol import BASE, SECOND, Standing, measure, orders, samples, verdict
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
 CALM = Noise(drift=0.005, launch=0.002, call=0.005, spiked_visits=0, spiked_calls=0)
@@ -50,7 +51,31 @@ def test_it_stops_at_twenty_pairs_where_the_intervals_are_narrow():
 def test_it_stops_at_sixty_pairs_where_they_stay_wide():
     series = run(WILD)
     assert series.pairs() == 60 and not series.precise
-    assert "wide" in verdict(series, "forward", 1.9, 0).note
+    said = verdict(series, "forward", "b", 1.9, 0)
+    assert said.standing is Standing.IMPRECISE and not said.counts
+    assert "wider than ±2 %, after 60 pairs" in said.reason
+
+
+def test_a_wider_target_is_reached_sooner_and_counts():
+    bench = SimulatedBench({"b": 1.0}, Noise(), 0)
+    narrow, wide = (measure(bench, ["c"], ["b"], 0, half_width=half)["c"] for half in (0.001, 0.2))
+    assert (narrow.pairs(), wide.pairs()) == (60, 20)
+    assert verdict(narrow, "forward", "b", 0.05, 0, 0.001).standing is Standing.IMPRECISE
+    assert verdict(wide, "forward", "b", 0.05, 0, 0.2).counts
+
+
+def test_a_wide_candidate_leaves_the_others_theirs():
+    """Of two candidates one is spiky: its own verdict says so, and the whole is as good as the worst."""
+    bench = SimulatedBench({"b": 1.0, "c": 1.0}, CALM, 0)
+    series = measure(bench, ["x"], ["b", "c"], 0)["x"]
+    for place, visit in enumerate(series.visits["c"]):
+        series.visits["c"][place] = replace(
+            visit, calls={"forward": [(1 + place % 5) * one for one in visit.calls["forward"]]}
+        )
+    assert verdict(series, "forward", "b", 0.05, 0).counts
+    assert verdict(series, "forward", "c", 0.05, 0).standing is Standing.IMPRECISE
+    assert Standing.worst([Standing.VALID, Standing.IMPRECISE]) is Standing.IMPRECISE
+    assert Standing.worst([Standing.INVALID, Standing.IMPRECISE]) is Standing.INVALID
 
 
 def test_it_never_stops_because_a_difference_is_plain():
@@ -90,23 +115,23 @@ def test_the_ratio_is_the_true_one():
 
 
 def test_a_quiet_measurement_is_valid():
-    said = verdict(run(CALM, 1.3), "forward", 0.05, 0)
-    assert said.valid and str(said) == "VALID" and not said.reason
+    said = verdict(run(CALM, 1.3), "forward", "b", 0.05, 0)
+    assert said.counts and said.standing == "VALID" and not said.reason
 
 
 def test_an_original_that_differs_from_itself_makes_it_invalid():
     bench = SimulatedBench({"b": 1.0, SECOND: 1.04}, CALM, 0)
-    said = verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", 0.05, 0)
-    assert not said.valid and "against itself is 1.04" in said.reason
-    assert verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", 0.1, 0).valid
+    said = verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", "b", 0.05, 0)
+    assert said.standing is Standing.INVALID and "against itself is 1.04" in said.reason
+    assert verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", "b", 0.1, 0).counts
 
 
 def test_a_budget_that_ends_early_makes_it_invalid():
     clock = iter(range(0, 10_000, 10))
     series = run(CALM, deadline=45, clock=lambda: next(clock))
     assert 0 < series.pairs() < 20
-    said = verdict(series, "forward", 0.05, 0)
-    assert not said.valid and "budget" in said.reason
+    said = verdict(series, "forward", "b", 0.05, 0)
+    assert said.standing is Standing.INVALID and "budget" in said.reason
 
 
 def test_the_first_launch_is_made_whatever_the_budget():

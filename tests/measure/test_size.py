@@ -61,12 +61,65 @@ def test_a_large_tensor_is_counted_in_parts():
     assert count_tensor("F32", data.view(np.uint8)) == (3_000_000, 1_000_000)
 
 
+def save_graph(file, **arrays):
+    onnx = pytest.importorskip("onnx")
+    tensors = [onnx.numpy_helper.from_array(array, name.replace("__", ".")) for name, array in arrays.items()]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], tensors)), file)
+
+
 def test_the_file_the_runtime_loads_is_what_counts(folder):
-    (folder / "model.onnx").write_bytes(b"x" * 99)
+    save_graph(folder / "model.onnx", w=np.array([[0.0, 2.0]], np.float32))
     assert size_of(folder, Settings(head="h", max_length=8))["files"] == ["model.safetensors"]
     graph = size_of(folder, Settings(head="h", max_length=8, runtime="onnxruntime"))
-    assert graph["files"] == ["model.onnx"] and graph["bytes"] == 99
-    assert "parameters" not in graph and "safetensors" in graph["absent"]["nonzeros"]
+    assert graph["files"] == ["model.onnx"] and graph["bytes"] == (folder / "model.onnx").stat().st_size
+    assert (graph["parameters"], graph["nonzeros"]) == (2, 1)
+
+
+def test_of_a_quantized_graph_the_weights_count_and_not_their_scales_or_shapes(tmp_path):
+    save_graph(
+        tmp_path / "model.onnx",
+        w_quantized=np.array([[0, 3, -3]], np.int8),
+        b_quantized=np.array([7, 0], np.int32),
+        w_scale=np.array([0.5, 0.5], np.float32),
+        w_zero_point=np.array([0, 0], np.int8),
+        shape=np.array([1, 2], np.int64),
+        epsilon=np.array(1e-5, np.float32),
+    )
+    size = size_of(tmp_path, Settings(head="h", max_length=8, runtime="onnxruntime"))
+    assert (size["parameters"], size["nonzeros"]) == (5, 3)
+
+
+def test_scales_beside_stored_weights_are_no_parameters(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {"w": torch.tensor([[0, 5]], dtype=torch.int8), "w::scale": torch.tensor([0.1])}
+    save_file(tensors, tmp_path / "weights.safetensors")
+    storage = {"file": "weights.safetensors", "format": "int8", "axes": {"w": 0}}
+    size = size_of(tmp_path, Settings(head="h", max_length=8, storage=storage))
+    assert (size["parameters"], size["nonzeros"]) == (2, 1)
+
+
+def test_what_a_compressor_says_is_what_measuring_counts(folder):
+    from harness.compress.saving import facts
+
+    (folder / "harness.json").write_text('{"head": "sequence-classification", "max_length": 8}')
+    size, said = size_of(folder), facts(folder)
+    assert (said["parameters"], said["nonzero"], said["bytes"]) == (size["parameters"], size["nonzeros"], size["bytes"])
+
+
+def test_a_file_of_another_format_has_no_count_and_the_reason(tmp_path):
+    (tmp_path / "model.pt2").write_bytes(b"x" * 99)
+    size = size_of(tmp_path, Settings(head="h", max_length=8, runtime="other"))
+    assert size["bytes"] == 99 and "parameters" not in size
+    assert "model.pt2 is in no format that is read here" in size["absent"]["nonzeros"]
+
+
+def test_a_damaged_graph_is_named(tmp_path):
+    pytest.importorskip("onnx")
+    (tmp_path / "model.onnx").write_bytes(b"\xff" * 99)
+    with pytest.raises(HarnessError, match=r"model\.onnx is damaged"):
+        size_of(tmp_path, Settings(head="h", max_length=8, runtime="onnxruntime"))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x05\x00\x00\x00\x00\x00\x00\x00{}", b"\xff" * 20])

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from harness.stats.calibration import TEMPERATURES, bins, fit_temperature, halves, log_probabilities, measure, report
+from harness.stats.calibration import (
+    TEMPERATURES,
+    bins,
+    ece,
+    ece_change,
+    fit_temperature,
+    halves,
+    log_probabilities,
+    measure,
+    report,
+)
 
 
 def drawn(n: int, k: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -118,3 +128,27 @@ def test_intervals_cover():
     expected = np.mean([one.ece.value for one in found])
     assert np.mean([one.ece.low <= expected <= one.ece.high for one in found]) > 0.89
     assert np.mean([one.nll.low <= true.nll.value <= one.nll.high for one in found]) > 0.89
+
+
+def test_the_change_of_the_calibration_error_is_the_difference_of_both_errors():
+    logits, labels, _ = drawn(600)
+    found = ece_change(logits, 3 * logits, labels)
+    before, after = (measure(one, labels).ece.value for one in (logits, 3 * logits))
+    assert found.value == pytest.approx(after - before)
+    assert ece(logits, labels) == pytest.approx(before)
+    assert 0 < found.low <= found.value <= found.high
+    back = ece_change(3 * logits, logits, labels)
+    assert (back.value, back.low, back.high) == pytest.approx((-found.value, -found.high, -found.low))
+
+
+def test_a_model_against_itself_has_no_change_of_calibration():
+    logits, labels, _ = drawn(200)
+    found = ece_change(logits, logits, labels)
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_pairing_makes_the_interval_narrower_than_that_of_two_errors_apart():
+    logits, labels, _ = drawn(600)
+    nearly = logits + np.random.default_rng(1).normal(scale=0.02, size=logits.shape)
+    found, own = ece_change(logits, nearly, labels), measure(logits, labels).ece
+    assert found.high - found.low < 0.6 * np.hypot(own.high - own.low, own.high - own.low)

@@ -1,0 +1,51 @@
+"""Pruning in the course of a fine-tuning: what its methods share."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from harness.compress.base import LayerOptions, Request
+from harness.compress.refit import Refit
+
+
+class GradualOptions(LayerOptions, Refit):
+    """`sparsity` is the share of zeros among the weights of the linear layers but the head, over all of them
+    (`global`) or in each (`layer`). It grows from `begin` to `end`, shares of the training, cubically.
+    """
+
+    sparsity: float = Field(default=0.5, gt=0, lt=1)
+    scope: Literal["global", "layer"] = "global"
+    begin: float = Field(default=0.1, ge=0, lt=1)
+    end: float = Field(default=0.7, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _begins_before_its_end(self) -> GradualOptions:
+        if self.begin >= self.end:
+            raise ValueError(f"begin: {self.begin:g} must come before end, which is {self.end:g}")
+        return self
+
+
+def prune_gradually(request: Request, options: GradualOptions, movement: bool) -> dict[str, Any]:
+    """Fine-tune the model on its task while its weights are pruned, and save it; returns what a record should say."""
+    from harness.compress.groups import chosen
+    from harness.compress.layers import linear_layers
+    from harness.compress.masks import Growing, Schedule
+    from harness.compress.prune_magnitude import sparsity_of
+    from harness.compress.refit import fit_request
+    from harness.heads import HEADS
+    from harness.models.transformer import train_and_save
+    from harness.runtimes.settings import read_settings
+    from harness.runtimes.torch_eager import load
+    from harness.training.trainer import pick_device
+
+    model, tokenizer = load(request.source)
+    model.to(pick_device())  # type: ignore[arg-type]
+    weights = {name: layer.weight for name, layer in chosen(model, options).linear.items()}
+    schedule = Schedule(options.sparsity, options.begin, options.end)
+    head = HEADS.get(read_settings(request.source).head)
+    with Growing(weights, schedule, options.scope == "layer", movement) as masks:
+        said = train_and_save(fit_request(request, options), tokenizer, model, head, after_step=masks.after_step)
+    every = {name: layer.weight for name, layer in linear_layers(model).items()}
+    return {**sparsity_of(every), "fit": said, "seen": len(request.data.train)}

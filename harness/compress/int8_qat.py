@@ -1,0 +1,99 @@
+"""Quantization-aware training (Jacob et al. 2018): the model is fine-tuned further while it rounds as dynamic int8
+will, and then becomes `int8`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from harness.compress.base import Compressor, Request, Target, no_graph
+from harness.compress.int8 import Int8
+from harness.errors import HarnessError
+from harness.runtimes.onnx_runtime import require
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.heads import Reader
+    from harness.models.base import FitRequest
+
+GENTLER = 0.1
+"""The learning rate by default, as a share of that of the fine-tuning."""
+
+
+class Int8Qat(Compressor):
+    """`epochs` over the training split, with a tenth of the learning rate of the fine-tuning and all else as it was,
+    where the options do not say otherwise. Those left are the options of `int8`.
+    """
+
+    main = "epochs"
+    uses_data = True
+    runtime = "onnxruntime"
+
+    class Options(Int8.Options):
+        epochs: float = Field(default=1.0, gt=0, le=1000)
+        batch_size: int | None = Field(default=None, ge=1, le=65536)
+        learning_rate: float | None = Field(default=None, gt=0, le=10)
+
+    def not_applicable(self, target: Target) -> str | None:
+        return no_graph("int8-qat", target)
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        require()
+        from harness.compress.fake_quant import fake_quantized
+        from harness.compress.groups import chosen
+        from harness.heads import HEADS
+        from harness.models.transformer import train_and_save
+        from harness.runtimes.settings import read_settings
+        from harness.runtimes.torch_eager import load
+
+        head = HEADS.get(read_settings(request.source).head)
+        reason = self.not_applicable(Target("", head.name))
+        if reason:
+            raise HarnessError(f"model {request.source}: {reason}")
+        fit = self._fit_request(request)
+        model, tokenizer = load(request.source)
+        int8 = Int8(Int8.Options(**{name: getattr(self.options, name) for name in Int8.Options.model_fields}))
+
+        def loss(model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+            del batch["example"]
+            return head.loss(model, batch, reader)
+
+        options = int8.options
+        wanted = chosen(model, options, options.embeddings)
+        with fake_quantized(model, wanted, options.per_channel, options.reduce_range):
+            said = train_and_save(fit, tokenizer, model, head, loss)
+        return {**int8.compress(replace(request, source=fit.directory)), "fit": said}
+
+    def _fit_request(self, request: Request) -> FitRequest:
+        from harness.models.base import FitRequest
+        from harness.specs import RecipeSpec
+
+        data, own = request.data, request.training
+        training = own.model_copy(
+            update={
+                "select": "last",
+                "epochs": self.options.epochs,
+                "batch_size": self.options.batch_size or own.batch_size,
+                "learning_rate": self.options.learning_rate or GENTLER * own.learning_rate,
+            }
+        )
+        trained, scratch = request.scratch / "trained", request.scratch / "training"
+        trained.mkdir()
+        scratch.mkdir()
+        return FitRequest(
+            task=data.task,
+            labels=data.labels,
+            train=data.train,
+            recipe=RecipeSpec(name="qat", learner="transformer", training=training),
+            seed=request.seed,
+            directory=trained,
+            scratch=scratch,
+            report=request.report,
+        )
+
+
+COMPRESSOR = Int8Qat

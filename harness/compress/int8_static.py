@@ -1,0 +1,121 @@
+"""Static int8 by ONNX Runtime: weights as int8 with a scale for each output channel, activations as uint8 with one
+scale for the input of each layer, set beforehand on training examples (Jacob et al. 2018). The head stays float.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
+from harness.errors import HarnessError
+from harness.runtimes.onnx_runtime import FILE, require
+
+INTEGER_PRODUCTS = ("MatMulIntegerToFloat", "QLinearMatMul", "QGemm", "MatMulInteger", "DynamicQuantizeMatMul")
+"""What ONNX Runtime makes of a product between quantized tensors, where it does compute in integers."""
+
+
+class Int8Static(Compressor):
+    """`examples` of the training split, drawn by the seed, set the ranges of activations: `calibration` takes their
+    extremes (minmax), the range that loses least information of their distribution (entropy), or leaves the outermost
+    0.001 % out (percentile). The other options are those of `int8`.
+    """
+
+    main = "examples"
+    uses_data = True
+    runtime = "onnxruntime"
+
+    class Options(LayerOptions):
+        examples: int = Field(default=128, ge=1)
+        calibration: Literal["minmax", "entropy", "percentile"] = "minmax"
+        per_channel: bool = True
+        reduce_range: bool = True
+        embeddings: bool = True
+
+    def not_applicable(self, target: Target) -> str | None:
+        return no_graph("int8-static", target)
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        require()
+        from onnxruntime.quantization import (
+            CalibrationMethod,
+            QuantFormat,
+            QuantType,
+            quantize_dynamic,
+            quantize_static,
+        )
+
+        from harness.compress.calibrating import Batches
+        from harness.compress.export import quietly
+        from harness.compress.graphs import exported
+
+        model = exported(request, "int8-static", self.runtime, request.scratch / "float.onnx")
+        wanted = model.chosen(self.options, self.options.embeddings)
+        batches = Batches(model, request, self.options.examples)
+        methods = {
+            "minmax": CalibrationMethod.MinMax,
+            "entropy": CalibrationMethod.Entropy,
+            "percentile": CalibrationMethod.Percentile,
+        }
+        linear = request.scratch / "linear.onnx" if wanted.embeddings else request.target / FILE
+        with quietly():
+            quantize_static(
+                model.file,
+                linear,
+                batches,
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                nodes_to_quantize=model.products_of(list(wanted.linear)),
+                per_channel=self.options.per_channel,
+                reduce_range=self.options.reduce_range,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=methods[self.options.calibration],
+                extra_options={
+                    "OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"],
+                    "CalibTensorRangeSymmetric": False,
+                    "CalibStridedMinMax": 1,  # a batch at a time, with every method: all at once take gigabytes
+                },
+            )
+            if wanted.embeddings:
+                quantize_dynamic(
+                    linear,
+                    request.target / FILE,
+                    op_types_to_quantize=["Gather"],
+                    reduce_range=self.options.reduce_range,
+                    weight_type=QuantType.QInt8,
+                )
+        return {
+            "coverage": _coverage(request, list(wanted.linear), len(model.layers), model.heads),
+            "conv1d_converted": model.conv1d_converted,
+            "examples": batches.examples,
+        }
+
+
+def _coverage(request: Request, layers: list[str], total: int, heads: list[str]) -> dict[str, Any]:
+    """How many of all linear layers outside the head ONNX Runtime computes in integers on this machine.
+
+    Raises:
+        HarnessError: not all of `layers`.
+    """
+    import onnx
+    import onnxruntime
+
+    from harness.compress.export import quietly
+    from harness.compress.graphs import float_products
+
+    optimized = request.scratch / "optimized.onnx"
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(optimized)
+    options.log_severity_level = 3
+    with quietly():
+        onnxruntime.InferenceSession(request.target / FILE, options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(optimized).graph
+    integer = sum(node.op_type in INTEGER_PRODUCTS for node in graph.node)
+    if integer < len(layers):
+        raise HarnessError(f"model {request.source}: only {integer} of its {len(layers)} linear layers became int8")
+    return {"linear": total, "int8": integer, "float": len(float_products(graph)), "head": heads}
+
+
+COMPRESSOR = Int8Static

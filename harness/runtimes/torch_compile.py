@@ -1,0 +1,59 @@
+"""PyTorch with `torch.compile` (inductor): the same model folders as in eager mode, for the heads of encoders.
+
+Compiling is part of the first call, and takes half a minute; what was compiled is cached by torch for the next process.
+The whole model is one graph with free batch size and length: where torch cannot make it, it is an error, not slow.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.runtimes.base import Runtime
+from harness.runtimes.settings import Settings
+from harness.runtimes.torch_eager import TorchModel, load
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COMPILERS = ("g++", "gcc", "clang++", "clang")
+
+
+def require() -> None:
+    """Raises HarnessError, with the remedy, where no C++ compiler is found: inductor writes C++ for a CPU."""
+    named = os.environ.get("CXX")
+    if not any(shutil.which(name) for name in ([named] if named else COMPILERS)):
+        wanted = f"CXX={named}" if named else "none of " + ", ".join(COMPILERS)
+        raise HarnessError(f"torch.compile needs a C++ compiler and finds {wanted}; install g++")
+
+
+class CompiledModel(TorchModel):
+    def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            return super().forward(inputs)
+        except TorchDynamoException as error:
+            raise HarnessError(
+                f"torch.compile cannot compile {self.folder}: {' '.join(str(error).split())[:200]}"
+            ) from None
+
+
+class TorchCompile(Runtime):
+    def open(self, folder: Path, settings: Settings, threads: int) -> CompiledModel:
+        require()
+        import torch
+        from torch._inductor import config
+
+        torch.set_num_threads(threads)
+        config.compile_threads = threads
+        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}))
+        compiled = torch.compile(model, dynamic=True, fullgraph=True)
+        return CompiledModel("torch-compile", folder, settings, tokenizer, compiled)
+
+
+RUNTIME = TorchCompile()

@@ -1,0 +1,89 @@
+"""What was measured, from a store, by runs and by `harness measure`; and what leaderboards make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DamagedFile, HarnessError
+from harness.report import measured
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from harness.report.leaderboard import Table
+
+
+def measured_in(store: Store) -> list[measured.Measured]:
+    """All measurements of models that lie in the store, whichever run or command made them: a model's cell is what it
+    is in all of them. Damaged records are left out.
+    """
+    records: list[dict[str, Any]] = []
+    for key in store.keys():  # noqa: SIM118 - no mapping
+        try:
+            record = store.read(key)
+        except DamagedFile:
+            continue
+        if record["kind"] == "measure":
+            records.append(record)
+    return measured.read(records)
+
+
+def with_resources(store: Store, names: Sequence[str], tables: Sequence[Table], kinds: Sequence[str]) -> list[Table]:
+    """The tables of the named runs, or of all runs, with columns of these kinds.
+
+    Raises:
+        HarnessError: nothing known of any model.
+    """
+    from harness.report import resources
+    from harness.views.runs import score_records
+
+    if not kinds:
+        return list(tables)
+    records = score_records(store, [store.run(name) for name in names or store.run_names() or ["latest"]])
+    found = measured_in(store) if {"speed", "memory"} & set(kinds) else []
+    done = [
+        resources.with_resources(table, records, found, lambda cell: weight_bytes(store, cell), kinds)
+        for table in tables
+    ]
+    if not any(resource.values for table in done for resource in table.resources):
+        why = next((f" ({note})" for table in done for one in table.resources for note in one.notes), "")
+        raise HarnessError(f"there is no {' or '.join(kinds)} to show{why}; measure with `harness run --measure`")
+    return done
+
+
+def weight_bytes(store: Store, cell: str) -> int | None:
+    """Of the weight files of a model that a cell made; None where the record is gone, or knows of none."""
+    from harness.measure.size import WEIGHTS
+
+    try:
+        record = store.read(cell) if store.has(cell) else None
+    except DamagedFile:
+        record = None
+    if record is None:
+        return None
+    if record["kind"] == "compress":
+        return record["compression"]["after"]["bytes"]
+    files = [one["bytes"] for name, one in record["files"].items() if any(map(PurePath(name).match, WEIGHTS))]
+    return sum(files) or None
+
+
+def pareto_text(store: Store, names: Sequence[str], tables: Sequence[Table], style: str, path: Path) -> str:
+    """Draw quality against speed, memory and size into a file; the same as `markdown` or `json`.
+
+    Raises:
+        HarnessError: several suites or sources, nothing that two models have, or another style.
+    """
+    from harness.report import pareto, plotting, resources
+
+    if style not in ("markdown", "json"):
+        raise HarnessError(f"--pareto comes as markdown or json, not {style}")
+    plotting.check(path, "--pareto")
+    if len(tables) > 1:
+        raise HarnessError(f"--pareto draws one suite on one source, here are {len(tables)}; name the runs to draw")
+    (table,) = with_resources(store, names, tables, resources.KINDS)
+    found = pareto.build(table)
+    if not found.fronts:
+        raise HarnessError(f"--pareto: no two models have a score and a resource. {' '.join(found.notes)}")
+    pareto.plot(found, path, {one.name: one.unit for one in table.resources})
+    return pareto.to_json(found) if style == "json" else pareto.to_markdown(found, table).rstrip("\n")
