@@ -31,6 +31,17 @@ def _card(card: compression.Card) -> Card:
     if card.flips is not None:
         lines.append(("right before, wrong after", f"{card.flips.lost:,} of {card.flips.n:,}"))
         lines.append(("wrong before, right after", f"{card.flips.won:,} of {card.flips.n:,}"))
+    if card.calibration is not None:
+        said = f"{number(card.calibration.before)} to {number(card.calibration.after)}"
+        lines.append(("calibration error ×100", f"{said}, {_signed(card.calibration.change, 100)}"))
+    for cost in card.costs:
+        if cost.speed is not None:
+            said = f"{cost.speed.value:.2f}× [{cost.speed.low:.2f}, {cost.speed.high:.2f}] as fast, {cost.verdict}"
+            lines.append((f"speed at {cost.setting.where}", said))
+        if cost.memory is not None and None not in (peaks := [side.peak for side in cost.memory]):
+            first, second = (megabytes(peak or 0) for peak in peaks)
+            lines.append((f"peak memory at {cost.setting.where}", f"{second} of {first} MB"))
+    lines += [(what, f"– {why}") for what, why in card.absent.items()]
     return Card(
         task=card.task,
         model=card.model,

@@ -12,13 +12,13 @@ from harness.plan_pretraining import TWIN
 from harness.report.efficiency import Curve, Efficiency
 
 Record = Mapping[str, Any]
-COSTS = ("bytes", "parameters", "throughput", "ratio", "peak")
+COSTS = ("weight_bytes", "parameters", "examples_per_second", "speed_ratio", "peak_memory_bytes")
 UNITS = {
-    "bytes": ("weights on disk, MB", 1e-6, False),
+    "weight_bytes": ("weights on disk, MB", 1e-6, False),
     "parameters": ("parameters, millions", 1e-6, False),
-    "throughput": ("examples a second", 1.0, True),
-    "ratio": ("speed, × original", 1.0, True),
-    "peak": ("peak memory, MB", 1e-6, False),
+    "examples_per_second": ("examples a second", 1.0, True),
+    "speed_ratio": ("speed, × original", 1.0, True),
+    "peak_memory_bytes": ("peak memory, MB", 1e-6, False),
 }
 FRONT = (
     "The line joins the models that no other one beats in both, by the points alone: where intervals overlap, its "
@@ -34,7 +34,9 @@ def tradeoffs(section: Section, scales: Mapping[str, int]) -> Chart | None:
     """Scores against costs; None where no model has both. `scales` are those of the tasks' scores."""
     index = {head.key: at for at, head in enumerate(section.heads)}
     qualities = [head for head in section.heads if head.group == "quality"]
-    costs = [key for key in COSTS if any(line.cells[index[key]].order is not None for line in section.lines)]
+    costs = [
+        key for key in COSTS if key in index and any(line.cells[index[key]].order is not None for line in section.lines)
+    ]
     largest = {key: max(line.cells[index[key]].order or 0.0 for line in section.lines) for key in costs}
     points = [
         {

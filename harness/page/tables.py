@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from harness.hashing import short
-from harness.page.model import GROUPS, Cell, Detail, Fact, Head, Line, Reference, Section, Whisker
-from harness.page.resources import Measured, Size, common_memory, common_work
-from harness.page.text import NONE, counted, interval, megabytes, number, rate, spread
+from harness.page.model import GROUPS, Cell, Detail, Group, Head, Line, Reference, Section, Whisker
+from harness.page.resources import Resources, facts_of
+from harness.page.text import counted, interval, megabytes, number, rate, spread
 from harness.report import formats
 from harness.report.leaderboard import Column, Draft, Part, Row, Score, Table
+from harness.report.resources import Resource
 from harness.stats.aggregate import Estimate
 
 AVERAGE = "average"
-SPEED_NOTE = (
-    "Speed and memory are of one task's models, {where} (measurement {job}). Times of other measurements stand under a "
-    "model's details: they do not compare with these."
-)
+GROUP_OF: dict[str, Group] = {
+    "weight_bytes": "size",
+    "examples_per_second": "speed",
+    "speed_ratio": "speed",
+    "peak_memory_bytes": "memory",
+}
+TITLES = {
+    "weight_bytes": "disk",
+    "examples_per_second": "speed",
+    "speed_ratio": "ratio",
+    "peak_memory_bytes": "memory",
+}
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What is known of a row's model beside its scores."""
-
-    size: Size = field(default_factory=Size)
-    measured: Measured = field(default_factory=Measured)
-
-
-def section(key: str, table: Table, draft: Draft, resources: Mapping[str, Resources]) -> Section:
-    """A section of one table; `resources` are by the ids of its models."""
-    own = {row.model: resources.get(row.model, Resources()) for row in table.rows}
-    measured = {model: one.measured for model, one in own.items()}
-    work, memory = common_work(measured), common_memory(measured)
-    heads = _heads(table, work, memory)
+def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]) -> Section:
+    """A section of one table, with its columns of size, speed and memory; `known` is by the ids of its models."""
+    columns = sorted(table.resources, key=lambda one: GROUPS.index(GROUP_OF[one.name]))
+    heads = _heads(table, columns)
     lines = tuple(
-        _line(f"{key}-{index}", table, row, draft, own[row.model], work, memory) for index, row in enumerate(table.rows)
+        _line(f"{key}-{index}", table, row, draft, known.get(row.model, Resources()), columns)
+        for index, row in enumerate(table.rows)
     )
-    notes = list(formats.notes(table))
-    if work:
-        notes.append(SPEED_NOTE.format(where=work[1], job=work[0]))
+    is_measured = any(one.measured for one in known.values())
+    shown = replace(table, resources=tuple(one for one in columns if one.values or is_measured))
     return Section(
         key=key,
         title=formats.title(table),
@@ -48,7 +47,7 @@ def section(key: str, table: Table, draft: Draft, resources: Mapping[str, Resour
         heads=heads,
         lines=lines,
         references=_references(table, len(heads)),
-        notes=tuple(notes),
+        notes=tuple(formats.notes(shown)),
         measured={
             group: any(
                 cell.order is not None
@@ -61,7 +60,7 @@ def section(key: str, table: Table, draft: Draft, resources: Mapping[str, Resour
     )
 
 
-def _heads(table: Table, work: tuple[str, str] | None, memory: tuple[str, str] | None) -> tuple[Head, ...]:
+def _heads(table: Table, columns: Sequence[Resource]) -> tuple[Head, ...]:
     heads = []
     if table.averaged:
         partial = "" if len(table.averaged) == table.of_tasks else f"{len(table.averaged)} of "
@@ -79,12 +78,12 @@ def _heads(table: Table, work: tuple[str, str] | None, memory: tuple[str, str] |
                 lower_is_better=not column.greater_is_better,
             )
         )
+    heads.append(Head("parameters", "params", "size", "millions", "Parameters, mean over tasks and seeds", "", True))
     heads += [
-        Head("parameters", "params", "size", "millions", "Parameters, mean over tasks and seeds", "", True),
-        Head("bytes", "disk", "size", "MB", "10⁶ bytes of weight files, mean over tasks and seeds", "", True),
-        Head("throughput", "speed", "speed", "examples/s", work[1] if work else ""),
-        Head("ratio", "ratio", "speed", "× original", work[1] if work else ""),
-        Head("peak", "memory", "memory", "peak MB", memory[1] if memory else "", "", True),
+        Head(
+            one.name, TITLES[one.name], GROUP_OF[one.name], one.header, " ".join(one.notes[:1]), "", one.less_is_better
+        )
+        for one in columns
     ]
     return tuple(heads)
 
@@ -104,8 +103,7 @@ def _line(
     row: Row,
     draft: Draft,
     own: Resources,
-    work: tuple[str, str] | None,
-    memory: tuple[str, str] | None,
+    columns: Sequence[Resource],
 ) -> Line:
     axes = _axes(table)
     cells = []
@@ -124,9 +122,9 @@ def _line(
         key=key,
         label=row.label,
         kind=kind,
-        cells=(*cells, *_resource_cells(own, work, memory)),
+        cells=(*cells, *_resource_cells(row.model, own, columns)),
         details=_details(row, draft),
-        facts=_facts(own),
+        facts=facts_of(own),
         notes=row.notes,
     )
 
@@ -197,48 +195,40 @@ def _score(
     )
 
 
-def _resource_cells(own: Resources, work: tuple[str, str] | None, memory: tuple[str, str] | None) -> list[Cell]:
-    size = own.size
-    unknown = Cell(missing="unknown")
-    parameters = unknown
-    if size.parameters is not None:
-        said = f"{size.parameters:,.0f} parameters"
-        if size.nonzero is not None:
-            said += f", {100 * size.nonzero / max(1.0, size.parameters):.1f} % of them not zero"
-        parameters = Cell(_millions(size.parameters), size.parameters, more=said)
-    disk = unknown if size.bytes is None else Cell(megabytes(size.bytes), size.bytes, more=f"{size.bytes:,.0f} bytes")
-    speed = next((one for one in own.measured.speeds if (one.job, one.where) == work and one.counts), None)
-    not_timed = Cell(missing=_why_no_speed(own.measured))
-    throughput, ratio = not_timed, not_timed
-    if speed:
-        said = f"{speed.where}: {1000 * speed.seconds:.3g} ms a call, {speed.tokens_per_second:,.0f} tokens/s"
-        throughput = Cell(rate(speed.examples_per_second), speed.examples_per_second, more=said)
-        if speed.ratio:
-            bounds = f"[{speed.ratio.low:.2f}, {speed.ratio.high:.2f}]"
-            more = f"{speed.ratio.value:.2f}× {bounds} as fast as {speed.original}"
-            ratio = Cell(f"{speed.ratio.value:.2f}", speed.ratio.value, interval=bounds, more=more)
-        elif speed.is_original:
-            ratio = Cell("1", 1.0, more="the original")
-    read = next((one for one in own.measured.memories if (one.job, one.where) == memory), None)
-    peak = Cell(missing="measured elsewhere" if own.measured.memories else "not measured")
-    if read and read.peak is not None:
-        loaded = f", {megabytes(read.loaded)} MB after loading" if read.loaded is not None else ""
-        peak = Cell(megabytes(read.peak), read.peak, more=f"{read.where}: peak {megabytes(read.peak)} MB{loaded}")
-    return [parameters, disk, throughput, ratio, peak]
+def _resource_cells(model: str, own: Resources, columns: Sequence[Resource]) -> list[Cell]:
+    cells = [_parameters(own)]
+    for column in columns:
+        one = column.values.get(model)
+        if one is None:
+            unmeasured = "see the notes" if own.measured else "not measured"
+            cells.append(Cell(missing="unknown" if GROUP_OF[column.name] == "size" else unmeasured))
+            continue
+        text, bounds = resource_text(one.value, column), ""
+        if one.low is not None and one.high is not None:
+            bounds = f"[{resource_text(one.low, column)}, {resource_text(one.high, column)}]"
+        cells.append(Cell(text, one.value, interval=bounds, more=f"{text} {bounds}".strip() + f" {column.header}"))
+    return cells
+
+
+def _parameters(own: Resources) -> Cell:
+    if own.parameters is None:
+        return Cell(missing="unknown")
+    said = f"{own.parameters:,.0f} parameters"
+    if own.nonzero is not None:
+        said += f", {100 * own.nonzero / max(1.0, own.parameters):.1f} % of them not zero"
+    return Cell(_millions(own.parameters), own.parameters, more=said)
+
+
+def resource_text(value: float, column: Resource) -> str:
+    if column.unit == 1e6:
+        return megabytes(value)
+    return f"{value:.{column.digits}f}" if column.digits else rate(value)
 
 
 def _millions(count: float) -> str:
     if count < 1e4:
         return "< 0.01" if count else "0"
     return f"{count / 1e6:.2f}" if count < 1e8 else f"{count / 1e6:.0f}"
-
-
-def _why_no_speed(measured: Measured) -> str:
-    if not measured.speeds:
-        return "not measured"
-    if any(speed.counts for speed in measured.speeds):
-        return "measured elsewhere"
-    return " or ".join(dict.fromkeys(f"{speed.verdict.lower()} timing" for speed in measured.speeds))
 
 
 def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
@@ -274,22 +264,6 @@ def _newest(records: Sequence[Mapping[str, Any]], task: str, part: Part) -> list
         if record["task"]["name"] == task and record["split"] == part.split and part.metric in record["scores"]:
             by_seed.setdefault(record["seed"], record)
     return [by_seed[seed] for seed in sorted(by_seed)]
-
-
-def _facts(own: Resources) -> tuple[Fact, ...]:
-    facts = []
-    for speed in own.measured.speeds:
-        value = f"{1000 * speed.seconds:.3g} ms a call, {rate(speed.examples_per_second)} examples/s"
-        if speed.ratio and speed.counts:
-            value += f", {speed.ratio.value:.2f}× [{speed.ratio.low:.2f}, {speed.ratio.high:.2f}] of {speed.original}"
-        value += "".join(f", {name} {1000 * seconds:.3g} ms" for name, seconds in speed.latency.items())
-        note = "; ".join(part for part in (speed.verdict, speed.note) if part)
-        facts.append(Fact("speed", f"{speed.where}, measurement {speed.job}", value, note))
-    for memory in own.measured.memories:
-        peak = NONE if memory.peak is None else f"peak {megabytes(memory.peak)} MB"
-        loaded = "" if memory.loaded is None else f", {megabytes(memory.loaded)} MB after loading"
-        facts.append(Fact("memory", f"{memory.where}, measurement {memory.job}", peak + loaded))
-    return tuple(facts)
 
 
 def _references(table: Table, width: int) -> tuple[Reference, ...]:

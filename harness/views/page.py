@@ -15,12 +15,12 @@ from harness.hashing import short
 from harness.page.model import Page, Titled
 from harness.page.text import counted
 from harness.store import Store
-from harness.views.measured import measured_in
 from harness.views.runs import scored_runs, suites_of
 
 if TYPE_CHECKING:
     from harness.page.examples import Predicted, Texts
-    from harness.page.tables import Resources
+    from harness.page.resources import Resources
+    from harness.report.measured import Measured
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
@@ -57,15 +57,21 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     """
     from harness.page import cards, charts, examples, history, lineage, tables
     from harness.report import calibration, compression, efficiency, formats, leaderboard
+    from harness.report.measured import read as read_measured
+    from harness.report.resources import KINDS, with_resources
+    from harness.views.measured import weight_bytes
 
     manifests, records = scored_runs(store, names)
     files = Files(store)
     built = leaderboard.build_with_records(records, suites_of(manifests))
     built.sort(key=lambda one: one[0].train_fraction != 1)  # whole training sets first
     made = files.makers(records)
-    resources = _resources(records, made, files.measurements())
-    sections = [tables.section(f"t{index}", table, draft, resources) for index, (table, draft) in enumerate(built)]
-    placed = [(section, table, draft) for section, (table, draft) in zip(sections, built, strict=True)]
+    measured = read_measured(files.measurements())
+    known = _resources(records, made, measured)
+    placed = []
+    for index, (table, draft) in enumerate(built):
+        wide = with_resources(table, records, measured, lambda cell: weight_bytes(store, cell), KINDS)
+        placed.append((tables.section(f"t{index}", wide, draft, known), wide, draft))
     tradeoffs = [
         charts.tradeoffs(section, {column.task: column.scale for column in table.columns})
         for section, table, _ in placed
@@ -80,14 +86,14 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         title="Leaderboard",
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         version=__version__,
-        sections=tuple(sections),
+        sections=tuple(section for section, _, _ in placed),
         tradeoffs=tuple(chart for chart in tradeoffs if chart is not None),
         curves=charts.learning_curves(files.losses(made)),
         efficiency=charts.efficiency_charts(efficiency.build(whole, [formats.title(table) for table in whole])),
         compression=cards.compression_cards(
             files.unless_damaged(
                 "compression",
-                lambda: compression.build(records, compressions, order, files.stored, files.logits, measured_in(store)),
+                lambda: compression.build(records, compressions, order, files.stored, files.logits, measured),
             )
         ),
         calibration=cards.calibration_grids(
@@ -131,7 +137,7 @@ class Files:
         return {key: record for key in sorted(keys - {None}) for record in self._record(key)}
 
     def measurements(self) -> list[Record]:
-        """The records of all measurements in the store: they name models by their bytes, not by runs."""
+        """The records of all measurements in the store, whichever run or command made them."""
         keys = sorted(file.parent.name for file in (self.store.root / "cells").glob(f"*/*/{MEASUREMENT}"))
         return [record for key in keys for record in self._record(key) if record["kind"] == "measure"]
 
@@ -176,25 +182,17 @@ class Files:
 
 
 def _resources(
-    records: Sequence[Record], made: Mapping[str, Record], measurements: Sequence[Record]
+    records: Sequence[Record], made: Mapping[str, Record], measured: Sequence[Measured]
 ) -> dict[str, Resources]:
     """By model id."""
-    from harness.page.resources import Measured, fingerprint_of, measured, merged, size_of
-    from harness.page.tables import Resources
+    from harness.page.resources import resources_of
 
-    by_print = measured(measurements)
     makers: dict[str, dict[str, Record]] = {}
     for record in records:
         key = _maker(record)
         if key in made:
             makers.setdefault(record["model"]["id"], {})[key] = made[key]
-    return {
-        model: Resources(
-            size_of(own.values()),
-            merged(by_print.get(fingerprint_of(record), Measured()) for record in own.values()),
-        )
-        for model, own in makers.items()
-    }
+    return {model: resources_of(own, measured) for model, own in makers.items()}
 
 
 def _maker(record: Record) -> str:

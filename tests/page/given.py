@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ import numpy as np
 from harness.page import charts, examples, history, lineage, tables
 from harness.page.cards import compression_cards
 from harness.page.model import Page, Titled
-from harness.page.resources import fingerprint_of, measured, merged, size_of
-from harness.page.tables import Resources
+from harness.page.resources import resources_of
 from harness.report import compression, efficiency, formats
 from harness.report.leaderboard import build_with_records
+from harness.report.measured import read
+from harness.report.resources import KINDS, with_resources
+from tests.report import measures
 from tests.report.records import digest, record, score, suite
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
@@ -71,41 +73,34 @@ def compressed(original: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measurement(
-    original: dict[str, Any], candidate: dict[str, Any], *, valid: bool = True, **more: Any
-) -> dict[str, Any]:
-    """`candidate` is twice as fast as `original`."""
+def measurement(original: Mapping[str, Any], candidate: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The candidate is twice as fast as the original."""
+    cells = original["cell"], candidate["cell"]
+    peaks = dict(zip(cells, (90_000_000, 60_000_000), strict=True))
+    return measures.measure(cells[0], {cells[1]: 2.0}, rate=400.0, peaks=peaks, half=0.02, **more)
 
-    def one(name: str, seconds: float, ratio: float | None) -> dict[str, Any]:
-        ratios = {"speed_ratio": {"value": ratio, "low": ratio - 0.04, "high": ratio + 0.04}} if ratio else {}
-        return {
-            "seconds": seconds,
-            "examples_per_second": 8 / seconds,
-            "tokens_per_second": 256 / seconds,
-            "latency": {},
-            **ratios,
-        }
 
-    verdict = {"verdict": "VALID" if valid else "INVALID", "reason": "" if valid else "A/A 1.09", "note": ""}
-    peaks = {"base": 90_000_000, "small": 60_000_000}
-    return {
-        "kind": "measure", "cell": digest(repr((original["cell"], valid, more))), "created": "2026-11-24T11:00:00Z",
-        "protocol": {"threads": 1},
-        "models": {
-            name: {
-                "fingerprint": fingerprint_of(record), "role": role,
-                "memory": {"8 × 32": {"peak": peaks[name], "loaded": {"total": 50_000_000}, "absent": {}}},
-            }
-            for name, role, record in (("base", "original", original), ("small", "candidate", candidate))
-        },
-        "cells": {
-            "8 × 32": {"stages": {"forward": {
-                "verdict": verdict, "a_a": None,
-                "models": {"base": one("base", 0.02, None), "small": one("small", 0.01, 2.0)},
-            }}}
-        },
-        **more,
-    }  # fmt: skip
+def widened(
+    records: Sequence[Mapping[str, Any]],
+    made: Mapping[str, Mapping[str, Any]],
+    jobs: Sequence[Mapping[str, Any]],
+    *tasks: str,
+) -> list:
+    """Tables with their columns of size, speed and memory, the records behind them, and what else is known of models."""
+    found = read(jobs)
+    makers: dict[str, dict[str, Any]] = {}
+    for one in records:
+        key = one["lineage"].get("compress") or one["lineage"]["finetune"]
+        if key in made:
+            makers.setdefault(one["model"]["id"], {})[key] = made[key]
+    known = {model: resources_of(own, found) for model, own in makers.items()}
+
+    def weights(key: str) -> int | None:
+        files = made[key]["files"] if key in made else {}
+        return sum(one["bytes"] for name, one in files.items() if name.endswith((".safetensors", ".onnx"))) or None
+
+    built = build_with_records(records, [suite(*tasks)])
+    return [(with_resources(table, records, found, weights, KINDS), draft, known) for table, draft in built]
 
 
 def manifest(environment: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -140,25 +135,14 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
             scored(one, name, 0.80 - 0.1 * at, fit, source="embedded", selection={"mode": "last", "note": note})
         )
         records.append(scored(one, "bert-demo+int8", 0.79 - 0.1 * at, small, source="embedded"))
-    timed = measured([measurement(made[digest(f"finetune {task} {name}")], made[digest(f"compress {task}")])])
-    makers: dict[str, list[dict[str, Any]]] = {}
-    for one in records:
-        key = one["lineage"].get("compress") or one["lineage"]["finetune"]
-        if key:
-            makers.setdefault(one["model"]["id"], []).append(made[key])
-    resources = {
-        model: Resources(
-            size_of(own), merged(timed[fingerprint_of(one)] for one in own if fingerprint_of(one) in timed)
-        )
-        for model, own in makers.items()
-    }
     fractions = [scored(one, "tfidf", 0.6, source="embedded") for one in tasks]
     for one in fractions:
         one["data"]["train_fraction"] = 0.1
         one["cell"] = digest(one["cell"])
-    built = build_with_records([*records, *fractions], [suite(*tasks)])
-    built.sort(key=lambda pair: pair[0].train_fraction != 1)
-    sections = [tables.section(f"t{at}", table, draft, resources) for at, (table, draft) in enumerate(built)]
+    jobs = [measurement(made[digest(f"finetune {task} {name}")], made[digest(f"compress {task}")])]
+    built = widened([*records, *fractions], made, jobs, *tasks)
+    built.sort(key=lambda one: one[0].train_fraction != 1)
+    sections = [tables.section(f"t{at}", table, draft, known) for at, (table, draft, known) in enumerate(built)]
     found = [charts.tradeoffs(section, {}) for section in sections]
     cards = compression.build(
         records, {key: one for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
@@ -169,7 +153,7 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
     fields = {"text": [f"{text} {index}" for index in range(N)]}
     views = [
         view
-        for section, (table, draft) in zip(sections, built, strict=True)
+        for section, (table, draft, _) in zip(sections, built, strict=True)
         for view in examples.of_table(
             section.key, section.title, table, draft, predictions, lambda one: examples.Texts(fields)
         )
@@ -180,12 +164,12 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
         tradeoffs=tuple(chart for chart in found if chart),
         curves=charts.learning_curves([("bert-demo, seed 0", made[digest("pretrain")], losses)]),
         efficiency=charts.efficiency_charts(
-            efficiency.build([table for table, _ in built], [formats.title(table) for table, _ in built])
+            efficiency.build([table for table, _, _ in built], [formats.title(table) for table, _, _ in built])
         ),
         compression=compression_cards(cards),
         lineage=tuple(
             Titled(section.title, lineage.lineages(table, draft, made), section.key)
-            for section, (table, draft) in zip(sections, built, strict=True)
+            for section, (table, draft, _) in zip(sections, built, strict=True)
         ),
         examples=tuple(views), runs=runs, environments=environments,
     )  # fmt: skip

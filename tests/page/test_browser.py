@@ -210,7 +210,7 @@ def test_plots_follow_the_chosen_axes(shown):
     figure = shown.locator("#tradeoffs figure:visible")
     up, across = figure.locator("select").all()
     before = figure.locator(".mark").first.get_attribute("aria-label")
-    across.select_option("throughput")
+    across.select_option("examples_per_second")
     up.select_option("a")
     after = figure.locator(".mark").first.get_attribute("aria-label")
     assert "weights on disk" in before and "examples a second: 400" in after and "a, accuracy: 80.0" in after

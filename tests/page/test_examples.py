@@ -87,8 +87,12 @@ def test_models_on_other_examples_are_not_compared():
 
 
 def board(**models: tuple[float | None, float | None]) -> Section:
-    heads = (Head("average", "average", "quality"), Head("bytes", "disk", "size"), Head("parameters", "params", "size"))
-    heads += tuple(Head(key, key, "speed") for key in ("throughput", "ratio", "peak"))
+    heads = (
+        Head("average", "average", "quality"),
+        Head("weight_bytes", "disk", "size"),
+        Head("parameters", "params", "size"),
+    )
+    heads += tuple(Head(key, key, "speed") for key in ("examples_per_second", "speed_ratio", "peak_memory_bytes"))
     lines = tuple(
         Line(name, name, "", (Cell(order=quality), Cell(order=size), *[Cell()] * 4), ())
         for name, (quality, size) in models.items()
@@ -99,8 +103,8 @@ def board(**models: tuple[float | None, float | None]) -> Section:
 def test_trade_offs_need_both_numbers_and_leave_out_what_costs_next_to_nothing():
     assert charts.tradeoffs(board(one=(0.5, None)), {}) is None
     chart = charts.tradeoffs(board(large=(0.8, 4e6), small=(0.7, 1e6), trivial=(0.5, 20.0)), {})
-    assert [point["x"]["bytes"] for point in chart.drawing["points"]] == [4.0, 1.0, None]
-    assert [one["key"] for one in chart.drawing["xs"]] == ["bytes"]
+    assert [point["x"]["weight_bytes"] for point in chart.drawing["points"]] == [4.0, 1.0, None]
+    assert [one["key"] for one in chart.drawing["xs"]] == ["weight_bytes"]
     assert [point["y"]["average"] for point in chart.drawing["points"]] == [80.0, 70.0, 50.0]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.page.model import Line, Section
-from harness.page.resources import Measured, fingerprint_of, measured, merged, size_of
-from harness.page.tables import Resources, section
+from harness.page.tables import section
 from harness.report.leaderboard import build_with_records
-from tests.page.given import compressed, fine_tuned, measurement, page, scored
+from tests.page.given import compressed, fine_tuned, measurement, page, scored, widened
+from tests.report.measures import verdict
 from tests.report.records import record, score, suite
 
 
@@ -74,84 +74,44 @@ def test_details_name_every_metric_with_its_version_seeds_fingerprint_and_record
     assert set(found[0].cells) == {one["cell"] for one in records}
 
 
-def test_size_is_that_of_weights_and_of_all_files_where_there_are_none():
-    fit = fine_tuned("a", "m", size=4_000_000)
-    assert size_of([fit]).bytes == 4_000_000 and size_of([fit]).parameters == 1_000_000
-    tables_only = {
-        **fit,
-        "files": {"model/model.json": {"bytes": 300, "sha256": "x"}, "losses.parquet": {"bytes": 9, "sha256": "y"}},
-    }
-    assert size_of([tables_only]).bytes == 300
-    assert size_of([compressed(fit)]).bytes == 1_100_000 and size_of([compressed(fit)]).nonzero == 990_000
-    assert size_of([fit, fine_tuned("b", "m", size=2_000_000)]).bytes == 3_000_000
-    assert size_of([]).bytes is None
-
-
 def timed(*jobs: dict, fit: dict, small: dict) -> Section:
-    by_print = measured(jobs)
     records = [scored("a", "bert-demo", 0.8, fit), scored("a", "bert-demo+int8", 0.79, small)]
-    resources = {
-        one["model"]["id"]: Resources(size_of([maker]), merged([by_print.get(fingerprint_of(maker), Measured())]))
-        for one, maker in zip(records, (fit, small), strict=True)
-    }
-    return made(records, resources)
+    ((table, draft, known),) = widened(records, {one["cell"]: one for one in (fit, small)}, jobs, "a")
+    return section("t0", table, draft, known)
 
 
-def test_speed_and_memory_come_from_the_measurement_that_names_the_models_bytes():
+def test_parameters_and_weights_stand_beside_the_scores():
+    fit = fine_tuned("a", "bert-demo", size=4_000_000)
+    base, small = (cells(timed(fit=fit, small=compressed(fit)), at) for at in (0, 1))
+    assert (base["parameters"].text, base["weight_bytes"].text) == ("1.00", "4.0")
+    assert (small["parameters"].text, small["weight_bytes"].text) == ("1.00", "1.1")
+    assert "99.0 % of them not zero" in small["parameters"].more
+    assert cells(made([scored("a", "m", 0.6)]))["parameters"].missing == "unknown"
+
+
+def test_speed_and_memory_come_from_the_measurement_of_the_cells_that_made_the_models():
     fit = fine_tuned("a", "bert-demo")
     small = compressed(fit)
     one = timed(measurement(fit, small), fit=fit, small=small)
     assert one.measured == {"quality": True, "size": True, "speed": True, "memory": True}
     base, fast = cells(one, 0), cells(one, 1)
-    assert (base["throughput"].text, fast["throughput"].text) == ("400", "800")
-    assert (base["ratio"].text, fast["ratio"].text, fast["ratio"].interval) == ("1", "2.00", "[1.96, 2.04]")
-    assert (base["peak"].text, fast["peak"].text) == ("90.0", "60.0")
-    assert any("batch 8 × 32" in note for note in one.notes)
+    assert (base["examples_per_second"].text, fast["examples_per_second"].text) == ("400", "800")
+    assert (base["speed_ratio"].text, fast["speed_ratio"].text) == ("1.00", "2.00")
+    assert fast["speed_ratio"].interval == "[1.96, 2.04]"
+    assert (base["peak_memory_bytes"].text, fast["peak_memory_bytes"].text) == ("90.0", "60.0")
+    assert any("8 × 64" in note for note in one.notes)
 
 
-def test_what_was_not_measured_says_so_and_an_invalid_timing_is_no_number():
+def test_what_was_never_measured_says_so_and_an_invalid_timing_is_no_number():
     fit = fine_tuned("a", "bert-demo")
     small = compressed(fit)
     never = cells(timed(fit=fit, small=small))
-    assert never["throughput"].missing == never["peak"].missing == "not measured"
-    one = timed(measurement(fit, small, valid=False), fit=fit, small=small)
-    assert cells(one)["throughput"].missing == "invalid timing" and cells(one)["throughput"].order is None
-    assert "A/A 1.09" in one.lines[0].facts[0].note
-
-
-def test_each_candidate_has_a_verdict_of_its_own_where_measurements_say_so():
-    fit = fine_tuned("a", "bert-demo")
-    small = compressed(fit)
-    job = measurement(fit, small, valid=False)
-    stage = job["cells"]["8 × 32"]["stages"]["forward"]
-    stage["models"]["small"]["verdict"] = {"verdict": "IMPRECISE", "counts": False, "reason": "±9 %", "note": ""}
-    assert [found.cells[4].missing for found in timed(job, fit=fit, small=small).lines] == [
-        "invalid timing",
-        "imprecise timing",
-    ]
-    stage["models"]["small"]["verdict"] |= {"verdict": "VALID", "counts": True}
-    assert [found.cells[4].text for found in timed(job, fit=fit, small=small).lines] == ["400", "800"]
-
-
-def test_times_of_different_measurements_never_meet_in_a_column():
-    fit = fine_tuned("a", "bert-demo")
-    small = compressed(fit)
-    other = fine_tuned("a", "elsewhere")
-    one = timed(
-        measurement(fit, other), measurement(other, small, created="2026-11-24T12:00:00Z"), fit=fit, small=small
-    )
-    shown = [found.cells[[head.key for head in one.heads].index("throughput")] for found in one.lines]
-    assert sorted(bool(cell.text) for cell in shown) == [False, True]
-    assert {cell.missing for cell in shown} == {"", "measured elsewhere"}
-    assert all(found.facts for found in one.lines)
-
-
-def test_only_files_beside_a_models_weights_count_for_its_fingerprint():
-    fit = fine_tuned("a", "m")
-    more = {**fit, "files": {**fit["files"], "losses.parquet": {"bytes": 1, "sha256": "0"}}}
-    assert fingerprint_of(fit) == fingerprint_of(more)
-    changed = {**fit, "files": {**fit["files"], "model/model.safetensors": {"bytes": 1, "sha256": "0"}}}
-    assert fingerprint_of(fit) != fingerprint_of(changed)
+    assert never["examples_per_second"].missing == never["peak_memory_bytes"].missing == "not measured"
+    one = timed(measurement(fit, small, said={small["cell"]: verdict("INVALID", "A/A 1.09")}), fit=fit, small=small)
+    fast = cells(one, 1)
+    assert fast["examples_per_second"].missing == "see the notes" and fast["examples_per_second"].order is None
+    assert any("A/A 1.09" in note for note in one.notes)
+    assert any("A/A 1.09" in fact.note for fact in line(one, "bert-demo+int8").facts)
 
 
 def test_a_chain_leads_from_the_corpus_to_the_score_with_the_hash_of_every_step():
