@@ -10,7 +10,8 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from harness import __version__, cli_compress, cli_gate, cli_measure, cli_report
+from harness import __version__, cli_export, cli_gate, cli_measure, cli_report
+from harness.cli_compress import compress
 from harness.cli_options import Include, Json, Mode, Out, say
 from harness.errors import HarnessError
 
@@ -289,7 +290,7 @@ def predict(
 app.command()(cli_measure.measure)
 
 
-app.command()(cli_compress.compress)
+app.command()(compress)
 
 
 @app.command()
@@ -301,6 +302,7 @@ def doctor(out: Out = None, as_json: Json = False) -> None:
 
 
 cli_report.add_to(app)
+cli_export.add_to(app)
 cli_gate.add_to(app)
 
 

@@ -89,7 +89,7 @@ def leaderboard(
     ] = False,
     show: Show = None,
     pareto: Pareto = None,
-    html: Annotated[
+    page: Annotated[
         Optional[Path], typer.Option("--html", metavar="FILE", help="One page to open in a browser, with plots.")
     ] = None,
     include: Include = None,
@@ -106,31 +106,31 @@ def leaderboard(
         raise HarnessError("--show and --pareto go with the plain leaderboard")
     if plot is not None and not by_fraction:
         raise HarnessError("--plot goes with --by-fraction")
-    layout = parse_layout(columns, sort, group_by)
-    if (columns or sort or group_by) and by_fraction + robustness + calibration + compression:
-        raise HarnessError("--columns, --sort and --group-by are of the leaderboard itself, not of its other tables")
-    _check_update(update, marker, output, format)
-    store = existing_store(out)
-    if html is not None:
-        from harness.views.page import write_page
-
+    if page is not None:
         others = (
             by_fraction,
             robustness,
             calibration,
             compression,
             output,
-            update,
-            show,
-            pareto,
             columns,
             sort,
             group_by,
+            update,
+            show,
+            pareto,
         )
         if any(others) or format is not Format.md:
-            raise HarnessError("--html is a page of all tables: give it alone, with runs and --include")
-        say(write_page(store, runs or [], html, [Path(path) for path in include or []]))
+            raise HarnessError("--html is a page of all tables: give it alone, with runs, --out and --include")
+        from harness.views.page import write_page
+
+        say(write_page(existing_store(out), runs or [], page, [Path(path) for path in include or []]))
         return
+    layout = parse_layout(columns, sort, group_by)
+    if (columns or sort or group_by) and by_fraction + robustness + calibration + compression:
+        raise HarnessError("--columns, --sort and --group-by are of the leaderboard itself, not of its other tables")
+    _check_update(update, marker, output, format)
+    store = existing_store(out)
     if by_fraction:
         text = efficiency_text(store, runs or [], format.style, plot)
     elif robustness:

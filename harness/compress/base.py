@@ -89,12 +89,6 @@ class LayerOptions(Strict):
     only: Names = ()
 
 
-class GraphOptions(LayerOptions):
-    """Of methods that quantize a graph. `embeddings` quantizes those as well."""
-
-    embeddings: bool = True
-
-
 class Compressor(ABC):
     """One subclass a module, registered by name, made with its options.
 

@@ -11,24 +11,18 @@ from torch import nn
 from torch.nn.functional import embedding, linear
 from transformers import PreTrainedModel
 
-from harness.compress.base import LayerOptions
-from harness.compress.groups import chosen
+from harness.compress.groups import Chosen
 from harness.compress.layers import embeddings, output_axis
 
 
 @contextmanager
 def fake_quantized(
-    model: PreTrainedModel,
-    per_channel: bool = True,
-    reduce_range: bool = True,
-    with_embeddings: bool = True,
-    options: LayerOptions | None = None,
+    model: PreTrainedModel, wanted: Chosen, per_channel: bool = True, reduce_range: bool = True
 ) -> Iterator[int]:
-    """Within it the linear layers but those of the head, and the embeddings, compute with rounded weights, the layers
+    """Within it the wanted layers, and the embeddings where they are wanted, compute with rounded weights, the layers
     with rounded inputs too; gives how many layers. The parameters stay float, and gradients pass the rounding as if it
-    were not there (straight-through; Bengio et al. 2013, Jacob et al. 2018). `options` leave layers out.
+    were not there (straight-through; Bengio et al. 2013, Jacob et al. 2018).
     """
-    wanted = chosen(model, options or LayerOptions(), with_embeddings)
     layers = wanted.linear
     tables = embeddings(model) if wanted.embeddings else {}
     levels = 64 if reduce_range else 127

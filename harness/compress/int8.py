@@ -4,14 +4,11 @@ come (Bhandare et al. 2019). The head stays float.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.compress.base import Compressor, GraphOptions, Request, Target, no_graph
+from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
 from harness.errors import HarnessError
 from harness.runtimes.onnx_runtime import FILE, require
-
-if TYPE_CHECKING:
-    from harness.compress.graphs import Exported
 
 
 class Int8(Compressor):
@@ -21,9 +18,10 @@ class Int8(Compressor):
 
     runtime = "onnxruntime"
 
-    class Options(GraphOptions):
+    class Options(LayerOptions):
         per_channel: bool = True
         reduce_range: bool = True
+        embeddings: bool = True
 
     def not_applicable(self, target: Target) -> str | None:
         return no_graph("int8", target)
@@ -35,23 +33,28 @@ class Int8(Compressor):
         from harness.compress.export import quietly
         from harness.compress.graphs import exported
 
-        model = exported(request, "int8", self.runtime, request.scratch / "float.onnx", self.options)
-        stays = model.float_nodes()
+        model = exported(request, "int8", self.runtime, request.scratch / "float.onnx")
+        wanted = model.chosen(self.options, self.options.embeddings)
+        skipped = model.skipped(wanted)
+        excluded = model.products_of([*model.heads, *skipped])
         with quietly():
             quantize_dynamic(
                 model.file,
                 request.target / FILE,
-                op_types_to_quantize=["MatMul", *(["Gather"] if model.embeddings else [])],
+                op_types_to_quantize=["MatMul", *(["Gather"] if wanted.embeddings else [])],
                 per_channel=self.options.per_channel,
                 reduce_range=self.options.reduce_range,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=[*stays, *(f"{name}_MatMul" for name in stays)],  # a Gemm becomes a MatMul
+                nodes_to_exclude=[*excluded, *(f"{name}_MatMul" for name in excluded)],  # a Gemm becomes a MatMul
                 extra_options={"MatMulConstBOnly": True},
             )
-        return {"coverage": _coverage(request, model), "conv1d_converted": model.conv1d_converted}
+        return {
+            "coverage": _coverage(request, list(wanted.linear), skipped, model.heads),
+            "conv1d_converted": model.conv1d_converted,
+        }
 
 
-def _coverage(request: Request, model: Exported) -> dict[str, Any]:
+def _coverage(request: Request, layers: list[str], skipped: list[str], heads: list[str]) -> dict[str, Any]:
     """How many matrix products with weights are integer, and how many stayed float.
 
     Raises:
@@ -63,19 +66,13 @@ def _coverage(request: Request, model: Exported) -> dict[str, Any]:
     from harness.compress.graphs import float_products, is_in
 
     graph = onnx.load(request.target / FILE).graph
-    integer = [node.name for node in graph.node if node.op_type == "MatMulInteger"]
-    if len(integer) < len(model.layers):
-        raise HarnessError(
-            f"model {request.source}: only {len(integer)} of its {len(model.layers)} linear layers became int8"
-        )
-    if any(is_in(name, model.skipped) for name in integer):
+    integer = sum(node.op_type == "MatMulInteger" for node in graph.node)
+    if any(node.op_type == "MatMulInteger" and is_in(node.name, skipped) for node in graph.node):
         raise HarnessError(f"model {request.source}: layers that were to be skipped became int8")
-    return {
-        "linear": len(model.layers) + len(model.skipped),
-        "int8": len(integer),
-        "float": len(float_products(graph)),
-        "head": model.heads,
-    }
+    if integer < len(layers):
+        raise HarnessError(f"model {request.source}: only {integer} of its {len(layers)} linear layers became int8")
+    total = len(layers) + len(skipped)
+    return {"linear": total, "int8": integer, "float": len(float_products(graph)), "head": heads}
 
 
 COMPRESSOR = Int8

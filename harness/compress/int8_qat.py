@@ -44,6 +44,7 @@ class Int8Qat(Compressor):
     def compress(self, request: Request) -> dict[str, Any]:
         require()
         from harness.compress.fake_quant import fake_quantized
+        from harness.compress.groups import chosen
         from harness.heads import HEADS
         from harness.models.transformer import train_and_save
         from harness.runtimes.settings import read_settings
@@ -62,7 +63,8 @@ class Int8Qat(Compressor):
             return head.loss(model, batch, reader)
 
         options = int8.options
-        with fake_quantized(model, options.per_channel, options.reduce_range, options.embeddings, options):
+        wanted = chosen(model, options, options.embeddings)
+        with fake_quantized(model, wanted, options.per_channel, options.reduce_range):
             said = train_and_save(fit, tokenizer, model, head, loss)
         return {**int8.compress(replace(request, source=fit.directory)), "fit": said}
 

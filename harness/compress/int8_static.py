@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.compress.base import Compressor, GraphOptions, Request, Target, no_graph
+from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
 from harness.errors import HarnessError
 from harness.runtimes.onnx_runtime import FILE, require
 
@@ -26,11 +26,12 @@ class Int8Static(Compressor):
     uses_data = True
     runtime = "onnxruntime"
 
-    class Options(GraphOptions):
+    class Options(LayerOptions):
         examples: int = Field(default=128, ge=1)
         calibration: Literal["minmax", "entropy", "percentile"] = "minmax"
         per_channel: bool = True
         reduce_range: bool = True
+        embeddings: bool = True
 
     def not_applicable(self, target: Target) -> str | None:
         return no_graph("int8-static", target)
@@ -49,14 +50,15 @@ class Int8Static(Compressor):
         from harness.compress.export import quietly
         from harness.compress.graphs import exported
 
-        model = exported(request, "int8-static", self.runtime, request.scratch / "float.onnx", self.options)
+        model = exported(request, "int8-static", self.runtime, request.scratch / "float.onnx")
+        wanted = model.chosen(self.options, self.options.embeddings)
         batches = Batches(model, request, self.options.examples)
         methods = {
             "minmax": CalibrationMethod.MinMax,
             "entropy": CalibrationMethod.Entropy,
             "percentile": CalibrationMethod.Percentile,
         }
-        linear = request.scratch / "linear.onnx" if model.embeddings else request.target / FILE
+        linear = request.scratch / "linear.onnx" if wanted.embeddings else request.target / FILE
         with quietly():
             quantize_static(
                 model.file,
@@ -64,7 +66,7 @@ class Int8Static(Compressor):
                 batches,
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["MatMul", "Gemm"],
-                nodes_to_quantize=model.linear_nodes(),
+                nodes_to_quantize=model.products_of(list(wanted.linear)),
                 per_channel=self.options.per_channel,
                 reduce_range=self.options.reduce_range,
                 activation_type=QuantType.QUInt8,
@@ -76,7 +78,7 @@ class Int8Static(Compressor):
                     "CalibStridedMinMax": 1,  # a batch at a time, with every method: all at once take gigabytes
                 },
             )
-            if model.embeddings:
+            if wanted.embeddings:
                 quantize_dynamic(
                     linear,
                     request.target / FILE,
@@ -85,17 +87,17 @@ class Int8Static(Compressor):
                     weight_type=QuantType.QInt8,
                 )
         return {
-            "coverage": _coverage(request, model.layers, model.skipped, model.heads),
+            "coverage": _coverage(request, list(wanted.linear), len(model.layers), model.heads),
             "conv1d_converted": model.conv1d_converted,
             "examples": batches.examples,
         }
 
 
-def _coverage(request: Request, layers: list[str], skipped: list[str], heads: list[str]) -> dict[str, Any]:
-    """How many linear layers ONNX Runtime computes in integers on this machine.
+def _coverage(request: Request, layers: list[str], total: int, heads: list[str]) -> dict[str, Any]:
+    """How many of all linear layers outside the head ONNX Runtime computes in integers on this machine.
 
     Raises:
-        HarnessError: not all of those outside the head.
+        HarnessError: not all of `layers`.
     """
     import onnx
     import onnxruntime
@@ -113,7 +115,7 @@ def _coverage(request: Request, layers: list[str], skipped: list[str], heads: li
     integer = sum(node.op_type in INTEGER_PRODUCTS for node in graph.node)
     if integer < len(layers):
         raise HarnessError(f"model {request.source}: only {integer} of its {len(layers)} linear layers became int8")
-    return {"linear": len(layers) + len(skipped), "int8": integer, "float": len(float_products(graph)), "head": heads}
+    return {"linear": total, "int8": integer, "float": len(float_products(graph)), "head": heads}
 
 
 COMPRESSOR = Int8Static

@@ -69,9 +69,7 @@ def layers_of(pair: Pair, task: TaskSpec, texts: Callable[[Part], Split | None],
     split = split.head(EXAMPLES)
     by_seed = []
     for base, candidate in pair.one_to_one().sides[part.split]:
-        folders = [
-            _folder(one, name, find) for one, name in ((base, pair.base_model), (candidate, pair.candidate_model))
-        ]
+        folders = _folder(base, pair.base_model, find), _folder(candidate, pair.candidate_model, find)
         by_seed.append(_compared(*folders, task, part.labels, split))
     if not by_seed:
         raise HarnessError(f"--by layer: no seed of {pair.model} on {part.task} was scored on both sides")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,8 @@ from harness.machine.environment import thread_variables
 from harness.measure import worker
 from harness.measure.workloads import Cell
 
+STARTING = threading.Lock()
+"""The environment is the whole process's: of two starts at once, one would take back what the other has set."""
 SILENCE = 1800.0
 """Seconds after which a worker that says nothing is given up."""
 
@@ -29,13 +32,13 @@ class WorkerProcess:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._pipe, theirs = context.Pipe()
-        with variables(thread_variables(threads)):
-            self._process = context.Process(
-                target=worker.main,
-                args=(theirs, str(folder), threads, tuple(include), os.getpid()),
-                daemon=True,
-                name="harness-measure",
-            )
+        self._process = context.Process(
+            target=worker.main,
+            args=(theirs, str(folder), threads, tuple(include), os.getpid()),
+            daemon=True,
+            name="harness-measure",
+        )
+        with STARTING, variables(thread_variables(threads)):
             self._process.start()
         theirs.close()
 

@@ -33,6 +33,8 @@ ONNX_DATA = (".onnx_data", ".onnx.data")
 """Endings of files in which a graph keeps its weights; they are read with the graph."""
 ONNX_SCALES = ("_scale", "_zero_point")
 """How ONNX Runtime's quantizer calls what it adds to a weight."""
+TORCHAO_SCALES = ("_weight_scale", "_weight_zero_point")
+"""How `transformers` calls what torchao adds to a weight."""
 WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.pt2")
 
 
@@ -61,8 +63,8 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
     counts: list[tuple[int, int]] = []
     for file in files:
         if file.suffix == ".safetensors":
-            stored = settings is not None and settings.storage is not None
-            counted = ((dtype, data) for name, dtype, data in tensors(file) if not (stored and name.endswith(SCALE)))
+            scales = _scales(settings)
+            counted = ((dtype, data) for name, dtype, data in tensors(file) if not name.endswith(scales))
             counts += [count_tensor(dtype, data) for dtype, data in counted]
         elif file.suffix == ".onnx" and find_spec("onnx"):
             counts += onnx_counts(file)
@@ -70,6 +72,13 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
             reason = f"{file.name} is in no format that is read here"
             return found | {"absent": {"parameters": reason, "nonzeros": reason}}
     return found | {"parameters": sum(n for n, _ in counts), "nonzeros": sum(full for _, full in counts)}
+
+
+def _scales(settings: Settings | None) -> tuple[str, ...]:
+    """How the names end of what stands beside quantized weights in safetensors."""
+    if settings is None or settings.storage is None:
+        return TORCHAO_SCALES if settings is not None and settings.runtime == "torchao" else ()
+    return (SCALE,)
 
 
 def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:

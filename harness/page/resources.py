@@ -39,12 +39,9 @@ class Speed:
     is_original: bool
     ratio: Estimate | None
     verdict: str
+    counts: bool
     note: str
     latency: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def counts(self) -> bool:
-        return self.verdict == "VALID"
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ def _speed(record: Record, name: str, where: str, stage: Mapping[str, Any]) -> S
     one = stage["models"][name]
     original = next((label for label, model in record["models"].items() if model["role"] == "original"), "")
     ratio = one.get("speed_ratio")
-    verdict = stage["verdict"]
+    verdict = _verdict(stage, name, name == original)
     return Speed(
         job=short(record["cell"]),
         where=where,
@@ -132,9 +129,22 @@ def _speed(record: Record, name: str, where: str, stage: Mapping[str, Any]) -> S
         is_original=name == original,
         ratio=Estimate(ratio["value"], ratio["low"], ratio["high"]) if ratio else None,
         verdict=verdict["verdict"],
+        counts=_counts(verdict),
         note=verdict.get("reason") or verdict.get("note") or "",
         latency={key: found["value"] for key, found in one.get("latency", {}).items()},
     )
+
+
+def _verdict(stage: Mapping[str, Any], name: str, is_original: bool) -> Mapping[str, Any]:
+    """A candidate's own verdict where it has one, else the stage's; the original's time counts with any of them."""
+    own = [one["verdict"] for one in stage["models"].values() if "verdict" in one]
+    if is_original:
+        return next(filter(_counts, own), stage["verdict"])
+    return stage["models"][name].get("verdict", stage["verdict"])
+
+
+def _counts(verdict: Mapping[str, Any]) -> bool:
+    return bool(verdict.get("counts", verdict["verdict"] == "VALID"))
 
 
 def common_work(by_row: Mapping[str, Measured]) -> tuple[str, str] | None:

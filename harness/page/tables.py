@@ -236,7 +236,9 @@ def _millions(count: float) -> str:
 def _why_no_speed(measured: Measured) -> str:
     if not measured.speeds:
         return "not measured"
-    return "measured elsewhere" if any(speed.counts for speed in measured.speeds) else "invalid timing"
+    if any(speed.counts for speed in measured.speeds):
+        return "measured elsewhere"
+    return " or ".join(dict.fromkeys(f"{speed.verdict.lower()} timing" for speed in measured.speeds))
 
 
 def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:

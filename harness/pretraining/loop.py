@@ -22,9 +22,11 @@ from accelerate.state import AcceleratorState
 from harness.errors import HarnessError
 from harness.objectives import Objective
 from harness.pretraining import state
+from harness.pretraining.activations import fused_activations
 from harness.pretraining.plan import Plan
 from harness.pretraining.stepper import Stepper
 from harness.specs import PretrainingSpec
+from harness.training.dropout import quick_dropout
 
 PROBE_STEPS = (2, 6)
 """Untimed and timed steps that turn a wall-clock budget into a first number of steps."""
@@ -135,22 +137,23 @@ def train(
             }
             accelerator.log(values, step=progress.step)
 
-    while progress.step < plan.steps:
-        if progress.step == plan.review_at:
-            _settle(pending, progress, spec)
-            _review(plan, progress.step, before + clock() - started, accelerator)
-            continue
-        pending.append(stepper(progress.step, plan.place, plan.first))
-        plan.advance(progress.step)
-        progress.step += 1
-        at_checkpoint = progress.step % spec.checkpoint_every == 0 and progress.step < plan.steps
-        if clock() - told >= REPORT_EVERY or at_checkpoint:
-            tell()
-        if at_checkpoint:
-            progress.seconds = before + clock() - started
-            if is_first or sharded:
-                state.save(checkpoints, stepper.model, stepper.optimizer, progress, is_first)
-            accelerator.wait_for_everyone()
+    with quick_dropout(stepper.model), fused_activations(stepper.model):
+        while progress.step < plan.steps:
+            if progress.step == plan.review_at:
+                _settle(pending, progress, spec)
+                _review(plan, progress.step, before + clock() - started, accelerator)
+                continue
+            pending.append(stepper(progress.step, plan.place, plan.first))
+            plan.advance(progress.step)
+            progress.step += 1
+            at_checkpoint = progress.step % spec.checkpoint_every == 0 and progress.step < plan.steps
+            if clock() - told >= REPORT_EVERY or at_checkpoint:
+                tell()
+            if at_checkpoint:
+                progress.seconds = before + clock() - started
+                if is_first or sharded:
+                    state.save(checkpoints, stepper.model, stepper.optimizer, progress, is_first)
+                accelerator.wait_for_everyone()
     if told_at < progress.step:
         tell()
     seconds = before + clock() - started

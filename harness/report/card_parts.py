@@ -128,7 +128,7 @@ def savings(found: Sequence[Cost]) -> list[str]:
     for one in found:
         where = one.setting.where
         if one.speed is not None and one.verdict == measured.VALID and one.speed.low <= 1:
-            times = f"{one.speed.value:.2f}× [{one.speed.low:.2f}, {one.speed.high:.2f}] as fast at {where}"
+            times = f"{one.speed.low:.2f} to {one.speed.high:.2f}× as fast at {where}"
             said.append(f"It {'is slower' if one.speed.high < 1 else 'saves no time'}: {times}.")
         if one.memory is not None:
             before, after = (side.peak for side in one.memory)

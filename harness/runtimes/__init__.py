@@ -14,6 +14,7 @@ RUNTIMES: Plugins[Runtime] = Plugins(
     "RUNTIME",
     {
         "torch": "harness.runtimes.torch_eager",
+        "torchao": "harness.runtimes.torchao",
         "torch-compile": "harness.runtimes.torch_compile",
         "onnxruntime": "harness.runtimes.onnx_runtime",
         "openvino": "harness.runtimes.openvino_runtime",

@@ -47,8 +47,10 @@ class TorchCompile(Runtime):
     def open(self, folder: Path, settings: Settings, threads: int) -> CompiledModel:
         require()
         import torch
+        from torch._inductor import config
 
         torch.set_num_threads(threads)
+        config.compile_threads = threads
         model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}))
         compiled = torch.compile(model, dynamic=True, fullgraph=True)
         return CompiledModel("torch-compile", folder, settings, tokenizer, compiled)

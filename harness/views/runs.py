@@ -184,7 +184,7 @@ def run_json(store: Store, name: str) -> str:
 def run_text(store: Store, name: str) -> str:
     """A run for a reader: head, cells with scores, notes on the data, failures with their causes."""
     manifest = store.run(name)
-    spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [])}
+    spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [], False)}
     head = [
         f"run       {manifest['run']}",
         f"status    {manifest['status']}, {manifest['created']}, {manifest['timings']['seconds']:.1f} s",

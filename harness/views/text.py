@@ -17,4 +17,4 @@ def columns(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
 
 
 def cell_text(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

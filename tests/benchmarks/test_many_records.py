@@ -27,7 +27,7 @@ SETTLE = 2.5
 
 @pytest.fixture(scope="module")
 def enabled(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("benchmark_disable"):
+    if not request.config.getoption("benchmark_enable"):
         pytest.skip("needs --benchmark-enable")
 
 

@@ -1,7 +1,8 @@
 """Pretraining steps, harness against HF Trainer with DataCollatorForLanguageModeling, side by side in one process.
 
 The same model, the same packed blocks of real text, batch, optimizer and thread count (one); both train the same number
-of steps, in alternation, and the ratio of their tokens a second is the median over the rounds. The figures land in
+of steps, in alternation, and the ratio of their tokens a second is the median over the rounds. Seconds are those of the
+CPU: with one thread they are the time it takes on an idle machine, whatever else runs. The figures land in
 pytest-benchmark's `extra_info` and in $HARNESS_BENCHMARK_OUT, if set. `HARNESS_BENCHMARK=full` takes the steps that the
 README quotes.
 """
@@ -28,7 +29,7 @@ VOCABULARY = 8000
 
 
 def hf_train(model, tokenizer, blocks: np.ndarray, mlm: bool, batch_size: int, folder: Path) -> float:
-    """Seconds for `STEPS` steps of HF Trainer as the public `run_mlm.py` and `run_clm.py` set it up."""
+    """CPU seconds for `STEPS` steps of HF Trainer as the public `run_mlm.py` and `run_clm.py` set it up."""
     from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
 
     arguments = TrainingArguments(
@@ -39,17 +40,17 @@ def hf_train(model, tokenizer, blocks: np.ndarray, mlm: bool, batch_size: int, f
     rows = [{"input_ids": row.tolist()} for row in blocks[: STEPS * batch_size]]
     collator = DataCollatorForLanguageModeling(tokenizer, mlm=mlm, mlm_probability=0.15)
     trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collator)
-    start = time.perf_counter()
+    start = time.process_time()
     trainer.train()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def harness_train(model, objective, blocks: np.ndarray, settings, folder: Path) -> float:
     from harness.pretraining import loop
 
-    start = time.perf_counter()
+    start = time.process_time()
     loop.train(model, objective, blocks, settings, "fp32", folder, lambda pace: None, resume=False)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness.compress.base import LayerOptions
 from harness.compress.fake_quant import fake_quantized, rounded_range, rounded_weight
+from harness.compress.groups import chosen
 from harness.compress.layers import embeddings, linear_layers
 from harness.compress.methods import parse_method
 from harness.errors import HarnessError
@@ -41,7 +43,7 @@ def test_a_fake_quantized_model_computes_what_its_int8_graph_does(trained, compr
     model, tokenizer = load(trained_model.folder)
     names = tokenizer.model_input_names
     exact = logits_of(model, names)
-    with fake_quantized(model) as count:
+    with fake_quantized(model, chosen(model, LayerOptions(), True)) as count:
         rounded = logits_of(model, names)
     assert np.array_equal(logits_of(model, names), exact)
     assert count == len(linear_layers(model))

@@ -54,8 +54,8 @@ def test_ranges_come_from_the_examples_and_the_calibration_alone(trained, compre
 def test_a_layer_that_stays_float_is_an_error_not_a_slow_model(trained, compressed, monkeypatch):
     import harness.compress.graphs
 
-    found = harness.compress.graphs.Exported.linear_nodes
-    monkeypatch.setattr(harness.compress.graphs.Exported, "linear_nodes", lambda model: found(model)[1:])
+    found = harness.compress.graphs.Exported.products_of
+    monkeypatch.setattr(harness.compress.graphs.Exported, "products_of", lambda model, layers: found(model, layers)[1:])
     with pytest.raises(HarnessError, match="only 12 of its 13 linear layers became int8"):
         compressed(trained("bert"), "int8-static:8")
 

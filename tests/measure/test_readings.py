@@ -123,6 +123,53 @@ def test_memory_agrees_with_a_reading_from_outside(tmp_path):
         assert found["after"]["peak"] == pytest.approx(found["after"]["total"], rel=0.05)
 
 
+@needs_proc
+def test_processes_started_at_once_all_have_their_environment(tmp_path):
+    """Each as `/proc` shows it; and this process keeps its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = dict(os.environ)
+    with ThreadPoolExecutor(4) as executor:
+        workers = list(executor.map(lambda number: WorkerProcess(tmp_path, 3, (), f"{number}"), range(8)))
+    try:
+        for one in workers:
+            assert "OMP_NUM_THREADS=3" in Path(f"/proc/{one.pid}/environ").read_text().split("\0")
+        assert dict(os.environ) == before
+    finally:
+        for one in workers:
+            one.close()
+
+
+@needs_proc
+@pytest.mark.slow
+def test_the_peak_of_a_model_agrees_with_a_whole_process_reading_from_outside(saved):
+    """Sampled by psutil while a model is loaded and called, within 5 % of all that the process held."""
+    import threading
+
+    worker = WorkerProcess(saved("bert", hidden_size=512, num_hidden_layers=4, intermediate_size=2048), 1, (), "model")
+    seen, done = [0], threading.Event()
+
+    def sample() -> None:
+        process = psutil.Process(worker.pid)
+        while not done.wait(0.0005):
+            seen.append(process.memory_info().rss)
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        cell = {"name": "32 × 64", "batch": 32, "length": 64, "task": None, "data": ""}
+        found = worker.ask("memory", cell=cell, seed=0)
+    finally:
+        done.set()
+        sampler.join()
+        worker.close()
+    if "peak" not in found:
+        pytest.skip(found["absent"]["peak"])
+    whole = found["baseline"]["total"] + max(found["peak"], found["load_peak"])
+    assert whole == pytest.approx(max(seen), rel=0.05)
+    assert found["peak"] > 50 << 20
+
+
 def test_a_worker_that_dies_is_one_line(tmp_path):
     worker = WorkerProcess(tmp_path, 1, (), "a model")
     try:

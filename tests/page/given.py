@@ -163,6 +163,7 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
     cards = compression.build(
         records, {key: one for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
         lambda one: (predictions(one).values, predictions(one).references),
+        lambda one: None,
     )  # fmt: skip
     runs, environments = history.asked_and_environments([manifest()])
     fields = {"text": [f"{text} {index}" for index in range(N)]}

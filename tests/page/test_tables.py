@@ -119,6 +119,20 @@ def test_what_was_not_measured_says_so_and_an_invalid_timing_is_no_number():
     assert "A/A 1.09" in one.lines[0].facts[0].note
 
 
+def test_each_candidate_has_a_verdict_of_its_own_where_measurements_say_so():
+    fit = fine_tuned("a", "bert-demo")
+    small = compressed(fit)
+    job = measurement(fit, small, valid=False)
+    stage = job["cells"]["8 × 32"]["stages"]["forward"]
+    stage["models"]["small"]["verdict"] = {"verdict": "IMPRECISE", "counts": False, "reason": "±9 %", "note": ""}
+    assert [found.cells[4].missing for found in timed(job, fit=fit, small=small).lines] == [
+        "invalid timing",
+        "imprecise timing",
+    ]
+    stage["models"]["small"]["verdict"] |= {"verdict": "VALID", "counts": True}
+    assert [found.cells[4].text for found in timed(job, fit=fit, small=small).lines] == ["400", "800"]
+
+
 def test_times_of_different_measurements_never_meet_in_a_column():
     fit = fine_tuned("a", "bert-demo")
     small = compressed(fit)

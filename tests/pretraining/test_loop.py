@@ -99,3 +99,18 @@ def test_old_checkpoints_are_removed(setting, tmp_path):
     trained(setting, tmp_path / "long", spec(steps=14), 13)
     assert [path.name for path in (tmp_path / "long").iterdir()] == ["000000012"]
     shutil.rmtree(tmp_path / "long")
+
+
+def test_a_fused_activation_is_the_same_function_and_leaves_the_model_as_it_was():
+    import torch
+    from transformers.activations import NewGELUActivation
+
+    from harness.pretraining.activations import fused_activations
+
+    model = torch.nn.Sequential(NewGELUActivation())
+    inputs = torch.linspace(-6, 6, 200)
+    slow = model(inputs)
+    with fused_activations(model):
+        assert type(model[0]) is not NewGELUActivation
+        assert model(inputs).numpy() == pytest.approx(slow.numpy(), abs=1e-6)
+    assert type(model[0]) is NewGELUActivation

@@ -1,0 +1,37 @@
+"""PyTorch with weights that torchao quantized, on a GPU: its kernels for a CPU are far slower than float ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.runtimes.base import Runtime, require_packages
+from harness.runtimes.settings import Settings
+from harness.runtimes.torch_eager import TorchModel, load
+
+DEVICE = "cuda"
+
+
+def require() -> None:
+    """Raises HarnessError, with the remedy, where torchao or a GPU is missing."""
+    require_packages("torchao", extra="torchao")
+    import torch
+
+    if DEVICE == "cuda" and not torch.cuda.is_available():
+        raise HarnessError("torchao is served on a CUDA GPU, and there is none here; on a CPU use int8 or int8-static")
+
+
+class TorchAo(Runtime):
+    packages = ("torchao",)
+
+    def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
+        require()
+        import torch
+
+        torch.set_num_threads(threads)
+        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}))
+        model.to(torch.device(DEVICE))  # type: ignore[arg-type]
+        return TorchModel("torchao", folder, settings, tokenizer, model)
+
+
+RUNTIME = TorchAo()
