@@ -13,7 +13,7 @@ import typer
 from harness import __version__, cli_export, cli_gate, cli_measure, cli_report
 from harness.cli_compress import compress
 from harness.cli_options import Include, Json, Mode, Out, say
-from harness.errors import HarnessError
+from harness.errors import HarnessError, unknown
 
 INTERRUPTED = 130
 
@@ -167,10 +167,14 @@ def run(
     given = {name: value for name, value in flags.items() if name in RunSpec.model_fields}
     values = {**_config(config), **given}
     where = "the command line" if config is None else f"{config} and the command line"
-    if mode is not None:
-        if "seeds" in given:
-            raise HarnessError("--seeds and --mode: give one or the other")
-        values["seeds"] = SEED_MODES[mode]
+    mode_of_file = values.pop("mode", None)
+    chosen = mode or (None if "seeds" in given else mode_of_file)
+    if chosen is not None:
+        if "seeds" in (given if mode else values):
+            raise HarnessError(f"{where}: seeds and mode: give one or the other")
+        if chosen not in SEED_MODES:
+            raise unknown("mode", str(chosen), SEED_MODES, where)
+        values["seeds"] = SEED_MODES[chosen]
     spec = parse(RunSpec, values, where)
     registry = load_registry([Path(path) for path in spec.include])
     store = Store.open(Path(spec.out))

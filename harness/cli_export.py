@@ -47,7 +47,7 @@ def model_card(
     if public and push is None:
         raise HarnessError("--public goes with --push")
     store = existing_store(out)
-    found, _ = source.find_model(store, run, model)
+    found = source.find_model(store, run, model)
     folder = source.weights_of(store, found) if push is not None else None
     card = make_card(store, found, license)
     if output is not None:
@@ -82,6 +82,8 @@ def glue_submission(
 
     if output.suffix != ".zip":
         raise HarnessError(f"-o {output}: the server takes a .zip")
+    if not output.resolve().parent.is_dir():
+        raise HarnessError(f"-o {output}: no folder {output.parent}; make it first")
     registry = load_registry([Path(path) for path in include or []])
     store = existing_store(out)
     files = write_submission(registry, store, run, model, output, seed, data, allow_other_data, say)
@@ -108,7 +110,7 @@ def lm_eval(
         raise HarnessError(f"the run has {len(names)} models and a file is of one; give --model {'|'.join(names)}")
     if not names:
         raise HarnessError(f"run {store.run(run)['run']} scored nothing")
-    found, _ = find_model(store, run, model or names[0])
+    found = find_model(store, run, model or names[0])
     text = exporter.to_json(exporter.results(store, found))
     if output is None:
         print(text)

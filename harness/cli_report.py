@@ -97,7 +97,6 @@ def leaderboard(
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
     from harness.report.layout import parse_layout
     from harness.store import write_atomically
-    from harness.views.diagnostics import calibration_text, compression_text, robustness_text
     from harness.views.runs import efficiency_text, leaderboard_text
 
     if by_fraction + robustness + calibration + compression > 1:
@@ -133,14 +132,17 @@ def leaderboard(
     store = existing_store(out)
     if by_fraction:
         text = efficiency_text(store, runs or [], format.style, plot)
-    elif robustness:
+    elif robustness or calibration or compression:
+        from harness.views import diagnostics
+
         _load_plugins(include)
-        text = robustness_text(store, runs or [], format.style)
-    elif compression:
-        _load_plugins(include)
-        text = compression_text(store, runs or [], format.style)
-    elif calibration:
-        text = calibration_text(store, runs or [], format.style)
+        texts = {
+            diagnostics.robustness_text: robustness,
+            diagnostics.calibration_text: calibration,
+            diagnostics.compression_text: compression,
+        }
+        (text_of,) = [one for one, asked in texts.items() if asked]
+        text = text_of(store, runs or [], format.style)
     else:
         text = leaderboard_text(store, runs or [], format.style, layout, show, pareto)
     if update is not None:

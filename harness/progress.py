@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __init__(self, cells: Sequence[Cell], quiet: bool = False) -> None:
         self._costs = {cell.key: cost(cell) for cell in cells}
+        self._timed = {cell.key: cell.seconds[1] for cell in cells if cell.seconds is not None}
         self._shares: dict[str, float] = {}
         self._finished = 0
         self._quiet = quiet
@@ -87,14 +88,16 @@ class Progress(AbstractContextManager["Progress"]):
         return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{found}{eta}"
 
     def _eta(self) -> str:
-        share = self._share()
-        if not 0 < share < 1:
+        """Of cells side by side by the pace so far, and after them of those whose seconds are known."""
+        share = self._share({key: value for key, value in self._costs.items() if key not in self._timed})
+        alone = sum(seconds * (1 - self._shares.get(key, 0.0)) for key, seconds in self._timed.items())
+        if share == 0 or (share == 1 and not alone):
             return ""
-        return clock((time.monotonic() - self._started) * (1 - share) / share)
+        return clock((time.monotonic() - self._started) * (1 - share) / share + alone)
 
-    def _share(self) -> float:
-        total = sum(self._costs.values())
-        return sum(self._costs.get(key, 0.0) * share for key, share in self._shares.items()) / total if total else 1.0
+    def _share(self, costs: Mapping[str, float]) -> float:
+        total = sum(costs.values())
+        return sum(costs.get(key, 0.0) * share for key, share in self._shares.items()) / total if total else 1.0
 
     def _print(self, line: str) -> None:
         if self._live is not None:
@@ -107,7 +110,7 @@ class Progress(AbstractContextManager["Progress"]):
             return
         from rich.text import Text
 
-        done = round(30 * self._share())
+        done = round(30 * self._share(self._costs))
         bar = "━" * done + "─" * (30 - done)
         running = ", ".join(f"{label} {100 * self._shares.get(key, 0):.0f} %" for key, label in self._running.items())
         self._live.update(

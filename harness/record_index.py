@@ -88,7 +88,7 @@ def read_scores(store: Store, keys: Iterable[str], damaged: Callable[[DamagedFil
         records.append(_record(row, parsed))
     if fresh or gone:
         for key in gone:
-            del known[key]
+            known.pop(key, None)
         _write(path, [row for row in known.values() if _state(store, row.cell) is not None] + fresh)
     return records
 

@@ -19,7 +19,8 @@ INTEGER_PRODUCTS = ("MatMulIntegerToFloat", "QLinearMatMul", "QGemm", "MatMulInt
 class Int8Static(Compressor):
     """`examples` of the training split, drawn by the seed, set the ranges of activations: `calibration` takes their
     extremes (minmax), the range that loses least information of their distribution (entropy), or leaves the outermost
-    0.001 % out (percentile). The other options are those of `int8`.
+    0.001 % out (percentile). A layer that reads one token of a text, as BERT's pooler does, stays dynamic: its product
+    is a Gemm, which ONNX Runtime does not always fuse. The other options are those of `int8`.
     """
 
     main = "examples"
@@ -38,6 +39,7 @@ class Int8Static(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
+        import onnx
         from onnxruntime.quantization import (
             CalibrationMethod,
             QuantFormat,
@@ -58,36 +60,42 @@ class Int8Static(Compressor):
             "entropy": CalibrationMethod.Entropy,
             "percentile": CalibrationMethod.Percentile,
         }
-        linear = request.scratch / "linear.onnx" if wanted.embeddings else request.target / FILE
+        calibrated = request.scratch / "calibrated.onnx"
+        excluded = model.products_of([*model.heads, *model.skipped(wanted)])
+        options = {
+            "per_channel": self.options.per_channel,
+            "reduce_range": self.options.reduce_range,
+            "weight_type": QuantType.QInt8,
+        }
         with quietly():
             quantize_static(
                 model.file,
-                linear,
+                calibrated,
                 batches,
                 quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["MatMul", "Gemm"],
+                op_types_to_quantize=["MatMul"],
                 nodes_to_quantize=model.products_of(list(wanted.linear)),
-                per_channel=self.options.per_channel,
-                reduce_range=self.options.reduce_range,
                 activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
                 calibrate_method=methods[self.options.calibration],
                 extra_options={
-                    "OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"],
+                    "OpTypesToExcludeOutputQuantization": ["MatMul"],
                     "CalibTensorRangeSymmetric": False,
                     "CalibStridedMinMax": 1,  # a batch at a time, with every method: all at once take gigabytes
                 },
+                **options,
             )
-            if wanted.embeddings:
-                quantize_dynamic(
-                    linear,
-                    request.target / FILE,
-                    op_types_to_quantize=["Gather"],
-                    reduce_range=self.options.reduce_range,
-                    weight_type=QuantType.QInt8,
-                )
+            quantize_dynamic(  # what is left: each Gemm, and the embeddings
+                calibrated,
+                request.target / FILE,
+                op_types_to_quantize=["MatMul", *(["Gather"] if wanted.embeddings else [])],
+                nodes_to_exclude=[*excluded, *(f"{name}_MatMul" for name in excluded)],
+                extra_options={"MatMulConstBOnly": True},
+                **options,
+            )
+        nodes = onnx.load(request.target / FILE).graph.node
         return {
             "coverage": _coverage(request, list(wanted.linear), len(model.layers), model.heads),
+            "dynamic": sum(node.op_type == "MatMulInteger" for node in nodes),
             "conv1d_converted": model.conv1d_converted,
             "examples": batches.examples,
         }

@@ -42,6 +42,7 @@ def run(
 
     One of several processes that is not the first only helps to train, and returns nothing.
     """
+    started = time.perf_counter()
     import torch
 
     from harness.machine.calibrate import calibration
@@ -52,7 +53,6 @@ def run(
     from harness.pretraining.vocabulary import tokens_of
     from harness.training.trainer import pick_device, pick_precision
 
-    started = time.perf_counter()
     recipe = RecipeSpec.model_validate(job["recipe"])
     settings = recipe.pretraining
     assert settings is not None and recipe.tokenizer is not None

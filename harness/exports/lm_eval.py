@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from harness import __version__
@@ -100,12 +101,14 @@ def _general(store: Store, model: Model) -> dict[str, Any]:
     record = model.first(task)
     versions = record["environment"]["versions"]
     training = fitted(store, record)
-    name = record["model"].get("pretrained") or model.name
+    pretrained = record["model"].get("pretrained")
     seed = record["seed"]
     return {
         "config": {
             "model": f"harness/{record['model']['learner']}",
-            "model_args": f"pretrained={name}" if record["model"].get("pretrained") else f"recipe={model.name}",
+            "model_args": f"pretrained={Path(pretrained).name if Path(pretrained).is_absolute() else pretrained}"
+            if pretrained
+            else f"recipe={model.name}",
             "model_num_parameters": record["model"].get("parameters"),
             "model_revision": record["model"].get("revision") or "",
             "model_sha": record["model"].get("weights") or "",

@@ -29,8 +29,8 @@ class Model:
         return min(self.records[task], key=lambda record: (record["seed"], record["split"]))
 
 
-def find_model(store: Store, run: str, asked: str) -> tuple[Model, str | None]:
-    """The model `NAME` or `NAME:TASK` of a run, and the task where one is named; tasks under noise are left out.
+def find_model(store: Store, run: str, asked: str) -> Model:
+    """The model `NAME` of a run, or of `NAME:TASK` what concerns that task; tasks under noise are left out.
 
     Raises:
         HarnessError: no such run, model or task, or none of its scores is done.
@@ -43,12 +43,12 @@ def find_model(store: Store, run: str, asked: str) -> tuple[Model, str | None]:
         raise HarnessError(f"run {manifest['run']} has no model '{name}'.{did_you_mean(name, known)}")
     model = read_model(store, manifest, name)
     if task is None:
-        return model, None
+        return model
     if task not in model.records:
         raise HarnessError(
             f"run {manifest['run']} did not score {name} on '{task}'.{did_you_mean(task, model.records)}"
         )
-    return _only(model, task), task
+    return Model(name, manifest, {task: model.records[task]}, {task: model.parts[task]})
 
 
 def model_names(manifest: Mapping[str, Any]) -> list[str]:
@@ -103,10 +103,6 @@ def weights_of(store: Store, model: Model) -> Path:
 def _split(asked: str) -> tuple[str, str | None]:
     name, colon, task = asked.rpartition(":")
     return (name, task) if colon else (asked, None)
-
-
-def _only(model: Model, task: str) -> Model:
-    return Model(model.name, model.run, {task: model.records[task]}, {task: model.parts[task]})
 
 
 def _parts(records: Sequence[Mapping[str, Any]]) -> Sequence[Part]:

@@ -261,10 +261,11 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         verdict = "OK"
     else:
         verdict, reason = "INCONCLUSIVE", f"no significant drop, but one of {points(ok_margin)} points is not excluded"
+    one_candidate = any(each.pair.one_candidate for each in members)
     power = drop.power(ok_margin, alpha, margin) if drop is not None else None
     by_seeds, power_by_seeds = {}, {}
     for seeds in SEED_MODES.values():
-        other = drop.with_seeds(seeds) if drop is not None and not pair.one_candidate else None
+        other = drop.with_seeds(seeds) if drop is not None and not one_candidate else None
         if other is not None:
             by_seeds[seeds] = other.detectable(alpha, margin)
             power_by_seeds[seeds] = other.power(ok_margin, alpha, margin)
@@ -292,7 +293,7 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         by_seeds=by_seeds or None,
         power_by_seeds=power_by_seeds or None,
         advisory=spec.mode == "pr" and verdict == "INCONCLUSIVE" and power is not None and power < POWER,
-        one_candidate=pair.one_candidate,
+        one_candidate=one_candidate,
     )
 
 

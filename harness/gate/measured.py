@@ -110,19 +110,21 @@ def judge_measured(
     counts finds it, two at least; bytes of files are no matter of chance. INVALID is what does not count: the original
     against itself came out beyond half the margin, or the interval is too wide to tell.
     """
+    _refuse_twice(measurements)
     reasons: list[str] = []
+    notes: list[str] = []
     found: dict[tuple[str, str, str], list[_Number]] = {}
-    for twice in _given_twice(measurements):
-        raise HarnessError(f"--measured {twice}: the same measurement twice; the second must be a fresh one")
+    covered: set[str] = set()
     for one in measurements:
         known, strange = _identified(one, pairs)
-        reasons += strange
+        (notes if known else reasons).extend(strange)
+        covered |= {pair.model for pair in known.values()}
         for number in _numbers(one, list(known), spec):
-            found.setdefault((known[number.candidate], number.kind, number.where), []).append(number)
+            pair = known[number.candidate]
+            found.setdefault((f"{pair.model} on {pair.task}", number.kind, number.where), []).append(number)
     rows = [_judged(model, numbers) for (model, _, _), numbers in found.items()]
-    covered = {model for model, _, _ in found}
-    left_out = [pair for pair in pairs if pair.model not in {model.partition(" on ")[0] for model in covered}]
-    notes = [f"not measured: {model}" for model in dict.fromkeys(pair.model for pair in left_out)] if found else []
+    if found:
+        notes += [f"not measured: {pair.model}" for pair in pairs if pair.model not in covered]
     notes += [
         f"{one.name} has no {cell}: {reason}"
         for one in measurements
@@ -133,27 +135,26 @@ def judge_measured(
 
 
 def suspects(measurement: Measurement, spec: GateSpec) -> tuple[list[str], list[str]]:
-    """The candidates and the cells at which one of them looks worse in time or memory; the cells of no others."""
-    worse = [
+    """The candidates and the cells at which one of them looks worse in time or memory, or was not timed validly."""
+    found = [
         one
         for one in _numbers(measurement, measurement.candidates, spec)
-        if one.state == "worse" and one.kind in ("speed", "memory")
+        if one.state in ("worse", "invalid") and one.kind in ("speed", "memory")
     ]
-    return list(dict.fromkeys(one.candidate for one in worse)), list(dict.fromkeys(one.cell for one in worse))
+    return list(dict.fromkeys(one.candidate for one in found)), list(dict.fromkeys(one.cell for one in found))
 
 
-def _given_twice(measurements: Sequence[Measurement]) -> list[str]:
+def _refuse_twice(measurements: Sequence[Measurement]) -> None:
     seen: set[str] = set()
-    twice = []
     for one in measurements:
         identity = json.dumps([one.content.get("created"), one.content["cells"]], sort_keys=True)
-        twice += [one.name] if identity in seen else []
+        if identity in seen:
+            raise HarnessError(f"--measured {one.name}: the same measurement twice; the second must be a fresh one")
         seen.add(identity)
-    return twice
 
 
-def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, str], list[str]]:
-    """Names of measured candidates with what reports call them, and why others are not those that are judged."""
+def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, Pair], list[str]]:
+    """The pairs that measured candidates are of, by their names, and why others are not those that are judged."""
     original = one.fingerprint(one.original)
     ours = [pair for pair in pairs if original in _files(pair, 0)]
     if not ours:
@@ -164,7 +165,8 @@ def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, str]
             else "its files are not those of any model of the base"
         )
         return {}, [f"{one.name}: the original {one.original} is not what is judged: {why}"]
-    known, reasons = {}, []
+    known: dict[str, Pair] = {}
+    reasons = []
     for name in one.candidates:
         pair = next((pair for pair in ours if one.fingerprint(name) in _files(pair, 1)), None)
         if pair is None:
@@ -174,7 +176,7 @@ def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, str]
                 f"{ours[0].candidate_model} on {tasks}"
             )
         else:
-            known[name] = f"{pair.model} on {pair.task}"
+            known[name] = pair
     return known, reasons
 
 

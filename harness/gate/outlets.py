@@ -147,7 +147,7 @@ def notes(report: Report) -> list[str]:
         if row.verdict in ("REGRESSED", "INCONCLUSIVE"):
             said.append(f"{row.verdict} {row.task}, {row.model}: {row.reason} ({row.test}){_power(row)}.")
     averages = [row for row in report.rows if row.task.startswith(AVERAGE)]
-    said += [modes_line(row) for row in averages or report.rows if row.by_seeds]
+    said += [modes_line(row) for row in averages or report.rows if row.by_seeds and row.verdict != "IDENTICAL"]
     return said + [_sentence(note) for note in report.notes]
 
 

@@ -19,7 +19,8 @@ from harness.store import Store
 def measure_again(
     one: Measurement, spec: GateSpec, registry: Registry, store: Store, report: Callable[[str], None]
 ) -> Measurement | None:
-    """The suspects of a measurement at the cells where they are, in new processes; None where there are none.
+    """The suspects of a measurement at the cells where they are, in new processes and with the same budget; None where
+    there are none.
 
     Raises:
         HarnessError: a model that is no longer where it was measured, or is another one now.
@@ -34,6 +35,7 @@ def measure_again(
         [_cell(name, one.content["cells"][name], registry) for name in cells],
         threads=protocol["threads"],
         margin=protocol["margin"],
+        budget=protocol["budget"],
         seed=protocol["seed"] + 1,
         memory=any("memory" in facts for facts in one.content["models"].values()),
     )

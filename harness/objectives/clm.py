@@ -26,14 +26,14 @@ class CausalLM(Objective):
     def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
         return {"input_ids": blocks[:, :-1], "targets": blocks[:, 1:]}
 
-    splits = False
-    """Whether the model's logits are a linear layer's of its hidden states, so that its loss may take them in parts."""
+    linear_head = False
+    """Whether the model's logits are a linear layer's of its hidden states, so that the loss may take them in parts."""
 
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         from transformers import AutoModelForCausalLM
 
         model = AutoModelForCausalLM.from_config(config)
-        self.splits = has_linear_head(model)
+        self.linear_head = has_linear_head(model)
         return model
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
@@ -42,7 +42,7 @@ class CausalLM(Objective):
         from harness.objectives.linear_cross_entropy import linear_cross_entropy
 
         targets = batch["targets"].flatten()
-        if self.splits:
+        if self.linear_head:
             hidden = model.base_model(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
             head = model.get_output_embeddings()
             return linear_cross_entropy(hidden.flatten(0, 1), head.weight, head.bias, targets)

@@ -88,9 +88,9 @@ def drawn(logits: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """
     import torch
 
-    weights = (logits.float() - logits.float().amax(-1, keepdim=True)).exp()
-    sums = weights.cumsum(-1, dtype=torch.float64)
-    chosen = torch.searchsorted(sums, (draws.unsqueeze(-1) * sums[..., -1:]), right=True)
+    logits = logits.float()
+    sums = (logits - logits.amax(-1, keepdim=True)).exp().cumsum(-1, dtype=torch.float64)
+    chosen = torch.searchsorted(sums, draws.unsqueeze(-1) * sums[..., -1:], right=True)
     return chosen.squeeze(-1).clamp(max=logits.shape[-1] - 1)
 
 

@@ -12,11 +12,14 @@ from harness.report.leaderboard import Draft, Table
 Record = Mapping[str, Any]
 MOST = 60
 """Chains of one model that are shown."""
+MOST_OF_TABLE = 600
+"""Those of all models of a table, at least one each."""
 
 
 def lineages(table: Table, draft: Draft, made: Mapping[str, Record]) -> tuple[Lineage, ...]:
     """The chains of each row; `made` are the records of the cells that made the models, by key."""
     order = {column.task: index for index, column in enumerate(table.columns)}
+    most = min(MOST, max(1, MOST_OF_TABLE // max(1, len(table.rows))))
     found = []
     for row in table.rows:
         newest: dict[tuple[str, int], dict[str, Record]] = {}
@@ -24,9 +27,9 @@ def lineages(table: Table, draft: Draft, made: Mapping[str, Record]) -> tuple[Li
             task = record["task"]["name"]
             newest.setdefault((task, record["seed"]), {}).setdefault(record["split"], record)
         keys = sorted(newest, key=lambda key: (order.get(key[0], len(order)), key))
-        chains = tuple(_chain(task, seed, newest[task, seed], made) for task, seed in keys[:MOST])
+        chains = tuple(_chain(task, seed, newest[task, seed], made) for task, seed in keys[:most])
         model = draft.models[row.model][0]["model"]
-        found.append(Lineage(row.label, _identity(model), chains, max(0, len(keys) - MOST)))
+        found.append(Lineage(row.label, _identity(model), chains, max(0, len(keys) - most)))
     return tuple(found)
 
 

@@ -213,7 +213,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole page. `examples` goes to the script as it is."""
+    """The whole page. `examples` goes to the script as it is; `warnings` say what could not be read."""
 
     title: str
     created: str
@@ -226,6 +226,6 @@ class Page:
     calibration: tuple[Grid, ...] = ()
     lineage: tuple[Titled, ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()
-    examples_notes: tuple[str, ...] = ()
     runs: tuple[Asked, ...] = ()
     environments: tuple[Grid, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -87,7 +87,7 @@ def train(
     spent: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
-    """Train `model` in place on blocks (n, raw_size), or a sharded copy of it.
+    """Train `model` in place on blocks (n, raw_size); if `sharded` it is shared out, and the outcome has a whole one.
 
     Goes on from the newest checkpoint in the folder `checkpoints` where `resume`; the loss curve and the weights are
     those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a share of it. `trackers` are names

@@ -113,12 +113,11 @@ def absences(found: Sequence[Cost], calibrated: CalibrationChange | str, others:
     if isinstance(calibrated, str):
         absent["calibration"] = calibrated
     if not found:
-        absent |= dict.fromkeys(("speed", "memory"), "not measured; `harness run --measure` does it")
-    for one in found:
-        if one.speed is None:
-            absent["speed"] = one.reason
-        if one.memory is None:
-            absent["memory"] = one.memory_absent
+        return absent | dict.fromkeys(("speed", "memory"), "not measured; `harness run --measure` does it")
+    if all(one.speed is None for one in found):
+        absent["speed"] = found[0].reason
+    if all(one.memory is None for one in found):
+        absent["memory"] = found[0].memory_absent
     return absent
 
 

@@ -11,6 +11,7 @@ from harness.report.leaderboard import Row, Table
 FACTS = ("learner", "runtime", "base", "method", "parameters")
 GROUPS = ("base", "learner", "method", "runtime", "seeds")
 NO_METHOD = "not compressed"
+NOTHING = "none"
 ASCENDING, DESCENDING = "asc", "desc"
 
 
@@ -101,7 +102,7 @@ def group_of(row: Row, key: str) -> str:
     if key == "seeds":
         return seeds_text(row)
     value = row.facts.get(key)
-    return str(value) if value is not None else NO_METHOD if key == "method" else "unknown"
+    return str(value) if value is not None else NO_METHOD if key == "method" else NOTHING
 
 
 def seeds_text(row: Row) -> str:

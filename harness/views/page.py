@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import __version__
 from harness.errors import DamagedFile, HarnessError
 from harness.execute.score import PREDICTIONS, read_logits, read_predictions
+from harness.hashing import short
 from harness.page.model import Page, Titled
 from harness.page.text import counted
 from harness.store import Store
@@ -20,9 +21,9 @@ from harness.views.runs import scored_runs, suites_of
 if TYPE_CHECKING:
     from harness.page.examples import Predicted, Texts
     from harness.page.tables import Resources
-    from harness.report.leaderboard import Draft, Table
 
 Record = Mapping[str, Any]
+T = TypeVar("T")
 LOSSES = "losses.parquet"
 MEASUREMENT = "measurement.json"
 
@@ -49,82 +50,129 @@ def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence
 
 
 def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ()) -> Page:
-    """All the page shows. Raises HarnessError: no run, or none with a score."""
-    from harness.page import cards, charts, history, lineage, tables
+    """All the page shows; what is damaged is left out and named on it.
+
+    Raises:
+        HarnessError: no run, or none with a score.
+    """
+    from harness.page import cards, charts, examples, history, lineage, tables
     from harness.report import calibration, compression, efficiency, formats, leaderboard
 
     manifests, records = scored_runs(store, names)
+    files = Files(store)
     built = leaderboard.build_with_records(records, suites_of(manifests))
     built.sort(key=lambda one: one[0].train_fraction != 1)  # whole training sets first
-    keys = [f"t{index}" for index in range(len(built))]
-    made = _made(store, records)
-    resources = _resources(records, made, _measurements(store))
-    sections = [tables.section(key, table, draft, resources) for key, (table, draft) in zip(keys, built, strict=True)]
-    scales = [{column.task: column.scale for column in table.columns} for table, _ in built]
-    found = [charts.tradeoffs(section, scale) for section, scale in zip(sections, scales, strict=True)]
+    made = files.makers(records)
+    resources = _resources(records, made, files.measurements())
+    sections = [tables.section(f"t{index}", table, draft, resources) for index, (table, draft) in enumerate(built)]
+    placed = [(section, table, draft) for section, (table, draft) in zip(sections, built, strict=True)]
+    tradeoffs = [
+        charts.tradeoffs(section, {column.task: column.scale for column in table.columns})
+        for section, table, _ in placed
+    ]
     whole = [table for table, _ in built]
-    order = list(dict.fromkeys([*(column.task for table in whole for column in table.columns), *_tasks(records)]))
+    tasks = [column.task for table in whole for column in table.columns]
+    order = list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
     compressions = {key: record for key, record in made.items() if record["kind"] == "compress"}
-
-    def stored(record: Record) -> tuple[Any, Any]:
-        return read_predictions(store.file(record["cell"], PREDICTIONS))[:2]
-
-    def logits(record: Record) -> Any:
-        return read_logits(store.file(record["cell"], PREDICTIONS))
-
+    read = texts_reader(manifests, include)
     runs, environments = history.asked_and_environments(manifests)
-    views, notes = _examples(store, manifests, built, sections, include)
     return Page(
         title="Leaderboard",
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         version=__version__,
         sections=tuple(sections),
-        tradeoffs=tuple(chart for chart in found if chart is not None),
-        curves=charts.learning_curves(_curves(store, made)),
+        tradeoffs=tuple(chart for chart in tradeoffs if chart is not None),
+        curves=charts.learning_curves(files.losses(made)),
         efficiency=charts.efficiency_charts(efficiency.build(whole, [formats.title(table) for table in whole])),
         compression=cards.compression_cards(
-            compression.build(records, compressions, order, stored, logits, measured_in(store))
+            files.unless_damaged(
+                "compression",
+                lambda: compression.build(records, compressions, order, files.stored, files.logits, measured_in(store)),
+            )
         ),
-        calibration=cards.calibration_grids(calibration.build(records, order, logits)),
+        calibration=cards.calibration_grids(
+            files.unless_damaged("calibration", lambda: calibration.build(records, order, files.logits))
+        ),
         lineage=tuple(
-            Titled(section.title, lineage.lineages(table, draft, made), section.key)
-            for section, (table, draft) in zip(sections, built, strict=True)
+            Titled(section.title, lineage.lineages(table, draft, made), section.key) for section, table, draft in placed
         ),
-        examples=tuple(views),
-        examples_notes=notes,
+        examples=tuple(
+            view
+            for section, table, draft in placed
+            for view in files.unless_damaged(
+                f"examples of {section.title}",
+                partial(examples.of_table, section.key, section.title, table, draft, files.predicted, read),
+            )
+        ),
         runs=runs,
         environments=environments,
+        warnings=tuple(dict.fromkeys(files.warnings)),
     )
 
 
-def _tasks(records: Sequence[Record]) -> Iterable[str]:
-    return (record["task"]["name"] for record in records)
+class Files:
+    """Reads what lies beside score records in a store; `warnings` name what was damaged and is left out."""
 
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.warnings: list[str] = []
 
-def _made(store: Store, records: Sequence[Record]) -> dict[str, Record]:
-    """The records of the cells that made the models, by key; what is damaged or gone is left out."""
-    keys = {record["lineage"].get(kind) for record in records for kind in ("pretrain", "finetune", "compress")}
-    found: dict[str, Record] = {}
-    for key in sorted(keys - {None}):
+    def unless_damaged(self, what: str, build: Callable[[], Sequence[T]]) -> Sequence[T]:
+        """What `build` returns; nothing, and a warning, where a file it needs is damaged."""
         try:
-            if store.has(key):
-                found[key] = store.read(key)
-        except DamagedFile:
-            continue
-    return found
+            return build()
+        except DamagedFile as error:
+            self.warnings.append(f"Without {what}: {error}; run its run again.")
+            return []
 
+    def makers(self, records: Sequence[Record]) -> dict[str, Record]:
+        """The records of the cells that made the models, by key."""
+        keys = {record["lineage"].get(kind) for record in records for kind in ("pretrain", "finetune", "compress")}
+        return {key: record for key in sorted(keys - {None}) for record in self._record(key)}
 
-def _measurements(store: Store) -> list[Record]:
-    """The records of all measurements in the store: they name models by their bytes, not by runs."""
-    found: list[Record] = []
-    for file in sorted((store.root / "cells").glob(f"*/*/{MEASUREMENT}")):
-        try:
-            record = store.read(file.parent.name)
-        except DamagedFile:
-            continue
-        if record["kind"] == "measure":
-            found.append(record)
-    return found
+    def measurements(self) -> list[Record]:
+        """The records of all measurements in the store: they name models by their bytes, not by runs."""
+        keys = sorted(file.parent.name for file in (self.store.root / "cells").glob(f"*/*/{MEASUREMENT}"))
+        return [record for key in keys for record in self._record(key) if record["kind"] == "measure"]
+
+    def _record(self, key: str) -> Sequence[Record]:
+        return self.unless_damaged(
+            f"record {short(key)}", lambda: [self.store.read(key)] if self.store.has(key) else []
+        )
+
+    def losses(self, made: Mapping[str, Record]) -> list[tuple[str, Record, list[tuple[float, float]]]]:
+        """Losses of the trainings that kept them: a label, the record, (step, loss)."""
+        return [
+            one
+            for key, record in made.items()
+            if LOSSES in record.get("files", {})
+            for one in self.unless_damaged(f"losses of {record['model']['name']}", partial(self._losses, key, record))
+        ]
+
+    def _losses(self, key: str, record: Record) -> list[tuple[str, Record, list[tuple[float, float]]]]:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(self.store.file(key, LOSSES), columns=["step", "loss"])
+        points = list(zip(table.column("step").to_pylist(), table.column("loss").to_pylist(), strict=True))
+        return [(f"{record['model']['name']}, seed {record['seed']}", record, points)]
+
+    def stored(self, record: Record) -> tuple[Any, Any]:
+        """Predictions and references of a score record."""
+        return read_predictions(self.store.file(record["cell"], PREDICTIONS))[:2]
+
+    def logits(self, record: Record) -> Any:
+        """Ids, labels and logits of a score record, None where it has none."""
+        return read_logits(self.store.file(record["cell"], PREDICTIONS))
+
+    def predicted(self, record: Record) -> Predicted:
+        """Ids, predictions and references of a score record."""
+        import pyarrow.parquet as pq
+
+        from harness.page.examples import Predicted
+
+        path = self.store.file(record["cell"], PREDICTIONS)
+        values, references, _ = read_predictions(path)
+        return Predicted(pq.read_table(path, columns=["id"]).column("id").to_pylist(), values, references)
 
 
 def _resources(
@@ -155,52 +203,6 @@ def _maker(record: Record) -> str:
     return lineage.get("compress") or lineage.get("finetune") or lineage.get("pretrain") or ""
 
 
-def _curves(store: Store, made: Mapping[str, Record]) -> Iterable[tuple[str, Record, list[tuple[float, float]]]]:
-    """Losses of the trainings that kept them."""
-    import pyarrow.parquet as pq
-
-    for key, record in made.items():
-        if LOSSES in record.get("files", {}):
-            try:
-                table = pq.read_table(store.file(key, LOSSES), columns=["step", "loss"])
-            except DamagedFile:
-                continue
-            points = list(zip(table.column("step").to_pylist(), table.column("loss").to_pylist(), strict=True))
-            yield f"{record['model']['name']}, seed {record['seed']}", record, points
-
-
-def _examples(
-    store: Store,
-    manifests: Sequence[Record],
-    built: Sequence[tuple[Table, Draft]],
-    sections: Sequence[Any],
-    include: Sequence[Path],
-) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    from harness.page import examples
-
-    read = texts_reader(manifests, include)
-    views: list[dict[str, Any]] = []
-    damaged: list[str] = []
-    for section, (table, draft) in zip(sections, built, strict=True):
-        try:
-            views += examples.of_table(
-                section.key, section.title, table, draft, lambda record: _predicted(store, record), read
-            )
-        except DamagedFile as error:
-            damaged.append(f"{section.title}: {error}")
-    return views, tuple(damaged)
-
-
-def _predicted(store: Store, record: Record) -> Predicted:
-    import pyarrow.parquet as pq
-
-    from harness.page.examples import Predicted
-
-    path = store.file(record["cell"], PREDICTIONS)
-    values, references, _ = read_predictions(path)
-    return Predicted(pq.read_table(path, columns=["id"]).column("id").to_pylist(), values, references)
-
-
 def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> Any:
     """A function that reads the texts of a score record's split again, where its data can be had and is the same."""
     from harness.data import load
@@ -208,7 +210,7 @@ def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> A
     from harness.registry import load_registry
 
     registry = load_registry(list(include))
-    sources = {cell["cell"]: manifest["spec"]["data"] for manifest in manifests for cell in manifest["cells"]}
+    sources = {cell["cell"]: manifest["spec"].get("data") for manifest in manifests for cell in manifest["cells"]}
 
     @cache
     def fields(task: str, split: str, source: str, limit: int | None, fingerprint: str) -> Texts:
@@ -223,7 +225,9 @@ def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> A
     def read(record: Record) -> Texts:
         data, split = record["data"], record["split"]
         fingerprint = data["splits"][split]["fingerprint"]
-        source = sources.get(record["cell"], "embedded")
+        source = sources.get(record["cell"])
+        if source is None:
+            return Texts({}, "texts not at hand: the run does not say where its data lay")
         return fields(record["task"]["name"], split, source, data["limit"], fingerprint)
 
     return read

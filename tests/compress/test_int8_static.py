@@ -26,7 +26,7 @@ def test_every_linear_layer_but_the_head_is_computed_in_integers_and_predictions
     folder, said = compressed(model, "int8-static:64")
     step = said["steps"][0]
     assert step["coverage"] == {"linear": 13, "int8": 13, "float": 1, "head": ["classifier"]}
-    assert step["examples"] == 64
+    assert step["examples"] == 64 and step["dynamic"] == 1
     assert said["after"]["parameters"] == said["before"]["parameters"]
     before, after = model.predict(), model.predict(folder)
     logits, close = before.columns["logits"], after.columns["logits"]
@@ -55,7 +55,13 @@ def test_a_layer_that_stays_float_is_an_error_not_a_slow_model(trained, compress
     import harness.compress.graphs
 
     found = harness.compress.graphs.Exported.products_of
-    monkeypatch.setattr(harness.compress.graphs.Exported, "products_of", lambda model, layers: found(model, layers)[1:])
+    lost = "/model/bert/encoder/layer.0/output/dense/MatMul"
+
+    def without_one(model, modules):
+        names = [name for name in found(model, modules) if name != lost]
+        return [*names, lost] if "classifier" in modules else names
+
+    monkeypatch.setattr(harness.compress.graphs.Exported, "products_of", without_one)
     with pytest.raises(HarnessError, match="only 12 of its 13 linear layers became int8"):
         compressed(trained("bert"), "int8-static:8")
 
@@ -73,6 +79,20 @@ def test_question_answering_gpt2_and_a_pruned_model_are_calibrated_too(trained, 
     folder, said = compressed(bert, "prune-structured:0.5|int8-static:20")
     assert said["steps"][1]["coverage"]["int8"] == 13
     assert len(bert.predict(folder).values) == len(bert.dev)
+
+
+def test_a_pooler_without_a_bias_is_covered_too(trained, compressed, tmp_path):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    model = trained("bert")
+    folder = shutil.copytree(model.folder, tmp_path / "unbiased")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["bert.pooler.dense.bias"].zero_()
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    _, said = compressed(replace(model, folder=folder), "int8-static:20")
+    assert said["steps"][0]["coverage"]["int8"] == 13
 
 
 def test_it_needs_examples_and_a_head_that_can_be_exported(trained, compressed):

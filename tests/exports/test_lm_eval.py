@@ -15,7 +15,7 @@ from tests.conftest import read_json
 @pytest.fixture(scope="module")
 def content(small_run) -> dict:
     store = Store(small_run[1] / "results")
-    return results(store, find_model(store, "latest", "tfidf")[0])
+    return results(store, find_model(store, "latest", "tfidf"))
 
 
 def test_every_task_has_its_scores_and_their_standard_errors(content, small_run):

@@ -21,7 +21,7 @@ def store(small_run) -> Store:
 
 
 def card_of(store: Store, asked: str) -> ModelCard:
-    return make_card(store, find_model(store, "latest", asked)[0], "apache-2.0")
+    return make_card(store, find_model(store, "latest", asked), "apache-2.0")
 
 
 def test_the_hubs_reader_finds_every_score_with_its_interval(store, tmp_path, small_run):
@@ -58,7 +58,7 @@ def test_a_card_of_one_task_is_of_that_task_alone(store):
 
 def test_the_text_tells_n_the_interval_the_lineage_and_that_the_data_is_generated(store):
     text = str(card_of(store, "tfidf:cola"))
-    record = find_model(store, "latest", "tfidf:cola")[0].first("cola")
+    record = find_model(store, "latest", "tfidf:cola").first("cola")
     assert f"finetune {record['lineage']['finetune'][:12]} → score {record['cell'][:12]}" in text
     assert "Trained and scored on generated data" in text
     score = record["scores"]["matthews_correlation"]
@@ -79,7 +79,7 @@ def test_a_folder_with_somebodys_readme_is_left_alone(store, tmp_path):
 
 
 def test_names_that_users_chose_are_text_and_paths_stay_private(store):
-    model, _ = find_model(store, "latest", "tfidf:cola")
+    model = find_model(store, "latest", "tfidf:cola")
     record = model.first("cola")
     record["data"] |= {"source": "folder", "location": "/home/somebody/secret/CoLA"}
     record["data"]["notes"].append("<script>alert(1)</script>\n---\ntags: [x]")

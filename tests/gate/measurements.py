@@ -68,7 +68,7 @@ def measurement(
             "models": models,
             "cells": found,
             "absent": {"energy": "no counter"},
-            "protocol": {"threads": 1, "margin": margin, "seed": seed},
+            "protocol": {"threads": 1, "margin": margin, "budget": None, "seed": seed},
             "environment": {"cpu": {"model": "simulated", "isa": ["avx2"]}, "cores": 2},
             "samples": samples,
         },

@@ -117,7 +117,8 @@ def test_bad_usage_is_one_line(gated):
     assert "no results in" in harness("baseline", "accept", "--name", "x", "--out", "nowhere", code=2).stderr
     harness("gate", "--baseline", "good", "--margin", "7", "--out", "good", code=2)
     assert "nothing to judge by" in harness("gate", code=2).stderr
-    assert "No such file" in harness("gate", "--baseline", "good", "--measured", "nowhere.json", code=2).stderr
+    nowhere = ("--out", "good", "--measured", "nowhere.json")
+    assert "No such file" in harness("gate", "--baseline", "good", *nowhere, code=2).stderr
     assert "measure once first" in harness("gate", "--baseline", "good", "--remeasure", code=2).stderr
     both = ("--mode", "pr", "--seeds", "3")
     assert "give one or the other" in harness("gate", "--baseline", "good", *both, code=2).stderr

@@ -330,16 +330,6 @@ def test_one_retrained_seed_beside_a_baseline_of_several_raises_few_alarms(seeds
 
 
 @pytest.mark.slow
-def test_one_seed_that_is_surely_worse_is_found_beside_a_baseline_of_several():
-    reports = [retrained(repetition, 4000, 10, 0.05, drop=0.08, candidates=1) for repetition in range(20)]
-    rows = [next(row for row in report.rows if row.task == PLANTED) for report in reports]
-    stated = float(np.mean([row.power for row in rows]))
-    found = np.mean([row.verdict == "REGRESSED" for row in rows])
-    assert found >= 0.9
-    assert stated < 1  # stated for the OK margin of 3 points, which is harder to find
-
-
-@pytest.mark.slow
 def test_chance_in_the_examples_alone_raises_alarms_at_the_nominal_rate():
     """One seed, models equally good: the rate is 4.4 % over 1,600 repetitions; here no more than chance allows at 5 %."""
     from scipy.stats import binomtest
@@ -351,15 +341,15 @@ def test_chance_in_the_examples_alone_raises_alarms_at_the_nominal_rate():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n", "seeds", "luck"), [(4000, 1, 0.0), (4000, 5, 0.05)], ids=["one seed, examples alone", "five seeds"]
+    ("n", "seeds", "luck", "candidates"),
+    [(4000, 1, 0.0, None), (4000, 5, 0.05, None), (4000, 10, 0.05, 1)],
+    ids=["one seed, examples alone", "five seeds", "one seed beside ten of the base"],
 )
-def test_a_planted_drop_of_three_points_is_found_with_the_power_that_is_stated(n, seeds, luck):
+def test_a_planted_drop_of_three_points_is_found_with_the_power_that_is_stated(n, seeds, luck, candidates):
     repetitions = 60
-    rows = [
-        next(row for row in retrained(repetition, n, seeds, luck, drop=0.03).rows if row.task == PLANTED)
-        for repetition in range(repetitions)
-    ]
+    reports = [retrained(repetition, n, seeds, luck, 0.03, candidates) for repetition in range(repetitions)]
+    rows = [next(row for row in report.rows if row.task == PLANTED) for report in reports]
     stated = float(np.mean([row.power for row in rows]))
     found = sum(row.verdict == "REGRESSED" for row in rows) / repetitions
-    assert stated > 0.5
+    assert stated > 0.4
     assert abs(found - stated) < 3 * np.sqrt(stated * (1 - stated) / repetitions) + 0.02

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.gate import outlets
+from harness.gate import outlets, remeasure
 from harness.gate.engine import judge
 from harness.gate.measured import Measurement, read
 from harness.gate.settings import GateSpec
+from harness.measure.command import fingerprint_of
+from harness.registry import load_registry
+from harness.store import Store
 from tests.benchmarks.simulated import Noise
 from tests.gate.measurements import measurement
 from tests.gate.synthetic import answers, classes, evidence
@@ -187,6 +190,42 @@ def test_a_file_that_is_no_measurement_is_named(tmp_path):
     whole = measurement()
     (tmp_path / "x.json").write_text(json.dumps(whole.content))
     assert read(tmp_path / "x.json").content == whole.content
+
+
+def remeasured(monkeypatch, tmp_path, one: Measurement):
+    """What is asked of the second measurement of `one`, whose models are in folders of their own."""
+    asked = []
+    monkeypatch.setattr(remeasure, "measure", lambda request, store, report: asked.append(request) or {"second": True})
+    models = one.content["models"]
+    for name in models:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text(name)
+        models[name] |= {"folder": str(folder), "fingerprint": fingerprint_of(folder)}
+    found = remeasure.measure_again(one, GateSpec(), load_registry(), Store(tmp_path), lambda line: None)
+    return found, asked
+
+
+def test_suspects_alone_are_measured_again_with_another_seed(monkeypatch, tmp_path):
+    cells = {"1 × 8": {"batch": 1, "length": 8}, "task sst2": {"task": "sst2", "data": "embedded"}}
+    found, (request,) = remeasured(monkeypatch, tmp_path, measurement(1.1, seed=4, cells=cells))
+    assert found.content == {"second": True} and found.name.endswith(", again")
+    assert [cell.name for cell in request.cells] == ["1 × 8", "task sst2"]
+    assert request.cells[0].batch == 1 and request.cells[1].task["name"] == "sst2"
+    assert (request.seed, request.base.name, [one.name for one in request.candidates]) == (5, "big", ["small"])
+
+
+def test_what_is_within_the_margin_is_not_measured_again(monkeypatch, tmp_path):
+    assert remeasured(monkeypatch, tmp_path, measurement()) == (None, [])
+
+
+def test_a_model_that_changed_since_is_not_measured_again(tmp_path):
+    one = measurement(1.1)
+    for name, facts in one.content["models"].items():
+        (tmp_path / name).mkdir()
+        facts["folder"] = str(tmp_path / name)
+    with pytest.raises(HarnessError, match="is no longer the big that was measured"):
+        remeasure.measure_again(one, GateSpec(), load_registry(), Store(tmp_path), lambda line: None)
 
 
 @pytest.mark.slow

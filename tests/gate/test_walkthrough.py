@@ -60,7 +60,7 @@ def test_layers_show_where_the_pruning_struck(walked):
         harness("compare", "main", "latest", "--model", f"small={PRUNED}", "--by", "layer", "-f", "json").stdout
     )
     layers = {one["layer"]: one for one in content["layers"]}
-    assert layers["bert.encoder.layer.0"]["weights"] > 0.5 and layers["bert.encoder.layer.0"]["seeds"] == 3
+    assert layers["bert.encoder.layer.0"]["weights"] > 0.2 and layers["bert.encoder.layer.0"]["seeds"] == 3
     assert layers["bert.encoder.layer.1"]["cka"] < 1
 
 

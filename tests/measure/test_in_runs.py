@@ -195,7 +195,7 @@ def test_the_card_and_the_leaderboard_show_what_was_measured_and_what_does_not_c
     assert card["calibration"]["n"] == 60
     refused = harness("leaderboard", "--show", "speed", code=2).stderr
     assert "there is no speed to show" in refused and "pairs of the 20 needed" in refused
-    assert "| MB " in harness("leaderboard", "--show", "size").stdout
+    assert " MB |" in harness("leaderboard", "--show", "size").stdout
     assert "Did you mean 'size'" in harness("leaderboard", "--show", "sise", code=2).stderr
     front = read_json(harness("leaderboard", "--pareto", "front.svg", "--format", "json").stdout)
     assert "size" in [one["kind"] for one in front["fronts"]] and "speed" not in [

@@ -24,6 +24,30 @@ def test_15_percent_are_chosen_of_which_80_are_masked_10_random_10_kept(tokens, 
     assert not tokens.special[there[there != 4]].any()
 
 
+def test_the_example_of_the_paper(tokens):
+    """Appendix A.1: `hairy` is chosen; it becomes the mask in 80 %, `apple`, a random word, in 10 %, or stays."""
+    my, dog, is_, hairy, apple = 110, 111, 112, 113, 150
+
+    class Draws:
+        def __init__(self, draw: float) -> None:
+            self.draw = draw
+
+        def random(self, shape):
+            return np.full(shape, self.draw)
+
+        def integers(self, low, high, shape):
+            return np.full(shape, apple - 105)
+
+    objective = MaskedLM(MlmOptions(), tokens, 8)
+    became = {}
+    for draw in (0.0, 0.79, 0.81, 0.89, 0.91, 0.99):
+        sentence = np.asarray([my, dog, is_, hairy])
+        sentence[3] = objective.replaced(np.asarray([[hairy]]), Draws(draw)).item()
+        became[draw] = sentence.tolist()
+    masked, random_word, kept = [my, dog, is_, 4], [my, dog, is_, apple], [my, dog, is_, hairy]
+    assert list(became.values()) == [masked, masked, random_word, random_word, kept, kept]
+
+
 def test_what_is_not_chosen_stays_and_targets_are_the_original(tokens, random):
     objective = MaskedLM(MlmOptions(rate=0.3, pairs=0), tokens, 16)
     blocks = random.integers(105, 180, (5, 16))

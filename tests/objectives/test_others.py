@@ -122,6 +122,27 @@ def test_detection_targets_are_where_the_generator_guessed_wrong(tokens, random)
     assert model.generator.config.num_hidden_layers == 1
 
 
+def test_the_example_of_electra_s_figure_2(tokens, monkeypatch):
+    """`the chef cooked the meal`, first and third word masked, filled in with `the` and `ate`: only `ate` is replaced."""
+    import torch
+
+    the, chef, cooked, meal, ate = 110, 111, 112, 113, 114
+    model = ReplacedTokenDetection(RtdOptions(), tokens, 32).build(bert(tokens))
+    monkeypatch.setattr("harness.objectives.rtd.drawn", lambda logits, draws: torch.tensor([[the, ate]]))
+    _, filled, replaced, scores = model(
+        {
+            "input_ids": torch.tensor([[4, chef, 4, the, meal]]),
+            "token_type_ids": torch.zeros(1, 5, dtype=torch.long),
+            "positions": torch.tensor([[0, 2]]),
+            "targets": torch.tensor([[the, cooked]]),
+            "draws": torch.zeros(1, 2),
+        }
+    )
+    assert filled.tolist() == [[the, chef, ate, the, meal]]
+    assert replaced.tolist() == [[False, False, True, False, False]]
+    assert scores.shape == (1, 5)
+
+
 def test_the_generator_s_tokens_are_drawn_by_its_probabilities_and_by_the_draws_alone():
     import torch
 

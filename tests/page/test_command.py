@@ -79,3 +79,15 @@ def test_texts_that_changed_since_are_not_shown(harness, reviews):
     harness("leaderboard", "--html", "page.html")
     (view,) = data((reviews.parent / "page.html").read_text(encoding="utf-8"))["examples"]
     assert view["no_texts"].startswith("texts not at hand: ")
+
+
+def test_a_damaged_file_costs_its_part_of_the_page_and_is_named_there(harness, tmp_path):
+    harness("run", "--task", "cola", "--model", "majority", "--limit", "40")
+    file = next((tmp_path / "results" / "cells").glob("*/*/predictions.parquet"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    harness("leaderboard", "--html", "page.html")
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"{file.name} is damaged" in html and "Without examples of" in html
+    assert data(html)["examples"] == [] and ">majority<" in html

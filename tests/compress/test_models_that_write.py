@@ -1,0 +1,21 @@
+"""Models that write are stored as int8 and write much the same; in a graph they are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import HarnessError
+
+
+@pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
+def test_a_model_that_writes_is_stored_as_int8_and_writes_much_the_same(trained, compressed, kind, task):
+    model = trained(kind, task, 12)
+    folder, said = compressed(model, "int8-weight")
+    assert said["runtime"] == "torch"
+    assert said["after"]["bytes"] < 0.55 * said["before"]["bytes"]
+    before, after = model.predict().values, model.predict(folder).values
+    assert len(after) == len(model.dev) and all(isinstance(text, str) for text in after)
+    assert (before == after).mean() >= 0.5
+    for method in ("int8-static", "int8-qat", "onnx", "openvino", "compile"):
+        with pytest.raises(HarnessError, match="not yet"):
+            compressed(model, method)

@@ -1,0 +1,39 @@
+"""What a run says of its progress."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.cells import Cell
+from harness.execute.pool import Event
+from harness.progress import Progress
+
+
+@pytest.fixture
+def progress(monkeypatch):
+    """Of a fine-tuning, and of a measuring that takes at most 100 s, fifty seconds after the start."""
+    now = [1000.0]
+    monkeypatch.setattr("harness.progress.time.monotonic", lambda: now[0])
+    fit = Cell("finetune", "fit", {}, {}, (), "sst2", "tiny", 0, flops=1e9)
+    timed = Cell("measure", "timed", {}, {}, ("fit",), "sst2", "tiny", 0, flops=0.0, seconds=(10.0, 100.0))
+    one = Progress([fit, timed])
+    now[0] += 50
+    return one, fit, timed
+
+
+def test_what_is_measured_after_the_rest_is_reckoned_by_its_seconds(progress, capsys):
+    one, fit, timed = progress
+    one(Event("progress", fit, share=0.5))
+    assert "eta 2:30" in capsys.readouterr().err
+    one(Event("done", fit, summary={"seconds": 50.0}))
+    assert "eta 1:40" in capsys.readouterr().err
+    one(Event("progress", timed, share=0.25, detail="launch 4"))
+    assert "25 %, launch 4 (eta 1:15)" in capsys.readouterr().err
+
+
+def test_a_verdict_stands_in_the_line_of_its_cell(progress, capsys):
+    one, fit, timed = progress
+    one(Event("done", fit, summary={"seconds": 50.0}))
+    one(Event("done", timed, summary={"seconds": 80.0, "verdict": "IMPRECISE"}))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "[2/2] measure sst2 tiny seed 0: IMPRECISE 80.0 s"
