@@ -51,7 +51,8 @@ def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run:
 
     settings = recipe.pretraining
     assert settings is not None
-    check_objective(recipe)
+    kind, options = check_objective(recipe)
+    inputs = kind.inputs(options)
     package = Path(harness.__file__).parent
     spec = {
         "kind": "pretrain",
@@ -59,6 +60,7 @@ def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run:
         "pretraining": settings.model_dump(mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}),
         "corpus": corpus["fingerprint"],
         "seed": settings.seed,
+        **({"inputs": inputs} if inputs else {}),
         "code": code_of(
             (
                 package / "pretraining", package / "execute" / "pretrain.py", package / "training" / "tokenizers.py",

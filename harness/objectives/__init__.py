@@ -12,6 +12,7 @@ OBJECTIVES: Plugins[type[Objective]] = Plugins(
     {
         "clm": "harness.objectives.clm",
         "mlm": "harness.objectives.mlm",
+        "mlm-distill": "harness.objectives.mlm_distill",
         "rtd": "harness.objectives.rtd",
         "span-corruption": "harness.objectives.span_corruption",
         "token-order": "harness.objectives.token_order",

@@ -28,7 +28,7 @@ class Tokens:
 
     `start` opens a block (`[CLS]`), `separator` ends a segment (`[SEP]`), `end` stands between documents. By id, arrays
     (size,): `special` says whether a token is no text, `bytes` how many UTF-8 bytes of text it stands for, `inside`
-    whether it continues a word, `stops` whether it ends a sentence.
+    whether it continues a word, `stops` whether it ends a sentence. `vocabulary` is a hash of all tokens in order.
     """
 
     size: int
@@ -42,6 +42,7 @@ class Tokens:
     bytes: np.ndarray
     inside: np.ndarray
     stops: np.ndarray
+    vocabulary: str = ""
 
 
 class NoOptions(Strict):
@@ -67,6 +68,11 @@ class Objective(ABC):
         self.tokens = tokens
         self.block_size = block_size
         self.prepare()
+
+    @classmethod
+    def inputs(cls, options: Any) -> dict[str, str]:
+        """Fingerprints of what the options name beside the corpus, such as another model. Raises HarnessError."""
+        return {}
 
     def prepare(self) -> None:  # noqa: B027 - most objectives have something to check, not all
         """Check the settings against the tokenizer. Raises HarnessError."""

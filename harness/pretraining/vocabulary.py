@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.hashing import hash_json
 from harness.objectives import Tokens
 from harness.training.tokenizers import CONTINUED
 
@@ -42,6 +43,7 @@ def tokens_of(tokenizer: PreTrainedTokenizerFast) -> Tokens:
         bytes=np.where(special, 0, _bytes(words)),
         inside=np.asarray([word.startswith(CONTINUED) for word in words]),
         stops=np.isin(words, STOPS),
+        vocabulary=hash_json(words),
     )
 
 

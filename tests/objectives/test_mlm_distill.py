@@ -1,0 +1,106 @@
+"""A student of masked language modelling and its teacher."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness.errors import HarnessError
+from harness.objectives.mlm import logits_at
+from harness.objectives.mlm_distill import DistilledMaskedLM, MlmDistillOptions
+from harness.pretraining.vocabulary import tokens_of
+from tests.conftest import call_harness, read_json
+
+SENTENCES = ["the cat sat on the mat .", "a dog ran over the hill .", "the bird sings ."] * 20
+SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+def checkpoint(folder: Path, texts: list[str] = SENTENCES, headless: bool = False):
+    """A masked language model with random weights and its tokenizer, saved."""
+    import transformers
+
+    from harness.specs import TokenizerSpec
+    from harness.training.tokenizers import train
+
+    tokenizer = train(TokenizerSpec(kind="wordpiece", vocab_size=80), texts, 32)
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, **SIZES)
+    model = transformers.BertForMaskedLM(config)
+    (model.bert if headless else model).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return tokenizer, model.eval()
+
+
+def batch_of(objective, tokenizer) -> dict[str, torch.Tensor]:
+    rows = np.asarray([tokenizer(" ".join(SENTENCES[:3]), add_special_tokens=False)["input_ids"][:12]] * 4)
+    return {name: torch.from_numpy(one) for name, one in objective.corrupt(rows, np.random.default_rng(0)).items()}
+
+
+def test_the_loss_is_that_of_the_text_and_the_distance_to_the_teacher(tmp_path):
+    tokenizer, teacher = checkpoint(tmp_path)
+    options = MlmDistillOptions(teacher=str(tmp_path), temperature=3.0, alpha=0.25)
+    objective = DistilledMaskedLM(options, tokens_of(tokenizer), 12)
+    torch.manual_seed(1)
+    student = objective.build(teacher.config).eval()
+    batch = batch_of(objective, tokenizer)
+    with torch.no_grad():
+        own, other = (
+            logits_at(one, batch["input_ids"], batch["token_type_ids"], batch["positions"])
+            for one in (student, teacher)
+        )
+        p, q = (other / 3).softmax(-1), (own / 3).softmax(-1)
+        soft = 9 * (p * (p.log() - q.log())).sum(-1).mean()
+        hard = -own.log_softmax(-1).gather(2, batch["targets"].unsqueeze(-1)).mean()
+        assert float(objective.loss(student, batch)) == pytest.approx(float(0.25 * soft + 0.75 * hard), rel=1e-4)
+        alone = DistilledMaskedLM(options.model_copy(update={"alpha": 1.0}), tokens_of(tokenizer), 12)
+        assert float(alone.loss(teacher, batch)) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_teachers_that_cannot_teach_are_refused(tmp_path):
+    tokenizer, _ = checkpoint(tmp_path / "good")
+    checkpoint(tmp_path / "other", SENTENCES[:1])
+    checkpoint(tmp_path / "headless", headless=True)
+
+    def made(name: str, block: int = 12) -> None:
+        DistilledMaskedLM(MlmDistillOptions(teacher=str(tmp_path / name)), tokens_of(tokenizer), block)
+
+    made("good")
+    for name, block, said in (
+        ("other", 12, "its tokenizer is not the student's"),
+        ("headless", 12, "it is no masked language model"),
+        ("good", 64, "it reads 32 tokens at once; lower block_size, which is 64"),
+        ("missing", 12, "missing"),
+    ):
+        with pytest.raises(HarnessError, match=said):
+            made(name, block)
+
+
+RECIPE = """\
+name: {name}
+learner: transformer
+config: {{model_type: bert, hidden_size: 32, num_hidden_layers: {layers}, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 64}}
+tokenizer: {{kind: wordpiece, vocab_size: 300, corpus: pretraining}}
+pretraining: {{objective: {objective}, options: {options}, sentences: 2000, steps: 20, block_size: 32, batch_size: 16, learning_rate: 1.0e-3}}
+"""
+
+
+@pytest.mark.slow
+def test_a_student_is_pretrained_from_a_checkpoint_which_is_part_of_what_it_is(machine_cache, tmp_path):
+    call = partial(call_harness, tmp_path, machine_cache)
+    (tmp_path / "teacher.yaml").write_text(RECIPE.format(name="teacher", layers=2, objective="mlm", options="{}"))
+    call("pretrain", "teacher", "--include", "teacher.yaml", "-o", "teacher-model")
+    student = RECIPE.format(name="student", layers=1, objective="mlm-distill", options="{teacher: ./teacher-model}")
+    (tmp_path / "student.yaml").write_text(student)
+    asked = ("pretrain", "student", "--include", "student.yaml", "--json")
+    first = read_json(call(*asked).stdout)
+    assert first["scores"]["masked_accuracy"] and first["cell"]
+    config = tmp_path / "teacher-model" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "layer_norm_eps": 1e-6}))
+    assert read_json(call(*asked).stdout)["cell"] != first["cell"]
+    (tmp_path / "student.yaml").write_text(student.replace("./teacher-model", "./nowhere"))
+    assert "nowhere" in call(*asked, code=2).stderr
