@@ -150,10 +150,12 @@ def train(
             if clock() - told >= REPORT_EVERY or at_checkpoint:
                 tell()
             if at_checkpoint:
-                progress.seconds = before + clock() - started
+                paused = clock()
+                progress.seconds = before + paused - started
                 if is_first or sharded:
                     state.save(checkpoints, stepper.model, stepper.optimizer, progress, is_first)
                 accelerator.wait_for_everyone()
+                plan.pause(*_from_first([clock() - paused], accelerator))
     if told_at < progress.step:
         tell()
     seconds = before + clock() - started

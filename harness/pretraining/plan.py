@@ -67,6 +67,10 @@ class Plan:
             self.revisions.append([step, self.steps])
         self.review_at = self._next_review(step)
 
+    def pause(self, seconds: float) -> None:
+        """So many were spent on something else than steps: they are gone, but say nothing of the steps to come."""
+        self.reviewed_seconds += seconds
+
     def _next_review(self, step: int) -> int:
         assert self.seconds is not None
         return step + max(1, _whole_steps(self.seconds / REVIEWS, self.per_step))

@@ -83,6 +83,15 @@ def test_a_plan_that_was_stored_goes_on_as_if_it_had_not():
     assert (before + after, spent, again) == (places, seconds, whole)
 
 
+def test_seconds_of_a_checkpoint_are_gone_but_do_not_make_steps_look_slower():
+    plan = Plan.of_seconds(1000, 0.5)
+    plan.review(10, 5.0)
+    plan.pause(100.0)
+    plan.review(20, 5.0 + 100.0 + 5.0)
+    assert plan.per_step == pytest.approx(0.5)
+    assert plan.steps == 20 + (1000 - 110) * 2
+
+
 class Clock:
     """Shows the seconds that the steps so far have cost; `steps` were taken before it was looked at first."""
 
