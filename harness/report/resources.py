@@ -47,7 +47,7 @@ def kinds_of(text: str | None) -> list[str]:
     names = [part.strip() for part in text.split(",")] if text is not None else []
     for name in names:
         if name not in KINDS:
-            raise HarnessError(f"--show {name}: give any of {', '.join(KINDS)}.{did_you_mean(name, KINDS)}")
+            raise HarnessError(f"--show: no column '{name}'.{did_you_mean(name, KINDS)}")
     return list(dict.fromkeys(names))
 
 
