@@ -108,7 +108,6 @@ class Section:
 
     key: str
     title: str
-    is_embedded: bool
     heads: tuple[Head, ...]
     lines: tuple[Line, ...]
     references: tuple[Reference, ...]

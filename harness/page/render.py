@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.page.model import Page
-from harness.page.text import counted, megabytes
+from harness.page.text import counted
 
 SCRIPTS = ("base.js", "table.js", "charts.js", "examples.js")
 STYLES = ("page.css", "parts.css")
@@ -30,7 +30,7 @@ def render(page: Page) -> str:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"counted": counted, "megabytes": megabytes}
+    environment.filters["counted"] = counted
     style = "\n".join(_static(name) for name in STYLES)
     script = "(() => {\n'use strict';\n" + "\n".join(_static(name) for name in SCRIPTS) + "\n})();"
     html = environment.get_template("page.html.j2").render(

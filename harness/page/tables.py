@@ -43,7 +43,6 @@ def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]
     return Section(
         key=key,
         title=formats.title(table),
-        is_embedded=table.source == "embedded",
         heads=heads,
         lines=lines,
         references=_references(table, len(heads)),

@@ -97,7 +97,7 @@ def board(**models: tuple[float | None, float | None]) -> Section:
         Line(name, name, "", (Cell(order=quality), Cell(order=size), *[Cell()] * 4), ())
         for name, (quality, size) in models.items()
     )
-    return Section("t0", "title", False, heads, lines, (), ())
+    return Section("t0", "title", heads, lines, (), ())
 
 
 def test_trade_offs_need_both_numbers_and_leave_out_what_costs_next_to_nothing():
