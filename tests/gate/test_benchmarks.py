@@ -60,7 +60,7 @@ def test_its_statistics_are_those_of_pytest_benchmark():
 @pytest.mark.slow
 def test_the_gate_judges_a_run_of_pytest_benchmark(tmp_path):
     pytest.importorskip("pytest_benchmark")
-    for name, seconds in (("base", 0.01), ("slow", 0.02)):
+    for name, seconds in (("base", 0.01), ("slow", 0.2)):
         (tmp_path / "test_it.py").write_text(TEST.format(seconds=seconds))
         subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--benchmark-json={name}.json"],
@@ -68,7 +68,7 @@ def test_the_gate_judges_a_run_of_pytest_benchmark(tmp_path):
         )  # fmt: skip
     report = judge_benchmarks(tmp_path / "base.json", tmp_path / "slow.json", GateSpec())
     assert [(row.model, row.verdict) for row in report.measured] == [("test_it.py::test_work", "INCONCLUSIVE")]
-    assert report.measured[0].ratio > 1.5
+    assert report.measured[0].ratio > 1.05
     assert "in separate runs" in report.measured[0].reason
     assert report.exit_code == 0
     assert judge_benchmarks(tmp_path / "base.json", tmp_path / "base.json", GateSpec()).measured[0].verdict == "OK"
