@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from harness.errors import DamagedFile, HarnessError
 from harness.hashing import hash_json
 from harness.objectives import OBJECTIVES, Objective
 from harness.specs import PretrainingSpec, RecipeSpec, TokenizerSpec, parse
-from harness.store import Store, write_atomically
+from harness.store import Store
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -171,7 +173,9 @@ def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
 def _tokenizer(
     spec: TokenizerSpec, corpus: corpora.Corpus, facts: Mapping[str, Any], max_length: int, store: Store
 ) -> tuple[PreTrainedTokenizerFast, str]:
-    """Trained on the corpus once, and kept under the hash of the corpus and the settings."""
+    """Trained on the corpus once, and kept under the hash of the corpus and the settings. Of several processes that
+    train it at once, the first to be done puts its own there; the others would have put the same.
+    """
     from transformers import PreTrainedTokenizerFast
 
     from harness.hashing import hash_code
@@ -183,8 +187,14 @@ def _tokenizer(
     if not (place / "done").exists():
         every = max(1, round(facts["bytes"] / TOKENIZER_BYTES))
         texts = (text for index, text in enumerate(corpus.documents()) if index % every == 0)
-        tokenizers.train(spec, texts, max_length).save_pretrained(place)
-        write_atomically(place / "done", "")
+        with tempfile.TemporaryDirectory(prefix="tokenizer-", dir=place.parent) as scratch:
+            made = Path(scratch) / "made"
+            tokenizers.train(spec, texts, max_length).save_pretrained(made)
+            (made / "done").touch()
+            if place.exists() and not (place / "done").exists():
+                shutil.rmtree(place)  # left half-written by an earlier version
+            with suppress(OSError):
+                made.rename(place)
     return PreTrainedTokenizerFast.from_pretrained(place, local_files_only=True), key
 
 

@@ -212,7 +212,8 @@ def _device_peak(memory: Mapping[str, Any]) -> int | None:
 
 
 def _speed(name: str, cell: str, where: str, stage: Mapping[str, Any], base: str, margin: float) -> _Number:
-    said, mine = stage["verdict"], stage["models"][name]
+    mine = stage["models"][name]
+    said = mine["verdict"]
     values = stage["models"][base]["seconds"], mine["seconds"]
     ratio = mine.get("time_ratio")
     if ratio is None:

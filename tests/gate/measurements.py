@@ -34,9 +34,15 @@ def measurement(
     samples: dict[str, Any] = {}
     for at, (name, facts) in enumerate(cells.items()):
         series, ratio, second = timed(factor, noise, seed, again, at)
-        verdict = protocol.verdict(series, "forward", margin, seed)
+        found_verdict = protocol.verdict(series, "forward", "small", margin, seed)
+        verdict = {
+            "verdict": found_verdict.standing.value,
+            "counts": found_verdict.counts,
+            "reason": found_verdict.reason,
+            "note": found_verdict.note,
+        }
         stage = {
-            "verdict": {"verdict": str(verdict), "reason": verdict.reason, "note": verdict.note},
+            "verdict": verdict,
             "a_a": as_json(second),
             "models": {
                 "big": {"seconds": 0.02, "tokens_per_second": 51_200.0},
@@ -44,6 +50,7 @@ def measurement(
                     "seconds": 0.02 * ratio.value,
                     "tokens_per_second": 51_200 / ratio.value,
                     "time_ratio": as_json(ratio),
+                    "verdict": verdict,
                 },
             },
         }
