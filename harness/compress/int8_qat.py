@@ -11,6 +11,7 @@ from pydantic import Field
 
 from harness.compress.base import Compressor, Request, Target, no_graph
 from harness.compress.int8 import Int8
+from harness.compress.refit import Refit, fit_request
 from harness.errors import HarnessError
 from harness.runtimes.onnx_runtime import require
 
@@ -33,10 +34,8 @@ class Int8Qat(Compressor):
     uses_data = True
     runtime = "onnxruntime"
 
-    class Options(Int8.Options):
+    class Options(Int8.Options, Refit):
         epochs: float = Field(default=1.0, gt=0, le=1000)
-        batch_size: int | None = Field(default=None, ge=1, le=65536)
-        learning_rate: float | None = Field(default=None, gt=0, le=10)
 
     def not_applicable(self, target: Target) -> str | None:
         return no_graph("int8-qat", target)
@@ -69,31 +68,14 @@ class Int8Qat(Compressor):
         return {**int8.compress(replace(request, source=fit.directory)), "fit": said}
 
     def _fit_request(self, request: Request) -> FitRequest:
-        from harness.models.base import FitRequest
-        from harness.specs import RecipeSpec
-
-        data, own = request.data, request.training
-        training = own.model_copy(
-            update={
-                "select": "last",
-                "epochs": self.options.epochs,
-                "batch_size": self.options.batch_size or own.batch_size,
-                "learning_rate": self.options.learning_rate or GENTLER * own.learning_rate,
-            }
-        )
+        """A fit of the model itself, whatever student the chain has, in folders of its own."""
         trained, scratch = request.scratch / "trained", request.scratch / "training"
         trained.mkdir()
         scratch.mkdir()
-        return FitRequest(
-            task=data.task,
-            labels=data.labels,
-            train=data.train,
-            recipe=RecipeSpec(name="qat", learner="transformer", training=training),
-            seed=request.seed,
-            directory=trained,
-            scratch=scratch,
-            report=request.report,
-        )
+        own = request.training
+        gentle = own.model_copy(update={"learning_rate": GENTLER * own.learning_rate})
+        asked = replace(request, target=trained, scratch=scratch, student=None, training=gentle)
+        return fit_request(asked, self.options)
 
 
 COMPRESSOR = Int8Qat

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
+from harness.compress.base import Compressor, Request, Target, no_graph
+from harness.compress.int8 import Int8
 from harness.errors import HarnessError
 from harness.runtimes.onnx_runtime import FILE, require
 
@@ -27,12 +28,9 @@ class Int8Static(Compressor):
     uses_data = True
     runtime = "onnxruntime"
 
-    class Options(LayerOptions):
+    class Options(Int8.Options):
         examples: int = Field(default=128, ge=1)
         calibration: Literal["minmax", "entropy", "percentile"] = "minmax"
-        per_channel: bool = True
-        reduce_range: bool = True
-        embeddings: bool = True
 
     def not_applicable(self, target: Target) -> str | None:
         return no_graph("int8-static", target)
