@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import geometric_mean
 
 from harness.page.model import Card, Grid, Titled
-from harness.page.text import NONE, counted, interval, megabytes, number, spread
+from harness.page.text import counted, megabytes
 from harness.report import calibration, compression
+from harness.report.formats import NONE, interval, plainly_signed, scaled, spread
 from harness.stats.aggregate import Estimate
 
 
@@ -32,8 +33,8 @@ def _card(card: compression.Card) -> Card:
         lines.append(("right before, wrong after", f"{card.flips.lost:,} of {card.flips.n:,}"))
         lines.append(("wrong before, right after", f"{card.flips.won:,} of {card.flips.n:,}"))
     if card.calibration is not None:
-        said = f"{number(card.calibration.before)} to {number(card.calibration.after)}"
-        lines.append(("calibration error ×100", f"{said}, {_signed(card.calibration.change, 100)}"))
+        said = f"{scaled(card.calibration.before)} to {scaled(card.calibration.after)}"
+        lines.append(("calibration error ×100", f"{said}, {plainly_signed(card.calibration.change)}"))
     for cost in card.costs:
         if cost.speed is not None:
             said = f"{cost.speed.value:.2f}× [{cost.speed.low:.2f}, {cost.speed.high:.2f}] as fast, {cost.verdict}"
@@ -48,8 +49,8 @@ def _card(card: compression.Card) -> Card:
         original=card.original,
         method=card.method,
         runtime=card.runtime,
-        score=number(card.score, card.scale),
-        change=_signed(card.change, card.scale),
+        score=scaled(card.score, card.scale),
+        change=plainly_signed(card.change, card.scale),
         verdict=_verdict(card.change),
         bars=bars,
         lines=tuple(lines),
@@ -60,14 +61,6 @@ def _card(card: compression.Card) -> Card:
 def _of(both: tuple[int, int]) -> str:
     before, after = both
     return f"{after / 1e6:.2f} of {before / 1e6:.2f} M"
-
-
-def _signed(change: Estimate, scale: int) -> str:
-    digits = 1 if scale == 100 else 2
-    value, low, high = (
-        f"{round(scale * one, digits) + 0.0:+.{digits}f}" for one in (change.value, change.low, change.high)
-    )
-    return f"{value} [{low}, {high}]"
 
 
 def _verdict(change: Estimate) -> str:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from harness.page.model import Cell, Chart, Grid, Section
-from harness.page.text import NONE, interval, number
 from harness.plan_pretraining import TWIN
 from harness.report.efficiency import Curve, Efficiency
+from harness.report.formats import NONE, interval, scaled
 
 Record = Mapping[str, Any]
 COSTS = ("weight_bytes", "parameters", "examples_per_second", "speed_ratio", "peak_memory_bytes")
@@ -156,7 +156,7 @@ def _efficiency(key: str, one: Efficiency) -> Chart:
     def cells(curve: Curve) -> Iterable[str]:
         for share in one.fractions:
             at = curve.by_fraction.get(share)
-            yield f"{number(at.value)} {interval(at)}" if at else NONE
+            yield f"{scaled(at.value)} {interval(at)}" if at else NONE
 
     lines = [
         {"label": curve.label, "points": points(curve), "twin": curve.label.endswith(TWIN)} for curve in one.curves

@@ -9,8 +9,9 @@ from typing import Any
 from harness.hashing import short
 from harness.page.model import GROUPS, Cell, Detail, Group, Head, Line, Reference, Section, Whisker
 from harness.page.resources import Resources, facts_of
-from harness.page.text import counted, interval, megabytes, number, rate, spread
+from harness.page.text import counted, megabytes, rate
 from harness.report import formats
+from harness.report.formats import interval, scaled, spread
 from harness.report.leaderboard import Column, Draft, Part, Row, Score, Table
 from harness.report.resources import Resource
 from harness.stats.aggregate import Estimate
@@ -175,16 +176,16 @@ def _score(
     )
     parts = [f"{spread(one, scale)} {interval(one, scale)}"]
     if chance is not None:
-        parts.append(f"chance {number(chance, scale)}")
+        parts.append(f"chance {scaled(chance, scale)}")
     if ceiling is not None:
-        parts.append(f"ceiling {number(ceiling.value, scale)}")
+        parts.append(f"ceiling {scaled(ceiling.value, scale)}")
     if score.parts:
         parts.append(f"n {sum({part.split: part.n for part in score.parts}.values()):,}")
     seeds = len(one.per_seed) or len(score.parts[0].estimate.per_seed if score.parts else ())
     if seeds:
         parts.append(counted(seeds, "seed"))
     return Cell(
-        number(one.value, scale),
+        scaled(one.value, scale),
         one.value,
         (one.low, one.high),
         interval(one, scale),
@@ -244,11 +245,11 @@ def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
                     metric=part.metric,
                     version=behind[0]["scores"][part.metric].get("version") if behind else None,
                     score=f"{spread(part.estimate, scale)} {interval(part.estimate, scale)}",
-                    per_seed=", ".join(number(value, scale) for value in part.estimate.per_seed),
+                    per_seed=", ".join(scaled(value, scale) for value in part.estimate.per_seed),
                     n=part.n,
                     seeds=len(part.estimate.per_seed),
-                    chance=number(part.chance, scale),
-                    ceiling=number(part.ceiling.value if part.ceiling else None, scale),
+                    chance=scaled(part.chance, scale),
+                    ceiling=scaled(part.ceiling.value if part.ceiling else None, scale),
                     fingerprint=behind[0]["data"]["fingerprint"] if behind else "",
                     cells=tuple(record["cell"] for record in behind),
                 )
@@ -277,7 +278,7 @@ def _references(table: Table, width: int) -> tuple[Reference, ...]:
         Reference(
             "chance",
             padded(
-                [*[number(table.chance)][:first], *(number(column.chance, column.scale) for column in table.columns)]
+                [*[scaled(table.chance)][:first], *(scaled(column.chance, column.scale) for column in table.columns)]
             ),
         )
     ]
@@ -287,8 +288,8 @@ def _references(table: Table, width: int) -> tuple[Reference, ...]:
                 "ceiling",
                 padded(
                     [
-                        *[number(table.ceiling.value if table.ceiling else None)][:first],
-                        *(number(one.ceiling.value if one.ceiling else None, one.scale) for one in table.columns),
+                        *[scaled(table.ceiling.value if table.ceiling else None)][:first],
+                        *(scaled(one.ceiling.value if one.ceiling else None, one.scale) for one in table.columns),
                     ]
                 ),
             )

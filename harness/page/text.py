@@ -2,29 +2,6 @@
 
 from __future__ import annotations
 
-from harness.stats.aggregate import Estimate
-
-NONE = "–"
-
-
-def number(value: float | None, scale: int = 100) -> str:
-    """A share in per cent to one decimal, another number to three digits or so, as in the other leaderboards."""
-    if value is None:
-        return NONE
-    if scale == 1:
-        return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
-    return f"{scale * value:.1f}"
-
-
-def spread(estimate: Estimate, scale: int = 100) -> str:
-    """`81.2 ±0.4`, the deviation over seeds where there are several."""
-    sd = f" ±{number(estimate.sd, scale)}" if estimate.sd is not None else ""
-    return f"{number(estimate.value, scale)}{sd}"
-
-
-def interval(estimate: Estimate, scale: int = 100) -> str:
-    return f"[{number(estimate.low, scale)}, {number(estimate.high, scale)}]"
-
 
 def megabytes(count: float) -> str:
     """10⁶ bytes, three digits or so."""

@@ -224,7 +224,7 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
 
     references = []
     if columns:
-        references.append(reference("chance", _value(table.chance), lambda one: _value(one.chance, one.scale)))
+        references.append(reference("chance", scaled(table.chance), lambda one: scaled(one.chance, one.scale)))
     if _has_ceiling(table):
         average = number(table.ceiling) if table.ceiling else NONE
         ceilings = {name: number(one.ceiling, one.scale) if one.ceiling else NONE for name, one in columns.items()}
@@ -261,27 +261,41 @@ def _head(column: Column) -> str:
 
 def number(estimate: Estimate, scale: int = 100) -> str:
     """`81.2 ±0.4 [78.0, 84.1]`, times the scale."""
-    sd = f" ±{_value(estimate.sd, scale)}" if estimate.sd is not None else ""
-    return f"{_value(estimate.value, scale)}{sd} [{_value(estimate.low, scale)}, {_value(estimate.high, scale)}]"
+    return f"{spread(estimate, scale)} {interval(estimate, scale)}"
+
+
+def spread(estimate: Estimate, scale: int = 100) -> str:
+    """`81.2 ±0.4`, the deviation over seeds where there are several."""
+    sd = f" ±{scaled(estimate.sd, scale)}" if estimate.sd is not None else ""
+    return f"{scaled(estimate.value, scale)}{sd}"
+
+
+def interval(estimate: Estimate, scale: int = 100) -> str:
+    return f"[{scaled(estimate.low, scale)}, {scaled(estimate.high, scale)}]"
 
 
 def signed(change: Estimate, scale: int = 100) -> str:
-    """`+0.8 [-1.0, +2.7]`, times the scale; bold where the interval leaves out 0. A change of nothing is +0.0."""
+    """`+0.8 [-1.0, +2.7]`, times the scale; bold where the interval leaves out 0."""
+    mark = "**" if change.low > 0 or change.high < 0 else ""
+    return f"{mark}{plainly_signed(change, scale)}{mark}"
+
+
+def plainly_signed(change: Estimate, scale: int = 100) -> str:
+    """`+0.8 [-1.0, +2.7]`, times the scale. A change of nothing is +0.0."""
     digits = 1 if scale == 100 else 2
-    value, low, high = (
+    middle, low, high = (
         f"{round(scale * one, digits) + 0.0:+.{digits}f}" for one in (change.value, change.low, change.high)
     )
-    mark = "**" if change.low > 0 or change.high < 0 else ""
-    return f"{mark}{value} [{low}, {high}]{mark}"
+    return f"{middle} [{low}, {high}]"
 
 
-def _value(value: float | None, scale: int = 100) -> str:
+def scaled(one: float | None, scale: int = 100) -> str:
     """A share in per cent to one decimal, another number to three digits or so."""
-    if value is None:
+    if one is None:
         return NONE
     if scale == 1:
-        return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
-    return f"{scale * value:.1f}"
+        return f"{one:.2f}" if abs(one) < 100 else f"{one:.0f}"
+    return f"{scale * one:.1f}"
 
 
 CSV_COLUMNS = (

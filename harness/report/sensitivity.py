@@ -21,7 +21,7 @@ NOTE = (
 
 
 def line(damage: Damage, scale: float) -> str:
-    return f"{damage.layers}: drop {formats.signed(damage.drop, _points(scale))}".replace("**", "")
+    return f"{damage.layers}: drop {formats.plainly_signed(damage.drop, _points(scale))}"
 
 
 def to_markdown(said: Mapping[str, Any]) -> str:
