@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from harness.cli_options import Include, Json, Mode, Out, existing_store, say
+from harness.cli_options import Include, Json, Mode, Out, existing_store, load_plugins, say
 from harness.errors import HarnessError
 
 
@@ -84,7 +84,7 @@ def compare(
 
     os.environ.update(thread_variables(1))  # before torch is imported, where layers are compared
 
-    _load_plugins(include)
+    load_plugins(include)
     root, accepted = _folders(out, baselines)
     sides = resolve(base, root, accepted), resolve(candidate, root, accepted)
     flags = _given(margin=margin, models=model) | {"allow": [change.value for change in Change]}
@@ -174,7 +174,7 @@ def gate(
     if remeasure and not measured:
         raise HarnessError("--remeasure: measure once first, and give the file with --measured")
 
-    _load_plugins(include)
+    load_plugins(include)
     root, accepted = _folders(out, baselines)
     flags = _given(
         margin=margin, ok_margin=ok_margin, seeds=seeds, models=model, mode=mode and mode.value,
@@ -232,7 +232,7 @@ def accept(
     from harness.gate.baseline import accept as write
     from harness.gate.evidence import of_run, only_models
 
-    _load_plugins(include)
+    load_plugins(include)
     evidence = only_models(of_run(existing_store(out), run), model or [])
     path = write(evidence, name, _folders(out, baselines)[1])
     say(f"accepted run {evidence.name}: {len(evidence.models)} models on {len(evidence.tasks)} tasks, "
@@ -279,13 +279,6 @@ def diff(
 
     root, accepted = _folders(out, baselines)
     print(diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json))
-
-
-def _load_plugins(include: list[str] | None) -> None:
-    if include:
-        from harness.registry import load_registry
-
-        load_registry([Path(path) for path in include])
 
 
 def _folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+from harness.cli_options import say
 
 Measure = Annotated[
     Optional[bool],
@@ -97,7 +98,7 @@ def measure(
         threads=threads, margin=margin, precision=precision, budget=seconds, seed=seed, memory=memory,
         include=tuple(include or ()),
     )  # fmt: skip
-    result = command.measure(request, Store.open(root), (lambda line: None) if quiet else _say)
+    result = command.measure(request, Store.open(root), (lambda line: None) if quiet else say)
     text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
     if output is not None:
         write_atomically(output, text + "\n")
@@ -111,7 +112,3 @@ def measure(
         print(measurement_text(result), end="")
     if not result["counts"]:
         raise typer.Exit(command.DOES_NOT_COUNT)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

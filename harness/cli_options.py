@@ -52,5 +52,13 @@ def existing_store(out: str | None) -> Any:
     return Store(root)
 
 
+def load_plugins(include: list[str] | None) -> None:
+    """Of the paths given, where any are: for their metrics."""
+    if include:
+        from harness.registry import load_registry
+
+        load_registry([Path(path) for path in include])
+
+
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli_options import Include, Json, Out, Pareto, Show, existing_store, say
+from harness.cli_options import Include, Json, Out, Pareto, Show, existing_store, load_plugins, say
 from harness.errors import HarnessError
 
 
@@ -135,7 +135,7 @@ def leaderboard(
     elif robustness or calibration or compression:
         from harness.views import diagnostics
 
-        _load_plugins(include)
+        load_plugins(include)
         texts = {
             diagnostics.robustness_text: robustness,
             diagnostics.calibration_text: calibration,
@@ -153,14 +153,6 @@ def leaderboard(
         write_atomically(output, text + "\n")
     else:
         print(text)
-
-
-def _load_plugins(include: list[str] | None) -> None:
-    """For their metrics."""
-    if include:
-        from harness.registry import load_registry
-
-        load_registry([Path(path) for path in include])
 
 
 def _check_update(update: Path | None, marker: str | None, output: Path | None, format: Format) -> None:

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -23,7 +22,7 @@ from typing import Any
 
 from harness.errors import DamagedFile
 from harness.hashing import canonical_json
-from harness.store import RECORD, SCHEMA_VERSION, Store
+from harness.store import RECORD, SCHEMA_VERSION, Store, replacing
 
 INDEX = "index.parquet"
 VERSION = f"1.{SCHEMA_VERSION}"
@@ -176,10 +175,5 @@ def _write(path: Path, rows: list[Row]) -> None:
     }
     columns["seal"] = pa.array((row.seal() for row in rows), pa.binary(16))
     table = pa.table(columns).replace_schema_metadata({"harness_index": VERSION})
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with contextlib.suppress(OSError), replacing(path) as temporary:
         pq.write_table(table, temporary, write_page_checksum=True)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

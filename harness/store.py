@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -243,17 +243,33 @@ class Store:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` to a temporary name beside `path`, then rename: a reader sees the old file or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise HarnessError(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, which takes its place where nothing fails within, and is gone where it does.
+    Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield temporary
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def maker_of(lineage: Mapping[str, Any]) -> str | None:
+    """The cell that made the model of a score: of a compressed one the compression; None of one that was not trained
+    for it.
+    """
+    return lineage.get("compress") or lineage.get("finetune") or None
 
 
 def _write_checked(path: Path, content: dict[str, Any]) -> None:

@@ -7,8 +7,6 @@ paraphrases, label names for entailment, numbers from 0 to 5 for STS-B.
 
 from __future__ import annotations
 
-import os
-import uuid
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from harness import data
 from harness.errors import HarnessError
 from harness.models import LEARNERS, PredictRequest
 from harness.registry import Registry
-from harness.store import Store
+from harness.store import Store, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,16 +178,12 @@ def _spelled(file: File, predictions: np.ndarray, labels: Sequence[str]) -> list
 
 def _write_zip(path: Path, contents: Mapping[str, Sequence[tuple[int, str]]]) -> None:
     """Whole or not at all; the same predictions give the same bytes."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, rows in contents.items():
                 text = "".join(f"{index}\t{prediction}\n" for index, prediction in [("index", "prediction"), *rows])
                 member = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
                 member.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(member, text)
-        os.replace(temporary, path)  # noqa: PTH105
     except OSError as error:
         raise HarnessError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import HarnessError, did_you_mean
 from harness.report.leaderboard import Part, build
 from harness.specs import SuiteSpec
-from harness.store import Store
+from harness.store import Store, maker_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def made_by(store: Store, record: Mapping[str, Any]) -> dict[str, Any] | None:
     """The record of the cell that made the model of a score: a compression or a fine-tuning; None of a model that was
     shown examples instead.
     """
-    key = record["lineage"].get("compress") or record["lineage"].get("finetune")
+    key = maker_of(record["lineage"])
     return store.read(key) if key else None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.gate.engine import Report
-from harness.gate.measured import Measured
+from harness.gate.measured import Measured, read_json
 from harness.gate.settings import GateSpec
 
 UNSTEADY = ("hz_actual", "hz_actual_friendly", "hz_actual_raw")
@@ -22,12 +22,7 @@ UNSTEADY = ("hz_actual", "hz_actual_friendly", "hz_actual_raw")
 
 def read_benchmarks(path: Path) -> dict[str, Any]:
     """What `pytest --benchmark-json FILE` or `harness measure --benchmark-json FILE` wrote. Raises HarnessError."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HarnessError(f"--benchmark-json {path}: {error.strerror}") from None
-    except ValueError:
-        raise HarnessError(f"--benchmark-json {path}: not a whole JSON file") from None
+    content = read_json(path, "--benchmark-json")
     try:
         sound = all(_times(one) > (0, 0) for one in _by_name(content).values()) and bool(content["machine_info"])
     except (KeyError, TypeError, AttributeError):

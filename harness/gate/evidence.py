@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, unknown
 from harness.hashing import hash_json
 from harness.specs import Margins
-from harness.store import Store
+from harness.store import Store, maker_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -215,7 +215,7 @@ def _ids(path: Any) -> tuple[str, ...]:
 
 def _model(store: Store, lineage: Mapping[str, Any]) -> dict[str, str]:
     """The cell that made the model, and the hash of its files, as `harness.measure.command.fingerprint_of` has it."""
-    key = lineage.get("compress") or lineage.get("finetune")
+    key = maker_of(lineage)
     if not key or not store.has(key):
         return {}
     folder = f"{MODEL}/"

@@ -66,12 +66,7 @@ class Measurement:
 
 def read(path: Path) -> Measurement:
     """What `harness measure -o FILE` wrote. Raises HarnessError where it is something else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HarnessError(f"--measured {path}: {error.strerror}") from None
-    except ValueError:
-        raise HarnessError(f"--measured {path}: not a whole JSON file") from None
+    content = read_json(path, "--measured")
     measurement = Measurement(str(path), content)
     try:
         list(_numbers(measurement, measurement.candidates, GateSpec()))
@@ -81,6 +76,16 @@ def read(path: Path) -> Measurement:
     if not sound:
         raise HarnessError(f"--measured {path}: no measurement; `harness measure A B -o FILE` writes one")
     return measurement
+
+
+def read_json(path: Path, flag: str) -> Any:
+    """What a JSON file given with a flag holds. Raises HarnessError where it is not there, or not whole."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HarnessError(f"{flag} {path}: {error.strerror}") from None
+    except ValueError:
+        raise HarnessError(f"{flag} {path}: not a whole JSON file") from None
 
 
 @dataclass(frozen=True)

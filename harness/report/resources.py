@@ -11,6 +11,7 @@ from harness.errors import HarnessError, did_you_mean
 from harness.hashing import short
 from harness.report.leaderboard import Record, Table
 from harness.report.measured import Measured, Setting, base_of
+from harness.store import maker_of
 
 KINDS = ("speed", "memory", "size")
 
@@ -83,10 +84,10 @@ def cells_of(table: Table, records: Sequence[Record]) -> Models:
     tasks = [column.task for column in table.columns]
     found: dict[str, dict[str, list[str]]] = {row.model: {} for row in table.rows}
     for record in sorted(records, key=lambda one: one["seed"]):
-        data, lineage = record["data"], record["lineage"]
+        data = record["data"]
         of_table = (data["source"], data["limit"], data.get("train_fraction", 1.0))
         own = found.get(record["model"]["id"])
-        cell = lineage.get("compress") or lineage.get("finetune")
+        cell = maker_of(record["lineage"])
         if own is None or not cell or of_table != (table.source, table.limit, table.train_fraction):
             continue
         if record["task"]["name"] in tasks and not any(cell in cells for cells in own.values()):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -13,34 +14,39 @@ from harness.store import Store
 if TYPE_CHECKING:
     from harness.report.leaderboard import Table
 
+Record = Mapping[str, Any]
+
 
 def measured_in(store: Store) -> list[measured.Measured]:
     """All measurements of models that lie in the store, whichever run or command made them: a model's cell is what it
     is in all of them. Damaged records are left out.
     """
     records: list[dict[str, Any]] = []
-    for key in store.keys():  # noqa: SIM118 - no mapping
-        try:
-            record = store.read(key)
-        except DamagedFile:
-            continue
-        if record["kind"] == "measure":
-            records.append(record)
+    for key in measurement_keys(store):
+        with suppress(DamagedFile):
+            records.append(store.read(key))
     return measured.read(records)
 
 
-def with_resources(store: Store, names: Sequence[str], tables: Sequence[Table], kinds: Sequence[str]) -> list[Table]:
-    """The tables of the named runs, or of all runs, with columns of these kinds.
+def measurement_keys(store: Store) -> list[str]:
+    """The cells of a store that measured, told by their files: thousands of other records need not be opened."""
+    from harness.measure.command import RESULT
+
+    return sorted(file.parent.name for file in (store.root / "cells").glob(f"*/*/{RESULT}"))
+
+
+def with_resources(
+    store: Store, records: Sequence[Record], tables: Sequence[Table], kinds: Sequence[str]
+) -> list[Table]:
+    """The tables, made of these score records, with columns of these kinds.
 
     Raises:
         HarnessError: nothing known of any model.
     """
     from harness.report import resources
-    from harness.views.runs import score_records
 
     if not kinds:
         return list(tables)
-    records = score_records(store, [store.run(name) for name in names or store.run_names() or ["latest"]])
     found = measured_in(store) if {"speed", "memory"} & set(kinds) else []
     done = [
         resources.with_resources(table, records, found, lambda cell: weight_bytes(store, cell), kinds)
@@ -68,7 +74,7 @@ def weight_bytes(store: Store, cell: str) -> int | None:
     return sum(files) or None
 
 
-def pareto_text(store: Store, names: Sequence[str], tables: Sequence[Table], style: str, path: Path) -> str:
+def pareto_text(store: Store, records: Sequence[Record], tables: Sequence[Table], style: str, path: Path) -> str:
     """Draw quality against speed, memory and size into a file; the same as `markdown` or `json`.
 
     Raises:
@@ -81,7 +87,7 @@ def pareto_text(store: Store, names: Sequence[str], tables: Sequence[Table], sty
     plotting.check(path, "--pareto")
     if len(tables) > 1:
         raise HarnessError(f"--pareto draws one suite on one source, here are {len(tables)}; name the runs to draw")
-    (table,) = with_resources(store, names, tables, resources.KINDS)
+    (table,) = with_resources(store, records, tables, resources.KINDS)
     found = pareto.build(table)
     if not found.fronts:
         raise HarnessError(f"--pareto: no two models have a score and a resource. {' '.join(found.notes)}")

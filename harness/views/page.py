@@ -14,7 +14,8 @@ from harness.execute.score import PREDICTIONS, read_logits, read_predictions
 from harness.hashing import short
 from harness.page.model import Page, Titled
 from harness.page.text import counted
-from harness.store import Store
+from harness.store import Store, maker_of
+from harness.views.measured import measurement_keys, weight_bytes
 from harness.views.runs import scored_runs, suites_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 T = TypeVar("T")
 LOSSES = "losses.parquet"
-MEASUREMENT = "measurement.json"
 
 
 def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence[Path] = ()) -> str:
@@ -59,7 +59,6 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     from harness.report import calibration, compression, efficiency, formats, leaderboard
     from harness.report.measured import read as read_measured
     from harness.report.resources import KINDS, with_resources
-    from harness.views.measured import weight_bytes
 
     manifests, records = scored_runs(store, names)
     files = Files(store)
@@ -138,8 +137,7 @@ class Files:
 
     def measurements(self) -> list[Record]:
         """The records of all measurements in the store, whichever run or command made them."""
-        keys = sorted(file.parent.name for file in (self.store.root / "cells").glob(f"*/*/{MEASUREMENT}"))
-        return [record for key in keys for record in self._record(key) if record["kind"] == "measure"]
+        return [record for key in measurement_keys(self.store) for record in self._record(key)]
 
     def _record(self, key: str) -> Sequence[Record]:
         return self.unless_damaged(
@@ -197,8 +195,7 @@ def _resources(
 
 def _maker(record: Record) -> str:
     """The cell that holds the model a score is of; empty where it lies outside the store."""
-    lineage = record["lineage"]
-    return lineage.get("compress") or lineage.get("finetune") or lineage.get("pretrain") or ""
+    return maker_of(record["lineage"]) or record["lineage"].get("pretrain") or ""
 
 
 def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> Any:

@@ -76,10 +76,11 @@ def leaderboard_text(
     from harness.report.resources import kinds_of
     from harness.views.measured import pareto_text, with_resources
 
+    tables, records = _tables(store, names)
     if pareto is not None:
-        return pareto_text(store, names, _tables(store, names), style, pareto)
+        return pareto_text(store, records, tables, style, pareto)
     layout = layout or formats.PLAIN
-    tables = laid_out(with_resources(store, names, _tables(store, names), kinds_of(show)), layout)
+    tables = laid_out(with_resources(store, records, tables, kinds_of(show)), layout)
     if style == "csv":
         return formats.to_csv(tables, layout).rstrip("\n")
     if style == "json":
@@ -98,7 +99,7 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
 
     if style not in ("markdown", "json"):
         raise HarnessError(f"--by-fraction comes as markdown or json, not {style}")
-    tables = _tables(store, names)
+    tables, _ = _tables(store, names)
     found = efficiency.build(tables, [formats.title(table) for table in tables])
     if not found:
         raise HarnessError("no model has an average to show by its share of the training examples")
@@ -111,13 +112,14 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
     return "\n".join(efficiency.to_markdown(one) for one in found).rstrip("\n")
 
 
-def _tables(store: Store, names: Sequence[str]) -> list[Table]:
+def _tables(store: Store, names: Sequence[str]) -> tuple[list[Table], list[dict[str, Any]]]:
+    """The tables, and the records they are made of, as the index keeps them."""
     from harness.report import leaderboard
 
     manifests = store.runs(names)
     records = read_scores(store, _score_keys(manifests), _say_damaged)
     _need_scores(store, names, manifests, records)
-    return leaderboard.build(records, suites_of(manifests))
+    return leaderboard.build(records, suites_of(manifests)), records
 
 
 def scored_runs(store: Store, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
