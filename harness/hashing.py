@@ -24,6 +24,16 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_files(paths: Iterable[Path]) -> str:
+    """Of the names and bytes of files."""
+    return hash_json([(path.name, hash_file(path)) for path in sorted(paths)])
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Of the bytes of all files of a model."""
+    return hash_files(path for path in folder.iterdir() if path.is_file())
+
+
 def hash_code(paths: Iterable[Path]) -> str:
     """SHA-256 over the text of source files and folders of them, independent of where they are installed.
 

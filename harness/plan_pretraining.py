@@ -64,7 +64,9 @@ def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run:
         "code": code_of(
             (
                 package / "pretraining", package / "execute" / "pretrain.py", package / "training" / "tokenizers.py",
-                package / "models" / "building.py", package / "objectives", OBJECTIVES.source(settings.objective),
+                package / "training" / "distillation.py", package / "training" / "dropout.py",
+                package / "models" / "building.py", package / "objectives",
+                OBJECTIVES.source(settings.objective),
             )
         ),
     }  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.hashing import hash_file, hash_json
+from harness.hashing import hash_files, hash_json
 from harness.specs import RecipeSpec
 from harness.store import Store
 
@@ -71,7 +71,7 @@ def _fingerprint(folder: Path, store: Store) -> str:
     files = sorted({path for pattern in WANTED for path in folder.glob(pattern)})
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = hash_json(["weights", str(folder.resolve()), stats])
-    return store.remembered(key, lambda: hash_json([(path.name, hash_file(path)) for path in files]))
+    return store.remembered(key, lambda: hash_files(files))
 
 
 def _from_hub(name: str, revision: str | None) -> Path:

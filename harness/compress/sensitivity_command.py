@@ -14,7 +14,7 @@ from harness.compress.recipe import CompressionRecipe, labelled, to_yaml
 from harness.compress.sensitivity import MARGIN, Damage, Probe, beyond, worst
 from harness.data.frame import TaskData
 from harness.errors import HarnessError
-from harness.hashing import hash_json
+from harness.hashing import fingerprint_of, hash_json
 from harness.registry import Registry
 from harness.report import sensitivity as report
 
@@ -46,8 +46,6 @@ def analyse(
     Raises:
         HarnessError: as `prepare` and `Probe` do; no such split; both rules, or one that skips every layer.
     """
-    from harness.measure.command import fingerprint_of
-
     refuse_existing(output)
     if skip_worst is not None and margin is not None:
         raise HarnessError("--skip-worst and --margin: give one or the other")

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import torch
-from torch.nn.functional import cross_entropy, kl_div, mse_loss
+from torch.nn.functional import cross_entropy, mse_loss
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compress.base import Request
@@ -22,6 +22,7 @@ from harness.models.transformer import LEARNER
 from harness.runtimes.settings import read_settings
 from harness.runtimes.torch_eager import load
 from harness.training.batching import IGNORED
+from harness.training.distillation import soft_loss
 
 
 def teacher_of(request: Request, options: Any) -> Teacher:
@@ -79,11 +80,7 @@ class Teacher(ABC):
             )
 
     def _soft(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        """T² · KL(teacher ‖ student) of logits (…, choices) over the temperature T, summed (Hinton et al. 2015)."""
-        temperature = self.options.temperature
-        student, teacher = student.float() / temperature, teacher.float() / temperature
-        soft = kl_div(student.log_softmax(-1), teacher.log_softmax(-1), reduction="sum", log_target=True)
-        return temperature**2 * soft
+        return soft_loss(student, teacher, self.options.temperature)
 
     def _weighed(self, soft: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
         return self.options.alpha * soft + (1 - self.options.alpha) * hard

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.cells import Cell
 from harness.execute.pool import BUSY_PAUSE, Event
-from harness.measure.command import fingerprint_of, written
+from harness.hashing import fingerprint_of
+from harness.measure.command import written
 from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BLOCKS_A_LAUNCH, MOST_PAIRS
 from harness.measure.workloads import Cell as Workload

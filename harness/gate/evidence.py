@@ -214,7 +214,7 @@ def _ids(path: Any) -> tuple[str, ...]:
 
 
 def _model(store: Store, lineage: Mapping[str, Any]) -> dict[str, str]:
-    """The cell that made the model, and the hash of its files, as `harness.measure.command.fingerprint_of` has it."""
+    """The cell that made the model, and the hash of its files, as `harness.hashing.fingerprint_of` has it."""
     key = maker_of(lineage)
     if not key or not store.has(key):
         return {}

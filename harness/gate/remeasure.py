@@ -9,7 +9,8 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.gate.measured import Measurement, suspects
 from harness.gate.settings import GateSpec
-from harness.measure.command import fingerprint_of, measure
+from harness.hashing import fingerprint_of
+from harness.measure.command import measure
 from harness.measure.job import Model, Request
 from harness.measure.workloads import Cell
 from harness.registry import Registry

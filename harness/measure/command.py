@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.cells import code_of
 from harness.errors import HarnessError, did_you_mean
-from harness.hashing import hash_file, hash_json
+from harness.hashing import fingerprint_of, hash_json
 from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BASE, SECOND
 from harness.measure.workloads import Cell, cells_of, model_name
@@ -116,12 +116,6 @@ def distinct(names: Sequence[str]) -> list[str]:
 def cell_of(folder: Path) -> str | None:
     """The cell of a store that made a model's folder; None of one that lies elsewhere."""
     return folder.parent.name if folder.name == "model" and (folder.parent / "record.json").exists() else None
-
-
-def fingerprint_of(folder: Path) -> str:
-    """Of the bytes of all files of a model."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    return hash_json([(path.name, hash_file(path)) for path in files])
 
 
 def seconds_of(budget: str | None, flag: str = "--budget") -> float | None:

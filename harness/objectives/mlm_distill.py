@@ -35,7 +35,7 @@ class DistilledMaskedLM(MaskedLM):
 
     @classmethod
     def inputs(cls, options: Any) -> dict[str, str]:
-        from harness.measure.command import fingerprint_of
+        from harness.hashing import fingerprint_of
 
         return {"teacher": fingerprint_of(_folder(options.teacher))}
 
@@ -58,19 +58,18 @@ class DistilledMaskedLM(MaskedLM):
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         import torch
-        from torch.nn.functional import cross_entropy, kl_div
+        from torch.nn.functional import cross_entropy
+
+        from harness.training.distillation import soft_loss
 
         inputs = batch["input_ids"], batch["token_type_ids"], batch["positions"]
         own = logits_at(model, *inputs).float().flatten(0, 1)
         with torch.no_grad():
             self.teacher.to(own.device)  # type: ignore[arg-type]
             other = logits_at(self.teacher, *inputs).float().flatten(0, 1)
-        heat = self.options.temperature
-        soft = kl_div(
-            (own / heat).log_softmax(-1), (other / heat).log_softmax(-1), reduction="batchmean", log_target=True
-        )
+        soft = soft_loss(own, other, self.options.temperature) / len(own)
         hard = cross_entropy(own, batch["targets"].flatten())
-        return self.options.alpha * heat**2 * soft + (1 - self.options.alpha) * hard
+        return self.options.alpha * soft + (1 - self.options.alpha) * hard
 
 
 def _folder(name: str) -> Path:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.machine.environment import machine_fingerprint
+from harness.measure.protocol import Standing
 
-VALID = "VALID"
+VALID = Standing.VALID
 OWN_LENGTHS = "task"
 """The workload of a task's own examples, whatever the task."""
 
@@ -132,8 +133,7 @@ def _measured(
 
 
 def _best(verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    order = (VALID, "IMPRECISE", "INVALID")
-    return min(verdicts, key=lambda one: order.index(one["verdict"]))
+    return min(verdicts, key=lambda one: list(Standing).index(one["verdict"]))
 
 
 def _memory(record: Mapping[str, Any], name: str, workload: str) -> tuple[Memory | None, str]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.measure.command import fingerprint_of
+from harness.hashing import fingerprint_of
 from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BASE, measure
 from tests.benchmarks.simulated import Noise, SimulatedBench

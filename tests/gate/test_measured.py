@@ -14,7 +14,7 @@ from harness.gate import outlets, remeasure
 from harness.gate.engine import judge
 from harness.gate.measured import Measurement, read
 from harness.gate.settings import GateSpec
-from harness.measure.command import fingerprint_of
+from harness.hashing import fingerprint_of
 from harness.registry import load_registry
 from harness.store import Store
 from tests.benchmarks.simulated import Noise

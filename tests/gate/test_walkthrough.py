@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from harness.gate.evidence import of_run
-from harness.measure.command import fingerprint_of
+from harness.hashing import fingerprint_of
 from harness.store import Store
 from tests.conftest import Harness, call_harness, read_json
 from tests.gate.measurements import measurement
