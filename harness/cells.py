@@ -12,7 +12,8 @@ from harness import data
 from harness.hashing import hash_code, hash_json
 from harness.models import LEARNERS
 from harness.pretrained import Weights
-from harness.specs import RecipeSpec, RunSpec
+from harness.run_spec import RunSpec
+from harness.specs import RecipeSpec
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,8 @@ def run(
     from harness.progress import Progress
     from harness.registry import load_registry
     from harness.run import perform, prepare
-    from harness.specs import SEED_MODES, RunSpec, parse
+    from harness.run_spec import SEED_MODES, RunSpec
+    from harness.specs import parse
     from harness.store import Store
     from harness.views import plans, runs
 

@@ -23,7 +23,8 @@ from harness.plan_measuring import measure_cells
 from harness.plan_pretraining import corpus_facts, pretrain_cell, with_twins
 from harness.pretrained import Weights, find
 from harness.registry import Registry
-from harness.specs import RecipeSpec, RunSpec, SuiteSpec, TaskSpec
+from harness.run_spec import RunSpec
+from harness.specs import RecipeSpec, SuiteSpec, TaskSpec
 from harness.store import Store
 
 OWN_TASKS = "selected tasks"

@@ -15,7 +15,8 @@ from harness.heads import head_for
 from harness.plan_pretraining import corpus_facts, pretrain_cell
 from harness.pretrained import find
 from harness.registry import Registry
-from harness.specs import RecipeSpec, RunSpec, TaskSpec
+from harness.run_spec import RunSpec
+from harness.specs import RecipeSpec, TaskSpec
 from harness.store import Store
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from harness.measure.command import distinct, seconds_of
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND
 from harness.measure.worker import visit_seconds
 from harness.measure.workloads import Cell as Workload
-from harness.specs import RunSpec, TaskSpec
+from harness.run_spec import RunSpec
+from harness.specs import TaskSpec
 
 BATCH, LENGTH = 8, 64
 """Rows and tokens of a call where a run says nothing else."""

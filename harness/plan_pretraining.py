@@ -11,7 +11,8 @@ from harness.cells import Cell, Origin, code_of, model_record
 from harness.errors import HarnessError
 from harness.hashing import hash_json
 from harness.models import LEARNERS
-from harness.specs import RecipeSpec, RunSpec
+from harness.run_spec import RunSpec
+from harness.specs import RecipeSpec
 from harness.store import Store
 
 TWIN = "-scratch"

@@ -17,7 +17,7 @@ from harness.hashing import hash_json
 from harness.machine.environment import cores, describe
 from harness.plan import Plan, make_plan
 from harness.registry import Registry
-from harness.specs import RunSpec
+from harness.run_spec import RunSpec
 from harness.store import Store
 
 MEMORY_A_WORKER = 2**30

@@ -25,7 +25,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -40,8 +40,8 @@ class FolderSource(Strict):
     and rows of one group stay together.
     """
 
-    folder: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
-    files: dict[str, Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]] = {}
+    folder: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
+    files: dict[str, Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]] = {}
     format: Literal["squad", "documents", "parallel"] | None = None
     columns: Columns = {}
     header: bool = True
@@ -176,7 +176,7 @@ class TaskSpec(Strict):
     label_range: tuple[float, float] | None = None
     sources: Sources = Sources()
     train: str = "train"
-    eval: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["dev"]
+    eval: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)] = ["dev"]
     train_on: Name | None = None
     metrics: list[Name] = Field(min_length=1)
     headline: list[Name] = []
@@ -370,75 +370,6 @@ class RecipeSpec(Strict):
         if self.revision and not self.pretrained:
             raise ValueError("revision goes with pretrained")
         return self
-
-
-def _comma_separated(value: Any) -> Any:
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        value = value[0]
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",")]
-    return [value] if isinstance(value, int | float) else value
-
-
-Fraction = Annotated[float, Field(gt=0, le=1)]
-SEED_MODES = {"pr": 3, "nightly": 5, "release": 10}
-"""How many seeds a pull request, a nightly run and a release take."""
-Count = Annotated[int, Field(ge=1, le=65536)]
-
-
-def _tokens_or_task(value: Any) -> int | str:
-    if value == "task":
-        return value
-    try:
-        if 1 <= int(value) <= 65536:
-            return int(value)
-    except (TypeError, ValueError):
-        pass
-    raise ValueError("a number of tokens, or task")
-
-
-Length = Annotated[int | Literal["task"], BeforeValidator(_tokens_or_task)]
-
-
-class RunSpec(Strict):
-    """What one `harness run` is asked for: the flags, or the keys of `--config run.yaml`."""
-
-    suite: Annotated[list[Name], BeforeValidator(_listed)] = []
-    task: Annotated[list[TaskName], BeforeValidator(_listed)] = []
-    model: Annotated[list[str], BeforeValidator(_listed)] = []
-    data: str = "embedded"
-    seeds: int = Field(default=1, ge=1, le=1000)
-    first_seed: int = Field(default=0, ge=0, lt=2**31)
-    limit: int | None = Field(default=None, ge=1)
-    epochs: float | None = Field(default=None, gt=0, le=1000)
-    batch_size: int | None = Field(default=None, ge=1, le=65536)
-    learning_rate: float | None = Field(default=None, gt=0, le=10)
-    select: Literal["last", "best"] | None = None
-    from_scratch: bool = False
-    train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = []
-    noise: Annotated[list[str], BeforeValidator(_listed)] = []
-    compress: Annotated[list[str], BeforeValidator(_listed)] = []
-    measure: bool = False
-    measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = []
-    measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = []
-    measure_precision: float | None = Field(default=None, gt=0, lt=1)
-    measure_budget: str | None = None
-    out: str = "results"
-    workers: int | None = Field(default=None, ge=1, le=1024)
-    threads: int | None = Field(default=None, ge=1, le=1024)
-    include: Annotated[list[str], BeforeValidator(_listed)] = []
-
-    @model_validator(mode="after")
-    def _settings_of_measuring_go_with_it(self) -> RunSpec:
-        given = [name for name in type(self).model_fields if name.startswith("measure_") and getattr(self, name)]
-        if given and not self.measure:
-            raise ValueError(f"{given[0]} goes with measure")
-        return self
-
-    def overrides(self) -> dict[str, Any]:
-        """The training values given for this run, by the names of `TrainingSpec`."""
-        names = ("epochs", "batch_size", "learning_rate", "select")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 SpecT = TypeVar("SpecT", bound=Strict)

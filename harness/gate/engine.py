@@ -15,7 +15,7 @@ from harness.gate.evidence import Evidence
 from harness.gate.measured import Measured, Measurement, judge_measured
 from harness.gate.pairing import Pair, align, compressed
 from harness.gate.settings import ALPHA, GateSpec
-from harness.specs import SEED_MODES
+from harness.run_spec import SEED_MODES
 from harness.stats.significance import POWER, holm
 
 Verdict = Literal["IDENTICAL", "REGRESSED", "OK", "INCONCLUSIVE"]

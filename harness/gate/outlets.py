@@ -16,7 +16,7 @@ from harness.gate.flips import Flips, Slice
 from harness.gate.layers import Layer
 from harness.gate.measured import Measured
 from harness.report.formats import NONE, escaped, markdown_table
-from harness.specs import SEED_MODES
+from harness.run_spec import SEED_MODES
 
 SCHEMA_VERSION = 2
 COMMENT_AT_MOST = 65_536

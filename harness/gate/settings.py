@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.specs import SEED_MODES, Margins, Name, Share, Strict, TaskName, parse
+from harness.run_spec import SEED_MODES
+from harness.specs import Margins, Name, Share, Strict, TaskName, parse
 from harness.strict_yaml import load_mapping
 
 Change = Literal["tokenizer", "training-data"]

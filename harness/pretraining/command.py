@@ -15,7 +15,8 @@ from harness.errors import HarnessError
 from harness.plan_pretraining import corpus_facts, pretrain_cell
 from harness.progress import clock
 from harness.registry import Registry
-from harness.specs import PretrainingSpec, RunSpec, parse
+from harness.run_spec import RunSpec
+from harness.specs import PretrainingSpec, parse
 from harness.store import Store
 
 SAY_EVERY = 5.0

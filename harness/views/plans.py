@@ -8,7 +8,7 @@ from harness.cells import Cell
 from harness.hashing import short
 from harness.progress import clock, cost
 from harness.run import Prepared, processes_of
-from harness.specs import RunSpec
+from harness.run_spec import RunSpec
 from harness.views.text import columns
 
 RATE_SHARE = 0.35

@@ -14,7 +14,8 @@ from harness.cells import Cell
 from harness.errors import HarnessError
 from harness.execute.pool import Event
 from harness.plan_measuring import measure_cells
-from harness.specs import RunSpec, parse
+from harness.run_spec import RunSpec
+from harness.specs import parse
 from tests.conftest import call_harness, read_json
 
 TASK = {"name": "sst2", "version": 1, "family": "classification", "fields": {"text": "t", "label": "l"},
