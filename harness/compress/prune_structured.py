@@ -6,6 +6,7 @@ Importance is first-order: how much the loss of an example changes when the unit
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from harness.compress.units import Units
 
-KNOWN = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "gpt2", "t5")
-HEADS = KNOWN[:6]
+KNOWN = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "modernbert", "gpt2", "t5")
+KINDS = ("ffn", "heads")
 Share = Field(default=None, ge=0, lt=1)
 
 
@@ -28,6 +29,9 @@ class PruneStructured(Compressor):
 
     `global`: over all layers, importance brought to the same length in each (Molchanov et al. 2017); `layer`: in each.
     One unit stays in every layer. `examples` of the training split are looked at.
+
+    The layers of a T5's stack share their positions head by head and lose the same heads: those whose importance, summed
+    up over the layers, is least. All keep theirs where `skip` or `only` leave one of them out.
     """
 
     main = "amount"
@@ -43,15 +47,15 @@ class PruneStructured(Compressor):
     def not_applicable(self, target: Target) -> str | None:
         if target.model_type not in KNOWN:
             return f"prune-structured does not know the layers of a {target.model_type}, only of {', '.join(KNOWN)}"
-        if target.model_type not in HEADS and self.options.heads:
-            return f"prune-structured does not yet remove the heads of a {target.model_type}, only its neurons"
         return None
 
     def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
+        """Those that can lose units without others: not the heads of a T5's stack."""
         from harness.compress.groups import group_of
 
         units = [unit for kind, found in self._units(model).items() if self._share(kind) for unit in found]
-        return tuple(dict.fromkeys(group_of(model, unit.consumer) for unit in units))
+        sharing = Counter(unit.together for unit in units)
+        return tuple(dict.fromkeys(group_of(model, unit.consumer) for unit in units if sharing[unit.together] == 1))
 
     def compress(self, request: Request) -> dict[str, Any]:
         from harness.compress.importance import importance_of
@@ -66,29 +70,32 @@ class PruneStructured(Compressor):
             raise HarnessError(f"model {request.source}: {reason}")
         groups = self._units(model)
         if not any(groups.values()):
-            raise HarnessError(f"model {request.source}: no neurons or heads of a {kind} were found in it")
+            raise HarnessError(
+                f"model {request.source}: skip and only leave no neurons or heads of this {kind} that could be removed"
+                + (" (the layers of a stack lose the same heads)" if kind == "t5" else "")
+            )
         every = [unit for name in groups for unit in groups[name]]
         scores = importance_of(model, tokenizer, every, request, self.options.examples)
         kept: dict[str, list[int]] = {}
         for kind_of_unit, units in groups.items():
-            names = [unit.consumer for unit in units]
-            kept |= keep([scores[name] for name in names], names, self._share(kind_of_unit), self.options.scope)
+            together: dict[str, Any] = {}
+            for unit in units:
+                together[unit.together] = together.get(unit.together, 0) + scores[unit.consumer]
+            kept |= keep([*together.values()], [*together], self._share(kind_of_unit), self.options.scope)
         for unit in every:
-            remove(model, unit, kept[unit.consumer])
+            remove(model, unit, kept[unit.together])
         save(model, tokenizer, request.source, request.target)
-        notes = [] if kind in HEADS else [f"Only neurons were removed: the heads of a {kind} stay."]
         return {
             "units": {
                 name: {
                     "before": sum(unit.count for unit in units),
-                    "after": sum(len(kept[unit.consumer]) for unit in units),
-                    "layers": {unit.consumer: [unit.count, len(kept[unit.consumer])] for unit in units},
+                    "after": sum(len(kept[unit.together]) for unit in units),
+                    "layers": {unit.consumer: [unit.count, len(kept[unit.together])] for unit in units},
                 }
                 for name, units in groups.items()
                 if units
             },
             "examples": min(self.options.examples, len(request.data.train)),
-            "notes": notes,
         }
 
     def _units(self, model: PreTrainedModel) -> dict[str, list[Units]]:
@@ -97,8 +104,9 @@ class PruneStructured(Compressor):
         from harness.compress.units import units_of
 
         wanted = chosen(model, self.options).linear
-        kinds = ("ffn", "heads") if model.config.model_type in HEADS else ("ffn",)
-        return {kind: [unit for unit in units_of(model, kind) if unit.consumer in wanted] for kind in kinds}
+        found = {kind: units_of(model, kind) for kind in KINDS}
+        bound = {unit.together for units in found.values() for unit in units if unit.consumer not in wanted}
+        return {kind: [unit for unit in units if unit.together not in bound] for kind, units in found.items()}
 
     def _share(self, name: str) -> float:
         given = getattr(self.options, name)

@@ -1,4 +1,5 @@
-"""Models that write are stored as int8 and write much the same; in a graph they are refused."""
+"""Models that write are stored as int8 and write much the same, and go on writing without half their heads; in a graph
+they are refused."""
 
 from __future__ import annotations
 
@@ -19,3 +20,23 @@ def test_a_model_that_writes_is_stored_as_int8_and_writes_much_the_same(trained,
     for method in ("int8-static", "int8-qat", "onnx", "openvino", "compile"):
         with pytest.raises(HarnessError, match="not yet"):
             compressed(model, method)
+
+
+@pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
+def test_a_model_without_half_its_heads_writes_what_it_does_without_a_cache(trained, compressed, kind, task):
+    import torch
+
+    from harness.runtimes.torch_eager import load
+
+    folder, said = compressed(trained(kind, task, 12), "prune-structured:0.5")
+    units = said["steps"][0]["units"]["heads"]
+    assert units["after"] == units["before"] // 2
+    assert all(isinstance(text, str) for text in trained(kind, task, 12).predict(folder).values)
+    model, _ = load(folder)
+    ids = torch.arange(5, 14)[None]
+    with torch.inference_mode():
+        written = [
+            model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False, use_cache=cache)
+            for cache in (True, False)
+        ]
+    assert written[0].tolist() == written[1].tolist()

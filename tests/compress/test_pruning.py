@@ -45,11 +45,22 @@ def test_kin_of_bert_lose_heads_and_neurons_and_load_again(kind):
     assert again.state_dict().keys() == model.state_dict().keys()
 
 
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "t5"])
+def modernbert():
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        "modernbert", vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+        pad_token_id=1, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3,
+    )  # fmt: skip
+    return AutoModelForSequenceClassification.from_config(config).eval()
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "t5", "modernbert"])
 def test_a_model_without_units_computes_what_it_does_with_their_outputs_at_zero(trained, kind):
-    pruned, masked = (load(trained(kind).folder)[0] for _ in range(2))
-    units = units_of(pruned, "ffn") + (units_of(pruned, "heads") if kind == "bert" else [])
-    assert len(units) == {"bert": 4, "gpt2": 2, "t5": 4}[kind]
+    pruned, masked = (modernbert() if kind == "modernbert" else load(trained(kind).folder)[0] for _ in range(2))
+    units = units_of(pruned, "ffn") + units_of(pruned, "heads")
+    assert len(units) == {"bert": 4, "gpt2": 4, "t5": 10, "modernbert": 4}[kind]
     before = sum(parameter.numel() for parameter in pruned.parameters())
     for layer in units:
         kept = list(range(1, layer.count, 2))

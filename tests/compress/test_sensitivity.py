@@ -89,6 +89,23 @@ def test_structured_pruning_leaves_the_units_of_skipped_layers(trained, compress
     assert [list(one["layers"].values()) for one in (units["ffn"], units["heads"])] == [[[64, 32]], [[4, 2]]]
 
 
+def test_layers_of_a_stack_that_share_positions_lose_the_same_heads_or_none(trained, compressed):
+    model = trained("t5")
+    folder, said = compressed(model, "prune-structured:heads=0.5,ffn=0,skip=decoder.1.cross-attention")
+    counts = said["steps"][0]["units"]["heads"]["layers"]
+    assert set(counts) == {
+        f"{stack}.block.{number}.layer.0.SelfAttention.o" for stack in ("encoder", "decoder") for number in (0, 1)
+    }
+    for stack in ("encoder", "decoder"):
+        of_stack = [count for name, count in counts.items() if name.startswith(stack)]
+        table = load(folder)[0].get_submodule(f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias")
+        assert of_stack == [[4, table.weight.shape[1]]] * 2
+    alone = parse_method("prune-structured:0.5").steps[0].compressor.layers(load(model.folder)[0])
+    assert alone == ("encoder.0.ffn", "encoder.1.ffn", "decoder.0.ffn", "decoder.1.ffn")
+    with pytest.raises(HarnessError, match="the layers of a stack lose the same heads"):
+        compressed(model, "prune-structured:only=encoder.0.attention")
+
+
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 @pytest.mark.parametrize("method", ["int8", "int8-qat"])
 def test_skipped_layers_stay_float_in_onnx_and_the_others_do_not(trained, compressed, kind, method):
