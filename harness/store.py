@@ -58,10 +58,11 @@ class Store:
         Raises:
             DamagedFile: something is there that is not what was written.
         """
-        if not (self.folder(key) / RECORD).exists():
-            return False
-        self.read(key)
-        return True
+        return self.find(key) is not None
+
+    def find(self, key: str) -> dict[str, Any] | None:
+        """The record of a cell, checked as `read` does; None where the cell is not done."""
+        return self.read(key) if (self.folder(key) / RECORD).exists() else None
 
     def read(self, key: str) -> dict[str, Any]:
         """The record of a cell. Raises DamagedFile, naming the file, where it or a file's size is not what was

@@ -30,8 +30,8 @@ class PruneStructured(Compressor):
     `global`: over all layers, importance brought to the same length in each (Molchanov et al. 2017); `layer`: in each.
     One unit stays in every layer. `examples` of the training split are looked at.
 
-    The layers of a T5's stack share their positions head by head and lose the same heads: those whose importance, summed
-    up over the layers, is least. All keep theirs where `skip` or `only` leave one of them out.
+    The layers of a T5's stack share their positions head by head and lose the same heads: those whose importance, in
+    sum over the layers, is least. All keep theirs where `skip` or `only` leave one of them out.
     """
 
     main = "amount"

@@ -14,6 +14,7 @@ from harness.heads.base import Predictions
 from harness.models import LEARNERS, FitRequest
 from harness.specs import RecipeSpec, TaskSpec
 from harness.store import Store
+from harness.training.curves import LOSSES
 
 CORPUS_SENTENCES = 20_000
 """Sentences of the embedded corpus a tokenizer is trained on."""
@@ -55,6 +56,7 @@ def run(
                 held_out=held_out,
                 held_out_score=held_out_score,
                 corpus=embedded_sentences,
+                losses=folder / LOSSES,
                 report=report,
             )
         )

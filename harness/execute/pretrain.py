@@ -16,6 +16,7 @@ from harness.hashing import hash_json
 from harness.objectives import OBJECTIVES, Objective
 from harness.specs import PretrainingSpec, RecipeSpec, TokenizerSpec, parse
 from harness.store import Store
+from harness.training.curves import LOSSES, write_losses
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -106,7 +107,7 @@ def run(
     (folder / "model").mkdir()
     exported.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    _write_curve(folder / "losses.parquet", outcome.losses, settings.batch_size * settings.block_size)
+    write_losses(folder / LOSSES, outcome.losses, settings.batch_size * settings.block_size)
     facts = job["corpus"]
     return {
         "model": {**job["model"], "parameters": sum(parameter.numel() for parameter in exported.parameters())},
@@ -196,20 +197,6 @@ def _tokenizer(
             with suppress(OSError):
                 made.rename(place)
     return PreTrainedTokenizerFast.from_pretrained(place, local_files_only=True), key
-
-
-def _write_curve(path: Path, losses: list[float], tokens_a_step: int) -> None:
-    """Columns: step (from 1), tokens seen, loss of the step."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    steps = range(1, len(losses) + 1)
-    columns = {
-        "step": pa.array(steps, pa.int64()),
-        "tokens": pa.array([step * tokens_a_step for step in steps], pa.int64()),
-        "loss": pa.array(losses, pa.float64()),
-    }
-    pq.write_table(pa.table(columns), path)
 
 
 def _thinned(losses: list[float]) -> list[list[float]]:

@@ -25,7 +25,8 @@ class FitRequest:
     `train` is labelled. `held_out` is the labelled split that picks the best epoch where the recipe asks for it,
     scored by `held_out_score` (greater is better). `pretrained` is the local folder of the
     weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
-    nobody keeps. `report` takes the share done, 0..1.
+    nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
+    takes the share done, 0..1.
     """
 
     task: TaskSpec
@@ -39,6 +40,7 @@ class FitRequest:
     held_out: Split | None = None
     held_out_score: Callable[[Predictions], float] | None = None
     corpus: Callable[[], list[str]] | None = None
+    losses: Path | None = None
     report: Callable[[float], None] = field(default=lambda share: None)
 
     @property

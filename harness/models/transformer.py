@@ -201,6 +201,7 @@ def train_and_save(
     """
     from harness.models.positions import positions_of
     from harness.runtimes.torch_eager import shapes_of
+    from harness.training.curves import write_losses
     from harness.training.trainer import fine_tune
 
     training = request.recipe.training
@@ -236,13 +237,17 @@ def train_and_save(
     tokenizer.save_pretrained(request.directory)
     shapes = None if loss is None and after_step is None else shapes_of(model)
     write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
+    said = asdict(report)
+    losses = said.pop("losses")
+    if request.losses is not None:
+        write_losses(request.losses, losses)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": len(tokenizer),
         "head": head.name,
         "runtime": "torch",
         "truncated": encoded.truncated,
-        **asdict(report),
+        **said,
     }
 
 

@@ -27,7 +27,13 @@ FRONT = (
 DRAWN_FROM = 1000
 """A model that costs less than the dearest by more than this factor, a trivial one, would squeeze all others."""
 POINTS = 200
+FINE_TUNING_POINTS = 60
 """Points of a curve that are drawn; of longer ones means of as many equal parts."""
+PRETRAINING = "Losses of different objectives, vocabularies or corpora do not compare."
+FINE_TUNING = (
+    "Losses on training examples, of the first seed of a table's first models on whole training sets. "
+    "Those of models that write (a loss a token) and of models with a head do not compare."
+)
 
 
 def tradeoffs(section: Section, scales: Mapping[str, int]) -> Chart | None:
@@ -103,21 +109,28 @@ def learning_curves(made: Iterable[tuple[str, Record, Sequence[tuple[float, floa
             by_kind.setdefault(kind, []).append((label, record, points))
     charts = []
     for at, (kind, several) in enumerate(by_kind.items()):
+        pretrained = several[0][1]["kind"] == "pretrain"
+        most = POINTS if pretrained else FINE_TUNING_POINTS
         lines = [
-            {"label": label, "points": [[step, float(f"{loss:.5g}"), None, None] for step, loss in thinned(points)]}
+            {
+                "label": label,
+                "points": [[step, float(f"{loss:.5g}"), None, None] for step, loss in thinned(points, most)],
+            }
             for label, _, points in several
         ]
         rows = tuple(
-            (label, f"{record['fit']['steps']:,}", f"{points[0][1]:.3f}", f"{points[-1][1]:.3f}", _held_out(record))
+            (label, f"{record['fit']['steps']:,}", f"{points[0][1]:.3f}", f"{points[-1][1]:.3f}")
+            + ((_held_out(record),) if pretrained else ())
             for label, record, points in several
         )
+        heads = ("model", "steps", "first loss", "last loss", *(("held out",) if pretrained else ()))
         charts.append(
             Chart(
                 f"losses-{at}",
                 f"Loss by step, {kind}",
                 {"kind": "lines", "x": "step", "y": "training loss, nats", "log": False, "lines": lines},
-                Grid("", ("model", "steps", "first loss", "last loss", "held out"), rows),
-                ("Losses of different objectives, vocabularies or corpora do not compare.",),
+                Grid("", heads, rows),
+                (PRETRAINING if pretrained else FINE_TUNING,),
             )
         )
     return tuple(charts)

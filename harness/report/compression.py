@@ -107,9 +107,10 @@ def build(
     for draft in comparable(records):
         labels = labels_of([own[0] for own in draft.models.values()])
         every = [record for own in draft.models.values() for record in own]
+        originals = _originals(every)
         cards = []
         for model, own in draft.models.items():
-            for task, pairs in _pairs(own, every, compressions).items():
+            for task, pairs in _pairs(own, originals, compressions).items():
                 calibrated = calibration_change(pairs, load_logits)
                 found_costs = costs(pairs, measured)
                 cards.append(_card(task, labels[model], pairs, compressions, load, calibrated, found_costs))
@@ -120,22 +121,27 @@ def build(
     return found
 
 
+def _originals(records: Sequence[Record]) -> dict[tuple[str, ...], Record]:
+    """Scores of models that were fine-tuned and not compressed, by what was scored."""
+    found: dict[tuple[str, ...], Record] = {}
+    for record in records:
+        if "compress" not in record["lineage"] and record["lineage"]["finetune"] and record["scores"]:
+            found.setdefault(_scored(record), record)
+    return found
+
+
+def _scored(record: Record) -> tuple[str, ...]:
+    return record["task"]["name"], record["split"], record["data"]["fingerprint"], record["lineage"]["finetune"]
+
+
 def _pairs(
-    own: Sequence[Record], every: Sequence[Record], compressions: Mapping[str, Mapping[str, Any]]
+    own: Sequence[Record], originals: Mapping[tuple[str, ...], Record], compressions: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Pairs]:
     """By task, the scores of a compressed model with those of the very model it was made from."""
-
-    def scored(record: Record, fit: str) -> tuple:
-        return record["task"]["name"], record["split"], record["data"]["fingerprint"], fit
-
-    originals: dict[tuple, Record] = {}
-    for record in every:
-        if "compress" not in record["lineage"] and record["lineage"]["finetune"] and record["scores"]:
-            originals.setdefault(scored(record, record["lineage"]["finetune"]), record)
     found: dict[str, Pairs] = {}
     for record in own:
         if record["lineage"].get("compress") in compressions and record["scores"]:
-            before = originals.get(scored(record, record["lineage"]["finetune"]))
+            before = originals.get(_scored(record))
             if before is not None:
                 pairs = found.setdefault(record["task"]["name"], {})
                 pairs.setdefault((record["seed"], record["split"]), (before, record))

@@ -23,8 +23,9 @@ from harness.training.dropout import quick_dropout
 class TokenBudgetTrainer(Trainer):
     """HF Trainer that draws `TokenBudgetBatches` and weighs every target alike, whatever batch it is in.
 
-    `loss` sums over the targets of a batch; the sum is divided by how many a step has on average (`targets`), not by
-    how many this one has: batches hold different numbers, and a mean would weigh a target by the company it keeps.
+    `loss` sums over the targets of a batch; the sum is divided by how many a step has on average, not by how many this
+    one has: batches hold different numbers, and a mean would weigh a target by the company it keeps. An example has
+    `targets` on average. `losses` are those of the steps so far, each divided by as many for each of its examples.
     """
 
     loss_is_scaled_for_ga = False
@@ -38,6 +39,11 @@ class TokenBudgetTrainer(Trainer):
         self._padding = padding
         self._batch_size = batch_size
         self._targets = targets
+        self._losses: list[torch.Tensor] = []
+
+    @property
+    def losses(self) -> list[float]:
+        return torch.stack(self._losses).tolist() if self._losses else []
 
     def get_train_dataloader(self) -> DataLoader:
         dataset = self.train_dataset
@@ -56,7 +62,9 @@ class TokenBudgetTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        loss = self._loss(model, dict(inputs)) / self._targets
+        summed = self._loss(model, dict(inputs))
+        self._losses.append(summed.detach().float() / (self._targets * len(inputs["input_ids"])))
+        loss = summed / (self._targets * self._batch_size)
         return (loss, {}) if return_outputs else loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
@@ -110,7 +118,7 @@ class BestEpochCallback(TrainerCallback):
 @dataclass(frozen=True)
 class FitReport:
     """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection
-    history.
+    history, and the loss of each step.
     """
 
     steps: int
@@ -119,6 +127,7 @@ class FitReport:
     precision: str
     device: str
     selection: dict[str, Any]
+    losses: list[float]
 
 
 def pick_device() -> torch.device:
@@ -198,7 +207,7 @@ def fine_tune(
         loss=loss,
         padding=Padding.of(tokenizer, device),
         batch_size=training.batch_size,
-        targets=training.batch_size * targets,
+        targets=targets,
     )
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
@@ -215,7 +224,9 @@ def fine_tune(
         best.restore(model)
         selection = {"mode": "best", "epoch": best.best_epoch, "history": best.history}
     tokens = round(sum(encoded.lengths) * training.epochs)
-    return FitReport(outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection)
+    return FitReport(
+        outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection, trainer.losses
+    )
 
 
 def _warmup_steps(examples: int, training: TrainingSpec) -> int:

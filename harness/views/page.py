@@ -15,17 +15,18 @@ from harness.hashing import short
 from harness.page.model import Page, Titled
 from harness.page.text import counted
 from harness.store import Store, maker_of
+from harness.training.curves import LOSSES
 from harness.views.measured import measurement_keys, weight_bytes
 from harness.views.runs import scored_runs, suites_of
 
 if TYPE_CHECKING:
     from harness.page.examples import Predicted, Texts
     from harness.page.resources import Resources
+    from harness.report.leaderboard import Draft, Table
     from harness.report.measured import Measured
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
-LOSSES = "losses.parquet"
 
 
 def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence[Path] = ()) -> str:
@@ -87,7 +88,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         version=__version__,
         sections=tuple(section for section, _, _ in placed),
         tradeoffs=tuple(chart for chart in tradeoffs if chart is not None),
-        curves=charts.learning_curves(files.losses(made)),
+        curves=charts.learning_curves(files.losses(_drawn(placed, made))),
         efficiency=charts.efficiency_charts(efficiency.build(whole, [formats.title(table) for table in whole])),
         compression=cards.compression_cards(
             files.unless_damaged(
@@ -115,6 +116,23 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     )
 
 
+def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Mapping[str, Record]) -> dict[str, Record]:
+    """The trainings whose losses are drawn: every pretraining, and of the tables' first models the first seed's
+    fine-tunings on whole training sets.
+    """
+    from harness.page.examples import MODELS
+
+    firsts = {
+        record["lineage"].get("finetune"): None
+        for _, table, draft in placed
+        if table.train_fraction == 1
+        for row in table.rows[:MODELS]
+        for record in draft.models[row.model]
+        if record["seed"] == min(one["seed"] for one in draft.models[row.model])
+    }
+    return {key: record for key, record in made.items() if record["kind"] == "pretrain" or key in firsts}
+
+
 class Files:
     """Reads what lies beside score records in a store; `warnings` name what was damaged and is left out."""
 
@@ -140,9 +158,8 @@ class Files:
         return [record for key in measurement_keys(self.store) for record in self._record(key)]
 
     def _record(self, key: str) -> Sequence[Record]:
-        return self.unless_damaged(
-            f"record {short(key)}", lambda: [self.store.read(key)] if self.store.has(key) else []
-        )
+        found = self.unless_damaged(f"record {short(key)}", lambda: [self.store.find(key)])
+        return [record for record in found if record is not None]
 
     def losses(self, made: Mapping[str, Record]) -> list[tuple[str, Record, list[tuple[float, float]]]]:
         """Losses of the trainings that kept them: a label, the record, (step, loss)."""

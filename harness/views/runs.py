@@ -39,8 +39,9 @@ def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[
     records = []
     for key in _score_keys(manifests):
         try:
-            if store.has(key):
-                records.append(store.read(key))
+            record = store.find(key)
+            if record is not None:
+                records.append(record)
         except DamagedFile as error:
             _say_damaged(error)
     return records

@@ -45,6 +45,23 @@ def test_examples_have_their_texts_and_the_counts_of_all_predictions(written, sm
     assert {model["label"] for model in cola["models"]} == {row["label"] for row in table["rows"]}
 
 
+def test_losses_of_fine_tuning_are_drawn_step_by_step_for_the_first_seed(harness, reviews, tmp_path):
+    import pyarrow.parquet as pq
+
+    asked = ("--task", "text-classification", "--data", reviews, "--model", "bert-tiny", "--model", "tfidf")
+    harness("run", *asked, "--epochs", "3", "--seeds", "2")
+    harness("leaderboard", "--html", "page.html")
+    charts = data((tmp_path / "page.html").read_text(encoding="utf-8"))["charts"]
+    ((line,),) = [one["lines"] for key, one in charts.items() if key.startswith("losses-")]
+    assert line["label"] == "bert-tiny, seed 0"
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/cells/*/*/record.json")]
+    made = {one["seed"]: one for one in records if one["kind"] == "finetune" and one["model"]["name"] == "bert-tiny"}
+    curve = pq.read_table(*tmp_path.glob(f"results/cells/*/{made[0]['cell']}/losses.parquet"))
+    assert curve.column("step").to_pylist() == list(range(1, made[0]["fit"]["steps"] + 1))
+    assert [point[1] for point in line["points"]] == pytest.approx(curve.column("loss").to_pylist(), rel=1e-4)
+    assert line["points"][-1][1] < line["points"][0][1]
+
+
 def test_a_page_can_be_written_again_and_leaves_nothing_else_behind(written, small_run):
     call, folder, _ = small_run
     before = sorted(path.name for path in folder.iterdir())

@@ -53,3 +53,21 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
     final = type(model).forward(model, **inputs).logits
     assert len(scored) == 2
     assert torch.equal(scored[-1], final)
+
+
+def test_the_loss_of_each_step_is_that_of_its_batch_a_target(tmp_path: Path) -> None:
+    model, tokenizer = tiny_model()
+    rows = [[1, 2], [2, 1], [1, 1], [2, 2], [1, 2], [2, 1]]
+    encoded = Encoded({"input_ids": rows, "attention_mask": [[1, 1]] * 6, "labels": [0, 1, 0, 1, 1, 0]}, [2] * 6)
+    seen: list[float] = []
+
+    def loss(current: Any, batch: dict[str, Any]) -> torch.Tensor:
+        logits = current(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        summed = torch.nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
+        seen.append(float(summed.detach()) / len(batch["labels"]))
+        return summed
+
+    training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-2, precision="fp32")
+    report = fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda share: None)
+    assert report.steps == len(report.losses) == 4  # a batch of four and one of two, twice
+    assert report.losses == pytest.approx(seen)
