@@ -12,6 +12,7 @@ from harness.gate.settings import GateSpec
 from harness.hashing import fingerprint_of
 from harness.measure.command import measure
 from harness.measure.job import Model, Request
+from harness.measure.protocol import HALF_WIDTH
 from harness.measure.workloads import Cell
 from harness.registry import Registry
 from harness.store import Store
@@ -37,6 +38,7 @@ def measure_again(
         threads=protocol["threads"],
         margin=protocol["margin"],
         budget=protocol["budget"],
+        precision=protocol.get("half_width", HALF_WIDTH),
         seed=protocol["seed"] + 1,
         memory=any("memory" in facts for facts in one.content["models"].values()),
     )

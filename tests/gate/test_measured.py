@@ -206,9 +206,12 @@ def remeasured(monkeypatch, tmp_path, one: Measurement):
     return found, asked
 
 
-def test_suspects_alone_are_measured_again_with_another_seed(monkeypatch, tmp_path):
+def test_suspects_alone_are_measured_again_with_another_seed_as_precisely(monkeypatch, tmp_path):
     cells = {"1 × 8": {"batch": 1, "length": 8}, "task sst2": {"task": "sst2", "data": "embedded"}}
-    found, (request,) = remeasured(monkeypatch, tmp_path, measurement(1.1, seed=4, cells=cells))
+    first = measurement(1.1, seed=4, cells=cells)
+    first.content["protocol"]["half_width"] = 0.05
+    found, (request,) = remeasured(monkeypatch, tmp_path, first)
+    assert request.precision == 0.05
     assert found.content == {"second": True} and found.name.endswith(", again")
     assert [cell.name for cell in request.cells] == ["1 × 8", "task sst2"]
     assert request.cells[0].batch == 1 and request.cells[1].task["name"] == "sst2"
