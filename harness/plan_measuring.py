@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.hashing import hash_json
 from harness.heads import head_for
 from harness.machine.environment import cores, describe, machine_fingerprint
-from harness.measure.command import distinct, seconds_of
+from harness.measure.command import budget_of, distinct
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND
 from harness.measure.worker import visit_seconds
 from harness.measure.workloads import Cell as Workload
@@ -40,7 +40,7 @@ def measure_cells(run: RunSpec, cells: Sequence[Cell], architectures: Mapping[st
     """
     if not run.measure:
         return []
-    budget = seconds_of(run.measure_budget, "--measure-budget")
+    budget = budget_of(run.measure_budget, "--measure-budget")
     groups = list(_groups(cells, architectures))
     if not groups:
         raise HarnessError(

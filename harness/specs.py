@@ -4,6 +4,7 @@ errors.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -283,6 +284,14 @@ class TokenizerSpec(Strict):
     corpus: Literal["task", "embedded", "pretraining"] = "task"
 
 
+def seconds_of(time: str) -> float:
+    """`90s`, `5m`, `2h`, or a number of seconds. Raises ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", time.strip())
+    if not match or float(match[1]) <= 0:
+        raise ValueError("give a time, e.g. 90s, 5m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
 class PretrainingSpec(Strict):
     """How a model is pretrained before it is fine-tuned.
 
@@ -301,7 +310,7 @@ class PretrainingSpec(Strict):
     field: str = "text"
     steps: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=1)
-    budget: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?[smh]$")
+    budget: str | None = None
     block_size: int = Field(default=128, ge=8, le=65536)
     batch_size: int = Field(default=32, ge=1, le=65536)
     accumulate: int = Field(default=1, ge=1)
@@ -321,6 +330,11 @@ class PretrainingSpec(Strict):
         given = [name for name in ("steps", "tokens", "budget") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of steps, tokens and budget, not {' and '.join(given) or 'none'}")
+        if self.budget is not None:
+            try:
+                seconds_of(self.budget)
+            except ValueError as error:
+                raise ValueError(f"budget: {self.budget!r}: {error}") from None
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size: {self.batch_size} blocks cannot be split into {self.accumulate} equal parts")
         return self
@@ -328,7 +342,7 @@ class PretrainingSpec(Strict):
     @property
     def seconds(self) -> float | None:
         """The wall-clock budget in seconds."""
-        return None if self.budget is None else float(self.budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.budget[-1]]
+        return None if self.budget is None else seconds_of(self.budget)
 
 
 class RecipeSpec(Strict):

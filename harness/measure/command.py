@@ -17,6 +17,7 @@ from harness.measure.protocol import BASE, SECOND
 from harness.measure.workloads import Cell, cells_of, model_name
 from harness.pretrained import folder_of
 from harness.registry import Registry
+from harness.specs import seconds_of
 from harness.store import Store
 
 RESULT = "measurement.json"
@@ -118,14 +119,12 @@ def cell_of(folder: Path) -> str | None:
     return folder.parent.name if folder.name == "model" and (folder.parent / "record.json").exists() else None
 
 
-def seconds_of(budget: str | None, flag: str = "--budget") -> float | None:
-    """`90s`, `5m`, `2h`, or a number of seconds."""
-    if budget is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", budget.strip())
-    if not match or float(match[1]) <= 0:
-        raise HarnessError(f"{flag} {budget}: give a time, e.g. 90s, 5m or 2h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+def budget_of(text: str | None, flag: str = "--budget") -> float | None:
+    """A budget in seconds, None for none. Raises HarnessError where the text is no time."""
+    try:
+        return None if text is None else seconds_of(text)
+    except ValueError as error:
+        raise HarnessError(f"{flag} {text}: {error}") from None
 
 
 def measure(request: Request, store: Store, report: Callable[[str], None]) -> dict[str, Any]:
