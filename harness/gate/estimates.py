@@ -117,20 +117,12 @@ def estimate(pair: Pair) -> Estimated:
 
 def _lost(metric: Metric, part: Part, pair: Pair) -> list[np.ndarray]:
     """What each example of a split loses, (n,) a seed: 1 where only the base is right, -1 where only the candidate."""
+    from harness.metrics.rightness import right
+
     return [
         right(metric, base.predictions, part.references) - right(metric, candidate.predictions, part.references)
         for base, candidate in pair.sides[part.split]
     ]
-
-
-def right(metric: Metric, predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """Which predictions are right, (n,) of 0 and 1, for a metric that counts successes."""
-    import numpy as np
-
-    checked, true = metric.check(predictions, references)
-    if metric.inputs == "labels":
-        return (checked == true).astype(float)
-    return np.asarray([metric.compute(checked[at : at + 1], true[at : at + 1]) for at in range(len(true))], dtype=float)
 
 
 def _per_seed(lost: Sequence[Sequence[np.ndarray]]) -> tuple[float, ...]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import metrics
 from harness.data.frame import Split
 from harness.errors import HarnessError
-from harness.gate.estimates import counted, right
+from harness.gate.estimates import counted
 from harness.gate.evidence import Part
 from harness.gate.pairing import Pair
 from harness.stats.significance import drop_of_shares, holm, mcnemar_mid_p
@@ -188,12 +187,11 @@ def _sliced(
 
 def rightness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """Which examples base and candidate have right, by seed; None where examples are not right or wrong."""
+    from harness.metrics.rightness import judge, right
+
     if not pair.sides[part.split]:
         return None
-    counting = [metrics.get(name) for name in part.metrics if metrics.get(name).counts_successes]
-    metric = counting[0] if counting else None
-    if metric is None and any(one.inputs == "labels" for one in counted(part)):
-        metric = metrics.get("accuracy")
+    metric = judge(part.metrics, [one.name for one in counted(part)])
     if metric is None:
         return None
     return [

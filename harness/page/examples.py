@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import metrics
 from harness.errors import HarnessError
 from harness.report.leaderboard import Draft, Record, Table
 from harness.report.pairs import counted
@@ -103,15 +102,12 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
 
 def rightness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
     """Which predictions are right; None where a prediction is not right or wrong, or its metric is not known here."""
-    from harness.gate.estimates import right
+    from harness.metrics.rightness import judge, right
 
     if references is None or not record["scores"]:
         return None
     try:
-        own = [metrics.get(name) for name in dict.fromkeys([*record["scores"], *counted(record)])]
-        metric = next((one for one in own if one.counts_successes), None)
-        if metric is None and any(metrics.get(name).inputs == "labels" for name in counted(record)):
-            metric = metrics.get("accuracy")
+        metric = judge(record["scores"], counted(record))
     except HarnessError:
         return None
     return None if metric is None else [bool(one) for one in right(metric, predictions, references)]

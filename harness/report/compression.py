@@ -27,6 +27,8 @@ from harness.stats.aggregate import Estimate
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.metrics.base import Metric
+
 NOTE = (
     "Scores ×100 where they are shares. Change: compressed minus original, with a 95 % interval by the paired "
     "bootstrap over the same examples and, with several seeds, their spread; bold: the interval leaves out 0. "
@@ -45,7 +47,9 @@ COST_NOTE = (
 
 @dataclass(frozen=True)
 class Flips:
-    """Of n predictions of classes or texts (over seeds): how many went from right to wrong, and from wrong to right."""
+    """Of n predictions that are right or wrong (over seeds): how many went from right to wrong, and from wrong to
+    right.
+    """
 
     lost: int
     won: int
@@ -54,9 +58,9 @@ class Flips:
 
 @dataclass(frozen=True)
 class Card:
-    """A compressed model on a task. `agreement` and `flips` are None for predictions that are numbers; what else could
-    not be had is None or empty, and `absent` says why. `sparsity` is the share of parameters that are zero. Pairs are
-    of the original and of the model.
+    """A compressed model on a task. `agreement` is None for predictions that are numbers, `flips` also for texts that
+    no metric calls right or wrong; what else could not be had is None or empty, and `absent` says why. `sparsity` is
+    the share of parameters that are zero. Pairs are of the original and of the model.
     """
 
     task: str
@@ -157,15 +161,19 @@ def _card(
     calibrated: CalibrationChange | str,
     found: tuple[Cost, ...],
 ) -> Card:
+    from harness.metrics.rightness import judge
+
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
     sides = loaded(pairs, load)
+    metric = judge(first["scores"], counted(first))
     equal, flips = [], []
     for side in sides:
         for before, after in zip(side.before, side.after, strict=True):
             if before.dtype.kind != "f":
                 equal += (before == after).tolist()
-                flips.append(_flips(before, after, side.references))
+            if metric is not None:
+                flips.append(_flips(metric, before, after, side.references))
     made = [compressions[pairs[seed, splits[0]][1]["lineage"]["compress"]]["compression"] for seed in seeds]
     parameters, nonzero, sizes = _both(made, "parameters"), _both(made, "nonzero"), _both(made, "bytes")
     assert sizes is not None
@@ -200,18 +208,12 @@ def _card(
     )
 
 
-def _flips(before: np.ndarray, after: np.ndarray, references: np.ndarray) -> tuple[int, int, int]:
-    """Lost, won and n. A text is right where it is one of its references, or empty where there is none."""
-    import numpy as np
+def _flips(metric: Metric, before: np.ndarray, after: np.ndarray, references: np.ndarray) -> tuple[int, int, int]:
+    """Lost, won and n."""
+    from harness.metrics.rightness import right
 
-    if references.dtype.kind == "O":
-        right, still = (
-            np.asarray([text in (refs or ("",)) for text, refs in zip(side, references, strict=True)])
-            for side in (before, after)
-        )
-    else:
-        right, still = before == references, after == references
-    return int((right & ~still).sum()), int((~right & still).sum()), len(references)
+    change = right(metric, after, references) - right(metric, before, references)
+    return int((change < 0).sum()), int((change > 0).sum()), len(change)
 
 
 def _sparsity(parameters: tuple[int, int], nonzero: tuple[int, int]) -> tuple[float, float]:
