@@ -75,16 +75,23 @@ def find_folder(name: str, store: Store | None, task: str | None) -> Path:
                 f"{name}: no config.json in it; give the folder of a model, as save_pretrained writes it"
             )
         return local.resolve()
-    if store is not None and "/" not in name and (store.root / "runs").is_dir() and store.run_names():
-        return _of_latest_run(name, store, task)
+    if store is not None and (store.root / "runs").is_dir() and store.run_names():
+        run = store.run("latest")
+        models = {one["model"] for one in _making(run)}
+        if "/" not in name or {name, name.rpartition(":")[0]} & models:
+            return _of_run(run, name, store, task)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return folder_of(name)
     raise HarnessError(f"model '{name}': no such folder, and no run in the store has it; give a folder")
 
 
-def _of_latest_run(name: str, store: Store, task: str | None) -> Path:
-    run = store.run("latest")
-    cells = [one for one in run["cells"] if one["kind"] in MAKING and one["status"] in ("done", "cached")]
+def _making(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cells of a run that made a model."""
+    return [one for one in run["cells"] if one["kind"] in MAKING and one["status"] in ("done", "cached")]
+
+
+def _of_run(run: Mapping[str, Any], name: str, store: Store, task: str | None) -> Path:
+    cells = _making(run)
     known = {one["model"] for one in cells}
     model, _, wanted = (name, "", "") if name in known else name.rpartition(":")
     mine = [one for one in cells if one["model"] == model]

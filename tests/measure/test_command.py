@@ -91,6 +91,7 @@ def test_names_of_the_latest_run(saved, tmp_path):
         ("ab", "finetune", "tiny", "sst2", 0),
         ("ac", "finetune", "tiny", "cola", 0),
         ("ad", "compress", "tiny+prune-structured:0.5", "sst2", 0),
+        ("ae", "compress", "./weights+int8", "sst2", 0),
     ):
         with store.building(key) as folder:
             shutil.copytree(saved("bert"), folder / "model")
@@ -103,6 +104,8 @@ def test_names_of_the_latest_run(saved, tmp_path):
     assert command.find_folder("tiny", store, "cola") == store.folder("ac") / "model"
     assert command.find_folder("tiny+prune-structured:0.5", store, None) == store.folder("ad") / "model"
     assert command.find_folder("tiny+prune-structured:0.5:sst2", store, None) == store.folder("ad") / "model"
+    for name in ("./weights+int8", "./weights+int8:sst2"):  # of a model that was given as a folder
+        assert command.find_folder(name, store, None) == store.folder("ae") / "model"
     with pytest.raises(HarnessError, match=r"trained it on cola, sst2; say which, e\.g\. tiny:cola"):
         command.find_folder("tiny", store, None)
     with pytest.raises(HarnessError, match="Did you mean 'tiny'"):
