@@ -275,18 +275,23 @@ def interval(estimate: Estimate, scale: int = 100) -> str:
 
 
 def signed(change: Estimate, scale: int = 100) -> str:
-    """`+0.8 [-1.0, +2.7]`, times the scale; bold where the interval leaves out 0."""
-    mark = "**" if change.low > 0 or change.high < 0 else ""
+    """`+0.8 [-1.0, +2.7]`, times the scale; bold where the interval, as it is shown, leaves out 0."""
+    digits = _digits(scale)
+    mark = "**" if round(scale * change.low, digits) > 0 or round(scale * change.high, digits) < 0 else ""
     return f"{mark}{plainly_signed(change, scale)}{mark}"
 
 
 def plainly_signed(change: Estimate, scale: int = 100) -> str:
     """`+0.8 [-1.0, +2.7]`, times the scale. A change of nothing is +0.0."""
-    digits = 1 if scale == 100 else 2
+    digits = _digits(scale)
     middle, low, high = (
         f"{round(scale * one, digits) + 0.0:+.{digits}f}" for one in (change.value, change.low, change.high)
     )
     return f"{middle} [{low}, {high}]"
+
+
+def _digits(scale: int) -> int:
+    return 1 if scale == 100 else 2
 
 
 def scaled(one: float | None, scale: int = 100) -> str:

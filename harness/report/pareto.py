@@ -25,7 +25,8 @@ AXES = {
     "peak_memory_bytes": "peak memory, MB, less is better",
     "weight_bytes": "weight files, MB, less is better",
 }
-MARKERS = "osD^vP*X<>"
+MARKERS = "osD^vP*X<"
+"""Nine, and ten colours: ninety models before two look alike."""
 LEGEND_COLUMNS = 3
 
 
