@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,10 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         reserve = sum(extra[name] for name in chosen)
         least = _least_seconds(chosen, costs, launching) + reserve
         report(f"{len(chosen)} cells; {LEAST_PAIRS} pairs of each take some {least:.0f} s more")
+        short = least - (end - time.monotonic())
+        if short > 0 and request.budget is not None:
+            needed = math.ceil((request.budget + short) / 60)
+            report(f"the budget ends before that, and what is measured may not count: give {needed} min or fewer models")
         names = [one.name for one in request.candidates]
         series = protocol.measure(
             bench, chosen, names, request.seed, end - reserve, report, half_width=request.precision

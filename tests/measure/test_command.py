@@ -165,7 +165,9 @@ def test_a_measurement_from_end_to_end(harness, saved, tmp_path):
 @pytest.mark.parametrize("model_type", ["gpt2", "t5"])
 def test_generators_have_prefill_and_decode_apart(saved, model_type, tmp_path):
     found = request([saved(model_type)] * 2, batches="2", budget=1.0, memory=False)
-    result = command.measure(found, Store.open(tmp_path / "results"), lambda line: None)
+    said: list[str] = []
+    result = command.measure(found, Store.open(tmp_path / "results"), said.append)
+    assert any("the budget ends before that" in line and "min or fewer models" in line for line in said)
     (cell,) = result["cells"].values()
     assert set(cell["stages"]) == {"prefill", "decode"}
     for stage in cell["stages"].values():
