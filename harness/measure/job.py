@@ -87,7 +87,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         short = least - (end - time.monotonic())
         if short > 0 and request.budget is not None:
             needed = math.ceil((request.budget + short) / 60)
-            report(f"the budget ends before that, and what is measured may not count: give {needed} min or fewer models")
+            report(f"the budget ends before that, what is measured may not count: give {needed} min or fewer models")
         names = [one.name for one in request.candidates]
         series = protocol.measure(
             bench, chosen, names, request.seed, end - reserve, report, half_width=request.precision
