@@ -1,9 +1,12 @@
-"""Token order: some tokens of a block change places among themselves, and are to be put back.
+"""Token order: some tokens of a block are masked and shuffled, and are to be put back.
 
-Of a share of the positions, those with equal tokens are dropped, so that m different tokens remain. They are permuted
-at random, and for each of the m slots the model points, by a softmax over those m slots alone, to the one its token
-came from. A guess is right once in m. The pointer is that of Vinyals et al. 2015; permuted input as a pretraining
-objective is in Cui et al. 2022 (PERT), which this follows but for permuting single tokens, not n-grams.
+Of a share of the positions, those with equal tokens are dropped, so that m different tokens remain. They are masked and
+permuted at random, and for each of the m tokens the model points, by a softmax over those m slots alone, to the one it
+came from: the token's embedding against what the encoder makes of the slots. A guess is right once in m. The pointer
+is that of Vinyals et al. 2015.
+
+With `masked: false` the slots show the shuffled tokens, as the permuted input of Cui et al. 2022 (PERT) but for single
+tokens in place of n-grams. That is harder: small models stay at chance for long.
 """
 
 from __future__ import annotations
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
 
 
 class OrderOptions(EncoderOptions):
-    """`rate` of the tokens may change places."""
+    """`rate` of the tokens may change places; `masked`: their slots show the mask, else the shuffled tokens."""
 
     rate: float = Field(default=0.15, gt=0, le=1)
+    masked: bool = True
 
 
 class TokenOrder(Objective):
@@ -44,26 +48,28 @@ class TokenOrder(Objective):
             )
 
     def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """`positions` (n, slots) of the slots, `valid` (n, slots) false where equal tokens left fewer, and `targets`
-        (n, slots): the slot that the token now in this slot came from.
+        """`positions` (n, slots) of the slots, `shuffled` (n, slots) the tokens, `valid` (n, slots) false where equal
+        tokens left fewer, and `targets` (n, slots): the slot that each of the shuffled tokens came from.
         """
         rows, segments = laid_out(blocks, self.tokens, self.block_size, self.options.pairs, random)
         chosen = choose(rows, self.slots, self.tokens, random)
         inputs = rows.copy()
         positions = np.zeros_like(chosen)
         valid = np.zeros(chosen.shape, dtype=bool)
-        targets = np.zeros_like(chosen)
+        shuffled, targets = np.zeros_like(chosen), np.zeros_like(chosen)
         for row, places in enumerate(chosen):
             there = rows[row, places]
             different, first = np.unique(np.where(self.tokens.special[there], -1, there), return_index=True)
             slots = np.sort(places[first[different >= 0]])
             origin = random.permutation(len(slots))
-            inputs[row, slots] = rows[row, slots[origin]]
+            shuffled[row, : len(slots)] = rows[row, slots[origin]]
+            inputs[row, slots] = self.tokens.mask if self.options.masked else rows[row, slots[origin]]
             positions[row, : len(slots)] = slots
             valid[row, : len(slots)] = True
             targets[row, : len(slots)] = origin
         return {
-            "input_ids": inputs, "token_type_ids": segments, "positions": positions, "valid": valid, "targets": targets
+            "input_ids": inputs, "token_type_ids": segments, "positions": positions, "shuffled": shuffled,
+            "valid": valid, "targets": targets,
         }  # fmt: skip
 
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
@@ -73,7 +79,8 @@ class TokenOrder(Objective):
         return self._surprise(self._scores(model, batch), batch).mean()
 
     def _scores(self, model: Any, batch: Batch) -> torch.Tensor:
-        return model(batch["input_ids"], batch["token_type_ids"], batch["positions"], batch["valid"])
+        given = ("input_ids", "token_type_ids", "positions", "shuffled", "valid")
+        return model(*(batch[name] for name in given))
 
     def _surprise(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Mean negative log-likelihood of an example's slots, (b,)."""
@@ -108,7 +115,9 @@ class TokenOrder(Objective):
 
 
 def pointer_model(config: PretrainedConfig) -> torch.nn.Module:
-    """An encoder with a pointer: slot i's query against every slot's key, scaled."""
+    """An encoder with a pointer: the embedding of each shuffled token against every slot, transformed as by BERT's head
+    of masked LM.
+    """
     import torch
     from transformers import AutoModelForMaskedLM
 
@@ -116,15 +125,23 @@ def pointer_model(config: PretrainedConfig) -> torch.nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.encoder = AutoModelForMaskedLM.from_config(config).base_model
-            width = self.encoder.config.hidden_size
-            self.query, self.key = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
+            words = self.encoder.get_input_embeddings().weight.shape[1]
+            self.transform = torch.nn.Sequential(
+                torch.nn.Linear(self.encoder.config.hidden_size, words), torch.nn.GELU(), torch.nn.LayerNorm(words)
+            )
 
         def forward(
-            self, input_ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor, valid: torch.Tensor
+            self,
+            input_ids: torch.Tensor,
+            segments: torch.Tensor,
+            positions: torch.Tensor,
+            shuffled: torch.Tensor,
+            valid: torch.Tensor,
         ) -> torch.Tensor:
             hidden = self.encoder(**encoder_inputs(self.encoder, input_ids, segments)).last_hidden_state
             slots = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
-            scores = self.query(slots) @ self.key(slots).transpose(1, 2) / math.sqrt(slots.shape[-1])
+            words = self.encoder.get_input_embeddings()(shuffled)
+            scores = words @ self.transform(slots).transpose(1, 2)
             return scores.float().masked_fill(~valid.unsqueeze(1), -1e9)
 
     return Pointer()

@@ -47,8 +47,9 @@ def test_bits_per_byte_and_perplexity_of_a_uniform_model(tokens, random):
     assert math.exp(nats.sum() / count.sum()) == pytest.approx(200, rel=1e-5)
 
 
-def test_the_order_target_says_where_each_token_came_from(tokens, random):
-    objective = TokenOrder(OrderOptions(rate=0.3, pairs=0), tokens, 32)
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_order_target_says_where_each_token_came_from(tokens, random, masked):
+    objective = TokenOrder(OrderOptions(rate=0.3, pairs=0, masked=masked), tokens, 32)
     blocks = random.integers(105, 140, (20, 32))
     batch = objective.corrupt(blocks, random)
     original = np.concatenate([np.full((20, 1), 2), blocks[:, :-2], np.full((20, 1), 3)], axis=1)
@@ -58,7 +59,9 @@ def test_the_order_target_says_where_each_token_came_from(tokens, random):
         origin = batch["targets"][row][batch["valid"][row]]
         assert sorted(origin) == list(range(len(slots)))
         assert len(set(original[row, slots])) == len(slots), "tokens of the slots must differ, or the order is no order"
-        assert (batch["input_ids"][row, slots] == original[row, slots[origin]]).all()
+        shuffled = batch["shuffled"][row][batch["valid"][row]]
+        assert (shuffled == original[row, slots[origin]]).all()
+        assert (batch["input_ids"][row, slots] == (tokens.mask if masked else shuffled)).all()
         rest = np.setdiff1d(np.arange(32), slots)
         assert (batch["input_ids"][row, rest] == original[row, rest]).all()
         moved += (origin != np.arange(len(slots))).sum()
@@ -87,6 +90,27 @@ def test_an_untrained_pointer_scores_chance_and_the_truth_scores_one(tokens, ran
     assert told["order_tau"] == pytest.approx(1)
 
 
+def test_token_order_is_learned_where_there_is_one(tokens, random):
+    """Blocks that count: the tokens around a slot say which of the shuffled ones belongs there."""
+    import torch
+
+    objective = TokenOrder(OrderOptions(rate=0.3, pairs=0), tokens, 32)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
+    model = objective.build(bert(tokens, **sizes))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(250):
+        blocks = 105 + (random.integers(0, 40, (64, 1)) + np.arange(32)) % 40
+        batch = {name: torch.from_numpy(rows) for name, rows in objective.corrupt(blocks, random).items()}
+        objective.loss(model, batch).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    with torch.no_grad():
+        right, of = objective.measure(model, batch)["order_accuracy"]
+    assert right.sum() / of.sum() > 0.4  # chance is 0.1
+
+
 def test_a_block_too_short_to_permute_is_refused(tokens):
     with pytest.raises(HarnessError, match="higher rate"):
         TokenOrder(OrderOptions(rate=0.15), tokens, 8)
@@ -98,9 +122,8 @@ def test_the_pointer_looks_at_valid_slots_only(tokens):
     objective = TokenOrder(OrderOptions(rate=0.3), tokens, 16)
     model = objective.build(bert(tokens)).eval()
     valid = torch.tensor([[True, True, False, False, False]])
-    scores = model(
-        torch.randint(105, 200, (1, 16)), torch.zeros(1, 16, dtype=torch.long), torch.tensor([[1, 5, 0, 0, 0]]), valid
-    )
+    ids, segments = torch.randint(105, 200, (1, 16)), torch.zeros(1, 16, dtype=torch.long)
+    scores = model(ids, segments, torch.tensor([[1, 5, 0, 0, 0]]), torch.tensor([[120, 130, 0, 0, 0]]), valid)
     assert (scores.softmax(-1)[0, :2, 2:] == 0).all()
 
 
