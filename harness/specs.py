@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import HarnessError, did_you_mean
 from harness.strict_yaml import load_mapping
@@ -325,16 +325,18 @@ class PretrainingSpec(Strict):
     checkpoint_every: int = Field(default=200, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
+    @field_validator("budget")
+    @classmethod
+    def _is_a_time(cls, budget: str | None) -> str | None:
+        if budget is not None:
+            seconds_of(budget)
+        return budget
+
     @model_validator(mode="after")
     def _one_length(self) -> PretrainingSpec:
         given = [name for name in ("steps", "tokens", "budget") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of steps, tokens and budget, not {' and '.join(given) or 'none'}")
-        if self.budget is not None:
-            try:
-                seconds_of(self.budget)
-            except ValueError as error:
-                raise ValueError(f"budget: {self.budget!r}: {error}") from None
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size: {self.batch_size} blocks cannot be split into {self.accumulate} equal parts")
         return self

@@ -67,9 +67,9 @@ class Units:
     consumer: str
     count: int
     size: int
-    parts: int = 1
-    table: str | None = None
-    together: str = ""
+    parts: int
+    table: str | None
+    together: str
 
 
 def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
@@ -91,13 +91,13 @@ def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
                 together = re.sub(r"\.\d+\.", ".*.", owner, count=1) if layout.table else names[-1]
                 found.append(
                     Units(
-                        tuple(names[:-1]),
-                        names[-1],
-                        inputs // size,
-                        size,
-                        layout.parts,
-                        table if layout.table and table in modules else None,
-                        together,
+                        producers=tuple(names[:-1]),
+                        consumer=names[-1],
+                        count=inputs // size,
+                        size=size,
+                        parts=layout.parts,
+                        table=table if layout.table and table in modules else None,
+                        together=together,
                     )
                 )
     return found

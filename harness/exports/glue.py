@@ -111,7 +111,7 @@ def _models(store: Store, run: str, name: str, seed: int | None) -> dict[str, di
     if chosen not in seeds:
         raise HarnessError(f"--seed {seed}: run {manifest['run']} has {name} with {', '.join(map(str, seeds))}")
     own = [cell for cell in cells if cell["model"] == name and cell["seed"] == chosen]
-    return {cell["task"]: store.read(cell["cell"]) for cell in own if store.has(cell["cell"])}
+    return {cell["task"]: record for cell in own if (record := store.find(cell["cell"])) is not None}
 
 
 def _trained_on(registry: Registry, file: File) -> str:

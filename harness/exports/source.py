@@ -58,7 +58,7 @@ def model_names(manifest: Mapping[str, Any]) -> list[str]:
 def read_model(store: Store, manifest: Mapping[str, Any], name: str) -> Model:
     """Raises HarnessError where the model has no score, DamagedFile where a record is damaged."""
     cells = [cell for cell in manifest["cells"] if cell["kind"] == "score" and cell["model"] == name]
-    records = [store.read(cell["cell"]) for cell in cells if store.has(cell["cell"])]
+    records = [record for cell in cells if (record := store.find(cell["cell"])) is not None]
     records = [record for record in records if not record["task"].get("noise")]
     if not records:
         raise HarnessError(f"run {manifest['run']} has no score of {name}; run it again, or name another with --run")

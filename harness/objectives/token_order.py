@@ -62,8 +62,9 @@ class TokenOrder(Objective):
             different, first = np.unique(np.where(self.tokens.special[there], -1, there), return_index=True)
             slots = np.sort(places[first[different >= 0]])
             origin = random.permutation(len(slots))
-            shuffled[row, : len(slots)] = rows[row, slots[origin]]
-            inputs[row, slots] = self.tokens.mask if self.options.masked else rows[row, slots[origin]]
+            moved = rows[row, slots[origin]]
+            shuffled[row, : len(slots)] = moved
+            inputs[row, slots] = self.tokens.mask if self.options.masked else moved
             positions[row, : len(slots)] = slots
             valid[row, : len(slots)] = True
             targets[row, : len(slots)] = origin

@@ -71,7 +71,7 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
 
     records, order = _records(store, names, "--compression", style)
     keys = {record["lineage"].get("compress") for record in records} - {None}
-    made = {key: store.read(key) for key in keys if store.has(key)}
+    made = {key: record for key in keys if (record := store.find(key)) is not None}
     found = compression.build(
         records,
         made,

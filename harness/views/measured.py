@@ -63,7 +63,7 @@ def weight_bytes(store: Store, cell: str) -> int | None:
     from harness.measure.size import WEIGHTS
 
     try:
-        record = store.read(cell) if store.has(cell) else None
+        record = store.find(cell)
     except DamagedFile:
         record = None
     if record is None:

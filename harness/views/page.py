@@ -122,14 +122,12 @@ def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Mapping[str, Record
     """
     from harness.page.examples import MODELS
 
-    firsts = {
-        record["lineage"].get("finetune"): None
-        for _, table, draft in placed
-        if table.train_fraction == 1
-        for row in table.rows[:MODELS]
-        for record in draft.models[row.model]
-        if record["seed"] == min(one["seed"] for one in draft.models[row.model])
-    }
+    firsts = set()
+    for _, table, draft in placed:
+        for row in table.rows[:MODELS] if table.train_fraction == 1 else ():
+            scored = draft.models[row.model]
+            seed = min(one["seed"] for one in scored)
+            firsts |= {one["lineage"].get("finetune") for one in scored if one["seed"] == seed}
     return {key: record for key, record in made.items() if record["kind"] == "pretrain" or key in firsts}
 
 

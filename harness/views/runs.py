@@ -233,7 +233,7 @@ def run_text(store: Store, name: str) -> str:
 
 def _record(store: Store, key: str) -> dict[str, Any] | None:
     try:
-        return store.read(key) if store.has(key) else None
+        return store.find(key)
     except DamagedFile as error:
         print(f"damaged: {error}", file=sys.stderr)
         return None
