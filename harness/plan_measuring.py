@@ -14,8 +14,7 @@ from harness.hashing import hash_json
 from harness.heads import head_for
 from harness.machine.environment import cores, describe, machine_fingerprint
 from harness.measure.command import budget_of, distinct
-from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND
-from harness.measure.worker import visit_seconds
+from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND, block_seconds
 from harness.measure.workloads import Cell as Workload
 from harness.run_spec import RunSpec
 from harness.specs import TaskSpec
@@ -145,7 +144,7 @@ def _identity(one: Workload, base: Cell) -> list[Any]:
 def _estimate(models: int, workloads: int, budget: float | None) -> tuple[float, float]:
     """Seconds of 20 pairs and of 60; the arms are the models and the original once more."""
     arms = len({BASE, SECOND}) + models - 1
-    launch = arms * START_SECONDS / cores() + workloads * BLOCKS_A_LAUNCH * arms * visit_seconds(CALL_SECONDS)
+    launch = arms * START_SECONDS / cores() + workloads * BLOCKS_A_LAUNCH * block_seconds([CALL_SECONDS] * arms)
     memory = models * workloads * START_SECONDS / cores()
     least, most = (pairs / BLOCKS_A_LAUNCH * launch + memory for pairs in (LEAST_PAIRS, MOST_PAIRS))
     return least, max(least, min(most, budget)) if budget else most

@@ -1,5 +1,4 @@
-"""The index of a store's score records: one Parquet file beside them, so that a table of thousands opens no thousand
-files.
+"""The index of a store's records: one Parquet file beside them, so that a table of thousands opens no thousand files.
 
 It is a cache and never trusted over the records. A row counts only while the record file has the very size, times and
 inode it had when it was read, and while the row fits its own hash; any other record is read again, with its checksum.
@@ -10,11 +9,12 @@ A missing, damaged or older index is thus only slower. Files of a cell (its pred
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -26,10 +26,12 @@ from harness.store import RECORD, SCHEMA_VERSION, Store, replacing
 
 INDEX = "index.parquet"
 VERSION = f"1.{SCHEMA_VERSION}"
-DROPPED = ("spec", "environment", "timings", "decoding", "files", "schema_version")
-"""Parts of a record that no table needs, and two thirds of it."""
+DROPPED = ("spec", "environment", "decoding", "schema_version")
+"""Parts of a record that no table needs, and half of it."""
 SHARED = ("task", "model", "data")
 """Parts that many records have in common: stored once each, and one object for all."""
+ABSENT = "null"
+"""Of such a part, where a kind of records has none."""
 SETTLED = 2_000_000_000
 """A file changed within so many nanoseconds could change again without a new time; it is not indexed yet."""
 
@@ -58,38 +60,85 @@ NAMES = [field.name for field in fields(Row)]
 values_of = attrgetter(*NAMES)
 
 
-def read_scores(store: Store, keys: Iterable[str], damaged: Callable[[DamagedFile], None]) -> list[dict[str, Any]]:
-    """The records under these keys without `DROPPED`, in their order; those not there are left out. Parts of records
-    may be one object: they are for reading only. The index is brought up to date where it was not.
-
-    `damaged` is told of each record that is, which is left out too.
+@contextlib.contextmanager
+def no_collecting() -> Iterator[None]:
+    """Without Python's search for cycles, which goes over all records again and again as they are made, for half of the
+    time, and finds none.
     """
-    path = store.root / INDEX
-    known = _read(path)
-    parsed: dict[str, Any] = {}
-    records, fresh, gone = [], [], []
-    for key in keys:
-        row = known.get(key)
-        try:
-            if row is None or _state(store, key) != (row.size, row.mtime, row.ctime, row.inode):
-                if row is not None:
-                    gone.append(key)
-                row = _row(store, key)
-                if row is None:
-                    continue
-                if time.time_ns() - max(row.ctime, row.mtime) > SETTLED:
-                    fresh.append(row)
-            else:
-                _check_files(store, row, parsed)
-        except DamagedFile as error:
-            damaged(error)
-            continue
-        records.append(_record(row, parsed))
-    if fresh or gone:
-        for key in gone:
-            known.pop(key, None)
-        _write(path, [row for row in known.values() if _state(store, row.cell) is not None] + fresh)
-    return records
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class RecordIndex:
+    """The index of one store, read once and written whenever it was not up to date."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._path = store.root / INDEX
+        self._known = _read(self._path)
+        self._parsed: dict[str, Any] = {}
+
+    def read(self, keys: Iterable[str], damaged: Callable[[DamagedFile], None]) -> list[dict[str, Any]]:
+        """The records under these keys without `DROPPED`, in their order, their `files` with sizes alone; those not
+        there are left out. Parts of records may be one object: they are for reading only.
+
+        `damaged` is told of each record that is, which is left out too.
+        """
+        records, fresh, gone = [], [], []
+        for key in keys:
+            row = self._known.get(key)
+            try:
+                if row is None or _state(self._store, key) != (row.size, row.mtime, row.ctime, row.inode):
+                    if row is not None:
+                        gone.append(key)
+                    row = _row(self._store, key)
+                    if row is None:
+                        continue
+                    if time.time_ns() - max(row.ctime, row.mtime) > SETTLED:
+                        fresh.append(row)
+                else:
+                    self._check_files(row)
+            except DamagedFile as error:
+                damaged(error)
+                continue
+            records.append(self._record(row))
+        if fresh or gone:
+            for key in gone:
+                self._known.pop(key, None)
+            there = {key: row for key, row in self._known.items() if _state(self._store, key) is not None}
+            self._known = {**there, **{row.cell: row for row in fresh}}
+            _write(self._path, list(self._known.values()))
+        return records
+
+    def _record(self, row: Row) -> dict[str, Any]:
+        record = json.loads(row.rest)
+        for name, text in (("task", row.task), ("model", row.model), ("data", row.data)):
+            if text != ABSENT:
+                record[name] = self._shared(text)
+        record["files"] = {name: {"bytes": size} for name, size in self._shared(row.files)}
+        return record
+
+    def _check_files(self, row: Row) -> None:
+        for name, size in self._shared(row.files):
+            path = f"{self._store.root}/cells/{row.cell[:2]}/{row.cell}/{name}"
+            try:
+                fits = os.stat(path).st_size == size  # noqa: PTH116
+            except OSError:
+                fits = False
+            if not fits:
+                self._store.read(row.cell)  # says what is wrong with it
+                raise DamagedFile(f"{path} is damaged")
+
+    def _shared(self, text: str) -> Any:
+        found = self._parsed.get(text)
+        if found is None:
+            found = self._parsed[text] = json.loads(text)
+        return found
 
 
 def _row(store: Store, key: str) -> Row | None:
@@ -99,23 +148,9 @@ def _row(store: Store, key: str) -> Row | None:
         return None
     record = store.read(key)
     files = [[name, facts["bytes"]] for name, facts in record.get("files", {}).items()]
-    rest = {name: value for name, value in record.items() if name not in DROPPED and name not in SHARED}
+    rest = {name: value for name, value in record.items() if name not in (*DROPPED, *SHARED, "files")}
     texts = (canonical_json(part) for part in (files, *(record.get(name) for name in SHARED), rest))
     return Row(key, *before, *texts)
-
-
-def _record(row: Row, parsed: dict[str, Any]) -> dict[str, Any]:
-    record = json.loads(row.rest)
-    for name, text in (("task", row.task), ("model", row.model), ("data", row.data)):
-        record[name] = _shared(text, parsed)
-    return record
-
-
-def _shared(text: str, parsed: dict[str, Any]) -> Any:
-    found = parsed.get(text)
-    if found is None:
-        found = parsed[text] = json.loads(text)
-    return found
 
 
 def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
@@ -125,18 +160,6 @@ def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
     except OSError:
         return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
-
-
-def _check_files(store: Store, row: Row, parsed: dict[str, Any]) -> None:
-    for name, size in _shared(row.files, parsed):
-        path = f"{store.root}/cells/{row.cell[:2]}/{row.cell}/{name}"
-        try:
-            fits = os.stat(path).st_size == size  # noqa: PTH116
-        except OSError:
-            fits = False
-        if not fits:
-            store.read(row.cell)  # says what is wrong with it
-            raise DamagedFile(f"{path} is damaged")
 
 
 def _read(path: Path) -> dict[str, Row]:

@@ -4,7 +4,7 @@ ROOT/cells/ab/abcd…/record.json   the record, with a checksum of itself and of
 ROOT/cells/ab/abcd…/…             the cell's files (a model, predictions)
 ROOT/failures/abcd….json          the last failure of a cell that has no record
 ROOT/runs/NAME.json               what each run asked for, and its cells
-ROOT/index.parquet              what tables need of the score records (`record_index`); made anew where it is missing
+ROOT/index.parquet              what tables need of the records (`record_index`); made anew where it is missing
 ROOT/cache/abcd….json             facts that can be found again (fingerprints of data and weights)
 ROOT/partial/abcd…/…              checkpoints of a pretraining that is not finished
 ROOT/locks, ROOT/building         work in progress

@@ -45,6 +45,33 @@ def cpu_ticks(stat: str) -> dict[str, int]:
     return dict(zip(TICKS, map(int, numbers), strict=False))
 
 
+def idle_cpus(count: int, seconds: float = 0.1) -> list[int] | None:
+    """The `count` of the CPUs that this process may use which do least in the next so many seconds. None where it may
+    not use more than so many, or where processes cannot be bound to CPUs.
+    """
+    if not hasattr(os, "sched_getaffinity") or len(allowed := os.sched_getaffinity(0)) <= count:
+        return None
+    try:
+        before = busy_ticks((PROC / "stat").read_text())
+        time.sleep(seconds)
+        after = busy_ticks((PROC / "stat").read_text())
+    except (OSError, ValueError, IndexError):
+        return sorted(allowed)[:count]
+    busy = {cpu: after.get(cpu, 0) - before.get(cpu, 0) for cpu in allowed}
+    return sorted(sorted(allowed, key=lambda cpu: (busy[cpu], cpu))[:count])
+
+
+def busy_ticks(stat: str) -> dict[int, int]:
+    """By CPU, of /proc/stat: all ticks but those idle."""
+    found = {}
+    for line in stat.splitlines():
+        name, *numbers = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            ticks = dict(zip(TICKS, map(int, numbers), strict=False))
+            found[int(name[3:])] = sum(ticks.values()) - ticks["idle"] - ticks.get("iowait", 0)
+    return found
+
+
 def throttlings(sys: Path = SYS) -> dict[str, int]:
     """How often cores were too hot, and the control group over its quota. Empty where nothing counts it."""
     found: dict[str, int] = {}

@@ -16,9 +16,17 @@ from harness.machine.counters import EnergyCounter, between, read_counters
 from harness.machine.environment import cores, describe
 from harness.measure import protocol
 from harness.measure.processes import ProcessBench, WorkerProcess
-from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
+from harness.measure.protocol import (
+    BASE,
+    BLOCKS_A_LAUNCH,
+    LEAST_PAIRS,
+    SECOND,
+    Series,
+    Standing,
+    Verdict,
+    block_seconds,
+)
 from harness.measure.size import size_of
-from harness.measure.worker import visit_seconds
 from harness.measure.workloads import Cell
 from harness.stats.speed import Ratio, percentiles
 
@@ -129,6 +137,8 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             "half_width": request.precision,
             "pairs": [LEAST_PAIRS, protocol.MOST_PAIRS],
             "blocks_a_launch": BLOCKS_A_LAUNCH,
+            "block_seconds": protocol.BLOCK_SECONDS,
+            "bound_to_cpus": bench.cpus is not None,
             "interval": "95 %, Hodges–Lehmann, bootstrap over launches with Student's t",
         },
         "environment": {
@@ -188,11 +198,13 @@ def _costs(bench: ProcessBench) -> dict[str, float]:
     """Seconds of each cell in one launch, from a call or two of each arm."""
     costs: dict[str, float] = {}
     for cell in bench.cells:
+        calls = []
         for arm in bench.models:
             call = sum(bench.call(arm, cell.name).values())
             if call < 1:  # the first call of a shape is slower than those after it
                 call = sum(bench.call(arm, cell.name).values())
-            costs[cell.name] = costs.get(cell.name, 0.0) + BLOCKS_A_LAUNCH * visit_seconds(call)
+            calls.append(call)
+        costs[cell.name] = BLOCKS_A_LAUNCH * block_seconds(calls)
     return costs
 
 
@@ -288,8 +300,8 @@ def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: 
         if arm == SECOND:
             continue
         amounts = bench.amounts[arm, series.cell][stage]
-        calls = [seconds for visit in series.visits[arm] for seconds in visit.calls[stage]]
-        typical = median(median(visit.calls[stage]) for visit in series.visits[arm])
+        calls = [seconds for visits in series.visits[arm] for seconds in visits.calls(stage)]
+        typical = median(median(visits.calls(stage)) for visits in series.visits[arm])
         found = series.ratio(arm, stage, request.seed) if arm != BASE else None
         own = {}
         if arm != BASE:
@@ -334,7 +346,7 @@ def _joules(request: Request, bench: ProcessBench, series: Series) -> dict[str, 
         visits = [one for one in series.visits[arm] if one.joules is not None]
         if arm != SECOND and visits:
             examples = next(iter(bench.amounts[arm, series.cell].values()))["examples"]
-            calls = sum(len(next(iter(one.calls.values()))) for one in visits)
+            calls = sum(len(one.calls(series.stages()[0])) for one in visits)
             found[model.name] = sum(one.joules or 0.0 for one in visits) / (calls * examples)
     return found
 

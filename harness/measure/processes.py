@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.execute.pool import variables
+from harness.machine.counters import idle_cpus
 from harness.machine.environment import thread_variables
 from harness.measure import worker
 from harness.measure.workloads import Cell
@@ -92,12 +93,15 @@ class Start:
 
 
 class ProcessBench:
-    """The bench of real processes. `folders` gives each arm's model; arms may share one."""
+    """The bench of real processes. `folders` gives each arm's model; arms may share one. `cpus` are those the processes
+    of a launch are bound to, None where they may use all.
+    """
 
     def __init__(
         self, folders: Mapping[str, Path], cells: Sequence[Cell], threads: int, include: Sequence[str], seed: int
     ) -> None:
         self.starts: list[Start] = []
+        self.cpus: list[int] | None = None
         self.setup: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
         self.amounts: dict[tuple[str, str], dict[str, Any]] = {}
@@ -120,7 +124,9 @@ class ProcessBench:
         self._cells = {name: self._cells[name] for name in names}
 
     def launch(self, number: int) -> None:
-        """Fresh processes for all arms: imports side by side, models loaded one after another in random order."""
+        """Fresh processes for all arms: imports side by side, then models loaded one after another in random order, all
+        on the same CPUs: what slows one CPU and not another must not fall on one arm alone.
+        """
         if number == self._number:
             return
         self.close()
@@ -131,8 +137,9 @@ class ProcessBench:
         for arm, one in self._workers.items():
             self.setup[arm] = one.receive()
         order = random.Random(f"{self._seed} {number} load").sample(list(self._workers), len(self._workers))
+        self.cpus = idle_cpus(self._threads)
         for arm in order:
-            loaded = self._workers[arm].ask("load")
+            loaded = self._workers[arm].ask("load", cpus=self.cpus)
             self.starts.append(Start(number, arm, loaded.pop("seconds")))
             self.models[arm] = loaded
             self._prepare(arm)

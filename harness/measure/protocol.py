@@ -1,9 +1,10 @@
 """The protocol of a measurement: who is timed when, when it is enough, and whether it counts.
 
-All models are timed in one job, in blocks. In a block every arm (the original, a second process of the original, the
-candidates) is visited once; a random order is followed by its reverse, so that of two arms each comes first equally
-often and a steady drift cancels. Processes are started anew after a few blocks, since a process keeps its memory
-layout. It goes on until the intervals are narrow, never until they show something.
+All models are timed in one job, in blocks. In a block the arms (the original, a second process of the original, the
+candidates) take turns in rounds of short visits; a random order is followed by its reverse, so that of two arms each
+comes first equally often and a steady drift cancels. Rounds are short because machines grow slower and faster within
+seconds: what happens to one arm has to happen to all. Processes are started anew after a few blocks, since a process
+keeps its memory layout. It goes on until the intervals are narrow, never until they show something.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from statistics import median
 from typing import Any, Protocol
 
+from harness.measure.worker import UNTIMED_CALLS, VISIT_SECONDS
 from harness.stats.speed import Ratio, ratio
 
 BASE = "base"
@@ -24,6 +26,8 @@ SECOND = "base again"
 """The A/A arm: another process of the original, whose ratio to it should be 1."""
 
 BLOCKS_A_LAUNCH = 4
+BLOCK_SECONDS = 0.3
+"""A block has rounds until one of the arms has been timed for so long in it."""
 LEAST_PAIRS = 20
 MOST_PAIRS = 60
 HALF_WIDTH = 0.02
@@ -34,14 +38,34 @@ Calls = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Visit:
-    """One visit to an arm: where it stands, and the seconds of its timed calls by stage. `joules` of all of them."""
+class Visits:
+    """The visits to an arm in one block, one a round: where it stands in the first of them, and the seconds of the
+    timed calls of each round by stage. `joules` of all of them.
+    """
 
     launch: int
     block: int
     place: int
-    calls: Calls
+    rounds: tuple[Calls, ...]
     joules: float | None = None
+
+    def calls(self, stage: str) -> list[float]:
+        """Seconds of all timed calls."""
+        return [seconds for calls in self.rounds for seconds in calls[stage]]
+
+    def medians(self, stage: str) -> list[float]:
+        """Of each round."""
+        return [median(calls[stage]) for calls in self.rounds]
+
+    @property
+    def seconds(self) -> float:
+        """Of all timed calls in all stages."""
+        return sum(sum(seconds) for calls in self.rounds for seconds in calls.values())
+
+    def and_then(self, calls: Calls, joules: float | None) -> Visits:
+        """With the calls of another round."""
+        both = None if self.joules is None or joules is None else self.joules + joules
+        return replace(self, rounds=(*self.rounds, calls), joules=both)
 
 
 class Bench(Protocol):
@@ -59,21 +83,21 @@ class Series:
     """All visits to one cell (a batch × length, or a task), by arm."""
 
     cell: str
-    visits: dict[str, list[Visit]] = field(default_factory=dict)
+    visits: dict[str, list[Visits]] = field(default_factory=dict)
     precise: bool = False
 
     def stages(self) -> list[str]:
-        return list(next(iter(self.visits.values()))[0].calls)
+        return list(next(iter(self.visits.values()))[0].rounds[0])
 
     def pairs(self) -> int:
         return len(self.visits.get(BASE, ()))
 
     def differences(self, arm: str, stage: str) -> list[list[float]]:
-        """log(t_arm / t_base) of each block, by launch; t is the median of a visit's calls."""
+        """log(t_arm / t_base) of each block, by launch: the median over its rounds, t being that of a visit's calls."""
         launches: dict[int, list[float]] = {}
         for base, other in zip(self.visits[BASE], self.visits[arm], strict=True):
-            times = median(other.calls[stage]), median(base.calls[stage])
-            launches.setdefault(base.launch, []).append(math.log(times[0] / times[1]))
+            pairs = zip(other.medians(stage), base.medians(stage), strict=True)
+            launches.setdefault(base.launch, []).append(median(math.log(one / two) for one, two in pairs))
         return list(launches.values())
 
     def ratio(self, arm: str, stage: str, seed: int) -> Ratio | None:
@@ -160,9 +184,24 @@ def measure(
 
 def _visit_all(bench: Bench, series: Series, seed: int, launch: int) -> None:
     for block, order in enumerate(orders(list(series.visits), seed, launch, series.cell)):
-        for place, arm in enumerate(order):
-            calls, joules = bench.visit(arm, series.cell)
-            series.visits[arm].append(Visit(launch, block, place, calls, joules))
+        visits: dict[str, Visits] = {}
+        turn = order
+        while max((one.seconds for one in visits.values()), default=0.0) < BLOCK_SECONDS:
+            for arm in turn:
+                calls, joules = bench.visit(arm, series.cell)
+                known = visits.get(arm)
+                place = order.index(arm)
+                visits[arm] = known.and_then(calls, joules) if known else Visits(launch, block, place, (calls,), joules)
+            turn = turn[::-1]
+        for arm, found in visits.items():
+            series.visits[arm].append(found)
+
+
+def block_seconds(calls: Sequence[float]) -> float:
+    """How long a block takes whose arms' calls take so many seconds."""
+    timed = [max(1, math.ceil(VISIT_SECONDS / max(call, 1e-9))) for call in calls]
+    rounds = math.ceil(BLOCK_SECONDS / max(call * count for call, count in zip(calls, timed, strict=True)))
+    return rounds * sum(call * (UNTIMED_CALLS + count) for call, count in zip(calls, timed, strict=True))
 
 
 def verdict(series: Series, stage: str, arm: str, margin: float, seed: int, half_width: float = HALF_WIDTH) -> Verdict:
@@ -185,14 +224,15 @@ def verdict(series: Series, stage: str, arm: str, margin: float, seed: int, half
 
 
 def samples(series: Series) -> dict[str, list[dict[str, Any]]]:
-    """Every visit with all its calls, JSON-able."""
+    """All visits with all their calls, and how many of them each round has, JSON-able."""
     return {
         arm: [
             {
                 "launch": one.launch,
                 "block": one.block,
                 "place": one.place,
-                "seconds": {stage: list(calls) for stage, calls in one.calls.items()},
+                "seconds": {stage: one.calls(stage) for stage in series.stages()},
+                "rounds": [len(next(iter(calls.values()))) for calls in one.rounds],
                 **({} if one.joules is None else {"joules": one.joules}),
             }
             for one in visits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import threading
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
     from harness.measure.subject import Subject
 
 UNTIMED_CALLS = 2
-TIMED_CALLS = 5
-TIMED_SECONDS = 0.3
-"""A visit ends after so many calls, or after so many seconds if that is sooner: one long call tells enough."""
+VISIT_SECONDS = 0.0375
+"""A visit is timed for at least so long, by whole calls, at least one."""
 
 
 def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], started_by: int) -> None:
@@ -80,10 +78,14 @@ class Process:
             "energy": self._energy is not None,
         }
 
-    def load(self) -> dict[str, Any]:
-        """Open the model: `seconds`, and what it is. Files come from the page cache where they were read before."""
+    def load(self, cpus: Sequence[int] | None = None) -> dict[str, Any]:
+        """Open the model, on these CPUs from now on: `seconds`, and what it is. Files come from the page cache where
+        they were read before.
+        """
         from harness.measure.subject import Subject
 
+        if cpus is not None:
+            os.sched_setaffinity(0, cpus)
         start = time.perf_counter()
         self._subject = Subject(self._folder, self._threads)
         return {"seconds": time.perf_counter() - start, **self._subject.facts()}
@@ -101,17 +103,16 @@ class Process:
         return self._loaded.call(cell)
 
     def visit(self, cell: str) -> tuple[dict[str, list[float]], float | None]:
-        """Two untimed calls, then five or 0.3 s of them; with the joules of the timed ones where they are counted."""
+        """Two untimed calls, then `VISIT_SECONDS` of timed ones; with the joules of these where they are counted."""
         subject = self._loaded
         for _ in range(UNTIMED_CALLS):
             subject.call(cell)
         before = self._energy.joules() if self._energy else None
         calls: dict[str, list[float]] = {}
-        start, count = time.perf_counter(), 0
-        while count < TIMED_CALLS and (count == 0 or time.perf_counter() - start < TIMED_SECONDS):
+        start = time.perf_counter()
+        while not calls or time.perf_counter() - start < VISIT_SECONDS:
             for stage, seconds in subject.call(cell).items():
                 calls.setdefault(stage, []).append(seconds)
-            count += 1
         joules = self._energy.joules() - before if self._energy and before is not None else None
         return calls, joules
 
@@ -131,9 +132,3 @@ class Process:
         reason = reset_peak()
         self._held = np.ones(megabytes << 17)
         return {"before": asdict(before), "after": asdict(resident()), "reason": reason}
-
-
-def visit_seconds(call: float) -> float:
-    """How long a visit takes whose calls take so many seconds."""
-    timed = min(TIMED_CALLS, max(1, math.ceil(TIMED_SECONDS / max(call, 1e-9))))
-    return call * (UNTIMED_CALLS + timed)

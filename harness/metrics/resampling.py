@@ -47,7 +47,7 @@ def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray])
         counts = np.bincount(cells)
         scores = [
             of_draws(random.multinomial(n, counts / n, size=rows), places, k)
-            for rows in _chunks(b, max(len(counts), 3 * k))
+            for rows in chunks(b, max(len(counts), 3 * k))
         ]
         return np.concatenate(scores)
 
@@ -156,14 +156,13 @@ def samples(n: int, random: np.random.Generator, b: int) -> Iterator[np.ndarray]
     """How often each of n examples is drawn in b samples, (rows, n) at a time."""
     import numpy as np
 
-    for rows in _chunks(b, n):
-        weights = np.empty((rows, n))
-        for row in weights:
-            row[:] = np.bincount(random.integers(0, n, n), minlength=n)
-        yield weights
+    for rows in chunks(b, n):
+        drawn = random.integers(0, n, (rows, n))
+        drawn += n * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
 
 
-def _chunks(b: int, values: int) -> list[int]:
+def chunks(b: int, values: int) -> list[int]:
     """Sizes that add up to b, so that a chunk of samples of so many values each fits."""
     size = max(1, CHUNK_VALUES // values)
     return [min(size, b - start) for start in range(0, b, size)]

@@ -68,10 +68,10 @@ def _verdict(change: Estimate) -> str:
     return "worse" if change.high < 0 else "better" if change.low > 0 else "no change shown"
 
 
-def calibration_grids(found: Sequence[calibration.Table]) -> tuple[Grid, ...]:
+def calibration_grids(found: Sequence[calibration.Table], more: Sequence[str] = ()) -> tuple[Grid, ...]:
     header = ("task", "model", "seeds", "examples", "accuracy", "T", "ECE", "→ ECE", "Brier", "→ Brier", "NLL", "→ NLL")
     return tuple(
-        Grid(table.title, header, tuple(map(_calibration_row, table.rows)), calibration.NOTES, numbers_from=2)
+        Grid(table.title, header, tuple(map(_calibration_row, table.rows)), (*calibration.NOTES, *more), numbers_from=2)
         for table in found
     )
 

@@ -23,11 +23,14 @@ MODELS = 16
 
 @dataclass(frozen=True)
 class Predicted:
-    """The stored predictions of one score record: ids, values (n,) and references (n,), None where there are none."""
+    """The stored predictions of one score record: ids, values (n,) and references (n,), None where there are none, and
+    the names of its classes.
+    """
 
     ids: Sequence[str]
     values: np.ndarray
     references: np.ndarray | None
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
     loaded = [(label, one["seed"], load(one)) for label, one in chosen]
     first = loaded[0][2]
     same = [(label, seed, one) for label, seed, one in loaded if list(one.ids) == list(first.ids)]
-    names = list(record["spec"]["task"].get("labels") or ())
+    names = list(first.labels)
     rights = [rightness(record, one.values, one.references) for _, _, one in same]
     indices = _chosen_examples(len(first.ids), [one.values for _, _, one in same], rights)
     texts = read(record)

@@ -35,8 +35,9 @@ def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]
     """A section of one table, with its columns of size, speed and memory; `known` is by the ids of its models."""
     columns = sorted(table.resources, key=lambda one: GROUPS.index(GROUP_OF[one.name]))
     heads = _heads(table, columns)
+    axes = _axes(table)
     lines = tuple(
-        _line(f"{key}-{index}", table, row, draft, known.get(row.model, Resources()), columns)
+        _line(f"{key}-{index}", table, row, draft, known.get(row.model, Resources()), columns, axes)
         for index, row in enumerate(table.rows)
     )
     is_measured = any(one.measured for one in known.values())
@@ -104,8 +105,8 @@ def _line(
     draft: Draft,
     own: Resources,
     columns: Sequence[Resource],
+    axes: Mapping[str, Callable[[float], float]],
 ) -> Line:
-    axes = _axes(table)
     cells = []
     if table.averaged:
         missing = "" if row.average else "lacks a score that the average is over"

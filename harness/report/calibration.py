@@ -1,4 +1,4 @@
-"""Calibration of classifiers before and after a temperature, from their stored logits."""
+"""Calibration of classifiers before and after a temperature."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, geometric_mean
-from typing import TYPE_CHECKING
 
 from harness.report import formats
 from harness.report.leaderboard import Record, comparable, labels_of
 from harness.stats import calibration
 from harness.stats.aggregate import Estimate, over_seeds
 from harness.stats.calibration import Calibration, Measured
-
-if TYPE_CHECKING:
-    import numpy as np
 
 LEAST = 20
 """Examples below which no temperature is fitted."""
@@ -29,8 +25,8 @@ NOTES = (
     "bootstrap over examples with T held, and, with several seeds, their spread.",
 )
 
-Load = Callable[[Record], "tuple[Sequence[str], np.ndarray, np.ndarray] | None"]
-"""The ids, labels (n,) and logits (n, k) stored with a score record; None where it has no classes or no logits."""
+ReportOf = Callable[[Record], calibration.Report | None]
+"""The calibration of a score record's predictions; None where they are no classes or have no logits."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +62,12 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def build(records: Sequence[Record], order: Sequence[str], load: Load) -> list[Table]:
+def build(records: Sequence[Record], order: Sequence[str], report_of: ReportOf) -> list[Table]:
     """Tables of the models whose classes have logits; `order` is that of the tasks."""
     found = []
     for draft in comparable(records):
         labels = labels_of([own[0] for own in draft.models.values()])
-        rows = [row for model, own in draft.models.items() for row in _rows(labels[model], own, load)]
+        rows = [row for model, own in draft.models.items() for row in _rows(labels[model], own, report_of)]
         if not rows:
             continue
         rows.sort(key=lambda row: (order.index(row.task), row.split, row.before.nll.value, row.model))
@@ -80,7 +76,7 @@ def build(records: Sequence[Record], order: Sequence[str], load: Load) -> list[T
     return found
 
 
-def _rows(model: str, records: Sequence[Record], load: Load) -> list[Row]:
+def _rows(model: str, records: Sequence[Record], report_of: ReportOf) -> list[Row]:
     """Of one model. Its records come newest first, and of several of one seed the newest counts."""
     newest: dict[tuple[str, str], dict[int, Record]] = {}
     for record in records:
@@ -88,8 +84,7 @@ def _rows(model: str, records: Sequence[Record], load: Load) -> list[Row]:
             newest.setdefault((record["task"]["name"], record["split"]), {}).setdefault(record["seed"], record)
     rows = []
     for (task, split), by_seed in newest.items():
-        loaded = [load(by_seed[seed]) for seed in sorted(by_seed)]
-        reports = [calibration.report(logits, labels, ids) for ids, labels, logits in filter(None, loaded)]
+        reports = [report for seed in sorted(by_seed) if (report := report_of(by_seed[seed])) is not None]
         if reports:
             rows.append(
                 Row(

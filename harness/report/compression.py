@@ -107,8 +107,8 @@ def build(
     `compressions` are the records of compress cells by key, `order` is that of the tasks, `measured` what was measured
     of any models.
     """
-    found = []
-    for draft in comparable(records):
+    found: list[Cards] = []
+    for draft in comparable(records) if compressions else ():
         labels = labels_of([own[0] for own in draft.models.values()])
         every = [record for own in draft.models.values() for record in own]
         originals = _originals(every)

@@ -117,7 +117,7 @@ class Table:
     resources: tuple[Resource, ...] = ()
 
 
-Basis = dict[tuple[str, str], str]
+Basis = dict[tuple[str, str], Any]
 
 
 @dataclass(eq=False)
@@ -195,10 +195,10 @@ def _basis(record: Record) -> Basis:
     """
     task, data = record["task"], record["data"]
     prints = {name: split["fingerprint"] for name, split in data["splits"].items()}
-    basis = {(task["name"], "data"): hash_json([task["version"], prints, data.get("trained_on")])}
+    basis: Basis = {(task["name"], "data"): [task["version"], prints, data.get("trained_on")]}
     if record["scores"]:
         versions = {name: score["version"] for name, score in record["scores"].items()}
-        basis[task["name"], "metrics"] = hash_json(versions)
+        basis[task["name"], "metrics"] = versions
     return basis
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.metrics.resampling import samples
+from harness.metrics.resampling import chunks, samples
 from harness.stats.bootstrap import LEVEL, RESAMPLES
 
 if TYPE_CHECKING:
@@ -139,9 +139,12 @@ def measure(
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     bias = np.array([drawn[:, 0].mean() - values[0], 0.0, 0.0])
     low, high = np.minimum(np.maximum(low - bias, 0), values), np.maximum(high - bias, values)
-    by_chance = np.mean(
-        [np.abs(((random.random(n) < confidences) - confidences) @ is_in).sum() / n for _ in range(resamples)]
-    )
+    by_chance = np.concatenate(
+        [
+            np.abs(((random.random((rows, n)) < confidences) - confidences) @ is_in).sum(axis=1) / n
+            for rows in chunks(resamples, n)
+        ]
+    ).mean()
     ece, brier, nll = (Measured(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True))
     return Calibration(Measured(ece.value, ece.low, ece.high, float(by_chance)), brier, nll)
 

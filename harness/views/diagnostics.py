@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.execute.score import PREDICTIONS, read_logits, read_predictions
+from harness.record_index import RecordIndex
 from harness.store import Store
+from harness.views.calibrating import calibration_reader
 from harness.views.measured import measured_in
-from harness.views.runs import score_records
+from harness.views.runs import say_damaged, score_keys
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +43,7 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
     from harness.report import calibration
 
     records, order = _records(store, names, "--calibration", style)
-    found = calibration.build(records, order, lambda record: read_logits(store.file(record["cell"], PREDICTIONS)))
+    found = calibration.build(records, order, calibration_reader(store))
     if not found:
         raise HarnessError(
             f"no task with classes, labels and at least {calibration.LEAST} examples was scored; calibration needs one"
@@ -57,7 +59,7 @@ def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple
         raise HarnessError(f"{flag} comes as markdown or json, not {style}")
     manifests = store.runs(names)
     tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
-    records = score_records(store, manifests)
+    records = RecordIndex(store).read(score_keys(manifests), say_damaged)
     return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DamagedFile, HarnessError
 from harness.report import measured
-from harness.store import Store
+from harness.store import Store, maker_of
 
 if TYPE_CHECKING:
+    from harness.record_index import RecordIndex
     from harness.report.leaderboard import Table
 
 Record = Mapping[str, Any]
@@ -36,7 +38,7 @@ def measurement_keys(store: Store) -> list[str]:
 
 
 def with_resources(
-    store: Store, records: Sequence[Record], tables: Sequence[Table], kinds: Sequence[str]
+    store: Store, index: RecordIndex, records: Sequence[Record], tables: Sequence[Table], kinds: Sequence[str]
 ) -> list[Table]:
     """The tables, made of these score records, with columns of these kinds.
 
@@ -48,33 +50,42 @@ def with_resources(
     if not kinds:
         return list(tables)
     found = measured_in(store) if {"speed", "memory"} & set(kinds) else []
-    done = [
-        resources.with_resources(table, records, found, lambda cell: weight_bytes(store, cell), kinds)
-        for table in tables
-    ]
+    cells = dict.fromkeys(maker_of(record["lineage"]) for record in records) if "size" in kinds else {}
+    made = {one["cell"]: one for one in index.read(filter(None, cells), lambda damaged: None)}
+    weights = weights_in(made)
+    done = [resources.with_resources(table, records, found, weights, kinds) for table in tables]
     if not any(resource.values for table in done for resource in table.resources):
         why = next((f" ({note})" for table in done for one in table.resources for note in one.notes), "")
         raise HarnessError(f"there is no {' or '.join(kinds)} to show{why}; measure with `harness run --measure`")
     return done
 
 
-def weight_bytes(store: Store, cell: str) -> int | None:
-    """Of the weight files of a model that a cell made; None where the record is gone, or knows of none."""
+def weights_in(made: Mapping[str, Record]) -> Callable[[str], int | None]:
+    """From a cell to the bytes of the weight files of the model it made; None where `made`, records by cell, lacks it
+    or its record knows of none.
+    """
+
+    def weights(cell: str) -> int | None:
+        record = made.get(cell)
+        if record is None:
+            return None
+        if record["kind"] == "compress":
+            return int(record["compression"]["after"]["bytes"])
+        return sum(one["bytes"] for name, one in record["files"].items() if is_weights(name)) or None
+
+    return weights
+
+
+@cache
+def is_weights(name: str) -> bool:
     from harness.measure.size import WEIGHTS
 
-    try:
-        record = store.find(cell)
-    except DamagedFile:
-        record = None
-    if record is None:
-        return None
-    if record["kind"] == "compress":
-        return record["compression"]["after"]["bytes"]
-    files = [one["bytes"] for name, one in record["files"].items() if any(map(PurePath(name).match, WEIGHTS))]
-    return sum(files) or None
+    return any(map(PurePath(name).match, WEIGHTS))
 
 
-def pareto_text(store: Store, records: Sequence[Record], tables: Sequence[Table], style: str, path: Path) -> str:
+def pareto_text(
+    store: Store, index: RecordIndex, records: Sequence[Record], tables: Sequence[Table], style: str, path: Path
+) -> str:
     """Draw quality against speed, memory and size into a file; the same as `markdown` or `json`.
 
     Raises:
@@ -87,7 +98,7 @@ def pareto_text(store: Store, records: Sequence[Record], tables: Sequence[Table]
     plotting.check(path, "--pareto")
     if len(tables) > 1:
         raise HarnessError(f"--pareto draws one suite on one source, here are {len(tables)}; name the runs to draw")
-    (table,) = with_resources(store, records, tables, resources.KINDS)
+    (table,) = with_resources(store, index, records, tables, resources.KINDS)
     found = pareto.build(table)
     if not found.fronts:
         raise HarnessError(f"--pareto: no two models have a score and a resource. {' '.join(found.notes)}")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness import __version__
 from harness.errors import DamagedFile, HarnessError
 from harness.execute.score import PREDICTIONS, read_logits, read_predictions
-from harness.hashing import short
 from harness.page.model import Page, Titled
 from harness.page.text import counted
+from harness.record_index import RecordIndex, no_collecting
 from harness.store import Store, maker_of
 from harness.training.curves import LOSSES
-from harness.views.measured import measurement_keys, weight_bytes
-from harness.views.runs import scored_runs, suites_of
+from harness.views.calibrating import calibration_reader
+from harness.views.measured import measurement_keys, weights_in
+from harness.views.runs import say_damaged, scored_runs, suites_of
 
 if TYPE_CHECKING:
     from harness.page.examples import Predicted, Texts
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
+
+
+CUT = "Of the first models of each table; `harness leaderboard --calibration` has all of them."
 
 
 def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence[Path] = ()) -> str:
@@ -42,8 +46,9 @@ def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence
         raise HarnessError(f"--html {path}: the ending must be .html")
     if path.is_dir() or not path.parent.is_dir():
         raise HarnessError(f"--html {path}: {'that is a folder' if path.is_dir() else f'no folder {path.parent}'}")
-    page = build_page(store, names, include)
-    html = render(page)
+    with no_collecting():
+        page = build_page(store, names, include)
+        html = render(page)
     write_atomically(path, html)
     models = {line.label for section in page.sections for line in section.lines}
     said = f"{counted(len(page.sections), 'table')}, {counted(len(models), 'model')}"
@@ -61,16 +66,17 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     from harness.report.measured import read as read_measured
     from harness.report.resources import KINDS, with_resources
 
-    manifests, records = scored_runs(store, names)
     files = Files(store)
+    manifests, records = scored_runs(store, files.index, names, files.damaged)
     built = leaderboard.build_with_records(records, suites_of(manifests))
     built.sort(key=lambda one: one[0].train_fraction != 1)  # whole training sets first
     made = files.makers(records)
     measured = read_measured(files.measurements())
     known = _resources(records, made, measured)
+    weights = weights_in(made)
     placed = []
     for index, (table, draft) in enumerate(built):
-        wide = with_resources(table, records, measured, lambda cell: weight_bytes(store, cell), KINDS)
+        wide = with_resources(table, records, measured, weights, KINDS)
         placed.append((tables.section(f"t{index}", wide, draft, known), wide, draft))
     tradeoffs = [
         charts.tradeoffs(section, {column.task: column.scale for column in table.columns})
@@ -80,7 +86,10 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     tasks = [column.task for table in whole for column in table.columns]
     order = list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
     compressions = {key: record for key, record in made.items() if record["kind"] == "compress"}
+    firsts = {row.model for table in whole for row in table.rows[: examples.MODELS]}
+    first_records = [record for record in records if record["model"]["id"] in firsts]
     read = texts_reader(manifests, include)
+    reports = calibration_reader(store)
     runs, environments = history.asked_and_environments(manifests)
     return Page(
         title="Leaderboard",
@@ -97,7 +106,8 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
             )
         ),
         calibration=cards.calibration_grids(
-            files.unless_damaged("calibration", lambda: calibration.build(records, order, files.logits))
+            files.unless_damaged("calibration", lambda: calibration.build(first_records, order, reports)),
+            [CUT] if any(len(table.rows) > examples.MODELS for table in whole) else [],
         ),
         lineage=tuple(
             Titled(section.title, lineage.lineages(table, draft, made), section.key) for section, table, draft in placed
@@ -136,7 +146,13 @@ class Files:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.index = RecordIndex(store)
         self.warnings: list[str] = []
+
+    def damaged(self, error: DamagedFile) -> None:
+        """Told of each damaged record."""
+        say_damaged(error)
+        self.warnings.append(f"Without a record: {error}; run its run again.")
 
     def unless_damaged(self, what: str, build: Callable[[], Sequence[T]]) -> Sequence[T]:
         """What `build` returns; nothing, and a warning, where a file it needs is damaged."""
@@ -149,15 +165,18 @@ class Files:
     def makers(self, records: Sequence[Record]) -> dict[str, Record]:
         """The records of the cells that made the models, by key."""
         keys = {record["lineage"].get(kind) for record in records for kind in ("pretrain", "finetune", "compress")}
-        return {key: record for key in sorted(keys - {None}) for record in self._record(key)}
+        return {record["cell"]: record for record in self.index.read(sorted(keys - {None}), self.damaged)}
 
     def measurements(self) -> list[Record]:
         """The records of all measurements in the store, whichever run or command made them."""
-        return [record for key in measurement_keys(self.store) for record in self._record(key)]
+        found = (
+            self.unless_damaged("a measurement", partial(self._whole, key)) for key in measurement_keys(self.store)
+        )
+        return [record for records in found for record in records]
 
-    def _record(self, key: str) -> Sequence[Record]:
-        found = self.unless_damaged(f"record {short(key)}", lambda: [self.store.find(key)])
-        return [record for record in found if record is not None]
+    def _whole(self, key: str) -> list[Record]:
+        record = self.store.find(key)
+        return [] if record is None else [record]
 
     def losses(self, made: Mapping[str, Record]) -> list[tuple[str, Record, list[tuple[float, float]]]]:
         """Losses of the trainings that kept them: a label, the record, (step, loss)."""
@@ -184,14 +203,15 @@ class Files:
         return read_logits(self.store.file(record["cell"], PREDICTIONS))
 
     def predicted(self, record: Record) -> Predicted:
-        """Ids, predictions and references of a score record."""
+        """Ids, predictions, references and names of classes of a score record."""
         import pyarrow.parquet as pq
 
         from harness.page.examples import Predicted
 
         path = self.store.file(record["cell"], PREDICTIONS)
         values, references, _ = read_predictions(path)
-        return Predicted(pq.read_table(path, columns=["id"]).column("id").to_pylist(), values, references)
+        labels = self.store.read(record["cell"])["spec"]["task"].get("labels") or ()
+        return Predicted(pq.read_table(path, columns=["id"]).column("id").to_pylist(), values, references, labels)
 
 
 def _resources(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DamagedFile, HarnessError
 from harness.hashing import short
-from harness.record_index import read_scores
+from harness.record_index import RecordIndex, no_collecting
 from harness.specs import NOISE_MARK, SuiteSpec
 from harness.store import Store
 from harness.views.measuring import measured_text
@@ -37,26 +37,28 @@ def summary_line(outcome: Outcome) -> str:
 def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The score records of runs, each once; a damaged one is named on stderr and left out."""
     records = []
-    for key in _score_keys(manifests):
+    for key in score_keys(manifests):
         try:
             record = store.find(key)
             if record is not None:
                 records.append(record)
         except DamagedFile as error:
-            _say_damaged(error)
+            say_damaged(error)
     return records
 
 
-def _score_keys(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+def score_keys(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """The score cells of runs, each once."""
     cells = (cell for manifest in manifests for cell in manifest["cells"])
     return list(dict.fromkeys(cell["cell"] for cell in cells if cell["kind"] == "score"))
 
 
-def _say_damaged(error: DamagedFile) -> None:
+def say_damaged(error: DamagedFile) -> None:
+    """Names a damaged record on stderr."""
     print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
 
 
+@no_collecting()
 def leaderboard_text(
     store: Store,
     names: Sequence[str],
@@ -77,11 +79,12 @@ def leaderboard_text(
     from harness.report.resources import kinds_of
     from harness.views.measured import pareto_text, with_resources
 
-    tables, records = _tables(store, names)
+    index = RecordIndex(store)
+    tables, records = _tables(store, index, names)
     if pareto is not None:
-        return pareto_text(store, records, tables, style, pareto)
+        return pareto_text(store, index, records, tables, style, pareto)
     layout = layout or formats.PLAIN
-    tables = laid_out(with_resources(store, records, tables, kinds_of(show)), layout)
+    tables = laid_out(with_resources(store, index, records, tables, kinds_of(show)), layout)
     if style == "csv":
         return formats.to_csv(tables, layout).rstrip("\n")
     if style == "json":
@@ -100,7 +103,7 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
 
     if style not in ("markdown", "json"):
         raise HarnessError(f"--by-fraction comes as markdown or json, not {style}")
-    tables, _ = _tables(store, names)
+    tables, _ = _tables(store, RecordIndex(store), names)
     found = efficiency.build(tables, [formats.title(table) for table in tables])
     if not found:
         raise HarnessError("no model has an average to show by its share of the training examples")
@@ -113,34 +116,28 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
     return "\n".join(efficiency.to_markdown(one) for one in found).rstrip("\n")
 
 
-def _tables(store: Store, names: Sequence[str]) -> tuple[list[Table], list[dict[str, Any]]]:
+def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[list[Table], list[dict[str, Any]]]:
     """The tables, and the records they are made of, as the index keeps them."""
     from harness.report import leaderboard
 
-    manifests = store.runs(names)
-    records = read_scores(store, _score_keys(manifests), _say_damaged)
-    _need_scores(store, names, manifests, records)
+    manifests, records = scored_runs(store, index, names, say_damaged)
     return leaderboard.build(records, suites_of(manifests)), records
 
 
-def scored_runs(store: Store, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The manifests of the named runs, or of all runs, and their score records, whole.
+def scored_runs(
+    store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[DamagedFile], None]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The manifests of the named runs, or of all runs, and their score records, as the index keeps them.
 
     Raises:
         HarnessError: no run, or none with a score.
     """
     manifests = store.runs(names)
-    records = score_records(store, manifests)
-    _need_scores(store, names, manifests, records)
-    return manifests, records
-
-
-def _need_scores(
-    store: Store, names: Sequence[str], manifests: Sequence[Mapping[str, Any]], records: Sequence[Any]
-) -> None:
+    records = index.read(score_keys(manifests), damaged)
     if not records:
         causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
         raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
+    return manifests, records
 
 
 def suites_of(manifests: Sequence[Mapping[str, Any]]) -> list[SuiteSpec]:

@@ -1,10 +1,15 @@
-"""Stores of many score records, shaped as runs of GLUE with three seeds write them."""
+"""Stores of many score records, shaped as runs of GLUE with three seeds write them, with the records of the trainings
+behind them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.hashing import hash_json
@@ -24,22 +29,31 @@ ENVIRONMENT = {
     "threads": 1,
     "versions": dict.fromkeys(("harness", "python", "torch", "transformers", "numpy", "scipy", "pyarrow"), "1.2.3"),
 }
-PREDICTIONS = b"not read by tables"
+EXAMPLES = 100
+MODEL = {"model/config.json": b"{}", "model/model.safetensors": b"eight by"}
+"""Stand in for a trained model's files."""
 
 
 def make_store(root: Path, records: int) -> Store:
     """A store of one run with at least `records` score records: models × seeds × (tasks, MNLI on two splits)."""
     store = Store.open(root)
+    files = {"predictions.parquet": predictions(root)}
     draw = random.Random(records)
     cells: list[dict[str, Any]] = []
     model = 0
-    while len(cells) < records:
+    while sum(cell["kind"] == "score" for cell in cells) < records:
         name = f"model-{model}"
         for seed in range(SEEDS):
             for task in TASKS:
+                trained = finetune_record(task, name, seed)
+                write_record(store, trained, MODEL)
+                cells.append(
+                    {"cell": trained["cell"], "kind": "finetune", "task": task, "model": name, "seed": seed,
+                     "split": None, "status": "done"}
+                )  # fmt: skip
                 for split in SPLITS.get(task, ["dev"]):
                     record = score_record(task, split, name, seed, draw)
-                    write_record(store, record)
+                    write_record(store, record, files)
                     cells.append(
                         {"cell": record["cell"], "kind": "score", "task": task, "model": name, "seed": seed,
                          "split": split, "status": "done"}
@@ -58,7 +72,7 @@ def score_record(task: str, split: str, model: str, seed: int, draw: random.Rand
     """All keys of a real record, with drawn scores."""
     value = draw.uniform(0.4, 0.9)
     prints = {
-        name: {"n": 1000, "fingerprint": hash_json([task, name]), "labelled": True, "words": 12_000}
+        name: {"n": EXAMPLES, "fingerprint": hash_json([task, name]), "labelled": True, "words": 12_000}
         for name in ("train", *SPLITS.get(task, ["dev"]))
     }
     spec = {
@@ -70,7 +84,7 @@ def score_record(task: str, split: str, model: str, seed: int, draw: random.Rand
     }  # fmt: skip
     score = {
         "value": value, "low": value - 0.03, "high": value + 0.03, "level": 0.95,
-        "method": "percentile bootstrap, 1000 resamples", "n": 1000, "chance": 0.5,
+        "method": "percentile bootstrap, 1000 resamples", "n": EXAMPLES, "chance": 0.5,
         "ceiling": {"value": 0.95, "low": 0.93, "high": 0.97}, "bounds": [-1.0, 1.0], "greater_is_better": True,
         "version": 1,
     }  # fmt: skip
@@ -80,7 +94,7 @@ def score_record(task: str, split: str, model: str, seed: int, draw: random.Rand
         "split": split,
         "model": {"name": model, "id": hash_json(model), "learner": "transformer", "overrides": {}, "pretrained": None,
                   "revision": None, "weights": None, "parameters": 1_000_000},
-        "n": 1000,
+        "n": EXAMPLES,
         "data": {"source": "embedded", "location": "embedded world v1", "limit": None, "train_fraction": 1.0,
                  "fingerprint": hash_json([task, split]), "splits": prints,
                  "trained_on": {"train": prints["train"]["fingerprint"]}, "notes": []},
@@ -89,15 +103,60 @@ def score_record(task: str, split: str, model: str, seed: int, draw: random.Rand
         "decoding": {}, "runtime": "torch", "selection": {"mode": "last"},
         "lineage": {"finetune": spec["model"], "pretrain": None, "weights": None},
         "spec": spec, "environment": ENVIRONMENT, "timings": {"seconds": 0.5}, "cell": hash_json(spec),
-        "files": {"predictions.parquet": {"bytes": len(PREDICTIONS), "sha256": hash_json("bytes")}},
     }  # fmt: skip
 
 
-def write_record(store: Store, record: dict[str, Any]) -> Path:
-    """As the store writes it, without its fsync, which takes minutes for thousands."""
+def finetune_record(task: str, model: str, seed: int) -> dict[str, Any]:
+    """All keys of a real record of the training behind the scores of a model on a task."""
+    data = hash_json([task, "train"])
+    return {
+        "schema_version": 1, "kind": "finetune", "created": f"2026-11-25T00:{seed:02}:00Z", "seed": seed,
+        "environment": ENVIRONMENT, "task": {"name": task, "version": 1, "family": "classification"},
+        "model": {"name": model, "id": hash_json(model), "learner": "transformer", "overrides": {}, "pretrained": None,
+                  "revision": None, "weights": None, "parameters": 1_000_000},
+        "data": {"source": "embedded", "location": "embedded world v1", "limit": None, "train_fraction": 1.0,
+                 "trained_on": 3000,
+                 "splits": {"train": {"n": 3000, "fingerprint": data, "labelled": True, "words": 45_000}}},
+        "fit": {"parameters": 1_000_000, "vocabulary": 4000, "head": "sequence-classification", "runtime": "torch",
+                "truncated": 0, "steps": 1128, "loss": 0.5, "tokens": 700_000, "precision": "fp32", "device": "cpu",
+                "selection": {"mode": "last"}},
+        "lineage": {"pretrain": None, "weights": None},
+        "spec": {"kind": "finetune", "task": {"name": task, "labels": ["no", "yes"], "prompt": 120 * "x"},
+                 "model": {"learner": "transformer", "config": {"model_type": "bert", "hidden_size": 128},
+                           "training": {"epochs": 12.0, "batch_size": 32, "learning_rate": 0.0003}},
+                 "seed": seed, "code": hash_json("code")},
+        "timings": {"seconds": 60.5}, "cell": hash_json([model, seed, task]),
+    }  # fmt: skip
+
+
+def predictions(root: Path) -> bytes:
+    """The file of predictions of all score records: two classes with their logits."""
+    import numpy as np
+
+    from harness.execute.score import write_predictions
+    from harness.models.base import Predictions
+
+    random = np.random.default_rng(0)
+    labels = np.arange(EXAMPLES) % 2
+    logits = random.normal(size=(EXAMPLES, 2)).astype(np.float32)
+    logits[np.arange(EXAMPLES), labels] += 1
+    path = root / "predictions.parquet"
+    ids = tuple(f"dev-{index}" for index in range(EXAMPLES))
+    write_predictions(path, ids, Predictions(logits.argmax(1), {"logits": logits}), labels, None)
+    found = path.read_bytes()
+    path.unlink()
+    return found
+
+
+def write_record(store: Store, record: dict[str, Any], files: Mapping[str, bytes] = MappingProxyType({})) -> Path:
+    """As the store writes it, without its fsync, which takes minutes for thousands. Files that it names already stay."""
     folder = store.folder(record["cell"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "predictions.parquet").write_bytes(PREDICTIONS)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+        facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        record.setdefault("files", {})[name] = facts
     path = folder / "record.json"
     path.write_text(json.dumps({**record, "checksum": hash_json(record)}, indent=1), encoding="utf-8")
     return path

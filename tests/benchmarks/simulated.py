@@ -35,7 +35,7 @@ class Noise:
 class SimulatedBench:
     """A bench of the protocol. `factors` are the true times of arms relative to the original's."""
 
-    def __init__(self, factors: Mapping[str, float], noise: Noise, seed: int, calls: int = 5) -> None:
+    def __init__(self, factors: Mapping[str, float], noise: Noise, seed: int, calls: int = 2) -> None:
         self.factors = {"base": 1.0, SECOND: 1.0, **factors}
         self.noise = noise
         self.random = np.random.default_rng([seed, 1])  # not the stream that draws the bootstrap

@@ -69,9 +69,8 @@ def test_a_wide_candidate_leaves_the_others_theirs():
     bench = SimulatedBench({"b": 1.0, "c": 1.0}, CALM, 0)
     series = measure(bench, ["x"], ["b", "c"], 0)["x"]
     for place, visit in enumerate(series.visits["c"]):
-        series.visits["c"][place] = replace(
-            visit, calls={"forward": [(1 + place % 5) * one for one in visit.calls["forward"]]}
-        )
+        slower = tuple({"forward": [(1 + place % 5) * one for one in calls["forward"]]} for calls in visit.rounds)
+        series.visits["c"][place] = replace(visit, rounds=slower)
     assert verdict(series, "forward", "b", 0.05, 0).counts
     assert verdict(series, "forward", "c", 0.05, 0).standing is Standing.IMPRECISE
     assert Standing.worst([Standing.VALID, Standing.IMPRECISE]) is Standing.IMPRECISE
@@ -110,6 +109,46 @@ def test_every_arm_is_visited_once_a_block():
     assert all(found == {0, 1, 2} for found in places.values())
 
 
+def test_a_block_has_rounds_to_and_fro_until_an_arm_has_been_timed_long_enough():
+    class Told:
+        def __init__(self):
+            self.visited = []
+
+        def launch(self, number):
+            pass
+
+        def visit(self, arm, cell):
+            self.visited.append(arm)
+            return {"forward": [0.07 if arm == "slow" else 0.01]}, 2.0
+
+    bench = Told()
+    series = measure(bench, ["x"], ["slow"], 0, deadline=-1.0)["x"]
+    first = bench.visited[:15]
+    assert first[3:6] == first[:3][::-1] and first[6:9] == first[:3]
+    assert [len(one.rounds) for one in series.visits["slow"]] == [5] * protocol.BLOCKS_A_LAUNCH
+    assert series.visits["slow"][0].joules == 10.0
+    assert series.visits["slow"][0].seconds == pytest.approx(0.35)
+
+
+def test_the_ratio_of_a_block_is_that_of_visits_next_to_each_other():
+    """A machine that is twice as slow in every other round changes no ratio."""
+
+    class Waving:
+        count = 0
+
+        def launch(self, number):
+            pass
+
+        def visit(self, arm, cell):
+            self.count += 1
+            return {"forward": [0.05 * (1 + (self.count - 1) // 3 % 2) * (1.1 if arm == "b" else 1.0)]}, None
+
+    series = measure(Waving(), ["x"], ["b"], 0)["x"]
+    assert series.pairs() == 20
+    ratio = series.ratio("b", "forward", 0)
+    assert ratio.value == pytest.approx(1.1) and ratio.half_width < 1e-6
+
+
 def test_the_ratio_is_the_true_one():
     assert run(CALM, 1.3).ratio("b", "forward", 0).value == pytest.approx(1.3, rel=0.02)
 
@@ -144,5 +183,6 @@ def test_all_samples_are_kept():
     series = run(CALM)
     kept = samples(series)
     assert set(kept) == {BASE, SECOND, "b"}
-    assert len(kept["b"]) == 20 and len(kept["b"][0]["seconds"]["forward"]) == 5
+    assert len(kept["b"]) == 20
+    assert sum(kept["b"][0]["rounds"]) == len(kept["b"][0]["seconds"]["forward"])
     assert "joules" not in kept["b"][0]

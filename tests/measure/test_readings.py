@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from harness.errors import HarnessError
-from harness.machine.counters import EnergyCounter, between, cpu_ticks, read_counters
+from harness.machine.counters import EnergyCounter, between, busy_ticks, cpu_ticks, idle_cpus, read_counters
 from harness.measure.processes import WorkerProcess
 from harness.measure.procfs import reset_peak, resident
 from tests.conftest import ROOT
@@ -210,3 +210,18 @@ def test_a_worker_ends_with_its_parent(tmp_path):
     parent.kill()
     parent.communicate()
     child.wait(timeout=60)
+
+
+def test_busy_ticks_are_all_but_idle_and_waiting_by_cpu():
+    stat = "cpu  9 9 9 9 9 9 9 9\ncpu0 5 1 2 100 50 1 0 3 7 0\ncpu11 1 0 0 4\nintr 5 0\n"
+    assert busy_ticks(stat) == {0: 12, 11: 1}
+
+
+def test_idle_cpus_are_some_of_those_allowed_or_all_of_them():
+    if not hasattr(os, "sched_getaffinity"):
+        assert idle_cpus(1) is None
+        return
+    allowed = os.sched_getaffinity(0)
+    assert idle_cpus(len(allowed)) is None
+    if len(allowed) > 1:
+        assert set(idle_cpus(1, seconds=0.01)) < allowed

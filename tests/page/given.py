@@ -31,7 +31,6 @@ def scored(task: str, model: str, value: float, made: Mapping[str, Any] | None =
     found["lineage"] = {"finetune": None, "pretrain": None, "weights": None, **(made or {}).get("lineage", {})}
     if made:
         found["lineage"][made["kind"]] = made["cell"]
-    found["spec"] = {"task": {"name": task, "labels": LABELS}}
     found["predictions"] = {"file": "predictions.parquet", "sha256": digest(f"{task} {model}")}
     found["runtime"] = "torch"
     return found
@@ -118,7 +117,7 @@ def predictions(one: Mapping[str, Any]) -> examples.Predicted:
     gold = np.arange(N) % 2
     step = {"tfidf": 2, "bert-demo": 5, "bert-demo+int8": 4}.get(one["model"]["name"], 3)
     wrong = (np.arange(N) >= N // 2) & (np.arange(N) % step == 0)
-    return examples.Predicted([f"dev-{index}" for index in range(N)], np.where(wrong, 1 - gold, gold), gold)
+    return examples.Predicted([f"dev-{index}" for index in range(N)], np.where(wrong, 1 - gold, gold), gold, LABELS)
 
 
 def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", note: str = "a note") -> Page:

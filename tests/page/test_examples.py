@@ -25,7 +25,12 @@ def views(
     ids = [f"dev-{index}" for index in range(N)]
     fields = texts or Texts({"text": [f"text {index}" for index in range(N)]})
     found = examples.of_table(
-        "t0", "title", table, draft, lambda one: Predicted(ids, sides[one["model"]["name"]], gold), lambda one: fields
+        "t0",
+        "title",
+        table,
+        draft,
+        lambda one: Predicted(ids, sides[one["model"]["name"]], gold, LABELS),
+        lambda one: fields,
     )
     assert len(found) == 1
     return found[0]
@@ -81,7 +86,7 @@ def test_models_on_other_examples_are_not_compared():
     ids = {"one": [f"dev-{index}" for index in range(N)], "other": [f"else-{index}" for index in range(N)]}
     found = examples.of_table(
         "t0", "title", table, draft,
-        lambda one: Predicted(ids[one["model"]["name"]], GOLD, GOLD), lambda one: Texts({}),
+        lambda one: Predicted(ids[one["model"]["name"]], GOLD, GOLD, LABELS), lambda one: Texts({}),
     )  # fmt: skip
     assert [model["label"] for model in found[0]["models"]] == ["one"]
 
