@@ -209,7 +209,8 @@ def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndar
     import numpy as np
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path, columns=["prediction", "label", "oracle"])
+    with pq.ParquetFile(path) as file:
+        table = file.read(["prediction", "label", "oracle"])
 
     def column(name: str) -> np.ndarray | None:
         values = table.column(name)
@@ -232,7 +233,8 @@ def read_logits(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with pq.ParquetFile(path) as file:
+        table = file.read()
     labels = table.column("label")
     if "logits" not in table.column_names or not pa.types.is_integer(labels.type) or labels.null_count:
         return None

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import accuracy_score
 
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_counts
+
+
+def compute(predictions: np.ndarray, references: np.ndarray) -> float:
+    from sklearn.metrics import accuracy_score
+
+    return accuracy_score(references, predictions)
 
 
 def chance(references: np.ndarray) -> float:
@@ -20,7 +25,7 @@ METRIC = Metric(
     inputs="labels",
     low=0.0,
     high=1.0,
-    compute=lambda predictions, references: accuracy_score(references, predictions),
+    compute=compute,
     chance=chance,
     counts_successes=True,
     resample=by_counts(lambda right, true, predicted: right.sum(axis=1) / true.sum(axis=1)),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import f1_score
 
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_counts, divide
+
+
+def compute(predictions: np.ndarray, references: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    return f1_score(references, predictions, average="macro", zero_division=0.0)
 
 
 def chance(references: np.ndarray) -> float:
@@ -28,7 +33,7 @@ METRIC = Metric(
     inputs="labels",
     low=0.0,
     high=1.0,
-    compute=lambda predictions, references: f1_score(references, predictions, average="macro", zero_division=0.0),
+    compute=compute,
     chance=chance,
     resample=by_counts(of_counts),
 )

@@ -5,7 +5,6 @@ CoLA.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import matthews_corrcoef
 
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_counts, divide
@@ -13,6 +12,8 @@ from harness.metrics.resampling import by_counts, divide
 
 def compute(predictions: np.ndarray, references: np.ndarray) -> float:
     """Defined as 0 where a side is constant; the library says so too, but warns where both are."""
+    from sklearn.metrics import matthews_corrcoef
+
     if predictions.min() == predictions.max() or references.min() == references.max():
         return 0.0
     return matthews_corrcoef(references, predictions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import pearsonr
 
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_weights, divide
@@ -18,6 +17,8 @@ learned the mean.
 
 def compute(predictions: np.ndarray, references: np.ndarray) -> float:
     """Defined as 0 where a side is constant: such a prediction orders nothing, and nan could not be averaged."""
+    from scipy.stats import pearsonr
+
     x, y = _unit(predictions), _unit(references)
     if np.ptp(x) <= ROUNDING or np.ptp(y) <= ROUNDING:
         return 0.0

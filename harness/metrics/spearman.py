@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_weights, divide
@@ -13,6 +12,8 @@ from harness.metrics.resampling import by_weights, divide
 
 def compute(predictions: np.ndarray, references: np.ndarray) -> float:
     """Defined as 0 where a side is constant, as Pearson's."""
+    from scipy.stats import spearmanr
+
     if predictions.min() == predictions.max() or references.min() == references.max():
         return 0.0
     return float(np.clip(spearmanr(predictions, references).statistic, -1, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -34,7 +35,9 @@ def measurement_keys(store: Store) -> list[str]:
     """The cells of a store that measured, told by their files: thousands of other records need not be opened."""
     from harness.measure.command import RESULT
 
-    return sorted(file.parent.name for file in (store.root / "cells").glob(f"*/*/{RESULT}"))
+    with os.scandir(store.root / "cells") as folders:
+        cells = [cell for folder in folders if folder.is_dir() for cell in os.scandir(folder)]
+    return sorted(cell.name for cell in cells if os.path.exists(f"{cell.path}/{RESULT}"))  # noqa: PTH110 - in half the time
 
 
 def with_resources(

@@ -211,7 +211,9 @@ class Files:
         path = self.store.file(record["cell"], PREDICTIONS)
         values, references, _ = read_predictions(path)
         labels = self.store.read(record["cell"])["spec"]["task"].get("labels") or ()
-        return Predicted(pq.read_table(path, columns=["id"]).column("id").to_pylist(), values, references, labels)
+        with pq.ParquetFile(path) as file:
+            ids = file.read(["id"]).column("id").to_pylist()
+        return Predicted(ids, values, references, labels)
 
 
 def _resources(
