@@ -200,8 +200,9 @@ def _visit_all(bench: Bench, series: Series, seed: int, launch: int) -> None:
 def block_seconds(calls: Sequence[float]) -> float:
     """How long a block takes whose arms' calls take so many seconds."""
     timed = [max(1, math.ceil(VISIT_SECONDS / max(call, 1e-9))) for call in calls]
+    untimed = [1 if call > VISIT_SECONDS else UNTIMED_CALLS for call in calls]
     rounds = math.ceil(BLOCK_SECONDS / max(call * count for call, count in zip(calls, timed, strict=True)))
-    return rounds * sum(call * (UNTIMED_CALLS + count) for call, count in zip(calls, timed, strict=True))
+    return rounds * sum(call * (first + count) for call, first, count in zip(calls, untimed, timed, strict=True))
 
 
 def verdict(series: Series, stage: str, arm: str, margin: float, seed: int, half_width: float = HALF_WIDTH) -> Verdict:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.measure.subject import Subject
 
 UNTIMED_CALLS = 2
+"""Before those of a visit that are timed; one is enough where it takes longer than the visit."""
 VISIT_SECONDS = 0.0375
 """A visit is timed for at least so long, by whole calls, at least one."""
 
@@ -103,10 +104,11 @@ class Process:
         return self._loaded.call(cell)
 
     def visit(self, cell: str) -> tuple[dict[str, list[float]], float | None]:
-        """Two untimed calls, then `VISIT_SECONDS` of timed ones; with the joules of these where they are counted."""
+        """Untimed calls, then `VISIT_SECONDS` of timed ones; with the joules of these where they are counted."""
         subject = self._loaded
         for _ in range(UNTIMED_CALLS):
-            subject.call(cell)
+            if sum(subject.call(cell).values()) > VISIT_SECONDS:
+                break
         before = self._energy.joules() if self._energy else None
         calls: dict[str, list[float]] = {}
         start = time.perf_counter()

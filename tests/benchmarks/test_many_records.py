@@ -1,4 +1,4 @@
-"""A leaderboard of ten thousand records, and of two and four times as many.
+"""A leaderboard and a page of ten thousand scores and the trainings behind them, and of two and four times as many.
 
 pytest tests/benchmarks/test_many_records.py --benchmark-enable      # half a minute
 HARNESS_BENCHMARK=full pytest tests/benchmarks/test_many_records.py --benchmark-enable      # 40,000 as well
@@ -15,6 +15,7 @@ import pytest
 
 from harness.record_index import INDEX
 from harness.store import Store
+from harness.views.page import write_page
 from harness.views.runs import leaderboard_text
 from tests.benchmarks.record_store import make_store
 
@@ -42,6 +43,12 @@ def seconds(store: Store) -> float:
     """Of the processor, so that what else runs on the machine counts less."""
     start = time.process_time()
     leaderboard_text(store, [], "markdown")
+    return time.process_time() - start
+
+
+def page_seconds(store: Store) -> float:
+    start = time.process_time()
+    write_page(store, [], store.root / "page.html")
     return time.process_time() - start
 
 
@@ -83,3 +90,30 @@ def test_time_and_memory_grow_no_faster_than_the_number_of_records(stores, bench
         print(f"\n{times * RECORDS} records: {took[times]:.2f} s of CPU, peak {peaks[times] / 2**20:.0f} MiB")
     assert all(took[times] < 1.3 * times * took[1] for times in TIMES)
     assert all(peaks[times] < 1.1 * times * peaks[1] for times in TIMES)
+
+
+def test_a_page_is_made_several_times_as_fast_where_index_and_calibration_are_kept(stores, benchmark):
+    store = stores[1]
+    (store.root / INDEX).unlink(missing_ok=True)
+    for fact in (store.root / "cache").iterdir():
+        fact.unlink()
+    without = page_seconds(store)
+    page_seconds(store)
+    benchmark.pedantic(page_seconds, (store,), rounds=ROUNDS)
+    within = min(page_seconds(store) for _ in range(ROUNDS))
+    size = (store.root / "page.html").stat().st_size
+    benchmark.extra_info |= {"seconds_of_cpu": within, "first_time": without, "bytes": size}
+    print(f"\n{RECORDS} scores: page of {size / 1e6:.1f} MB in {within:.2f} s of CPU, {without:.2f} s the first time")
+    assert without > 2 * within
+
+
+def test_the_time_of_a_page_grows_no_faster_than_the_number_of_records(stores, benchmark):
+    took = {}
+    for times, store in stores.items():
+        page_seconds(store)
+        took[times] = min(page_seconds(store) for _ in range(ROUNDS))
+    benchmark.pedantic(page_seconds, (stores[TIMES[-1]],), rounds=1)
+    benchmark.extra_info |= {"seconds_of_cpu": took}
+    for times in TIMES:
+        print(f"\n{times * RECORDS} scores: page in {took[times]:.2f} s of CPU")
+    assert all(took[times] < 1.3 * times * took[1] for times in TIMES)
