@@ -16,6 +16,7 @@ from harness import record_index
 from harness.errors import DamagedFile
 from harness.record_index import DROPPED, INDEX, RecordIndex
 from harness.store import Store
+from harness.views.page import write_page
 from harness.views.runs import leaderboard_text
 from tests.benchmarks.record_store import make_store, write_record
 
@@ -74,6 +75,12 @@ def test_records_are_those_of_the_files_without_the_parts_no_table_needs(store, 
         whole = store.read(key)
         whole["files"] = {name: {"bytes": facts["bytes"]} for name, facts in whole["files"].items()}
         assert record == {name: value for name, value in whole.items() if name not in DROPPED}
+
+
+def test_a_page_opens_the_scores_its_examples_are_of_and_no_training(store, opened, tmp_path):
+    write_page(store, [], tmp_path / "page.html")
+    assert opened
+    assert all((store.folder(key) / "predictions.parquet").exists() for key in opened)
 
 
 def test_only_records_that_changed_are_opened_again(store, opened):
