@@ -69,7 +69,7 @@ def test_the_simulated_machine_misleads_a_test_of_one_after_the_other():
 
     misled = []
     for seed in range(100):
-        bench = SimulatedBench({"candidate": 1.0}, MACHINES["drift and spikes"], seed)
+        bench = SimulatedBench({"candidate": 1.0}, MACHINES["drift and spikes"], seed, calls=5)
         bench.launch(0)
         first, second = (
             [np.median(bench.visit(arm, "cell")[0]["forward"]) for _ in range(20)] for arm in (BASE, "candidate")
