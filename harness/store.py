@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,19 @@ class Store:
     def find(self, key: str) -> dict[str, Any] | None:
         """The record of a cell, checked as `read` does; None where the cell is not done."""
         return self.read(key) if (self.folder(key) / RECORD).exists() else None
+
+    def find_all(self, keys: Iterable[str], damaged: Callable[[DamagedFile], None]) -> list[dict[str, Any]]:
+        """The records of those of these cells that are done, in their order; `damaged` is told of each that is."""
+        records = []
+        for key in keys:
+            try:
+                record = self.find(key)
+            except DamagedFile as error:
+                damaged(error)
+                continue
+            if record is not None:
+                records.append(record)
+        return records
 
     def read(self, key: str) -> dict[str, Any]:
         """The record of a cell. Raises DamagedFile, naming the file, where it or a file's size is not what was

@@ -16,16 +16,7 @@ from harness.machine.counters import EnergyCounter, between, read_counters
 from harness.machine.environment import cores, describe
 from harness.measure import protocol
 from harness.measure.processes import ProcessBench, WorkerProcess
-from harness.measure.protocol import (
-    BASE,
-    BLOCKS_A_LAUNCH,
-    LEAST_PAIRS,
-    SECOND,
-    Series,
-    Standing,
-    Verdict,
-    block_seconds,
-)
+from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
 from harness.measure.size import size_of
 from harness.measure.workloads import Cell
 from harness.stats.speed import Ratio, percentiles
@@ -204,7 +195,7 @@ def _costs(bench: ProcessBench) -> dict[str, float]:
             if call < 1:  # the first call of a shape is slower than those after it
                 call = sum(bench.call(arm, cell.name).values())
             calls.append(call)
-        costs[cell.name] = BLOCKS_A_LAUNCH * block_seconds(calls)
+        costs[cell.name] = BLOCKS_A_LAUNCH * protocol.block_seconds(calls)
     return costs
 
 

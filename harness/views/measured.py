@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DamagedFile, HarnessError
+from harness.errors import HarnessError
 from harness.report import measured
 from harness.store import Store, maker_of
 
@@ -24,11 +23,7 @@ def measured_in(store: Store) -> list[measured.Measured]:
     """All measurements of models that lie in the store, whichever run or command made them: a model's cell is what it
     is in all of them. Damaged records are left out.
     """
-    records: list[dict[str, Any]] = []
-    for key in measurement_keys(store):
-        with suppress(DamagedFile):
-            records.append(store.read(key))
-    return measured.read(records)
+    return measured.read(store.find_all(measurement_keys(store), lambda error: None))
 
 
 def measurement_keys(store: Store) -> list[str]:

@@ -167,16 +167,9 @@ class Files:
         keys = {record["lineage"].get(kind) for record in records for kind in ("pretrain", "finetune", "compress")}
         return {record["cell"]: record for record in self.index.read(sorted(keys - {None}), self.damaged)}
 
-    def measurements(self) -> list[Record]:
+    def measurements(self) -> Sequence[Record]:
         """The records of all measurements in the store, whichever run or command made them."""
-        found = (
-            self.unless_damaged("a measurement", partial(self._whole, key)) for key in measurement_keys(self.store)
-        )
-        return [record for records in found for record in records]
-
-    def _whole(self, key: str) -> list[Record]:
-        record = self.store.find(key)
-        return [] if record is None else [record]
+        return self.store.find_all(measurement_keys(self.store), self.damaged)
 
     def losses(self, made: Mapping[str, Record]) -> list[tuple[str, Record, list[tuple[float, float]]]]:
         """Losses of the trainings that kept them: a label, the record, (step, loss)."""

@@ -36,15 +36,7 @@ def summary_line(outcome: Outcome) -> str:
 
 def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The score records of runs, each once; a damaged one is named on stderr and left out."""
-    records = []
-    for key in score_keys(manifests):
-        try:
-            record = store.find(key)
-            if record is not None:
-                records.append(record)
-        except DamagedFile as error:
-            say_damaged(error)
-    return records
+    return store.find_all(score_keys(manifests), say_damaged)
 
 
 def score_keys(manifests: Sequence[Mapping[str, Any]]) -> list[str]:

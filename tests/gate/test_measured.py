@@ -168,7 +168,7 @@ def test_every_outlet_shows_what_was_measured():
     assert content["schema_version"] == 2
     assert [row["verdict"] for row in content["measured"]] == ["REGRESSED", "OK", "REGRESSED", "INVALID"]
     for text in (outlets.table(report), outlets.to_comment(report), outlets.to_summary(report)):
-        assert "### measured" in text and "slower by " in text and "speed, 8 × 128" in text
+        assert "### measured" in text and "slower by 9.9 %" in text and "speed, 8 × 128" in text
         assert "<b>" not in text.replace("\\<b\\>", "")
     (suite,) = ElementTree.fromstring(outlets.to_junit(report))
     assert {name: int(suite.get(name)) for name in ("tests", "failures", "errors")} == {

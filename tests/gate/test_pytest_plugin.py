@@ -74,7 +74,7 @@ def test_what_was_measured_is_an_item_a_number(folder):
     assert twice.returncode == 1
     assert "harness::speed, 8 × 128[encoder on cola] FAILED" in twice.stdout
     assert "harness::memory, 8 × 128[encoder on cola] PASSED" in twice.stdout
-    assert "REGRESSED: slower by " in twice.stdout
+    assert "REGRESSED: slower by 9.9 %" in twice.stdout
 
 
 def test_without_the_option_nothing_is_added(folder):

@@ -172,7 +172,11 @@ def test_generators_have_prefill_and_decode_apart(saved, model_type, tmp_path):
     assert set(cell["stages"]) == {"prefill", "decode"}
     for stage in cell["stages"].values():
         for one in stage["models"].values():
-            assert one["tokens_per_second"] > 0 and "p50" in one["latency"] and "p99" not in one["latency"]
+            assert one["tokens_per_second"] > 0
+            supported = {"p50"} | {
+                name for name, calls in (("p90", 29), ("p95", 59), ("p99", 299)) if one["calls"] >= calls
+            }
+            assert set(one["latency"]) == supported
     assert "time to the first token: no ratio" in measurement_text(result)
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
