@@ -12,6 +12,7 @@ from harness.objectives.base import NoOptions
 from harness.objectives.clm import CausalLM
 from harness.objectives.rtd import ReplacedTokenDetection, RtdOptions, drawn
 from harness.objectives.token_order import OrderOptions, TokenOrder
+from tests.conftest import read_json
 
 
 def bert(tokens, **changes):
@@ -109,6 +110,36 @@ def test_token_order_is_learned_where_there_is_one(tokens, random):
     with torch.no_grad():
         right, of = objective.measure(model, batch)["order_accuracy"]
     assert right.sum() / of.sum() > 0.4  # chance is 0.1
+
+
+def test_the_pointer_reads_a_slot_and_what_is_beside_it(tokens):
+    """Without attention's help: an encoder that gives back its embeddings sees no further than its own position."""
+    import torch
+
+    model = TokenOrder(OrderOptions(rate=0.3), tokens, 16).build(bert(tokens)).eval()
+    embeddings = model.encoder.embeddings
+    model.encoder.forward = lambda input_ids, token_type_ids: type("", (), {"last_hidden_state": embeddings(input_ids)})
+    ids = torch.randint(105, 200, (1, 16))
+    given = (
+        torch.zeros_like(ids),
+        torch.tensor([[0, 6, 15]]),
+        torch.tensor([[120, 130, 140]]),
+        torch.ones(1, 3).bool(),
+    )
+    before = model(ids, *given)
+    for changed, seen in [(1, 0), (5, 1), (6, 1), (7, 1), (14, 2), (4, None), (8, None), (13, None)]:
+        others = ids.clone()
+        others[0, changed] = 104
+        moved = (model(others, *given) != before).any(dim=1)[0].tolist()
+        assert moved == [slot == seen for slot in range(3)], f"position {changed}"
+
+
+@pytest.mark.slow
+def test_token_order_learns_the_embedded_corpus(harness):
+    """It stayed at chance while the pointer read the masked slots alone."""
+    told = harness("pretrain", "bert-tiny-token-order", "--steps", "150", "--sentences", "20000", "--json").stdout
+    scores = read_json(told)["scores"]
+    assert scores["order_accuracy"]["low"] > 3 * scores["order_accuracy"]["chance"]
 
 
 def test_a_block_too_short_to_permute_is_refused(tokens):
