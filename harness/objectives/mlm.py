@@ -9,6 +9,7 @@ from pydantic import Field
 
 from harness.errors import HarnessError
 from harness.objectives.base import Batch, EncoderOptions, Objective, Ratios, Tokens, laid_out
+from harness.objectives.reading import at
 
 if TYPE_CHECKING:
     import torch
@@ -122,9 +123,8 @@ def logits_at(model: Any, input_ids: torch.Tensor, segments: torch.Tensor, posit
     head = _head(model)
     if head is None:
         scores = model(**inputs).logits
-        return scores.gather(1, positions.unsqueeze(-1).expand(-1, -1, scores.shape[-1]))
-    hidden = model.base_model(**inputs).last_hidden_state
-    return head(hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])))
+        return at(scores, positions)
+    return head(at(model.base_model(**inputs).last_hidden_state, positions))
 
 
 def _head(model: Any) -> Any:

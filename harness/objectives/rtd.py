@@ -2,6 +2,10 @@
 
 The generator has fewer layers and shares the embeddings; only the discriminator is kept. What it fills in is drawn by
 uniform numbers that come with the batch: with torch's own draws, a loss would depend on how a batch is shared out.
+
+Both heads, which are not kept, read a position with the two beside it (`reading.beside`). With ELECTRA's own, which
+read the position alone, bert-tiny had learned nothing after 1,600 steps: the generator guessed by the frequencies of
+words, and the discriminator found none of the replaced tokens.
 """
 
 from __future__ import annotations
@@ -13,7 +17,8 @@ import numpy as np
 from pydantic import Field
 
 from harness.objectives.base import Batch, Ratios
-from harness.objectives.mlm import MaskedLM, MlmOptions, encoder_inputs, logits_at
+from harness.objectives.mlm import MaskedLM, MlmOptions, encoder_inputs
+from harness.objectives.reading import at, beside, transform
 
 if TYPE_CHECKING:
     import torch
@@ -104,21 +109,29 @@ def detector(config: PretrainedConfig, generator_layers: int) -> torch.nn.Module
             super().__init__()
             small = copy.deepcopy(config)
             small.num_hidden_layers = generator_layers
-            self.generator = AutoModelForMaskedLM.from_config(small)
+            self.generator = AutoModelForMaskedLM.from_config(small).base_model
             self.discriminator = AutoModelForMaskedLM.from_config(config).base_model
-            self.discriminator.set_input_embeddings(self.generator.get_input_embeddings())
-            width = config.hidden_size
-            self.head = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.GELU(), torch.nn.Linear(width, 1))
+            embeddings = self.generator.get_input_embeddings()
+            self.discriminator.set_input_embeddings(embeddings)
+            width, words = config.hidden_size, embeddings.weight.shape[1]
+            self.transform = transform(width, words)
+            self.decoder = torch.nn.Linear(words, len(embeddings.weight))
+            self.decoder.weight = embeddings.weight
+            torch.nn.init.zeros_(self.decoder.bias)
+            self.head = torch.nn.Sequential(
+                torch.nn.Linear(3 * width, width), torch.nn.GELU(), torch.nn.Linear(width, 1)
+            )
 
         def forward(self, batch: Batch) -> Any:
             """Generator logits (b, k, vocabulary), filled ids (b, l), which are replaced (b, l), detection logits."""
             input_ids, segments, positions = batch["input_ids"], batch["token_type_ids"], batch["positions"]
-            guesses = logits_at(self.generator, input_ids, segments, positions)
+            seen = self.generator(**encoder_inputs(self.generator, input_ids, segments)).last_hidden_state
+            guesses = self.decoder(self.transform(at(beside(seen), positions)))
             with torch.no_grad():
                 filled = input_ids.scatter(1, positions, drawn(guesses, batch["draws"]))
                 is_replaced = filled != input_ids.scatter(1, positions, batch["targets"])
             hidden = self.discriminator(**encoder_inputs(self.discriminator, filled, segments)).last_hidden_state
-            return guesses, filled, is_replaced, self.head(hidden).squeeze(-1)
+            return guesses, filled, is_replaced, self.head(beside(hidden)).squeeze(-1)
 
     return Detector()
 

@@ -5,9 +5,8 @@ permuted at random, and for each of the m tokens the model points, by a softmax 
 came from: the token's embedding against what the encoder makes of the slots. A guess is right once in m. The pointer
 is that of Vinyals et al. 2015.
 
-It reads a slot with the two positions beside it, as the span boundary objective of Joshi et al. 2020 (SpanBERT) reads
-the ends of a masked span. A slot alone gives nothing to learn from at first: all are masked, and only attention that is
-still to be learned would tell one from the other: bert-tiny was still at chance after 1,000 steps.
+It reads a slot with the two positions beside it (`reading.beside`): of the masked slots alone bert-tiny had learned
+nothing after 1,000 steps.
 
 With `masked: false` the slots show the shuffled tokens, as the permuted input of Cui et al. 2022 (PERT) but for single
 tokens in place of n-grams.
@@ -25,6 +24,7 @@ from pydantic import Field
 from harness.errors import HarnessError
 from harness.objectives.base import Batch, EncoderOptions, Objective, Ratios, laid_out
 from harness.objectives.mlm import choose, encoder_inputs
+from harness.objectives.reading import at, beside, transform
 
 if TYPE_CHECKING:
     import torch
@@ -131,9 +131,7 @@ def pointer_model(config: PretrainedConfig) -> torch.nn.Module:
             super().__init__()
             self.encoder = AutoModelForMaskedLM.from_config(config).base_model
             words = self.encoder.get_input_embeddings().weight.shape[1]
-            self.transform = torch.nn.Sequential(
-                torch.nn.Linear(3 * self.encoder.config.hidden_size, words), torch.nn.GELU(), torch.nn.LayerNorm(words)
-            )
+            self.transform = transform(self.encoder.config.hidden_size, words)
 
         def forward(
             self,
@@ -144,12 +142,8 @@ def pointer_model(config: PretrainedConfig) -> torch.nn.Module:
             valid: torch.Tensor,
         ) -> torch.Tensor:
             hidden = self.encoder(**encoder_inputs(self.encoder, input_ids, segments)).last_hidden_state
-            between = torch.nn.functional.pad(hidden, (0, 0, 1, 1))
-            places = (positions.unsqueeze(-1) + torch.arange(3, device=positions.device)).flatten(1)
-            around = between.gather(1, places.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
-            slots = around.unflatten(1, (-1, 3)).flatten(2)
             words = self.encoder.get_input_embeddings()(shuffled)
-            scores = words @ self.transform(slots).transpose(1, 2)
+            scores = words @ self.transform(at(beside(hidden), positions)).transpose(1, 2)
             return scores.float().masked_fill(~valid.unsqueeze(1), -1e9)
 
     return Pointer()

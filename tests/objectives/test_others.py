@@ -197,6 +197,16 @@ def test_the_example_of_electra_s_figure_2(tokens, monkeypatch):
     assert scores.shape == (1, 5)
 
 
+@pytest.mark.slow
+def test_replaced_tokens_are_found_in_the_embedded_corpus(harness):
+    """None was while the heads read their own position alone."""
+    told = harness("pretrain", "bert-tiny-rtd", "--steps", "400", "--sentences", "20000", "--json").stdout
+    scores = read_json(told)["scores"]
+    assert scores["generator_perplexity"]["high"] < 30  # frequencies alone: some 150
+    assert scores["detection_accuracy"]["low"] > scores["detection_accuracy"]["chance"]
+    assert scores["detection_recall"]["low"] > 0.1
+
+
 def test_the_generator_s_tokens_are_drawn_by_its_probabilities_and_by_the_draws_alone():
     import torch
 

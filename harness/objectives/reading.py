@@ -1,0 +1,33 @@
+"""What heads read of an encoder's hidden states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def at(hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Of hidden states (b, l, d) those at positions (b, k): (b, k, d)."""
+    return hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+
+
+def beside(hidden: torch.Tensor) -> torch.Tensor:
+    """Each hidden state of (b, l, d) between those of its neighbours, zeros at the ends: (b, l, 3d).
+
+    As the span boundary objective of Joshi et al. 2020 (SpanBERT) reads the ends of a masked span. Of a block with many
+    masks a masked position alone gives nothing to learn from at first: all look the same until attention is learned
+    that tells one from the other, and small models stand at the frequencies of words for long.
+    """
+    import torch
+
+    before, after = (torch.nn.functional.pad(hidden, (0, 0, *ends)) for ends in ((1, -1), (-1, 1)))
+    return torch.cat([before, hidden, after], dim=-1)
+
+
+def transform(width: int, words: int) -> torch.nn.Sequential:
+    """From what `beside` gives, (…, 3 · width), to the space of the embeddings (…, words), as BERT's head does."""
+    import torch
+
+    return torch.nn.Sequential(torch.nn.Linear(3 * width, words), torch.nn.GELU(), torch.nn.LayerNorm(words))
