@@ -17,6 +17,7 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
         "int8": "harness.compress.int8",
         "int8-qat": "harness.compress.int8_qat",
         "int8-static": "harness.compress.int8_static",
+        "int8-torch": "harness.compress.int8_torch",
         "int8-torchao": "harness.compress.int8_torchao",
         "int8-weight": "harness.compress.int8_weight",
         "onnx": "harness.compress.onnx_float",

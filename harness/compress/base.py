@@ -138,6 +138,6 @@ def no_graph(method: str, target: Target) -> str | None:
     if target.head not in OUTPUTS:
         return (
             f"{method} does not yet export the head {target.head} to a graph; such a model stays in torch, where "
-            "int8-weight and pruning serve it"
+            "int8-torch, int8-weight and pruning serve it"
         )
     return None

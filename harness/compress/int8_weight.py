@@ -16,6 +16,8 @@ FILE = "model.int8.safetensors"
 class Int8Weight(Compressor):
     """`embeddings` stores those as well, with a scale a row; an embedding that is the output layer too is left."""
 
+    note = "It saves disk, not time or memory: weights are float32 again when they are loaded."
+
     class Options(LayerOptions):
         embeddings: bool = True
 
@@ -51,11 +53,11 @@ class Int8Weight(Compressor):
         tokenizer.save_pretrained(request.target)
         save_file(tensors, request.target / FILE)
         storage = Storage(file=FILE, format="int8", axes=axes)
-        write_settings(request.target, settled(request.source, shapes=shapes, storage=storage))
+        write_settings(request.target, settled(request.source, runtime=self.runtime, shapes=shapes, storage=storage))
         return {
             "coverage": {"linear": len(linear_layers(model)), "int8": len(layers), "head": head_names(model)},
             "embeddings": sum(name.removesuffix(".weight") not in layers for name in axes),
-            "notes": ["It saves disk, not time or memory: weights are float32 again when they are loaded."],
+            "notes": [self.note],
         }
 
 

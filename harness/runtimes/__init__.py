@@ -16,6 +16,7 @@ RUNTIMES: Plugins[Runtime] = Plugins(
         "torch": "harness.runtimes.torch_eager",
         "torchao": "harness.runtimes.torchao",
         "torch-compile": "harness.runtimes.torch_compile",
+        "torch-int8": "harness.runtimes.torch_int8",
         "onnxruntime": "harness.runtimes.onnx_runtime",
         "openvino": "harness.runtimes.openvino_runtime",
     },

@@ -42,8 +42,11 @@ class TorchRuntime(Runtime):
         return TorchModel("torch", folder, settings, tokenizer, model)
 
 
-def load(folder: Path, settings: Settings | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model of a folder in float32 on the CPU, ready to predict, and its tokenizer.
+def load(
+    folder: Path, settings: Settings | None = None, in_integers: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model of a folder in float32 on the CPU, ready to predict, and its tokenizer. `in_integers`: linear layers
+    that are stored as int8 multiply so.
 
     Raises:
         HarnessError: nothing to load there, or a model that torch does not run.
@@ -63,10 +66,17 @@ def load(folder: Path, settings: Settings | None = None) -> tuple[PreTrainedMode
         if settings.is_plain:
             model = auto_class.from_pretrained(folder, use_safetensors=True, dtype="float32", **options)
         else:
+            from accelerate import init_empty_weights
+
             config = transformers.AutoConfig.from_pretrained(folder, **options)
-            model = auto_class.from_config(config, dtype="float32")
+            with init_empty_weights(include_buffers=False):
+                model = auto_class.from_config(config, dtype="float32")
             reshape(model, settings.shapes or Shapes())
-            _fill(model, stored_weights(folder, settings.storage), folder)
+            stored = stored_tensors(folder, settings.storage)
+            axes = dict(settings.storage.axes) if settings.storage else {}
+            if in_integers:
+                put_integers(model, stored, axes)
+            _fill(model, as_floats(stored, axes), folder)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
     return model.eval(), tokenizer
@@ -101,20 +111,46 @@ def reshape(model: PreTrainedModel, shapes: Shapes) -> None:
 
     for name, shape in shapes.parameters.items():
         owner, _, leaf = name.rpartition(".")
-        setattr(model.get_submodule(owner), leaf, torch.nn.Parameter(torch.empty(shape)))
+        place = model.get_parameter(name).device
+        setattr(model.get_submodule(owner), leaf, torch.nn.Parameter(torch.empty(shape, device=place)))
     for name, values in shapes.attributes.items():
         vars(model.get_submodule(name)).update(values)
 
 
-def stored_weights(folder: Path, storage: Storage | None) -> dict[str, torch.Tensor]:
-    """All tensors of a folder in float32, by name; int8 ones multiplied with their scales."""
+def stored_tensors(folder: Path, storage: Storage | None) -> dict[str, torch.Tensor]:
+    """All tensors of a folder by name, as they are stored: int8 ones with their scales beside them."""
     from safetensors.torch import load_file
 
     files = [folder / storage.file] if storage else sorted(folder.glob("*.safetensors"))
     found: dict[str, torch.Tensor] = {}
     for file in files:
         found |= load_file(file)
-    for name, axis in (storage.axes if storage else {}).items():
+    return found
+
+
+def put_integers(model: PreTrainedModel, stored: dict[str, torch.Tensor], axes: dict[str, int]) -> None:
+    """Put integer layers in the place of the model's linear ones that are stored as int8. What they hold is taken out
+    of `stored` and `axes`.
+    """
+    from harness.compress.layers import linear_layers
+    from harness.runtimes.int8_linear import Int8Linear
+
+    for name in linear_layers(model):
+        weight = f"{name}.weight"
+        if weight not in axes:
+            continue
+        values = stored.pop(weight)
+        if axes.pop(weight) == 1:
+            values = values.T
+        owner, _, leaf = name.rpartition(".")
+        layer = Int8Linear(values, stored.pop(f"{weight}{SCALE}"), stored.pop(f"{name}.bias", None))
+        setattr(model.get_submodule(owner), leaf, layer)
+
+
+def as_floats(stored: Mapping[str, torch.Tensor], axes: Mapping[str, int]) -> dict[str, torch.Tensor]:
+    """`stored_tensors` in float32: int8 ones multiplied with their scales."""
+    found = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+    for name, axis in axes.items():
         scale = found.pop(f"{name}{SCALE}")
         shape = [1] * found[name].dim()
         shape[axis] = -1
@@ -127,11 +163,14 @@ SCALE = "::scale"
 
 
 def _fill(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
-    """Put tensors into a model, all of them; what is left over in the model shares its weights with another part."""
-    missing, unexpected = model.load_state_dict(tensors, strict=False)
-    places = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
-    filled = {places[name] for name in tensors if name in places}
-    strangers = [*(name for name in missing if places[name] not in filled), *unexpected]
+    """Put tensors into an empty model, all of them; what is left over in the model shares its weights with another
+    part.
+    """
+    missing, unexpected = model.load_state_dict(tensors, strict=False, assign=True)
+    model.tie_weights()
+    empty = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    buffers = {name for name, _ in model.named_buffers()}
+    strangers = [*empty, *(name for name in missing if name in buffers), *unexpected]
     if strangers:
         raise HarnessError(f"model {folder}: its weights are not those of its config: {strangers[0]}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,3 +99,30 @@ def test_a_compressed_model_is_not_fine_tuned_by_mistake(trained, compressed):
     with pytest.raises(HarnessError, match="it is compressed"):
         refuse_compressed(folder)
     refuse_compressed(trained("bert").folder)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_integer_layers_compute_what_their_integers_say(bias):
+    """Weights and activations that are whole numbers come out exactly: nothing is lost but by rounding."""
+    from harness.runtimes.int8_linear import Int8Linear
+
+    random = torch.Generator().manual_seed(0)
+    weight = torch.randint(-127, 128, (24, 40), generator=random).to(torch.int8)
+    scale = torch.logspace(-2, 0, 24)
+    offset = torch.randn(24, generator=random) if bias else None
+    inputs = torch.randint(0, 128, (3, 5, 40), generator=random).float()
+    inputs[0, 0, :2] = torch.tensor([0.0, 127.0])  # the range that seven bits hold
+    wanted = torch.nn.functional.linear(inputs, weight.float() * scale[:, None], offset)
+    assert torch.allclose(Int8Linear(weight, scale, offset)(inputs), wanted, rtol=1e-5, atol=1e-3)
+    spread = torch.randn(7, 40, generator=random)
+    rough = Int8Linear(weight, scale, offset)(spread)
+    exact = torch.nn.functional.linear(spread, weight.float() * scale[:, None], offset)
+    assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+def test_a_torch_without_int8_kernels_is_refused(trained, compressed, monkeypatch):
+    import harness.runtimes.int8_linear as kernels
+
+    monkeypatch.setattr(kernels.torch.backends, "quantized", SimpleNamespace(supported_engines=["none"]))
+    with pytest.raises(HarnessError, match=r"no int8 kernels for this CPU; use int8"):
+        compressed(trained("bert"), "int8-torch")

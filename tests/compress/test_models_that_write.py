@@ -17,9 +17,30 @@ def test_a_model_that_writes_is_stored_as_int8_and_writes_much_the_same(trained,
     before, after = model.predict().values, model.predict(folder).values
     assert len(after) == len(model.dev) and all(isinstance(text, str) for text in after)
     assert (before == after).mean() >= 0.5
-    for method in ("int8-static", "int8-qat", "onnx", "openvino", "compile"):
+    for method in ("int8", "int8-static", "int8-qat", "onnx", "openvino", "compile"):
         with pytest.raises(HarnessError, match="not yet"):
             compressed(model, method)
+
+
+@pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
+def test_a_model_that_writes_is_served_in_integers(trained, compressed, kind, task):
+    from harness.compress.layers import linear_layers
+    from harness.runtimes import open_model
+    from harness.runtimes.int8_linear import Int8Linear
+    from harness.runtimes.torch_eager import load
+
+    model = trained(kind, task, 12)
+    folder, said = compressed(model, "int8-torch")
+    assert said["runtime"] == "torch-int8"
+    served = open_model(folder).module
+    integer = {name for name, layer in served.named_modules() if isinstance(layer, Int8Linear)}
+    assert integer == set(linear_layers(load(model.folder)[0]))
+    assert not linear_layers(served), "nothing but the head stays float"
+    before, after = model.predict().values, model.predict(folder).values
+    assert (before == after).mean() >= 0.5
+    assert (after == model.predict(folder).values).all()
+    with pytest.raises(HarnessError, match="it runs in torch-int8"):
+        load(folder)
 
 
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])

@@ -26,11 +26,12 @@ INPUTS = {
     "token_type_ids": [[0] * 5] * 2,
 }
 METHODS = [
-    "int8", "int8-static", "int8-qat:0.2", "int8-weight", "onnx", "openvino", "prune-magnitude:0.5", "prune-2:4", "prune-structured:0.5", "distill:layers=1,epochs=1",
+    "int8", "int8-static", "int8-qat:0.2", "int8-weight", "int8-torch", "onnx", "openvino", "prune-magnitude:0.5", "prune-2:4", "prune-structured:0.5", "distill:layers=1,epochs=1",
     "distill:student=small-bert,epochs=1", "prune-structured:0.5|int8", "prune-structured:0.5|int8-static", "int8-static|openvino", "prune-structured:0.5|distill:epochs=1|int8-weight",
     "prune-magnitude:epochs=1", "prune-structured:0.5|prune-movement:sparsity=0.5,epochs=1",
     "int8:skip=layer.0,embeddings", "int8-static:examples=8,skip=layer.0,embeddings", "int8-qat:epochs=0.2,only=layer.0.ffn",
     "int8-weight:only=embeddings", "prune-structured:amount=0.5,skip=layer.1.attention",
+    "prune-structured:0.5|int8-torch", "int8-torch:skip=layer.0,embeddings",
 ]  # fmt: skip
 
 
@@ -58,7 +59,9 @@ def test_every_compressed_model_loads_in_a_fresh_process_with_the_same_logits(tr
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
-@pytest.mark.parametrize("method", ["int8-weight", "prune-magnitude", "prune-2:4", "prune-structured:0.5", "int8"])
+@pytest.mark.parametrize(
+    "method", ["int8-weight", "int8-torch", "prune-magnitude", "prune-2:4", "prune-structured:0.5", "int8"]
+)
 def test_gpt2_and_t5_are_compressed_too(trained, compressed, kind, method):
     from harness.errors import HarnessError
 
@@ -70,7 +73,7 @@ def test_gpt2_and_t5_are_compressed_too(trained, compressed, kind, method):
     folder, said = compressed(model, method)
     before, after = model.predict(), model.predict(folder)
     assert len(after.values) == len(before.values)
-    if method == "int8-weight":
+    if method in ("int8-weight", "int8-torch"):
         assert said["after"]["bytes"] < 0.5 * said["before"]["bytes"]
         assert np.abs(after.columns["logits"] - before.columns["logits"]).max() < 0.3
     if method == "prune-structured:0.5":

@@ -1,0 +1,31 @@
+"""Dynamic int8 by torch's own kernels on a CPU: weights as int8 with a scale for each output channel, activations
+quantized as they come. The model stays in torch, so that those that write are served as well. The head stays float.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.compress.base import Request
+from harness.compress.int8_weight import Int8Weight
+from harness.errors import HarnessError
+
+
+class Int8Torch(Int8Weight):
+    runtime = "torch-int8"
+    note = "Embeddings are float32 again when they are loaded; the head is not quantized."
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        from harness.runtimes import open_model
+        from harness.runtimes.int8_linear import Int8Linear, require
+
+        require()
+        said = super().compress(request)
+        layers = open_model(request.target).module.modules()
+        integer, wanted = sum(isinstance(layer, Int8Linear) for layer in layers), said["coverage"]["int8"]
+        if integer != wanted:
+            raise HarnessError(f"model {request.source}: only {integer} of its {wanted} linear layers became int8")
+        return said
+
+
+COMPRESSOR = Int8Torch
