@@ -161,8 +161,8 @@ def run(
     from harness.registry import load_registry
     from harness.run import perform, prepare
     from harness.run_spec import SEED_MODES, RunSpec
-    from harness.specs import parse
     from harness.store import Store
+    from harness.strict_spec import parse
     from harness.views import plans, runs
 
     given = {name: value for name, value in flags.items() if name in RunSpec.model_fields}

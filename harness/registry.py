@@ -22,7 +22,8 @@ from harness.families import FAMILIES
 from harness.hashing import hash_json, short
 from harness.models import LEARNERS
 from harness.objectives import OBJECTIVES
-from harness.specs import NOISE_MARK, RecipeSpec, Strict, SuiteSpec, TaskSpec, parse
+from harness.specs import NOISE_MARK, RecipeSpec, SuiteSpec, TaskSpec
+from harness.strict_spec import Strict, parse
 from harness.strict_yaml import load_mapping
 
 ENTRY_POINTS = "harness.plugins"

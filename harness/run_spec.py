@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.specs import Name, Strict, TaskName, listed
+from harness.specs import Name, TaskName
+from harness.strict_spec import Strict, listed
 
 
 def _comma_separated(value: Any) -> Any:

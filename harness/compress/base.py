@@ -13,7 +13,8 @@ from pydantic import BeforeValidator
 from harness.data.frame import Split
 from harness.errors import HarnessError
 from harness.runtimes.base import OUTPUTS
-from harness.specs import RecipeSpec, Strict, TaskSpec, TrainingSpec
+from harness.specs import RecipeSpec, TaskSpec, TrainingSpec
+from harness.strict_spec import Strict
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from harness.compress.base import Compressor, Request
 from harness.errors import HarnessError
 from harness.runtimes.torchao import require
-from harness.specs import Strict
+from harness.strict_spec import Strict
 
 
 class Int8Torchao(Compressor):

@@ -14,7 +14,7 @@ import harness
 from harness.cells import code_of
 from harness.compress import COMPRESSORS, Compressor, Target
 from harness.errors import HarnessError, unknown
-from harness.specs import parse
+from harness.strict_spec import parse
 
 CHAIN_MARK = "|"
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from harness.compress.methods import Method, make_step
 from harness.errors import HarnessError
-from harness.specs import Strict, load_spec
+from harness.strict_spec import Strict, load_spec
 
 
 class CompressionRecipe(Strict):

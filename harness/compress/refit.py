@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from harness.compress.base import Request, Student
-from harness.specs import RecipeSpec, Strict
+from harness.specs import RecipeSpec
+from harness.strict_spec import Strict
 
 if TYPE_CHECKING:
     from harness.models.base import FitRequest

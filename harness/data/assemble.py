@@ -23,7 +23,8 @@ from harness.data.table import Table, find_column, require_column
 from harness.errors import HarnessError
 from harness.families import FAMILIES, Family
 from harness.hashing import canonical_json
-from harness.specs import Columns, TaskSpec
+from harness.source_specs import Columns
+from harness.specs import TaskSpec
 
 CARVED_SHARE = 0.1
 CARVED_MOST = 2000

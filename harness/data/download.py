@@ -11,7 +11,8 @@ from harness.data.parallel import language_files, read_parallel
 from harness.data.readers import read_squad, read_text, read_tsv
 from harness.data.table import Table, alternatives, find_column
 from harness.errors import HarnessError
-from harness.specs import Columns, FolderSource, TaskSpec
+from harness.source_specs import Columns, FolderSource
+from harness.specs import TaskSpec
 
 DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 """Where MRPC's download lists the pairs of sentence ids in dev; the rest of the original train is train."""

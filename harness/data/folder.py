@@ -14,7 +14,8 @@ from harness.data.download import split_files as download_files
 from harness.data.table import Table, find_column, missing_column
 from harness.errors import HarnessError, TaskAbsent
 from harness.families import FAMILIES
-from harness.specs import Columns, FolderSource, TaskSpec
+from harness.source_specs import Columns, FolderSource
+from harness.specs import TaskSpec
 
 DOWNLOAD_ROOTS = ("", "glue")
 """Below a data root, the folders in which downloads keep one folder a task."""

@@ -16,7 +16,8 @@ from harness.data.documents import TEXT, documents_of_rows
 from harness.data.table import merge_rows, require_column
 from harness.errors import HarnessError, TaskAbsent, did_you_mean
 from harness.families import FAMILIES
-from harness.specs import HubSource, TaskSpec
+from harness.source_specs import HubSource
+from harness.specs import TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset

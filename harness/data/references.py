@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.data.table import Table, alternatives, require_column
 from harness.errors import HarnessError
-from harness.specs import Columns
+from harness.source_specs import Columns
 
 STARTS = "starts"
 """The column that says where answers begin, where they are given as plain strings."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.specs import Columns
+from harness.source_specs import Columns
 
 
 @dataclass(frozen=True)

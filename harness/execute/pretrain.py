@@ -14,8 +14,9 @@ from harness.data import corpus as corpora
 from harness.errors import DamagedFile, HarnessError
 from harness.hashing import hash_json
 from harness.objectives import OBJECTIVES, Objective
-from harness.specs import PretrainingSpec, RecipeSpec, TokenizerSpec, parse
+from harness.specs import PretrainingSpec, RecipeSpec, TokenizerSpec
 from harness.store import Store
+from harness.strict_spec import parse
 from harness.training.curves import LOSSES, write_losses
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 from harness import __version__
 from harness.errors import HarnessError
 from harness.exports.source import Model, fitted
-from harness.report.leaderboard import Part
+from harness.report.table import Part
 from harness.store import Store
 
 NAMES = {"accuracy": "acc", "matthews_correlation": "mcc"}

@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.exports.source import Model, fitted, made_by
 from harness.hashing import short
 from harness.report.formats import EMBEDDED, escaped, number
-from harness.report.leaderboard import Part
+from harness.report.table import Part
 from harness.store import Store, write_atomically
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean
-from harness.report.leaderboard import Part, build
+from harness.report.leaderboard import build
+from harness.report.table import Part
 from harness.specs import SuiteSpec
 from harness.store import Store, maker_of
 

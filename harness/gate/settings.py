@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.run_spec import SEED_MODES
-from harness.specs import Margins, Name, Share, Strict, TaskName, parse
+from harness.specs import Margins, Name, Share, TaskName
+from harness.strict_spec import Strict, parse
 from harness.strict_yaml import load_mapping
 
 Change = Literal["tokenizer", "training-data"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.specs import Strict
+from harness.strict_spec import Strict
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.errors import HarnessError
 from harness.objectives.base import Batch, Objective, Ratios
-from harness.specs import Strict
+from harness.strict_spec import Strict
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.report.leaderboard import Draft, Record, Table
+from harness.report.comparable import Draft, Record
 from harness.report.pairs import counted
+from harness.report.table import Table
 
 if TYPE_CHECKING:
     import numpy as np

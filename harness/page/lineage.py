@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.page.model import Chain, Lineage, Stage
 from harness.page.text import counted, megabytes
-from harness.report.leaderboard import Draft, Table
+from harness.report.comparable import Draft
+from harness.report.table import Table
 
 Record = Mapping[str, Any]
 MOST = 60

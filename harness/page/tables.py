@@ -11,9 +11,10 @@ from harness.page.model import GROUPS, Cell, Detail, Group, Head, Line, Referenc
 from harness.page.resources import Resources, facts_of
 from harness.page.text import counted, megabytes, rate
 from harness.report import formats
+from harness.report.comparable import Draft
 from harness.report.formats import interval, scaled, spread
-from harness.report.leaderboard import Column, Draft, Part, Row, Score, Table
 from harness.report.resources import Resource
+from harness.report.table import Column, Part, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
 AVERAGE = "average"

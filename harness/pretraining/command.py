@@ -16,8 +16,9 @@ from harness.plan_pretraining import corpus_facts, pretrain_cell
 from harness.progress import clock
 from harness.registry import Registry
 from harness.run_spec import RunSpec
-from harness.specs import PretrainingSpec, parse
+from harness.specs import PretrainingSpec
 from harness.store import Store
+from harness.strict_spec import parse
 
 SAY_EVERY = 5.0
 """Seconds between two progress lines."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, geometric_mean
 
 from harness.report import formats
-from harness.report.leaderboard import Record, comparable, labels_of
+from harness.report.comparable import Record, comparable, labels_of
 from harness.stats import calibration
 from harness.stats.aggregate import Estimate, over_seeds
 from harness.stats.calibration import Calibration, Measured

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness.report import measured
-from harness.report.leaderboard import Record
+from harness.report.comparable import Record
 from harness.report.measured import Measured, Memory, Ratio
 from harness.report.pairs import Pairs, whole
 from harness.stats import calibration

@@ -19,7 +19,7 @@ from harness.report.card_parts import (
     costs,
     savings,
 )
-from harness.report.leaderboard import Record, comparable, labels_of
+from harness.report.comparable import Record, comparable, labels_of
 from harness.report.measured import Measured
 from harness.report.pairs import Load, Pairs, change_of, counted, loaded, scale_of, whole
 from harness.stats.aggregate import Estimate

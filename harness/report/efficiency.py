@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.plan_pretraining import TWIN
-from harness.report.leaderboard import Table
 from harness.report.plotting import figure, plain
+from harness.report.table import Table
 from harness.stats.aggregate import Estimate
 
 

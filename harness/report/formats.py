@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.hashing import short
+from harness.report.comparable import Record
 from harness.report.layout import FACTS, Layout, groups, seeds_text, shown_columns
-from harness.report.leaderboard import Column, Record, Row, Score, Table, common_location, joint_fingerprint
 from harness.report.resources import text_of
+from harness.report.table import Column, Row, Score, Table, common_location, joint_fingerprint
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1

@@ -6,7 +6,7 @@ from html import escape
 
 from harness.report.formats import PLAIN, grid_of, notes, printable, title
 from harness.report.layout import Layout
-from harness.report.leaderboard import Table
+from harness.report.table import Table
 
 
 def to_html(table: Table, layout: Layout = PLAIN) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.errors import HarnessError, unknown
-from harness.report.leaderboard import Row, Table
+from harness.report.table import Row, Table
 
 FACTS = ("learner", "runtime", "base", "method", "parameters")
 GROUPS = ("base", "learner", "method", "runtime", "seeds")

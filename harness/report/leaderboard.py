@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os.path
-from collections.abc import Iterable, Mapping, Sequence, Set
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from harness.hashing import hash_json
+from harness.report.comparable import Draft, Record, comparable, labels_of
+from harness.report.table import Column, Part, Row, Score, Table, common_location, joint_fingerprint
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
-
-if TYPE_CHECKING:
-    from harness.report.resources import Resource
-
-Record = Mapping[str, Any]
 
 
 class Suite(Protocol):
@@ -27,105 +21,6 @@ class Suite(Protocol):
     def tasks(self) -> list[str]: ...
     @property
     def averaged(self) -> list[str]: ...
-
-
-@dataclass(frozen=True)
-class Part:
-    """One metric of one split: a model's score over its seeds, and what chance and the noise-free labels score.
-
-    `headline`: the task's score rests on it. `is_share`: it lies between 0 (or -1) and 1.
-    """
-
-    split: str
-    metric: str
-    n: int
-    estimate: Estimate
-    chance: float | None
-    ceiling: Estimate | None
-    greater_is_better: bool
-    headline: bool = True
-    is_share: bool = True
-
-
-@dataclass(frozen=True)
-class Score:
-    """A model's score on a task, and its parts. `best` where it is better than all of every other model's interval."""
-
-    estimate: Estimate
-    parts: tuple[Part, ...] = ()
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model: its label in this table, its id, the fewest and most seeds behind a score, its scores by task, its
-    average where it has all averaged tasks, what a reader must know of its scores, and what its records say of it.
-
-    `partial` holds what there is of a task that lacks a split or metric other models have: no score to compare.
-    """
-
-    label: str
-    model: str
-    seeds: tuple[int, int]
-    scores: Mapping[str, Score]
-    partial: Mapping[str, tuple[Part, ...]]
-    average: Score | None
-    notes: tuple[str, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One task of a table: what all its cells rest on, and what chance and the noise-free labels score. A `scale` of
-    100 turns a share into per cent where it is shown; what is no share has 1.
-    """
-
-    task: str
-    version: int
-    diagnostic: bool
-    greater_is_better: bool
-    n: Mapping[str, int]
-    fingerprint: str
-    metrics: Mapping[str, int]
-    chance: float | None
-    ceiling: Estimate | None
-    scale: int = 100
-    headline: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
-    predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages. `resources` are columns of
-    speed, memory and size, where they are asked for.
-    """
-
-    suite: str
-    source: str
-    location: str
-    limit: int | None
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    absent: tuple[str, ...]
-    unlabelled: tuple[str, ...]
-    averaged: tuple[str, ...]
-    of_tasks: int
-    train_fraction: float = 1.0
-    chance: float | None = None
-    ceiling: Estimate | None = None
-    fingerprint: str = ""
-    resources: tuple[Resource, ...] = ()
-
-
-Basis = dict[tuple[str, str], Any]
-
-
-@dataclass(eq=False)
-class Draft:
-    """A table being filled: the basis its cells share, and each model's records."""
-
-    basis: Basis = field(default_factory=dict)
-    models: dict[str, list[Record]] = field(default_factory=dict)
 
 
 def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
@@ -145,61 +40,6 @@ def build_with_records(records: Sequence[Record], suites: Sequence[Suite]) -> li
         for suite in suites
         for draft in comparable([record for record in records if record["task"]["name"] in suite.tasks])
     ]
-
-
-def comparable(records: Sequence[Record]) -> list[Draft]:
-    """Records by what may stand in one table, the newest first."""
-    sources: dict[tuple, list[Record]] = {}
-    for record in sorted(records, key=lambda record: (record["created"], record["cell"]), reverse=True):
-        data = record["data"]
-        key = (data["source"], data["limit"], data.get("train_fraction", 1.0))
-        sources.setdefault(key, []).append(record)
-    return [draft for group in sources.values() for draft in _compatible(group)]
-
-
-def _compatible(records: Iterable[Record]) -> list[Draft]:
-    """Spread models over as few drafts as the rule of `build` allows."""
-    by_model: dict[str, list[Record]] = {}
-    for record in records:
-        by_model.setdefault(record["model"]["id"], []).append(record)
-    drafts: list[Draft] = []
-    for model, own in by_model.items():
-        variants: list[Draft] = []  # one model may itself have been scored on different data
-        for record in own:
-            variant = _first_fitting(variants, _basis(record))
-            variant.models.setdefault(model, []).append(record)
-        for variant in variants:
-            free = [draft for draft in drafts if model not in draft.models]
-            draft = _first_fitting(free, variant.basis)
-            draft.models |= variant.models
-            if draft not in drafts:
-                drafts.append(draft)
-    return drafts
-
-
-def _first_fitting(drafts: list[Draft], basis: Basis) -> Draft:
-    """The first draft that agrees with `basis` wherever both speak, else a new one at the end; it takes on `basis`."""
-    for draft in drafts:
-        if all(draft.basis.get(key, value) == value for key, value in basis.items()):
-            break
-    else:
-        draft = Draft()
-        drafts.append(draft)
-    draft.basis.update(basis)
-    return draft
-
-
-def _basis(record: Record) -> Basis:
-    """What two scores on a task must share to be compared: the task's version, all its splits and the data trained on;
-    and its metrics, of which a split without labels says nothing.
-    """
-    task, data = record["task"], record["data"]
-    prints = {name: split["fingerprint"] for name, split in data["splits"].items()}
-    basis: Basis = {(task["name"], "data"): [task["version"], prints, data.get("trained_on")]}
-    if record["scores"]:
-        versions = {name: score["version"] for name, score in record["scores"].items()}
-        basis[task["name"], "metrics"] = versions
-    return basis
 
 
 def _table(suite: Suite, draft: Draft) -> Table:
@@ -377,40 +217,3 @@ def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
         )
         for row in rows
     ]
-
-
-def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
-    """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
-    models = [record["model"] for record in firsts]
-    overrides: dict[str, list[Mapping[str, Any]]] = {}
-    for model in models:
-        overrides.setdefault(model["name"], []).append(model["overrides"])
-    labels = {}
-    for model in models:
-        twins = overrides[model["name"]]
-        told = ", ".join(
-            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-            for key, value in model["overrides"].items()
-        )
-        if len(twins) == 1:
-            labels[model["id"]] = model["name"]
-        elif twins.count(model["overrides"]) == 1:
-            labels[model["id"]] = f"{model['name']} ({told})" if told else model["name"]
-        else:
-            labels[model["id"]] = f"{model['name']} ({f'{told}, ' if told else ''}{model['id'][:8]})"
-    return labels
-
-
-def common_location(locations: Set[str]) -> str:
-    """The folder that several tasks' folders are in; else the first place, and how many more there are."""
-    first, *others = sorted(locations)
-    if not others:
-        return first
-    with suppress(ValueError):  # a mixture of absolute and relative paths
-        if shared := os.path.commonpath(locations):
-            return shared
-    return f"{first} and {len(others)} more"
-
-
-def joint_fingerprint(prints: Sequence[str]) -> str:
-    return prints[0] if len(prints) == 1 else hash_json(list(prints))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness import metrics
-from harness.report.leaderboard import Record
+from harness.report.comparable import Record
 from harness.stats.aggregate import Estimate
 from harness.stats.paired import Pair, change
 

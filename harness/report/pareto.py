@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.report import formats
-from harness.report.leaderboard import Row, Score, Table
 from harness.report.plotting import figure, plain
 from harness.report.resources import Quantity, Resource, text_of
+from harness.report.table import Row, Score, Table
 from harness.stats.aggregate import Estimate
 
 NAMES = {

@@ -9,8 +9,9 @@ from statistics import fmean
 
 from harness.errors import HarnessError, did_you_mean
 from harness.hashing import short
-from harness.report.leaderboard import Record, Table
+from harness.report.comparable import Record
 from harness.report.measured import Measured, Setting, base_of
+from harness.report.table import Table
 from harness.store import maker_of
 
 KINDS = ("speed", "memory", "size")

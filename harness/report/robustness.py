@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from harness.hashing import hash_json
 from harness.report import formats
-from harness.report.leaderboard import Record, comparable, labels_of
+from harness.report.comparable import Record, comparable, labels_of
 from harness.report.pairs import Load, Pairs, change_of, counted, loaded, scale_of
 from harness.specs import NOISE_MARK
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.specs import Strict, parse
+from harness.strict_spec import Strict, parse
 
 FILE = "harness.json"
 LONGEST = 512

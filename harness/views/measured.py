@@ -14,7 +14,7 @@ from harness.store import Store, maker_of
 
 if TYPE_CHECKING:
     from harness.record_index import RecordIndex
-    from harness.report.leaderboard import Table
+    from harness.report.table import Table
 
 Record = Mapping[str, Any]
 

@@ -23,8 +23,9 @@ from harness.views.runs import say_damaged, scored_runs, suites_of
 if TYPE_CHECKING:
     from harness.page.examples import Predicted, Texts
     from harness.page.resources import Resources
-    from harness.report.leaderboard import Draft, Table
+    from harness.report.comparable import Draft
     from harness.report.measured import Measured
+    from harness.report.table import Table
 
 Record = Mapping[str, Any]
 T = TypeVar("T")

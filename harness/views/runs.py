@@ -18,7 +18,7 @@ from harness.views.text import cell_text, columns
 
 if TYPE_CHECKING:
     from harness.report.layout import Layout
-    from harness.report.leaderboard import Table
+    from harness.report.table import Table
     from harness.run import Outcome
 
 

@@ -158,7 +158,7 @@ PLUGIN = '''
 from pydantic import Field
 
 from harness.compress import Compressor, register
-from harness.specs import Strict
+from harness.strict_spec import Strict
 
 
 class Rounded(Compressor):

@@ -26,7 +26,8 @@ import json, sys, time
 from pathlib import Path
 from harness.data import load
 from harness.errors import HarnessError
-from harness.specs import TaskSpec, load_spec, parse
+from harness.specs import TaskSpec
+from harness.strict_spec import load_spec, parse
 started = time.perf_counter()
 task = load_spec(TaskSpec, Path(sys.argv[1]))
 hub = {**task.sources.hub.model_dump(), **json.loads(sys.argv[2])}

@@ -14,7 +14,8 @@ import pytest
 from harness.data import load, state
 from harness.errors import HarnessError, TaskAbsent
 from harness.families import FAMILIES
-from harness.specs import SuiteSpec, TaskSpec, load_spec
+from harness.specs import SuiteSpec, TaskSpec
+from harness.strict_spec import load_spec
 
 ROOT = Path(__file__).parents[2]
 TASKS = sorted((ROOT / "tasks").glob("*.yaml"))

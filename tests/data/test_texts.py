@@ -13,7 +13,9 @@ import pytest
 
 from harness.data import load, state
 from harness.errors import HarnessError, TaskAbsent
-from harness.specs import Sources, TaskSpec, parse
+from harness.source_specs import Sources
+from harness.specs import TaskSpec
+from harness.strict_spec import parse
 
 Make = Callable[..., TaskSpec]
 Shipped = Callable[[str], TaskSpec]

@@ -12,7 +12,8 @@ from harness.gate import baseline
 from harness.gate.engine import judge
 from harness.gate.settings import GateSpec, settings
 from harness.registry import load_registry
-from harness.specs import Margins, SuiteSpec, parse
+from harness.specs import Margins, SuiteSpec
+from harness.strict_spec import parse
 from tests.gate.synthetic import answers, classes, evidence
 
 

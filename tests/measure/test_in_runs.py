@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.execute.pool import Event
 from harness.plan_measuring import measure_cells
 from harness.run_spec import RunSpec
-from harness.specs import parse
+from harness.strict_spec import parse
 from tests.conftest import call_harness, read_json
 
 TASK = {"name": "sst2", "version": 1, "family": "classification", "fields": {"text": "t", "label": "l"},

@@ -17,7 +17,8 @@ from harness.errors import HarnessError
 from harness.report.formats import to_csv, to_json, to_latex, to_markdown
 from harness.report.html import to_html
 from harness.report.layout import laid_out, parse_layout
-from harness.report.leaderboard import Table, build
+from harness.report.leaderboard import build
+from harness.report.table import Table
 from tests.report.records import record, score, suite
 from tests.report.test_formats import NASTY
 

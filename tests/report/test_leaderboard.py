@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from harness.report.leaderboard import Table, build
+from harness.report.leaderboard import build
+from harness.report.table import Table
 from tests.report.records import record, score, suite
 
 

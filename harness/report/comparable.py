@@ -1,0 +1,95 @@
+"""What may stand in one table: records whose scores rest on the same data, task and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Record = Mapping[str, Any]
+Basis = dict[tuple[str, str], Any]
+
+
+@dataclass(eq=False)
+class Draft:
+    """A table being filled: the basis its cells share, and each model's records."""
+
+    basis: Basis = field(default_factory=dict)
+    models: dict[str, list[Record]] = field(default_factory=dict)
+
+
+def comparable(records: Sequence[Record]) -> list[Draft]:
+    """Records by what may stand in one table, the newest first."""
+    sources: dict[tuple, list[Record]] = {}
+    for record in sorted(records, key=lambda record: (record["created"], record["cell"]), reverse=True):
+        data = record["data"]
+        key = (data["source"], data["limit"], data.get("train_fraction", 1.0))
+        sources.setdefault(key, []).append(record)
+    return [draft for group in sources.values() for draft in _compatible(group)]
+
+
+def _compatible(records: Iterable[Record]) -> list[Draft]:
+    """Spread models over as few drafts as the rule of `build` allows."""
+    by_model: dict[str, list[Record]] = {}
+    for record in records:
+        by_model.setdefault(record["model"]["id"], []).append(record)
+    drafts: list[Draft] = []
+    for model, own in by_model.items():
+        variants: list[Draft] = []  # one model may itself have been scored on different data
+        for record in own:
+            variant = _first_fitting(variants, _basis(record))
+            variant.models.setdefault(model, []).append(record)
+        for variant in variants:
+            free = [draft for draft in drafts if model not in draft.models]
+            draft = _first_fitting(free, variant.basis)
+            draft.models |= variant.models
+            if draft not in drafts:
+                drafts.append(draft)
+    return drafts
+
+
+def _first_fitting(drafts: list[Draft], basis: Basis) -> Draft:
+    """The first draft that agrees with `basis` wherever both speak, else a new one at the end; it takes on `basis`."""
+    for draft in drafts:
+        if all(draft.basis.get(key, value) == value for key, value in basis.items()):
+            break
+    else:
+        draft = Draft()
+        drafts.append(draft)
+    draft.basis.update(basis)
+    return draft
+
+
+def _basis(record: Record) -> Basis:
+    """What two scores on a task must share to be compared: the task's version, all its splits and the data trained on;
+    and its metrics, of which a split without labels says nothing.
+    """
+    task, data = record["task"], record["data"]
+    prints = {name: split["fingerprint"] for name, split in data["splits"].items()}
+    basis: Basis = {(task["name"], "data"): [task["version"], prints, data.get("trained_on")]}
+    if record["scores"]:
+        versions = {name: score["version"] for name, score in record["scores"].items()}
+        basis[task["name"], "metrics"] = versions
+    return basis
+
+
+def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
+    """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
+    models = [record["model"] for record in firsts]
+    overrides: dict[str, list[Mapping[str, Any]]] = {}
+    for model in models:
+        overrides.setdefault(model["name"], []).append(model["overrides"])
+    labels = {}
+    for model in models:
+        twins = overrides[model["name"]]
+        told = ", ".join(
+            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+            for key, value in model["overrides"].items()
+        )
+        if len(twins) == 1:
+            labels[model["id"]] = model["name"]
+        elif twins.count(model["overrides"]) == 1:
+            labels[model["id"]] = f"{model['name']} ({told})" if told else model["name"]
+        else:
+            labels[model["id"]] = f"{model['name']} ({f'{told}, ' if told else ''}{model['id'][:8]})"
+    return labels
