@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -165,13 +164,6 @@ def test_the_hypothesis_alone_does_not_give_the_label(shape: str, field: str) ->
     model = LogisticRegression(C=0.3, max_iter=200).fit(words.fit_transform(train[field]), train["label"])
     chance = 1 / len(set(train["label"]))
     assert model.score(words.transform(other[field]), other["label"]) < chance + 0.08
-
-
-def test_labelled_tasks_are_built_fast() -> None:
-    start = time.perf_counter()
-    for shape in LABELLED:
-        embedded.build(shape)
-    assert time.perf_counter() - start < 8
 
 
 def test_the_corpus_streams_and_is_deterministic() -> None:

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import re
-import time
 from collections import defaultdict
 from functools import cache
 
@@ -534,10 +533,3 @@ def test_chinese_measure_words_stand_between_number_and_noun() -> None:
     for target in targets("translation-zh"):
         for after in re.findall(r"(?:那|两)(.)", target.replace("那里", "")):
             assert after in measures | set("些两三四五六"), target
-
-
-def test_both_are_built_fast() -> None:
-    start = time.perf_counter()
-    for shape in TRANSLATIONS:
-        embedded.build(shape)
-    assert time.perf_counter() - start < 5
