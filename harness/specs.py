@@ -58,8 +58,9 @@ class TaskSpec(Strict):
     `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
     scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `headline` are the
     metrics that a task's score is the mean of, all where left out. `prompt` is how a
-    model that reads and writes text is asked, with the fields in braces; `verbalizers` are the words that stand for
-    the classes in its answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
+    model that reads and writes text is asked, with the fields in braces, and `prompt_trained`, where given, how one is
+    that is trained to answer: T5's own, shorter ones. `verbalizers` are the words that stand for the classes in its
+    answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
     is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
     the task without noise is scored on perturbed texts (`harness.data.noise`).
     """
@@ -79,6 +80,7 @@ class TaskSpec(Strict):
     metrics: list[Name] = Field(min_length=1)
     headline: list[Name] = []
     prompt: str | None = None
+    prompt_trained: str | None = None
     verbalizers: dict[str, str] = {}
     decoding: DecodingSpec = DecodingSpec()
     shots: int | None = Field(default=None, ge=0)

@@ -46,7 +46,9 @@ def words(task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
 
 
 def template_of(reader: Reader) -> str:
-    template = reader.task.prompt or reader.family.prompt
+    """A model that is trained to answer need not be told how. Raises HarnessError where the task has no prompt."""
+    trained = reader.task.prompt_trained if reader.task.shots is None else None
+    template = trained or reader.task.prompt or reader.family.prompt
     if template is None:
         raise HarnessError(f"task {reader.task.name}: it has no prompt to put it to a model that reads and writes text")
     return template

@@ -71,7 +71,11 @@ class TransformerLearner(Learner):
         name = _head_name(task, recipe, usual)
         if name != usual and not (name == "sequence-classification" and isinstance(family, Labelling)):
             return f"{model} does {task.family} with the head {usual}, not {name}"
-        if name in ("causal-lm", "seq2seq-lm") and family.target is not None and not (task.prompt or family.prompt):
+        if (
+            name in ("causal-lm", "seq2seq-lm")
+            and family.target is not None
+            and not (task.prompt or task.prompt_trained or family.prompt)
+        ):
             return "the task has no prompt, by which a model that reads and writes text is asked"
         return None
 

@@ -181,7 +181,8 @@ def test_a_shipped_task_is_complete(path: Path) -> None:
     family.check_fields(list(task.fields), path.name)
     assert (task.prompt is None) == (family.target is None)
     canonical = [f"{{{field}}}" for field in task.fields if field != family.target]
-    assert task.prompt is None or all(field in task.prompt for field in canonical)
+    for prompt in filter(None, (task.prompt, task.prompt_trained)):
+        assert all(field in prompt for field in canonical)
     if task.sources.hub is not None and task.sources.hub.revision not in (None, CONVERTED):
         assert state(task, "hub")
 

@@ -36,6 +36,16 @@ def test_a_task_without_a_prompt_says_so():
         prompting.prompts(reader(task("classification"), "bytebpe"), split({"text": ["a bird"]}))
 
 
+def test_a_model_that_is_trained_to_answer_is_asked_more_shortly():
+    both = {"prompt": "Which class has {text}?", "prompt_trained": "class: {text}"}
+    texts = split({"text": ["a bird"]})
+    assert prompting.prompts(reader(task("classification", **both), "bytebpe"), texts) == ["class: a bird"]
+    shown = reader(task("classification", shots=0, **both), "bytebpe")
+    assert prompting.prompts(shown, texts) == ["Which class has a bird?"]
+    alone = task("classification", prompt_trained="class: {text}")
+    assert prompting.prompts(reader(alone, "bytebpe"), texts) == ["class: a bird"]
+
+
 def test_braces_in_a_text_stay_as_they_are():
     asked = reader(task("nli", prompt="{{P}} {premise} so {hypothesis}, {premise}"), "bytebpe")
     texts = split({"premise": ["a {b} {0} {{c}}"], "hypothesis": ["{premise}"]})
