@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from harness.compress.units import Units
 
-KNOWN = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "modernbert", "gpt2", "t5")
+KNOWN = (
+    "bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2", "distilbert", "modernbert", "gpt2", "t5",
+)  # fmt: skip
 KINDS = ("ffn", "heads")
 Share = Field(default=None, ge=0, lt=1)
 

@@ -21,12 +21,15 @@ from harness.compress.layers import output_axis
 
 @dataclass(frozen=True)
 class Layout:
-    """How a kind of layer holds its units, by names below the module that has them all."""
+    """How a kind of layer holds its units, by names below the module that has them all. Not all have the `optional`
+    producers.
+    """
 
     producers: tuple[str, ...]
     consumer: str
     parts: int = 1
     table: str = ""
+    optional: tuple[str, ...] = ()
 
 
 LAYOUTS = {
@@ -40,15 +43,21 @@ LAYOUTS = {
     ),
     "heads": (
         Layout(("self.query", "self.key", "self.value"), "output.dense"),
+        Layout(
+            ("self.query_proj", "self.key_proj", "self.value_proj"),
+            "output.dense",
+            optional=("self.pos_key_proj", "self.pos_query_proj"),
+        ),
         Layout(("q_lin", "k_lin", "v_lin"), "out_lin"),
         Layout(("c_attn",), "c_proj", parts=3),
         Layout(("q", "k", "v"), "o", table="relative_attention_bias"),
         Layout(("Wqkv",), "Wo", parts=3),
     ),
 }
-"""BERT's names, DistilBERT's, GPT-2's, T5's and ModernBERT's. `parts`: how many times over a producer's outputs hold
-all units, one after the other (queries, keys and values of GPT-2). `table`: an embedding with a column a unit, which
-the first layer of a stack has for all (T5's relative positions): its units go in all layers or in none."""
+"""BERT's names, those of DeBERTa from its second version on, DistilBERT's, GPT-2's, T5's and ModernBERT's. `parts`: how
+many times over a producer's outputs hold all units, one after the other (queries, keys and values of GPT-2). `table`:
+an embedding with a column a unit, which the first layer of a stack has for all (T5's relative positions): its units go
+in all layers or in none."""
 
 SIZES = ("attention_head_size", "head_dim", "key_value_proj_dim")
 COUNTS = ("num_attention_heads", "num_heads", "n_heads")
@@ -78,7 +87,8 @@ def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
     found = []
     for owner in modules:
         for layout in LAYOUTS[kind]:
-            names = [f"{owner}.{name}" for name in (*layout.producers, layout.consumer)]
+            there = [name for name in layout.optional if f"{owner}.{name}" in modules]
+            names = [f"{owner}.{name}" for name in (*layout.producers, *there, layout.consumer)]
             if all(isinstance(modules.get(name), nn.Linear | Conv1D) for name in names):
                 last = modules[names[-1]]
                 inputs = last.weight.shape[1 - output_axis(last)]

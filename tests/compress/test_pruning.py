@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,11 @@ def inputs(model) -> dict[str, torch.Tensor]:
     return given | ({"decoder_input_ids": ids[:, :4]} if model.config.is_encoder_decoder else {})
 
 
-@pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert", "camembert"])
+DEBERTA_V3 = {"relative_attention": True, "position_buckets": 8, "share_att_key": True, "pos_att_type": ["p2c", "c2p"]}
+"""As microsoft/deberta-v3-small has it."""
+
+
+@pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert", "camembert", "deberta-v2"])
 def test_kin_of_bert_lose_heads_and_neurons_and_load_again(kind):
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -28,6 +34,7 @@ def test_kin_of_bert_lose_heads_and_neurons_and_load_again(kind):
     sizes = {"dim": 16, "hidden_dim": 32, "n_layers": 2, "n_heads": 4} if kind == "distilbert" else {
         "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
     }  # fmt: skip
+    sizes |= DEBERTA_V3 if kind == "deberta-v2" else {}
     torch.manual_seed(0)
     config = AutoConfig.for_model(kind, vocab_size=50, pad_token_id=1, **sizes)
     model = AutoModelForSequenceClassification.from_config(config).eval()
@@ -56,11 +63,30 @@ def modernbert():
     return AutoModelForSequenceClassification.from_config(config).eval()
 
 
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "t5", "modernbert"])
+def deberta(**changes):
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        "deberta-v2", vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+        pad_token_id=1, initializer_range=0.5, **(DEBERTA_V3 | changes),
+    )  # fmt: skip
+    return AutoModelForSequenceClassification.from_config(config).eval()
+
+
+MADE = {
+    "modernbert": modernbert,
+    "deberta-v3": deberta,
+    "deberta-v2 with projections of positions": partial(deberta, share_att_key=False),
+    "deberta-v2 with one of them": partial(deberta, share_att_key=False, pos_att_type=["c2p"]),
+}
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "t5", *MADE])
 def test_a_model_without_units_computes_what_it_does_with_their_outputs_at_zero(trained, kind):
-    pruned, masked = (modernbert() if kind == "modernbert" else load(trained(kind).folder)[0] for _ in range(2))
+    pruned, masked = (MADE[kind]() if kind in MADE else load(trained(kind).folder)[0] for _ in range(2))
     units = units_of(pruned, "ffn") + units_of(pruned, "heads")
-    assert len(units) == {"bert": 4, "gpt2": 4, "t5": 10, "modernbert": 4}[kind]
+    assert len(units) == (10 if kind == "t5" else 4)
     before = sum(parameter.numel() for parameter in pruned.parameters())
     for layer in units:
         kept = list(range(1, layer.count, 2))
