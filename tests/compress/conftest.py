@@ -20,13 +20,17 @@ from harness.specs import RecipeSpec, TaskSpec
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 CONFIGS: dict[str, dict[str, Any]] = {
     "bert": {"model_type": "bert", **SIZES, "max_position_embeddings": 128},
+    "deberta-v3": {
+        "model_type": "deberta-v2", **SIZES, "max_position_embeddings": 128, "relative_attention": True,
+        "position_buckets": 16, "share_att_key": True, "pos_att_type": ["p2c", "c2p"],
+    },
     "gpt2": {"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256},
     "t5": {
         "model_type": "t5", "d_model": 32, "d_kv": 8, "num_heads": 4, "num_layers": 2, "d_ff": 64,
         "feed_forward_proj": "gated-gelu",
     },
 }  # fmt: skip
-TOKENIZERS = {"bert": "wordpiece", "gpt2": "bytebpe", "t5": "unigram"}
+TOKENIZERS = {"bert": "wordpiece", "deberta-v3": "wordpiece", "gpt2": "bytebpe", "t5": "unigram"}
 
 
 @dataclass(frozen=True)

@@ -126,3 +126,18 @@ def test_a_torch_without_int8_kernels_is_refused(trained, compressed, monkeypatc
     monkeypatch.setattr(kernels.torch.backends, "quantized", SimpleNamespace(supported_engines=["none"]))
     with pytest.raises(HarnessError, match=r"no int8 kernels for this CPU; use int8"):
         compressed(trained("bert"), "int8-torch")
+
+
+def test_a_model_that_makes_nothing_of_segments_is_exported_without_them(trained, compressed):
+    import onnxruntime
+
+    model = trained("deberta-v3")
+    folder, _ = compressed(model, "prune-structured:0.25|onnx")
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    assert {one.name for one in session.get_inputs()} == {"input_ids", "attention_mask"}
+    pruned, _ = compressed(model, "prune-structured:0.25")
+    one, other = (model.predict(place).columns["logits"] for place in (folder, pruned))
+    assert np.abs(one - other).max() < 1e-3
+    folder, said = compressed(model, "int8")
+    assert said["steps"][0]["coverage"]["int8"] == said["steps"][0]["coverage"]["linear"] == 12
+    assert (model.predict(folder).values == model.predict().values).mean() > 0.9
