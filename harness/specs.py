@@ -174,13 +174,23 @@ class TokenizerSpec(Strict):
     """A tokenizer to train: `wordpiece` (BERT's), `bytebpe` (GPT-2's) or `unigram` (T5's).
 
     It is trained on the task's own training text, the embedded corpus or, for a recipe that is pretrained, the corpus
-    of its pretraining.
+    of its pretraining. `words` are in a unigram vocabulary though that text may not have them, such as the words of
+    prompts and classes: a vocabulary without them cuts them to single letters.
     """
 
     kind: Literal["wordpiece", "bytebpe", "unigram"] = "wordpiece"
     vocab_size: int = Field(default=8000, ge=64, le=1_000_000)
     lowercase: bool = True
     corpus: Literal["task", "embedded", "pretraining"] = "task"
+    words: list[str] = []
+
+    @model_validator(mode="after")
+    def _words_go_with_unigram(self) -> TokenizerSpec:
+        if self.words and self.kind != "unigram":
+            raise ValueError("words go with kind unigram")
+        if split := [word for word in self.words if len(word.split()) != 1]:
+            raise ValueError(f"words: {split[0]!r} is not one word")
+        return self
 
 
 def seconds_of(time: str) -> float:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL = (PAD, UNK, CLS, SEP, MASK)
 CONTINUED = "##"
+METASPACE = "▁"
+"""What a unigram vocabulary writes for the space before a word."""
 END_OF_TEXT, GPT_PAD, GPT_SEP = "<|endoftext|>", "<|pad|>", "<|sep|>"
 T5_PAD, T5_END, T5_UNK = "<pad>", "</s>", "<unk>"
 SENTINELS = tuple(f"<extra_id_{index}>" for index in range(100))
@@ -94,10 +96,13 @@ def _unigram(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrain
     draft.normalizer, draft.pre_tokenizer = normalizer, pre_tokenizer
     reserved = len(special) + len(BYTES) + len(SENTINELS)
     letters = {letter for text in texts for letter in normalizer.normalize_str(text)}
-    size = max(spec.vocab_size - reserved, 32, len(letters) + 1)
+    words = dict.fromkeys(f"{METASPACE}{normalizer.normalize_str(word)}" for word in spec.words)
+    size = max(spec.vocab_size - reserved - len(words), 32, len(letters) + 1)
     trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=[], unk_token=None, show_progress=False)
     draft.train_from_iterator(texts, trainer)
     pieces = sorted(((piece, round(score, 4)) for piece, score in _pieces(draft)), key=lambda one: (-one[1], one[0]))
+    known = {piece for piece, _ in pieces}
+    pieces += [(word, pieces[0][1]) for word in words if word not in known]  # likelier than any parts of theirs
     vocabulary = [(token, 0.0) for token in (*special, *BYTES)] + pieces
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=2, byte_fallback=True))
     tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer

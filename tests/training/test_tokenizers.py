@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.specs import TokenizerSpec
+from harness.strict_spec import parse
 from harness.training import tokenizers
 
 TEXTS = [
@@ -49,6 +51,29 @@ def test_the_size_is_an_upper_bound_unless_there_are_more_letters():
     assert "[UNK]" not in tokenizers.train(TokenizerSpec(vocab_size=64), letters, 32).tokenize(letters[0])
     unigram = tokenizers.train(TokenizerSpec(kind="unigram", vocab_size=64), letters, 32)
     assert not any(piece.startswith("<0x") for piece in unigram.tokenize(letters[0]))
+
+
+def test_words_that_the_corpus_does_not_have_are_whole_where_they_are_asked_for():
+    without = tokenizers.train(TokenizerSpec(kind="unigram", vocab_size=420), TEXTS, 32)
+    spec = TokenizerSpec(kind="unigram", vocab_size=420, words=["Sentence:", "not_entailment", "2.6", "dog"])
+    tokenizer = tokenizers.train(spec, TEXTS, 32)
+    text = "sentence: a dog walks not_entailment"
+    assert tokenizer.tokenize(text)[0] == "▁sentence:" and tokenizer.tokenize(text)[-1] == "▁not_entailment"
+    assert tokenizer.tokenize("2.6") == ["▁2.6"]
+    assert len(tokenizer.tokenize(text)) < len(without.tokenize(text)) / 2
+    assert len(tokenizer) <= max(420, len(without))
+    assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text
+    vocabulary = [piece for piece, _ in tokenizers._pieces(tokenizer.backend_tokenizer)]
+    assert len(vocabulary) == len(set(vocabulary)), "each once, also what the corpus has"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"kind": "wordpiece"}, "go with kind unigram"), ({"words": ["two words"]}, "is not one word")],
+)
+def test_words_that_cannot_be_whole_are_refused(changes, said):
+    with pytest.raises(HarnessError, match=said):
+        parse(TokenizerSpec, {"kind": "unigram", "words": ["positive"], **changes}, "a recipe")
 
 
 def test_the_vocabulary_is_the_same_in_every_process():
