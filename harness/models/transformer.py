@@ -112,7 +112,7 @@ class TransformerLearner(Learner):
             served = _opened(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
-            on_device = served.in_torch
+            on_device = served.movable
         else:
             config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
             name = head_for(request.task, architecture_of(config))

@@ -29,10 +29,11 @@ class RuntimeModel(ABC):
     """A model that is loaded and ready to be served.
 
     `name` is its runtime's, `module` what a head calls: with tensors by input name, for an object with the outputs of
-    `transformers` as attributes. `in_torch`: the module is torch's, and can be put on a GPU.
+    `transformers` as attributes. `in_torch`: the module is torch's; `movable`: and can be put on a GPU.
     """
 
     in_torch: ClassVar[bool] = False
+    movable: ClassVar[bool] = False
 
     name: str
     folder: Path

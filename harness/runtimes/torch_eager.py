@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 class TorchModel(RuntimeModel):
     in_torch = True
+    movable = True
 
     def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         import inspect

@@ -120,6 +120,17 @@ def test_integer_layers_compute_what_their_integers_say(bias):
     assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
 
 
+def test_integer_layers_stay_on_the_cpu_where_there_is_a_gpu(trained, compressed, monkeypatch):
+    """The device of this test takes a model and loses its weights."""
+    model = trained("bert")
+    folder, _ = compressed(model, "int8-torch")
+    before = model.predict(folder).values
+    monkeypatch.setattr("harness.training.trainer.pick_device", lambda: torch.device("meta"))
+    assert (model.predict(folder).values == before).all()
+    with pytest.raises(KeyError, match="meta"):
+        model.predict()
+
+
 def test_a_torch_without_int8_kernels_is_refused(trained, compressed, monkeypatch):
     import harness.runtimes.int8_linear as kernels
 
