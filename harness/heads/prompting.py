@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.errors import HarnessError
+from harness.families import FAMILIES
 from harness.heads.base import Predictions, Reader
 from harness.specs import TaskSpec
 
@@ -45,10 +46,17 @@ def words(task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
     return [*prompts(reader, split), *answers(reader, split)]
 
 
+def prompt_of(task: TaskSpec) -> str | None:
+    """How a model is asked: its own task's way, or its family's; None where neither has one. One that is trained to
+    answer need not be told how.
+    """
+    trained = task.prompt_trained if task.shots is None else None
+    return trained or task.prompt or FAMILIES.get(task.family).prompt
+
+
 def template_of(reader: Reader) -> str:
-    """A model that is trained to answer need not be told how. Raises HarnessError where the task has no prompt."""
-    trained = reader.task.prompt_trained if reader.task.shots is None else None
-    template = trained or reader.task.prompt or reader.family.prompt
+    """As `prompt_of`. Raises HarnessError where there is none."""
+    template = prompt_of(reader.task)
     if template is None:
         raise HarnessError(f"task {reader.task.name}: it has no prompt to put it to a model that reads and writes text")
     return template

@@ -18,7 +18,7 @@ import harness.runtimes
 import harness.training
 from harness.errors import HarnessError
 from harness.families import FAMILIES, Labelling
-from harness.heads import HEADS, Head, Predictions, Reader, architecture_of, head_for
+from harness.heads import HEADS, Head, Predictions, Reader, architecture_of, head_for, prompting
 from harness.models.base import FitRequest, Learner, PredictRequest
 from harness.pretrained import refuse_empty_tokenizer
 from harness.runtimes.settings import Settings, refuse_compressed, write_settings
@@ -71,11 +71,7 @@ class TransformerLearner(Learner):
         name = _head_name(task, recipe, usual)
         if name != usual and not (name == "sequence-classification" and isinstance(family, Labelling)):
             return f"{model} does {task.family} with the head {usual}, not {name}"
-        if (
-            name in ("causal-lm", "seq2seq-lm")
-            and family.target is not None
-            and not (task.prompt or task.prompt_trained or family.prompt)
-        ):
+        if name in ("causal-lm", "seq2seq-lm") and family.target is not None and prompting.prompt_of(task) is None:
             return "the task has no prompt, by which a model that reads and writes text is asked"
         return None
 

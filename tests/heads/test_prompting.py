@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
 from harness.errors import HarnessError
 from harness.heads import prompting
+from harness.registry import load_registry
 from tests.heads.given import reader, split, task, tokenizer
 
 
@@ -44,6 +46,18 @@ def test_a_model_that_is_trained_to_answer_is_asked_more_shortly():
     assert prompting.prompts(shown, texts) == ["Which class has a bird?"]
     alone = task("classification", prompt_trained="class: {text}")
     assert prompting.prompts(reader(alone, "bytebpe"), texts) == ["class: a bird"]
+
+
+@pytest.mark.parametrize("name", ["t5-tiny-span", "t5-mini-span", "t5-small-span"])
+def test_a_span_recipe_s_vocabulary_holds_the_words_of_glue_s_prompts_and_answers(name):
+    registry = load_registry()
+    words = set(registry.recipe(name).tokenizer.words)
+    for task_name in registry.suite("glue").tasks:
+        glue = registry.task(task_name)
+        low, high = glue.label_range or (0, 0)
+        numbers = {prompting.written_number(low + step * prompting.STEP) for step in range(round((high - low) * 5) + 1)}
+        asked = set(re.sub(r"{.*?}", "", glue.prompt_trained).split())
+        assert asked | (set(glue.labels) if glue.labels else numbers) <= words, task_name
 
 
 def test_braces_in_a_text_stay_as_they_are():
