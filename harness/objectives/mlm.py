@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.errors import HarnessError
 from harness.objectives.base import Batch, EncoderOptions, Objective, Ratios, Tokens, laid_out
-from harness.objectives.reading import at
+from harness.objectives.reading import at, encoder_inputs, hidden_states
 
 if TYPE_CHECKING:
     import torch
@@ -111,20 +111,12 @@ def choose(
     return np.sort(np.argpartition(keys, count - 1, axis=1)[:, :count], axis=1)
 
 
-def encoder_inputs(model: Any, input_ids: torch.Tensor, segments: torch.Tensor) -> dict[str, torch.Tensor]:
-    """With segments for a model that knows two of them."""
-    known = getattr(model.config, "type_vocab_size", 0) or 0
-    return {"input_ids": input_ids} | ({"token_type_ids": segments} if known > 1 else {})
-
-
 def logits_at(model: Any, input_ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Logits (b, k, vocabulary) at positions (b, k) alone: the head is the dearest layer of a small model."""
-    inputs = encoder_inputs(model, input_ids, segments)
     head = _head(model)
     if head is None:
-        scores = model(**inputs).logits
-        return at(scores, positions)
-    return head(at(model.base_model(**inputs).last_hidden_state, positions))
+        return at(model(**encoder_inputs(model, input_ids, segments)).logits, positions)
+    return head(at(hidden_states(model.base_model, input_ids, segments), positions))
 
 
 def _head(model: Any) -> Any:

@@ -1,11 +1,23 @@
-"""What heads read of an encoder's hidden states."""
+"""An encoder's hidden states, and what heads read of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+
+def encoder_inputs(model: Any, input_ids: torch.Tensor, segments: torch.Tensor) -> dict[str, torch.Tensor]:
+    """With segments for a model that knows two of them."""
+    known = getattr(model.config, "type_vocab_size", 0) or 0
+    return {"input_ids": input_ids} | ({"token_type_ids": segments} if known > 1 else {})
+
+
+def hidden_states(encoder: Any, input_ids: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    """What an encoder makes of ids (b, l) and their segments (b, l): (b, l, d)."""
+    states: torch.Tensor = encoder(**encoder_inputs(encoder, input_ids, segments)).last_hidden_state
+    return states
 
 
 def at(hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import Field
 
 from harness.objectives.base import Batch, Ratios
-from harness.objectives.mlm import MaskedLM, MlmOptions, encoder_inputs
-from harness.objectives.reading import at, beside, transform
+from harness.objectives.mlm import MaskedLM, MlmOptions
+from harness.objectives.reading import at, beside, hidden_states, transform
 
 if TYPE_CHECKING:
     import torch
@@ -125,12 +125,12 @@ def detector(config: PretrainedConfig, generator_layers: int) -> torch.nn.Module
         def forward(self, batch: Batch) -> Any:
             """Generator logits (b, k, vocabulary), filled ids (b, l), which are replaced (b, l), detection logits."""
             input_ids, segments, positions = batch["input_ids"], batch["token_type_ids"], batch["positions"]
-            seen = self.generator(**encoder_inputs(self.generator, input_ids, segments)).last_hidden_state
+            seen = hidden_states(self.generator, input_ids, segments)
             guesses = self.decoder(self.transform(at(beside(seen), positions)))
             with torch.no_grad():
                 filled = input_ids.scatter(1, positions, drawn(guesses, batch["draws"]))
                 is_replaced = filled != input_ids.scatter(1, positions, batch["targets"])
-            hidden = self.discriminator(**encoder_inputs(self.discriminator, filled, segments)).last_hidden_state
+            hidden = hidden_states(self.discriminator, filled, segments)
             return guesses, filled, is_replaced, self.head(beside(hidden)).squeeze(-1)
 
     return Detector()

@@ -23,8 +23,8 @@ from pydantic import Field
 
 from harness.errors import HarnessError
 from harness.objectives.base import Batch, EncoderOptions, Objective, Ratios, laid_out
-from harness.objectives.mlm import choose, encoder_inputs
-from harness.objectives.reading import at, beside, transform
+from harness.objectives.mlm import choose
+from harness.objectives.reading import at, beside, hidden_states, transform
 
 if TYPE_CHECKING:
     import torch
@@ -141,7 +141,7 @@ def pointer_model(config: PretrainedConfig) -> torch.nn.Module:
             shuffled: torch.Tensor,
             valid: torch.Tensor,
         ) -> torch.Tensor:
-            hidden = self.encoder(**encoder_inputs(self.encoder, input_ids, segments)).last_hidden_state
+            hidden = hidden_states(self.encoder, input_ids, segments)
             words = self.encoder.get_input_embeddings()(shuffled)
             scores = words @ self.transform(at(beside(hidden), positions)).transpose(1, 2)
             return scores.float().masked_fill(~valid.unsqueeze(1), -1e9)
