@@ -13,6 +13,7 @@ from harness.source_specs import Columns, Sources
 from harness.strict_spec import Strict, listed
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+OptimizerName = Literal["adamw", "adafactor"]
 NOISE_MARK = "+"
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)?(\+[A-Za-z0-9._-]*)?$")]
 """A task; one whose model is shown examples instead of being trained, `sst2@0-shot`; either scored under noise,
@@ -156,10 +157,12 @@ class TrainingSpec(Strict):
 
     `batch_size` is the number of examples an optimizer step sees on average: batches are filled to a token budget of
     `batch_size` times the mean length, so that short examples share a batch and long ones do not pay for padding.
+    With the optimizer `adafactor` the learning rate is relative to the size of each weight: 0.01 rather than 1e-4.
     """
 
     epochs: float = Field(default=3.0, gt=0, le=1000)
     batch_size: int = Field(default=32, ge=1, le=65536)
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = Field(default=2e-5, gt=0, le=10)
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     warmup_ratio: float = Field(default=0.06, ge=0, lt=1)
@@ -208,8 +211,9 @@ class PretrainingSpec(Strict):
     folder of text, or `hub:ID`; `field` is the text's column in jsonl and parquet. How long: `steps`, `tokens` or a
     wall-clock `budget` such as `90s`, `10m`, `2h`, kept by revising the number of steps; 0 steps leave the weights
     random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
-    micro-batches. `dropout` replaces the config's while pretraining. A checkpoint to resume from is written every
-    `checkpoint_every` steps.
+    micro-batches. With the optimizer `adafactor`, which a model that is shared out over processes cannot have, the
+    learning rate is relative to the size of each weight. `dropout` replaces the config's while pretraining. A
+    checkpoint to resume from is written every `checkpoint_every` steps.
     """
 
     objective: Name
@@ -223,6 +227,7 @@ class PretrainingSpec(Strict):
     block_size: int = Field(default=128, ge=8, le=65536)
     batch_size: int = Field(default=32, ge=1, le=65536)
     accumulate: int = Field(default=1, ge=1)
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0, le=10)
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     schedule: Literal["wsd", "linear", "cosine", "constant"] = "wsd"

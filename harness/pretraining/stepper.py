@@ -16,6 +16,7 @@ from harness.pretraining.blocks import BlockOrder
 from harness.pretraining.schedules import rate
 from harness.pretraining.sharding import shard
 from harness.specs import PretrainingSpec
+from harness.training.optimizers import optimizer
 
 NO_DECAY = ("bias", "norm", "layer_norm", "layernorm", "ln_")
 DATA_SEED = 2
@@ -37,7 +38,7 @@ class Stepper:
     """One optimizer step after the other, each a pure function of (seed, step) and the weights before it.
 
     Under `torchrun` each process takes an equal part of every batch and, where `sharded`, keeps a part of every weight.
-    Raises HarnessError where a batch cannot be shared equally.
+    Raises HarnessError where a batch cannot be shared equally, and where the optimizer's state cannot be.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class Stepper:
                 f"batch_size {spec.batch_size} cannot be shared by {accelerator.num_processes} processes with "
                 f"accumulate {spec.accumulate}"
             )
+        if sharded and spec.optimizer == "adafactor":
+            raise HarnessError("adafactor keeps means of rows and columns and cannot be sharded; use optimizer: adamw")
         self._spec, self._objective, self._blocks, self._accelerator = spec, objective, blocks, accelerator
         self._rows = spec.batch_size // parts
         self._order = BlockOrder(len(blocks), spec.batch_size, spec.seed)
@@ -62,7 +65,7 @@ class Stepper:
         losses = Losses(model, objective)
         if sharded:
             shard(losses, accelerator.device)
-        self.optimizer = torch.optim.AdamW(_groups(model, spec.weight_decay), lr=spec.learning_rate, fused=True)
+        self.optimizer = optimizer(spec.optimizer, _groups(model, spec.weight_decay), spec.learning_rate)
         self._sharded = sharded
         self._wrapped: Any = losses
         self._optimizer: Any = self.optimizer

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 from harness.errors import HarnessError
 from harness.machine.calibrate import cpu_bf16_pays
 from harness.specs import TrainingSpec
+from harness.training import optimizers
 from harness.training.batching import Encoded, Padding, TokenBudgetBatches
 from harness.training.dropout import quick_dropout
 
@@ -174,6 +175,7 @@ def fine_tune(
     set_seed(seed)
     device = pick_device()
     precision = pick_precision(training.precision, device)
+    kind, options = optimizers.choice(training.optimizer)
     arguments = TrainingArguments(
         output_dir=str(scratch),
         num_train_epochs=training.epochs,
@@ -183,7 +185,6 @@ def fine_tune(
         warmup_steps=_warmup_steps(len(encoded), training),
         lr_scheduler_type=training.schedule,
         max_grad_norm=training.max_grad_norm,
-        optim="adamw_torch_fused",
         bf16=precision == "bf16",
         seed=seed,
         use_cpu=device.type == "cpu",
@@ -208,6 +209,7 @@ def fine_tune(
         padding=Padding.of(tokenizer, device),
         batch_size=training.batch_size,
         targets=targets,
+        optimizer_cls_and_kwargs=(kind, {"lr": training.learning_rate, **options}),
     )
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":

@@ -30,6 +30,28 @@ def test_stopped_and_resumed_equals_unbroken_bit_for_bit(setting, tmp_path, stop
     assert len(set(whole.losses)) == 10, "every step has batches and weights of its own"
 
 
+def test_adafactor_resumes_bit_for_bit_and_steps_in_proportion_to_the_weight(tmp_path):
+    setting, settings = setting_of("span-corruption"), spec(optimizer="adafactor", learning_rate=0.01, weight_decay=0)
+    whole, weights = trained(setting, tmp_path / "whole", settings)
+    assert trained(setting, tmp_path / "broken", settings, 9) is None
+    resumed, again = trained(setting, tmp_path / "broken", settings)
+    assert resumed.resumed_from == 8
+    assert resumed.losses == whole.losses
+    assert all((weights[name] == again[name]).all() for name in weights)
+
+    before = setting[2]().state_dict()
+    moved = {name: ((weights[name] - before[name]).norm() / before[name].norm()).item() for name in weights}
+    large, small = "shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"
+    assert before[large].std() > 8 * before[small].std()
+    assert moved[small] / 4 < moved[large] < 4 * moved[small]
+    assert max(moved.values()) < 10 * 0.01 * 1.01, "ten steps of at most a hundredth each"
+
+
+def test_adafactor_is_refused_where_weights_are_shared_out(tmp_path):
+    with pytest.raises(HarnessError, match=r"adafactor .* cannot be sharded; use optimizer: adamw"):
+        trained(setting_of("clm"), tmp_path, spec(optimizer="adafactor"), sharded=True)
+
+
 def test_a_checkpoint_holds_no_pickle_and_a_damaged_one_is_named(setting, tmp_path):
     trained(setting, tmp_path / "broken", spec(), 5)
     (checkpoint,) = (tmp_path / "broken").iterdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -71,3 +71,26 @@ def test_the_loss_of_each_step_is_that_of_its_batch_a_target(tmp_path: Path) -> 
     report = fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda share: None)
     assert report.steps == len(report.losses) == 4  # a batch of four and one of two, twice
     assert report.losses == pytest.approx(seen)
+
+
+@pytest.mark.parametrize(("optimizer", "expected"), [("adamw", [0.1, 0.1]), ("adafactor", [0.1 * 50, 0.1 * 0.02])])
+def test_the_first_step_is_the_rate_or_the_rate_times_the_size_of_the_weight(
+    tmp_path: Path, optimizer: Literal["adamw", "adafactor"], expected: list[float]
+) -> None:
+    model, tokenizer = tiny_model()
+    watched = [model.classifier.weight, model.bert.pooler.dense.weight]
+    with torch.no_grad():
+        for weight, size in zip(watched, [50.0, 0.02], strict=True):
+            weight.copy_(size * torch.where(torch.rand_like(weight) < 0.5, -1.0, 1.0))
+    before = [weight.detach().clone() for weight in watched]
+    encoded = Encoded({"input_ids": [[1, 2]], "attention_mask": [[1, 1]], "labels": [1]}, [2])
+    training = TrainingSpec(
+        epochs=1, batch_size=1, learning_rate=0.1, optimizer=optimizer, weight_decay=0, warmup_ratio=0,
+        max_grad_norm=1e9, precision="fp32",
+    )  # fmt: skip
+    fine_tune(
+        model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0, tmp_path,
+        lambda share: None,
+    )  # fmt: skip
+    steps = [(weight.detach() - old).square().mean().sqrt().item() for weight, old in zip(watched, before, strict=True)]
+    assert steps == pytest.approx(expected, rel=0.05)
