@@ -14,6 +14,7 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
     {
         "compile": "harness.compress.compile",
         "distill": "harness.compress.distill",
+        "fp8-torchao": "harness.compress.fp8_torchao",
         "int8": "harness.compress.int8",
         "int8-qat": "harness.compress.int8_qat",
         "int8-static": "harness.compress.int8_static",

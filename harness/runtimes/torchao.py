@@ -21,6 +21,16 @@ def require() -> None:
         raise HarnessError("torchao is served on a CUDA GPU, and there is none here; on a CPU use int8 or int8-static")
 
 
+def require_capability(least: tuple[int, int], method: str, remedy: str) -> None:
+    """Raises HarnessError, with the remedy, where the GPU's compute capability is below `least`."""
+    import torch
+
+    found = torch.cuda.get_device_capability() if torch.cuda.is_available() else (0, 0)
+    if found < least:
+        wanted, has = (".".join(map(str, version)) for version in (least, found))
+        raise HarnessError(f"{method} needs a CUDA GPU of compute capability {wanted}, and this is {has}; {remedy}")
+
+
 class TorchAo(Runtime):
     packages = ("torchao",)
 

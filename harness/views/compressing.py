@@ -25,10 +25,10 @@ def compression_text(said: Mapping[str, Any]) -> str:
 def _step_lines(step: Mapping[str, Any]) -> list[str]:
     lines = []
     coverage = step.get("coverage", {})
-    if "int8" in coverage:
-        skipped = " and what was skipped" if coverage["int8"] < coverage["linear"] else ""
+    for kind in [kind for kind in ("int8", "fp8") if kind in coverage]:
+        skipped = " and what was skipped" if coverage[kind] < coverage["linear"] else ""
         lines.append(
-            f"{step['method']}: {coverage['int8']} of {coverage['linear']} linear layers are int8; float stays the "
+            f"{step['method']}: {coverage[kind]} of {coverage['linear']} linear layers are {kind}; float stays the "
             f"head: {', '.join(coverage['head'])}{skipped}"
         )
     if "pruned" in coverage:
