@@ -107,6 +107,9 @@ def run(
     limit: Annotated[Optional[int], typer.Option("--limit", help="Use the first N examples of each split.")] = None,
     epochs: Annotated[Optional[float], typer.Option("--epochs", help="Instead of the recipe's.")] = None,
     batch_size: Annotated[Optional[int], typer.Option("--batch-size", help="Instead of the recipe's.")] = None,
+    optimizer: Annotated[
+        Optional[str], typer.Option("--optimizer", help="adamw or adafactor, instead of the recipe's.")
+    ] = None,
     learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,
     select: Annotated[
         Optional[str],
@@ -219,6 +222,9 @@ def pretrain(
     budget: Annotated[Optional[str], typer.Option("--budget", help="Wall-clock time: 90s, 10m, 2h.")] = None,
     steps: Annotated[Optional[int], typer.Option("--steps", help="Optimizer steps.")] = None,
     tokens: Annotated[Optional[int], typer.Option("--tokens", help="Tokens to train on.")] = None,
+    optimizer: Annotated[
+        Optional[str], typer.Option("--optimizer", help="adamw or adafactor, instead of the recipe's.")
+    ] = None,
     learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,
     batch_size: Annotated[
         Optional[int], typer.Option("--batch-size", help="Blocks a step, over all processes.")
@@ -246,8 +252,8 @@ def pretrain(
 ) -> None:
     """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
     names = (
-        "corpus", "sentences", "budget", "steps", "tokens", "learning_rate", "batch_size", "accumulate",
-        "checkpoint_every", "seed",
+        "corpus", "sentences", "budget", "steps", "tokens", "optimizer", "learning_rate", "batch_size",
+        "accumulate", "checkpoint_every", "seed",
     )  # fmt: skip
     given = locals()
     changes = {name: given[name] for name in names if given[name] is not None}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.specs import Name, TaskName
+from harness.specs import Name, OptimizerName, TaskName
 from harness.strict_spec import Strict, listed
 
 
@@ -50,6 +50,7 @@ class RunSpec(Strict):
     limit: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0, le=1000)
     batch_size: int | None = Field(default=None, ge=1, le=65536)
+    optimizer: OptimizerName | None = None
     learning_rate: float | None = Field(default=None, gt=0, le=10)
     select: Literal["last", "best"] | None = None
     from_scratch: bool = False
@@ -75,5 +76,5 @@ class RunSpec(Strict):
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`."""
-        names = ("epochs", "batch_size", "learning_rate", "select")
+        names = ("epochs", "batch_size", "optimizer", "learning_rate", "select")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

@@ -38,6 +38,14 @@ COMMAND_LINE = {
         ["run", "--task", "cola", "--learning-rate", "0"],
         "learning_rate: input should be greater than 0",
     ),
+    "unknown optimizer": (
+        ["run", "--task", "cola", "--optimizer", "adam"],
+        "optimizer: input should be 'adamw' or 'adafactor', found 'adam'",
+    ),
+    "unknown optimizer of a pretraining": (
+        ["pretrain", "bert-tiny-mlm", "--optimizer", "adam"],
+        "optimizer: input should be 'adamw' or 'adafactor', found 'adam'",
+    ),
     "unknown selection": (
         ["run", "--task", "cola", "--select", "luckiest"],
         "select: input should be 'last' or 'best'",
