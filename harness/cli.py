@@ -276,7 +276,7 @@ def pretrain(
 
 @app.command()
 def predict(
-    checkpoint: Annotated[str, typer.Argument(help="A save_pretrained folder or a hub id.")],
+    checkpoint: Annotated[str, typer.Argument(help="A save_pretrained folder, compressed or not, or a hub id.")],
     text: Annotated[list[str], typer.Option("--text", "-t", help="What to complete. Repeatable.")],
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many candidates a place.")] = 5,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", help="Of a continuation.")] = 20,
@@ -287,14 +287,14 @@ def predict(
     import json
 
     from harness.machine.environment import thread_variables
-    from harness.pretrained import folder_of
+    from harness.pretrained import served_folder
     from harness.views.predicting import predict as predict_texts
     from harness.views.prediction_text import render
 
     if logits and not as_json:
         raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
     os.environ.update(thread_variables(1))
-    results = predict_texts(folder_of(checkpoint), text, top_k, max_new_tokens, logits)
+    results = predict_texts(served_folder(checkpoint), text, top_k, max_new_tokens, logits)
     print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
 
 

@@ -43,6 +43,14 @@ def folder_of(name: str, revision: str | None = None) -> Path:
     return folder
 
 
+def served_folder(name: str) -> Path:
+    """The local folder of a model that is to be served, compressed or not. Raises HarnessError as `find` does."""
+    from harness.runtimes.settings import FILE
+
+    local = Path(name).expanduser()
+    return local if (local / FILE).is_file() else folder_of(name)
+
+
 def check_folder(folder: Path, name: str) -> None:
     """Raises HarnessError unless `folder` is a `save_pretrained` folder whose weights are safetensors."""
     if not folder.is_dir():

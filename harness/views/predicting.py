@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.models.positions import positions_of
 from harness.pretrained import check_folder, refuse_empty_tokenizer
-from harness.runtimes.settings import refuse_compressed
+from harness.runtimes.settings import FILE, Settings, read_settings
 from harness.views.prediction_text import quoted, shown
 
 if TYPE_CHECKING:
@@ -37,13 +37,31 @@ LOGITS_AT_ONCE = 2**26
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model ready to predict, its tokenizer, and what is done with it (`kind`)."""
+    """A model ready to predict, its tokenizer, what is done with it (`kind`), and what is said `about` it."""
 
     name: str
     kind: str
     architecture: str
     model: Any
     tokenizer: Any
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model of another runtime than torch, with what is asked of those of `transformers`. Raises HarnessError."""
+
+    module: Callable[..., Any]
+    config: Any
+
+    def __call__(self, **inputs: Tensor) -> Any:
+        return self.module(**inputs)
+
+    def named_modules(self) -> Sequence[tuple[str, Any]]:
+        return ()
+
+    def get_input_embeddings(self) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,8 @@ class Encoded:
 def predict(
     folder: Path, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20, with_logits: bool = False
 ) -> list[dict[str, Any]]:
-    """What the model in a save_pretrained folder predicts for each text, in float32 on the CPU, ready for JSON.
+    """What the model in a save_pretrained folder predicts for each text, in float32 on the CPU, ready for JSON. A
+    compressed one predicts in its own runtime, which `model` names.
 
     Each result has `text`, `kind`, `model` and, by kind:
 
@@ -92,15 +111,11 @@ def predict(
 
     with torch.inference_mode():
         encoded = [_encode(checkpoint, text) for text in texts]
-        about = {
-            "architecture": checkpoint.architecture,
-            "parameters": sum(parameter.numel() for parameter in checkpoint.model.parameters()),
-        }
         return [
             {
                 "text": text,
                 "kind": checkpoint.kind,
-                "model": dict(about),
+                "model": {"architecture": checkpoint.architecture, **checkpoint.about},
                 **_predict(checkpoint, inputs, top_k, max_new_tokens, with_logits),
             }
             for text, inputs in zip(texts, encoded, strict=True)
@@ -108,13 +123,14 @@ def predict(
 
 
 def _load(folder: Path) -> Checkpoint:
-    refuse_compressed(folder)
-    check_folder(folder, str(folder))
-
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    settings = read_settings(folder) if (folder / FILE).exists() else None
+    if settings is not None and not settings.is_plain:
+        return _load_compressed(folder, settings)
+    check_folder(folder, str(folder))
     here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     config = _attempt(folder, "configuration", lambda: transformers.AutoConfig.from_pretrained(folder, **here))
     kind, architecture, auto_class = _head(folder, config)
@@ -134,7 +150,25 @@ def _load(folder: Path) -> Checkpoint:
             f"model {folder}: its weights lack {len(missing)} that {type(model).__name__} predicts with, "
             f"{missing[0]} first; they would be random"
         )
-    return Checkpoint(str(folder), kind, architecture, model.eval(), tokenizer)
+    about = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+    return Checkpoint(str(folder), kind, architecture, model.eval(), tokenizer, about)
+
+
+def _load_compressed(folder: Path, settings: Settings) -> Checkpoint:
+    """A compressed model in its own runtime; of those outside torch only classifiers predict."""
+    from transformers import AutoConfig
+
+    from harness.measure.size import weights_of
+    from harness.runtimes import open_model
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    kind, architecture, _ = _head(folder, config)
+    opened = open_model(folder)
+    if not opened.in_torch and kind != CLASSIFY:
+        raise HarnessError(f"model {folder}: {architecture} does not predict in {settings.runtime}")
+    model = opened.module if opened.in_torch else Graph(opened.module, config)
+    about = {"parameters": weights_of(folder, settings).get("parameters"), "runtime": settings.runtime}
+    return Checkpoint(str(folder), kind, architecture, model, opened.tokenizer, about)
 
 
 def _attempt(folder: Path, what: str, load: Callable[[], Any]) -> Any:
@@ -192,8 +226,15 @@ def _encode(checkpoint: Checkpoint, text: str) -> Encoded:
         )
     known = {"input_ids", "attention_mask"}
     if kind in (FILL, CLASSIFY):
-        known |= set(inspect.signature(model.forward).parameters)
+        known |= _read_by(model) or set(row)
     return Encoded({name: torch.tensor([ids[:length]]) for name, ids in row.items() if name in known}, tuple(added))
+
+
+def _read_by(model: Any) -> set[str]:
+    """Names of a model's inputs; none of a graph, which leaves out what it does not read."""
+    if isinstance(model, Graph):
+        return set()
+    return set(inspect.signature(getattr(model, "_orig_mod", model).forward).parameters)
 
 
 def _predict(

@@ -16,9 +16,14 @@ def render(results: list[dict[str, Any]]) -> str:
     blocks: list[str] = []
     for result in results:
         if not blocks:
-            blocks.append(f"{result['model']['architecture']}, {result['model']['parameters']:,} parameters")
+            blocks.append(_about(**result["model"]))
         blocks.append("\n".join([f"{result['kind']}: {quoted(result['text'])}", *_body(result)]))
     return "\n\n".join(blocks)
+
+
+def _about(architecture: str, parameters: int | None, runtime: str | None = None) -> str:
+    counted = f", {parameters:,} parameters" if parameters is not None else ""
+    return architecture + counted + (f", in {runtime}" if runtime else "")
 
 
 def _body(result: dict[str, Any]) -> list[str]:
