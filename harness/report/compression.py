@@ -5,29 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.hashing import short
 from harness.report import formats
-from harness.report.card_parts import (
-    CalibrationChange,
-    Cost,
-    LoadLogits,
-    absences,
-    calibration_change,
-    costs,
-    savings,
-)
+from harness.report.card_parts import CalibrationChange, Cost, LoadLogits, absences, costs, savings
 from harness.report.comparable import Record, comparable, labels_of
+from harness.report.judging import Flips, Judge, Judged, judged
 from harness.report.measured import Measured
-from harness.report.pairs import Load, Pairs, change_of, counted, loaded, scale_of, whole
+from harness.report.pairs import Load, Pairs, counted, scale_of, whole
 from harness.stats.aggregate import Estimate
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from harness.metrics.base import Metric
 
 NOTE = (
     "Scores ×100 where they are shares. Change: compressed minus original, with a 95 % interval by the paired "
@@ -43,17 +32,6 @@ COST_NOTE = (
     "of a process of its own, less what imports took; its peak while calling, and what of it after calling is of no "
     "file (RssAnon); the original's behind it."
 )
-
-
-@dataclass(frozen=True)
-class Flips:
-    """Of n predictions that are right or wrong (over seeds): how many went from right to wrong, and from wrong to
-    right.
-    """
-
-    lost: int
-    won: int
-    n: int
 
 
 @dataclass(frozen=True)
@@ -101,12 +79,14 @@ def build(
     load: Load,
     load_logits: LoadLogits,
     measured: Sequence[Measured] = (),
+    judge: Judge | None = None,
 ) -> list[Cards]:
     """Tables of cards of the compressed models whose originals were scored on the same examples.
 
     `compressions` are the records of compress cells by key, `order` is that of the tasks, `measured` what was measured
-    of any models.
+    of any models. `judge` may know already what `judged` would find.
     """
+    judge = judge or partial(judged, load=load, load_logits=load_logits)
     found: list[Cards] = []
     for draft in comparable(records) if compressions else ():
         labels = labels_of([own[0] for own in draft.models.values()])
@@ -115,9 +95,7 @@ def build(
         cards = []
         for model, own in draft.models.items():
             for task, pairs in _pairs(own, originals, compressions).items():
-                calibrated = calibration_change(pairs, load_logits)
-                found_costs = costs(pairs, measured)
-                cards.append(_card(task, labels[model], pairs, compressions, load, calibrated, found_costs))
+                cards.append(_card(task, labels[model], pairs, compressions, judge(pairs), costs(pairs, measured)))
         if not cards:
             continue
         cards.sort(key=lambda card: (order.index(card.task), card.original, -card.score, card.model))
@@ -157,23 +135,11 @@ def _card(
     model: str,
     pairs: Pairs,
     compressions: Mapping[str, Mapping[str, Any]],
-    load: Load,
-    calibrated: CalibrationChange | str,
+    said: Judged,
     found: tuple[Cost, ...],
 ) -> Card:
-    from harness.metrics.rightness import judge
-
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
-    sides = loaded(pairs, load)
-    metric = judge(first["scores"], counted(first))
-    equal, flips = [], []
-    for side in sides:
-        for before, after in zip(side.before, side.after, strict=True):
-            if before.dtype.kind != "f":
-                equal += (before == after).tolist()
-            if metric is not None:
-                flips.append(_flips(metric, before, after, side.references))
     made = [compressions[pairs[seed, splits[0]][1]["lineage"]["compress"]]["compression"] for seed in seeds]
     parameters, nonzero, sizes = _both(made, "parameters"), _both(made, "nonzero"), _both(made, "bytes")
     assert sizes is not None
@@ -192,28 +158,20 @@ def _card(
             for split in splits
             for name in counted(first)
         ),
-        change=change_of(sides, first),
-        agreement=fmean(equal) if equal else None,
-        flips=Flips(*(sum(column) for column in zip(*flips, strict=True))) if flips else None,
+        change=said.change,
+        agreement=said.agreement,
+        flips=said.flips,
         bytes=sizes,
         parameters=parameters,
         nonzero=nonzero,
         sparsity=_sparsity(parameters, nonzero) if parameters and nonzero else None,
-        calibration=None if isinstance(calibrated, str) else calibrated,
+        calibration=None if isinstance(said.calibration, str) else said.calibration,
         costs=found,
-        absent=absences(found, calibrated, uncounted),
+        absent=absences(found, said.calibration, uncounted),
         notes=tuple(dict.fromkeys([*(note for one in made for note in one["notes"]), *savings(found)])),
         steps=made[0]["steps"],
         scale=scale_of(first),
     )
-
-
-def _flips(metric: Metric, before: np.ndarray, after: np.ndarray, references: np.ndarray) -> tuple[int, int, int]:
-    """Lost, won and n."""
-    from harness.metrics.rightness import right
-
-    change = right(metric, after, references) - right(metric, before, references)
-    return int((change < 0).sum()), int((change > 0).sum()), len(change)
 
 
 def _sparsity(parameters: tuple[int, int], nonzero: tuple[int, int]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
@@ -10,6 +11,7 @@ from harness.execute.score import PREDICTIONS, read_logits, read_predictions
 from harness.record_index import RecordIndex
 from harness.store import Store
 from harness.views.calibrating import calibration_reader
+from harness.views.judging import judge_reader
 from harness.views.measured import measured_in
 from harness.views.runs import say_damaged, score_keys
 
@@ -74,14 +76,9 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     records, order = _records(store, names, "--compression", style)
     keys = {record["lineage"].get("compress") for record in records} - {None}
     made = {key: record for key in keys if (record := store.find(key)) is not None}
-    found = compression.build(
-        records,
-        made,
-        order,
-        lambda record: _stored(store, record),
-        lambda record: read_logits(store.file(record["cell"], PREDICTIONS)),
-        measured_in(store),
-    )
+    load, load_logits = partial(_stored, store), partial(_logits, store)
+    judge = judge_reader(store, load, load_logits)
+    found = compression.build(records, made, order, load, load_logits, measured_in(store), judge)
     if not found:
         raise HarnessError(
             "no compressed model was scored beside its original; make one with `harness run --compress int8`"
@@ -95,3 +92,8 @@ def _stored(store: Store, record: Mapping[str, Any]) -> tuple[np.ndarray, np.nda
     """Predictions and references of a score record."""
     predictions, references, _ = read_predictions(store.file(record["cell"], PREDICTIONS))
     return predictions, references
+
+
+def _logits(store: Store, record: Mapping[str, Any]) -> tuple[Sequence[str], np.ndarray, np.ndarray] | None:
+    """Ids, labels and logits of a score record, where it has any."""
+    return read_logits(store.file(record["cell"], PREDICTIONS))

@@ -17,6 +17,7 @@ from harness.record_index import RecordIndex, no_collecting
 from harness.store import Store, maker_of
 from harness.training.curves import LOSSES
 from harness.views.calibrating import calibration_reader
+from harness.views.judging import judge_reader
 from harness.views.measured import measurement_keys, weights_in
 from harness.views.runs import say_damaged, scored_runs, suites_of
 
@@ -91,6 +92,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     first_records = [record for record in records if record["model"]["id"] in firsts]
     read = texts_reader(manifests, include)
     reports = calibration_reader(store)
+    judge = judge_reader(store, files.stored, files.logits)
     runs, environments = history.asked_and_environments(manifests)
     return Page(
         title="Leaderboard",
@@ -103,7 +105,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         compression=cards.compression_cards(
             files.unless_damaged(
                 "compression",
-                lambda: compression.build(records, compressions, order, files.stored, files.logits, measured),
+                lambda: compression.build(records, compressions, order, files.stored, files.logits, measured, judge),
             )
         ),
         calibration=cards.calibration_grids(
