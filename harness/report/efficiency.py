@@ -131,4 +131,4 @@ def plot(found: Efficiency, path: Path) -> None:
         axes.set_xlabel("share of the training examples")
         axes.set_ylabel("suite average ×100, 95 % interval")
         axes.set_title(plain(found.title), fontsize=9, wrap=True)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, handlelength=4)
