@@ -1,11 +1,26 @@
-"""What the methods of torchao share: a model whose linear layers hold torchao's weights. Imports torch inside."""
+"""What the methods of torchao share: a model whose linear layers hold torchao's weights."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from harness.compress.base import Request
+from harness.compress.base import Compressor, Request
 from harness.errors import HarnessError
+from harness.strict_spec import Strict
+
+
+class ByTorchao(Compressor):
+    """`activations`: `dynamic` multiplies in the type of the weights, `float` turns those back into floats first."""
+
+    main = "activations"
+    runtime = "torchao"
+
+    class Options(Strict):
+        activations: Literal["dynamic", "float"] = "dynamic"
+
+    @property
+    def dynamic(self) -> bool:
+        return self.options.activations == "dynamic"
 
 
 def quantize(request: Request, method: str, kind: str, config: Any) -> dict[str, Any]:

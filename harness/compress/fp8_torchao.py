@@ -4,38 +4,25 @@ activations left float, or turned into fp8 as they come, with a scale for each t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from harness.compress.base import Compressor, Request
+from harness.compress.base import Request
+from harness.compress.by_torchao import ByTorchao, quantize
 from harness.runtimes.torchao import require, require_capability
-from harness.strict_spec import Strict
 
 KERNELS = (8, 9)
 """The first compute capability of CUDA with products in fp8 (Ada; Hopper is 9.0)."""
 
 
-class Fp8Torchao(Compressor):
-    """`activations`: `dynamic` multiplies in fp8, `float` turns the weights back into floats first."""
-
-    main = "activations"
-    runtime = "torchao"
-
-    class Options(Strict):
-        activations: Literal["dynamic", "float"] = "dynamic"
-
+class Fp8Torchao(ByTorchao):
     def compress(self, request: Request) -> dict[str, Any]:
         require()
-        dynamic = self.options.activations == "dynamic"
-        if dynamic:
+        if self.dynamic:
             require_capability(KERNELS, "fp8-torchao:dynamic", "fp8-torchao:float keeps the activations float")
         from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig, PerRow
 
-        from harness.compress.by_torchao import quantize
-
-        config = (
-            Float8DynamicActivationFloat8WeightConfig(granularity=PerRow()) if dynamic else Float8WeightOnlyConfig()
-        )
-        return quantize(request, "fp8-torchao", "fp8", config)
+        products = Float8DynamicActivationFloat8WeightConfig(granularity=PerRow()) if self.dynamic else None
+        return quantize(request, "fp8-torchao", "fp8", products or Float8WeightOnlyConfig())
 
 
 COMPRESSOR = Fp8Torchao
