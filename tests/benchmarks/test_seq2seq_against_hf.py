@@ -41,6 +41,10 @@ LOSS_NOISE = 1.15
 """Losses on the test set of one model trained in two ways differ by less than this factor."""
 
 
+OPTIMIZER = {"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.01}
+"""Of both sides: that of the public examples, not the recipe's Adafactor, which their trainer has in another form."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """Texts that a model learns from and for how many epochs, those of the timed trainings, those written greedily and
@@ -218,6 +222,7 @@ def set_up(name: str, scale_name: str, folder: Path) -> Contest:
     scale, registry = SCALES[scale_name], load_registry()
     task, recipe = registry.task(name), registry.recipe("t5-tiny")
     assert recipe.tokenizer is not None
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=OPTIMIZER)})
     decoding = task.decoding.model_copy(update={"max_new_tokens": TARGET_TOKENS - 1, "num_beams": 1})
     task = task.model_copy(update={"decoding": decoding})
     source = str(SHARED) if name == "multi30k-en-fr" and (SHARED / "multi30k").is_dir() else "embedded"
