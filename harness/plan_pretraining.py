@@ -66,6 +66,7 @@ def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run:
             (
                 package / "pretraining", package / "execute" / "pretrain.py", package / "training" / "tokenizers.py",
                 package / "training" / "distillation.py", package / "training" / "dropout.py",
+                package / "training" / "optimizers.py",
                 package / "models" / "building.py", package / "objectives",
                 OBJECTIVES.source(settings.objective),
             )
