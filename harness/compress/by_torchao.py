@@ -1,19 +1,24 @@
-"""What the methods of torchao share: a model whose linear layers hold torchao's weights."""
+"""What the methods of torchao share: linear layers whose weights are torchao's, all but the head's."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
 
 from harness.compress.base import Compressor, Request
 from harness.errors import HarnessError
+from harness.runtimes.torchao import require
 from harness.strict_spec import Strict
 
 
 class ByTorchao(Compressor):
-    """`activations`: `dynamic` multiplies in the type of the weights, `float` turns those back into floats first."""
+    """`activations`: `dynamic` multiplies in the type of the weights, `kind`, `float` turns those back into floats
+    first.
+    """
 
     main = "activations"
     runtime = "torchao"
+    kind: ClassVar[str]
 
     class Options(Strict):
         activations: Literal["dynamic", "float"] = "dynamic"
@@ -22,38 +27,38 @@ class ByTorchao(Compressor):
     def dynamic(self) -> bool:
         return self.options.activations == "dynamic"
 
+    @abstractmethod
+    def config(self) -> Any:
+        """How torchao is to quantize a layer. Raises HarnessError where this machine cannot serve what would come."""
 
-def quantize(request: Request, method: str, kind: str, config: Any) -> dict[str, Any]:
-    """Write the model of `request` with every linear layer but the head's quantized as torchao's `config` says.
+    def compress(self, request: Request) -> dict[str, Any]:
+        require()
+        config = self.config()
+        from transformers import TorchAoConfig
 
-    Returns what a compressor says it did, with `kind` as the name of what the layers are now. Raises HarnessError where
-    the model was changed already, or torchao left a layer as it was.
-    """
-    from transformers import TorchAoConfig
+        from harness.compress.layers import head_names, linear_layers
+        from harness.compress.saving import settled
+        from harness.runtimes.settings import read_settings, write_settings
+        from harness.runtimes.torch_eager import load
 
-    from harness.compress.layers import head_names, linear_layers
-    from harness.compress.saving import settled
-    from harness.runtimes.settings import read_settings, write_settings
-    from harness.runtimes.torch_eager import load
-
-    if not read_settings(request.source).is_plain:
-        raise HarnessError(f"model {request.source}: {method} reads models as they were fine-tuned only")
-    model, tokenizer = load(request.source)
-    layers, heads = linear_layers(model), head_names(model)
-    quantized = type(model).from_pretrained(
-        request.source, quantization_config=TorchAoConfig(config, modules_to_not_convert=heads),
-        local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32",
-    )  # fmt: skip
-    stayed = [name for name in layers if not _is_torchao(quantized.get_submodule(name).weight)]
-    if stayed:
-        raise HarnessError(
-            f"model {request.source}: torchao left {len(stayed)} of its {len(layers)} linear layers float, "
-            f"{stayed[0]} among them"
-        )
-    quantized.save_pretrained(request.target)
-    tokenizer.save_pretrained(request.target)
-    write_settings(request.target, settled(request.source, runtime="torchao"))
-    return {"coverage": {"linear": len(layers), kind: len(layers), "head": heads}}
+        if not read_settings(request.source).is_plain:
+            raise HarnessError(f"model {request.source}: {self.kind}-torchao reads models as they were fine-tuned only")
+        model, tokenizer = load(request.source)
+        layers, heads = linear_layers(model), head_names(model)
+        quantized = type(model).from_pretrained(
+            request.source, quantization_config=TorchAoConfig(config, modules_to_not_convert=heads),
+            local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32",
+        )  # fmt: skip
+        stayed = [name for name in layers if not _is_torchao(quantized.get_submodule(name).weight)]
+        if stayed:
+            raise HarnessError(
+                f"model {request.source}: torchao left {len(stayed)} of its {len(layers)} linear layers float, "
+                f"{stayed[0]} among them"
+            )
+        quantized.save_pretrained(request.target)
+        tokenizer.save_pretrained(request.target)
+        write_settings(request.target, settled(request.source, runtime=self.runtime))
+        return {"coverage": {"linear": len(layers), self.kind: len(layers), "head": heads}}
 
 
 def _is_torchao(weight: Any) -> bool:

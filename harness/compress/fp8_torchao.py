@@ -6,23 +6,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.base import Request
-from harness.compress.by_torchao import ByTorchao, quantize
-from harness.runtimes.torchao import require, require_capability
+from harness.compress.by_torchao import ByTorchao
+from harness.runtimes.torchao import require_capability
 
 KERNELS = (8, 9)
 """The first compute capability of CUDA with products in fp8 (Ada; Hopper is 9.0)."""
 
 
 class Fp8Torchao(ByTorchao):
-    def compress(self, request: Request) -> dict[str, Any]:
-        require()
+    kind = "fp8"
+
+    def config(self) -> Any:
         if self.dynamic:
             require_capability(KERNELS, "fp8-torchao:dynamic", "fp8-torchao:float keeps the activations float")
         from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig, PerRow
 
-        products = Float8DynamicActivationFloat8WeightConfig(granularity=PerRow()) if self.dynamic else None
-        return quantize(request, "fp8-torchao", "fp8", products or Float8WeightOnlyConfig())
+        return (
+            Float8DynamicActivationFloat8WeightConfig(granularity=PerRow())
+            if self.dynamic
+            else Float8WeightOnlyConfig()
+        )
 
 
 COMPRESSOR = Fp8Torchao

@@ -6,18 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.base import Request
-from harness.compress.by_torchao import ByTorchao, quantize
-from harness.runtimes.torchao import require
+from harness.compress.by_torchao import ByTorchao
 
 
 class Int8Torchao(ByTorchao):
-    def compress(self, request: Request) -> dict[str, Any]:
-        require()
+    kind = "int8"
+
+    def config(self) -> Any:
         from torchao.quantization import Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig
 
-        config = Int8DynamicActivationInt8WeightConfig() if self.dynamic else Int8WeightOnlyConfig()
-        return quantize(request, "int8-torchao", "int8", config)
+        return Int8DynamicActivationInt8WeightConfig() if self.dynamic else Int8WeightOnlyConfig()
 
 
 COMPRESSOR = Int8Torchao
