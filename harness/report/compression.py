@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from statistics import fmean
 from typing import Any
 
 from harness.hashing import short
 from harness.report import formats
-from harness.report.card_parts import CalibrationChange, Cost, LoadLogits, absences, costs, savings
+from harness.report.card_parts import CalibrationChange, Cost, absences, costs, savings
 from harness.report.comparable import Record, comparable, labels_of
-from harness.report.judging import Flips, Judge, Judged, judged
+from harness.report.judging import Flips, Judge, Judged
 from harness.report.measured import Measured
-from harness.report.pairs import Load, Pairs, counted, scale_of, whole
+from harness.report.pairs import Pairs, counted, scale_of, whole
 from harness.stats.aggregate import Estimate
 
 NOTE = (
@@ -76,17 +75,14 @@ def build(
     records: Sequence[Record],
     compressions: Mapping[str, Mapping[str, Any]],
     order: Sequence[str],
-    load: Load,
-    load_logits: LoadLogits,
+    judge: Judge,
     measured: Sequence[Measured] = (),
-    judge: Judge | None = None,
 ) -> list[Cards]:
     """Tables of cards of the compressed models whose originals were scored on the same examples.
 
-    `compressions` are the records of compress cells by key, `order` is that of the tasks, `measured` what was measured
-    of any models. `judge` may know already what `judged` would find.
+    `compressions` are the records of compress cells by key, `order` is that of the tasks, `judge` says
+    what predictions say of a change, `measured` is what was measured of any models.
     """
-    judge = judge or partial(judged, load=load, load_logits=load_logits)
     found: list[Cards] = []
     for draft in comparable(records) if compressions else ():
         labels = labels_of([own[0] for own in draft.models.values()])

@@ -30,11 +30,16 @@ def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
     kind = TypeAdapter(Report | None)
 
     def read(record: Record) -> Report | None:
-        key = hash_json([_code(), record["cell"], record["created"], record["predictions"]["sha256"]])
+        key = hash_json([_code(), *identity(record)])
         kept = store.remembered(key, lambda: {"report": _found(store, record)})
         return kind.validate_python(kept["report"])
 
     return read
+
+
+def identity(record: Record) -> list[str]:
+    """What tells stored predictions from any others, those of the same cell computed again among them."""
+    return [record["cell"], record["created"], record["predictions"]["sha256"]]
 
 
 def _found(store: Store, record: Record) -> dict[str, Any] | None:

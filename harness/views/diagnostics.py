@@ -76,9 +76,8 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     records, order = _records(store, names, "--compression", style)
     keys = {record["lineage"].get("compress") for record in records} - {None}
     made = {key: record for key in keys if (record := store.find(key)) is not None}
-    load, load_logits = partial(_stored, store), partial(_logits, store)
-    judge = judge_reader(store, load, load_logits)
-    found = compression.build(records, made, order, load, load_logits, measured_in(store), judge)
+    judge = judge_reader(store, partial(_stored, store), partial(_logits, store))
+    found = compression.build(records, made, order, judge, measured_in(store))
     if not found:
         raise HarnessError(
             "no compressed model was scored beside its original; make one with `harness run --compress int8`"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from harness.hashing import hash_code, hash_json
 from harness.report.card_parts import LoadLogits
 from harness.report.judging import Judge, Judged, judged
 from harness.report.pairs import Load, Pairs
 from harness.store import Store
+from harness.views.calibrating import identity
 
 
 def judge_reader(store: Store, load: Load, load_logits: LoadLogits) -> Judge:
@@ -22,14 +21,10 @@ def judge_reader(store: Store, load: Load, load_logits: LoadLogits) -> Judge:
     kind = TypeAdapter(Judged)
 
     def read(pairs: Pairs) -> Judged:
-        key = hash_json(["judged", _code(), [[*place, *map(_identity, both)] for place, both in sorted(pairs.items())]])
+        key = hash_json(["judged", _code(), [[*place, *map(identity, both)] for place, both in sorted(pairs.items())]])
         return kind.validate_python(store.remembered(key, lambda: asdict(judged(pairs, load, load_logits))))
 
     return read
-
-
-def _identity(record: Mapping[str, Any]) -> list[str]:
-    return [record["cell"], record["created"], record["predictions"]["sha256"]]
 
 
 @cache

@@ -105,7 +105,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         compression=cards.compression_cards(
             files.unless_damaged(
                 "compression",
-                lambda: compression.build(records, compressions, order, files.stored, files.logits, measured, judge),
+                lambda: compression.build(records, compressions, order, judge, measured),
             )
         ),
         calibration=cards.calibration_grids(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 from harness.report import compression, measured
+from harness.report.judging import judged
 from tests.report.measures import measure, verdict
 from tests.report.records import record
 
@@ -45,7 +47,8 @@ def cards(measures=(), after=None, notes=(), logits=True):
     def load_logits(one):
         return ([str(n) for n in range(80)], LABELS, SIDES[one["model"]["name"]]) if logits else None
 
-    (found,) = compression.build(records, made, ["a"], load, load_logits, measured.read(measures))
+    judge = partial(judged, load=load, load_logits=load_logits)
+    (found,) = compression.build(records, made, ["a"], judge, measured.read(measures))
     (card,) = found.cards
     return card, compression.to_markdown(found), json.loads(compression.to_json([found]))["tables"][0]["cards"][0]
 
