@@ -86,9 +86,15 @@ def write_settings(folder: Path, settings: Settings) -> None:
     (folder / FILE).write_text(json.dumps({"fitted": {}, **written}), encoding="utf-8")
 
 
+def compressed_settings(folder: Path) -> Settings | None:
+    """The settings of a folder that `transformers` alone would load wrongly, or not at all; None of any other."""
+    settings = read_settings(folder) if (folder / FILE).exists() else None
+    return settings if settings is not None and not settings.is_plain else None
+
+
 def refuse_compressed(folder: Path) -> None:
-    """Raises HarnessError for a folder that `transformers` alone would load wrongly, or not at all."""
-    if (folder / FILE).exists() and not read_settings(folder).is_plain:
+    """Raises HarnessError for a folder that has `compressed_settings`."""
+    if compressed_settings(folder) is not None:
         raise HarnessError(f"model {folder}: it is compressed, and can be served and scored only; give its original")
 
 

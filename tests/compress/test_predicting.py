@@ -67,3 +67,10 @@ def test_a_graph_without_classes_is_refused(trained, compressed):
     folder, _ = compressed(trained("bert", "squad", 40), "onnx")
     with pytest.raises(HarnessError, match="BertForQuestionAnswering, has no language-model head"):
         predict(folder, ["Who sold the bread?"])
+
+
+def test_a_damaged_folder_is_one_line(trained, compressed):
+    folder, _ = compressed(trained("bert"), "int8-weight")
+    (folder / "config.json").write_text("{")
+    with pytest.raises(HarnessError, match="cannot load its configuration"):
+        predict(folder, ["it was a superb film"])
