@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from harness.page.cards import compression_cards
 from harness.page.model import Page, Titled
 from harness.page.resources import resources_of
 from harness.report import compression, efficiency, formats
+from harness.report.judging import judged
 from harness.report.leaderboard import build_with_records
 from harness.report.measured import read
 from harness.report.resources import KINDS, with_resources
@@ -145,8 +147,11 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
     found = [charts.tradeoffs(section, {}) for section in sections]
     cards = compression.build(
         records, {key: one for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
-        lambda one: (predictions(one).values, predictions(one).references),
-        lambda one: None,
+        partial(
+            judged,
+            load=lambda one: (predictions(one).values, predictions(one).references),
+            load_logits=lambda one: None,
+        ),
     )  # fmt: skip
     runs, environments = history.asked_and_environments([manifest()])
     fields = {"text": [f"{text} {index}" for index in range(N)]}
