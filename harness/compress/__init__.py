@@ -12,9 +12,12 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
     "compressor",
     "COMPRESSOR",
     {
+        "bf16": "harness.compress.bf16",
         "compile": "harness.compress.compile",
+        "cuda-graphs": "harness.compress.cuda_graphs",
         "distill": "harness.compress.distill",
         "fp8-torchao": "harness.compress.fp8_torchao",
+        "int4-torchao": "harness.compress.int4_torchao",
         "int8": "harness.compress.int8",
         "int8-qat": "harness.compress.int8_qat",
         "int8-static": "harness.compress.int8_static",
@@ -27,6 +30,7 @@ COMPRESSORS: Plugins[type[Compressor]] = Plugins(
         "prune-magnitude": "harness.compress.prune_magnitude",
         "prune-movement": "harness.compress.prune_movement",
         "prune-structured": "harness.compress.prune_structured",
+        "semi-structured": "harness.compress.semi_structured",
     },
 )
 

@@ -1,4 +1,6 @@
-"""What the methods of torchao share: linear layers whose weights are torchao's, all but the head's."""
+"""What the methods of torchao share: linear layers whose weights are torchao's, all but the head's; the rest is
+bfloat16.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +14,10 @@ from harness.strict_spec import Strict
 
 
 class ByTorchao(Compressor):
-    """`activations`: `dynamic` multiplies in the type of the weights, `kind`, `float` turns those back into floats
-    first.
-    """
+    """`kind` is the type of the weights."""
 
-    main = "activations"
     runtime = "torchao"
     kind: ClassVar[str]
-
-    class Options(Strict):
-        activations: Literal["dynamic", "float"] = "dynamic"
-
-    @property
-    def dynamic(self) -> bool:
-        return self.options.activations == "dynamic"
 
     @abstractmethod
     def config(self) -> Any:
@@ -36,9 +28,11 @@ class ByTorchao(Compressor):
         config = self.config()
         from transformers import TorchAoConfig
 
+        import harness.runtimes.torchao as served
         from harness.compress.layers import head_names, linear_layers
         from harness.compress.saving import settled
         from harness.runtimes.settings import read_settings, write_settings
+        from harness.runtimes.torch_bf16 import DTYPE
         from harness.runtimes.torch_eager import load
 
         if not read_settings(request.source).is_plain:
@@ -47,7 +41,8 @@ class ByTorchao(Compressor):
         layers, heads = linear_layers(model), head_names(model)
         quantized = type(model).from_pretrained(
             request.source, quantization_config=TorchAoConfig(config, modules_to_not_convert=heads),
-            local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32",
+            local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=DTYPE,
+            device_map={"": served.DEVICE},
         )  # fmt: skip
         stayed = [name for name in layers if not _is_torchao(quantized.get_submodule(name).weight)]
         if stayed:
@@ -59,6 +54,19 @@ class ByTorchao(Compressor):
         tokenizer.save_pretrained(request.target)
         write_settings(request.target, settled(request.source, runtime=self.runtime))
         return {"coverage": {"linear": len(layers), self.kind: len(layers), "head": heads}}
+
+
+class Products(ByTorchao):
+    """`activations`: `dynamic` multiplies in the type of the weights, `float` turns those back into floats first."""
+
+    main = "activations"
+
+    class Options(Strict):
+        activations: Literal["dynamic", "float"] = "dynamic"
+
+    @property
+    def dynamic(self) -> bool:
+        return bool(self.options.activations == "dynamic")
 
 
 def _is_torchao(weight: Any) -> bool:

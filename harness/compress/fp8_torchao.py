@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.by_torchao import ByTorchao
+from harness.compress.by_torchao import Products
 from harness.runtimes.torchao import require_capability
 
 KERNELS = (8, 9)
 """The first compute capability of CUDA with products in fp8 (Ada; Hopper is 9.0)."""
 
 
-class Fp8Torchao(ByTorchao):
+class Fp8Torchao(Products):
     kind = "fp8"
 
     def config(self) -> Any:

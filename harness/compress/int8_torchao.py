@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.by_torchao import ByTorchao
+from harness.compress.by_torchao import Products
 
 
-class Int8Torchao(ByTorchao):
+class Int8Torchao(Products):
     kind = "int8"
 
     def config(self) -> Any:

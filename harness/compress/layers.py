@@ -57,7 +57,7 @@ def as_linear(model: PreTrainedModel) -> int:
     found = [(name, module) for name, module in model.named_modules() if isinstance(module, Conv1D)]
     for name, module in found:
         inputs, outputs = module.weight.shape
-        linear = nn.Linear(inputs, outputs)
+        linear = nn.Linear(inputs, outputs, dtype=module.weight.dtype, device=module.weight.device)
         with torch.no_grad():
             linear.weight.copy_(module.weight.T)
             linear.bias.copy_(module.bias)

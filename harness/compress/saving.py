@@ -13,19 +13,21 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Path, target: Path) -> None:
-    """Write a model made from that of `source`, with the shapes its config does not tell."""
+def save(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Path, target: Path, **changes: Any
+) -> None:
+    """Write a model made from that of `source`, with the shapes its config does not tell and changes of settings."""
     from harness.runtimes.torch_eager import shapes_of
 
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
-    write_settings(target, settled(source, shapes=shapes_of(model)))
+    write_settings(target, settled(source, shapes=shapes_of(model), **changes))
 
 
-def moved(source: Path, target: Path, runtime: str) -> None:
+def moved(source: Path, target: Path, runtime: str, **changes: Any) -> None:
     """Copy a model folder for another runtime, its weights as they are."""
     shutil.copytree(source, target, dirs_exist_ok=True)
-    write_settings(target, read_settings(source).model_copy(update={"runtime": runtime}))
+    write_settings(target, read_settings(source).model_copy(update={"runtime": runtime, **changes}))
 
 
 def settled(source: Path, **changes: Any) -> Settings:

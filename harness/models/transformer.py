@@ -108,7 +108,7 @@ class TransformerLearner(Learner):
             served = _opened(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
-            on_device = served.movable
+            served.to_usual_device()
         else:
             config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
             name = head_for(request.task, architecture_of(config))
@@ -116,10 +116,8 @@ class TransformerLearner(Learner):
             head = HEADS.get(name)
             model, tokenizer = _load_pretrained(request.directory, head.auto_class)
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
-            on_device = True
+            model.to(pick_device())  # type: ignore[arg-type]
         reader = Reader(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
-        if on_device:
-            model.to(pick_device())
         return head.predict(model, reader, request.split, request.report)
 
     def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:

@@ -15,8 +15,11 @@ RUNTIMES: Plugins[Runtime] = Plugins(
     {
         "torch": "harness.runtimes.torch_eager",
         "torchao": "harness.runtimes.torchao",
+        "torch-bf16": "harness.runtimes.torch_bf16",
         "torch-compile": "harness.runtimes.torch_compile",
+        "torch-cuda-graphs": "harness.runtimes.torch_cuda_graphs",
         "torch-int8": "harness.runtimes.torch_int8",
+        "torch-semi-structured": "harness.runtimes.torch_semi_structured",
         "onnxruntime": "harness.runtimes.onnx_runtime",
         "openvino": "harness.runtimes.openvino_runtime",
     },
@@ -39,4 +42,10 @@ def open_model(folder: Path | str, threads: int = 1) -> RuntimeModel:
     return RUNTIMES.get(settings.runtime, f"{folder}/harness.json").open(folder, settings, threads)
 
 
-__all__ = ["RUNTIMES", "Runtime", "RuntimeModel", "Settings", "open_model", "read_settings", "register"]
+def devices_of(settings: Settings) -> tuple[str, ...]:
+    """What a model can be served on, `cpu`, `cuda` or both. Raises HarnessError for an unknown runtime."""
+    served = [RUNTIMES.get(name).devices for name in settings.runtimes]
+    return tuple(device for device in ("cpu", "cuda") if all(device in one for one in served))
+
+
+__all__ = ["RUNTIMES", "Runtime", "RuntimeModel", "Settings", "devices_of", "open_model", "read_settings", "register"]

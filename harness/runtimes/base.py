@@ -29,11 +29,10 @@ class RuntimeModel(ABC):
     """A model that is loaded and ready to be served.
 
     `name` is its runtime's, `module` what a head calls: with tensors by input name, for an object with the outputs of
-    `transformers` as attributes. `in_torch`: the module is torch's; `movable`: and can be put on a GPU.
+    `transformers` as attributes. `in_torch`: the module is torch's.
     """
 
     in_torch: ClassVar[bool] = False
-    movable: ClassVar[bool] = False
 
     name: str
     folder: Path
@@ -47,6 +46,33 @@ class RuntimeModel(ABC):
         have are left out. Gives float32 arrays: `logits` (b, outputs), or `start_logits` and `end_logits` (b, t).
         """
 
+    def to(self, device: str) -> None:
+        """Be served on `cpu` or `cuda` from now on. Raises HarnessError where its runtime or this machine cannot."""
+        from harness.runtimes import devices_of
+
+        known = devices_of(self.settings)
+        if device not in known:
+            where = " or ".join(known)
+            raise HarnessError(f"model {self.folder}: {self.name} serves models on {where}, not on {device}")
+        if device == "cuda":
+            import torch
+
+            if not torch.cuda.is_available():
+                raise HarnessError("device cuda: there is no CUDA GPU here, or this torch cannot use it; use cpu")
+        if self.in_torch:
+            self.module.to(device)
+
+    def to_usual_device(self) -> str:
+        """To a GPU where there is one and the runtime serves there. Returns the device's type."""
+        import torch
+
+        from harness.runtimes import devices_of
+
+        device = "cuda" if torch.cuda.is_available() and "cuda" in devices_of(self.settings) else "cpu"
+        if device == "cuda":
+            self.to(device)
+        return device
+
     def close(self) -> None:
         """Let go of the model's memory. It cannot be used afterwards."""
         self.module = None
@@ -55,10 +81,11 @@ class RuntimeModel(ABC):
 class Runtime(ABC):
     """Opens model folders. One subclass a module, registered under the name that folders give.
 
-    `packages` are those it imports beside torch and transformers.
+    `packages` are those it imports beside torch and transformers, `devices` what it serves models on.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
 
     @abstractmethod
     def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -42,16 +42,36 @@ class Storage(Strict):
     axes: dict[str, int]
 
 
+class Compiling(Strict):
+    """What `torch-compile` compiles: a model as the runtime `inner` opens it, in a mode of `torch.compile`, whole or,
+    `regional`, block by block.
+    """
+
+    inner: str = "torch"
+    mode: Literal["default", "reduce-overhead"] = "default"
+    regional: bool = False
+
+
 class Settings(Strict):
-    """A model's head and what the head needs to know; its runtime; what compression left for whoever loads it."""
+    """A model's head and what the head needs to know; its runtime; what compression left for whoever loads it.
+    `graphed` is the runtime that opens what `torch-cuda-graphs` captures.
+    """
 
     head: str
     max_length: int
     fitted: dict[str, Any] = Field(default_factory=dict)
     runtime: str = "torch"
+    compiling: Compiling | None = None
+    graphed: str | None = None
     shapes: Shapes | None = None
     storage: Storage | None = None
     compression: list[dict[str, Any]] = Field(default_factory=list)
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """The runtime, and those that open what it compiles or captures."""
+        inner = (self.graphed, self.compiling.inner if self.compiling else None)
+        return (self.runtime, *(name for name in inner if name is not None))
 
     @property
     def is_plain(self) -> bool:

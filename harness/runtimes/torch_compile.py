@@ -1,7 +1,8 @@
-"""PyTorch with `torch.compile` (inductor): the same model folders as in eager mode, for the heads of encoders.
+"""PyTorch with `torch.compile` (inductor): models as another runtime of torch opens them, for the heads of encoders.
 
 Compiling is part of the first call, and takes half a minute; what was compiled is cached by torch for the next process.
-The whole model is one graph with free batch size and length: where torch cannot make it, it is an error, not slow.
+The whole model, or each of its blocks, is one graph with free batch size and length: where torch cannot make it, it is
+an error, not slow.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.runtimes.base import Runtime
-from harness.runtimes.settings import Settings
-from harness.runtimes.torch_eager import TorchModel, load
+from harness.runtimes.settings import Compiling, Settings
+from harness.runtimes.torch_eager import TorchModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,16 +45,28 @@ class CompiledModel(TorchModel):
 
 
 class TorchCompile(Runtime):
+    devices = ("cpu", "cuda")
+
     def open(self, folder: Path, settings: Settings, threads: int) -> CompiledModel:
         require()
         import torch
         from torch._inductor import config
 
+        from harness.runtimes import RUNTIMES
+
         torch.set_num_threads(threads)
         config.compile_threads = threads
-        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}))
-        compiled = torch.compile(model, dynamic=True, fullgraph=True)
-        return CompiledModel("torch-compile", folder, settings, tokenizer, compiled)
+        how = settings.compiling or Compiling()
+        inside = settings.model_copy(update={"runtime": how.inner, "compiling": None})
+        model = RUNTIMES.get(how.inner, f"{folder}/harness.json").open(folder, inside, threads)
+        options: dict[str, Any] = {"dynamic": True, "fullgraph": True, "mode": how.mode}
+        if how.regional:
+            from accelerate.utils import compile_regions
+
+            compiled = compile_regions(model.module, **options)
+        else:
+            compiled = torch.compile(model.module, **options)
+        return CompiledModel("torch-compile", folder, settings, model.tokenizer, compiled)
 
 
 RUNTIME = TorchCompile()

@@ -20,21 +20,29 @@ if TYPE_CHECKING:
 
 class TorchModel(RuntimeModel):
     in_torch = True
-    movable = True
 
     def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         import inspect
 
         import torch
 
-        known = inspect.signature(getattr(self.module, "_orig_mod", self.module).forward).parameters
+        known = inspect.signature(unwrapped(self.module).forward).parameters
         tensors = {name: torch.from_numpy(array) for name, array in inputs.items() if name in known}
         with torch.inference_mode():
             output = self.module(**{name: tensor.to(self.module.device) for name, tensor in tensors.items()})
         return {name: output[name].float().cpu().numpy() for name in OUTPUTS.get(self.settings.head, ("logits",))}
 
 
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The model inside what compiles or captures it."""
+    while (inner := getattr(module, "_orig_mod", None)) is not None:
+        module = inner
+    return module
+
+
 class TorchRuntime(Runtime):
+    devices = ("cpu", "cuda")
+
     def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
         import torch
 
@@ -44,10 +52,10 @@ class TorchRuntime(Runtime):
 
 
 def load(
-    folder: Path, settings: Settings | None = None, in_integers: bool = False
+    folder: Path, settings: Settings | None = None, in_integers: bool = False, dtype: str = "float32"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model of a folder in float32 on the CPU, ready to predict, and its tokenizer. `in_integers`: linear layers
-    that are stored as int8 multiply so.
+    """The model of a folder on the CPU in a `dtype` of floats, ready to predict, and its tokenizer. `in_integers`:
+    linear layers that are stored as int8 multiply so.
 
     Raises:
         HarnessError: nothing to load there, or a model that torch does not run.
@@ -65,7 +73,7 @@ def load(
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
     try:
         if settings.is_plain:
-            model = auto_class.from_pretrained(folder, use_safetensors=True, dtype="float32", **options)
+            model = auto_class.from_pretrained(folder, use_safetensors=True, dtype=dtype, **options)
         else:
             from accelerate import init_empty_weights
 
@@ -78,6 +86,7 @@ def load(
             if in_integers:
                 put_integers(model, stored, axes)
             _fill(model, as_floats(stored, axes), folder)
+            in_floats(model, dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
     return model.eval(), tokenizer
@@ -116,6 +125,17 @@ def reshape(model: PreTrainedModel, shapes: Shapes) -> None:
         setattr(model.get_submodule(owner), leaf, torch.nn.Parameter(torch.empty(shape, device=place)))
     for name, values in shapes.attributes.items():
         vars(model.get_submodule(name)).update(values)
+
+
+def in_floats(model: PreTrainedModel, dtype: str) -> None:
+    """Turn a model's parameters into floats of this type. Buffers, such as rotary frequencies, stay as they are."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    for parameter in model.parameters():
+        if parameter.is_floating_point() and parameter.dtype != kind:
+            parameter.data = parameter.data.to(kind)
+    model.config.dtype = kind
 
 
 def stored_tensors(folder: Path, storage: Storage | None) -> dict[str, torch.Tensor]:

@@ -9,12 +9,8 @@ from harness.runtimes.settings import Settings
 from harness.runtimes.torch_eager import TorchModel, load
 
 
-class Int8Model(TorchModel):
-    movable = False
-
-
 class TorchInt8(Runtime):
-    def open(self, folder: Path, settings: Settings, threads: int) -> Int8Model:
+    def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
         import torch
 
         from harness.runtimes.int8_linear import require
@@ -22,7 +18,7 @@ class TorchInt8(Runtime):
         require()
         torch.set_num_threads(threads)
         model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}), in_integers=True)
-        return Int8Model("torch-int8", folder, settings, tokenizer, model)
+        return TorchModel("torch-int8", folder, settings, tokenizer, model)
 
 
 RUNTIME = TorchInt8()

@@ -1,4 +1,6 @@
-"""PyTorch with weights that torchao quantized, on a GPU: its kernels for a CPU are far slower than float ones."""
+"""PyTorch with weights that torchao quantized, the rest in bfloat16, on a GPU: its kernels for a CPU are far slower
+than float ones.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.runtimes.base import Runtime, require_packages
 from harness.runtimes.settings import Settings
+from harness.runtimes.torch_bf16 import DTYPE
 from harness.runtimes.torch_eager import TorchModel, load
 
 DEVICE = "cuda"
@@ -33,13 +36,17 @@ def require_capability(least: tuple[int, int], method: str, remedy: str) -> None
 
 class TorchAo(Runtime):
     packages = ("torchao",)
+    devices = ("cuda",)
 
     def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
         require()
         import torch
 
+        from harness.runtimes.few_rows import take_few_rows
+
         torch.set_num_threads(threads)
-        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}))
+        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}), dtype=DTYPE)
+        take_few_rows(model)
         model.to(torch.device(DEVICE))  # type: ignore[arg-type]
         return TorchModel("torchao", folder, settings, tokenizer, model)
 

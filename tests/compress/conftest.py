@@ -20,6 +20,10 @@ from harness.specs import RecipeSpec, TaskSpec
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 CONFIGS: dict[str, dict[str, Any]] = {
     "bert": {"model_type": "bert", **SIZES, "max_position_embeddings": 128},
+    "wide-bert": {
+        "model_type": "bert", "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 256, "max_position_embeddings": 128,
+    },
     "deberta-v3": {
         "model_type": "deberta-v2", **SIZES, "max_position_embeddings": 128, "relative_attention": True,
         "position_buckets": 16, "share_att_key": True, "pos_att_type": ["p2c", "c2p"],
@@ -30,7 +34,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "feed_forward_proj": "gated-gelu",
     },
 }  # fmt: skip
-TOKENIZERS = {"bert": "wordpiece", "deberta-v3": "wordpiece", "gpt2": "bytebpe", "t5": "unigram"}
+TOKENIZERS = {
+    "bert": "wordpiece",
+    "wide-bert": "wordpiece",
+    "deberta-v3": "wordpiece",
+    "gpt2": "bytebpe",
+    "t5": "unigram",
+}
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
             task = load_registry().task(task_name)
             loaded = data.load(task, "embedded", limit)
         folder = tmp_path_factory.mktemp(f"{kind}-{task_name}")
-        chosen = recipe(kind) if kind == "bert" else recipe(kind, epochs=1)
+        chosen = recipe(kind) if kind.endswith("bert") else recipe(kind, epochs=1)
         LEARNER.fit(
             FitRequest(
                 task, loaded.labels, loaded.splits["train"], chosen, 0, folder, tmp_path_factory.mktemp("scratch")

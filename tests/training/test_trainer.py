@@ -20,8 +20,9 @@ def tiny_model() -> tuple[Any, Any]:
 
     words = Tokenizer(models.WordLevel({"[PAD]": 0, "a": 1, "b": 2}, unk_token="[PAD]"))
     config = BertConfig(
-        vocab_size=3, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, num_labels=2
-    )
+        vocab_size=3, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, num_labels=2,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
     torch.manual_seed(0)
     return BertForSequenceClassification(config), PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]")
 
@@ -41,7 +42,8 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
 
     def score(current: Any) -> float:
         with torch.inference_mode():
-            scored.append(current.eval()(**inputs).logits)
+            on_device = {name: tensor.to(current.device) for name, tensor in inputs.items()}
+            scored.append(current.eval()(**on_device).logits.cpu())
         current.train()
         return float(len(scored))
 
@@ -50,7 +52,9 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
 
     assert torch.bfloat16 in trained
     model.eval()
-    final = type(model).forward(model, **inputs).logits
+    final = (
+        type(model).forward(model, **{name: tensor.to(model.device) for name, tensor in inputs.items()}).logits.cpu()
+    )
     assert len(scored) == 2
     assert torch.equal(scored[-1], final)
 
@@ -82,8 +86,11 @@ def test_the_first_step_is_the_rate_or_the_rate_times_the_size_of_the_weight(
     with torch.no_grad():
         for weight, size in zip(watched, [50.0, 0.02], strict=True):
             weight.copy_(size * torch.where(torch.rand_like(weight) < 0.5, -1.0, 1.0))
+        model.classifier.weight[1] = -model.classifier.weight[0]  # so that each weight of the pooler has a gradient
+        row = {"input_ids": torch.tensor([[1, 2]]), "attention_mask": torch.ones(1, 2, dtype=torch.long)}
+        wrong = 1 - int(model.eval()(**row).logits.argmax())
     before = [weight.detach().clone() for weight in watched]
-    encoded = Encoded({"input_ids": [[1, 2]], "attention_mask": [[1, 1]], "labels": [1]}, [2])
+    encoded = Encoded({"input_ids": [[1, 2]], "attention_mask": [[1, 1]], "labels": [wrong]}, [2])
     training = TrainingSpec(
         epochs=1, batch_size=1, learning_rate=0.1, optimizer=optimizer, weight_decay=0, warmup_ratio=0,
         max_grad_norm=1e9, precision="fp32",
@@ -92,5 +99,7 @@ def test_the_first_step_is_the_rate_or_the_rate_times_the_size_of_the_weight(
         model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0, tmp_path,
         lambda share: None,
     )  # fmt: skip
-    steps = [(weight.detach() - old).square().mean().sqrt().item() for weight, old in zip(watched, before, strict=True)]
+    steps = [
+        (weight.detach().cpu() - old).square().mean().sqrt().item() for weight, old in zip(watched, before, strict=True)
+    ]
     assert steps == pytest.approx(expected, rel=0.05)

@@ -1,0 +1,26 @@
+"""Weights and activations in bfloat16: half the bytes, and on hardware with bf16 units a multiple of the speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.compress.base import Compressor, Request
+
+
+class Bf16(Compressor):
+    """All weights, the head's among them, rounded to the nearest; every head is served."""
+
+    runtime = "torch-bf16"
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        from harness.compress.saving import save
+        from harness.runtimes.torch_bf16 import DTYPE
+        from harness.runtimes.torch_eager import in_floats, load
+
+        model, tokenizer = load(request.source)
+        in_floats(model, DTYPE)
+        save(model, tokenizer, request.source, request.target, runtime=self.runtime)
+        return {}
+
+
+COMPRESSOR = Bf16

@@ -1,0 +1,39 @@
+"""A 2:4 mask put to use (Mishra et al. 2021): weights of which two in each row of four are zero, multiplied by the
+sparse tensor cores of a GPU, in bfloat16.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.compress.base import Request
+from harness.compress.bf16 import Bf16
+from harness.errors import HarnessError
+
+
+class SemiStructured(Bf16):
+    """Reads a model whose mask is there, as `prune-2:4` makes it. Layers without one stay dense."""
+
+    runtime = "torch-semi-structured"
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        from harness.compress.layers import head_names, linear_layers
+        from harness.runtimes.torch_eager import load
+        from harness.runtimes.torch_semi_structured import masked, require
+
+        require()
+        model, _ = load(request.source)
+        layers = linear_layers(model)
+        sparse = masked(model)
+        if not sparse:
+            raise HarnessError(
+                f"model {request.source}: none of its {len(layers)} linear layers has a 2:4 mask and a shape that the "
+                "kernels take; put prune-2:4 before semi-structured"
+            )
+        said = super().compress(request)
+        note = "On disk the weights are dense, in bfloat16; on the GPU their zeros are not kept."
+        coverage = {"linear": len(layers), "2:4": len(sparse), "head": head_names(model)}
+        return said | {"coverage": coverage, "notes": [note]}
+
+
+COMPRESSOR = SemiStructured
