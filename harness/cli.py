@@ -135,6 +135,7 @@ def run(
     measure: cli_measure.Measure = None,
     measure_batch: cli_measure.MeasureBatch = None,
     measure_length: cli_measure.MeasureLength = None,
+    measure_device: cli_measure.MeasureDevice = None,
     measure_precision: cli_measure.MeasurePrecision = None,
     measure_budget: cli_measure.MeasureBudget = None,
     from_scratch: Annotated[

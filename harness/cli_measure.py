@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from harness.cli_options import say
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
 
 Measure = Annotated[
     Optional[bool],
@@ -36,6 +44,10 @@ MeasurePrecision = Annotated[
 MeasureBudget = Annotated[
     Optional[str], typer.Option("--measure-budget", metavar="TIME", help="Of each measuring cell, such as 5m.")
 ]
+MeasureDevice = Annotated[
+    Optional[Device],
+    typer.Option("--measure-device", help="Where models are timed; without it as `harness measure` chooses."),
+]
 
 
 def measure(
@@ -48,9 +60,17 @@ def measure(
     task: Annotated[Optional[str], typer.Option("--task", help="Measure at this task's own lengths as well.")] = None,
     data: Annotated[str, typer.Option("--data", metavar="SOURCE", help="Where the task's data is.")] = "embedded",
     threads: Annotated[int, typer.Option("--threads", min=1, max=1024, help="Intra-op threads of each process.")] = 1,
+    device: Annotated[
+        Device, typer.Option("--device", help="`auto`: a GPU where there is one and all models are served there.")
+    ] = Device.auto,
     margin: Annotated[
-        float, typer.Option("--margin", help="A difference that matters; half of it is what A/A may be off.")
-    ] = 0.05,
+        Optional[float],
+        typer.Option(
+            "--margin",
+            help="A difference that matters; half of it is what A/A may be off.",
+            show_default="0.05, on a GPU 0.03",
+        ),
+    ] = None,
     precision: Annotated[
         float, typer.Option("--precision", help="Half the width of an interval that is narrow enough.")
     ] = 0.02,
@@ -95,8 +115,8 @@ def measure(
     root = Path(out or "results")
     request = command.make_request(
         registry, Store(root) if root.is_dir() else None, models, batch, length, task, data,
-        threads=threads, margin=margin, precision=precision, budget=seconds, seed=seed, memory=memory,
-        include=tuple(include or ()),
+        threads=threads, device=device.value, margin=margin, precision=precision, budget=seconds, seed=seed,
+        memory=memory, include=tuple(include or ()),
     )  # fmt: skip
     result = command.measure(request, Store.open(root), (lambda line: None) if quiet else say)
     text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)

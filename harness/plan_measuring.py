@@ -9,6 +9,7 @@ from typing import Any
 
 import harness
 from harness.cells import Cell, code_of
+from harness.compress import COMPRESSORS
 from harness.errors import HarnessError
 from harness.hashing import hash_json
 from harness.heads import head_for
@@ -17,11 +18,11 @@ from harness.measure.command import budget_of, distinct
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND, block_seconds
 from harness.measure.workloads import Cell as Workload
 from harness.run_spec import RunSpec
+from harness.runtimes import RUNTIMES
 from harness.specs import TaskSpec
 
 BATCH, LENGTH = 8, 64
 """Rows and tokens of a call where a run says nothing else."""
-MARGIN = 0.05
 START_SECONDS = 8.0
 """Until a process has imported torch and transformers and opened a small model, for estimates."""
 CALL_SECONDS = 0.05
@@ -33,9 +34,10 @@ def measure_cells(run: RunSpec, cells: Sequence[Cell], architectures: Mapping[st
 
     Without compressed models, one for each task: its first transformer against the others that do the task by the same
     kind of head. Of several seeds and shares of the training examples the first seed on all examples is measured.
+    Models that only a GPU serves are measured there, with all others that can be; those that cannot, on the CPU.
 
     Raises:
-        HarnessError: settings that make no sense, or nothing to measure.
+        HarnessError: settings that make no sense, nothing to measure, or models that the chosen device does not serve.
     """
     if not run.measure:
         return []
@@ -46,7 +48,9 @@ def measure_cells(run: RunSpec, cells: Sequence[Cell], architectures: Mapping[st
             "--measure: there is nothing to measure against; give --compress METHOD, or a second fine-tuned "
             "transformer with the same kind of head"
         )
-    return [_measure(run, group, budget) for group in groups]
+    return [
+        _measure(run, own, device, budget) for group in groups for device, own in _by_device(group, run.measure_device)
+    ]
 
 
 def _groups(cells: Sequence[Cell], architectures: Mapping[str, str | None]) -> Iterator[list[Cell]]:
@@ -69,6 +73,36 @@ def _groups(cells: Sequence[Cell], architectures: Mapping[str, str | None]) -> I
             yield [first, *alike]
 
 
+def _by_device(group: Sequence[Cell], wanted: str | None) -> Iterator[tuple[str, list[Cell]]]:
+    """The original with the candidates that are measured beside it, and the device; more than once where no device
+    serves all.
+    """
+    served = {one.key: _devices(one) for one in group}
+    if wanted in ("cpu", "cuda"):
+        for one in group:
+            if wanted not in served[one.key]:
+                raise HarnessError(f"--measure-device {wanted}: {one.model} is served on {served[one.key][0]} only")
+        yield wanted, [*group]
+        return
+    on_gpu = [one for one in group if "cuda" in served[one.key]]
+    if all("cpu" in served[one.key] for one in on_gpu):
+        yield "auto", [*group]
+        return
+    yield "cuda", on_gpu
+    rest = [one for one in group if one not in on_gpu]
+    if rest:
+        yield "cpu", [group[0], *rest]
+
+
+def _devices(cell: Cell) -> tuple[str, ...]:
+    """What serves the model that a cell makes."""
+    found = RUNTIMES.get("torch").devices
+    for name, _ in cell.spec.get("method", ()) if cell.kind == "compress" else ():
+        own = RUNTIMES.get(COMPRESSORS.get(name).runtime).devices
+        found = tuple(device for device in found if device in own)
+    return found
+
+
 def _first_of_each(cells: Sequence[Cell]) -> list[Cell]:
     """Of each model of a task that can be timed, the one with the first seed on the most examples."""
     fits: dict[tuple[str, str], list[Cell]] = {}
@@ -86,12 +120,13 @@ def _head(fit: Cell, architectures: Mapping[str, str | None]) -> str | None:
     return head_for(TaskSpec.model_validate(fit.job["task"]), architecture)  # type: ignore[arg-type]
 
 
-def _measure(run: RunSpec, models: Sequence[Cell], budget: float | None) -> Cell:
+def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | None) -> Cell:
     base = models[0]
     workloads = _workloads(run, base)
     settings = {
         "threads": run.threads or 1,
-        "margin": MARGIN,
+        "margin": None,
+        "device": device,
         "precision": run.measure_precision or HALF_WIDTH,
         "budget": budget,
         "seed": run.first_seed,

@@ -60,6 +60,7 @@ class RunSpec(Strict):
     measure: bool = False
     measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = Field(default_factory=list)
     measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = Field(default_factory=list)
+    measure_device: Literal["auto", "cpu", "cuda"] | None = None
     measure_precision: float | None = Field(default=None, gt=0, lt=1)
     measure_budget: str | None = None
     out: str = "results"

@@ -195,9 +195,9 @@ def _numbers(one: Measurement, candidates: Sequence[str], spec: GateSpec) -> Ite
         for cell_name, cell in one.content["cells"].items():
             for stage_name, stage in cell["stages"].items():
                 where = cell_name if stage_name == "forward" else f"{cell_name}, {stage_name}"
-                yield _speed(
-                    name, cell_name, where, stage, base, spec.speed_margin_on(models[base].get("device", "cpu"))
-                )
+                device = models[base].get("device", "cpu")
+                where += "" if device == "cpu" else f" on {device}"
+                yield _speed(name, cell_name, where, stage, base, spec.speed_margin_on(device))
         for cell_name in one.content["cells"]:
             sides = [models[model].get("memory", {}).get(cell_name, {}) for model in (base, name)]
             for place, read_peak in (("", _peak), (" on the device", _device_peak)):

@@ -36,6 +36,7 @@ def measure_again(
         [_model(one, name) for name in candidates],
         [_cell(name, one.content["cells"][name], registry) for name in cells],
         threads=protocol["threads"],
+        device=one.content["models"][one.original].get("device", "cpu").partition(":")[0],
         margin=protocol["margin"],
         budget=protocol["budget"],
         precision=protocol.get("half_width", HALF_WIDTH),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from harness.measure.protocol import MARGINS
 from harness.run_spec import SEED_MODES
 from harness.specs import Margins, Name, Share, TaskName
 from harness.strict_spec import Strict, parse
@@ -16,7 +17,6 @@ from harness.strict_yaml import load_mapping
 Change = Literal["tokenizer", "training-data"]
 Mode = Literal["pr", "nightly", "release"]
 ALPHA = 0.05
-SPEED_MARGINS = {"cpu": 0.05, "cuda": 0.03}
 
 
 class GateSpec(Strict):
@@ -70,7 +70,7 @@ class GateSpec(Strict):
 
     def speed_margin_on(self, device: str) -> float:
         """Of a measurement on `cpu`, `cuda:0`, …"""
-        return self.speed_margin or SPEED_MARGINS["cuda" if device.startswith("cuda") else "cpu"]
+        return self.speed_margin or MARGINS[device.partition(":")[0]]
 
     def over(self, suites: Sequence[Margins]) -> GateSpec:
         """With the margins of suites where this says nothing of its own; the least of several."""

@@ -130,6 +130,36 @@ class EnergyCounter:
         return self._total / 1e6
 
 
+class GpuEnergyCounter:
+    """NVML's counter of the GPU that torch uses, in joules since its driver was loaded; it moves in steps."""
+
+    def __init__(self, nvml: Any, handle: Any) -> None:
+        self._nvml, self._handle = nvml, handle
+
+    @classmethod
+    def find(cls) -> GpuEnergyCounter | None:
+        """None where the GPU has none (before Volta), or `nvidia-ml-py` is not installed."""
+        import torch
+
+        try:
+            import pynvml
+        except ImportError:
+            return None
+        if not torch.cuda.is_available():
+            return None
+        try:
+            pynvml.nvmlInit()
+            uuid = str(torch.cuda.get_device_properties(0).uuid)
+            counter = cls(pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}"))
+            counter.joules()
+            return counter
+        except pynvml.NVMLError:
+            return None
+
+    def joules(self) -> float:
+        return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3
+
+
 def _number(file: Path) -> int:
     return int(file.read_text())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,7 @@ PACKAGES = (
     "scikit-learn",
     "pyarrow",
     "onnxruntime",
+    "torchao",
 )
 TIMED_PACKAGES = ("python", "torch", "transformers", "onnxruntime", "numpy")
 """Whose versions a time depends on."""
@@ -89,9 +92,30 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache
+def gpus() -> list[dict[str, str]]:
+    """`{"name", "driver"}` of each, as NVIDIA's driver tells; none where its `nvidia-smi` is not found."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    lines = [line.rpartition(",") for line in said.splitlines() if "," in line]
+    return [{"name": name.strip(), "driver": driver.strip()} for name, _, driver in lines]
+
+
 def describe(threads: int) -> dict[str, Any]:
-    """What a record keeps: platform, CPU, cores, threads a process, versions."""
-    return {"platform": platform.platform(), "cpu": cpu(), "cores": cores(), "threads": threads, "versions": versions()}
+    """What a record keeps: platform, CPU, cores, threads a process, versions; GPUs where there are any."""
+    return {
+        "platform": platform.platform(),
+        "cpu": cpu(),
+        "cores": cores(),
+        "threads": threads,
+        "versions": versions(),
+        **({"gpus": gpus()} if gpus() else {}),
+    }
 
 
 def machine_fingerprint(environment: Mapping[str, Any]) -> str:
@@ -99,7 +123,8 @@ def machine_fingerprint(environment: Mapping[str, Any]) -> str:
     two machines of one kind; threads are compared beside it.
     """
     known = {name: environment["versions"].get(name) for name in TIMED_PACKAGES}
-    return hash_json([environment["platform"], environment["cpu"], environment["cores"], known])
+    gpus = [environment["gpus"]] if environment.get("gpus") else []
+    return hash_json([environment["platform"], environment["cpu"], environment["cores"], known, *gpus])
 
 
 def cache_folder() -> Path:

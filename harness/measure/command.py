@@ -40,7 +40,7 @@ def make_request(
     """Raises HarnessError for fewer than two models, one that is nowhere, or flags that make no sense."""
     if len(models) < 2:
         raise HarnessError("measure takes the original and at least one candidate: harness measure A B")
-    if not 0 < settings["margin"] < 1:
+    if settings["margin"] is not None and not 0 < settings["margin"] < 1:
         raise HarnessError(f"--margin {settings['margin']:g}: give a share between 0 and 1, e.g. 0.05")
     if not 0 < settings["precision"] < 1:
         raise HarnessError(f"--precision {settings['precision']:g}: give a share between 0 and 1, e.g. 0.02")

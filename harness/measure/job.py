@@ -19,10 +19,12 @@ from harness.measure.processes import ProcessBench, WorkerProcess
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
 from harness.measure.size import size_of
 from harness.measure.workloads import Cell
+from harness.runtimes.settings import Settings
 from harness.stats.speed import Ratio, percentiles
 
 SCHEMA_VERSION = 1
 ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
+GPU_ENERGY_ABSENT = "no energy counter of the GPU that may be read (pip install 'nlp-harness[nvml]')"
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,21 @@ class Model:
 @dataclass(frozen=True)
 class Request:
     """What is measured against what, and how. `budget` is in seconds, None for no limit; `precision` is the half-width
-    of an interval that is narrow enough.
+    of an interval that is narrow enough; `margin` None is that of the device (`protocol.MARGINS`). `device` is `cpu`,
+    `cuda`, or `auto`: a GPU where there is one and all models are served there.
     """
 
     base: Model
     candidates: Sequence[Model]
     cells: Sequence[Cell]
     threads: int = 1
-    margin: float = 0.05
+    margin: float | None = None
     precision: float = protocol.HALF_WIDTH
     budget: float | None = None
     seed: int = 0
     memory: bool = True
     include: Sequence[str] = ()
+    device: str = "auto"
 
     def arms(self) -> dict[str, Model]:
         return {BASE: self.base, SECOND: self.base, **{one.name: one for one in self.candidates}}
@@ -62,15 +66,22 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
     """Measure, and return the result: JSON-able, with all raw samples; see `SCHEMA_VERSION`.
 
     Raises:
-        HarnessError: a model that cannot be loaded or timed, or no cell that all models can be given.
+        HarnessError: a model that cannot be loaded or timed, no device that all are served on, or no cell that all
+            models can be given.
     """
+    request = replace(request, device=common_device(request))
     before, started = read_counters(), time.time()
     clock = time.monotonic()
-    sizes = {model.name: _size(model) for model in (request.base, *request.candidates)}
+    models = (request.base, *request.candidates)
+    with ThreadPoolExecutor(cores()) as executor:  # packing takes longest, and needs no interpreter
+        sizes = {model.name: size for model, size in zip(models, executor.map(_size, models), strict=True)}
+    launched = time.monotonic()
     folders = {arm: model.folder for arm, model in request.arms().items()}
-    with ProcessBench(folders, request.cells, request.threads, request.include, request.seed) as bench:
+    with ProcessBench(folders, request.cells, request.threads, request.include, request.seed, request.device) as bench:
         bench.launch(0)
-        launching = time.monotonic() - clock
+        device = bench.models[BASE]["device"].partition(":")[0]
+        request = replace(request, device=device, margin=request.margin or protocol.MARGINS[device])
+        launching = time.monotonic() - launched
         _refuse_different_work(bench)
         costs = _costs(bench)
         extra = _memory_seconds(request, launching, costs) if request.memory else dict.fromkeys(costs, 0.0)
@@ -91,9 +102,10 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         series = protocol.measure(
             bench, chosen, names, request.seed, end - reserve, report, half_width=request.precision
         )
+        gpu_joules, energy_absent = _gpu_joules(request, bench, chosen)
     memory, without = _memory(request, chosen, report) if request.memory else ({}, {"memory": "not asked for"})
     after = read_counters()
-    cells = {name: _cell_result(request, bench, series[name]) for name in chosen}
+    cells = {name: _cell_result(request, bench, series[name]) | gpu_joules.get(name, {}) for name in chosen}
     verdicts = {
         f"{name}, {stage}": one["verdict"] for name, cell in cells.items() for stage, one in cell["stages"].items()
     }
@@ -119,9 +131,10 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             for model in (request.base, *request.candidates)
         },
         "cells": cells,
-        "absent": {**bench.absent, **without, **({} if energy else {"energy": ENERGY_ABSENT})},
+        "absent": {**bench.absent, **without, **({} if energy else {"energy": ENERGY_ABSENT}), **energy_absent},
         "protocol": {
             "threads": request.threads,
+            "device": request.device,
             "margin": request.margin,
             "budget": request.budget,
             "seed": request.seed,
@@ -169,6 +182,36 @@ def _least_seconds(chosen: Sequence[str], costs: Mapping[str, float], launching:
     return (LEAST_LAUNCHES - 1) * launching + LEAST_LAUNCHES * sum(costs[name] for name in chosen)
 
 
+def common_device(request: Request) -> str:
+    """What all models can be served on: `cpu`, `cuda`, or `auto` for either.
+
+    Raises:
+        HarnessError: nothing, or not the device that was asked for.
+    """
+    wanted = ("cpu", "cuda") if request.device == "auto" else (request.device,)
+    known = {one.name: _devices(one) for one in (request.base, *request.candidates)}
+    found = [device for device in wanted if all(device in own for own in known.values())]
+    if found:
+        return found[0] if len(found) == 1 else "auto"
+    served = ", ".join(f"{name} on {own[0]}" for name, own in known.items() if len(own) == 1)
+    asked = "" if request.device == "auto" else f" (--device {request.device})"
+    raise HarnessError(f"all models are measured on one device{asked}, but these have one only: {served}")
+
+
+def _devices(model: Model) -> tuple[str, ...]:
+    from harness.runtimes import devices_of
+
+    settings = _settings(model)
+    return devices_of(settings) if settings else ("cpu", "cuda")
+
+
+def _settings(model: Model) -> Settings | None:
+    """None of a checkpoint that is not the harness's."""
+    from harness.runtimes.settings import FILE, read_settings
+
+    return read_settings(model.folder) if (model.folder / FILE).exists() else None
+
+
 def _refuse_different_work(bench: ProcessBench) -> None:
     """Arms are compared stage by stage, and task cells on the same examples."""
     if not bench.cells:
@@ -200,9 +243,7 @@ def _costs(bench: ProcessBench) -> dict[str, float]:
 
 
 def _size(model: Model) -> dict[str, Any]:
-    from harness.runtimes.settings import FILE, read_settings
-
-    return size_of(model.folder, read_settings(model.folder) if (model.folder / FILE).exists() else None)
+    return size_of(model.folder, _settings(model))
 
 
 def _memory_seconds(request: Request, launching: float, costs: Mapping[str, float]) -> dict[str, float]:
@@ -227,7 +268,7 @@ def _memory(
         process = WorkerProcess(model.folder, request.threads, request.include, f"memory of {model.name}")
         running.append(process)
         try:
-            return process.ask("memory", cell=asdict(cell), seed=request.seed)
+            return process.ask("memory", cell=asdict(cell), seed=request.seed, device=request.device)
         finally:
             process.close()
 
@@ -296,6 +337,7 @@ def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: 
         found = series.ratio(arm, stage, request.seed) if arm != BASE else None
         own = {}
         if arm != BASE:
+            assert request.margin is not None
             said = protocol.verdict(series, stage, arm, request.margin, request.seed, request.precision)
             verdicts.append((model.name, said))
             own = {"verdict": _verdict(said)}
@@ -340,6 +382,25 @@ def _joules(request: Request, bench: ProcessBench, series: Series) -> dict[str, 
             calls = sum(len(one.calls(series.stages()[0])) for one in visits)
             found[model.name] = sum(one.joules or 0.0 for one in visits) / (calls * examples)
     return found
+
+
+def _gpu_joules(
+    request: Request, bench: ProcessBench, chosen: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Of the whole GPU while a model is called again and again, an example, by cell and model; and why not."""
+    if request.device != "cuda":
+        return {}, {}
+    found: dict[str, dict[str, Any]] = {}
+    for cell in chosen:
+        for arm, model in request.arms().items():
+            if arm == SECOND:
+                continue
+            joules = bench.gpu_energy(arm, cell)
+            if joules is None:
+                return {}, {"energy of the GPU": GPU_ENERGY_ABSENT}
+            examples = next(iter(bench.amounts[arm, cell].values()))["examples"]
+            found.setdefault(cell, {})[model.name] = joules / examples
+    return {cell: {"gpu_joules_per_example": by_model} for cell, by_model in found.items()}, {}
 
 
 def _ratio(one: Ratio) -> dict[str, Any]:

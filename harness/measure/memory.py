@@ -10,26 +10,28 @@ from typing import Any
 CALLS = 2
 
 
-def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Load and call a model in this process; bytes above what imports alone had taken.
+def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int, device: str) -> dict[str, Any]:
+    """Load and call a model in this process; bytes above what imports and the start of CUDA had taken.
 
     `loaded` is what stays after loading, `load_peak` the most while loading, `peak` the most while calling, of which
     the model is a part. `anonymous` and `file` tell memory of the process's own from mapped files. What cannot be
-    known is left out, and `absent` says why.
+    known is left out, and `absent` says why. `device` holds the bytes that torch has taken of a GPU's memory: `loaded`
+    after loading, `peak` the most in use while calling, `reserved` the most that it kept for itself.
     """
     from harness.measure.procfs import reset_peak, resident
-    from harness.measure.subject import Subject, import_for
+    from harness.measure.subject import Subject, import_for, start_cuda
     from harness.measure.workloads import Absent, Cell
 
     import_for(folder)
+    start_cuda(device)
     baseline = resident()
     reason = reset_peak()
-    subject = Subject(folder, threads)
+    subject = Subject(folder, threads, device)
     loaded = resident()
     work = subject.prepare(Cell(**cell), seed)
     if isinstance(work, Absent):
         return {"absent": {"peak": work.reason}}
-    device = _Device()
+    on_device = _Device()
     reset_peak()
     for _ in range(CALLS):
         subject.call(cell["name"])
@@ -48,10 +50,10 @@ def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int) -> dic
         host |= {"load_peak": loaded.peak - baseline.total, "peak": after.peak - baseline.total}
     else:
         absent = {"peak": reason, "load_peak": reason}
-    on_device = device.read()
-    if on_device is None:
+    read = on_device.read()
+    if read is None:
         absent["device"] = "the model runs on the CPU"
-    return {**host, **({"device": on_device} if on_device else {}), "absent": absent}
+    return {**host, **({"device": read} if read else {}), "absent": absent}
 
 
 class _Device:
@@ -64,9 +66,14 @@ class _Device:
         if self._cuda:
             self._cuda.synchronize()
             self._cuda.reset_peak_memory_stats()
+            self._loaded = self._cuda.memory_allocated()
 
     def read(self) -> dict[str, int] | None:
         if self._cuda is None:
             return None
         self._cuda.synchronize()
-        return {"peak": self._cuda.max_memory_allocated(), "reserved": self._cuda.max_memory_reserved()}
+        return {
+            "loaded": self._loaded,
+            "peak": self._cuda.max_memory_allocated(),
+            "reserved": self._cuda.max_memory_reserved(),
+        }

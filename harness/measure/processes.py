@@ -98,7 +98,13 @@ class ProcessBench:
     """
 
     def __init__(
-        self, folders: Mapping[str, Path], cells: Sequence[Cell], threads: int, include: Sequence[str], seed: int
+        self,
+        folders: Mapping[str, Path],
+        cells: Sequence[Cell],
+        threads: int,
+        include: Sequence[str],
+        seed: int,
+        device: str = "auto",
     ) -> None:
         self.starts: list[Start] = []
         self.cpus: list[int] | None = None
@@ -112,6 +118,7 @@ class ProcessBench:
         self._threads = threads
         self._include = include
         self._seed = seed
+        self._device = device
         self._number: int | None = None
         self._workers: dict[str, WorkerProcess] = {}
 
@@ -139,7 +146,7 @@ class ProcessBench:
         order = random.Random(f"{self._seed} {number} load").sample(list(self._workers), len(self._workers))
         self.cpus = idle_cpus(self._threads)
         for arm in order:
-            loaded = self._workers[arm].ask("load", cpus=self.cpus)
+            loaded = self._workers[arm].ask("load", cpus=self.cpus, device=self._device)
             self.starts.append(Start(number, arm, loaded.pop("seconds")))
             self.models[arm] = loaded
             self._prepare(arm)
@@ -163,6 +170,9 @@ class ProcessBench:
 
     def call(self, arm: str, cell: str) -> dict[str, float]:
         return self._workers[arm].ask("call", cell=cell)
+
+    def gpu_energy(self, arm: str, cell: str) -> float | None:
+        return self._workers[arm].ask("gpu_energy", cell=cell)
 
     def close(self) -> None:
         for one in self._workers.values():

@@ -28,6 +28,8 @@ SECOND = "base again"
 BLOCKS_A_LAUNCH = 4
 BLOCK_SECONDS = 0.3
 """A block has rounds until one of the arms has been timed for so long in it."""
+MARGINS = {"cpu": 0.05, "cuda": 0.03}
+"""Differences that matter, by the type of the device, where nothing else is asked for."""
 LEAST_PAIRS = 20
 MOST_PAIRS = 60
 HALF_WIDTH = 0.02

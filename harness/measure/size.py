@@ -33,8 +33,9 @@ ONNX_DATA = (".onnx_data", ".onnx.data")
 """Endings of files in which a graph keeps its weights; they are read with the graph."""
 ONNX_SCALES = ("_scale", "_zero_point")
 """How ONNX Runtime's quantizer calls what it adds to a weight."""
-TORCHAO_SCALES = ("_weight_scale", "_weight_zero_point")
+TORCHAO_SCALES = ("_weight_scale", "_weight_zero_point", "_weight_scale_and_zero")
 """How `transformers` calls what torchao adds to a weight."""
+TORCHAO_WEIGHT = "_weight_qdata"
 WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.pt2")
 
 
@@ -64,6 +65,9 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
     for file in files:
         if file.suffix == ".safetensors":
             scales = _scales(settings)
+            if any(kind == "I32" and name.endswith(TORCHAO_WEIGHT) for name, kind, _ in tensors(file)):
+                reason = "int4 weights lie packed as their kernel reads them, and are not counted"
+                return found | {"absent": {"parameters": reason, "nonzeros": reason}}
             counted = ((dtype, data) for name, dtype, data in tensors(file) if not name.endswith(scales))
             counts += [count_tensor(dtype, data) for dtype, data in counted]
         elif file.suffix == ".onnx" and find_spec("onnx"):
@@ -77,7 +81,7 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
 def _scales(settings: Settings | None) -> tuple[str, ...]:
     """How the names end of what stands beside quantized weights in safetensors."""
     if settings is None or settings.storage is None:
-        return TORCHAO_SCALES if settings is not None and settings.runtime == "torchao" else ()
+        return TORCHAO_SCALES if settings is not None and "torchao" in settings.runtimes else ()
     return (SCALE,)
 
 

@@ -19,10 +19,16 @@ WRITING_HEADS = ("causal-lm", "seq2seq-lm")
 
 
 class Subject:
-    """An open model. `writes`: it is timed as a generator, prefill and decoding apart."""
+    """An open model on a device, `cpu`, `cuda` or `auto`: a GPU where there is one and its runtime serves there.
+    `writes`: it is timed as a generator, prefill and decoding apart.
+    """
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, device: str = "cpu") -> None:
         self.model = open_any(folder, threads)
+        if device == "auto":
+            self.model.to_usual_device()
+        else:
+            self.model.to(device)
         self.writes = self.model.settings.head in WRITING_HEADS and self.model.in_torch
         self._room = _positions(self.model, self.writes)
         self._work: dict[str, Work] = {}
@@ -33,7 +39,7 @@ class Subject:
     def prepare(self, cell: Cell, seed: int) -> Work | Absent:
         """Make what the cell's calls are given; absent where this model cannot be given it."""
         if cell.task is not None:
-            work = task_work(cell, self.model, self.writes, self._room)
+            work = task_work(cell, self.model, self.writes, self._room, device_of(self.model).partition(":")[0])
         else:
             work = random_work(cell, self.model, self.writes, self._room, seed)
         if isinstance(work, Work):
@@ -182,3 +188,12 @@ def import_for(folder: Path) -> None:
         runtime = json.loads((folder / FILE).read_text(encoding="utf-8")).get("runtime", "torch")
         for package in RUNTIMES.get(runtime).packages:
             importlib.import_module(package)
+
+
+def start_cuda(device: str) -> None:
+    """Start CUDA where a model may be put on it, so that what that takes is not counted as the model's."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        torch.empty(1, device="cuda")
+        torch.cuda.synchronize()

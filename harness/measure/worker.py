@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.machine.counters import EnergyCounter
+    from harness.machine.counters import EnergyCounter, GpuEnergyCounter
     from harness.measure.subject import Subject
 
 UNTIMED_CALLS = 2
 """Before those of a visit that are timed; one is enough where it takes longer than the visit."""
 VISIT_SECONDS = 0.0375
 """A visit is timed for at least so long, by whole calls, at least one."""
+ENERGY_SECONDS = 1.5
+"""Calls for the energy of a GPU go on for so long: its counter moves some ten times a second."""
+STEP_SECONDS = 1.0
+"""A counter that stands still for so long is taken as it is."""
 
 
 def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], started_by: int) -> None:
@@ -55,6 +59,7 @@ class Process:
         self._threads = threads
         self._subject: Subject | None = None
         self._energy: EnergyCounter | None = None
+        self._gpu: GpuEnergyCounter | None = None
 
     @property
     def _loaded(self) -> Subject:
@@ -75,20 +80,21 @@ class Process:
             "threads": torch.get_num_threads(),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-            "cuda": torch.cuda.is_available(),
+            "gpu": gpu_facts(),
             "energy": self._energy is not None,
         }
 
-    def load(self, cpus: Sequence[int] | None = None) -> dict[str, Any]:
-        """Open the model, on these CPUs from now on: `seconds`, and what it is. Files come from the page cache where
-        they were read before.
+    def load(self, cpus: Sequence[int] | None = None, device: str = "auto") -> dict[str, Any]:
+        """Open the model on a device, and on these CPUs from now on: `seconds`, and what it is. Files come from the
+        page cache where they were read before.
         """
-        from harness.measure.subject import Subject
+        from harness.measure.subject import Subject, start_cuda
 
+        start_cuda(device)
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
         start = time.perf_counter()
-        self._subject = Subject(self._folder, self._threads)
+        self._subject = Subject(self._folder, self._threads, device)
         return {"seconds": time.perf_counter() - start, **self._subject.facts()}
 
     def prepare(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -118,11 +124,37 @@ class Process:
         joules = self._energy.joules() - before if self._energy and before is not None else None
         return calls, joules
 
-    def memory(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    def gpu_energy(self, cell: str) -> float | None:
+        """Joules of the whole GPU for a call, from calls of at least `ENERGY_SECONDS` on end; None where nothing counts
+        them. The counter moves in steps, so that calls are made from one of its steps to another.
+        """
+        from harness.machine.counters import GpuEnergyCounter
+
+        if self._gpu is None:
+            self._gpu = GpuEnergyCounter.find()
+        if self._gpu is None:
+            return None
+        before = self._to_next_step(cell, self._gpu)[0]
+        calls, start = 0, time.perf_counter()
+        while time.perf_counter() - start < ENERGY_SECONDS:
+            self._loaded.call(cell)
+            calls += 1
+        after, more = self._to_next_step(cell, self._gpu)
+        return (after - before) / (calls + more)
+
+    def _to_next_step(self, cell: str, counter: GpuEnergyCounter) -> tuple[float, int]:
+        """Call until the counter moves: where it stands then, after how many calls."""
+        first, start, calls = counter.joules(), time.perf_counter(), 0
+        while (now := counter.joules()) == first and time.perf_counter() - start < STEP_SECONDS:
+            self._loaded.call(cell)
+            calls += 1
+        return now, calls
+
+    def memory(self, cell: Mapping[str, Any], seed: int, device: str = "auto") -> dict[str, Any]:
         """Load the model and call it in this process, which has done nothing before: see `harness.measure.memory`."""
         from harness.measure.memory import watch
 
-        return watch(self._folder, self._threads, cell, seed)
+        return watch(self._folder, self._threads, cell, seed, device)
 
     def allocate(self, megabytes: int) -> dict[str, Any]:
         """Hold so many MiB, all of them touched, and say what this process sees: a check of the reading itself."""
@@ -134,3 +166,18 @@ class Process:
         reason = reset_peak()
         self._held = np.ones(megabytes << 17)
         return {"before": asdict(before), "after": asdict(resident()), "reason": reason}
+
+
+def gpu_facts() -> dict[str, Any] | None:
+    """What torch says of the GPU; None where it has none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    found = torch.cuda.get_device_properties(0)
+    return {
+        "name": found.name,
+        "compute_capability": f"{found.major}.{found.minor}",
+        "bytes": found.total_memory,
+        "cuda": torch.version.cuda,
+    }

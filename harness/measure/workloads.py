@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 NEW_TOKENS = 16
 """Tokens a generator writes in each call; the first is the prefill's, the others are decoding."""
 TASK_EXAMPLES = 128
-TASK_TOKENS = 1024
-"""Padded tokens of a batch of a task's examples, as in scoring on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +90,15 @@ def random_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None,
     return Work([inputs], ids.size, cell.batch, new_tokens)
 
 
-def task_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None) -> Work | Absent:
-    """The first examples of a task's scored split in batches of like length, longest first, as they are scored."""
+def task_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None, device: str) -> Work | Absent:
+    """The first examples of a task's scored split in batches of like length, longest first, as they are scored on
+    that type of device.
+    """
     from harness import data
     from harness.heads import HEADS, Reader
     from harness.specs import TaskSpec
     from harness.training.batching import IGNORED, pad, scoring_batches
+    from harness.training.scoring import SCORING_TOKENS
 
     assert cell.task is not None
     task = TaskSpec.model_validate(cell.task)
@@ -135,7 +136,7 @@ def task_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None) -
                 {name: fills[name] for name in columns},
             ).items()
         }
-        for indices in scoring_batches(lengths, TASK_TOKENS)
+        for indices in scoring_batches(lengths, SCORING_TOKENS[device])
     ]
     if writes and not _reads_apart(model):
         batches = [_left_padded(batch) for batch in batches]

@@ -58,5 +58,6 @@ def facts_of(own: Resources) -> tuple[Fact, ...]:
         facts.append(Fact("speed", where, value, "; ".join(part for part in (one.verdict, one.reason) if part)))
         if one.memory is not None:
             peak = "" if one.memory.peak is None else f"peak {megabytes(one.memory.peak)} MB, "
-            facts.append(Fact("memory", where, f"{peak}{megabytes(one.memory.loaded)} MB after loading"))
+            gpu = "" if one.memory.gpu is None else f", peak {megabytes(one.memory.gpu)} MB of the GPU's"
+            facts.append(Fact("memory", where, f"{peak}{megabytes(one.memory.loaded)} MB after loading{gpu}"))
     return tuple(facts)

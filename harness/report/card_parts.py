@@ -130,7 +130,7 @@ def savings(found: Sequence[Cost]) -> list[str]:
             times = f"{one.speed.low:.2f} to {one.speed.high:.2f}× as fast at {where}"
             said.append(f"It {'is slower' if one.speed.high < 1 else 'saves no time'}: {times}.")
         if one.memory is not None:
-            before, after = (side.peak for side in one.memory)
+            before, after = (side.most for side in one.memory)
             if before is not None and after is not None and after > SAVED * before:
                 said.append(f"It saves no memory: its peak is {after / before:.2f}× the original's at {where}.")
     return said

@@ -28,8 +28,8 @@ NOTE = (
 COST_NOTE = (
     "Speed: how many times as fast as the original, with a 95 % interval; A/A: the original against itself. Only VALID "
     "ratios may be judged by; IMPRECISE: the interval is wider than was asked for; INVALID: it does not count. Memory: "
-    "of a process of its own, less what imports took; its peak while calling, and what of it after calling is of no "
-    "file (RssAnon); the original's behind it."
+    "of a process of its own, less what imports took; its peak while calling (of a GPU's memory what torch has taken), "
+    "and what of it after calling is of no file (RssAnon); the original's behind it."
 )
 
 
@@ -231,16 +231,16 @@ def _told(notes: Sequence[tuple[Card, str]]) -> list[str]:
 
 def _by_machine(cards: Sequence[Card]) -> list[tuple[str, list[tuple[Card, Cost]]]]:
     """What was measured, by machine and threads: a table of each, with its title."""
-    groups: dict[tuple[str, int], list[tuple[Card, Cost]]] = {}
+    groups: dict[tuple[str, int, str], list[tuple[Card, Cost]]] = {}
     for card in cards:
         for cost in card.costs:
-            groups.setdefault((cost.setting.machine, cost.setting.threads), []).append((card, cost))
+            groups.setdefault((cost.setting.machine, cost.setting.threads, cost.processor), []).append((card, cost))
     return [
         (
-            f"speed and memory, {threads} thread{'s' if threads > 1 else ''}, {own[0][1].processor} ({short(machine)})",
+            f"speed and memory, {threads} thread{'s' if threads > 1 else ''}, {processor} ({short(machine)})",
             own,
         )
-        for (machine, threads), own in groups.items()
+        for (machine, threads, processor), own in groups.items()
     ]
 
 
@@ -255,7 +255,7 @@ def _measured_table(title: str, rows: Sequence[tuple[Card, Cost]]) -> str:
             str(cost.speed.pairs) if cost.speed else formats.NONE,
             f"{cost.a_a:.3f}" if cost.a_a is not None else formats.NONE,
             cost.verdict,
-            _of(cost, "peak"),
+            _of(cost, "most"),
             _of(cost, "anonymous"),
         ]
         for card, cost in rows

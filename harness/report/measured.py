@@ -16,7 +16,8 @@ OWN_LENGTHS = "task"
 
 @dataclass(frozen=True)
 class Setting:
-    """What two times must share to be compared: the machine by its fingerprint, threads, workload and stage.
+    """What two times must share to be compared: the machine by its fingerprint, threads, workload, stage and the
+    type of the device.
 
     A workload is `8 × 64` (rows × tokens), or `task` for a task's own examples.
     """
@@ -25,12 +26,18 @@ class Setting:
     threads: int
     workload: str
     stage: str
+    device: str = "cpu"
 
     @property
     def where(self) -> str:
-        """For a reader: `8 × 64`, `8 × 64, decode`."""
+        """For a reader: `8 × 64`, `8 × 64, decode`, `8 × 64, cuda`."""
         place = "the task's own lengths" if self.workload == OWN_LENGTHS else self.workload
-        return place if self.stage == "forward" else f"{place}, {self.stage}"
+        parts = [
+            place,
+            *([] if self.stage == "forward" else [self.stage]),
+            *([] if self.device == "cpu" else [self.device]),
+        ]
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -46,13 +53,20 @@ class Ratio:
 @dataclass(frozen=True)
 class Memory:
     """Bytes of a process above what imports took: the `peak` while calling; what of it after calling is of no file
-    (RssAnon) and of mapped files; what stays after loading. None: unknown.
+    (RssAnon) and of mapped files; what stays after loading. None: unknown. `gpu` is the peak that torch has taken of a
+    GPU's memory, None of a model on the CPU.
     """
 
     peak: int | None
     anonymous: int
     file: int
     loaded: int
+    gpu: int | None = None
+
+    @property
+    def most(self) -> int | None:
+        """The peak where the model is: that of the GPU's memory, else of the process's."""
+        return self.peak if self.gpu is None else self.gpu
 
 
 @dataclass(frozen=True)
@@ -113,9 +127,13 @@ def _measured(
     is_task = "task" in record["cells"][workload]
     return Measured(
         setting=Setting(
-            machine_fingerprint(environment), environment["threads"], OWN_LENGTHS if is_task else workload, stage
+            machine_fingerprint(environment),
+            environment["threads"],
+            OWN_LENGTHS if is_task else workload,
+            stage,
+            record["models"][name].get("device", "cpu").partition(":")[0],
         ),
-        processor=environment["cpu"]["model"],
+        processor=processor_of(environment, record["models"][name].get("device", "cpu")),
         model=key,
         original=original,
         is_original=record["models"][name]["role"] == "original",
@@ -132,6 +150,12 @@ def _measured(
     )
 
 
+def processor_of(environment: Mapping[str, Any], device: str) -> str:
+    """The model of the CPU or, of a model on a GPU, of the first GPU."""
+    gpus = environment.get("gpus")
+    return str(gpus[0]["name"] if gpus and device.startswith("cuda") else environment["cpu"]["model"])
+
+
 def _best(verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return min(verdicts, key=lambda one: list(Standing).index(one["verdict"]))
 
@@ -144,7 +168,8 @@ def _memory(record: Mapping[str, Any], name: str, workload: str) -> tuple[Memory
     if "loaded" not in found:
         return None, "; ".join(found["absent"].values())
     after = found["after"]
-    memory = Memory(found.get("peak"), after["anonymous"], after["file"], found["loaded"]["total"])
+    gpu = found.get("device", {}).get("peak")
+    memory = Memory(found.get("peak"), after["anonymous"], after["file"], found["loaded"]["total"], gpu)
     return memory, found["absent"].get("peak", "")
 
 

@@ -15,6 +15,10 @@ from harness.report.table import Table
 from harness.store import maker_of
 
 KINDS = ("speed", "memory", "size")
+MEMORY = {
+    "cpu": "Peak of a process's memory, less what imports took,",
+    "cuda": "Peak of what torch has taken of the GPU's memory,",
+}
 
 Models = Mapping[str, Mapping[str, Sequence[str]]]
 """The cells that made the models of a table, by the id of a row and the task."""
@@ -97,7 +101,7 @@ def cells_of(table: Table, records: Sequence[Record]) -> Models:
 
 
 def _usable(one: Measured, timed: bool) -> bool:
-    return one.counts if timed else one.memory is not None and one.memory.peak is not None
+    return one.counts if timed else one.memory is not None and one.memory.most is not None
 
 
 def _by_row(
@@ -184,10 +188,10 @@ def _memory(
     if setting is not None:
         tasks, rows = _common(_by_row(models, measured, setting, timed=False))
         for model, own in rows.items():
-            peaks = [own[task].memory.peak for task in tasks]  # type: ignore[union-attr]
+            peaks = [own[task].memory.most for task in tasks]  # type: ignore[union-attr]
             values[model] = Quantity(fmean(peak for peak in peaks if peak is not None))
     notes = [
-        *_where("Peak of a process's memory, less what imports took,", setting, measured, tasks),
+        *_where(MEMORY["cpu" if setting is None else setting.device], setting, measured, tasks),
         *_missing("memory", models, measured, setting, values, labels),
     ]
     return Resource("peak_memory_bytes", "peak MB", values, True, tuple(notes), unit=1e6, digits=1)

@@ -76,8 +76,9 @@ def _speed(result: Mapping[str, Any]) -> str:
             ratio = [_times(one["speed_ratio"]) if "speed_ratio" in one else NONE, again, said]
             rates = [f"{one['tokens_per_second']:,.0f}", f"{one['examples_per_second']:,.1f}"]
             body.append([cell_name, stage_name, escaped(name), _ms(one["seconds"]), *rates, *latency, *ratio])
-    threads = result["protocol"]["threads"]
-    return markdown_table(f"Speed, {threads} thread{'s' if threads > 1 else ''}", header, body, SPEED_NOTES)
+    threads, device = result["protocol"]["threads"], result["protocol"].get("device", "cpu")
+    where = "" if device == "cpu" else f" on {device}"
+    return markdown_table(f"Speed{where}, {threads} thread{'s' if threads > 1 else ''}", header, body, SPEED_NOTES)
 
 
 PERCENTILES = ("p50", "p90", "p95", "p99")
@@ -105,7 +106,7 @@ def _models(result: Mapping[str, Any]) -> str:
 def _memory(result: Mapping[str, Any]) -> str:
     header = ["model", "batch × length", "peak MB", "loaded MB", "anonymous", "mapped files", "peak of loading"]
     on_device = any("device" in cell for one in result["models"].values() for cell in one.get("memory", {}).values())
-    header += ["device peak", "device reserved"] if on_device else []
+    header += ["GPU peak", "GPU loaded", "GPU reserved"] if on_device else []
     body = []
     for name, one in result["models"].items():
         for cell, memory in one.get("memory", {}).items():
@@ -114,7 +115,7 @@ def _memory(result: Mapping[str, Any]) -> str:
             loaded, device = memory["loaded"], memory.get("device", {})
             line = [escaped(name), cell, _mb(memory.get("peak")), _mb(loaded["total"])]
             line += [_mb(loaded["anonymous"]), _mb(loaded["file"]), _mb(memory.get("load_peak"))]
-            body.append(line + ([_mb(device.get("peak")), _mb(device.get("reserved"))] if on_device else []))
+            body.append(line + ([_mb(device.get(key)) for key in ("peak", "loaded", "reserved")] if on_device else []))
     notes = ["Each line is a process of its own, less what it had after importing. Loaded: what stays before any call."]
     return markdown_table("Memory", header, body, notes)
 
@@ -126,12 +127,17 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
     throttled = counters["throttled"]
     cut = "unknown" if throttled is None else ", ".join(f"{key} {value}" for key, value in throttled.items())
     load = " → ".join(NONE if one is None else f"{one:.1f}" for one in counters["load"])
-    lines = ["", f"Machine: {cpu['model']} ({' '.join(cpu['isa'])}); steal {steal}, throttled {cut}, load {load}."]
+    gpus = "".join(f", {one['name']} (driver {one['driver']})" for one in result["environment"].get("gpus", ()))
+    lines = [
+        "",
+        f"Machine: {cpu['model']} ({' '.join(cpu['isa'])}){gpus}; steal {steal}, throttled {cut}, load {load}.",
+    ]
     lines += [f"Absent: {name}: {reason}." for name, reason in result["absent"].items()]
     for name, cell in result["cells"].items():
-        if "joules_per_example" in cell:
-            said = ", ".join(f"{model} {value:.3g}" for model, value in cell["joules_per_example"].items())
-            lines.append(f"Energy at {name}, joules an example, whole CPU package: {said}.")
+        for key, what in (("joules_per_example", "whole CPU package"), ("gpu_joules_per_example", "whole GPU")):
+            if key in cell:
+                said = ", ".join(f"{escaped(model)} {value:.3g}" for model, value in cell[key].items())
+                lines.append(f"Energy at {name}, joules an example, {what}: {said}.")
     return lines
 
 

@@ -241,3 +241,8 @@ def test_slowdowns_are_found_and_the_same_speed_raises_no_alarm():
             found[factor] += verdicts(outcome(*both))["speed"] == "REGRESSED"
     assert found[1.0] == 0
     assert found[1.1] >= 38
+
+
+def test_a_measurement_on_a_gpu_is_no_second_one_of_that_on_the_cpu():
+    apart = outcome(measurement(1.2), measurement(1.2, device="cuda:0", seed=1))
+    assert sorted(row.where for row in apart.measured if row.kind == "speed") == ["8 × 128", "8 × 128 on cuda:0"]

@@ -36,6 +36,13 @@ def smaller(of: Cell, method: str = "int8") -> Cell:
     return Cell("compress", f"{name} of {of.key}", {"model": of.key}, of.job, (of.key,), of.task, name, of.seed)
 
 
+def made(of: Cell, *methods: str) -> Cell:
+    """By a chain of methods."""
+    spec = {"model": of.key, "method": [[name, {}] for name in methods]}
+    name = f"{of.model}+{'|'.join(methods)}"
+    return Cell("compress", f"{name} of {of.key}", spec, of.job, (of.key,), of.task, name, of.seed)
+
+
 def planned(cells, **settings):
     spec = parse(RunSpec, {"task": ["sst2"], "measure": True, **settings}, "test")
     architectures = {cell.model: "decoder" if "gpt" in cell.model else "encoder" for cell in cells}
@@ -56,6 +63,22 @@ def test_each_original_is_measured_against_all_that_was_made_of_it():
     assert first.job["models"][1]["finetune"] == a.key
     least, most = first.seconds
     assert 0 < least < most
+
+
+def test_models_are_measured_on_a_device_that_serves_them():
+    a = fit("a")
+    graph, both, gpu = made(a, "int8"), made(a, "bf16", "compile"), made(a, "int8-torchao", "compile")
+    (one,) = planned([a, graph, both])
+    assert one.spec["device"] == "auto" and len(names(one)) == 3
+    on_gpu, on_cpu = planned([a, graph, both, gpu])
+    assert (on_gpu.spec["device"], names(on_gpu)) == ("cuda", ["a", "a+bf16|compile", "a+int8-torchao|compile"])
+    assert (on_cpu.spec["device"], names(on_cpu)) == ("cpu", ["a", "a+int8"])
+    (asked,) = planned([a, both], measure_device="cpu")
+    assert asked.spec["device"] == "cpu" and asked.job["settings"]["device"] == "cpu"
+    with pytest.raises(HarnessError, match=r"--measure-device cpu: a\+int8-torchao\|compile is served on cuda only"):
+        planned([a, gpu], measure_device="cpu")
+    with pytest.raises(HarnessError, match="measure_device goes with measure"):
+        planned([a, both], measure=False, measure_device="cpu")
 
 
 def test_without_compression_the_first_model_is_measured_against_the_others_of_its_head():

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -225,3 +226,52 @@ def test_idle_cpus_are_some_of_those_allowed_or_all_of_them():
     assert idle_cpus(len(allowed)) is None
     if len(allowed) > 1:
         assert set(idle_cpus(1, seconds=0.01)) < allowed
+
+
+def test_gpus_are_part_of_the_machine(monkeypatch, tmp_path):
+    from harness.machine import environment
+
+    monkeypatch.setattr(environment, "gpus", lambda: [])
+    without = environment.describe(1)
+    assert "gpus" not in without
+    script = tmp_path / "nvidia-smi"
+    script.write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 580.1'\necho 'A, B, 2'\n")
+    script.chmod(0o755)
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    environment.gpus.cache_clear()
+    try:
+        found = environment.describe(1)
+        assert found["gpus"] == [{"name": "NVIDIA H100 80GB HBM3", "driver": "580.1"}, {"name": "A, B", "driver": "2"}]
+        assert environment.machine_fingerprint(found) != environment.machine_fingerprint(without)
+        script.write_text("#!/bin/sh\nexit 9\n")
+        environment.gpus.cache_clear()
+        assert environment.gpus() == []
+    finally:
+        environment.gpus.cache_clear()
+
+
+class FakeNvml:
+    """Its counter moves each third time it is read."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle) -> int:
+        self.read += 1
+        return 1000 * (self.read // 3)
+
+
+def test_energy_of_a_gpu_is_read_from_step_to_step(monkeypatch):
+    from harness.machine.counters import GpuEnergyCounter
+    from harness.measure import worker
+
+    process = worker.Process(Path(), 1, ())
+    monkeypatch.setattr(GpuEnergyCounter, "find", classmethod(lambda cls: None))
+    assert process.gpu_energy("1 × 1") is None
+    calls = []
+    process._subject = SimpleNamespace(call=calls.append)
+    process._gpu = GpuEnergyCounter(FakeNvml(), None)
+    monkeypatch.setattr(worker, "ENERGY_SECONDS", 0.0)
+    joules = process.gpu_energy("1 × 1")
+    assert joules == pytest.approx(1.0 / (len(calls) - 1)), "one step, all calls but that before it began"

@@ -139,3 +139,23 @@ def test_a_cut_file_is_damaged(folder):
 def test_no_weights_is_an_error(tmp_path):
     with pytest.raises(HarnessError, match="no weights"):
         size_of(tmp_path)
+
+
+def test_int4_weights_of_torchao_are_not_counted(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    packed = {
+        "a._weight_qdata": torch.ones(2, 1, 32, 4, dtype=torch.int32),
+        "a._weight_scale_and_zero": torch.ones(1, 16, 2, dtype=torch.bfloat16),
+        "b.weight": torch.ones(3),
+    }
+    save_file(packed, tmp_path / "model.safetensors")
+    size = size_of(tmp_path, Settings(head="none", max_length=8, runtime="torchao"))
+    assert "parameters" not in size and "int4" in size["absent"]["nonzeros"]
+    assert size["bytes"] == (tmp_path / "model.safetensors").stat().st_size
+    packed["a._weight_qdata"] = torch.ones(2, 8, dtype=torch.int8)
+    save_file(packed, tmp_path / "model.safetensors")
+    assert size_of(tmp_path, Settings(head="none", max_length=8, runtime="torchao"))["parameters"] == 16 + 3
+    compiled = Settings(head="none", max_length=8, runtime="torch-compile", compiling={"inner": "torchao"})
+    assert size_of(tmp_path, compiled)["parameters"] == 16 + 3

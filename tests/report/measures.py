@@ -27,13 +27,18 @@ def measure(
     rate: float = 1000.0,
     peaks: Mapping[str, int | None] | None = None,
     created: str = "2026-11-24T12:00:00Z",
+    device: str = "cpu",
+    gpu: Mapping[str, int] | None = None,
     **environment: Any,
 ) -> dict[str, Any]:
-    """`candidates` gives by cell how many times as fast it is; all have the peak of `peaks`, or no memory read."""
+    """`candidates` gives by cell how many times as fast it is; all have the peak of `peaks`, and of `gpu` on
+    a GPU, or no memory read.
+    """
     models: dict[str, Any] = {}
     timed: dict[str, Any] = {}
     for key, factor in {original: 1.0, **candidates}.items():
         models[f"model {key}"] = {"cell": key, "role": "original" if key == original else "candidate"}
+        models[f"model {key}"]["device"] = device
         if peaks is not None:
             peak = peaks[key]
             known = {"peak": peak} if peak is not None else {}
@@ -41,6 +46,7 @@ def measure(
                 workload: {
                     **known, "after": {"anonymous": 30_000_000, "file": 1}, "loaded": {"total": 20_000_000},
                     "absent": {} if known else {"peak": "clear_refs cannot be written"},
+                    **({"device": {"peak": gpu[key]}} if gpu else {}),
                 }
             }  # fmt: skip
         timed[f"model {key}"] = {"examples_per_second": rate * factor, "tokens_per_second": 64 * rate * factor}

@@ -62,6 +62,21 @@ def test_speed_memory_and_size_stand_beside_the_scores():
     assert [one["name"] for one in said["resources"]] == list(found)
 
 
+def test_what_was_measured_on_a_gpu_is_the_gpus_and_does_not_meet_the_cpus():
+    peaks, own = {"base": 4_000_000, "int8": 5_000_000}, {"base": 90_000_000, "int8": 30_000_000}
+    gpus = [{"name": "Some GPU", "driver": "1"}]
+    on_gpu = measure("base", {"int8": 3.0}, peaks=peaks, gpu=own, device="cuda:0", gpus=gpus)
+    table = table_of(scored(base=0.8, int8=0.79), [on_gpu], ["speed", "memory"])
+    assert shown(table)["peak_memory_bytes"] == own
+    notes = formats.notes(table)
+    assert any(one.startswith("Speed at 8 × 64, cuda: 1 thread, Some GPU") for one in notes)
+    assert any(one.startswith("Peak of what torch has taken of the GPU's memory, at 8 × 64, cuda:") for one in notes)
+    on_cpu = measure("base", {"half": 2.0}, gpus=gpus, created="2026-11-24T11:00:00Z")
+    table = table_of(scored(**SCORES), [on_gpu, on_cpu], ["speed"])
+    assert set(shown(table)["speed_ratio"]) == {"base", "int8"}
+    assert "No speed of half: measured at other settings only." in formats.notes(table)
+
+
 def test_a_table_that_is_asked_for_nothing_is_as_before():
     (table,) = leaderboard.build(scored(**SCORES), [suite("a")])
     assert "examples/s" not in formats.to_markdown(table)
