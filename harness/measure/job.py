@@ -24,6 +24,8 @@ from harness.stats.speed import Ratio, percentiles
 
 SCHEMA_VERSION = 1
 ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
+ENERGY_LASTS = 2.0
+"""Seconds that reading the energy of a GPU takes, a model and cell."""
 GPU_ENERGY_ABSENT = "no energy counter of the GPU that may be read (pip install 'nlp-harness[nvml]')"
 
 
@@ -85,6 +87,8 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         _refuse_different_work(bench)
         costs = _costs(bench)
         extra = _memory_seconds(request, launching, costs) if request.memory else dict.fromkeys(costs, 0.0)
+        if device == "cuda":
+            extra = {name: seconds + len(models) * ENERGY_LASTS for name, seconds in extra.items()}
         end = float("inf") if request.budget is None else clock + request.budget
         chosen, dropped = affordable(costs, extra, launching, end - time.monotonic())
         bench.keep(chosen)
@@ -128,7 +132,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
                 **_starts(bench, model, request),
                 **({"memory": memory[model.name]} if model.name in memory else {}),
             }
-            for model in (request.base, *request.candidates)
+            for model in models
         },
         "cells": cells,
         "absent": {**bench.absent, **without, **({} if energy else {"energy": ENERGY_ABSENT}), **energy_absent},

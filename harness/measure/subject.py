@@ -173,7 +173,7 @@ def import_for(folder: Path) -> None:
     torch.empty(0)
     import harness.runtimes.torch_eager
     from harness.runtimes import RUNTIMES
-    from harness.runtimes.settings import FILE
+    from harness.runtimes.settings import FILE, read_settings
 
     named: list[str] = []
     for file, key in (("config.json", "architectures"), ("tokenizer_config.json", "tokenizer_class")):
@@ -184,10 +184,11 @@ def import_for(folder: Path) -> None:
         with suppress(ImportError):
             getattr(transformers, name, None)
     assert harness.runtimes.torch_eager.RUNTIME
-    with suppress(OSError, ValueError, ImportError, HarnessError):
-        runtime = json.loads((folder / FILE).read_text(encoding="utf-8")).get("runtime", "torch")
-        for package in RUNTIMES.get(runtime).packages:
-            importlib.import_module(package)
+    if (folder / FILE).exists():
+        with suppress(OSError, ImportError, HarnessError):
+            for runtime in read_settings(folder).runtimes:
+                for package in RUNTIMES.get(runtime).packages:
+                    importlib.import_module(package)
 
 
 def start_cuda(device: str) -> None:

@@ -26,7 +26,7 @@ INPUTS = {
     "token_type_ids": [[0] * 5] * 2,
 }
 METHODS = [
-    "int8", "int8-static", "int8-qat:0.2", "int8-weight", "int8-torch", "onnx", "openvino", "prune-magnitude:0.5", "prune-2:4", "prune-structured:0.5", "distill:layers=1,epochs=1",
+    "int8", "int8-static", "int8-qat:0.2", "int8-weight", "int8-torch", "bf16", "prune-structured:0.5|bf16", "onnx", "openvino", "prune-magnitude:0.5", "prune-2:4", "prune-structured:0.5", "distill:layers=1,epochs=1",
     "distill:student=small-bert,epochs=1", "prune-structured:0.5|int8", "prune-structured:0.5|int8-static", "int8-static|openvino", "prune-structured:0.5|distill:epochs=1|int8-weight",
     "prune-magnitude:epochs=1", "prune-structured:0.5|prune-movement:sparsity=0.5,epochs=1",
     "int8:skip=layer.0,embeddings", "int8-static:examples=8,skip=layer.0,embeddings", "int8-qat:epochs=0.2,only=layer.0.ffn",
