@@ -26,34 +26,38 @@ class ByTorchao(Compressor):
     def compress(self, request: Request) -> dict[str, Any]:
         require()
         config = self.config()
-        from transformers import TorchAoConfig
+        import torch
+        from torchao.quantization import quantize_
 
         import harness.runtimes.torchao as served
-        from harness.compress.layers import head_names, linear_layers
+        from harness.compress.layers import as_linear, head_names, linear_layers
         from harness.compress.saving import settled
-        from harness.runtimes.settings import read_settings, write_settings
+        from harness.runtimes import torchao_file
+        from harness.runtimes.settings import Storage, write_settings
         from harness.runtimes.torch_bf16 import DTYPE
-        from harness.runtimes.torch_eager import load
+        from harness.runtimes.torch_eager import in_floats, load, shapes_of
 
-        if not read_settings(request.source).is_plain:
-            raise HarnessError(f"model {request.source}: {self.kind}-torchao reads models as they were fine-tuned only")
         model, tokenizer = load(request.source)
-        layers, heads = linear_layers(model), head_names(model)
-        quantized = type(model).from_pretrained(
-            request.source, quantization_config=TorchAoConfig(config, modules_to_not_convert=heads),
-            local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=DTYPE,
-            device_map={"": served.DEVICE},
-        )  # fmt: skip
-        stayed = [name for name in layers if not _is_torchao(quantized.get_submodule(name).weight)]
+        shapes = shapes_of(model)
+        in_floats(model, DTYPE)
+        converted = as_linear(model)
+        layers = linear_layers(model)
+        model.to(torch.device(served.DEVICE))  # type: ignore[arg-type]
+        quantize_(model, config, filter_fn=lambda module, name: name in layers)
+        stayed = [name for name in layers if not torchao_file.is_torchao(model.get_submodule(name).weight)]
         if stayed:
             raise HarnessError(
                 f"model {request.source}: torchao left {len(stayed)} of its {len(layers)} linear layers float, "
                 f"{stayed[0]} among them"
             )
-        quantized.save_pretrained(request.target)
+        model.config.architectures = [type(model).__name__]
+        model.config.save_pretrained(request.target)
         tokenizer.save_pretrained(request.target)
-        write_settings(request.target, settled(request.source, runtime=self.runtime))
-        return {"coverage": {"linear": len(layers), self.kind: len(layers), "head": heads}}
+        torchao_file.write(model, request.target / torchao_file.FILE)
+        storage = Storage(file=torchao_file.FILE, format="torchao")
+        write_settings(request.target, settled(request.source, runtime=self.runtime, shapes=shapes, storage=storage))
+        coverage = {"linear": len(layers), self.kind: len(layers), "head": head_names(model)}
+        return {"coverage": coverage, "conv1d_converted": converted}
 
 
 class Products(ByTorchao):
@@ -67,7 +71,3 @@ class Products(ByTorchao):
     @property
     def dynamic(self) -> bool:
         return bool(self.options.activations == "dynamic")
-
-
-def _is_torchao(weight: Any) -> bool:
-    return type(weight).__module__.startswith("torchao")

@@ -34,7 +34,7 @@ ONNX_DATA = (".onnx_data", ".onnx.data")
 ONNX_SCALES = ("_scale", "_zero_point")
 """How ONNX Runtime's quantizer calls what it adds to a weight."""
 TORCHAO_SCALES = ("_weight_scale", "_weight_zero_point", "_weight_scale_and_zero")
-"""How `transformers` calls what torchao adds to a weight."""
+"""How what torchao adds to a weight is called in a file."""
 TORCHAO_WEIGHT = "_weight_qdata"
 WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.pt2")
 
@@ -80,9 +80,9 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
 
 def _scales(settings: Settings | None) -> tuple[str, ...]:
     """How the names end of what stands beside quantized weights in safetensors."""
-    if settings is None or settings.storage is None:
-        return TORCHAO_SCALES if settings is not None and "torchao" in settings.runtimes else ()
-    return (SCALE,)
+    if settings is None or (settings.storage is None and "torchao" not in settings.runtimes):
+        return ()
+    return TORCHAO_SCALES if "torchao" in settings.runtimes else (SCALE,)
 
 
 def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:

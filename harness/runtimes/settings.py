@@ -34,12 +34,13 @@ class Shapes(Strict):
 class Storage(Strict):
     """How weights lie in the file `file` where they are not plain tensors.
 
-    `int8`: the tensors of `axes` as int8, with a scale for each index of the axis beside them.
+    `int8`: the tensors of `axes` as int8, with a scale for each index of the axis beside them. `torchao`: as torchao
+    has them, Conv1D turned into Linear.
     """
 
     file: str
-    format: str = Field(pattern="^int8$")
-    axes: dict[str, int]
+    format: Literal["int8", "torchao"]
+    axes: dict[str, int] = Field(default_factory=dict)
 
 
 class Compiling(Strict):

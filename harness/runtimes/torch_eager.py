@@ -61,6 +61,7 @@ def load(
         HarnessError: nothing to load there, or a model that torch does not run.
     """
     import transformers
+    from safetensors import SafetensorError
 
     from harness.heads import HEADS
 
@@ -81,13 +82,20 @@ def load(
             with init_empty_weights(include_buffers=False):
                 model = auto_class.from_config(config, dtype="float32")
             reshape(model, settings.shapes or Shapes())
+            if settings.storage is not None and settings.storage.format == "torchao":
+                from harness.compress.layers import as_linear
+                from harness.runtimes.torchao_file import read
+
+                as_linear(model)
+                _fill(model.requires_grad_(False), read(folder / settings.storage.file), folder)
+                return model.eval(), tokenizer
             stored = stored_tensors(folder, settings.storage)
             axes = dict(settings.storage.axes) if settings.storage else {}
             if in_integers:
                 put_integers(model, stored, axes)
             _fill(model, as_floats(stored, axes), folder)
             in_floats(model, dtype)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
     return model.eval(), tokenizer
 

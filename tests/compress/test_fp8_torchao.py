@@ -32,7 +32,7 @@ def test_weights_in_fp8_are_saved_as_safetensors_and_load_with_the_same_logits(t
     folder, said = compressed(model, "fp8-torchao:float")
     assert said["runtime"] == "torchao"
     assert said["steps"][0]["coverage"] == {"linear": 13, "fp8": 13, "head": ["classifier"]}
-    types = [kind for _, kind, _ in tensors(folder / "model.safetensors")]
+    types = [kind for _, kind, _ in tensors(folder / "model.torchao.safetensors")]
     assert types.count("F8_E4M3") == 13
     assert said["after"]["parameters"] == said["before"]["parameters"]
     assert said["after"]["bytes"] < 0.9 * said["before"]["bytes"], "a quarter for the layers; the embeddings stay"

@@ -11,6 +11,8 @@ import pytest
 import harness.runtimes.torchao as runtime
 from harness.compress.methods import parse_method
 from harness.errors import HarnessError
+from harness.runtimes import open_model
+from harness.runtimes.torchao_file import FILE
 
 
 def test_without_torchao_or_a_gpu_it_is_refused_in_one_line(trained, compressed, monkeypatch):
@@ -37,13 +39,54 @@ def test_it_is_saved_as_safetensors_and_loads_with_the_same_logits(trained, comp
     folder, said = compressed(model, f"int8-torchao:{activations}")
     assert said["runtime"] == "torchao"
     assert said["steps"][0]["coverage"] == {"linear": 13, "int8": 13, "head": ["classifier"]}
-    assert [file.name for file in folder.iterdir() if file.suffix in (".safetensors", ".bin")] == ["model.safetensors"]
+    assert [file.name for file in folder.iterdir() if file.suffix in (".safetensors", ".bin")] == [FILE]
     assert said["after"]["parameters"] == said["before"]["parameters"]
     before, once, again = model.predict(), model.predict(folder), model.predict(folder)
     assert np.array_equal(once.columns["logits"], again.columns["logits"])
     assert 0 < np.abs(before.columns["logits"] - once.columns["logits"]).max() < 0.3
-    with pytest.raises(HarnessError, match="torchao left 8 of its 8 linear layers float"):
-        compressed(trained("gpt2"), "int8-torchao")
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [("gpt2", "int8-torchao"), ("t5", "int8-torchao"), ("gpt2", "fp8-torchao:float")]
+)
+def test_models_that_write_are_read_too_their_conv1d_turned_into_linear(trained, compressed, monkeypatch, kind, method):
+    pytest.importorskip("torchao")
+    monkeypatch.setattr(runtime, "DEVICE", "cpu")
+    model = trained(kind)
+    folder, said = compressed(model, method)
+    (step,) = said["steps"]
+    assert step["conv1d_converted"] == (step["coverage"]["linear"] if kind == "gpt2" else 0)
+    assert step["coverage"]["head"] == (["score"] if kind == "gpt2" else ["lm_head"])
+    assert said["after"]["parameters"] == said["before"]["parameters"], "a shared embedding is stored and counted once"
+    once, again = model.predict(folder), model.predict(folder)
+    assert np.array_equal(once.columns["logits"], again.columns["logits"])
+    assert (model.predict().values == once.values).mean() >= 0.95
+
+
+def test_what_was_pruned_keeps_its_shapes(trained, compressed, monkeypatch):
+    pytest.importorskip("torchao")
+    monkeypatch.setattr(runtime, "DEVICE", "cpu")
+    model = trained("bert")
     pruned, _ = compressed(model, "prune-structured:0.5")
-    with pytest.raises(HarnessError, match="reads models as they were fine-tuned"):
-        compressed(replace(model, folder=pruned), "int8-torchao")
+    folder, said = compressed(model, "prune-structured:0.5|int8-torchao")
+    assert said["steps"][1]["coverage"]["int8"] == 13
+    assert said["after"]["parameters"] < 0.8 * said["before"]["parameters"]
+    assert (model.predict(pruned).values == model.predict(folder).values).mean() >= 0.95
+    with pytest.raises(HarnessError, match="compressed already and runs in torchao"):
+        compressed(replace(model, folder=folder), "int8-torchao")
+
+
+def test_a_file_of_other_weights_is_a_line(trained, compressed, monkeypatch):
+    pytest.importorskip("torchao")
+    from safetensors.torch import load_file, save_file
+
+    monkeypatch.setattr(runtime, "DEVICE", "cpu")
+    model = trained("bert")
+    folder, _ = compressed(model, "int8-torchao")
+    tensors = load_file(folder / FILE)
+    save_file(tensors, folder / FILE)
+    with pytest.raises(HarnessError, match=r"not weights of torchao: No tensors found"):
+        open_model(folder)
+    (folder / FILE).write_bytes(b"nothing")
+    with pytest.raises(HarnessError, match="cannot load the model in"):
+        open_model(folder)

@@ -83,3 +83,14 @@ def test_gpt2_and_t5_are_compressed_too(trained, compressed, kind, method):
     if method == "int8":
         assert said["steps"][0]["conv1d_converted"] == said["steps"][0]["coverage"]["linear"] == 8
         assert (after.values == before.values).mean() > 0.9
+
+
+def test_a_damaged_weight_file_is_a_line(trained, compressed):
+    from harness.compress.int8_weight import FILE
+    from harness.errors import HarnessError
+    from harness.runtimes import open_model
+
+    folder, _ = compressed(trained("bert"), "int8-weight")
+    (folder / FILE).write_bytes((folder / FILE).read_bytes()[:1000])
+    with pytest.raises(HarnessError, match=f"cannot load the model in {folder}: "):
+        open_model(folder)
