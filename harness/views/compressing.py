@@ -25,7 +25,7 @@ def compression_text(said: Mapping[str, Any]) -> str:
 def _step_lines(step: Mapping[str, Any]) -> list[str]:
     lines = []
     coverage = step.get("coverage", {})
-    for kind in {"int8", "fp8"} & coverage.keys():
+    for kind in (one for one in ("int8", "fp8", "int4", "2:4") if one in coverage):
         skipped = " and what was skipped" if coverage[kind] < coverage["linear"] else ""
         lines.append(
             f"{step['method']}: {coverage[kind]} of {coverage['linear']} linear layers are {kind}; float stays the "

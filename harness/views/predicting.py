@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.models.positions import positions_of
+from harness.runtimes.torch_eager import unwrapped
 from harness.views.checkpoint import CLASSIFY, CONTINUE, FILL, REWRITE, Checkpoint, Graph, load
 from harness.views.prediction_text import quoted, shown
 
@@ -124,7 +125,7 @@ def _read_by(model: Any) -> set[str]:
     """Names of a model's inputs; none of a graph, which leaves out what it does not read."""
     if isinstance(model, Graph):
         return set()
-    return set(inspect.signature(getattr(model, "_orig_mod", model).forward).parameters)
+    return set(inspect.signature(unwrapped(model).forward).parameters)
 
 
 def _predict(

@@ -232,7 +232,8 @@ def _scores_text(record: Mapping[str, Any]) -> str:
     if record["kind"] == "measure":
         return measured_text(record)
     if record["kind"] != "score":
-        return f"{record['model'].get('parameters') or 0:,} parameters"
+        counted = record["model"].get("parameters")
+        return "parameters not counted" if counted is None else f"{counted:,} parameters"
     if not record["scores"]:
         return f"no labels; {record['n']} predictions written"
     return ", ".join(

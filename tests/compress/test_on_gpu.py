@@ -102,10 +102,13 @@ def test_batches_of_few_texts_are_served_in_int8(trained, compressed):
     assert np.abs(whole[:2] - few).max() < 0.1
 
 
+@pytest.mark.parametrize("method", ["bf16", "int8-torchao"])
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
-def test_models_that_write_are_served_there_in_bf16(trained, compressed, kind):
+def test_models_that_write_are_served_there(trained, compressed, kind, method):
+    if "torchao" in method:
+        pytest.importorskip("torchao")
     model = trained(kind)
-    folder, _ = compressed(model, "bf16")
+    folder, _ = compressed(model, method)
     assert (model.predict().values == model.predict(folder).values).mean() >= 0.95
 
 

@@ -8,7 +8,7 @@ from harness.errors import HarnessError
 from harness.views.predicting import predict
 from harness.views.prediction_text import render
 
-METHODS = ["int8", "int8-torch", "int8-weight", "onnx", "prune-structured:0.5"]
+METHODS = ["int8", "int8-torch", "int8-weight", "bf16", "onnx", "prune-structured:0.5"]
 RUNTIMES = {"int8": "onnxruntime", "onnx": "onnxruntime", "int8-torch": "torch-int8"}
 
 
@@ -28,7 +28,7 @@ def test_classes_are_those_that_are_scored(trained, compressed, method):
     assert first == f"BertForSequenceClassification, {said['after']['parameters']:,} parameters, in {said['runtime']}"
 
 
-@pytest.mark.parametrize("method", ["int8-torch", "int8-weight", "prune-structured:0.5"])
+@pytest.mark.parametrize("method", ["int8-torch", "int8-weight", "bf16", "prune-structured:0.5"])
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
 def test_models_that_write_write_in_their_runtime(trained, compressed, kind, task, method):
     import torch
