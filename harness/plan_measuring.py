@@ -13,7 +13,7 @@ from harness.compress import COMPRESSORS
 from harness.errors import HarnessError
 from harness.hashing import hash_json
 from harness.heads import head_for
-from harness.machine.environment import cores, describe, machine_fingerprint
+from harness.machine.environment import cores, describe, gpus, machine_fingerprint
 from harness.measure.command import budget_of, distinct
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND, block_seconds
 from harness.measure.workloads import Cell as Workload
@@ -75,7 +75,7 @@ def _groups(cells: Sequence[Cell], architectures: Mapping[str, str | None]) -> I
 
 def _by_device(group: Sequence[Cell], wanted: str | None) -> Iterator[tuple[str, list[Cell]]]:
     """The original with the candidates that are measured beside it, and the device; more than once where no device
-    serves all.
+    serves all. Without a GPU here, only what needs one is left to it, and fails there.
     """
     served = {one.key: _devices(one) for one in group}
     if wanted in ("cpu", "cuda"):
@@ -84,14 +84,16 @@ def _by_device(group: Sequence[Cell], wanted: str | None) -> Iterator[tuple[str,
                 raise HarnessError(f"--measure-device {wanted}: {one.model} is served on {served[one.key][0]} only")
         yield wanted, [*group]
         return
-    on_gpu = [one for one in group if "cuda" in served[one.key]]
-    if all("cpu" in served[one.key] for one in on_gpu):
+    original, *candidates = group
+    on_gpu_alone = [one for one in candidates if "cpu" not in served[one.key]]
+    if not on_gpu_alone:
         yield "auto", [*group]
         return
-    yield "cuda", on_gpu
-    rest = [one for one in group if one not in on_gpu]
+    on_gpu = [one for one in candidates if "cuda" in served[one.key]] if gpus() else on_gpu_alone
+    yield "cuda", [original, *on_gpu]
+    rest = [one for one in candidates if one not in on_gpu]
     if rest:
-        yield "cpu", [group[0], *rest]
+        yield "cpu", [original, *rest]
 
 
 def _devices(cell: Cell) -> tuple[str, ...]:

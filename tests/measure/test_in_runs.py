@@ -65,7 +65,8 @@ def test_each_original_is_measured_against_all_that_was_made_of_it():
     assert 0 < least < most
 
 
-def test_models_are_measured_on_a_device_that_serves_them():
+def test_models_are_measured_on_a_device_that_serves_them(monkeypatch):
+    monkeypatch.setattr("harness.plan_measuring.gpus", lambda: [{"name": "Some GPU", "driver": "1"}])
     a = fit("a")
     graph, both, gpu = made(a, "int8"), made(a, "bf16", "compile"), made(a, "int8-torchao", "compile")
     (one,) = planned([a, graph, both])
@@ -73,6 +74,10 @@ def test_models_are_measured_on_a_device_that_serves_them():
     on_gpu, on_cpu = planned([a, graph, both, gpu])
     assert (on_gpu.spec["device"], names(on_gpu)) == ("cuda", ["a", "a+bf16|compile", "a+int8-torchao|compile"])
     assert (on_cpu.spec["device"], names(on_cpu)) == ("cpu", ["a", "a+int8"])
+    monkeypatch.setattr("harness.plan_measuring.gpus", lambda: [])
+    on_gpu, on_cpu = planned([a, graph, both, gpu])
+    assert names(on_gpu) == ["a", "a+int8-torchao|compile"]
+    assert (on_cpu.spec["device"], names(on_cpu)) == ("cpu", ["a", "a+int8", "a+bf16|compile"])
     (asked,) = planned([a, both], measure_device="cpu")
     assert asked.spec["device"] == "cpu" and asked.job["settings"]["device"] == "cpu"
     with pytest.raises(HarnessError, match=r"--measure-device cpu: a\+int8-torchao\|compile is served on cuda only"):
