@@ -21,11 +21,15 @@ TWIN = "-scratch"
 
 def with_twins(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
     """Beside each recipe that is pretrained the same one with no step of it: same tokenizer, same architecture."""
+    from harness.objectives import OBJECTIVES
+
     both: dict[str, RecipeSpec] = {}
     for name, recipe in recipes.items():
         both[name] = recipe
         if recipe.pretraining:
-            random = recipe.pretraining.model_copy(update={"steps": 0, "tokens": None, "budget": None})
+            options = OBJECTIVES.get(recipe.pretraining.objective).at_random(recipe.pretraining.options)
+            changes = {"steps": 0, "tokens": None, "budget": None, "options": options}
+            random = recipe.pretraining.model_copy(update=changes)
             both[name + TWIN] = recipe.model_copy(update={"name": recipe.name + TWIN, "pretraining": random})
     if len(both) == len(recipes):
         raise HarnessError(
@@ -66,6 +70,7 @@ def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run:
             (
                 package / "pretraining", package / "execute" / "pretrain.py", package / "training" / "tokenizers.py",
                 package / "training" / "distillation.py", package / "training" / "dropout.py",
+                package / "training" / "inner_losses.py", package / "models" / "fewer_layers.py",
                 package / "training" / "optimizers.py",
                 package / "models" / "building.py", package / "objectives",
                 OBJECTIVES.source(settings.objective),

@@ -4,30 +4,16 @@ on request its hidden states and attention maps as well (Sun et al. 2019; Jiao e
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from harness.compress.base import Compressor, Request, Target, listed
+from harness.compress.base import Compressor, Request, Target
 from harness.compress.refit import Refit, fit_request
 from harness.errors import HarnessError
+from harness.models.layer_map import LayerMap, refuse_twice
 
 TAUGHT = ("sequence-classification", "question-answering", "seq2seq-lm", "causal-lm")
-
-
-def _layer_map(value: Any) -> Any:
-    """`0:0,1:3` as pairs."""
-    if not isinstance(value, str):
-        return value
-    pairs = [pair.split(":") for pair in listed(value)]
-    if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"'{value}' is not STUDENT:TEACHER,…, such as 0:0,1:3")
-    return pairs
-
-
-Layer = Annotated[int, Field(ge=0)]
-LayerMap = Annotated[tuple[tuple[Layer, Layer], ...], BeforeValidator(_layer_map)]
-"""Pairs of a student's layer and a teacher's, counted from 0."""
 
 
 class Distill(Compressor):
@@ -58,9 +44,8 @@ class Distill(Compressor):
         def _one_student(self) -> Distill.Options:
             if self.student is not None and self.layers is not None:
                 raise ValueError("give either student or layers, not both")
+            refuse_twice(self.map)
             own = sorted(one for one, _ in self.map)
-            if len(set(own)) < len(own):
-                raise ValueError("map: a layer of the student is given twice")
             if self.layers is not None and self.map and own != list(range(self.layers)):
                 raise ValueError(f"map: with layers={self.layers} it names each of 0…{self.layers - 1}")
             return self
@@ -75,8 +60,9 @@ class Distill(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         from harness.compress.masks import Masks
-        from harness.compress.students import from_layers, from_recipe
+        from harness.compress.students import from_recipe
         from harness.compress.teaching import teacher_of
+        from harness.models.fewer_layers import from_layers
         from harness.models.transformer import train_and_save
         from harness.runtimes.torch_eager import load
         from harness.training.trainer import pick_device

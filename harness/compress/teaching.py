@@ -11,7 +11,6 @@ from torch.nn.functional import cross_entropy, mse_loss
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compress.base import Request
-from harness.compress.inner import InnerLosses
 from harness.errors import HarnessError
 from harness.families import Labelling
 from harness.heads import HEADS, Head, Reader
@@ -23,6 +22,7 @@ from harness.runtimes.settings import read_settings
 from harness.runtimes.torch_eager import load
 from harness.training.batching import IGNORED
 from harness.training.distillation import soft_loss
+from harness.training.inner_losses import InnerLosses
 
 
 def teacher_of(request: Request, options: Any) -> Teacher:

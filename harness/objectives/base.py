@@ -74,6 +74,11 @@ class Objective(ABC):
         """Fingerprints of what the options name beside the corpus, such as another model. Raises HarnessError."""
         return {}
 
+    @classmethod
+    def at_random(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options, as they are written, of a twin that `build` gives random weights."""
+        return dict(options)
+
     def prepare(self) -> None:  # noqa: B027 - most objectives have something to check, not all
         """Check the settings against the tokenizer. Raises HarnessError."""
 

@@ -113,13 +113,13 @@ def choose(
 
 def logits_at(model: Any, input_ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Logits (b, k, vocabulary) at positions (b, k) alone: the head is the dearest layer of a small model."""
-    head = _head(model)
+    head = head_of(model)
     if head is None:
         return at(model(**encoder_inputs(model, input_ids, segments)).logits, positions)
     return head(at(hidden_states(model.base_model, input_ids, segments), positions))
 
 
-def _head(model: Any) -> Any:
+def head_of(model: Any) -> Any:
     """What maps hidden states to logits, by the names `transformers` gives it; None for a layout unknown here."""
     if hasattr(model, "cls"):
         return model.cls

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.students import evenly, from_layers
 from harness.errors import HarnessError
+from harness.models.fewer_layers import evenly, from_layers
 from harness.runtimes.torch_eager import load
 from tests.compress.conftest import recipe
 

@@ -15,10 +15,10 @@ from torch.nn.functional import cross_entropy
 
 from harness.compress.base import Request
 from harness.compress.distill import Distill
-from harness.compress.students import from_layers
 from harness.compress.teaching import teacher_of
 from harness.errors import HarnessError
 from harness.heads import Reader
+from harness.models.fewer_layers import from_layers
 from harness.runtimes.settings import read_settings
 from harness.runtimes.torch_eager import load
 from harness.training.batching import Padding

@@ -61,6 +61,68 @@ def test_the_loss_is_that_of_the_text_and_the_distance_to_the_teacher(tmp_path):
         assert float(alone.loss(teacher, batch)) == pytest.approx(0.0, abs=1e-5)
 
 
+def test_hidden_states_and_attention_maps_are_learned_too(tmp_path):
+    tokenizer, teacher = checkpoint(tmp_path)
+    plain = MlmDistillOptions(teacher=str(tmp_path))
+    made = {
+        name: DistilledMaskedLM(plain.model_copy(update=changes), tokens_of(tokenizer), 12)
+        for name, changes in {
+            "plain": {}, "hidden": {"hidden": 2.0}, "attention": {"attention": 3e5}, "mapped": {"hidden": 2.0, "map": ((0, 0),)},
+        }.items()
+    }  # fmt: skip
+    config = teacher.config.__class__.from_dict(teacher.config.to_dict() | {"num_hidden_layers": 1})
+    students = {}
+    for name, objective in made.items():
+        torch.manual_seed(1)
+        students[name] = objective.build(config).eval()
+    batch = batch_of(made["plain"], tokenizer)
+    with torch.no_grad():
+        loss = {name: float(one.loss(students[name], batch)) for name, one in made.items()}
+        reads = {"input_ids": batch["input_ids"], "token_type_ids": batch["token_type_ids"]}
+        teacher.set_attn_implementation("eager")
+        wanted = {"output_hidden_states": True, "output_attentions": True}
+        own, other = students["attention"](**reads, **wanted), teacher(**reads, **wanted)
+    far = [(own.hidden_states[1] - other.hidden_states[layer]).pow(2).mean() for layer in (1, 2)]
+    assert loss["hidden"] - loss["plain"] == pytest.approx(2 * float(far[1]), rel=1e-3), "the last goes with the last"
+    assert loss["mapped"] - loss["plain"] == pytest.approx(2 * float(far[0]), rel=1e-3)
+    maps = (own.attentions[0] - other.attentions[1]).pow(2).mean()
+    assert loss["attention"] - loss["plain"] == pytest.approx(3e5 * float(maps), rel=1e-2)
+
+
+def test_a_student_can_start_with_the_teachers_layers(tmp_path):
+    tokenizer, teacher = checkpoint(tmp_path)
+
+    def built(layers: int, width: int = 16, **changes):
+        options = MlmDistillOptions(teacher=str(tmp_path), from_teacher=True, **changes)
+        sizes = {"num_hidden_layers": layers, "hidden_size": width}
+        config = teacher.config.__class__.from_dict(teacher.config.to_dict() | sizes)
+        return DistilledMaskedLM(options, tokens_of(tokenizer), 12).build(config).state_dict()
+
+    given = teacher.state_dict()
+    query = "bert.encoder.layer.{}.attention.self.query.weight"
+    last, first, whole = built(1), built(1, map="0:0"), built(2)
+    for one, layer in ((last, 1), (first, 0)):
+        assert torch.equal(one[query.format(0)], given[query.format(layer)])
+        assert torch.equal(
+            one["bert.embeddings.word_embeddings.weight"], given["bert.embeddings.word_embeddings.weight"]
+        )
+        assert torch.equal(
+            one["cls.predictions.transform.dense.weight"], given["cls.predictions.transform.dense.weight"]
+        )
+    assert all(torch.equal(whole[name], weight) for name, weight in given.items())
+    with pytest.raises(HarnessError, match=r"from_teacher needs .* is \(\d+, 32\) and the teacher's \(\d+, 16\)"):
+        built(1, width=32)
+    with pytest.raises(HarnessError, match=r"with no more layers, but its .*layer\.2\..* and the teacher's none"):
+        built(3)
+    with pytest.raises(ValueError, match="a layer of the student is given twice"):
+        MlmDistillOptions(teacher="x", map="0:0,0:1")
+
+
+def test_a_twin_with_random_weights_does_not_start_with_the_teachers():
+    options = {"teacher": "x", "from_teacher": True, "alpha": 1.0}
+    assert DistilledMaskedLM.at_random(options) == {"teacher": "x", "alpha": 1.0}
+
+
 def test_teachers_that_cannot_teach_are_refused(tmp_path):
     tokenizer, _ = checkpoint(tmp_path / "good")
     checkpoint(tmp_path / "other", SENTENCES[:1])
@@ -94,7 +156,12 @@ def test_a_student_is_pretrained_from_a_checkpoint_which_is_part_of_what_it_is(m
     call = partial(call_harness, tmp_path, machine_cache)
     (tmp_path / "teacher.yaml").write_text(RECIPE.format(name="teacher", layers=2, objective="mlm", options="{}"))
     call("pretrain", "teacher", "--include", "teacher.yaml", "-o", "teacher-model")
-    student = RECIPE.format(name="student", layers=1, objective="mlm-distill", options="{teacher: ./teacher-model}")
+    student = RECIPE.format(
+        name="student",
+        layers=1,
+        objective="mlm-distill",
+        options="{teacher: ./teacher-model, hidden: 1, map: '0:1', from_teacher: true}",
+    )
     (tmp_path / "student.yaml").write_text(student)
     asked = ("pretrain", "student", "--include", "student.yaml", "--json")
     first = read_json(call(*asked).stdout)
