@@ -102,13 +102,15 @@ class TransformerLearner(Learner):
 
     def predict(self, request: PredictRequest) -> Predictions:
         from harness.models.positions import positions_of
+        from harness.runtimes import devices_of
         from harness.training.trainer import pick_device
 
         if request.task.shots is None:
             served = _opened(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
-            served.to_usual_device()
+            if "cuda" in devices_of(served.settings):
+                model.to(pick_device())
         else:
             config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
             name = head_for(request.task, architecture_of(config))
