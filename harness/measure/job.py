@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.machine.counters import EnergyCounter, between, read_counters
 from harness.machine.environment import cores, describe
 from harness.measure import protocol
+from harness.measure.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
 from harness.measure.processes import ProcessBench, WorkerProcess
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
 from harness.measure.size import size_of
@@ -23,10 +24,6 @@ from harness.runtimes.settings import Settings
 from harness.stats.speed import Ratio, percentiles
 
 SCHEMA_VERSION = 1
-ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
-ENERGY_LASTS = 2.0
-"""Seconds that reading the energy of a GPU takes, a model and cell."""
-GPU_ENERGY_ABSENT = "no energy counter of the GPU that may be read (pip install 'nlp-harness[nvml]')"
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         series = protocol.measure(
             bench, chosen, names, request.seed, end - reserve, report, half_width=request.precision
         )
-        gpu_joules, energy_absent = _gpu_joules(request, bench, chosen)
+        gpu_joules, energy_absent = gpu_joules_of(request, bench, chosen)
     memory, without = _memory(request, chosen, report) if request.memory else ({}, {"memory": "not asked for"})
     after = read_counters()
     cells = {name: _cell_result(request, bench, series[name]) | gpu_joules.get(name, {}) for name in chosen}
@@ -320,7 +317,7 @@ def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[
         if cell.task
         else {"batch": cell.batch, "length": cell.length}
     )
-    joules = _joules(request, bench, series)
+    joules = joules_of(request, bench, series)
     return {
         **what,
         "pairs": series.pairs(),
@@ -374,37 +371,6 @@ def _of_all(verdicts: Sequence[tuple[str, Verdict]]) -> dict[str, Any]:
     name, first = next((name, one) for name, one in verdicts if one.standing is worst)
     shared = len({one.reason for _, one in verdicts}) == 1
     return _verdict(first if shared else replace(first, reason=f"{name}: {first.reason}"))
-
-
-def _joules(request: Request, bench: ProcessBench, series: Series) -> dict[str, float]:
-    """Of the whole CPU package while calls of the model are timed, an example, by model."""
-    found = {}
-    for arm, model in request.arms().items():
-        visits = [one for one in series.visits[arm] if one.joules is not None]
-        if arm != SECOND and visits:
-            examples = next(iter(bench.amounts[arm, series.cell].values()))["examples"]
-            calls = sum(len(one.calls(series.stages()[0])) for one in visits)
-            found[model.name] = sum(one.joules or 0.0 for one in visits) / (calls * examples)
-    return found
-
-
-def _gpu_joules(
-    request: Request, bench: ProcessBench, chosen: Sequence[str]
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Of the whole GPU while a model is called again and again, an example, by cell and model; and why not."""
-    if request.device != "cuda":
-        return {}, {}
-    found: dict[str, dict[str, Any]] = {}
-    for cell in chosen:
-        for arm, model in request.arms().items():
-            if arm == SECOND:
-                continue
-            joules = bench.gpu_energy(arm, cell)
-            if joules is None:
-                return {}, {"energy of the GPU": GPU_ENERGY_ABSENT}
-            examples = next(iter(bench.amounts[arm, cell].values()))["examples"]
-            found.setdefault(cell, {})[model.name] = joules / examples
-    return {cell: {"gpu_joules_per_example": by_model} for cell, by_model in found.items()}, {}
 
 
 def _ratio(one: Ratio) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError
 from harness.runtimes.base import Runtime
 from harness.runtimes.settings import Settings
-from harness.runtimes.torch_bf16 import DTYPE
-from harness.runtimes.torch_eager import TorchModel, load
+from harness.runtimes.torch_bf16 import load_bf16
+from harness.runtimes.torch_eager import TorchModel
 
 if TYPE_CHECKING:
     import torch
@@ -67,8 +67,7 @@ class TorchSemiStructured(Runtime):
         from harness.compress.layers import as_linear
         from harness.runtimes.sparse_linear import SparseLinear
 
-        torch.set_num_threads(threads)
-        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}), dtype=DTYPE)
+        model, tokenizer = load_bf16(folder, settings, threads)
         as_linear(model)
         model.to(torch.device("cuda"))  # type: ignore[arg-type]
         for name in masked(model):

@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.runtimes.base import Runtime, require_packages
 from harness.runtimes.settings import Settings
-from harness.runtimes.torch_bf16 import DTYPE
-from harness.runtimes.torch_eager import TorchModel, load
+from harness.runtimes.torch_bf16 import load_bf16
+from harness.runtimes.torch_eager import TorchModel
 
 DEVICE = "cuda"
 
@@ -44,8 +44,7 @@ class TorchAo(Runtime):
 
         from harness.runtimes.few_rows import take_few_rows
 
-        torch.set_num_threads(threads)
-        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}), dtype=DTYPE)
+        model, tokenizer = load_bf16(folder, settings, threads)
         take_few_rows(model)
         model.to(torch.device(DEVICE))  # type: ignore[arg-type]
         return TorchModel("torchao", folder, settings, tokenizer, model)
