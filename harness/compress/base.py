@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 
 from harness.data.frame import Split
 from harness.errors import HarnessError
-from harness.runtimes.base import OUTPUTS
+from harness.runtimes.base import OUTPUTS, WRITING_HEADS
 from harness.specs import RecipeSpec, TaskSpec, TrainingSpec
 from harness.strict_spec import Strict
 
@@ -134,11 +134,9 @@ class Compressor(ABC):
         """
 
 
-def no_graph(method: str, target: Target) -> str | None:
-    """Why a method cannot make a graph of such a model; None where it can."""
-    if target.head not in OUTPUTS:
-        return (
-            f"{method} does not yet export the head {target.head} to a graph; such a model stays in torch, where "
-            "int8-torch, int8-weight and pruning serve it"
-        )
-    return None
+def no_graph(method: str, target: Target, writes: bool = False) -> str | None:
+    """Why a method cannot make a graph of such a model; None where it can. `writes`: it takes models that write."""
+    if target.head in OUTPUTS or (writes and target.head in WRITING_HEADS):
+        return None
+    others = "; int8 and onnx do, and int8-torch serves it in torch" if target.head in WRITING_HEADS else ""
+    return f"{method} does not yet export the head {target.head} to a graph{others}"

@@ -7,7 +7,7 @@ import inspect
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,8 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: str
     Raises:
         HarnessError: torch cannot export it, or the graph gives other logits than the model.
     """
-    converted = as_linear(model)
+    converted = as_exported(model)
     model.config.use_cache = False
-    with contextlib.suppress(ValueError):
-        model.set_attn_implementation("eager")
     known = inspect.signature(model.forward).parameters
     inputs = [name for name in tokenizer.model_input_names if name in known]
     outputs = OUTPUTS[head]
@@ -62,18 +60,43 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: str
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
     axes |= {name: {0: "batch"} if name == "logits" else {0: "batch", 1: "length"} for name in outputs}
     batch = _batch(model, tokenizer, inputs, 2, 11)
+    traced(wrapped, tuple(batch.values()), file, inputs, outputs, axes)
+    _check(wrapped, file, [_batch(model, tokenizer, inputs, *size) for size in CHECKED])
+    return converted
+
+
+def as_exported(model: PreTrainedModel) -> int:
+    """Make a model one that can be traced; returns how many Conv1D became Linear."""
+    with contextlib.suppress(ValueError):
+        model.set_attn_implementation("eager")
+    return as_linear(model)
+
+
+def traced(
+    module: nn.Module, given: tuple[torch.Tensor, ...], file: Path, inputs: Sequence[str], outputs: Sequence[str],
+    axes: dict[str, dict[int, str]],
+) -> None:  # fmt: skip
+    """Write a module as the graph that it is for such inputs, with free `axes`.
+
+    Raises:
+        HarnessError: torch cannot.
+    """
     try:
         with quietly(), torch.no_grad():
             torch.onnx.export(
-                wrapped, tuple(batch.values()), file, input_names=inputs, output_names=list(outputs),
-                dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+                module.eval(), given, file, input_names=list(inputs), output_names=list(outputs), dynamic_axes=axes,
+                opset_version=OPSET, dynamo=False,
             )  # fmt: skip
     except Exception as error:  # the exporter raises whatever the traced code does
-        raise HarnessError(
-            f"torch cannot export a {model.config.model_type}: {' '.join(str(error).split())[:200]}"
-        ) from None
-    _check(wrapped, file, [_batch(model, tokenizer, inputs, *size) for size in CHECKED])
-    return converted
+        kind = getattr(module, ROOT).config.model_type
+        raise HarnessError(f"torch cannot export a {kind}: {' '.join(str(error).split())[:200]}") from None
+
+
+def check_close(wanted: np.ndarray, found: np.ndarray) -> None:
+    """Raises HarnessError where the logits of a graph are others than those of the model."""
+    off = float(np.abs(wanted - found).max())
+    if not off <= TOLERANCE:
+        raise HarnessError(f"the exported graph's logits are off by {off:.3g}; this model cannot be exported")
 
 
 def _batch(model: Any, tokenizer: Any, inputs: list[str], size: int, length: int) -> dict[str, torch.Tensor]:
@@ -98,9 +121,7 @@ def _check(wrapped: _Outputs, file: Path, batches: list[dict[str, torch.Tensor]]
             wanted = wrapped(*batch.values())
         found = session.run(None, {name: tensor.numpy() for name, tensor in batch.items() if name in kept})
         for one, other in zip(wanted, found, strict=True):
-            off = float(np.abs(one.numpy() - other).max())
-            if not off <= TOLERANCE:
-                raise HarnessError(f"the exported graph's logits are off by {off:.3g}; this model cannot be exported")
+            check_close(one.numpy(), other)
 
 
 @contextlib.contextmanager

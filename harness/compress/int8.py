@@ -4,11 +4,12 @@ come (Bhandare et al. 2019). The head stays float.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
 from harness.errors import HarnessError
-from harness.runtimes.onnx_runtime import FILE, require
+from harness.runtimes.onnx_runtime import require
 
 
 class Int8(Compressor):
@@ -24,37 +25,42 @@ class Int8(Compressor):
         embeddings: bool = True
 
     def not_applicable(self, target: Target) -> str | None:
-        return no_graph("int8", target)
+        return no_graph("int8", target, writes=True)
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         from harness.compress.export import quietly
-        from harness.compress.graphs import exported
+        from harness.compress.graph_weights import share
+        from harness.compress.graphs import exported, other_tables, products_of
 
-        model = exported(request, "int8", self.runtime, request.scratch / "float.onnx")
+        model = exported(request, "int8", self.runtime, request.scratch, writes=True)
         wanted = model.chosen(self.options, self.options.embeddings)
         skipped = model.skipped(wanted)
-        excluded = model.products_of([*model.heads, *skipped])
-        with quietly():
-            quantize_dynamic(
-                model.file,
-                request.target / FILE,
-                op_types_to_quantize=["MatMul", *(["Gather"] if wanted.embeddings else [])],
-                per_channel=self.options.per_channel,
-                reduce_range=self.options.reduce_range,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=[*excluded, *(f"{name}_MatMul" for name in excluded)],  # a Gemm becomes a MatMul
-                extra_options={"MatMulConstBOnly": True},
-            )
-        return {
-            "coverage": _coverage(request, list(wanted.linear), skipped, model.heads),
-            "conv1d_converted": model.conv1d_converted,
-        }
+        files = [request.target / file.name for file in model.files]
+        for source, file in zip(model.files, files, strict=True):
+            products = products_of(source, [*model.heads, *skipped])
+            excluded = [*products, *(f"{name}_MatMul" for name in products)]  # a Gemm becomes a MatMul
+            with quietly():
+                quantize_dynamic(
+                    source,
+                    file,
+                    op_types_to_quantize=["MatMul", *(["Gather"] if wanted.embeddings else [])],
+                    per_channel=self.options.per_channel,
+                    reduce_range=self.options.reduce_range,
+                    weight_type=QuantType.QInt8,
+                    nodes_to_exclude=[*excluded, *other_tables(source, model.model)],
+                    extra_options={"MatMulConstBOnly": True},
+                )
+        coverage = _coverage(request, files, list(wanted.linear), skipped, model.heads)
+        share(files)
+        return {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
 
 
-def _coverage(request: Request, layers: list[str], skipped: list[str], heads: list[str]) -> dict[str, Any]:
+def _coverage(
+    request: Request, files: list[Path], layers: list[str], skipped: list[str], heads: list[str]
+) -> dict[str, Any]:
     """How many matrix products with weights are integer, and how many stayed float.
 
     Raises:
@@ -65,14 +71,17 @@ def _coverage(request: Request, layers: list[str], skipped: list[str], heads: li
 
     from harness.compress.graphs import float_products, is_in
 
-    graph = onnx.load(request.target / FILE).graph
-    integer = sum(node.op_type == "MatMulInteger" for node in graph.node)
-    if any(node.op_type == "MatMulInteger" and is_in(node.name, skipped) for node in graph.node):
+    graphs = [onnx.load(file).graph for file in files]
+    products = [node.name for graph in graphs for node in graph.node if node.op_type == "MatMulInteger"]
+    if any(is_in(name, skipped) for name in products):
         raise HarnessError(f"model {request.source}: layers that were to be skipped became int8")
-    if integer < len(layers):
-        raise HarnessError(f"model {request.source}: only {integer} of its {len(layers)} linear layers became int8")
+    if len(products) < len(layers):
+        raise HarnessError(
+            f"model {request.source}: only {len(products)} of its {len(layers)} linear layers became int8"
+        )
     total = len(layers) + len(skipped)
-    return {"linear": total, "int8": integer, "float": len(float_products(graph)), "head": heads}
+    floats = sum(len(float_products(graph)) for graph in graphs)
+    return {"linear": total, "int8": len(products), "float": floats, "head": heads}
 
 
 COMPRESSOR = Int8

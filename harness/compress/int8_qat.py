@@ -38,7 +38,7 @@ class Int8Qat(Compressor):
         epochs: float = Field(default=1.0, gt=0, le=1000)
 
     def not_applicable(self, target: Target) -> str | None:
-        return no_graph("int8-qat", target)
+        return no_graph("int8-qat", target, writes=True)
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()

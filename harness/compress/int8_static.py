@@ -48,9 +48,9 @@ class Int8Static(Compressor):
 
         from harness.compress.calibrating import Batches
         from harness.compress.export import quietly
-        from harness.compress.graphs import exported, float_products
+        from harness.compress.graphs import exported, float_products, products_of
 
-        model = exported(request, "int8-static", self.runtime, request.scratch / "float.onnx")
+        model = exported(request, "int8-static", self.runtime, request.scratch)
         wanted = model.chosen(self.options, self.options.embeddings)
         batches = Batches(model, request, self.options.examples)
         methods = {
@@ -59,7 +59,7 @@ class Int8Static(Compressor):
             "percentile": CalibrationMethod.Percentile,
         }
         calibrated = request.scratch / "calibrated.onnx"
-        excluded = model.products_of([*model.heads, *model.skipped(wanted)])
+        excluded = products_of(model.file, [*model.heads, *model.skipped(wanted)])
         options = {
             "per_channel": self.options.per_channel,
             "reduce_range": self.options.reduce_range,
@@ -72,7 +72,7 @@ class Int8Static(Compressor):
                 batches,
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["MatMul"],
-                nodes_to_quantize=model.products_of(list(wanted.linear)),
+                nodes_to_quantize=products_of(model.file, list(wanted.linear)),
                 activation_type=QuantType.QUInt8,
                 calibrate_method=methods[self.options.calibration],
                 extra_options={

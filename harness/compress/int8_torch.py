@@ -1,5 +1,5 @@
 """Dynamic int8 by torch's own kernels on a CPU: weights as int8 with a scale for each output channel, activations
-quantized as they come. The model stays in torch, so that those that write are served as well. The head stays float.
+quantized as they come. The model stays in torch, also one that cannot be exported. The head stays float.
 """
 
 from __future__ import annotations

@@ -41,14 +41,20 @@ def inside(name: str, owners: list[str]) -> bool:
 
 
 def embeddings(model: PreTrainedModel) -> dict[str, nn.Embedding]:
-    """Embedding modules by name, without those that share their weights with the head."""
+    """Embedding modules by name, without those that share their weights with the head, and without tables of other
+    things than vectors of the model's width, such as a T5's biases of positions.
+    """
     shared = {
         parameter.data_ptr() for name in head_names(model) for parameter in model.get_submodule(name).parameters()
     }
+    words = model.get_input_embeddings()
+    widths = {getattr(words, "embedding_dim", None), getattr(model.config, "hidden_size", None)}
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Embedding) and module.weight.data_ptr() not in shared
+        if isinstance(module, nn.Embedding)
+        and module.weight.data_ptr() not in shared
+        and module.embedding_dim in widths
     }
 
 

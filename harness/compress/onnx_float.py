@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request, Target, no_graph
-from harness.runtimes.onnx_runtime import FILE, require
+from harness.runtimes.onnx_runtime import require
 
 
 class Onnx(Compressor):
@@ -14,13 +14,15 @@ class Onnx(Compressor):
     runtime = "onnxruntime"
 
     def not_applicable(self, target: Target) -> str | None:
-        return no_graph("onnx", target)
+        return no_graph("onnx", target, writes=True)
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
+        from harness.compress.graph_weights import share
         from harness.compress.graphs import exported
 
-        model = exported(request, "onnx", self.runtime, request.target / FILE)
+        model = exported(request, "onnx", self.runtime, request.target, writes=True)
+        share(model.files)
         return {"conv1d_converted": model.conv1d_converted}
 
 

@@ -17,21 +17,22 @@ class OpenVino(Compressor):
     reads = ("onnx", "int8-static")
 
     def not_applicable(self, target: Target) -> str | None:
-        return no_graph("openvino", target)
+        return no_graph("openvino", target, writes=True)
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
         from harness.compress.saving import moved
-        from harness.runtimes.onnx_runtime import FILE
         from harness.runtimes.onnx_runtime import require as require_onnx
         from harness.runtimes.settings import read_settings
 
         said: dict[str, Any] = {}
         if read_settings(request.source).runtime == "torch":
             require_onnx()
+            from harness.compress.graph_weights import share
             from harness.compress.graphs import exported
 
-            model = exported(request, "openvino", self.runtime, request.target / FILE)
+            model = exported(request, "openvino", self.runtime, request.target, writes=True)
+            share(model.files)
             said["conv1d_converted"] = model.conv1d_converted
         else:
             moved(request.source, request.target, self.runtime)

@@ -99,7 +99,7 @@ def takes(model: Any, name: str) -> bool:
 
 def cache_name(model: Any) -> str:
     """What a model calls its key–value cache, in its arguments and its output: `past_key_values` before 5.2x."""
-    return "cache" if takes(model, "cache") else "past_key_values"
+    return getattr(model, "cache_name", None) or ("cache" if takes(model, "cache") else "past_key_values")
 
 
 def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int) -> list[list[int]]:

@@ -62,6 +62,7 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
         "bytes": sum(file.stat().st_size for file in files),
     }
     counts: list[tuple[int, int]] = []
+    stored: dict[tuple[str, ...], tuple[int, int]] = {}
     for file in files:
         if file.suffix == ".safetensors":
             scales = _scales(settings)
@@ -71,10 +72,11 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
             counted = ((dtype, data) for name, dtype, data in tensors(file) if not name.endswith(scales))
             counts += [count_tensor(dtype, data) for dtype, data in counted]
         elif file.suffix == ".onnx" and find_spec("onnx"):
-            counts += onnx_counts(file)
-        elif not (file.name.endswith(ONNX_DATA) and counts):
+            stored |= onnx_counts(file)
+        elif not (file.name.endswith(ONNX_DATA) and stored):
             reason = f"{file.name} is in no format that is read here"
             return found | {"absent": {"parameters": reason, "nonzeros": reason}}
+    counts += stored.values()
     return found | {"parameters": sum(n for n, _ in counts), "nonzeros": sum(full for _, full in counts)}
 
 
@@ -96,9 +98,10 @@ def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:
     return tensors_alone if in_torch else others
 
 
-def onnx_counts(file: Path) -> list[tuple[int, int]]:
+def onnx_counts(file: Path) -> dict[tuple[str, ...], tuple[int, int]]:
     """Elements, and those that are not zero, of the initializers of a graph that are weights: floats, integers of eight
-    bits, and biases of thirty-two. Shapes and indices have sixty-four.
+    bits, and biases of thirty-two. Shapes and indices have sixty-four. By the place where each is stored, which several
+    graphs can name.
 
     Raises:
         HarnessError: a damaged file.
@@ -108,18 +111,21 @@ def onnx_counts(file: Path) -> list[tuple[int, int]]:
     from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
+    found: dict[tuple[str, ...], tuple[int, int]] = {}
     try:
-        tensors = onnx.load(file).graph.initializer
-    except (DecodeError, OSError, onnx.checker.ValidationError) as error:
+        for tensor in onnx.load(file, load_external_data=False).graph.initializer:
+            if tensor.name.endswith(ONNX_SCALES):
+                continue
+            outside = {entry.key: entry.value for entry in tensor.external_data}
+            place = (file.name, tensor.name)
+            if outside:
+                place = (outside["location"], outside.get("offset", "0"))
+            values = numpy_helper.to_array(tensor, str(file.parent))
+            quantized = values.dtype in (np.int8, np.uint8, np.int32)
+            if values.ndim and (values.dtype.kind == "f" or quantized):
+                found[place] = (values.size, int(np.count_nonzero(values)))
+    except (DecodeError, OSError, KeyError, ValueError, onnx.checker.ValidationError) as error:
         raise HarnessError(f"{file} is damaged: {' '.join(str(error).split()) or 'no ONNX graph'}") from None
-    found = []
-    for tensor in tensors:
-        if tensor.name.endswith(ONNX_SCALES):
-            continue
-        values = numpy_helper.to_array(tensor)
-        quantized = values.dtype in (np.int8, np.uint8, np.int32)
-        if values.ndim and (values.dtype.kind == "f" or quantized):
-            found.append((values.size, int(np.count_nonzero(values))))
     return found
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.measure.workloads import Absent, Cell, Work, random_work, task_work
 from harness.pretrained import check_folder
+from harness.runtimes.base import WRITING_HEADS
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.runtimes import RuntimeModel
-
-WRITING_HEADS = ("causal-lm", "seq2seq-lm")
 
 
 class Subject:
@@ -29,7 +28,7 @@ class Subject:
             self.model.to_usual_device()
         else:
             self.model.to(device)
-        self.writes = self.model.settings.head in WRITING_HEADS and self.model.in_torch
+        self.writes = self.model.settings.head in WRITING_HEADS and hasattr(self.model.module, "generate")
         self._room = _positions(self.model, self.writes)
         self._work: dict[str, Work] = {}
 

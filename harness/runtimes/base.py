@@ -22,6 +22,7 @@ OUTPUTS = {
     "question-answering": ("start_logits", "end_logits"),
 }
 """What the heads of encoders give, under the names of `transformers`."""
+WRITING_HEADS = ("causal-lm", "seq2seq-lm")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: a graph in `model.onnx`, for the heads of encoders."""
+"""ONNX Runtime on the CPU: a graph in `model.onnx`, of an encoder–decoder that writes a second in `encoder.onnx`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.runtimes.base import Runtime, RuntimeModel, require_packages
+from harness.runtimes.base import WRITING_HEADS, Runtime, RuntimeModel, require_packages
 from harness.runtimes.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from harness.runtimes.graph_writer import Graph
+
 FILE = "model.onnx"
+ENCODER_FILE = "encoder.onnx"
 
 
 def require() -> None:
@@ -68,23 +71,42 @@ class Module:
 class OnnxRuntime(Runtime):
     packages = ("onnxruntime",)
 
-    def open(self, folder: Path, settings: Settings, threads: int) -> OnnxModel:
+    def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:
         require()
-        import onnxruntime
         from transformers import AutoTokenizer
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            session = onnxruntime.InferenceSession(folder / FILE, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own errors have no common class but this
-            raise HarnessError(f"onnxruntime cannot load {folder / FILE}: {' '.join(str(error).split())}") from None
+        if settings.head in WRITING_HEADS:
+            from harness.runtimes.graph_writer import open_writer
+
+            return open_writer("onnxruntime", folder, settings, threads, open_graph)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        model = OnnxModel("onnxruntime", folder, settings, tokenizer, None, session)
+        model = OnnxModel("onnxruntime", folder, settings, tokenizer, None, open_session(folder / FILE, threads))
         model.module = Module(model)
         return model
+
+
+def open_session(file: Path, threads: int) -> Any:
+    """A graph, to run on so many threads. Raises HarnessError where ONNX Runtime cannot load it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors have no common class but this
+        raise HarnessError(f"onnxruntime cannot load {file}: {' '.join(str(error).split())}") from None
+
+
+def open_graph(file: Path, threads: int) -> Graph:
+    """A graph of a model that writes. Raises HarnessError as `open_session` does."""
+    from harness.runtimes.graph_writer import Graph
+
+    session = open_session(file, threads)
+    names = [output.name for output in session.get_outputs()]
+    inputs = {one.name: one.shape for one in session.get_inputs()}
+    return Graph(inputs, lambda arrays: dict(zip(names, session.run(names, arrays), strict=True)))
 
 
 RUNTIME = OnnxRuntime()

@@ -61,7 +61,8 @@ class Graph:
 
 
 def load(folder: Path) -> Checkpoint:
-    """The model of a folder; a compressed one in its own runtime, of those outside torch only classifiers.
+    """The model of a folder; a compressed one in its own runtime, of those outside torch only classifiers and models
+    that write.
 
     Raises:
         HarnessError: no model there, a damaged one, or one without a head to predict with.
@@ -104,9 +105,10 @@ def _served(folder: Path, settings: Settings, config: Any, kind: str, architectu
     from harness.runtimes import open_model
 
     opened = open_model(folder)
-    if not opened.in_torch and kind != CLASSIFY:
+    writes = kind in (CONTINUE, REWRITE) and hasattr(opened.module, "generate")
+    if not (opened.in_torch or writes or kind == CLASSIFY):
         raise HarnessError(f"model {folder}: {architecture} does not predict in {settings.runtime}")
-    model = opened.module if opened.in_torch else Graph(opened.module, config)
+    model = opened.module if opened.in_torch or writes else Graph(opened.module, config)
     about = {"parameters": weights_of(folder, settings).get("parameters"), "runtime": settings.runtime}
     return Checkpoint(str(folder), kind, architecture, model, opened.tokenizer, about)
 

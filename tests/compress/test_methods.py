@@ -63,7 +63,10 @@ def test_what_is_wrong_is_said_in_one_line(text, said):
 
 
 def test_methods_say_which_models_they_do_not_compress():
-    assert "seq2seq-lm" in (parse_method("int8").not_applicable(Target("t5", "seq2seq-lm")) or "")
+    assert "seq2seq-lm" in (parse_method("int8-static").not_applicable(Target("t5", "seq2seq-lm")) or "")
+    assert "masked-lm" in (parse_method("int8").not_applicable(Target("bert", "masked-lm")) or "")
+    for method in ("int8", "int8-qat", "onnx", "openvino"):
+        assert parse_method(method).not_applicable(Target("t5", "seq2seq-lm")) is None
     structured = parse_method("prune-structured|int8")
     assert "a deberta, only" in (structured.not_applicable(Target("deberta", "sequence-classification")) or "")
     for kind in ("bert", "deberta-v2", "gpt2", "modernbert"):

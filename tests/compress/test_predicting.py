@@ -28,13 +28,16 @@ def test_classes_are_those_that_are_scored(trained, compressed, method):
     assert first == f"BertForSequenceClassification, {said['after']['parameters']:,} parameters, in {said['runtime']}"
 
 
-@pytest.mark.parametrize("method", ["int8-torch", "int8-weight", "bf16", "prune-structured:0.5"])
+@pytest.mark.parametrize("method", [*METHODS, "openvino"])
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
 def test_models_that_write_write_in_their_runtime(trained, compressed, kind, task, method):
     import torch
 
     from harness.runtimes import open_model
 
+    for package in {"openvino": ["onnxruntime", "openvino"]}.get(method, [RUNTIMES.get(method, "torch")]):
+        if package != "torch-int8":
+            pytest.importorskip(package)
     folder, said = compressed(trained(kind, task, 12), method)
     (found,) = predict(folder, ["The farmer sold"], max_new_tokens=5, with_logits=True)
     assert found["model"]["runtime"] == said["runtime"]

@@ -63,13 +63,7 @@ def test_every_compressed_model_loads_in_a_fresh_process_with_the_same_logits(tr
     "method", ["int8-weight", "int8-torch", "prune-magnitude", "prune-2:4", "prune-structured:0.5", "int8"]
 )
 def test_gpt2_and_t5_are_compressed_too(trained, compressed, kind, method):
-    from harness.errors import HarnessError
-
     model = trained(kind)
-    if (kind, method) == ("t5", "int8"):
-        with pytest.raises(HarnessError, match="does not yet export the head seq2seq-lm"):
-            compressed(model, method)
-        return
     folder, said = compressed(model, method)
     before, after = model.predict(), model.predict(folder)
     assert len(after.values) == len(before.values)
@@ -81,7 +75,9 @@ def test_gpt2_and_t5_are_compressed_too(trained, compressed, kind, method):
         units = said["steps"][0]["units"]
         assert units["heads"]["after"] == units["heads"]["before"] // 2
     if method == "int8":
-        assert said["steps"][0]["conv1d_converted"] == said["steps"][0]["coverage"]["linear"] == 8
+        step = said["steps"][0]
+        assert step["coverage"]["linear"] == {"gpt2": 8, "t5": 36}[kind]
+        assert step["conv1d_converted"] == {"gpt2": 8, "t5": 0}[kind]
         assert (after.values == before.values).mean() > 0.9
 
 
