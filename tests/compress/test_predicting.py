@@ -28,7 +28,10 @@ def test_classes_are_those_that_are_scored(trained, compressed, method):
     assert first == f"BertForSequenceClassification, {said['after']['parameters']:,} parameters, in {said['runtime']}"
 
 
-@pytest.mark.parametrize("method", [*METHODS, "openvino"])
+@pytest.mark.parametrize(
+    "method",
+    ["int8", *(pytest.param(method, marks=pytest.mark.slow) for method in (*METHODS, "openvino") if method != "int8")],
+)
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
 def test_models_that_write_write_in_their_runtime(trained, compressed, kind, task, method):
     import torch

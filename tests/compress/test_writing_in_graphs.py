@@ -45,7 +45,7 @@ def random_model(kind, **config):
     return (AutoModelForSeq2SeqLM if made.is_encoder_decoder else AutoModelForCausalLM).from_config(made).eval()
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("runtime", ["onnxruntime", pytest.param("openvino", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_a_float_graph_writes_the_texts_of_torch(trained, compressed, kind, task, runtime):
     pytest.importorskip(runtime)
@@ -60,6 +60,7 @@ def test_a_float_graph_writes_the_texts_of_torch(trained, compressed, kind, task
         assert any(texts) and texts.tolist() == written(model, **decoding).tolist(), decoding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_after_the_prompt_a_step_reads_one_token(trained, compressed, monkeypatch, kind, task):
     from harness.runtimes.graph_writer import PAST, Graph
@@ -97,6 +98,7 @@ def test_linear_layers_multiply_in_integers_and_the_head_does_not(trained, compr
     assert len(written(model, skipped, **GREEDY)) == len(model.dev)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["onnx", "int8"])
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_without_half_its_heads_a_model_writes_in_a_graph_what_it_writes_in_torch(
@@ -110,6 +112,7 @@ def test_without_half_its_heads_a_model_writes_in_a_graph_what_it_writes_in_torc
     assert same.all() if method == "onnx" else same.mean() >= 0.75
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["t5", "gpt2"])
 def test_classes_are_ranked_as_in_torch(trained, compressed, kind):
     model = trained(kind)
@@ -119,6 +122,7 @@ def test_classes_are_ranked_as_in_torch(trained, compressed, kind):
     np.testing.assert_allclose(before.columns["logits"], after.columns["logits"], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_texts_have_the_likelihoods_of_torch(trained, compressed):
     model = trained("gpt2", "wikitext", 12)
     folder, _ = compressed(model, "onnx")
@@ -150,6 +154,7 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
     assert [node.op_type for node in nodes].index("Transpose") == 0
 
 
+@pytest.mark.slow
 def test_a_fresh_process_writes_the_same(trained, compressed):
     code = """
 import json, sys, torch
@@ -186,6 +191,7 @@ def test_a_folder_without_one_of_its_files_is_a_line(trained, compressed, lost):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["onnx", "int8", "openvino"])
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_prefill_and_decoding_are_timed_apart(trained, compressed, kind, task, method):
@@ -201,6 +207,7 @@ def test_prefill_and_decoding_are_timed_apart(trained, compressed, kind, task, m
     assert {name: seconds > 0 for name, seconds in subject.call("2 × 8").items()} == {"prefill": True, "decode": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "config"),
     [

@@ -77,6 +77,7 @@ def test_content_changes_only_with_the_version(shape: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_fresh_process_with_another_hash_seed_builds_the_same() -> None:
     code = (
         "import hashlib, json; from harness.data import embedded as e; "

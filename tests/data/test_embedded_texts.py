@@ -256,6 +256,7 @@ def test_summaries_tell_only_what_the_report_tells() -> None:
             assert {word.lower() for word in known.findall(summary)} - told <= {"the", "in", "at", "on"}
 
 
+@pytest.mark.slow
 def test_documents_of_the_generation_task_are_not_in_the_corpus() -> None:
     documents = [row["text"] for row in all_rows("generation")]
     assert len(set(documents)) == len(documents)

@@ -144,6 +144,7 @@ def test_a_missing_test_set_and_missing_tasks_are_named(run):
     assert not (folder / "no.zip").exists()
 
 
+@pytest.mark.slow
 def test_embedded_data_is_not_glue(small_run):
     said = small_run[0]("export", "glue-submission", "tfidf", "-o", "no.zip", code=2).stderr
     assert "embedded data, which is not GLUE" in said

@@ -78,6 +78,7 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_pull_request_is_judged_by_the_baseline_of_its_base(repository, machine_cache):
     folder, base = repository
     assert perform(folder, machine_cache, base)[0] == 0

@@ -58,6 +58,7 @@ def test_each_verdict_is_an_item_beside_the_projects_own_tests(folder):
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_an_item_a_number(folder):
     references = classes(400)
     for name, files in (("main", "base files"), ("other", "candidate files")):

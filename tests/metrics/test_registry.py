@@ -159,6 +159,7 @@ assert not heavy, heavy
     python(code)
 
 
+@pytest.mark.slow
 def test_every_metric_is_an_evaluate_metric_without_the_network(tmp_path):
     """Whole, and in batches, as `evaluate` is used in a loop over a data loader."""
     code = """

@@ -91,6 +91,7 @@ def test_an_untrained_pointer_scores_chance_and_the_truth_scores_one(tokens, ran
     assert told["order_tau"] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_token_order_is_learned_where_there_is_one(tokens, random):
     """Blocks that count: the tokens around a slot say which of the shuffled ones belongs there."""
     import torch

@@ -30,6 +30,7 @@ def losses(folder: Path) -> list[float]:
     return pq.read_table(folder / "losses.parquet").column("loss").to_pylist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "auto_class"),
     [
@@ -65,6 +66,7 @@ def test_every_recipe_makes_a_checkpoint_that_transformers_loads(recipe, auto_cl
     assert model.config.to_dict().get("hidden_dropout_prob", 0.1) == 0.1, "the config keeps its own dropout"
 
 
+@pytest.mark.slow
 def test_the_same_command_again_is_cached_and_the_output_is_a_copy(harness, tmp_path):
     first = harness("pretrain", "bert-tiny-mlm", *QUICK)
     again = harness("pretrain", "bert-tiny-mlm", *QUICK, "-o", "copy/checkpoint")
@@ -172,6 +174,7 @@ def test_a_run_pretrains_once_and_fine_tunes_from_it_beside_its_twin(harness, tm
     assert {row["label"]: row["seeds"] for row in table["rows"]} == {"tiny": [2, 2], "tiny-scratch": [2, 2]}
 
 
+@pytest.mark.slow
 def test_an_objective_from_outside_needs_no_change_of_the_package(harness, tmp_path):
     """Through an entry point: an objective that predicts the first word of each block."""
     package = tmp_path / "site" / "harness_first"
@@ -220,6 +223,7 @@ def test_bad_input_is_one_line(arguments, expected, harness):
     assert expected in done.stderr
 
 
+@pytest.mark.slow
 def test_recipes_whose_parts_do_not_fit_are_refused(harness, tmp_path):
     for old, new, expected in [
         ("objective: mlm", "objective: mlmm", "unknown objective 'mlmm'"),

@@ -28,6 +28,7 @@ def test_a_smaller_share_is_part_of_a_larger_one_and_another_seed_draws_others()
     assert whole.sample(1.0, seed=1).ids == whole.ids
 
 
+@pytest.mark.slow
 def test_a_run_on_shares_gives_a_table_a_plot_and_no_mixed_leaderboard(harness, tmp_path):
     command = ("run", "--task", "sst2", "--model", "tfidf", "--train-fractions", "0.02,1", "--seeds", "2", "--json")
     result = read_json(harness(*command).stdout)
