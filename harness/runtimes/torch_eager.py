@@ -91,6 +91,8 @@ def load(
                 return model.eval(), tokenizer
             stored = stored_tensors(folder, settings.storage)
             axes = dict(settings.storage.axes) if settings.storage else {}
+            if settings.storage is not None:  # a tensor that stays in the file keeps all of it in memory
+                stored = {name: one.clone() if one.is_floating_point() else one for name, one in stored.items()}
             if in_integers:
                 put_integers(model, stored, axes)
             _fill(model, as_floats(stored, axes), folder)

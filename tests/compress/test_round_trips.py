@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.compress.conftest import recipe
 from tests.conftest import ROOT
 
+MAPS = Path("/proc/self/maps")
 LOAD = """
 import json, sys
 import numpy as np
@@ -90,3 +92,15 @@ def test_a_damaged_weight_file_is_a_line(trained, compressed):
     (folder / FILE).write_bytes((folder / FILE).read_bytes()[:1000])
     with pytest.raises(HarnessError, match=f"cannot load the model in {folder}: "):
         open_model(folder)
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="the kernel does not say what is mapped")
+@pytest.mark.parametrize("method", ["int8-weight", "int8-torch"])
+def test_the_file_of_stored_integers_is_not_kept_in_memory(trained, compressed, method):
+    from harness.compress.int8_weight import FILE
+    from harness.runtimes import open_model
+
+    folder, _ = compressed(trained("bert"), method)
+    model = open_model(folder)
+    assert str(folder / FILE) not in MAPS.read_text()
+    assert model.module is not None
