@@ -18,6 +18,7 @@ from harness.compress.export import ROOT, as_exported, check_close, traced
 from harness.decoding.generate import cache_name, padded, takes
 from harness.errors import HarnessError
 from harness.models.positions import positions_of
+from harness.runtimes.graph import ENCODER_FILE, FILE
 from harness.runtimes.graph_writer import (
     CROSS,
     ENCODED,
@@ -29,7 +30,7 @@ from harness.runtimes.graph_writer import (
     pair_names,
     pairs_of,
 )
-from harness.runtimes.onnx_runtime import ENCODER_FILE, FILE, open_graph
+from harness.runtimes.onnx_runtime import open_graph
 
 CHECKED = ((1, 5, 2), (3, 17, 5))
 """Batches (b, t, steps) on which the graphs are compared with torch: a prompt is read, and so many tokens follow it."""

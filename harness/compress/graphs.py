@@ -20,7 +20,7 @@ from harness.compress.layers import embeddings, head_names, linear_layers
 from harness.compress.saving import settled
 from harness.errors import HarnessError
 from harness.runtimes.base import WRITING_HEADS
-from harness.runtimes.onnx_runtime import FILE
+from harness.runtimes.graph import FILE
 from harness.runtimes.settings import Settings, write_settings
 from harness.runtimes.torch_eager import load
 

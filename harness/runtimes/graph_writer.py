@@ -7,28 +7,20 @@ size) each. An encoder–decoder has a second, which encodes: it gives the keys 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    GenerationConfig,
-    GenerationMixin,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from transformers import AutoConfig, GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
 from harness.errors import HarnessError
 from harness.runtimes.base import RuntimeModel
-from harness.runtimes.onnx_runtime import ENCODER_FILE, FILE
-from harness.runtimes.settings import Settings
+from harness.runtimes.graph import ENCODER_FILE, FILE, Graph, Opener
 
 PAST, PRESENT, CROSS = "past", "present", "cross"
 ENCODED = "encoded"
@@ -43,7 +35,7 @@ def pair_names(what: str, layers: int) -> list[str]:
     return [f"{what}.{number}.{part}" for number in range(layers) for part in ("key", "value")]
 
 
-def cache_of(pairs: Sequence[torch.Tensor] = ()) -> DynamicCache:
+def cache_of(pairs: Sequence[torch.Tensor]) -> DynamicCache:
     """A cache that holds these keys and values, two tensors a layer, without a copy of them."""
     cache = DynamicCache()
     for keys, values in zip(pairs[::2], pairs[1::2], strict=True):
@@ -58,20 +50,9 @@ def pairs_of(cache: Any) -> list[torch.Tensor]:
     return [part for layer in cache.layers for part in (layer.keys, layer.values)]
 
 
-@dataclass(frozen=True)
-class Graph:
-    """A graph in its runtime: `inputs` with their shapes, in which an axis that is free is no int, and `run`."""
-
-    inputs: Mapping[str, Sequence[Any]]
-    run: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
-
-    def __call__(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        arrays = {name: tensor.contiguous().numpy() for name, tensor in inputs.items() if name in self.inputs}
-        return {name: torch.from_numpy(array) for name, array in self.run(arrays).items()}
-
-    def sizes(self, what: str) -> list[tuple[int, int]]:
-        """Heads and their size, for the keys and the values of each layer."""
-        return [(shape[1], shape[3]) for name, shape in self.inputs.items() if name.startswith(f"{what}.")]
+def sizes(graph: Graph, what: str) -> list[tuple[int, int]]:
+    """Heads and their size, for the keys and the values of each layer."""
+    return [(shape[1], shape[3]) for name, shape in graph.inputs.items() if name.startswith(f"{what}.")]
 
 
 class Encoder(torch.nn.Module):
@@ -132,7 +113,7 @@ class Writer(PreTrainedModel, GenerationMixin):
         before: Any = more.get(CACHE)
         past = _self_attention(before)
         if not past:
-            past = [torch.zeros(len(ids), heads, 0, size) for heads, size in self._decoder.sizes(PAST)]
+            past = [torch.zeros(len(ids), heads, 0, size) for heads, size in sizes(self._decoder, PAST)]
         crossed: list[torch.Tensor] = []
         if self._encoder is not None:
             if past[0].shape[2]:
@@ -162,9 +143,9 @@ class Writer(PreTrainedModel, GenerationMixin):
 
     def _split(self, encoded: torch.Tensor) -> list[torch.Tensor]:
         """Keys and values (b, heads, t, size) of cross-attention, layer by layer."""
-        sizes = self._decoder.sizes(CROSS)
-        parts = encoded.split([heads * size for heads, size in sizes], dim=2)
-        shaped = [part.unflatten(2, size).transpose(1, 2) for part, size in zip(parts, sizes, strict=True)]
+        shapes = sizes(self._decoder, CROSS)
+        parts = encoded.split([heads * size for heads, size in shapes], dim=2)
+        shaped = [part.unflatten(2, shape).transpose(1, 2) for part, shape in zip(parts, shapes, strict=True)]
         return [part.contiguous() for part in shaped]
 
 
@@ -175,21 +156,17 @@ class WriterModel(RuntimeModel):
         return {"logits": output.logits.numpy()}
 
 
-def open_writer(
-    runtime: str, folder: Path, settings: Settings, threads: int, open_graph: Callable[[Path, int], Graph]
-) -> WriterModel:
-    """The graphs of a folder as a model that writes. Raises HarnessError where a file is missing or damaged."""
+def open_writer(folder: Path, threads: int, opener: Opener) -> Writer:
+    """The graphs of a folder. Raises HarnessError where a file is missing or damaged."""
     torch.set_num_threads(threads)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
     config = AutoConfig.from_pretrained(folder, **options)
     try:
         generation = GenerationConfig.from_pretrained(folder, **options)
     except OSError as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
-    encoder = open_graph(folder / ENCODER_FILE, threads) if config.is_encoder_decoder else None
-    model = Writer(config, generation, open_graph(folder / FILE, threads), encoder)
-    return WriterModel(runtime, folder, settings, tokenizer, model)
+    encoder = opener(folder / ENCODER_FILE, threads) if config.is_encoder_decoder else None
+    return Writer(config, generation, opener(folder / FILE, threads), encoder)
 
 
 def _ones(ids: torch.Tensor, length: int) -> torch.Tensor:

@@ -63,7 +63,8 @@ def test_a_float_graph_writes_the_texts_of_torch(trained, compressed, kind, task
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_after_the_prompt_a_step_reads_one_token(trained, compressed, monkeypatch, kind, task):
-    from harness.runtimes.graph_writer import PAST, Graph
+    from harness.runtimes.graph import Graph
+    from harness.runtimes.graph_writer import PAST
 
     folder, _ = compressed(trained(kind, task, 12), "onnx")
     steps = []
@@ -223,8 +224,9 @@ def test_other_models_that_write_are_exported_too(tmp_path, kind, config):
     import torch
 
     from harness.compress.export_writer import export_writer
+    from harness.runtimes.graph import ENCODER_FILE, FILE
     from harness.runtimes.graph_writer import Writer
-    from harness.runtimes.onnx_runtime import ENCODER_FILE, FILE, open_graph
+    from harness.runtimes.onnx_runtime import open_graph
 
     model = random_model(kind, **config)
     head = "seq2seq-lm" if model.config.is_encoder_decoder else "causal-lm"
