@@ -4,7 +4,6 @@ inside functions.
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +14,7 @@ from transformers import GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
 from harness.compress.export import ROOT, as_exported, check_close, traced
-from harness.decoding.generate import cache_name, padded, takes
+from harness.decoding.generate import cache_name, padded, places_of, takes
 from harness.errors import HarnessError
 from harness.models.positions import positions_of
 from harness.runtimes.graph import ENCODER_FILE, FILE
@@ -55,12 +54,11 @@ class _Decoder(_Part):
         *past: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:  # fmt: skip
         model = getattr(self, ROOT)
-        known = inspect.signature(model.forward).parameters
-        extra = {"position_ids": positions, "logits_to_keep": kept}
+        extra = {"position_ids": positions, KEPT: kept}
         output = self._call(
             input_ids=input_ids,
             attention_mask=_causal(mask, input_ids.shape[1]),
-            **{name: tensor for name, tensor in extra.items() if name in known},
+            **{name: tensor for name, tensor in extra.items() if takes(model, name)},
             **{cache_name(model): cache_of(past)},
         )
         return (output.logits, *pairs_of(output[cache_name(model)]))
@@ -120,7 +118,7 @@ def _export_decoder(model: Any, folder: Path) -> None:
     past = _checked_pairs(model, output.get(cache_name(model)))
     more = ids[:, :3]
     whole = torch.cat([mask, torch.ones_like(more)], dim=1)
-    given = (more, whole, (whole.cumsum(1) - 1)[:, -3:], torch.tensor([1, 2]), *past)
+    given = (more, whole, places_of(whole)[:, -3:], torch.tensor([1, 2]), *past)
     inputs = ["input_ids", "attention_mask", "position_ids", KEPT]
     _trace_decoder(_Decoder(model), given, folder, inputs, "all")
 
@@ -203,7 +201,7 @@ def _logits(model: Any, size: int, length: int, steps: int) -> list[torch.Tensor
         rest = model(decoder_input_ids=after[:, 1:], use_cache=True, **state, **{name: first[name]})
         return [first.logits, rest.logits]
     whole = torch.cat([mask, torch.ones_like(after)], dim=1)
-    places = {"position_ids": (whole.cumsum(1) - 1).clamp(min=0)} if takes(model, "position_ids") else {}
+    places = {"position_ids": places_of(whole)} if takes(model, "position_ids") else {}
     before, now = (
         {key: value[:, part] for key, value in places.items()} for part in (slice(length), slice(length, None))
     )

@@ -93,6 +93,11 @@ def padded(rows: Sequence[Sequence[int]], fill: int, left: bool) -> tuple[torch.
     return ids, mask
 
 
+def places_of(mask: torch.Tensor) -> torch.Tensor:
+    """The positions (b, t) of the tokens of rows, counted from the first that a mask (b, t) shows."""
+    return (mask.cumsum(1) - 1).clamp(min=0)
+
+
 def takes(model: Any, name: str) -> bool:
     return name in inspect.signature(model.forward).parameters
 
@@ -116,7 +121,7 @@ def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: Decodin
     else:
         step_ids = ids
         if takes(model, "position_ids"):
-            state["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
+            state["position_ids"] = places_of(mask)
     alive = torch.arange(len(rows), device=device)
     going = torch.ones(len(rows), dtype=torch.bool, device=device)
     written = torch.zeros((len(rows), decoding.max_new_tokens), dtype=torch.long, device=device)

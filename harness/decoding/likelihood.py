@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.decoding.generate import cache_name, padded, takes
+from harness.decoding.generate import cache_name, padded, places_of, takes
 from harness.training.batching import scoring_batches
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _of_prompts(model: Any, prompts: list[Any], continuations: list[Any]) -> np.
 
     device = model.device
     ids, mask = (part.to(device) for part in padded(prompts, 0, left=True))
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    positions = places_of(mask)
     extra = {"position_ids": positions} if takes(model, "position_ids") else {}
     output = model(input_ids=ids, attention_mask=mask, use_cache=True, **extra)
     first = output.logits[:, -1].float().log_softmax(-1)

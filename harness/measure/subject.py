@@ -64,7 +64,7 @@ def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[fl
     """
     import torch
 
-    from harness.decoding.generate import cache_name, takes
+    from harness.decoding.generate import cache_name, places_of, takes
 
     cache_of, cache, state = cache_name(model), None, {}
     last_only = {"logits_to_keep": 1} if takes(model, "logits_to_keep") else {}
@@ -79,7 +79,7 @@ def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[fl
         else:
             name, step = "input_ids", ids
             if takes(model, "position_ids"):
-                state["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
+                state["position_ids"] = places_of(mask)
         first = start
         for number in range(new_tokens):
             output = model(**{name: step, cache_of: cache}, attention_mask=mask, **state, use_cache=True, **last_only)

@@ -18,6 +18,7 @@ from transformers import AutoConfig, GenerationConfig, GenerationMixin, Pretrain
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
+from harness.decoding.generate import places_of
 from harness.errors import HarnessError
 from harness.runtimes.base import RuntimeModel
 from harness.runtimes.graph import ENCODER_FILE, FILE, Graph, Opener
@@ -124,7 +125,7 @@ class Writer(PreTrainedModel, GenerationMixin):
         if attention_mask is None:
             attention_mask = _ones(ids, crossed[0].shape[2] if crossed else past[0].shape[2] + ids.shape[1])
         if self._encoder is None and position_ids is None:
-            position_ids = (attention_mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+            position_ids = places_of(attention_mask)[:, -ids.shape[1] :]
         length = ids.shape[1]
         given = {
             "input_ids": ids,
