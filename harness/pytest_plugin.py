@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 GROUP = "harness"
 
@@ -45,7 +45,7 @@ class Gate(pytest.Collector):
     """The verdicts of one gate."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from harness.gate.outlets import said_of_measured
+        from harness.report.gate_outlets import said_of_measured
 
         option = self.config.getoption
         try:

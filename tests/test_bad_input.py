@@ -84,7 +84,7 @@ FILES = {
     "plug-in that does not import": ("mine.py", "import nothing_of_this_name\n", "does not import: ModuleNotFoundError"),
     "plug-in that takes a built-in name": (
         "mine.py",
-        "from harness.models import LEARNERS\nfrom harness.models.majority import Majority\nLEARNERS.register('majority', Majority())\n",
+        "from harness.training.learners import LEARNERS\nfrom harness.training.learners.majority import Majority\nLEARNERS.register('majority', Majority())\n",
         "already built in",
     ),
 }  # fmt: skip

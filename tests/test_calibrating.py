@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.store import Store
+from harness.report.text.diagnostics import calibration_text
 from harness.stats import calibration
-from harness.store import Store
-from harness.views.diagnostics import calibration_text
 from tests.benchmarks.record_store import make_store, write_record
 
 

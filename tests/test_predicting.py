@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.specs import TokenizerSpec
-from harness.views import predicting
-from harness.views.predicting import predict
-from harness.views.prediction_text import render
+from harness.core.errors import HarnessError
+from harness.core.specs import TokenizerSpec
+from harness.modeling import predicting
+from harness.modeling.predicting import predict
+from harness.report.text.prediction_text import render
 
 CHINESE = "我是一个程序员。"
 TEXTS = [

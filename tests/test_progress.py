@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cells import Cell
-from harness.execute.pool import Event
-from harness.progress import Progress
+from harness.cli.progress import Progress
+from harness.pipeline.cells import Cell
+from harness.pipeline.executors.local import Event
 
 
 @pytest.fixture
 def progress(monkeypatch):
     """Of a fine-tuning, and of a measuring that takes at most 100 s, fifty seconds after the start."""
     now = [1000.0]
-    monkeypatch.setattr("harness.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("harness.cli.progress.time.monotonic", lambda: now[0])
     fit = Cell("finetune", "fit", {}, {}, (), "sst2", "tiny", 0, flops=1e9)
     timed = Cell("measure", "timed", {}, {}, ("fit",), "sst2", "tiny", 0, flops=0.0, seconds=(10.0, 100.0))
     one = Progress([fit, timed])

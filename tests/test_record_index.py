@@ -12,12 +12,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from harness import record_index
-from harness.errors import DamagedFile
-from harness.record_index import DROPPED, INDEX, RecordIndex
-from harness.store import Store
-from harness.views.page import write_page
-from harness.views.runs import leaderboard_text
+from harness.core import record_index
+from harness.core.errors import DamagedFile
+from harness.core.record_index import DROPPED, INDEX, RecordIndex
+from harness.core.store import Store
+from harness.report.text.page import write_page
+from harness.report.text.runs import leaderboard_text
 from tests.benchmarks.record_store import make_store, write_record
 
 ALL = 63
@@ -184,7 +184,7 @@ def test_a_record_that_is_not_there_is_left_out(store):
 
 def test_a_table_needs_no_heavier_library_than_pyarrow(store):
     code = (
-        "import sys; sys.argv = ['harness', 'leaderboard', '--out', sys.argv[1]]\nfrom harness.cli import main\n"
+        "import sys; sys.argv = ['harness', 'leaderboard', '--out', sys.argv[1]]\nfrom harness.cli.app import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print({'torch', 'transformers', 'pandas', 'sklearn', 'scipy', 'datasets'} & set(sys.modules), file=sys.stderr)"
     )

@@ -359,7 +359,7 @@ def test_shell_completion_knows_the_tasks(tmp_path):
         "COMP_WORDS": "harness run --task co",
         "COMP_CWORD": "3",
     }
-    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'harness'; from harness.cli import main; main()"]
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'harness'; from harness.cli.app import main; main()"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.split() == ["cola"]
 

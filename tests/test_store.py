@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import DamagedFile, HarnessError
-from harness.store import Store, write_atomically
+from harness.core.errors import DamagedFile, HarnessError
+from harness.core.store import Store, write_atomically
 
 KEY = "ab" * 32
 
@@ -103,7 +103,7 @@ def test_a_commit_removes_the_failure_before_it(store):
 
 def test_a_record_of_a_newer_schema_is_refused_with_advice(store):
     commit(store)
-    from harness.store import _write_checked
+    from harness.core.store import _write_checked
 
     _write_checked(store.folder(KEY) / "record.json", {**store.read(KEY), "schema_version": 99})
     with pytest.raises(HarnessError, match="newer harness"):

@@ -22,8 +22,8 @@ def table(kind: str) -> str:
     """What `harness list KIND` shows, as a Markdown table."""
     import json
 
-    from harness.registry import load_registry
-    from harness.views.listing import listing
+    from harness.core.registry import load_registry
+    from harness.report.text.listing import listing
 
     rows = json.loads(listing(load_registry([]), kind, as_json=True))
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "source"]
@@ -41,7 +41,7 @@ def command_line() -> str:
     """Usage and options of every verb, from the parser."""
     import typer
 
-    from harness.cli import app
+    from harness.cli.app import app
 
     return "\n\n".join(verb(typer.main.get_command(app), "harness"))
 

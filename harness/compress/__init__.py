@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 from harness.compress.base import Compressor, Request, Student, Target
-from harness.plugins import Plugins
+from harness.core.plugins import Plugins
 
 COMPRESSORS: Plugins[type[Compressor]] = Plugins(
     "compressor",

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
+from harness.core.errors import HarnessError
+from harness.core.specs import RecipeSpec, TaskSpec, TrainingSpec
+from harness.core.strict_spec import Strict
 from harness.data.frame import Split
-from harness.errors import HarnessError
-from harness.runtimes.base import OUTPUTS, WRITING_HEADS
-from harness.specs import RecipeSpec, TaskSpec, TrainingSpec
-from harness.strict_spec import Strict
+from harness.modeling.runtimes.base import OUTPUTS, WRITING_HEADS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -14,8 +14,8 @@ class Bf16(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         from harness.compress.saving import save
-        from harness.runtimes.torch_bf16 import DTYPE
-        from harness.runtimes.torch_eager import in_floats, load
+        from harness.modeling.runtimes.torch_bf16 import DTYPE
+        from harness.modeling.runtimes.torch_eager import in_floats, load
 
         model, tokenizer = load(request.source)
         in_floats(model, DTYPE)

@@ -8,9 +8,9 @@ from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 from harness.compress.base import Compressor, Request
-from harness.errors import HarnessError
-from harness.runtimes.torchao import require
-from harness.strict_spec import Strict
+from harness.core.errors import HarnessError
+from harness.core.strict_spec import Strict
+from harness.modeling.runtimes.torchao import require
 
 
 class ByTorchao(Compressor):
@@ -29,13 +29,13 @@ class ByTorchao(Compressor):
         import torch
         from torchao.quantization import quantize_
 
-        import harness.runtimes.torchao as served
-        from harness.compress.layers import as_linear, head_names, linear_layers
+        import harness.modeling.runtimes.torchao as served
         from harness.compress.saving import settled
-        from harness.runtimes import torchao_file
-        from harness.runtimes.settings import Storage, write_settings
-        from harness.runtimes.torch_bf16 import DTYPE
-        from harness.runtimes.torch_eager import in_floats, load, shapes_of
+        from harness.modeling.layers import as_linear, head_names, linear_layers
+        from harness.modeling.runtimes import torchao_file
+        from harness.modeling.runtimes.settings import Storage, write_settings
+        from harness.modeling.runtimes.torch_bf16 import DTYPE
+        from harness.modeling.runtimes.torch_eager import in_floats, load, shapes_of
 
         model, tokenizer = load(request.source)
         shapes = shapes_of(model)

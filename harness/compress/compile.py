@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from harness.compress.base import Compressor, Request, Target
-from harness.errors import HarnessError
-from harness.runtimes.base import OUTPUTS
-from harness.strict_spec import Strict
+from harness.core.errors import HarnessError
+from harness.core.strict_spec import Strict
+from harness.modeling.runtimes.base import OUTPUTS
 
 
 class Compile(Compressor):
@@ -40,8 +40,8 @@ class Compile(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         from harness.compress.saving import moved
-        from harness.runtimes.settings import Compiling, read_settings
-        from harness.runtimes.torch_compile import require
+        from harness.modeling.runtimes.settings import Compiling, read_settings
+        from harness.modeling.runtimes.torch_compile import require
 
         reason = self.not_applicable(Target("", read_settings(request.source).head))
         if reason:

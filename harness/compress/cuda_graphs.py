@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request, Target
-from harness.errors import HarnessError
-from harness.runtimes.base import OUTPUTS
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes.base import OUTPUTS
 
 
 class CudaGraphs(Compressor):
@@ -24,8 +24,8 @@ class CudaGraphs(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         from harness.compress.saving import moved
-        from harness.runtimes.settings import read_settings
-        from harness.runtimes.torch_cuda_graphs import require
+        from harness.modeling.runtimes.settings import read_settings
+        from harness.modeling.runtimes.torch_cuda_graphs import require
 
         settings = read_settings(request.source)
         reason = self.not_applicable(Target("", settings.head))

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from harness.compress.base import Compressor, Request, Target
 from harness.compress.refit import Refit, fit_request
-from harness.errors import HarnessError
-from harness.models.layer_map import LayerMap, refuse_twice
+from harness.core.errors import HarnessError
+from harness.modeling.layer_map import LayerMap, refuse_twice
 
 TAUGHT = ("sequence-classification", "question-answering", "seq2seq-lm", "causal-lm")
 
@@ -62,9 +62,9 @@ class Distill(Compressor):
         from harness.compress.masks import Masks
         from harness.compress.students import from_recipe
         from harness.compress.teaching import teacher_of
-        from harness.models.fewer_layers import from_layers
-        from harness.models.transformer import train_and_save
-        from harness.runtimes.torch_eager import load
+        from harness.modeling.fewer_layers import from_layers
+        from harness.modeling.runtimes.torch_eager import load
+        from harness.training.learners.transformer import train_and_save
         from harness.training.trainer import pick_device
 
         reason = self.not_applicable(Target("", _head_of(request)))
@@ -97,14 +97,14 @@ class Distill(Compressor):
 
 def _with_zeros(model: Any) -> dict[str, Any]:
     """The weights an earlier step has pruned, by layer: what it set to zero stays so."""
-    from harness.compress.layers import linear_layers
+    from harness.modeling.layers import linear_layers
 
     weights = {name: layer.weight for name, layer in linear_layers(model).items()}
     return {name: weight for name, weight in weights.items() if bool((weight == 0).any())}
 
 
 def _head_of(request: Request) -> str:
-    from harness.runtimes.settings import read_settings
+    from harness.modeling.runtimes.settings import read_settings
 
     return read_settings(request.source).head
 

@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.compress.layers import as_linear
-from harness.errors import HarnessError
-from harness.runtimes.base import OUTPUTS
-from harness.runtimes.onnx_runtime import open_graph
+from harness.core.errors import HarnessError
+from harness.modeling.layers import as_linear
+from harness.modeling.runtimes.base import OUTPUTS
+from harness.modeling.runtimes.onnx_runtime import open_graph
 
 ROOT = "model"
 """The name of the exported model in the names of the graph's nodes."""

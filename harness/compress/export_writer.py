@@ -1,4 +1,4 @@
-"""Models that write as ONNX graphs, in the shape that `harness.runtimes.graph_writer` calls. Imports torch: import it
+"""Models that write as ONNX graphs, in the shape that `harness.modeling.runtimes.graph_writer` calls. Imports torch: import it
 inside functions.
 """
 
@@ -14,11 +14,11 @@ from transformers import GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
 from harness.compress.export import ROOT, as_exported, check_close, traced
-from harness.decoding.generate import cache_name, padded, places_of, takes
-from harness.errors import HarnessError
-from harness.models.positions import positions_of
-from harness.runtimes.graph import ENCODER_FILE, FILE
-from harness.runtimes.graph_writer import (
+from harness.core.errors import HarnessError
+from harness.modeling.decoding.generate import cache_name, padded, places_of, takes
+from harness.modeling.positions import positions_of
+from harness.modeling.runtimes.graph import ENCODER_FILE, FILE
+from harness.modeling.runtimes.graph_writer import (
     CROSS,
     ENCODED,
     KEPT,
@@ -29,7 +29,7 @@ from harness.runtimes.graph_writer import (
     pair_names,
     pairs_of,
 )
-from harness.runtimes.onnx_runtime import open_graph
+from harness.modeling.runtimes.onnx_runtime import open_graph
 
 CHECKED = ((1, 5, 2), (3, 17, 5))
 """Batches (b, t, steps) on which the graphs are compared with torch: a prompt is read, and so many tokens follow it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.by_torchao import Products
-from harness.runtimes.torchao import require_capability
+from harness.modeling.runtimes.torchao import require_capability
 
 KERNELS = (8, 9)
 """The first compute capability of CUDA with products in fp8 (Ada; Hopper is 9.0)."""

@@ -30,14 +30,14 @@ class GradualOptions(LayerOptions, Refit):
 def prune_gradually(request: Request, options: GradualOptions, movement: bool) -> dict[str, Any]:
     """Fine-tune the model on its task while its weights are pruned, and save it; returns what a record should say."""
     from harness.compress.groups import chosen
-    from harness.compress.layers import linear_layers
     from harness.compress.masks import Growing, Schedule
     from harness.compress.prune_magnitude import sparsity_of
     from harness.compress.refit import fit_request
-    from harness.heads import HEADS
-    from harness.models.transformer import train_and_save
-    from harness.runtimes.settings import read_settings
-    from harness.runtimes.torch_eager import load
+    from harness.modeling.heads import HEADS
+    from harness.modeling.layers import linear_layers
+    from harness.modeling.runtimes.settings import read_settings
+    from harness.modeling.runtimes.torch_eager import load
+    from harness.training.learners.transformer import train_and_save
     from harness.training.trainer import pick_device
 
     model, tokenizer = load(request.source)

@@ -16,13 +16,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from harness.compress.base import LayerOptions, Request, Target, no_graph
 from harness.compress.export import ROOT, export
 from harness.compress.groups import Chosen, chosen
-from harness.compress.layers import embeddings, head_names, linear_layers
 from harness.compress.saving import settled
-from harness.errors import HarnessError
-from harness.runtimes.base import WRITING_HEADS
-from harness.runtimes.graph import FILE
-from harness.runtimes.settings import Settings, write_settings
-from harness.runtimes.torch_eager import load
+from harness.core.errors import HarnessError
+from harness.modeling.layers import embeddings, head_names, linear_layers
+from harness.modeling.runtimes.base import WRITING_HEADS
+from harness.modeling.runtimes.graph import FILE
+from harness.modeling.runtimes.settings import Settings, write_settings
+from harness.modeling.runtimes.torch_eager import load
 
 
 @dataclass(frozen=True)

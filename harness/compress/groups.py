@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel
 
 from harness.compress.base import LayerOptions
-from harness.compress.layers import Projection, embeddings, linear_layers
-from harness.errors import HarnessError, unknown
+from harness.core.errors import HarnessError, unknown
+from harness.modeling.layers import Projection, embeddings, linear_layers
 
 EMBEDDINGS = "embeddings"
 CROSS = ("encdecattention", "crossattention", "encoder_attn")

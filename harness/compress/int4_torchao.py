@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from harness.compress.by_torchao import ByTorchao
-from harness.strict_spec import Strict
+from harness.core.strict_spec import Strict
 
 
 def _number(value: Any) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
-from harness.errors import HarnessError
-from harness.runtimes.onnx_runtime import require
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes.onnx_runtime import require
 
 
 class Int8(Compressor):

@@ -12,14 +12,14 @@ from pydantic import Field
 from harness.compress.base import Compressor, Request, Target, no_graph
 from harness.compress.int8 import Int8
 from harness.compress.refit import Refit, fit_request
-from harness.errors import HarnessError
-from harness.runtimes.onnx_runtime import require
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes.onnx_runtime import require
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.heads import Reader
-    from harness.models.base import FitRequest
+    from harness.modeling.heads import Reader
+    from harness.training.learners.base import FitRequest
 
 GENTLER = 0.1
 """The learning rate by default, as a share of that of the fine-tuning."""
@@ -44,10 +44,10 @@ class Int8Qat(Compressor):
         require()
         from harness.compress.fake_quant import fake_quantized
         from harness.compress.groups import chosen
-        from harness.heads import HEADS
-        from harness.models.transformer import train_and_save
-        from harness.runtimes.settings import read_settings
-        from harness.runtimes.torch_eager import load
+        from harness.modeling.heads import HEADS
+        from harness.modeling.runtimes.settings import read_settings
+        from harness.modeling.runtimes.torch_eager import load
+        from harness.training.learners.transformer import train_and_save
 
         head = HEADS.get(read_settings(request.source).head)
         reason = self.not_applicable(Target("", head.name))

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from harness.compress.base import Compressor, Request, Target, no_graph
 from harness.compress.int8 import Int8
-from harness.errors import HarnessError
-from harness.runtimes.graph import FILE
-from harness.runtimes.onnx_runtime import require
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes.graph import FILE
+from harness.modeling.runtimes.onnx_runtime import require
 
 INTEGER_PRODUCTS = ("MatMulIntegerToFloat", "QLinearMatMul", "QGemm", "MatMulInteger", "DynamicQuantizeMatMul")
 """What ONNX Runtime makes of a product between quantized tensors, where it does compute in integers."""

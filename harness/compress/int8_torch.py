@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.compress.base import Request
 from harness.compress.int8_weight import Int8Weight
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 
 class Int8Torch(Int8Weight):
@@ -16,8 +16,8 @@ class Int8Torch(Int8Weight):
     note = "Embeddings are float32 again when they are loaded; the head is not quantized."
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.runtimes import open_model
-        from harness.runtimes.int8_linear import Int8Linear, require
+        from harness.modeling.runtimes import open_model
+        from harness.modeling.runtimes.int8_linear import Int8Linear, require
 
         require()
         said = super().compress(request)

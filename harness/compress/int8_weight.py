@@ -26,10 +26,10 @@ class Int8Weight(Compressor):
         from safetensors.torch import save_file
 
         from harness.compress.groups import chosen
-        from harness.compress.layers import embeddings, head_names, linear_layers, output_axis
         from harness.compress.saving import settled
-        from harness.runtimes.settings import Storage, write_settings
-        from harness.runtimes.torch_eager import SCALE, load, shapes_of
+        from harness.modeling.layers import embeddings, head_names, linear_layers, output_axis
+        from harness.modeling.runtimes.settings import Storage, write_settings
+        from harness.modeling.runtimes.torch_eager import SCALE, load, shapes_of
 
         model, tokenizer = load(request.source)
         wanted = chosen(model, self.options, self.options.embeddings)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.cells import code_of
 from harness.compress import COMPRESSORS, Compressor, Target
-from harness.errors import HarnessError, unknown
-from harness.strict_spec import parse
+from harness.core.errors import HarnessError, unknown
+from harness.core.strict_spec import parse
+from harness.pipeline.cells import code_of
 
 CHAIN_MARK = "|"
 

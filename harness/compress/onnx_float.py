@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request, Target, no_graph
-from harness.runtimes.onnx_runtime import require
+from harness.modeling.runtimes.onnx_runtime import require
 
 
 class Onnx(Compressor):

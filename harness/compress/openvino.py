@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request, Target, no_graph
-from harness.runtimes.openvino_runtime import RUNTIME, require
+from harness.modeling.runtimes.openvino_runtime import RUNTIME, require
 
 
 class OpenVino(Compressor):
@@ -22,8 +22,8 @@ class OpenVino(Compressor):
     def compress(self, request: Request) -> dict[str, Any]:
         require()
         from harness.compress.saving import moved
-        from harness.runtimes.onnx_runtime import require as require_onnx
-        from harness.runtimes.settings import read_settings
+        from harness.modeling.runtimes.onnx_runtime import require as require_onnx
+        from harness.modeling.runtimes.settings import read_settings
 
         said: dict[str, Any] = {}
         if read_settings(request.source).runtime == "torch":

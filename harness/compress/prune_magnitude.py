@@ -34,10 +34,10 @@ class PruneMagnitude(Compressor):
         import torch
 
         from harness.compress.groups import chosen
-        from harness.compress.layers import linear_layers
         from harness.compress.masks import smallest
         from harness.compress.saving import save
-        from harness.runtimes.torch_eager import load
+        from harness.modeling.layers import linear_layers
+        from harness.modeling.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
         weights = [layer.weight for layer in chosen(model, self.options).linear.values()]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.compress.base import Compressor, LayerOptions, Request, Target
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -63,7 +63,7 @@ class PruneStructured(Compressor):
         from harness.compress.importance import importance_of
         from harness.compress.saving import save
         from harness.compress.units import remove
-        from harness.runtimes.torch_eager import load
+        from harness.modeling.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
         kind = model.config.model_type

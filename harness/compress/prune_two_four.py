@@ -17,10 +17,10 @@ class PruneTwoFour(Compressor):
         import torch
 
         from harness.compress.groups import chosen
-        from harness.compress.layers import linear_layers, output_axis
         from harness.compress.prune_magnitude import sparsity_of
         from harness.compress.saving import save
-        from harness.runtimes.torch_eager import load
+        from harness.modeling.layers import linear_layers, output_axis
+        from harness.modeling.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
         layers = linear_layers(model)

@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field
 
 from harness.compress.methods import Method, make_step
-from harness.errors import HarnessError
-from harness.strict_spec import Strict, load_spec
+from harness.core.errors import HarnessError
+from harness.core.strict_spec import Strict, load_spec
 
 
 class CompressionRecipe(Strict):

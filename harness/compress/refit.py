@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from harness.compress.base import Request, Student
-from harness.specs import RecipeSpec
-from harness.strict_spec import Strict
+from harness.core.specs import RecipeSpec
+from harness.core.strict_spec import Strict
 
 if TYPE_CHECKING:
-    from harness.models.base import FitRequest
+    from harness.training.learners.base import FitRequest
 
 
 class Refit(Strict):
@@ -24,7 +24,7 @@ class Refit(Strict):
 
 def fit_request(request: Request, options: Refit) -> FitRequest:
     """A fit to the request's examples that writes into its target: of its student's recipe where it has one."""
-    from harness.models.base import FitRequest
+    from harness.training.learners.base import FitRequest
 
     data = request.data
     student = request.student or Student(RecipeSpec(name="student", learner="transformer", training=request.training))
@@ -47,6 +47,6 @@ def fit_request(request: Request, options: Refit) -> FitRequest:
 
 
 def _corpus() -> list[str]:
-    from harness.execute.finetune import embedded_sentences
+    from harness.pipeline.steps.finetune import embedded_sentences
 
     return embedded_sentences()

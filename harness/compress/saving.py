@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.measure.size import weights_of
-from harness.runtimes.settings import Settings, read_settings, write_settings
+from harness.modeling.runtimes.settings import Settings, read_settings, write_settings
+from harness.modeling.size import weights_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -17,7 +17,7 @@ def save(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Path, target: Path, **changes: Any
 ) -> None:
     """Write a model made from that of `source`, with the shapes its config does not tell and changes of settings."""
-    from harness.runtimes.torch_eager import shapes_of
+    from harness.modeling.runtimes.torch_eager import shapes_of
 
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
@@ -36,7 +36,7 @@ def settled(source: Path, **changes: Any) -> Settings:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """`{"runtime", "parameters", "nonzero", "bytes"}` of a model folder, as `harness.measure.size` counts them: weights
+    """`{"runtime", "parameters", "nonzero", "bytes"}` of a model folder, as `harness.modeling.size` counts them: weights
     as they are stored, each once, and the bytes of their files. None where a file's format is not read here.
     """
     settings = read_settings(folder)

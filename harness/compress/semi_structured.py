@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.compress.base import Request
 from harness.compress.bf16 import Bf16
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 
 class SemiStructured(Bf16):
@@ -17,9 +17,9 @@ class SemiStructured(Bf16):
     runtime = "torch-semi-structured"
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.compress.layers import head_names, linear_layers
-        from harness.runtimes.torch_eager import load
-        from harness.runtimes.torch_semi_structured import masked, require
+        from harness.modeling.layers import head_names, linear_layers
+        from harness.modeling.runtimes.torch_eager import load
+        from harness.modeling.runtimes.torch_semi_structured import masked, require
 
         require()
         model, _ = load(request.source)

@@ -17,10 +17,10 @@ from harness import metrics
 from harness.compress.base import LayerOptions, Request
 from harness.compress.chain import compress
 from harness.compress.methods import Method, make_step
+from harness.core.errors import HarnessError
+from harness.core.specs import TaskSpec
 from harness.data.frame import Split
-from harness.errors import HarnessError
-from harness.execute.score import as_references
-from harness.specs import TaskSpec
+from harness.pipeline.steps.score import as_references
 from harness.stats.aggregate import Estimate
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Probe:
 
     def layers(self) -> tuple[str, ...]:
         """The groups of layers the method touches, in the model's order."""
-        from harness.runtimes.torch_eager import load
+        from harness.modeling.runtimes.torch_eager import load
 
         return self._step.compressor.layers(load(self._request.source)[0])
 
@@ -88,7 +88,7 @@ class Probe:
             return Damage(name, *self._compared(self._predict(target)))
 
     def _predict(self, folder: Path) -> list[np.ndarray]:
-        from harness.models import LEARNERS, PredictRequest
+        from harness.training.learners import LEARNERS, PredictRequest
 
         data, learner = self._request.data, LEARNERS.get("transformer")
         asked = PredictRequest(data.task, data.labels, data.train, folder, self._request.seed)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.models.transformer import LEARNER
+from harness.training.learners.transformer import LEARNER
 
 if TYPE_CHECKING:
-    from harness.heads import Head
-    from harness.models.base import FitRequest
+    from harness.modeling.heads import Head
+    from harness.training.learners.base import FitRequest
 
 
 def from_recipe(request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:

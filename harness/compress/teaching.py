@@ -11,18 +11,18 @@ from torch.nn.functional import cross_entropy, mse_loss
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compress.base import Request
-from harness.errors import HarnessError
-from harness.families import Labelling
-from harness.heads import HEADS, Head, Reader
-from harness.heads.causal_lm import labelled_scores
-from harness.models.base import PredictRequest
-from harness.models.positions import positions_of
-from harness.models.transformer import LEARNER
-from harness.runtimes.settings import read_settings
-from harness.runtimes.torch_eager import load
-from harness.training.batching import IGNORED
+from harness.core.errors import HarnessError
+from harness.core.families import Labelling
+from harness.modeling.batching import IGNORED
+from harness.modeling.heads import HEADS, Head, Reader
+from harness.modeling.heads.causal_lm import labelled_scores
+from harness.modeling.positions import positions_of
+from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.runtimes.torch_eager import load
 from harness.training.distillation import soft_loss
 from harness.training.inner_losses import InnerLosses
+from harness.training.learners.base import PredictRequest
+from harness.training.learners.transformer import LEARNER
 
 
 def teacher_of(request: Request, options: Any) -> Teacher:

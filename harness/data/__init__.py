@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from harness.core.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.core.families import FAMILIES
+from harness.core.hashing import hash_code, hash_json
+from harness.core.specs import TaskSpec
 from harness.data.assemble import Reading, assemble
 from harness.data.frame import Split, TaskData
 from harness.data.hub import hub_reachable, read_hub, state_of_hub
 from harness.data.noise import perturbed
-from harness.errors import HarnessError, TaskAbsent, did_you_mean
-from harness.families import FAMILIES
-from harness.hashing import hash_code, hash_json
-from harness.specs import TaskSpec
 
 __all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
 
@@ -51,7 +51,7 @@ def default_splits(task: TaskSpec) -> list[str]:
 
 def _read(task: TaskSpec, data: str, wanted: Sequence[str], limit: int | None) -> Reading:
     if data == "embedded":
-        from harness.data.world import read_embedded
+        from harness.data.synthetic.source import read_embedded
 
         return read_embedded(task, wanted)
     if data == "hub":

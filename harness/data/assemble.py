@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES, Family
+from harness.core.hashing import canonical_json
+from harness.core.source_specs import Columns
+from harness.core.specs import TaskSpec
 from harness.data.frame import Split, TaskData
 from harness.data.labels import (
     UNDECIDED,
@@ -20,11 +25,6 @@ from harness.data.labels import (
 )
 from harness.data.references import read_references
 from harness.data.table import Table, find_column, require_column
-from harness.errors import HarnessError
-from harness.families import FAMILIES, Family
-from harness.hashing import canonical_json
-from harness.source_specs import Columns
-from harness.specs import TaskSpec
 
 CARVED_SHARE = 0.1
 CARVED_MOST = 2000

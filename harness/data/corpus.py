@@ -13,10 +13,10 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_code, hash_json
 from harness.data.corpus_files import corpus_files, read_files, text_in, unreadable
 from harness.data.hub import COMMIT, hub_reachable, one_line, without_progress_bars
-from harness.errors import HarnessError
-from harness.hashing import hash_code, hash_json
 
 HELD_OUT_SHARE = 1 / 20
 """About this share of the documents is for evaluation."""
@@ -126,7 +126,7 @@ def is_held_out(document: str) -> bool:
 
 
 def _embedded(sentences: int) -> Corpus:
-    from harness.data import embedded
+    from harness.data import synthetic as embedded
 
     location = f"embedded world v{embedded.WORLD_VERSION}, {sentences} sentences"
     code = hash_code([Path(embedded.__file__).parent])

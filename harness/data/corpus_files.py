@@ -14,8 +14,8 @@ from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
+from harness.core.errors import HarnessError, did_you_mean
 from harness.data.hub import one_line
-from harness.errors import HarnessError, did_you_mean
 
 LONGEST_DOCUMENT = 1 << 16
 """Characters; a longer stretch of a text file without a blank line becomes several documents."""

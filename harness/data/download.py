@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.core.errors import HarnessError
+from harness.core.source_specs import Columns, FolderSource
+from harness.core.specs import TaskSpec
 from harness.data import files as own_files
 from harness.data.documents import read_documents
 from harness.data.parallel import language_files, read_parallel
 from harness.data.readers import read_squad, read_text, read_tsv
 from harness.data.table import Table, alternatives, find_column
-from harness.errors import HarnessError
-from harness.source_specs import Columns, FolderSource
-from harness.specs import TaskSpec
 
 DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 """Where MRPC's download lists the pairs of sentence ids in dev; the rest of the original train is train."""

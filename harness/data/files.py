@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
+from harness.core.specs import TaskSpec
 from harness.data.documents import ENDINGS, read_documents
 from harness.data.readers import READERS, as_written
 from harness.data.table import Table, with_parts
-from harness.errors import HarnessError
-from harness.families import FAMILIES
-from harness.specs import TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset

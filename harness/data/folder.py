@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.families import FAMILIES
+from harness.core.source_specs import Columns, FolderSource
+from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.download import download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
 from harness.data.table import Table, find_column, missing_column
-from harness.errors import HarnessError, TaskAbsent
-from harness.families import FAMILIES
-from harness.source_specs import Columns, FolderSource
-from harness.specs import TaskSpec
 
 DOWNLOAD_ROOTS = ("", "glue")
 """Below a data root, the folders in which downloads keep one folder a task."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from harness.hashing import canonical_json, hash_json
+from harness.core.hashing import canonical_json, hash_json
 
 Labels = tuple[int, ...] | tuple[float, ...] | tuple[tuple[str, ...], ...]
 

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.core.families import FAMILIES
+from harness.core.source_specs import HubSource
+from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.documents import TEXT, documents_of_rows
 from harness.data.table import merge_rows, require_column
-from harness.errors import HarnessError, TaskAbsent, did_you_mean
-from harness.families import FAMILIES
-from harness.source_specs import HubSource
-from harness.specs import TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset

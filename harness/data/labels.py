@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from harness.core.errors import HarnessError, did_you_mean
+from harness.core.specs import TaskSpec
 from harness.data.table import Table
-from harness.errors import HarnessError, did_you_mean
-from harness.specs import TaskSpec
 
 UNDECIDED = "-"
 """How NLI corpora mark a pair whose annotators found no majority."""

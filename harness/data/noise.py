@@ -25,10 +25,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from harness.core.errors import HarnessError, unknown
+from harness.core.families import FAMILIES
+from harness.core.specs import NOISE_MARK, TaskSpec
 from harness.data.frame import Split, TaskData
-from harness.errors import HarnessError, unknown
-from harness.families import FAMILIES
-from harness.specs import NOISE_MARK, TaskSpec
 
 TYPO_RATE = 0.2
 MARK_RATE = 1 / 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.core.errors import HarnessError
 from harness.data.readers import lines_of, read_text
 from harness.data.table import Table
-from harness.errors import HarnessError
 
 
 def language_files(folder: Path, stem: str, languages: Sequence[str]) -> dict[str, Path] | None:

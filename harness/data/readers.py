@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import HarnessError
 from harness.data.squad import is_squad, squad_table
 from harness.data.table import Table, with_parts
-from harness.errors import HarnessError
 
 MALFORMED_SHARE = 0.01
 """A download may hold this share of rows with missing fields; above it, it is not what it claims to be."""

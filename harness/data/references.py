@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.errors import HarnessError
+from harness.core.source_specs import Columns
 from harness.data.table import Table, alternatives, require_column
-from harness.errors import HarnessError
-from harness.source_specs import Columns
 
 STARTS = "starts"
 """The column that says where answers begin, where they are given as plain strings."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import HarnessError
 from harness.data.table import Table
-from harness.errors import HarnessError
 
 NAMES = ("id", "title", "context", "question", "answers")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.source_specs import Columns
+from harness.core.errors import HarnessError
+from harness.core.source_specs import Columns
 
 
 @dataclass(frozen=True)

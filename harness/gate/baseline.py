@@ -17,11 +17,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, Incompatible, did_you_mean
+from harness.core.errors import HarnessError, Incompatible, did_you_mean
+from harness.core.hashing import canonical_json, hash_json
+from harness.core.specs import Margins
+from harness.core.store import write_atomically
 from harness.gate.evidence import Evidence, Part, Scored
-from harness.hashing import canonical_json, hash_json
-from harness.specs import Margins
-from harness.store import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +104,7 @@ def load(path: Path) -> Evidence:
     Raises:
         Incompatible: the file is damaged, of an unknown schema, or no baseline.
     """
-    from harness.execute.score import prediction_hash
+    from harness.pipeline.steps.score import prediction_hash
 
     content = read(path)
     try:
@@ -175,7 +175,7 @@ def unpack(text: str) -> np.ndarray:
     """The array that was packed. Raises ValueError."""
     import numpy as np
 
-    from harness.execute.score import as_references
+    from harness.pipeline.steps.score import as_references
 
     decompressor = zlib.decompressobj()
     try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.gate.engine import Report
 from harness.gate.measured import Measured, read_json
 from harness.gate.settings import GateSpec

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
-from harness.errors import unknown
+from harness.core.errors import unknown
+from harness.core.run_spec import SEED_MODES
 from harness.gate.estimates import Estimated, averaged, counted, estimate
 from harness.gate.evidence import Evidence
 from harness.gate.measured import Measured, Measurement, judge_measured
 from harness.gate.pairing import Pair, align, compressed
 from harness.gate.settings import ALPHA, GateSpec
-from harness.run_spec import SEED_MODES
 from harness.stats.significance import POWER, holm
 
 Verdict = Literal["IDENTICAL", "REGRESSED", "OK", "INCONCLUSIVE"]

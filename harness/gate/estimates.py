@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness import metrics
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.gate.evidence import Part
 from harness.gate.pairing import Pair
 from harness.metrics.base import Metric

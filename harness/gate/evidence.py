@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, unknown
-from harness.hashing import hash_json
-from harness.specs import Margins
-from harness.store import Store, maker_of
+from harness.core.errors import HarnessError, unknown
+from harness.core.hashing import hash_json
+from harness.core.specs import Margins
+from harness.core.store import Store, maker_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +119,7 @@ def of_run(store: Store, name: str) -> Evidence:
         HarnessError: no such run, or nothing in it was scored against references.
         DamagedFile: a record or predictions are not what was written.
     """
-    from harness.execute.score import PREDICTIONS, read_predictions
+    from harness.pipeline.steps.score import PREDICTIONS, read_predictions
 
     manifest = store.run(name)
     parts: dict[PartKey, Part] = {}
@@ -202,7 +202,7 @@ def _label(model: str, fraction: float) -> str:
 
 def _without(references: np.ndarray | None, n: int) -> np.ndarray:
     """References, or empty ones for metrics that look at none."""
-    from harness.execute.score import as_references
+    from harness.pipeline.steps.score import as_references
 
     return as_references(tuple(() for _ in range(n))) if references is None else references
 
@@ -214,7 +214,7 @@ def _ids(path: Any) -> tuple[str, ...]:
 
 
 def _model(store: Store, lineage: Mapping[str, Any]) -> dict[str, str]:
-    """The cell that made the model, and the hash of its files, as `harness.hashing.fingerprint_of` has it."""
+    """The cell that made the model, and the hash of its files, as `harness.core.hashing.fingerprint_of` has it."""
     key = maker_of(lineage)
     if not key or not store.has(key):
         return {}

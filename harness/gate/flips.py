@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import HarnessError
 from harness.data.frame import Split
-from harness.errors import HarnessError
 from harness.gate.estimates import counted
 from harness.gate.evidence import Part
 from harness.gate.pairing import Pair
@@ -78,8 +78,8 @@ class Slice:
 
 def reader(data: str | None, include: Sequence[Any] = ()) -> Texts:
     """A function that reads the texts of a part again, where its data can be had and is the same; else None."""
+    from harness.core.registry import load_registry
     from harness.data import load
-    from harness.registry import load_registry
 
     registry = load_registry(include)
     read: dict[tuple[str, str], Split | None] = {}

@@ -9,19 +9,19 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import HarnessError
+from harness.core.specs import TaskSpec
+from harness.core.store import Store
 from harness.data.frame import Split
-from harness.errors import HarnessError
 from harness.gate.evidence import Part, Scored
 from harness.gate.pairing import Pair
-from harness.specs import TaskSpec
 from harness.stats.representations import Likeness
-from harness.store import Store
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from harness.runtimes import RuntimeModel
+    from harness.modeling.runtimes import RuntimeModel
 
 EXAMPLES = 128
 WIDEST = 8192
@@ -104,7 +104,7 @@ class _Facts:
 
 
 def _compared(base: Path, candidate: Path, task: TaskSpec, labels: tuple[str, ...], split: Split) -> dict[str, _Facts]:
-    from harness.runtimes import open_model, read_settings
+    from harness.modeling.runtimes import open_model, read_settings
 
     for folder in (base, candidate):
         runtime = read_settings(folder).runtime
@@ -156,8 +156,8 @@ def _alike(
     """Each example alone, so that nothing is padding; models that write are given their references."""
     import torch
 
-    from harness.heads import HEADS, Reader
-    from harness.training.batching import Padding
+    from harness.modeling.batching import Padding
+    from harness.modeling.heads import HEADS, Reader
 
     inputs = []
     for model in models:

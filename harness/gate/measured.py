@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.gate.pairing import Pair
 from harness.gate.settings import GateSpec
 from harness.measure.protocol import HALF_WIDTH

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness import metrics
-from harness.errors import did_you_mean
+from harness.core.errors import did_you_mean
 from harness.gate.evidence import Evidence, Key, Part, Scored
 
 COMPRESSED = "+"

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
+from harness.core.hashing import fingerprint_of
+from harness.core.registry import Registry
+from harness.core.store import Store
 from harness.gate.measured import Measurement, suspects
 from harness.gate.settings import GateSpec
-from harness.hashing import fingerprint_of
-from harness.measure.command import measure
 from harness.measure.job import Model, Request
 from harness.measure.protocol import HALF_WIDTH
 from harness.measure.workloads import Cell
-from harness.registry import Registry
-from harness.store import Store
+from harness.pipeline.measure_command import measure
 
 
 def measure_again(

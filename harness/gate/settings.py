@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from harness.core.run_spec import SEED_MODES
+from harness.core.specs import Margins, Name, Share, TaskName
+from harness.core.strict_spec import Strict, parse
+from harness.core.strict_yaml import load_mapping
 from harness.measure.protocol import MARGINS
-from harness.run_spec import SEED_MODES
-from harness.specs import Margins, Name, Share, TaskName
-from harness.strict_spec import Strict, parse
-from harness.strict_yaml import load_mapping
 
 Change = Literal["tokenizer", "training-data"]
 Mode = Literal["pr", "nightly", "release"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import HarnessError, did_you_mean
+from harness.core.errors import HarnessError, did_you_mean
+from harness.core.store import Store
 from harness.gate import baseline
 from harness.gate.evidence import Evidence, of_run
-from harness.store import Store
 
 
 def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> Evidence:

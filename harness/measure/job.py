@@ -11,16 +11,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.machine.counters import EnergyCounter, between, read_counters
-from harness.machine.environment import cores, describe
+from harness.core.errors import HarnessError
+from harness.core.machine.counters import EnergyCounter, between, read_counters
+from harness.core.machine.environment import cores, describe
 from harness.measure import protocol
 from harness.measure.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
 from harness.measure.processes import ProcessBench, WorkerProcess
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
-from harness.measure.size import size_of
 from harness.measure.workloads import Cell
-from harness.runtimes.settings import Settings
+from harness.modeling.runtimes.settings import Settings
+from harness.modeling.size import size_of
 from harness.stats.speed import Ratio, percentiles
 
 SCHEMA_VERSION = 1
@@ -200,7 +200,7 @@ def common_device(request: Request) -> str:
 
 
 def _devices(model: Model) -> tuple[str, ...]:
-    from harness.runtimes import devices_of
+    from harness.modeling.runtimes import devices_of
 
     settings = _settings(model)
     return devices_of(settings) if settings else ("cpu", "cuda")
@@ -208,7 +208,7 @@ def _devices(model: Model) -> tuple[str, ...]:
 
 def _settings(model: Model) -> Settings | None:
     """None of a checkpoint that is not the harness's."""
-    from harness.runtimes.settings import FILE, read_settings
+    from harness.modeling.runtimes.settings import FILE, read_settings
 
     return read_settings(model.folder) if (model.folder / FILE).exists() else None
 

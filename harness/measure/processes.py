@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.execute.pool import variables
-from harness.machine.counters import idle_cpus
-from harness.machine.environment import thread_variables
+from harness.core.errors import HarnessError
+from harness.core.machine.counters import idle_cpus
+from harness.core.machine.environment import thread_variables
 from harness.measure import worker
 from harness.measure.workloads import Cell
+from harness.pipeline.executors.local import variables
 
 STARTING = threading.Lock()
 """The environment is the whole process's: of two starts at once, one would take back what the other has set."""

@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.measure.workloads import Absent, Cell, Work, random_work, task_work
-from harness.pretrained import check_folder
-from harness.runtimes.base import WRITING_HEADS
+from harness.modeling.pretrained import check_folder
+from harness.modeling.runtimes.base import WRITING_HEADS
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.runtimes import RuntimeModel
+    from harness.modeling.runtimes import RuntimeModel
 
 
 class Subject:
@@ -60,11 +60,11 @@ class Subject:
 def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[float, float]:
     """Seconds until the first token of all rows is there, and seconds for the `new_tokens` - 1 after it.
 
-    Greedy with a key–value cache, as `harness.decoding.generate` does it, but no text ends.
+    Greedy with a key–value cache, as `harness.modeling.decoding.generate` does it, but no text ends.
     """
     import torch
 
-    from harness.decoding.generate import cache_name, places_of, takes
+    from harness.modeling.decoding.generate import cache_name, places_of, takes
 
     cache_of, cache, state = cache_name(model), None, {}
     last_only = {"logits_to_keep": 1} if takes(model, "logits_to_keep") else {}
@@ -100,8 +100,8 @@ def open_any(folder: Path, threads: int) -> RuntimeModel:
     """The model in the runtime its folder names; a checkpoint without a head for tasks as its own class has it."""
     import json
 
-    from harness.runtimes import open_model
-    from harness.runtimes.settings import FILE, HEADS_BY_CLASS
+    from harness.modeling.runtimes import open_model
+    from harness.modeling.runtimes.settings import FILE, HEADS_BY_CLASS
 
     config = folder / "config.json"
     if not (folder / FILE).exists() and config.exists():
@@ -116,8 +116,8 @@ def _headless(folder: Path, architecture: str, threads: int) -> RuntimeModel:
     import torch
     import transformers
 
-    from harness.runtimes.settings import LONGEST, Settings
-    from harness.runtimes.torch_eager import TorchModel
+    from harness.modeling.runtimes.settings import LONGEST, Settings
+    from harness.modeling.runtimes.torch_eager import TorchModel
 
     torch.set_num_threads(threads)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -130,7 +130,7 @@ def _headless(folder: Path, architecture: str, threads: int) -> RuntimeModel:
 
     class Headless(TorchModel):
         def forward(self, inputs: Any) -> dict[str, np.ndarray]:
-            from harness.decoding.generate import takes
+            from harness.modeling.decoding.generate import takes
 
             tensors = {name: torch.from_numpy(array) for name, array in inputs.items() if takes(self.module, name)}
             with torch.inference_mode():
@@ -147,7 +147,7 @@ def device_of(model: RuntimeModel) -> str:
 
 def _positions(model: RuntimeModel, writes: bool) -> int | None:
     """How many tokens may stand in a row: of a decoder the prompt and what it writes, else what is read."""
-    from harness.models.positions import positions_of
+    from harness.modeling.positions import positions_of
 
     if hasattr(model.module, "config"):
         apart = model.module.config.is_encoder_decoder
@@ -170,9 +170,9 @@ def import_for(folder: Path) -> None:
     import transformers
 
     torch.empty(0)
-    import harness.runtimes.torch_eager
-    from harness.runtimes import RUNTIMES
-    from harness.runtimes.settings import FILE, read_settings
+    import harness.modeling.runtimes.torch_eager
+    from harness.modeling.runtimes import RUNTIMES
+    from harness.modeling.runtimes.settings import FILE, read_settings
 
     named: list[str] = []
     for file, key in (("config.json", "architectures"), ("tokenizer_config.json", "tokenizer_class")):
@@ -182,7 +182,7 @@ def import_for(folder: Path) -> None:
     for name in named:
         with suppress(ImportError):
             getattr(transformers, name, None)
-    assert harness.runtimes.torch_eager.RUNTIME
+    assert harness.modeling.runtimes.torch_eager.RUNTIME
     if (folder / FILE).exists():
         with suppress(OSError, ImportError, HarnessError):
             for runtime in read_settings(folder).runtimes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.machine.counters import EnergyCounter, GpuEnergyCounter
+    from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
     from harness.measure.subject import Subject
 
 UNTIMED_CALLS = 2
@@ -28,9 +28,9 @@ STEP_SECONDS = 1.0
 
 def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], started_by: int) -> None:
     """Answer requests until the pipe closes. In: `(name, arguments)`. Out: `("done", answer)`, `("failed", cause)`."""
-    from harness.errors import HarnessError
-    from harness.execute.worker import end_with, quiet_libraries
-    from harness.registry import load_registry
+    from harness.core.errors import HarnessError
+    from harness.core.registry import load_registry
+    from harness.pipeline.executors.worker import end_with, quiet_libraries
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=end_with, args=(started_by,), daemon=True).start()
@@ -68,7 +68,7 @@ class Process:
 
     def start(self) -> dict[str, Any]:
         """Import what the model needs. The answer says how the process is set up."""
-        from harness.machine.counters import EnergyCounter
+        from harness.core.machine.counters import EnergyCounter
         from harness.measure.subject import import_for
 
         import_for(self._folder)
@@ -128,7 +128,7 @@ class Process:
         """Joules of the whole GPU for a call, from calls of at least `ENERGY_SECONDS` on end; None where nothing counts
         them. The counter moves in steps, so that calls are made from one of its steps to another.
         """
-        from harness.machine.counters import GpuEnergyCounter
+        from harness.core.machine.counters import GpuEnergyCounter
 
         if self._gpu is None:
             self._gpu = GpuEnergyCounter.find()

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.runtimes import RuntimeModel
+    from harness.modeling.runtimes import RuntimeModel
 
 NEW_TOKENS = 16
 """Tokens a generator writes in each call; the first is the prefill's, the others are decoding."""
@@ -95,10 +95,10 @@ def task_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None, d
     that type of device.
     """
     from harness import data
-    from harness.heads import HEADS, Reader
-    from harness.specs import TaskSpec
-    from harness.training.batching import IGNORED, pad, scoring_batches
-    from harness.training.scoring import SCORING_TOKENS
+    from harness.core.specs import TaskSpec
+    from harness.modeling.batching import IGNORED, pad, scoring_batches
+    from harness.modeling.heads import HEADS, Reader
+    from harness.modeling.scoring import SCORING_TOKENS
 
     assert cell.task is not None
     task = TaskSpec.model_validate(cell.task)

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
-from harness.hashing import hash_code
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_code
+from harness.core.plugins import Plugins
 from harness.metrics.base import Metric
-from harness.plugins import Plugins
 
 if TYPE_CHECKING:
     import evaluate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_counts, divide
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.metrics.base import Metric
 from harness.metrics.resampling import Resampler, samples
 from harness.stats.aggregate import Estimate, over_seeds

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from harness.errors import HarnessError
-from harness.models.fewer_layers import evenly
+from harness.core.errors import HarnessError
+from harness.modeling.fewer_layers import evenly
 
 
 class InnerLosses:

@@ -13,11 +13,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from harness.errors import HarnessError
-from harness.machine.calibrate import cpu_bf16_pays
-from harness.specs import TrainingSpec
+from harness.core.errors import HarnessError
+from harness.core.machine.calibrate import cpu_bf16_pays
+from harness.core.specs import TrainingSpec
+from harness.modeling.batching import Encoded, Padding, TokenBudgetBatches
 from harness.training import optimizers
-from harness.training.batching import Encoded, Padding, TokenBudgetBatches
 from harness.training.dropout import quick_dropout
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from harness.hashing import hash_json
-from harness.store import Store
+from harness.core.hashing import hash_json
+from harness.core.store import Store
 
 TASKS = {
     "cola": ["matthews_correlation"], "sst2": ["accuracy"], "mrpc": ["accuracy", "f1"],
@@ -133,8 +133,8 @@ def predictions(root: Path) -> bytes:
     """The file of predictions of all score records: two classes with their logits."""
     import numpy as np
 
-    from harness.execute.score import write_predictions
-    from harness.models.base import Predictions
+    from harness.pipeline.steps.score import write_predictions
+    from harness.training.learners.base import Predictions
 
     random = np.random.default_rng(0)
     labels = np.arange(EXAMPLES) % 2

@@ -23,11 +23,11 @@ from pathlib import Path
 import pytest
 
 from harness import data
-from harness.machine.calibrate import calibration
-from harness.models import LEARNERS
-from harness.registry import load_registry
-from harness.specs import RecipeSpec, TaskSpec
+from harness.core.machine.calibrate import calibration
+from harness.core.registry import load_registry
+from harness.core.specs import RecipeSpec, TaskSpec
 from harness.training import tokenizers
+from harness.training.learners import LEARNERS
 from tests.conftest import ROOT
 
 TASKS = ("cola", "sst2", "stsb", "sick")

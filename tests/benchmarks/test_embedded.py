@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.data import embedded
+from harness.data import synthetic as embedded
 from tests.data.test_embedded import LABELLED
 from tests.data.test_embedded_translation import TRANSLATIONS
 

@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from harness.record_index import INDEX
-from harness.store import Store
-from harness.views.page import write_page
-from harness.views.runs import leaderboard_text
+from harness.core.record_index import INDEX
+from harness.core.store import Store
+from harness.report.text.page import write_page
+from harness.report.text.runs import leaderboard_text
 from tests.benchmarks.record_store import make_store
 
 RECORDS = 10_000
@@ -55,8 +55,8 @@ def page_seconds(store: Store) -> float:
 def peak(store: Store) -> int:
     """Peak memory of a process that makes the table, in bytes."""
     code = (
-        "import resource, sys\nfrom pathlib import Path\nfrom harness.store import Store\n"
-        "from harness.views.runs import leaderboard_text\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom harness.core.store import Store\n"
+        "from harness.report.text.runs import leaderboard_text\n"
         "leaderboard_text(Store(Path(sys.argv[1])), [], 'markdown')\n"
         "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
     )

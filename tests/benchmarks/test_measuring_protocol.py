@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.hashing import fingerprint_of
+from harness.core.hashing import fingerprint_of
 from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BASE, measure
 from tests.benchmarks.simulated import Noise, SimulatedBench
@@ -80,9 +80,9 @@ def test_the_simulated_machine_misleads_a_test_of_one_after_the_other():
 
 SLOWED = """
 import time
-from harness.runtimes import register
-from harness.runtimes.torch_eager import TorchModel, load
-from harness.runtimes.base import Runtime
+from harness.modeling.runtimes import register
+from harness.modeling.runtimes.torch_eager import TorchModel, load
+from harness.modeling.runtimes.base import Runtime
 
 class Slowed(TorchModel):
     def forward(self, inputs):

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.execute.pretrain import make_objective
-from harness.models.building import build_config
-from harness.registry import load_registry
+from harness.core.registry import load_registry
+from harness.modeling.building import build_config
+from harness.pipeline.steps.pretrain import make_objective
 from harness.training import tokenizers
 
 FULL = os.environ.get("HARNESS_BENCHMARK") == "full"
@@ -46,7 +46,7 @@ def hf_train(model, tokenizer, blocks: np.ndarray, mlm: bool, batch_size: int, f
 
 
 def harness_train(model, objective, blocks: np.ndarray, settings, folder: Path) -> float:
-    from harness.pretraining import loop
+    from harness.training.pretraining import loop
 
     start = time.process_time()
     loop.train(model, objective, blocks, settings, "fp32", folder, lambda pace: None, resume=False)
@@ -59,7 +59,7 @@ def test_pretraining_against_hf_trainer(benchmark, name, real_data, tmp_path):
     """Asserts that both sides train; the ratio is reported, not asserted."""
     import torch
 
-    from harness.pretraining.vocabulary import tokens_of
+    from harness.training.pretraining.vocabulary import tokens_of
 
     torch.set_num_threads(1)
     recipe = load_registry().recipe(name)

@@ -14,8 +14,8 @@ import pytest
 from harness.compress.base import Examples, Request, Student
 from harness.compress.chain import compress
 from harness.compress.methods import parse_method
+from harness.core.specs import RecipeSpec, TaskSpec
 from harness.data.frame import Split, TaskData
-from harness.specs import RecipeSpec, TaskSpec
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -52,8 +52,8 @@ class Trained:
     dev: Any
 
     def predict(self, folder: Path | None = None) -> Any:
-        from harness.models.base import PredictRequest
-        from harness.models.transformer import LEARNER, _opened
+        from harness.training.learners.base import PredictRequest
+        from harness.training.learners.transformer import LEARNER, _opened
 
         _opened.cache_clear()
         request = PredictRequest(self.examples.task, self.examples.labels, self.dev, folder or self.folder)
@@ -113,9 +113,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
     @cache
     def train(kind: str, task_name: str = "reviews", limit: int = 240) -> Trained:
         from harness import data
-        from harness.models.base import FitRequest
-        from harness.models.transformer import LEARNER
-        from harness.registry import load_registry
+        from harness.core.registry import load_registry
+        from harness.training.learners.base import FitRequest
+        from harness.training.learners.transformer import LEARNER
 
         if task_name == "reviews":
             task, loaded = reviews_task(), reviews_data()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from harness.compress.methods import parse_method
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "t5", "deberta-v3"])
 def test_models_are_served_in_it(trained, compressed, kind):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     model = trained(kind)
     folder, said = compressed(model, "bf16")
@@ -39,7 +39,7 @@ def test_rotary_frequencies_stay_float32():
     import torch
     from transformers import ModernBertConfig, ModernBertForSequenceClassification
 
-    from harness.runtimes.torch_eager import in_floats
+    from harness.modeling.runtimes.torch_eager import in_floats
 
     config = ModernBertConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=32, vocab_size=100, pad_token_id=0

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import HarnessError
-from harness.models.fewer_layers import evenly, from_layers
-from harness.runtimes.torch_eager import load
+from harness.core.errors import HarnessError
+from harness.modeling.fewer_layers import evenly, from_layers
+from harness.modeling.runtimes.torch_eager import load
 from tests.compress.conftest import recipe
 
 
@@ -71,7 +71,7 @@ def test_the_soft_loss_is_hintons(trained, tmp_path):
     from harness.compress.base import Request
     from harness.compress.distill import Distill
     from harness.compress.teaching import OfLabels
-    from harness.heads import Reader
+    from harness.modeling.heads import Reader
 
     model = trained("bert")
     options = Distill.Options(layers=1, temperature=3.0, alpha=1.0)

@@ -16,12 +16,12 @@ from torch.nn.functional import cross_entropy
 from harness.compress.base import Request
 from harness.compress.distill import Distill
 from harness.compress.teaching import teacher_of
-from harness.errors import HarnessError
-from harness.heads import Reader
-from harness.models.fewer_layers import from_layers
-from harness.runtimes.settings import read_settings
-from harness.runtimes.torch_eager import load
-from harness.training.batching import Padding
+from harness.core.errors import HarnessError
+from harness.modeling.batching import Padding
+from harness.modeling.fewer_layers import from_layers
+from harness.modeling.heads import Reader
+from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.runtimes.torch_eager import load
 from tests.compress.conftest import CONFIGS, recipe
 from tests.conftest import ROOT
 
@@ -82,9 +82,9 @@ PREDICT = """
 import json, sys
 from pathlib import Path
 from harness import data
-from harness.models.base import PredictRequest
-from harness.models.transformer import LEARNER
-from harness.registry import load_registry
+from harness.training.learners.base import PredictRequest
+from harness.training.learners.transformer import LEARNER
+from harness.core.registry import load_registry
 for folder, name in zip(sys.argv[1::2], sys.argv[2::2]):
     task = load_registry().task(name)
     loaded = data.load(task, "embedded", 40)

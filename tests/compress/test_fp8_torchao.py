@@ -7,8 +7,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-import harness.runtimes.torchao as runtime
-from harness.errors import HarnessError
+import harness.modeling.runtimes.torchao as runtime
+from harness.core.errors import HarnessError
 
 
 def test_products_in_fp8_are_refused_where_the_gpu_has_none(trained, compressed, monkeypatch):
@@ -25,7 +25,7 @@ def test_products_in_fp8_are_refused_where_the_gpu_has_none(trained, compressed,
 
 def test_weights_in_fp8_are_saved_as_safetensors_and_load_with_the_same_logits(trained, compressed, monkeypatch):
     pytest.importorskip("torchao")
-    from harness.measure.size import tensors
+    from harness.modeling.size import tensors
 
     monkeypatch.setattr(runtime, "DEVICE", "cpu")
     model = trained("bert")

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from harness.compress.layers import linear_layers
 from harness.compress.masks import Growing, Masks, Schedule, smallest
 from harness.compress.methods import parse_method
-from harness.runtimes.torch_eager import load
+from harness.modeling.layers import linear_layers
+from harness.modeling.runtimes.torch_eager import load
 
 
 def test_the_share_of_zeros_grows_as_a_cube_between_begin_and_end():

@@ -7,10 +7,10 @@ import pytest
 
 from harness.compress import Target
 from harness.compress.methods import parse_method
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.measure.job import Model, Request, common_device
-from harness.runtimes import devices_of
-from harness.runtimes.settings import Compiling, Settings, read_settings, write_settings
+from harness.modeling.runtimes import devices_of
+from harness.modeling.runtimes.settings import Compiling, Settings, read_settings, write_settings
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def test_without_a_gpu_they_are_refused(trained, compressed, no_gpu, method, why
 
 
 def test_a_mask_is_seen_in_the_weights_alone(trained, compressed):
-    from harness.runtimes.torch_eager import load
-    from harness.runtimes.torch_semi_structured import is_two_of_four, masked
+    from harness.modeling.runtimes.torch_eager import load
+    from harness.modeling.runtimes.torch_semi_structured import is_two_of_four, masked
 
     model = trained("wide-bert")
     folder, _ = compressed(model, "prune-2:4:skip=layer.1")
@@ -45,7 +45,7 @@ def test_a_mask_is_seen_in_the_weights_alone(trained, compressed):
 
 
 def test_a_model_without_a_mask_is_refused(trained, compressed, monkeypatch):
-    import harness.runtimes.torch_semi_structured as runtime
+    import harness.modeling.runtimes.torch_semi_structured as runtime
 
     monkeypatch.setattr(runtime, "require", lambda: None)
     with pytest.raises(HarnessError, match=r"none of its 13 linear layers has a 2:4 mask.*put prune-2:4 before"):
@@ -58,9 +58,9 @@ def test_a_model_without_a_mask_is_refused(trained, compressed, monkeypatch):
 def test_calls_on_a_cpu_are_the_models_own(trained):
     import torch
 
-    from harness.runtimes import open_model
-    from harness.runtimes.graphed import Graphed
-    from harness.runtimes.torch_eager import unwrapped
+    from harness.modeling.runtimes import open_model
+    from harness.modeling.runtimes.graphed import Graphed
+    from harness.modeling.runtimes.torch_eager import unwrapped
 
     model = open_model(trained("bert").folder).module
     graphed = Graphed(model).eval()
@@ -71,7 +71,7 @@ def test_calls_on_a_cpu_are_the_models_own(trained):
 
 
 def test_chains_that_cannot_be_are_refused(trained, compressed, monkeypatch):
-    import harness.runtimes.torch_cuda_graphs as runtime
+    import harness.modeling.runtimes.torch_cuda_graphs as runtime
 
     monkeypatch.setattr(runtime, "require", lambda: None)
     with pytest.raises(HarnessError, match="compiled with reduce-overhead, which makes graphs of its own"):
@@ -124,7 +124,7 @@ def test_all_models_of_a_measurement_are_on_one_device(tmp_path, names, asked, f
 def test_few_rows_are_filled_up_and_dropped_again():
     import torch
 
-    from harness.runtimes.few_rows import ROWS, FewRows
+    from harness.modeling.runtimes.few_rows import ROWS, FewRows
 
     given = []
     layer = torch.nn.Linear(8, 4)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness.compress.int8_weight import quantized
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 
 def test_int8_stays_close_and_covers_every_linear_layer(trained, compressed):
@@ -39,7 +39,7 @@ def test_question_answering_is_exported_with_both_outputs(trained, compressed):
 
 
 def test_an_exported_graph_takes_any_batch_and_length(trained, compressed):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     folder, _ = compressed(trained("bert"), "int8")
     model = open_model(folder, threads=1)
@@ -93,7 +93,7 @@ def test_transformers_alone_cannot_mistake_a_compressed_folder_for_a_plain_one(t
 
 
 def test_a_compressed_model_is_not_fine_tuned_by_mistake(trained, compressed):
-    from harness.runtimes.settings import refuse_compressed
+    from harness.modeling.runtimes.settings import refuse_compressed
 
     folder, _ = compressed(trained("bert"), "prune-structured:0.5")
     with pytest.raises(HarnessError, match="it is compressed"):
@@ -104,7 +104,7 @@ def test_a_compressed_model_is_not_fine_tuned_by_mistake(trained, compressed):
 @pytest.mark.parametrize("bias", [True, False])
 def test_integer_layers_compute_what_their_integers_say(bias):
     """Weights and activations that are whole numbers come out exactly: nothing is lost but by rounding."""
-    from harness.runtimes.int8_linear import Int8Linear
+    from harness.modeling.runtimes.int8_linear import Int8Linear
 
     random = torch.Generator().manual_seed(0)
     weight = torch.randint(-127, 128, (24, 40), generator=random).to(torch.int8)
@@ -132,7 +132,7 @@ def test_integer_layers_stay_on_the_cpu_where_there_is_a_gpu(trained, compressed
 
 
 def test_a_torch_without_int8_kernels_is_refused(trained, compressed, monkeypatch):
-    import harness.runtimes.int8_linear as kernels
+    import harness.modeling.runtimes.int8_linear as kernels
 
     monkeypatch.setattr(kernels.torch.backends, "quantized", SimpleNamespace(supported_engines=["none"]))
     with pytest.raises(HarnessError, match=r"no int8 kernels for this CPU; use int8"):

@@ -9,10 +9,10 @@ import torch
 from harness.compress.base import LayerOptions
 from harness.compress.fake_quant import fake_quantized, rounded_range, rounded_weight
 from harness.compress.groups import chosen
-from harness.compress.layers import embeddings, linear_layers
 from harness.compress.methods import parse_method
-from harness.runtimes import open_model
-from harness.runtimes.torch_eager import load
+from harness.modeling.layers import embeddings, linear_layers
+from harness.modeling.runtimes import open_model
+from harness.modeling.runtimes.torch_eager import load
 from tests.compress.test_round_trips import INPUTS
 
 

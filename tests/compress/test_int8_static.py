@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.compress.methods import parse_method
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 
 def scales(folder) -> dict[str, float]:

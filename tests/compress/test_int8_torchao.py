@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import harness.runtimes.torchao as runtime
+import harness.modeling.runtimes.torchao as runtime
 from harness.compress.methods import parse_method
-from harness.errors import HarnessError
-from harness.runtimes import open_model
-from harness.runtimes.torchao_file import FILE
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes import open_model
+from harness.modeling.runtimes.torchao_file import FILE
 
 
 def test_without_torchao_or_a_gpu_it_is_refused_in_one_line(trained, compressed, monkeypatch):

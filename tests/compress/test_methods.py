@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.compress import COMPRESSORS, Compressor, Target, register
-from harness.compress.command import method_of
 from harness.compress.methods import parse_method
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
+from harness.pipeline.compress_command import method_of
 
 
 def test_a_value_sets_the_main_option_and_pairs_set_any():

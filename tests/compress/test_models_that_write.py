@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 
 
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
@@ -24,10 +24,10 @@ def test_a_model_that_writes_is_stored_as_int8_and_writes_much_the_same(trained,
 
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
 def test_a_model_that_writes_is_served_in_integers(trained, compressed, kind, task):
-    from harness.compress.layers import linear_layers
-    from harness.runtimes import open_model
-    from harness.runtimes.int8_linear import Int8Linear
-    from harness.runtimes.torch_eager import load
+    from harness.modeling.layers import linear_layers
+    from harness.modeling.runtimes import open_model
+    from harness.modeling.runtimes.int8_linear import Int8Linear
+    from harness.modeling.runtimes.torch_eager import load
 
     model = trained(kind, task, 12)
     folder, said = compressed(model, "int8-torch")
@@ -47,7 +47,7 @@ def test_a_model_that_writes_is_served_in_integers(trained, compressed, kind, ta
 def test_a_model_without_half_its_heads_writes_what_it_does_without_a_cache(trained, compressed, kind, task):
     import torch
 
-    from harness.runtimes.torch_eager import load
+    from harness.modeling.runtimes.torch_eager import load
 
     folder, said = compressed(trained(kind, task, 12), "prune-structured:0.5")
     units = said["steps"][0]["units"]["heads"]

@@ -16,7 +16,7 @@ WITH_TORCHAO = ["int8-torchao", "int8-torchao:float", "fp8-torchao", "fp8-torcha
 
 @pytest.mark.parametrize("method", ["bf16", *WITH_TORCHAO, "prune-2:4|semi-structured"])
 def test_models_are_served_there_as_their_float_twins(trained, compressed, method):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     if "torchao" in method:
         pytest.importorskip("torchao")
@@ -58,7 +58,7 @@ def test_they_are_compiled(trained, compressed, method):
 
 @pytest.mark.parametrize("method", ["bf16", "int8-torchao:float", "prune-2:4|semi-structured"])
 def test_graphs_give_what_the_model_gives_for_every_batch_of_a_shape(trained, compressed, method):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     if "torchao" in method:
         pytest.importorskip("torchao")
@@ -90,7 +90,7 @@ def test_graphs_are_captured_of_compiled_models(trained, compressed):
 
 
 def test_batches_of_few_texts_are_served_in_int8(trained, compressed):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     pytest.importorskip("torchao")
     model = trained("wide-bert")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.views.predicting import predict
-from harness.views.prediction_text import render
+from harness.core.errors import HarnessError
+from harness.modeling.predicting import predict
+from harness.report.text.prediction_text import render
 
 METHODS = ["int8", "int8-torch", "int8-weight", "bf16", "onnx", "prune-structured:0.5"]
 RUNTIMES = {"int8": "onnxruntime", "onnx": "onnxruntime", "int8-torch": "torch-int8"}
@@ -36,7 +36,7 @@ def test_classes_are_those_that_are_scored(trained, compressed, method):
 def test_models_that_write_write_in_their_runtime(trained, compressed, kind, task, method):
     import torch
 
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     for package in {"openvino": ["onnxruntime", "openvino"]}.get(method, [RUNTIMES.get(method, "torch")]):
         if package != "torch-int8":
@@ -59,7 +59,7 @@ def test_the_command_takes_a_folder_that_holds_a_graph_alone(trained, compressed
     pytest.importorskip("onnxruntime")
     from typer.testing import CliRunner
 
-    from harness.cli import app
+    from harness.cli.app import app
 
     folder, _ = compressed(trained("bert"), "onnx")
     assert not list(folder.glob("*.safetensors"))

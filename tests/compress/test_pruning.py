@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.layers import head_names, linear_layers, output_axis
 from harness.compress.prune_structured import keep
 from harness.compress.prune_two_four import two_of_four
 from harness.compress.units import remove, units_of
-from harness.runtimes.torch_eager import load
+from harness.modeling.layers import head_names, linear_layers, output_axis
+from harness.modeling.runtimes.torch_eager import load
 
 
 def inputs(model) -> dict[str, torch.Tensor]:
@@ -29,7 +29,7 @@ DEBERTA_V3 = {"relative_attention": True, "position_buckets": 8, "share_att_key"
 def test_kin_of_bert_lose_heads_and_neurons_and_load_again(kind):
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    from harness.runtimes.torch_eager import reshape, shapes_of
+    from harness.modeling.runtimes.torch_eager import reshape, shapes_of
 
     sizes = {"dim": 16, "hidden_dim": 32, "n_layers": 2, "n_heads": 4} if kind == "distilbert" else {
         "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -170,8 +170,8 @@ def test_importance_is_that_of_a_finite_difference(trained, tmp_path):
 
     from harness.compress.base import Request
     from harness.compress.importance import importance_of
-    from harness.heads import HEADS, Reader
-    from harness.training.batching import Padding
+    from harness.modeling.batching import Padding
+    from harness.modeling.heads import HEADS, Reader
 
     trained_model = trained("bert")
     model, tokenizer = load(trained_model.folder)

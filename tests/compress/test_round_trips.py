@@ -18,7 +18,7 @@ MAPS = Path("/proc/self/maps")
 LOAD = """
 import json, sys
 import numpy as np
-from harness.runtimes import open_model
+from harness.modeling.runtimes import open_model
 inputs = {name: np.asarray(rows) for name, rows in json.loads(sys.argv[1]).items()}
 print(json.dumps([open_model(folder).forward(inputs)["logits"].tolist() for folder in sys.argv[2:]]))
 """
@@ -40,7 +40,7 @@ METHODS = [
 @pytest.mark.slow
 def test_every_compressed_model_loads_in_a_fresh_process_with_the_same_logits(trained, compressed):
     from harness.compress.methods import parse_method
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     model = trained("bert")
     folders, logits = [], []
@@ -85,8 +85,8 @@ def test_gpt2_and_t5_are_compressed_too(trained, compressed, kind, method):
 
 def test_a_damaged_weight_file_is_a_line(trained, compressed):
     from harness.compress.int8_weight import FILE
-    from harness.errors import HarnessError
-    from harness.runtimes import open_model
+    from harness.core.errors import HarnessError
+    from harness.modeling.runtimes import open_model
 
     folder, _ = compressed(trained("bert"), "int8-weight")
     (folder / FILE).write_bytes((folder / FILE).read_bytes()[:1000])
@@ -98,7 +98,7 @@ def test_a_damaged_weight_file_is_a_line(trained, compressed):
 @pytest.mark.parametrize("method", ["int8-weight", "int8-torch"])
 def test_the_file_of_stored_integers_is_not_kept_in_memory(trained, compressed, method):
     from harness.compress.int8_weight import FILE
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     folder, _ = compressed(trained("bert"), method)
     model = open_model(folder)

@@ -110,7 +110,7 @@ def test_a_tables_rows_are_the_models_and_what_was_made_of_them(compressed_run):
 
 
 def test_a_cells_folder_is_compressed_with_its_own_task_and_training(compressed_run, tmp_path):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     harness, folder, result = compressed_run
     cell = next(cell["cell"] for cell in result["cells"] if cell["kind"] == "finetune" and cell["model"] == "small")
@@ -158,7 +158,7 @@ PLUGIN = '''
 from pydantic import Field
 
 from harness.compress import Compressor, register
-from harness.strict_spec import Strict
+from harness.core.strict_spec import Strict
 
 
 class Rounded(Compressor):
@@ -168,9 +168,9 @@ class Rounded(Compressor):
         decimals: int = Field(default=2, ge=0)
 
     def compress(self, request):
-        from harness.compress.layers import linear_layers
+        from harness.modeling.layers import linear_layers
         from harness.compress.saving import save
-        from harness.runtimes.torch_eager import load
+        from harness.modeling.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
         layers = linear_layers(model)
@@ -220,7 +220,7 @@ def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness, 
     metadata = site / "harness_round-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-round\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[harness.plugins]\nround = harness_round\n")
+    (metadata / "entry_points.txt").write_text("[harness.core.plugins]\nround = harness_round\n")
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
     assert "rounded" in harness("list", "compressors", PYTHONPATH=path).stdout
     wrong = harness(

@@ -11,8 +11,8 @@ import pytest
 
 from harness.compress import Target
 from harness.compress.methods import parse_method
-from harness.errors import HarnessError
-from harness.runtimes import open_model
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes import open_model
 from tests.compress.test_round_trips import INPUTS, LOAD
 
 INPUTS_AS_ARRAYS = {name: np.asarray(rows) for name, rows in INPUTS.items()}

@@ -11,12 +11,12 @@ import torch
 
 from harness.compress.base import LayerOptions, Request
 from harness.compress.groups import chosen
-from harness.compress.layers import linear_layers
 from harness.compress.methods import parse_method
 from harness.compress.recipe import CompressionRecipe, method_of_recipe, to_yaml
 from harness.compress.sensitivity import Damage, Probe, beyond, worst
-from harness.errors import HarnessError
-from harness.runtimes.torch_eager import load
+from harness.core.errors import HarnessError
+from harness.modeling.layers import linear_layers
+from harness.modeling.runtimes.torch_eager import load
 from harness.stats.aggregate import Estimate
 from tests.compress.conftest import CONFIGS
 from tests.conftest import call_harness, read_json
@@ -174,7 +174,7 @@ def test_a_recipe_file_is_strict_and_for_its_method_alone(tmp_path):
 
 @pytest.mark.slow
 def test_the_command_writes_a_table_and_a_recipe_that_compress_follows(trained, machine_cache, tmp_path):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     (tmp_path / "reviews.yaml").write_text(
         "name: reviews\nversion: 1\nfamily: classification\nfields: {text: text, label: label}\nlabels: [bad, good]\nmetrics: [accuracy]\n"

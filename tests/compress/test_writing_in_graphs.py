@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from tests.conftest import ROOT
 
 pytest.importorskip("onnxruntime")
@@ -49,7 +49,7 @@ def random_model(kind, **config):
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_a_float_graph_writes_the_texts_of_torch(trained, compressed, kind, task, runtime):
     pytest.importorskip(runtime)
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     model = trained(kind, task, 12)
     folder, said = compressed(model, {"onnxruntime": "onnx"}.get(runtime, runtime))
@@ -63,8 +63,8 @@ def test_a_float_graph_writes_the_texts_of_torch(trained, compressed, kind, task
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_after_the_prompt_a_step_reads_one_token(trained, compressed, monkeypatch, kind, task):
-    from harness.runtimes.graph import Graph
-    from harness.runtimes.graph_writer import PAST
+    from harness.modeling.runtimes.graph import Graph
+    from harness.modeling.runtimes.graph_writer import PAST
 
     folder, _ = compressed(trained(kind, task, 12), "onnx")
     steps = []
@@ -85,8 +85,8 @@ def test_after_the_prompt_a_step_reads_one_token(trained, compressed, monkeypatc
 
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_linear_layers_multiply_in_integers_and_the_head_does_not(trained, compressed, kind, task):
-    from harness.compress.layers import linear_layers
-    from harness.runtimes.torch_eager import load
+    from harness.modeling.layers import linear_layers
+    from harness.modeling.runtimes.torch_eager import load
 
     model = trained(kind, task, 12)
     folder, said = compressed(model, "int8")
@@ -136,8 +136,8 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
 
     from harness.compress.export_writer import FILES, export_writer
     from harness.compress.graph_weights import DATA, share
-    from harness.measure.size import weights_of
-    from harness.runtimes import Settings
+    from harness.modeling.runtimes import Settings
+    from harness.modeling.size import weights_of
 
     sizes = {"d_model": 64, "d_kv": 16, "num_heads": 4, "num_layers": 1, "d_ff": 128, "vocab_size": 2000}
     model = random_model("t5", **sizes, decoder_start_token_id=0, tie_word_embeddings=True)
@@ -159,7 +159,7 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
 def test_a_fresh_process_writes_the_same(trained, compressed):
     code = """
 import json, sys, torch
-from harness.runtimes import open_model
+from harness.modeling.runtimes import open_model
 for folder in sys.argv[1:]:
     model = open_model(folder)
     ids = torch.arange(5, 14)[None]
@@ -167,7 +167,7 @@ for folder in sys.argv[1:]:
 """
     import torch
 
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     folders = [compressed(trained(kind, task, 12), "int8")[0] for kind, task in KINDS]
     here = []
@@ -183,7 +183,7 @@ for folder in sys.argv[1:]:
 
 @pytest.mark.parametrize("lost", ["encoder.onnx", "model.onnx", "model.onnx.data", "generation_config.json"])
 def test_a_folder_without_one_of_its_files_is_a_line(trained, compressed, lost):
-    from harness.runtimes import open_model
+    from harness.modeling.runtimes import open_model
 
     folder, _ = compressed(trained("t5", "dialogsum", 12), "int8")
     (folder / lost).unlink()
@@ -224,9 +224,9 @@ def test_other_models_that_write_are_exported_too(tmp_path, kind, config):
     import torch
 
     from harness.compress.export_writer import export_writer
-    from harness.runtimes.graph import ENCODER_FILE, FILE
-    from harness.runtimes.graph_writer import Writer
-    from harness.runtimes.onnx_runtime import open_graph
+    from harness.modeling.runtimes.graph import ENCODER_FILE, FILE
+    from harness.modeling.runtimes.graph_writer import Writer
+    from harness.modeling.runtimes.onnx_runtime import open_graph
 
     model = random_model(kind, **config)
     head = "seq2seq-lm" if model.config.is_encoder_decoder else "causal-lm"

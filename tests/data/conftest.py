@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from harness.specs import TaskSpec
-from harness.strict_spec import load_spec, parse
+from harness.core.specs import TaskSpec
+from harness.core.strict_spec import load_spec, parse
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import HarnessError
 from harness.data.corpus import (
     HELD_OUT_SHARE,
     Corpus,
@@ -27,7 +28,6 @@ from harness.data.corpus import (
     state,
 )
 from harness.data.corpus_files import LONGEST_DOCUMENT
-from harness.errors import HarnessError
 from tests.conftest import python_with_hub
 
 ROOT = Path(__file__).parents[2]
@@ -428,7 +428,7 @@ def test_without_the_hub_the_other_sources_are_named_at_once(monkeypatch: pytest
 LOOK = """
 import json, sys
 from harness.data.corpus import facts, open_corpus, state
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 try:
     corpus = open_corpus(sys.argv[1], field=sys.argv[2])
     answer = {"texts": list(corpus.documents()), "state": state(corpus), **facts(corpus)}

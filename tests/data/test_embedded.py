@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import embedded
-from harness.data.embedded import _SHAPES, NOISE, SHAPES, coreference, pairs, sentiment
-from harness.data.embedded.english import Plan, clause, text
-from harness.data.embedded.english_words import VERBS_OF
-from harness.data.embedded.invent import held_out
-from harness.data.embedded.logic import connected_verdict, quantified_verdict
-from harness.data.embedded.meaning import (
+from harness.core.errors import HarnessError
+from harness.data import synthetic as embedded
+from harness.data.synthetic import _SHAPES, NOISE, SHAPES, coreference, pairs, sentiment
+from harness.data.synthetic.english import Plan, clause, text
+from harness.data.synthetic.english_words import VERBS_OF
+from harness.data.synthetic.invent import held_out
+from harness.data.synthetic.logic import connected_verdict, quantified_verdict
+from harness.data.synthetic.meaning import (
     EQUAL,
     NARROWER,
     OPPOSED,
@@ -32,9 +33,8 @@ from harness.data.embedded.meaning import (
     equivalent,
     verdict,
 )
-from harness.data.embedded.rng import Rng
-from harness.data.embedded.rows import HELD_OUT_SHARE, draw
-from harness.errors import HarnessError
+from harness.data.synthetic.rng import Rng
+from harness.data.synthetic.rows import HELD_OUT_SHARE, draw
 
 FINGERPRINTS: dict[str, str] = {
     "acceptability": "755ea39ff2bba31d",

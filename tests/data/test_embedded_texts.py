@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from harness.data import embedded
-from harness.data.embedded import question_answering
-from harness.data.embedded.concepts import MEN, WOMEN, is_a
-from harness.data.embedded.invent import held_out
-from harness.data.embedded.meaning import ENTAILMENT, PARTICIPANTS, Event, Thing, verdict
-from harness.data.embedded.passages import Passage
-from harness.data.embedded.question_answering import Question
-from harness.data.embedded.rows import HELD_OUT_SHARE
-from harness.data.embedded.text_shapes import DRAWN
-from harness.data.embedded.texts import draw
+from harness.data import synthetic as embedded
+from harness.data.synthetic import question_answering
+from harness.data.synthetic.concepts import MEN, WOMEN, is_a
+from harness.data.synthetic.invent import held_out
+from harness.data.synthetic.meaning import ENTAILMENT, PARTICIPANTS, Event, Thing, verdict
+from harness.data.synthetic.passages import Passage
+from harness.data.synthetic.question_answering import Question
+from harness.data.synthetic.rows import HELD_OUT_SHARE
+from harness.data.synthetic.text_shapes import DRAWN
+from harness.data.synthetic.texts import draw
 
 Columns = dict[str, list]
 

@@ -11,8 +11,8 @@ from functools import cache
 
 import pytest
 
-from harness.data import embedded
-from harness.data.embedded import (
+from harness.data import synthetic as embedded
+from harness.data.synthetic import (
     chinese,
     chinese_verbs,
     chinese_words,
@@ -21,7 +21,7 @@ from harness.data.embedded import (
     french_verbs,
     french_words,
 )
-from harness.data.embedded.concepts import (
+from harness.data.synthetic.concepts import (
     ALL_ACTIONS,
     AWAY_MEN,
     AWAY_WOMEN,
@@ -33,11 +33,11 @@ from harness.data.embedded.concepts import (
     WOMEN,
     qualities_of,
 )
-from harness.data.embedded.english import Plan
-from harness.data.embedded.invent import held_out
-from harness.data.embedded.meaning import COUNTS, Event, State, Thing
-from harness.data.embedded.rows import HELD_OUT_SHARE, draw
-from harness.data.embedded.translation import SIZES, TRANSLATIONS, combinations, counts_alike, reads_in_two_tenses
+from harness.data.synthetic.english import Plan
+from harness.data.synthetic.invent import held_out
+from harness.data.synthetic.meaning import COUNTS, Event, State, Thing
+from harness.data.synthetic.rows import HELD_OUT_SHARE, draw
+from harness.data.synthetic.translation import SIZES, TRANSLATIONS, combinations, counts_alike, reads_in_two_tenses
 
 FINGERPRINTS = {
     "translation-fr": "846aa76252585e9b",

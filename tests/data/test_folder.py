@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.specs import TaskSpec
 from harness.data import load
-from harness.errors import HarnessError, TaskAbsent
-from harness.specs import TaskSpec
 
 Shipped = Callable[[str], TaskSpec]
 Write = Callable[[str, "str | bytes"], Path]

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import TaskAbsent
+from harness.core.specs import TaskSpec
 from harness.data import hub_reachable, load, state
 from harness.data.hub import OFFLINE_SWITCHES
-from harness.errors import TaskAbsent
-from harness.specs import TaskSpec
 from tests.conftest import python_with_hub
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +26,9 @@ LOAD = """
 import json, sys, time
 from pathlib import Path
 from harness.data import load
-from harness.errors import HarnessError
-from harness.specs import TaskSpec
-from harness.strict_spec import load_spec, parse
+from harness.core.errors import HarnessError
+from harness.core.specs import TaskSpec
+from harness.core.strict_spec import load_spec, parse
 started = time.perf_counter()
 task = load_spec(TaskSpec, Path(sys.argv[1]))
 hub = {**task.sources.hub.model_dump(), **json.loads(sys.argv[2])}

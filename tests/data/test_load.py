@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.families import FAMILIES
+from harness.core.specs import SuiteSpec, TaskSpec
+from harness.core.strict_spec import load_spec
 from harness.data import load, state
-from harness.errors import HarnessError, TaskAbsent
-from harness.families import FAMILIES
-from harness.specs import SuiteSpec, TaskSpec
-from harness.strict_spec import load_spec
 
 ROOT = Path(__file__).parents[2]
 TASKS = sorted((ROOT / "tasks").glob("*.yaml"))
@@ -42,9 +42,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> None:
             for split in ("train", "dev")
         }
 
-    module = ModuleType("harness.data.embedded")
+    module = ModuleType("harness.data.synthetic")
     module.build, module.SHAPES, module.WORLD_VERSION = build, ("tiny",), 7  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "harness.data.embedded", module)
+    monkeypatch.setitem(sys.modules, "harness.data.synthetic", module)
     import harness.data
 
     monkeypatch.setattr(harness.data, "embedded", module, raising=False)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.core.specs import TaskSpec
 from harness.data import load, state
 from harness.data.noise import NEIGHBOURS, NOISES, case, punctuation, typos, with_noise
-from harness.errors import HarnessError
-from harness.registry import load_registry
-from harness.specs import TaskSpec
 
 TEXT = 'The letters of his "well-known" friend arrived at 9.30, didn\'t they? Some 1,000 people, -5 degrees; yes.'
 Make = Callable[..., TaskSpec]
@@ -118,7 +118,7 @@ def test_noise_depends_on_the_id_and_not_on_the_rows_around(mood: Path, task: Ma
 
 def test_noise_is_the_same_in_every_process():
     code = (
-        "from harness import data; from harness.registry import load_registry; r = load_registry();"
+        "from harness import data; from harness.core.registry import load_registry; r = load_registry();"
         "print([data.load(r.task(f'mrpc+{n}'), 'embedded', limit=30).splits['dev'].fingerprint"
         " for n in ('typos', 'case', 'punctuation')])"
     )

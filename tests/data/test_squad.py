@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.specs import TaskSpec
 from harness.data import load, state
-from harness.errors import HarnessError, TaskAbsent
-from harness.specs import TaskSpec
 
 Shipped = Callable[[str], TaskSpec]
 Write = Callable[[str, "str | bytes"], Path]

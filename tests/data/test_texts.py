@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.source_specs import Sources
+from harness.core.specs import TaskSpec
+from harness.core.strict_spec import parse
 from harness.data import load, state
-from harness.errors import HarnessError, TaskAbsent
-from harness.source_specs import Sources
-from harness.specs import TaskSpec
-from harness.strict_spec import parse
 
 Make = Callable[..., TaskSpec]
 Shipped = Callable[[str], TaskSpec]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import data
-from harness.exports.glue import FILES
-from harness.registry import load_registry
+from harness.core.registry import load_registry
+from harness.report.export.glue import FILES
 from tests.conftest import call_harness
 
 TRAIN, DEV, TEST = 60, 20, 12

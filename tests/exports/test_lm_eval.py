@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from harness.exports.lm_eval import results
-from harness.exports.source import find_model
-from harness.store import Store
+from harness.core.store import Store
+from harness.report.export.lm_eval import results
+from harness.report.export.source import find_model
 from tests.conftest import read_json
 
 

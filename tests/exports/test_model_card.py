@@ -8,10 +8,10 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from harness.errors import HarnessError
-from harness.exports.model_card import make_card, write_card
-from harness.exports.source import find_model
-from harness.store import Store
+from harness.core.errors import HarnessError
+from harness.core.store import Store
+from harness.report.export.model_card import make_card, write_card
+from harness.report.export.source import find_model
 from tests.conftest import read_json
 
 

@@ -9,11 +9,11 @@ import zlib
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError, Incompatible
+from harness.core.errors import HarnessError, Incompatible
+from harness.core.hashing import hash_json
 from harness.gate import baseline
 from harness.gate.engine import judge
 from harness.gate.settings import GateSpec
-from harness.hashing import hash_json
 from tests.gate.synthetic import answers, classes, evidence
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.gate.benchmarks import judge_benchmarks
 from harness.gate.settings import GateSpec
 from harness.measure.benchmark_json import as_benchmarks, stats

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.gate.engine import judge, with_compressed
 from harness.gate.settings import GateSpec
 from tests.gate.synthetic import Recipe, answers, classes, digest, evidence

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.gate.engine import judge
 from harness.gate.layers import layers_of
-from harness.gate.outlets import layer_text
 from harness.gate.settings import GateSpec
+from harness.report.gate_outlets import layer_text
 from tests.gate.synthetic import evidence
 from tests.heads import given
 

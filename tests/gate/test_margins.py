@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.core.specs import Margins, SuiteSpec
+from harness.core.strict_spec import parse
 from harness.gate import baseline
 from harness.gate.engine import judge
 from harness.gate.settings import GateSpec, settings
-from harness.registry import load_registry
-from harness.specs import Margins, SuiteSpec
-from harness.strict_spec import parse
 from tests.gate.synthetic import answers, classes, evidence
 
 

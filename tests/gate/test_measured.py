@@ -9,14 +9,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.gate import outlets, remeasure
+from harness.core.errors import HarnessError
+from harness.core.hashing import fingerprint_of
+from harness.core.registry import load_registry
+from harness.core.store import Store
+from harness.gate import remeasure
 from harness.gate.engine import judge
 from harness.gate.measured import Measurement, read
 from harness.gate.settings import GateSpec
-from harness.hashing import fingerprint_of
-from harness.registry import load_registry
-from harness.store import Store
+from harness.report import gate_outlets as outlets
 from tests.benchmarks.simulated import Noise
 from tests.gate.measurements import measurement
 from tests.gate.synthetic import answers, classes, evidence

@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
+from harness.core.hashing import fingerprint_of
+from harness.core.store import Store
 from harness.gate.evidence import of_run
-from harness.hashing import fingerprint_of
-from harness.store import Store
 from tests.conftest import Harness, call_harness, read_json
 from tests.gate.measurements import measurement
 

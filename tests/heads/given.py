@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from harness.core.specs import TaskSpec, TokenizerSpec
 from harness.data.frame import Split
-from harness.heads import Reader
-from harness.specs import TaskSpec, TokenizerSpec
+from harness.modeling.heads import Reader
 from harness.training import tokenizers
 
 WORDS = "red green blue stone river bird house tree old small walks sings over under near the a is of negative positive"
@@ -87,7 +87,7 @@ def batch_of(encoded: Any, tokens: Any, indices: Sequence[int] | None = None) ->
     """A padded batch of encoded examples, all of them where no indices are given."""
     import torch
 
-    from harness.training.batching import Padding
+    from harness.modeling.batching import Padding
 
     chosen = range(len(encoded)) if indices is None else indices
     return Padding.of(tokens, torch.device("cpu"))([encoded[index] for index in chosen])

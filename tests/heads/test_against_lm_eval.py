@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from harness import metrics
-from harness.execute.score import as_references
-from harness.heads import Predictions
-from harness.models import LEARNERS, PredictRequest
-from harness.specs import TaskSpec
+from harness.core.specs import TaskSpec
+from harness.modeling.heads import Predictions
+from harness.pipeline.steps.score import as_references
+from harness.training.learners import LEARNERS, PredictRequest
 from tests.heads.given import TEXTS, model, split, task, tokenizer
 
 pytest.importorskip("lm_eval", reason="lm_eval is not installed: pip install nlp-harness[lm-eval]")

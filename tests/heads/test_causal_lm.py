@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.heads.causal_lm import HEAD
-from harness.training.batching import IGNORED
+from harness.core.errors import HarnessError
+from harness.modeling.batching import IGNORED
+from harness.modeling.heads.causal_lm import HEAD
 from tests.heads.given import TEXTS, batch_of, model, reader, split, task, tokenizer
 
 SUMMARIES = split(

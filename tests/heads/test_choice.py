@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.heads import HEADS, architecture_of, head_for
-from harness.models.transformer import LEARNER
-from harness.specs import RecipeSpec
+from harness.core.errors import HarnessError
+from harness.core.specs import RecipeSpec
+from harness.modeling.heads import HEADS, architecture_of, head_for
+from harness.training.learners.transformer import LEARNER
 from tests.heads.given import TARGETS, task
 
 ARCHITECTURES = {

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.heads import prompting
-from harness.registry import load_registry
+from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.modeling.heads import prompting
 from tests.heads.given import reader, split, task, tokenizer
 
 

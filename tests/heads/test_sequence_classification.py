@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.heads.sequence_classification import HEAD
+from harness.modeling.heads.sequence_classification import HEAD
 from tests.heads.given import batch_of, model, reader, split, task, tokenizer
 
 PAIRS = split(

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from harness.cells import Cell
-from harness.errors import HarnessError
-from harness.execute.pool import Event
-from harness.plan_measuring import measure_cells
-from harness.run_spec import RunSpec
-from harness.strict_spec import parse
+from harness.core.errors import HarnessError
+from harness.core.run_spec import RunSpec
+from harness.core.strict_spec import parse
+from harness.pipeline.cells import Cell
+from harness.pipeline.executors.local import Event
+from harness.pipeline.planner.measuring import measure_cells
 from tests.conftest import call_harness, read_json
 
 TASK = {"name": "sst2", "version": 1, "family": "classification", "fields": {"text": "t", "label": "l"},
@@ -66,7 +66,7 @@ def test_each_original_is_measured_against_all_that_was_made_of_it():
 
 
 def test_models_are_measured_on_a_device_that_serves_them(monkeypatch):
-    monkeypatch.setattr("harness.plan_measuring.gpus", lambda: [{"name": "Some GPU", "driver": "1"}])
+    monkeypatch.setattr("harness.pipeline.planner.measuring.gpus", lambda: [{"name": "Some GPU", "driver": "1"}])
     a = fit("a")
     graph, both, gpu = made(a, "int8"), made(a, "bf16", "compile"), made(a, "int8-torchao", "compile")
     (one,) = planned([a, graph, both])
@@ -74,7 +74,7 @@ def test_models_are_measured_on_a_device_that_serves_them(monkeypatch):
     on_gpu, on_cpu = planned([a, graph, both, gpu])
     assert (on_gpu.spec["device"], names(on_gpu)) == ("cuda", ["a", "a+bf16|compile", "a+int8-torchao|compile"])
     assert (on_cpu.spec["device"], names(on_cpu)) == ("cpu", ["a", "a+int8"])
-    monkeypatch.setattr("harness.plan_measuring.gpus", lambda: [])
+    monkeypatch.setattr("harness.pipeline.planner.measuring.gpus", lambda: [])
     on_gpu, on_cpu = planned([a, graph, both, gpu])
     assert names(on_gpu) == ["a", "a+int8-torchao|compile"]
     assert (on_cpu.spec["device"], names(on_cpu)) == ("cpu", ["a", "a+int8", "a+bf16|compile"])
@@ -122,12 +122,12 @@ def test_what_a_time_depends_on_is_in_the_key_and_what_it_is_called_is_not(monke
         keys |= {cell.key for cell in planned(cells, **settings)}
     assert len(keys) == 6
     assert planned(cells, measure_batch=[8], measure_length=[64], threads=1)[0].key == one.key
-    monkeypatch.setattr("harness.plan_measuring.describe", lambda threads: machine(cores=128))
+    monkeypatch.setattr("harness.pipeline.planner.measuring.describe", lambda threads: machine(cores=128))
     assert planned(cells)[0].key not in keys
 
 
 def machine(**changes):
-    from harness.machine.environment import describe
+    from harness.core.machine.environment import describe
 
     return describe(1) | changes
 
@@ -156,7 +156,7 @@ def test_a_task_as_workload_is_told_by_its_examples():
 
 
 def test_what_lacks_a_model_is_skipped_with_the_reason():
-    from harness.execute.measure import run_alone
+    from harness.pipeline.steps.measure import run_alone
 
     a = fit("a")
     (cell,) = planned([a, smaller(a)])
@@ -190,7 +190,7 @@ def measured_run(machine_cache, tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_run_measures_what_it_made_and_keeps_it(measured_run):
-    from harness.store import Store
+    from harness.core.store import Store
 
     harness, folder, result = measured_run
     assert result["status"] == "done"
@@ -239,9 +239,9 @@ def test_the_card_and_the_leaderboard_show_what_was_measured_and_what_does_not_c
 @pytest.mark.slow
 def test_no_worker_is_left_while_a_cell_is_measured(tmp_path, monkeypatch):
     """The pool's processes have ended when a measuring cell begins; those of the cell itself come after."""
-    from harness.registry import load_registry
-    from harness.run import perform, prepare
-    from harness.store import Store
+    from harness.core.registry import load_registry
+    from harness.core.store import Store
+    from harness.pipeline.run import perform, prepare
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from harness.errors import HarnessError
-from harness.machine.counters import EnergyCounter, between, busy_ticks, cpu_ticks, idle_cpus, read_counters
+from harness.core.errors import HarnessError
+from harness.core.machine.counters import EnergyCounter, between, busy_ticks, cpu_ticks, idle_cpus, read_counters
 from harness.measure.processes import WorkerProcess
 from harness.measure.procfs import reset_peak, resident
 from tests.conftest import ROOT
@@ -229,7 +229,7 @@ def test_idle_cpus_are_some_of_those_allowed_or_all_of_them():
 
 
 def test_gpus_are_part_of_the_machine(monkeypatch, tmp_path):
-    from harness.machine import environment
+    from harness.core.machine import environment
 
     monkeypatch.setattr(environment, "gpus", lambda: [])
     without = environment.describe(1)
@@ -263,7 +263,7 @@ class FakeNvml:
 
 
 def test_energy_of_a_gpu_is_read_from_step_to_step(monkeypatch):
-    from harness.machine.counters import GpuEnergyCounter
+    from harness.core.machine.counters import GpuEnergyCounter
     from harness.measure import worker
 
     process = worker.Process(Path(), 1, ())

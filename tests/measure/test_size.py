@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.measure.size import count_tensor, gzip_bytes, size_of
-from harness.runtimes import Settings
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes import Settings
+from harness.modeling.size import count_tensor, gzip_bytes, size_of
 
 
 @pytest.fixture

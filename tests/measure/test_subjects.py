@@ -7,12 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from harness.decoding.generate import ends_of
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
 from harness.measure import subject
 from harness.measure.subject import Subject
 from harness.measure.workloads import NEW_TOKENS, Absent, Cell, Work, cells_of
-from harness.registry import load_registry
+from harness.modeling.decoding.generate import ends_of
 
 
 def test_the_grid_of_batches_and_lengths():

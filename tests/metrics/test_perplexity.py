@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness import metrics
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from tests.metrics.given import LIKELIHOODS
 
 TEXTS = [("a cat sat",), ("été",), ("我们",)]

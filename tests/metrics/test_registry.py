@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness import metrics
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.metrics import METRICS, Metric
 from tests.metrics.given import FREE, JUDGED, NUMBERS, TEXTUAL
 

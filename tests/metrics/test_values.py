@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import metrics
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from tests.metrics.given import NUMBERS
 
 # Six examples, table (reference, prediction): (1,1) twice, (1,0) once, (0,1) once, (0,0) twice.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.objectives import Tokens
+from harness.training.objectives import Tokens
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.objectives.base import NoOptions
-from harness.objectives.clm import CausalLM
+from harness.training.objectives.base import NoOptions
+from harness.training.objectives.clm import CausalLM
 
 
 def both(bias: bool, **autocast):
@@ -14,7 +14,7 @@ def both(bias: bool, **autocast):
     import torch
     from torch.nn.functional import cross_entropy, linear
 
-    from harness.objectives.linear_cross_entropy import ROWS, linear_cross_entropy
+    from harness.training.objectives.linear_cross_entropy import ROWS, linear_cross_entropy
 
     torch.manual_seed(0)
     given = [torch.randn(2 * ROWS + 7, 16), torch.randn(50, 16), torch.randn(50) if bias else None]

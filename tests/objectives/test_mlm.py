@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from harness.objectives.base import laid_out
-from harness.objectives.mlm import MaskedLM, MlmOptions, choose, logits_at
+from harness.training.objectives.base import laid_out
+from harness.training.objectives.mlm import MaskedLM, MlmOptions, choose, logits_at
 
 
 def test_15_percent_are_chosen_of_which_80_are_masked_10_random_10_kept(tokens, random):

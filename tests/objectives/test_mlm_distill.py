@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import HarnessError
-from harness.objectives.mlm import logits_at
-from harness.objectives.mlm_distill import DistilledMaskedLM, MlmDistillOptions
-from harness.pretraining.vocabulary import tokens_of
+from harness.core.errors import HarnessError
+from harness.training.objectives.mlm import logits_at
+from harness.training.objectives.mlm_distill import DistilledMaskedLM, MlmDistillOptions
+from harness.training.pretraining.vocabulary import tokens_of
 from tests.conftest import call_harness, read_json
 
 SENTENCES = ["the cat sat on the mat .", "a dog ran over the hill .", "the bird sings ."] * 20
@@ -24,7 +24,7 @@ def checkpoint(folder: Path, texts: list[str] = SENTENCES, headless: bool = Fals
     """A masked language model with random weights and its tokenizer, saved."""
     import transformers
 
-    from harness.specs import TokenizerSpec
+    from harness.core.specs import TokenizerSpec
     from harness.training.tokenizers import train
 
     tokenizer = train(TokenizerSpec(kind="wordpiece", vocab_size=80), texts, 32)

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.objectives.base import NoOptions
-from harness.objectives.clm import CausalLM
-from harness.objectives.rtd import ReplacedTokenDetection, RtdOptions, drawn
-from harness.objectives.token_order import OrderOptions, TokenOrder
+from harness.core.errors import HarnessError
+from harness.training.objectives.base import NoOptions
+from harness.training.objectives.clm import CausalLM
+from harness.training.objectives.rtd import ReplacedTokenDetection, RtdOptions, drawn
+from harness.training.objectives.token_order import OrderOptions, TokenOrder
 from tests.conftest import read_json
 
 
@@ -183,7 +183,7 @@ def test_the_example_of_electra_s_figure_2(tokens, monkeypatch):
 
     the, chef, cooked, meal, ate = 110, 111, 112, 113, 114
     model = ReplacedTokenDetection(RtdOptions(), tokens, 32).build(bert(tokens))
-    monkeypatch.setattr("harness.objectives.rtd.drawn", lambda logits, draws: torch.tensor([[the, ate]]))
+    monkeypatch.setattr("harness.training.objectives.rtd.drawn", lambda logits, draws: torch.tensor([[the, ate]]))
     _, filled, replaced, scores = model(
         {
             "input_ids": torch.tensor([[4, chef, 4, the, meal]]),
@@ -227,7 +227,7 @@ def test_the_mean_over_equal_parts_is_the_loss_of_the_whole(kind, tokens, random
     import torch
     from transformers import GPT2Config, T5Config
 
-    from harness.objectives import OBJECTIVES
+    from harness.training.objectives import OBJECTIVES
 
     configs = {
         "clm": GPT2Config(vocab_size=200, n_embd=16, n_layer=1, n_head=2, n_positions=64),

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.objectives.span_corruption import SpanCorruption, SpanOptions, counts, lengths, noise_mask, with_sentinels
+from harness.core.errors import HarnessError
+from harness.training.objectives.span_corruption import (
+    SpanCorruption,
+    SpanOptions,
+    counts,
+    lengths,
+    noise_mask,
+    with_sentinels,
+)
 
 WORDS = ["Thank", "you", "for", "inviting", "me", "to", "your", "party", "last", "week"]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from harness.page import charts, examples, history, lineage, tables
-from harness.page.cards import compression_cards
-from harness.page.model import Page, Titled
-from harness.page.resources import resources_of
-from harness.report import compression, efficiency, formats
-from harness.report.judging import judged
-from harness.report.leaderboard import build_with_records
-from harness.report.measured import read
-from harness.report.resources import KINDS, with_resources
+from harness.report.page import charts, examples, history, lineage, tables
+from harness.report.page.cards import compression_cards
+from harness.report.page.model import Page, Titled
+from harness.report.page.resources import resources_of
+from harness.report.tables import compression, efficiency, formats
+from harness.report.tables.judging import judged
+from harness.report.tables.leaderboard import build_with_records
+from harness.report.tables.measured import read
+from harness.report.tables.resources import KINDS, with_resources
 from tests.report import measures
 from tests.report.records import digest, record, score, suite
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.page.render import render
+from harness.report.page.render import render
 from tests.page.given import HOSTILE, page
 
 pytestmark = pytest.mark.slow

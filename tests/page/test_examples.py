@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.page import charts, examples
-from harness.page.examples import LONGEST, SHOWN, Predicted, Texts
-from harness.page.model import Cell, Head, Line, Section
-from harness.report.leaderboard import build_with_records
+from harness.report.page import charts, examples
+from harness.report.page.examples import LONGEST, SHOWN, Predicted, Texts
+from harness.report.page.model import Cell, Head, Line, Section
+from harness.report.tables.leaderboard import build_with_records
 from tests.page.given import LABELS, page, scored
 from tests.report.records import score, suite
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.page.render import json_for_html, render
+from harness.report.page.render import json_for_html, render
 from tests.page.given import HOSTILE, page
 
 
@@ -137,7 +137,7 @@ def test_an_installed_wheel_has_the_templates_styles_and_scripts(tmp_path):
     wheel = next(WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"]))
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
     code = (
-        "import harness; from harness.page.model import Page; from harness.page.render import render; "
+        "import harness; from harness.report.page.model import Page; from harness.report.page.render import render; "
         "print(harness.__file__); print(len(render(Page('t', 'now', '0', ()))))"
     )
     done = subprocess.run(

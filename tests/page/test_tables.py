@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.page.model import Line, Section
-from harness.page.tables import section
-from harness.report.leaderboard import build_with_records
+from harness.report.page.model import Line, Section
+from harness.report.page.tables import section
+from harness.report.tables.leaderboard import build_with_records
 from tests.page.given import compressed, fine_tuned, measurement, page, scored, widened
 from tests.report.measures import verdict
 from tests.report.records import record, score, suite

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.objectives import OBJECTIVES
-from harness.pretraining.blocks import cut
-from harness.specs import PretrainingSpec, TokenizerSpec
+from harness.core.specs import PretrainingSpec, TokenizerSpec
 from harness.training import tokenizers
+from harness.training.objectives import OBJECTIVES
+from harness.training.pretraining.blocks import cut
 
 TEXTS = [
     f"the {a} {b} the {c}"
@@ -32,7 +32,7 @@ def setting_of(name: str, dropout: bool = True):
     import torch
     from transformers import BertConfig, GPT2Config, T5Config
 
-    from harness.pretraining.vocabulary import tokens_of
+    from harness.training.pretraining.vocabulary import tokens_of
 
     torch.set_num_threads(1)
     kind = OBJECTIVES.get(name)
@@ -71,7 +71,7 @@ def spec(**changes) -> PretrainingSpec:
 
 def trained(setting, folder: Path, settings: PretrainingSpec, stop_after: int | None = None, **options: Any):
     """What `loop.train` makes of it, and the weights; with `stop_after`, as if the process were killed at that step."""
-    from harness.pretraining import loop
+    from harness.training.pretraining import loop
 
     objective, blocks, build = setting
     model = build()

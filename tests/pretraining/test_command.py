@@ -182,8 +182,8 @@ def test_an_objective_from_outside_needs_no_change_of_the_package(harness, tmp_p
     (package / "__init__.py").write_text("from harness_first import objective\n")
     (package / "objective.py").write_text('''
 """Unmasked copying: the model is asked for the tokens it sees."""
-from harness.objectives import register
-from harness.objectives.mlm import MaskedLM
+from harness.training.objectives import register
+from harness.training.objectives.mlm import MaskedLM
 
 class Copying(MaskedLM):
     def replaced(self, targets, random):
@@ -195,7 +195,7 @@ register("copying", Copying)
     metadata = tmp_path / "site" / "harness_first-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-first\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[harness.plugins]\nfirst = harness_first\n")
+    (metadata / "entry_points.txt").write_text("[harness.core.plugins]\nfirst = harness_first\n")
     path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     assert "copying" in harness("list", "objectives", PYTHONPATH=path).stdout
     done = read_json(harness("pretrain", "copier", "--steps", "150", "--json", PYTHONPATH=path).stdout)

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from harness.errors import DamagedFile, HarnessError
-from harness.pretraining.blocks import BlockOrder, cut
-from harness.pretraining.schedules import rate
+from harness.core.errors import DamagedFile, HarnessError
+from harness.training.pretraining.blocks import BlockOrder, cut
+from harness.training.pretraining.schedules import rate
 from tests.pretraining.settings import KINDS, setting_of, spec, trained
 
 
@@ -127,7 +127,7 @@ def test_a_fused_activation_is_the_same_function_and_leaves_the_model_as_it_was(
     import torch
     from transformers.activations import NewGELUActivation
 
-    from harness.pretraining.activations import fused_activations
+    from harness.training.pretraining.activations import fused_activations
 
     model = torch.nn.Sequential(NewGELUActivation())
     inputs = torch.linspace(-6, 6, 200)

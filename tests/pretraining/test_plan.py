@@ -8,11 +8,11 @@ from dataclasses import asdict
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.execute.pretrain import _budget
-from harness.pretraining.loop import PROBE_STEPS
-from harness.pretraining.plan import Plan
-from harness.pretraining.schedules import rate
+from harness.core.errors import HarnessError
+from harness.pipeline.steps.pretrain import _budget
+from harness.training.pretraining.loop import PROBE_STEPS
+from harness.training.pretraining.plan import Plan
+from harness.training.pretraining.schedules import rate
 from tests.pretraining.settings import setting_of, spec, trained
 
 

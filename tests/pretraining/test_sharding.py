@@ -51,7 +51,7 @@ def test_a_sharded_training_stopped_and_resumed_equals_the_unbroken_bit_for_bit(
 def test_checkpoints_are_whole_so_that_one_process_goes_on_from_two_and_two_from_one(two_sharded, tmp_path):
     from safetensors.torch import load_file
 
-    from harness.pretraining import state
+    from harness.training.pretraining import state
 
     place = two_sharded / "mlm" / "broken"
     assert state.latest(place).name == "000000008"
@@ -68,7 +68,7 @@ def test_checkpoints_are_whole_so_that_one_process_goes_on_from_two_and_two_from
 def test_layers_are_gathered_one_at_a_time_but_for_those_that_share_a_weight_with_others():
     import torch
 
-    from harness.pretraining.sharding import layers
+    from harness.training.pretraining.sharding import layers
 
     class Model(torch.nn.Module):
         def __init__(self, tied: bool) -> None:

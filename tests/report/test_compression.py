@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from harness.report import compression, measured
-from harness.report.judging import judged
+from harness.report.tables import compression, measured
+from harness.report.tables.judging import judged
 from tests.report.measures import measure, verdict
 from tests.report.records import record
 

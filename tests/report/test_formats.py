@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report import pareto
-from harness.report.formats import signed, to_csv, to_json, to_latex, to_markdown
-from harness.report.leaderboard import build
-from harness.report.table import Table
+from harness.report.tables import pareto
+from harness.report.tables.formats import signed, to_csv, to_json, to_latex, to_markdown
+from harness.report.tables.leaderboard import build
+from harness.report.tables.table import Table
 from harness.stats.aggregate import Estimate
 from tests.report.records import digest, record, score, suite
 

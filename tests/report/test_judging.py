@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.report.judging import judged
-from harness.store import Store
-from harness.views.judging import judge_reader
+from harness.core.store import Store
+from harness.report.tables.judging import judged
+from harness.report.text.judging import judge_reader
 from tests.report.records import record
 
 LABELS = np.array([0, 1] * 30)

@@ -13,12 +13,12 @@ from itertools import pairwise
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.errors import HarnessError
-from harness.report.formats import to_csv, to_json, to_latex, to_markdown
-from harness.report.html import to_html
-from harness.report.layout import laid_out, parse_layout
-from harness.report.leaderboard import build
-from harness.report.table import Table
+from harness.core.errors import HarnessError
+from harness.report.tables.formats import to_csv, to_json, to_latex, to_markdown
+from harness.report.tables.html import to_html
+from harness.report.tables.layout import laid_out, parse_layout
+from harness.report.tables.leaderboard import build
+from harness.report.tables.table import Table
 from tests.report.records import record, score, suite
 from tests.report.test_formats import NASTY
 

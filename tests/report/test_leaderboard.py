@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from harness.report.leaderboard import build
-from harness.report.table import Table
+from harness.report.tables.leaderboard import build
+from harness.report.tables.table import Table
 from tests.report.records import record, score, suite
 
 
@@ -299,7 +299,7 @@ def test_each_suite_has_its_tables():
 def test_reading_a_leaderboard_imports_nothing_heavy():
     code = """
 import sys
-import harness.report.leaderboard, harness.report.formats
+import harness.report.tables.leaderboard, harness.report.tables.formats
 heavy = {"numpy", "pandas", "torch", "datasets", "evaluate", "sklearn", "scipy", "transformers", "pyarrow"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """

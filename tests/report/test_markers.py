@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.report.markers import update_file
+from harness.core.errors import HarnessError
+from harness.report.tables.markers import update_file
 
 OPEN, CLOSE = "<!-- harness:leaderboard -->", "<!-- /harness:leaderboard -->"
 GLUE, END_GLUE = "<!-- harness:leaderboard glue -->", "<!-- /harness:leaderboard glue -->"

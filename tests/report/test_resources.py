@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.report import formats, leaderboard, measured, pareto
-from harness.report.resources import kinds_of, with_resources
+from harness.core.errors import HarnessError
+from harness.report.tables import formats, leaderboard, measured, pareto
+from harness.report.tables.resources import kinds_of, with_resources
 from tests.report.measures import MACHINE, measure, verdict
 from tests.report.records import record, suite
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import metrics
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
 from harness.stats.bootstrap import interval, wilson
 from tests.metrics.given import NUMBERS, data
 

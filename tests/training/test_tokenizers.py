@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.specs import TokenizerSpec
-from harness.strict_spec import parse
+from harness.core.errors import HarnessError
+from harness.core.specs import TokenizerSpec
+from harness.core.strict_spec import parse
 from harness.training import tokenizers
 
 TEXTS = [
@@ -78,7 +78,7 @@ def test_words_that_cannot_be_whole_are_refused(changes, said):
 
 def test_the_vocabulary_is_the_same_in_every_process():
     code = (
-        "from harness.data import embedded; from harness.specs import TokenizerSpec; from harness.training import tokenizers;"
+        "from harness.data import embedded; from harness.core.specs import TokenizerSpec; from harness.training import tokenizers;"
         "texts = list(embedded.corpus(400));"
         "print(tokenizers.train(TokenizerSpec(vocab_size=600), texts, 64).backend_tokenizer.to_str())"
     )

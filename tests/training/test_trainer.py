@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from harness.specs import TrainingSpec
+from harness.core.specs import TrainingSpec
+from harness.modeling.batching import Encoded
 from harness.training import trainer
-from harness.training.batching import Encoded
 from harness.training.trainer import fine_tune
 
 

@@ -1,0 +1,79 @@
+"""The verb `harness compress`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.cli.options import Include, Json, say
+
+
+def compress(
+    checkpoint: Annotated[Path, typer.Argument(help="A fine-tuned model's folder, or that of its cell.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the result goes.")],
+    method: Annotated[
+        Optional[str], typer.Option("--method", "-m", help="A compressor, or a chain 'prune-structured:0.5|int8'.")
+    ] = None,
+    settings: Annotated[
+        Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="An option of the method. Repeatable.")
+    ] = None,
+    recipe: Annotated[
+        Optional[Path], typer.Option("--recipe", metavar="FILE", help="A method with options, as --sensitivity writes.")
+    ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Score the method on each layer alone; writes a table and a recipe.")
+    ] = False,
+    skip_worst: Annotated[
+        Optional[int], typer.Option("--skip-worst", min=0, metavar="K", help="The recipe skips the K worst layers.")
+    ] = None,
+    margin: Annotated[
+        Optional[float],
+        typer.Option("--margin", min=0, help="Or those that cost more of the metric's scale.", show_default="0.01"),
+    ] = None,
+    plot: Annotated[
+        Optional[Path], typer.Option("--plot", metavar="FILE", help="The sensitivity as .svg, .png or .pdf.")
+    ] = None,
+    split: Annotated[
+        Optional[str], typer.Option("--split", help="What --sensitivity scores.", show_default="the evaluated ones")
+    ] = None,
+    task: Annotated[Optional[str], typer.Option("--task", help="Whose examples a method looks at.")] = None,
+    data: Annotated[
+        Optional[str],
+        typer.Option("--data", metavar="SOURCE", help="embedded, hub, or a folder or file.", show_default="the cell's"),
+    ] = None,
+    limit: Annotated[
+        Optional[int], typer.Option("--limit", min=1, help="Use the first N examples; --sensitivity: score so many.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """Make a smaller or faster model of a fine-tuned one. Prints what was done."""
+    import json
+
+    from harness.core.errors import HarnessError
+    from harness.core.machine.environment import thread_variables
+    from harness.core.registry import load_registry
+    from harness.pipeline import compress_command as command
+    from harness.pipeline import sensitivity_command
+    from harness.report.text.compressing import compression_text, sensitivity_text
+
+    given = {"--skip-worst": skip_worst, "--margin": margin, "--plot": plot, "--split": split}
+    stray = next((name for name, value in given.items() if value is not None and not sensitivity), None)
+    if stray:
+        raise HarnessError(f"{stray} goes with --sensitivity")
+    os.environ.update(thread_variables(1))
+    registry = load_registry([Path(path) for path in include or []])
+    chosen = command.method_of(method, settings or [], recipe)
+    if sensitivity:
+        said = sensitivity_command.analyse(
+            registry, checkpoint, chosen, output, task=task, data=data, limit=limit, split=split, seed=seed,
+            skip_worst=skip_worst, margin=margin, plot=plot, say=say,
+        )  # fmt: skip
+        print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else sensitivity_text(said))
+        return
+    said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed)
+    print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))

@@ -1,0 +1,118 @@
+"""The verbs `harness export …`. Imports nothing heavy; each verb imports what it needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.cli.options import Include, Out, existing_store, say
+from harness.core.errors import HarnessError
+
+Run = Annotated[str, typer.Option("--run", metavar="RUN", help="A run's name, part of it, or latest.")]
+
+export_app = typer.Typer(no_args_is_help=True, help="Model cards, GLUE submissions and lm-eval results from a run.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """The verbs of this module, as verbs of the command line."""
+    app.add_typer(export_app, name="export")
+
+
+@export_app.command("model-card")
+def model_card(
+    model: Annotated[str, typer.Argument(metavar="MODEL[:TASK]", help="A model of the run; of one task, or of all.")],
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", metavar="DIR|FILE", help="A .md file, or README.md in a folder.")
+    ] = None,
+    run: Run = "latest",
+    license: Annotated[Optional[str], typer.Option("--license", metavar="ID", help="Such as apache-2.0.")] = None,
+    push: Annotated[
+        Optional[str], typer.Option("--push", metavar="REPO_ID", help="Upload card and weights to this hub repository.")
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="A repository that --push makes is private without.")
+    ] = False,
+    out: Out = None,
+) -> None:
+    """A Hugging Face model card with metadata, scores, intervals, training and lineage. Without --push nothing leaves
+    this machine."""
+    from harness.report.export import hub, source
+    from harness.report.export.model_card import make_card, write_card
+
+    if output is None and push is None:
+        raise HarnessError("say where the card goes: --output DIR, --output FILE.md, or --push REPO_ID")
+    if public and push is None:
+        raise HarnessError("--public goes with --push")
+    store = existing_store(out)
+    found = source.find_model(store, run, model)
+    folder = source.weights_of(store, found) if push is not None else None
+    card = make_card(store, found, license)
+    if output is not None:
+        print(write_card(card, output))
+    if push is not None:
+        assert folder is not None
+        print(hub.push(card, folder, push, public, say))
+
+
+@export_app.command("glue-submission")
+def glue_submission(
+    model: Annotated[str, typer.Argument(help="A model that the run trained on every GLUE task.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="ZIP", help="The file to write.")],
+    run: Run = "latest",
+    seed: Annotated[Optional[int], typer.Option("--seed", help="Of the models.", show_default="the lowest")] = None,
+    data: Annotated[
+        Optional[str],
+        typer.Option("--data", metavar="SOURCE", help="Where the test sets are.", show_default="the run's"),
+    ] = None,
+    allow_other_data: Annotated[
+        bool, typer.Option("--allow-other-data", help="Also with test sets of other sizes than GLUE's.")
+    ] = False,
+    out: Out = None,
+    include: Include = None,
+) -> None:
+    """Predict GLUE's test sets with a run's models, and write the zip its server takes: eleven files, AX included."""
+    from harness.core.machine.environment import thread_variables
+
+    os.environ.update(thread_variables(1))
+    from harness.core.registry import load_registry
+    from harness.report.export.glue import write_submission
+
+    if output.suffix != ".zip":
+        raise HarnessError(f"-o {output}: the server takes a .zip")
+    if not output.resolve().parent.is_dir():
+        raise HarnessError(f"-o {output}: no folder {output.parent}; make it first")
+    registry = load_registry([Path(path) for path in include or []])
+    store = existing_store(out)
+    files = write_submission(registry, store, run, model, output, seed, data, allow_other_data, say)
+    print(f"{output}: {', '.join(files)}")
+
+
+@export_app.command("lm-eval")
+def lm_eval(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    model: Annotated[
+        Optional[str], typer.Option("--model", help="Of the run; a file is of one model.", show_default="its only one")
+    ] = None,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    out: Out = None,
+) -> None:
+    """A model's scores as lm-evaluation-harness writes them, as JSON."""
+    from harness.core.store import write_atomically
+    from harness.report.export import lm_eval as exporter
+    from harness.report.export.source import find_model, model_names
+
+    store = existing_store(out)
+    names = model_names(store.run(run))
+    if model is None and len(names) > 1:
+        raise HarnessError(f"the run has {len(names)} models and a file is of one; give --model {'|'.join(names)}")
+    if not names:
+        raise HarnessError(f"run {store.run(run)['run']} scored nothing")
+    found = find_model(store, run, model or names[0])
+    text = exporter.to_json(exporter.results(store, found))
+    if output is None:
+        print(text)
+    else:
+        write_atomically(output, text + "\n")

@@ -1,0 +1,136 @@
+"""Progress of a run on stderr: one line a finished cell, and in a terminal a bar below them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from harness.pipeline.cells import Cell
+
+if TYPE_CHECKING:
+    from harness.pipeline.executors.local import Event
+
+OVERHEAD_FLOPS = 5e9
+"""What a cell costs besides its arithmetic, in the same currency: loading, saving, scoring."""
+UNKNOWN_FLOPS = 1e12
+SECOND_FLOPS = 1e10
+"""What a second is worth of a cell whose cost is told in seconds."""
+TELL_EVERY = 30.0
+"""Seconds between two lines in a log about a cell that is not done."""
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """Listens to a pool's events. Quiet: says nothing but failures."""
+
+    def __init__(self, cells: Sequence[Cell], quiet: bool = False) -> None:
+        self._costs = {cell.key: cost(cell) for cell in cells}
+        self._timed = {cell.key: cell.seconds[1] for cell in cells if cell.seconds is not None}
+        self._shares: dict[str, float] = {}
+        self._finished = 0
+        self._quiet = quiet
+        self._started = time.monotonic()
+        self._live: Any = None
+        self._running: dict[str, str] = {}
+        self._told: dict[str, float] = {}
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty() and not self._quiet:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), transient=True, refresh_per_second=4)
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._live is not None:
+            self._live.__exit__(None, None, None)
+            self._live = None
+
+    def __call__(self, event: Event) -> None:
+        key = event.cell.key
+        if event.kind == "started":
+            self._running[key] = event.cell.label
+        elif event.kind == "progress":
+            self._shares[key] = event.share
+            if event.detail:
+                self._running[key] = f"{event.cell.label}, {event.detail},"
+            self._tell_at_times(event)
+        else:
+            self._running.pop(key, None)
+            self._shares[key] = 1.0
+            self._finished += 1
+            if not self._quiet or event.kind in ("failed", "skipped"):
+                self._print(self._line(event))
+        self._refresh()
+
+    def _tell_at_times(self, event: Event) -> None:
+        """In a log, where there is no bar, a cell that takes long says so now and then."""
+        now = time.monotonic()
+        if self._live is None and not self._quiet and now - self._told.get(event.cell.key, self._started) >= TELL_EVERY:
+            self._told[event.cell.key] = now
+            detail = f", {event.detail}" if event.detail else ""
+            self._print(f"      {event.cell.label}: {100 * event.share:.0f} %{detail} (eta {self._eta() or '?'})")
+
+    def _line(self, event: Event) -> str:
+        count = f"[{self._finished:>{len(str(len(self._costs)))}}/{len(self._costs)}]"
+        if event.kind == "failed":
+            return f"{count} {event.cell.label}: FAILED: {event.cause}"
+        if event.kind == "skipped":
+            return f"{count} {event.cell.label}: skipped, {event.cause}"
+        found = " (another run computed it)" if event.kind == "cached" else ""
+        scores = "".join(f" {name} {value:.3f}" for name, value in event.summary.get("scores", {}).items())
+        scores += f" {verdict}" if (verdict := event.summary.get("verdict")) else ""
+        eta = f" (eta {self._eta()})" if self._eta() else ""
+        return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{found}{eta}"
+
+    def _eta(self) -> str:
+        """Of cells side by side by the pace so far, and after them of those whose seconds are known."""
+        share = self._share({key: value for key, value in self._costs.items() if key not in self._timed})
+        alone = sum(seconds * (1 - self._shares.get(key, 0.0)) for key, seconds in self._timed.items())
+        if share == 0 or (share == 1 and not alone):
+            return ""
+        return clock((time.monotonic() - self._started) * (1 - share) / share + alone)
+
+    def _share(self, costs: Mapping[str, float]) -> float:
+        total = sum(costs.values())
+        return sum(costs.get(key, 0.0) * share for key, share in self._shares.items()) / total if total else 1.0
+
+    def _print(self, line: str) -> None:
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def _refresh(self) -> None:
+        if self._live is None:
+            return
+        from rich.text import Text
+
+        done = round(30 * self._share(self._costs))
+        bar = "━" * done + "─" * (30 - done)
+        running = ", ".join(f"{label} {100 * self._shares.get(key, 0):.0f} %" for key, label in self._running.items())
+        self._live.update(
+            Text(
+                f"{bar} {self._finished}/{len(self._costs)} eta {self._eta() or '?'}  {running}",
+                overflow="ellipsis",
+                no_wrap=True,
+            )
+        )
+
+
+def cost(cell: Cell) -> float:
+    """A cell's estimated cost in floating-point operations, its overhead included."""
+    if cell.seconds is not None:
+        return SECOND_FLOPS * cell.seconds[1]
+    return (UNKNOWN_FLOPS if cell.flops is None else cell.flops) + OVERHEAD_FLOPS
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03` or `2:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,210 @@
+"""The verbs that read results: leaderboard, show, score, list. Imports nothing heavy; each verb imports what it
+needs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.cli.options import Include, Json, Out, Pareto, Show, existing_store, load_plugins, say
+from harness.core.errors import HarnessError
+
+
+class Kind(StrEnum):
+    tasks = "tasks"
+    suites = "suites"
+    models = "models"
+    metrics = "metrics"
+    objectives = "objectives"
+    compressors = "compressors"
+
+
+class Format(StrEnum):
+    md = "md"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+    latex = "latex"
+    html = "html"
+
+    @property
+    def style(self) -> str:
+        return "markdown" if self is Format.md else self.value
+
+
+def add_to(app: typer.Typer) -> None:
+    """The verbs of this module, as verbs of the command line."""
+    app.command()(leaderboard)
+    app.command()(show)
+    app.command()(score)
+    app.command("list")(list_names)
+
+
+def leaderboard(
+    runs: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[RUN]...", help="Runs; all where none is named.")
+    ] = None,
+    out: Out = None,
+    format: Annotated[
+        Format, typer.Option("--format", "-f", help="How to print it; html: a table for a page.")
+    ] = Format.md,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    sort: Annotated[
+        Optional[str],
+        typer.Option("--sort", metavar="COLUMN[:asc|desc]", help="A task, average, model, seeds, parameters, …"),
+    ] = None,
+    columns: Annotated[
+        Optional[str],
+        typer.Option("--columns", metavar="A,B,…", help="Only these: tasks, average, seeds, learner, parameters, …"),
+    ] = None,
+    group_by: Annotated[
+        Optional[str], typer.Option("--group-by", metavar="KEY", help="base, learner, method, runtime or seeds.")
+    ] = None,
+    update: Annotated[
+        Optional[Path],
+        typer.Option("--update", metavar="FILE", help="Replace the table between the markers of a Markdown file."),
+    ] = None,
+    marker: Annotated[
+        Optional[str], typer.Option("--marker", metavar="NAME", help="Of several tables in that file, this one.")
+    ] = None,
+    by_fraction: Annotated[
+        bool, typer.Option("--by-fraction", help="Averages by the share of the training examples.")
+    ] = False,
+    plot: Annotated[
+        Optional[Path], typer.Option("--plot", metavar="FILE", help="Draw them: .png, .svg or .pdf.")
+    ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="What scores lose under the noise of `run --noise`.")
+    ] = False,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Calibration of classes before and after a temperature.")
+    ] = False,
+    compression: Annotated[
+        bool,
+        typer.Option("--compression", help="Compressed models against their originals: quality, speed, memory, size."),
+    ] = False,
+    show: Show = None,
+    pareto: Pareto = None,
+    page: Annotated[
+        Optional[Path], typer.Option("--html", metavar="FILE", help="One page to open in a browser, with plots.")
+    ] = None,
+    include: Include = None,
+) -> None:
+    """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
+    from harness.core.store import write_atomically
+    from harness.report.tables.layout import parse_layout
+    from harness.report.text.runs import efficiency_text, leaderboard_text
+
+    if by_fraction + robustness + calibration + compression > 1:
+        raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
+    if (show or pareto) and by_fraction + robustness + calibration + compression:
+        raise HarnessError("--show and --pareto go with the plain leaderboard")
+    if plot is not None and not by_fraction:
+        raise HarnessError("--plot goes with --by-fraction")
+    if page is not None:
+        others = (
+            by_fraction,
+            robustness,
+            calibration,
+            compression,
+            output,
+            columns,
+            sort,
+            group_by,
+            update,
+            show,
+            pareto,
+        )
+        if any(others) or format is not Format.md:
+            raise HarnessError("--html is a page of all tables: give it alone, with runs, --out and --include")
+        from harness.report.text.page import write_page
+
+        say(write_page(existing_store(out), runs or [], page, [Path(path) for path in include or []]))
+        return
+    layout = parse_layout(columns, sort, group_by)
+    if (columns or sort or group_by) and by_fraction + robustness + calibration + compression:
+        raise HarnessError("--columns, --sort and --group-by are of the leaderboard itself, not of its other tables")
+    _check_update(update, marker, output, format)
+    store = existing_store(out)
+    if by_fraction:
+        text = efficiency_text(store, runs or [], format.style, plot)
+    elif robustness or calibration or compression:
+        from harness.report.text import diagnostics
+
+        load_plugins(include)
+        texts = {
+            diagnostics.robustness_text: robustness,
+            diagnostics.calibration_text: calibration,
+            diagnostics.compression_text: compression,
+        }
+        (text_of,) = [one for one, asked in texts.items() if asked]
+        text = text_of(store, runs or [], format.style)
+    else:
+        text = leaderboard_text(store, runs or [], format.style, layout, show, pareto)
+    if update is not None:
+        from harness.report.tables.markers import update_file
+
+        say(f"{update}: {'updated' if update_file(update, text, marker) else 'is up to date'}")
+    elif output is not None:
+        write_atomically(output, text + "\n")
+    else:
+        print(text)
+
+
+def _check_update(update: Path | None, marker: str | None, output: Path | None, format: Format) -> None:
+    if marker is not None and update is None:
+        raise HarnessError("--marker goes with --update")
+    if update is not None and output is not None:
+        raise HarnessError("give one of --output and --update")
+    if update is not None and format.style not in ("markdown", "html"):
+        raise HarnessError(f"--update puts a table into Markdown, as md or html, not {format.value}")
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Show a run: what was asked for, its cells, scores, failures and their causes."""
+    from harness.report.text import runs
+
+    store = existing_store(out)
+    print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
+
+
+def score(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    metric: Annotated[
+        Optional[list[str]],
+        typer.Option("--metric", help="Compute this metric instead of the tasks' own. Repeatable."),
+    ] = None,
+    out: Out = None,
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """Compute a run's metrics again from its stored predictions, and compare."""
+    from harness.core.registry import load_registry
+    from harness.report.text.rescoring import rescore
+
+    load_registry([Path(path) for path in include or []])
+    text, same = rescore(existing_store(out), name, metric or [], as_json)
+    print(text)
+    if not same:
+        raise typer.Exit(1)
+
+
+def list_names(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """List what can be asked for by name."""
+    from harness.core.registry import load_registry
+    from harness.report.text.listing import listing
+
+    registry = load_registry([Path(path) for path in include or []])
+    print(listing(registry, kind.value, as_json))

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, hashing, specs, plug-in tables, the store, the machine."""

@@ -1,0 +1,95 @@
+"""What a family is: the shape of a task, its fields and what is predicted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.core.errors import HarnessError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+    from harness.data.frame import Split
+
+Kind = Literal["labels", "values", "texts", "likelihoods"]
+"""What metrics receive as predictions: class ids, floats, strings, or log-likelihoods of the text itself (nats)."""
+
+
+class Family(ABC):
+    """The shape of a task. One subclass a module, registered under `name`.
+
+    `required` and `optional` are the canonical text fields; `target` is the field that is to be predicted, None where
+    the text itself is. `prompt` is how a model that reads and writes text is asked, where a task says nothing else.
+    """
+
+    name: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    target: str | None = "label"
+    predictions: Kind
+    prompt: str | None = None
+    extractive: bool = False
+    """The references are parts of the context, and `Split.starts` says where they begin."""
+
+    @property
+    def in_words(self) -> bool:
+        return self.predictions == "texts"
+
+    def check_fields(self, fields: Sequence[str], where: str) -> None:
+        """Raises HarnessError where a task's fields are not this family's."""
+        targets = [self.target] if self.target else []
+        allowed = [*self.required, *self.optional, *targets]
+        for field in fields:
+            if field not in allowed:
+                raise HarnessError(
+                    f"{where}: family {self.name} has no field '{field}'; its fields: {', '.join(allowed)}"
+                )
+        for field in [*self.required, *targets]:
+            if field not in fields:
+                raise HarnessError(f"{where}: family {self.name} needs the field '{field}'")
+
+    def texts(self, split: Split) -> tuple[list[str], list[str] | None]:
+        """First texts and, for pairs, second texts: each n strings."""
+        columns = [list(split.fields[field]) for field in [*self.required, *self.optional] if field in split.fields]
+        return columns[0], columns[1] if len(columns) > 1 else None
+
+    def words(self, split: Split) -> list[str]:
+        """All that is written in a split, references included: what a tokenizer is trained on."""
+        first, second = self.texts(split)
+        written = [text for texts in split.labels or () for text in texts] if self.in_words else []  # type: ignore[union-attr]
+        return [*first, *(second or []), *written]
+
+
+class Labelling(Family):
+    """Families whose answer to a text or a pair of texts is a class or a number."""
+
+    problem_type: str
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int) -> dict[str, list[list[int]]]:
+        """Token ids by model input name, n unpadded rows each, truncated to `max_length` tokens."""
+        first, second = self.texts(split)
+        return dict(tokenizer(first, second, truncation=True, max_length=max_length, padding=False))
+
+    @abstractmethod
+    def outputs(self, labels: Sequence[str]) -> int:
+        """Width of the head."""
+
+    @abstractmethod
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Summed loss of a batch: logits (b, outputs), targets (b,)."""
+
+    @abstractmethod
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        """Predictions (n,) from logits (n, outputs)."""
+
+    def config(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Arguments of the model's config that the head needs."""
+        values: dict[str, Any] = {"num_labels": self.outputs(labels), "problem_type": self.problem_type}
+        if labels:
+            values["id2label"] = dict(enumerate(labels))
+            values["label2id"] = {label: index for index, label in enumerate(labels)}
+        return values

@@ -1,0 +1,134 @@
+"""What a record says of the machine and the software; thread settings that must stand before torch is imported."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.core.hashing import hash_json
+
+CACHE_VARIABLE = "HARNESS_CACHE"
+ISA_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "sve")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pyarrow",
+    "onnxruntime",
+    "torchao",
+)
+TIMED_PACKAGES = ("python", "torch", "transformers", "onnxruntime", "numpy")
+"""Whose versions a time depends on."""
+
+
+def thread_variables(threads: int) -> dict[str, str]:
+    """Environment of a worker process: `threads` intra-op threads everywhere, waiting threads asleep and not
+    spinning.
+    """
+    count = str(threads)
+    return {
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        "NUMEXPR_NUM_THREADS": count,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }
+
+
+def cores() -> int:
+    """CPUs this process may use: its affinity, or the quota of its control group if that is less."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            allowed = min(allowed, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    return allowed
+
+
+@cache
+def cpu() -> dict[str, Any]:
+    """`{"model", "isa"}` as far as the system tells."""
+    facts: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            facts.setdefault(name.strip(), value.strip())
+    except OSError:
+        pass
+    flags = set((facts.get("flags") or facts.get("Features") or "").split())
+    model = facts.get("model name") or platform.processor() or platform.machine()
+    return {"model": model, "isa": [flag for flag in ISA_FLAGS if flag in flags]}
+
+
+@cache
+def versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    import harness
+
+    found = {"harness": harness.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@cache
+def gpus() -> list[dict[str, str]]:
+    """`{"name", "driver"}` of each, as NVIDIA's driver tells; none where its `nvidia-smi` is not found."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    lines = [line.rpartition(",") for line in said.splitlines() if "," in line]
+    return [{"name": name.strip(), "driver": driver.strip()} for name, _, driver in lines]
+
+
+def describe(threads: int) -> dict[str, Any]:
+    """What a record keeps: platform, CPU, cores, threads a process, versions; GPUs where there are any."""
+    return {
+        "platform": platform.platform(),
+        "cpu": cpu(),
+        "cores": cores(),
+        "threads": threads,
+        "versions": versions(),
+        **({"gpus": gpus()} if gpus() else {}),
+    }
+
+
+def machine_fingerprint(environment: Mapping[str, Any]) -> str:
+    """Of what `describe` says: times of two environments may be compared where it is the same. It does not tell apart
+    two machines of one kind; threads are compared beside it.
+    """
+    known = {name: environment["versions"].get(name) for name in TIMED_PACKAGES}
+    gpus = [environment["gpus"]] if environment.get("gpus") else []
+    return hash_json([environment["platform"], environment["cpu"], environment["cores"], known, *gpus])
+
+
+def cache_folder() -> Path:
+    """Where facts about this machine are kept: $HARNESS_CACHE, else the user's cache folder."""
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nlp-harness"

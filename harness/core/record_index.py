@@ -1,0 +1,202 @@
+"""The index of a store's records: one Parquet file beside them, so that a table of thousands opens no thousand files.
+
+It is a cache and never trusted over the records. A row counts only while the record file has the very size, times and
+inode it had when it was read, and while the row fits its own hash; any other record is read again, with its checksum.
+A missing, damaged or older index is thus only slower. Files of a cell (its predictions) are checked by their sizes, as
+`Store.read` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import DamagedFile
+from harness.core.hashing import canonical_json
+from harness.core.store import RECORD, SCHEMA_VERSION, Store, replacing
+
+INDEX = "index.parquet"
+VERSION = f"2.{SCHEMA_VERSION}"
+DROPPED = ("spec", "environment", "decoding", "schema_version")
+"""Parts of a record that no table needs, and half of it."""
+SHARED = ("task", "model", "data")
+"""Parts that many records have in common: stored once each, and one object for all."""
+ABSENT = "null"
+"""Of such a part, where a kind of records has none."""
+SETTLED = 2_000_000_000
+"""A file changed within so many nanoseconds could change again without a new time; it is not indexed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record: its file's state, the sizes of the cell's files, and what is kept of it as JSON texts."""
+
+    cell: str
+    size: int
+    mtime: int
+    ctime: int
+    inode: int
+    files: str
+    task: str
+    model: str
+    data: str
+    rest: str
+
+    def seal(self) -> bytes:
+        """A hash of the whole row."""
+        return hashlib.blake2b(repr((VERSION, *values_of(self))).encode(), digest_size=16).digest()
+
+
+NAMES = [field.name for field in fields(Row)]
+values_of = attrgetter(*NAMES)
+
+
+@contextlib.contextmanager
+def no_collecting() -> Iterator[None]:
+    """Without Python's search for cycles, which goes over all records again and again as they are made, for half of the
+    time, and finds none.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class RecordIndex:
+    """The index of one store, read once and written whenever it was not up to date."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._path = store.root / INDEX
+        self._known = _read(self._path)
+        self._parsed: dict[str, Any] = {}
+
+    def read(self, keys: Iterable[str], damaged: Callable[[DamagedFile], None]) -> list[dict[str, Any]]:
+        """The records under these keys without `DROPPED`, in their order, their `files` with sizes alone; those not
+        there are left out. Parts of records may be one object: they are for reading only.
+
+        `damaged` is told of each record that is, which is left out too.
+        """
+        records, fresh, gone = [], [], []
+        for key in keys:
+            row = self._known.get(key)
+            try:
+                if row is None or _state(self._store, key) != (row.size, row.mtime, row.ctime, row.inode):
+                    if row is not None:
+                        gone.append(key)
+                    row = _row(self._store, key)
+                    if row is None:
+                        continue
+                    if time.time_ns() - max(row.ctime, row.mtime) > SETTLED:
+                        fresh.append(row)
+                else:
+                    self._check_files(row)
+            except DamagedFile as error:
+                damaged(error)
+                continue
+            records.append(self._record(row))
+        if fresh or gone:
+            for key in gone:
+                self._known.pop(key, None)
+            there = {key: row for key, row in self._known.items() if _state(self._store, key) is not None}
+            self._known = {**there, **{row.cell: row for row in fresh}}
+            _write(self._path, list(self._known.values()))
+        return records
+
+    def _record(self, row: Row) -> dict[str, Any]:
+        record = json.loads(row.rest)
+        for name, text in (("task", row.task), ("model", row.model), ("data", row.data)):
+            if text != ABSENT:
+                record[name] = self._shared(text)
+        record["files"] = {name: {"bytes": size} for name, size in self._shared(row.files)}
+        return record
+
+    def _check_files(self, row: Row) -> None:
+        for name, size in self._shared(row.files):
+            path = f"{self._store.root}/cells/{row.cell[:2]}/{row.cell}/{name}"
+            try:
+                fits = os.stat(path).st_size == size  # noqa: PTH116
+            except OSError:
+                fits = False
+            if not fits:
+                self._store.read(row.cell)  # says what is wrong with it
+                raise DamagedFile(f"{path} is damaged")
+
+    def _shared(self, text: str) -> Any:
+        found = self._parsed.get(text)
+        if found is None:
+            found = self._parsed[text] = json.loads(text)
+        return found
+
+
+def _row(store: Store, key: str) -> Row | None:
+    """Of the record itself, checked; None where there is none. Raises DamagedFile."""
+    before = _state(store, key)
+    if before is None:
+        return None
+    record = store.read(key)
+    files = [[name, facts["bytes"]] for name, facts in record.get("files", {}).items()]
+    rest = {name: value for name, value in record.items() if name not in (*DROPPED, *SHARED, "files")}
+    texts = (canonical_json(part) for part in (files, *(record.get(name) for name in SHARED), rest))
+    return Row(key, *before, *texts)
+
+
+def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
+    """Size, times of change in nanoseconds, and inode of a record's file; None where there is none."""
+    try:
+        stat = os.stat(f"{store.root}/cells/{key[:2]}/{key}/{RECORD}")  # noqa: PTH116 - a third of the time of Path's
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def _read(path: Path) -> dict[str, Row]:
+    """The rows of an index that fit their hashes; none where there is no index, or no sound one."""
+    if not path.exists():
+        return {}
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if (file.schema_arrow.metadata or {}).get(b"harness_index") != VERSION.encode():
+                return {}
+            table = file.read([*NAMES, "seal"])
+        lists = [table.column(name).to_pylist() for name in NAMES]
+        rows = (Row(*values) for values in zip(*lists, strict=True))
+        return {
+            row.cell: row
+            for row, seal in zip(rows, table.column("seal").to_pylist(), strict=True)
+            if row.seal() == seal
+        }
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return {}
+
+
+def _write(path: Path, rows: list[Row]) -> None:
+    """Whole or not at all. Where results cannot be written to, tables are made without."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {
+        field.name: pa.array(
+            (getattr(row, field.name) for row in rows), pa.int64() if field.type == "int" else pa.string()
+        )
+        for field in fields(Row)
+    }
+    columns["seal"] = pa.array((row.seal() for row in rows), pa.binary(16))
+    table = pa.table(columns).replace_schema_metadata({"harness_index": VERSION})
+    with contextlib.suppress(OSError), replacing(path) as temporary:
+        pq.write_table(table, temporary, write_page_checksum=True)

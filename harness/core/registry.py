@@ -1,0 +1,243 @@
+"""Finds specs and plug-ins: the built-in folders, `--include` paths, and installed packages' entry points.
+
+An include path is a YAML file or a folder. In a folder, `*.yaml` here, in `tasks/`, `tasks/suites/`, `suites/` and
+`baselines/` are specs, and `*.py` here are plug-ins: modules that register metrics, learners, objectives,
+compressors, runtimes or families when imported. A package does the same through an entry point of the group
+`harness.core.plugins` that names its plug-in module; specs are looked for beside that module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, unknown
+from harness.core.families import FAMILIES
+from harness.core.hashing import hash_json, short
+from harness.core.specs import NOISE_MARK, RecipeSpec, SuiteSpec, TaskSpec
+from harness.core.strict_spec import Strict, parse
+from harness.core.strict_yaml import load_mapping
+from harness.data.noise import with_noise
+from harness.training.learners import LEARNERS
+from harness.training.objectives import OBJECTIVES
+
+ENTRY_POINTS = "harness.core.plugins"
+SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
+
+
+SHOTS_MARK = "@"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every task, suite and recipe that can be asked for by name, and the file each came from."""
+
+    tasks: Mapping[str, TaskSpec]
+    suites: Mapping[str, SuiteSpec]
+    recipes: Mapping[str, RecipeSpec]
+    origins: Mapping[tuple[str, str], Path]
+
+    def task(self, name: str, where: str = "") -> TaskSpec:
+        """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained, and either
+        with `+NOISE` is scored under that noise.
+        """
+        clean, plus, noise = name.partition(NOISE_MARK)
+        if plus:
+            return with_noise(self.task(clean, where), noise)
+        base, at, shots = name.partition(SHOTS_MARK)
+        if base not in self.tasks:
+            raise unknown("task", base, self.tasks, where)
+        task = self.tasks[base]
+        if not at:
+            return task
+        count = shots.removesuffix("-shot")
+        if not count.isdigit() or count + "-shot" != shots:
+            raise HarnessError(f"task '{name}': after @ comes the number of examples shown, e.g. {base}@0-shot")
+        return task.model_copy(update={"name": name, "shots": int(count), "train_on": None})
+
+    def suite(self, name: str) -> SuiteSpec:
+        if name not in self.suites:
+            raise unknown("suite", name, self.suites)
+        return self.suites[name]
+
+    def recipe(self, name: str) -> RecipeSpec:
+        """A recipe by name, or one made for a local `save_pretrained` folder or a hub id. Raises HarnessError."""
+        if name in self.recipes:
+            return self.recipes[name]
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return RecipeSpec(name=_plain(path.resolve().name), learner="transformer", pretrained=str(path.resolve()))
+        if name.startswith((".", "/", "~")) or name.count("/") > 1:
+            raise HarnessError(
+                f"model '{name}': no such folder; --model takes a recipe, a save_pretrained folder or a hub id"
+            )
+        if "/" in name:
+            hub_id, _, revision = name.partition("@")
+            return RecipeSpec(name=_plain(name), learner="transformer", pretrained=hub_id, revision=revision or None)
+        raise unknown("model", name, self.recipes)
+
+    def default_recipes(self) -> list[str]:
+        """The recipes of a run that names no model, cheapest first."""
+        chosen = [recipe for recipe in self.recipes.values() if recipe.default]
+        return [recipe.name for recipe in sorted(chosen, key=lambda recipe: (_cost(recipe), recipe.name))]
+
+
+def load_registry(include: Sequence[Path] = ()) -> Registry:
+    """Read all specs and import all plug-ins.
+
+    Raises:
+        HarnessError: an include path that is not there, a bad spec, a name given twice, a plug-in that does not import.
+    """
+    folders = [*_builtin_folders(), *_entry_point_folders()]
+    files = [file for folder in folders for file in _spec_files(folder)]
+    for path in include:
+        if not path.exists():
+            raise HarnessError(f"--include {path}: no such file or folder")
+        if path.is_dir():
+            files += _spec_files(path)
+            for module in sorted(path.glob("*.py")):
+                _import_file(module)
+        elif path.suffix == ".py":
+            _import_file(path)
+        else:
+            files.append(path)
+    return _collect(files)
+
+
+def _builtin_folders() -> list[Path]:
+    """`tasks/` and `baselines/`: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).parent
+    root = package / "builtin" if (package / "builtin").is_dir() else package.parent
+    folders = [root / "tasks", root / "tasks" / "suites", root / "baselines"]
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if missing:
+        raise HarnessError(f"the installation is incomplete: {missing[0]} is missing; install nlp-harness again")
+    return folders
+
+
+def _entry_point_folders() -> list[Path]:
+    from importlib.metadata import entry_points
+
+    folders = []
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            module = importlib.import_module(entry.module)
+        except Exception as error:
+            raise HarnessError(
+                f"plug-in '{entry.name}' ({entry.value}) does not import: {type(error).__name__}: {error}"
+            ) from None
+        if module.__file__:
+            folders.append(Path(module.__file__).parent)
+    return folders
+
+
+def _spec_files(folder: Path) -> list[Path]:
+    if folder.name in ("tasks", "suites", "baselines"):
+        return sorted(folder.glob("*.yaml"))
+    return [file for name in SPEC_FOLDERS for file in sorted((folder / name).glob("*.yaml"))]
+
+
+def _import_file(path: Path) -> None:
+    name = f"harness_include_{path.stem}_{short(hash_json(str(path.resolve())))}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except HarnessError:
+        del sys.modules[name]
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise HarnessError(f"plug-in {path} does not import: {type(error).__name__}: {error}") from None
+
+
+def _collect(files: Iterable[Path]) -> Registry:
+    found: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "recipe": {}}
+    origins: dict[tuple[str, str], Path] = {}
+    for file in files:
+        values = load_mapping(file)
+        word, kind = _kind_of(values, file)
+        spec = parse(kind, values, str(file))
+        name = values["name"]
+        if (word, name) in origins:
+            if origins[word, name].resolve() == file.resolve():
+                continue
+            raise HarnessError(f"{word} '{name}' is defined twice: in {origins[word, name]} and in {file}")
+        origins[word, name] = file
+        found[word][name] = spec
+    registry = Registry(found["task"], found["suite"], found["recipe"], origins)
+    _check(registry)
+    return registry
+
+
+def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
+    """A task has a family, a recipe a learner, a suite tasks."""
+    for key, word, kind in (
+        ("family", "task", TaskSpec),
+        ("learner", "recipe", RecipeSpec),
+        ("tasks", "suite", SuiteSpec),
+    ):
+        if key in values:
+            return word, kind
+    folder = {"tasks": ("family", "task"), "baselines": ("learner", "recipe"), "suites": ("tasks", "suite")}.get(
+        file.parent.name
+    )
+    if folder:
+        raise HarnessError(f"{file}: key '{folder[0]}' is missing; a {folder[1]} needs it")
+    raise HarnessError(f"{file}: neither a task (key family), nor a recipe (key learner), nor a suite (key tasks)")
+
+
+def _check(registry: Registry) -> None:
+    """Names inside specs must lead somewhere."""
+    from harness import metrics
+
+    known_metrics = set(metrics.names())
+    for name, task in registry.tasks.items():
+        where = str(registry.origins["task", name])
+        if task.shots is not None or SHOTS_MARK in name:
+            raise HarnessError(
+                f"{where}: a task is not shown examples by itself; ask for it as {name}{SHOTS_MARK}0-shot"
+            )
+        if task.noise is not None or NOISE_MARK in name:
+            raise HarnessError(f"{where}: a task has no noise by itself; ask for it as {name}{NOISE_MARK}typos")
+        FAMILIES.get(task.family, where).check_fields(list(task.fields), where)
+        for metric in task.metrics:
+            if metric not in known_metrics:
+                raise unknown("metric", metric, known_metrics, where)
+        if task.train_on is not None:
+            registry.task(task.train_on, where)
+    for name, suite in registry.suites.items():
+        for task_name in suite.tasks:
+            registry.task(task_name, str(registry.origins["suite", name]))
+        for metric in suite.margins.metrics:
+            if metric not in known_metrics:
+                raise unknown("metric", metric, known_metrics, f"{registry.origins['suite', name]}, margins")
+        for model in suite.models:
+            if model not in registry.recipes:
+                raise unknown("model", model, registry.recipes, str(registry.origins["suite", name]))
+    for name, recipe in registry.recipes.items():
+        where = str(registry.origins["recipe", name])
+        LEARNERS.get(recipe.learner, where).check(recipe)
+        if recipe.pretraining is not None:
+            OBJECTIVES.check(recipe.pretraining.objective, where)
+
+
+def _plain(name: str) -> str:
+    """A name of letters, digits and `._-` from a path or hub id."""
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in name)
+    return plain.lstrip("._-") or "model"
+
+
+def _cost(recipe: RecipeSpec) -> float:
+    """Of a nominal fit, to put recipes in order; unknown is last."""
+    cost = LEARNERS.get(recipe.learner).estimate(recipe, None, examples=1000, words=10_000)
+    return float("inf") if cost is None else cost

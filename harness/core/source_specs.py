@@ -1,0 +1,104 @@
+"""Where a task's data comes from, as its YAML file says: a download, the hub, the embedded world."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from harness.core.strict_spec import Strict, listed
+
+Columns = dict[str, str | list[str]]
+
+
+class FolderSource(Strict):
+    """Where a task lies in a download: `folder` below the root (several names are tried in order), one file a split.
+
+    `files` lists, per split, the file names tried in order. `format` says what is in them where their ending does not:
+    `squad` (SQuAD's JSON), `documents` (text cut at headings or blank lines) or `parallel` (lines that correspond, a
+    file a language: `files` then names what stands before the language, `columns` the ending of each field). Else
+    `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false; a field left
+    out takes the task's own `fields`. `id` names the column of ids. Where `group` names one, dev may be cut from train,
+    and rows of one group stay together.
+    """
+
+    folder: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
+    files: dict[str, Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]] = {}
+    format: Literal["squad", "documents", "parallel"] | None = None
+    columns: Columns = {}
+    header: bool = True
+    id: str | None = None
+    group: str | None = None
+
+    @model_validator(mode="after")
+    def _languages_are_named(self) -> FolderSource:
+        if self.format == "parallel" and len(self.languages) < 2:
+            raise ValueError("columns: format parallel needs the language of each field, e.g. {source: en, target: fr}")
+        return self
+
+    @property
+    def languages(self) -> list[str]:
+        """The endings of a split's files in the format `parallel`."""
+        return [name for name in self.columns.values() if isinstance(name, str)]
+
+
+class HubSource(Strict):
+    """A dataset on the Hugging Face hub: `path:name@revision` in short form; the revision pins what is read.
+
+    `columns` may name a part of a column that holds several texts: `translation.en`. With the format `documents` the
+    rows are lines, of which documents are made. Rows that follow each other with one and the same text in the column
+    `merge_by` are one example, with the references of all.
+    """
+
+    path: str
+    name: str | None = None
+    revision: str | None = None
+    splits: dict[str, str] = {}
+    format: Literal["documents"] | None = None
+    columns: Columns = {}
+    id: str | None = None
+    merge_by: str | None = None
+
+
+class EmbeddedSource(Strict):
+    """A shape of the embedded world."""
+
+    shape: str
+
+
+def _folder(value: Any) -> Any:
+    return {"folder": value} if isinstance(value, str) else value
+
+
+def _hub(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    rest, _, revision = value.partition("@")
+    path, _, name = rest.partition(":")
+    return {"path": path, "name": name or None, "revision": revision or None}
+
+
+def _embedded(value: Any) -> Any:
+    return {"shape": value} if isinstance(value, str) else value
+
+
+class Sources(Strict):
+    """Where a task's data comes from, by kind of source. A kind left out means the task is absent there.
+
+    `glue` is a folder of GLUE's kind, tab-separated and of one task alone; `folder` is any other download.
+    """
+
+    glue: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
+    folder: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
+    hub: Annotated[HubSource | None, BeforeValidator(_hub)] = None
+    embedded: Annotated[EmbeddedSource | None, BeforeValidator(_embedded)] = None
+
+    @model_validator(mode="after")
+    def _one_folder(self) -> Sources:
+        if self.glue is not None and self.folder is not None:
+            raise ValueError("glue and folder: give one or the other")
+        return self
+
+    @property
+    def download(self) -> FolderSource | None:
+        return self.glue or self.folder

@@ -1,0 +1,302 @@
+"""The data classes at the edges: task, suite, recipe and run, as their YAML files give them. Strict: unknown keys are
+errors.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from harness.core.source_specs import Columns, Sources
+from harness.core.strict_spec import Strict, listed
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+OptimizerName = Literal["adamw", "adafactor"]
+NOISE_MARK = "+"
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)?(\+[A-Za-z0-9._-]*)?$")]
+"""A task; one whose model is shown examples instead of being trained, `sst2@0-shot`; either scored under noise,
+`sst2+typos`.
+"""
+
+
+class DecodingSpec(Strict):
+    """How text comes out of a model, for the families that answer in words.
+
+    A model that writes: at most `max_new_tokens`, greedily, by a beam search of `num_beams` (`length_penalty` > 0
+    favours longer texts), or with `do_sample` drawn at a `temperature` from the `top_k` likeliest tokens (0: all) that
+    hold `top_p` of the probability. A model that extracts: the best of `n_best` spans of at most `max_answer_length`
+    tokens, over windows of the context that overlap by `doc_stride` tokens. A free generation goes on from the first
+    `prompt_words` words.
+    """
+
+    max_new_tokens: int = Field(default=64, ge=1, le=32768)
+    num_beams: int = Field(default=1, ge=1, le=64)
+    length_penalty: float = 1.0
+    do_sample: bool = False
+    temperature: float = Field(default=1.0, gt=0)
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    n_best: int = Field(default=20, ge=1)
+    max_answer_length: int = Field(default=30, ge=1)
+    doc_stride: int = Field(default=128, ge=1)
+    prompt_words: int = Field(default=8, ge=1)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> DecodingSpec:
+        if self.do_sample and self.num_beams > 1:
+            raise ValueError("do_sample and num_beams: give one or the other")
+        return self
+
+
+class TaskSpec(Strict):
+    """What is learned and scored. One YAML file in `tasks/`.
+
+    `fields` maps the family's canonical fields (and its target: `label`, `answers`, `summary`, …) to column names; a
+    list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference.
+    `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
+    `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
+    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `headline` are the
+    metrics that a task's score is the mean of, all where left out. `prompt` is how a
+    model that reads and writes text is asked, with the fields in braces, and `prompt_trained`, where given, how one is
+    that is trained to answer: T5's own, shorter ones. `verbalizers` are the words that stand for the classes in its
+    answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
+    is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
+    the task without noise is scored on perturbed texts (`harness.data.noise`).
+    """
+
+    name: TaskName
+    version: int = Field(default=1, ge=1)
+    family: Name
+    description: str = ""
+    fields: Columns
+    labels: list[str] | None = None
+    label_aliases: dict[str, str] = {}
+    label_range: tuple[float, float] | None = None
+    sources: Sources = Sources()
+    train: str = "train"
+    eval: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)] = ["dev"]
+    train_on: Name | None = None
+    metrics: list[Name] = Field(min_length=1)
+    headline: list[Name] = []
+    prompt: str | None = None
+    prompt_trained: str | None = None
+    verbalizers: dict[str, str] = {}
+    decoding: DecodingSpec = DecodingSpec()
+    shots: int | None = Field(default=None, ge=0)
+    noise: str | None = None
+
+    @property
+    def clean(self) -> TaskSpec:
+        """The task without noise."""
+        return self.model_copy(update={"name": self.name.partition(NOISE_MARK)[0], "noise": None})
+
+    @model_validator(mode="after")
+    def _labels_are_consistent(self) -> TaskSpec:
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels: a name is given twice")
+        for alias, label in self.label_aliases.items():
+            if self.labels is None or label not in self.labels:
+                raise ValueError(f"label_aliases: '{alias}' stands for '{label}', which is not in labels")
+        if len(set(self.metrics)) != len(self.metrics):
+            raise ValueError("metrics: a name is given twice")
+        if strangers := set(self.headline) - set(self.metrics):
+            raise ValueError(f"headline: not among metrics: {', '.join(sorted(strangers))}")
+        strangers = set(self.verbalizers) - set(self.labels or ())
+        if strangers:
+            raise ValueError(f"verbalizers: not among labels: {', '.join(sorted(strangers))}")
+        return self
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Margins(Strict):
+    """Drops that count, as shares of a metric's scale: what a suite says of its tasks and metrics; see `GateSpec`."""
+
+    margin: Share | None = None
+    ok_margin: Share | None = None
+    tasks: dict[TaskName, Share] = {}
+    metrics: dict[Name, Share] = {}
+
+
+class SuiteSpec(Strict):
+    """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
+    others are diagnostics. `models` are the recipes of a run that names none, `limit` the number of examples of each
+    split that a run reads which says nothing else. `margins` are for the gate; a baseline keeps them.
+    """
+
+    name: Name
+    version: int = Field(default=1, ge=1)
+    description: str = ""
+    tasks: list[TaskName] = Field(min_length=1)
+    average: list[TaskName] | None = None
+    models: list[Name] = []
+    limit: int | None = Field(default=None, ge=1)
+    margins: Margins = Margins()
+
+    @model_validator(mode="after")
+    def _average_is_of_its_tasks(self) -> SuiteSpec:
+        if len(set(self.tasks)) != len(self.tasks):
+            raise ValueError("tasks: a name is given twice")
+        strangers = set(self.average or []) - set(self.tasks)
+        if strangers:
+            raise ValueError(f"average: not among tasks: {', '.join(sorted(strangers))}")
+        if strangers := set(self.margins.tasks) - set(self.tasks):
+            raise ValueError(f"margins.tasks: not among tasks: {', '.join(sorted(strangers))}")
+        return self
+
+    @property
+    def averaged(self) -> list[str]:
+        return list(self.average if self.average is not None else self.tasks)
+
+
+class TrainingSpec(Strict):
+    """How a model is fine-tuned. Overrides on the command line replace single values.
+
+    `batch_size` is the number of examples an optimizer step sees on average: batches are filled to a token budget of
+    `batch_size` times the mean length, so that short examples share a batch and long ones do not pay for padding.
+    With the optimizer `adafactor` the learning rate is relative to the size of each weight: 0.01 rather than 1e-4.
+    """
+
+    epochs: float = Field(default=3.0, gt=0, le=1000)
+    batch_size: int = Field(default=32, ge=1, le=65536)
+    optimizer: OptimizerName = "adamw"
+    learning_rate: float = Field(default=2e-5, gt=0, le=10)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    warmup_ratio: float = Field(default=0.06, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    max_length: int = Field(default=128, ge=4, le=32768)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    select: Literal["last", "best"] = "last"
+
+
+class TokenizerSpec(Strict):
+    """A tokenizer to train: `wordpiece` (BERT's), `bytebpe` (GPT-2's) or `unigram` (T5's).
+
+    It is trained on the task's own training text, the embedded corpus or, for a recipe that is pretrained, the corpus
+    of its pretraining. `words` are in a unigram vocabulary though that text may not have them, such as the words of
+    prompts and classes: a vocabulary without them cuts them to single letters.
+    """
+
+    kind: Literal["wordpiece", "bytebpe", "unigram"] = "wordpiece"
+    vocab_size: int = Field(default=8000, ge=64, le=1_000_000)
+    lowercase: bool = True
+    corpus: Literal["task", "embedded", "pretraining"] = "task"
+    words: list[str] = []
+
+    @model_validator(mode="after")
+    def _words_go_with_unigram(self) -> TokenizerSpec:
+        if self.words and self.kind != "unigram":
+            raise ValueError("words go with kind unigram")
+        if split := [word for word in self.words if len(word.split()) != 1]:
+            raise ValueError(f"words: {split[0]!r} is not one word")
+        return self
+
+
+def seconds_of(time: str) -> float:
+    """`90s`, `5m`, `2h`, or a number of seconds. Raises ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", time.strip())
+    if not match or float(match[1]) <= 0:
+        raise ValueError("give a time, e.g. 90s, 5m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+class PretrainingSpec(Strict):
+    """How a model is pretrained before it is fine-tuned.
+
+    `objective` is a registered objective, `options` are its own. `corpus` is `embedded` (`sentences` of it), a file or
+    folder of text, or `hub:ID`; `field` is the text's column in jsonl and parquet. How long: `steps`, `tokens` or a
+    wall-clock `budget` such as `90s`, `10m`, `2h`, kept by revising the number of steps; 0 steps leave the weights
+    random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
+    micro-batches. With the optimizer `adafactor`, which a model that is shared out over processes cannot have, the
+    learning rate is relative to the size of each weight. `dropout` replaces the config's while pretraining. A
+    checkpoint to resume from is written every `checkpoint_every` steps.
+    """
+
+    objective: Name
+    options: dict[str, Any] = {}
+    corpus: str = "embedded"
+    sentences: int = Field(default=20_000, ge=100)
+    field: str = "text"
+    steps: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=1)
+    budget: str | None = None
+    block_size: int = Field(default=128, ge=8, le=65536)
+    batch_size: int = Field(default=32, ge=1, le=65536)
+    accumulate: int = Field(default=1, ge=1)
+    optimizer: OptimizerName = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0, le=10)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    schedule: Literal["wsd", "linear", "cosine", "constant"] = "wsd"
+    warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
+    decay_ratio: float = Field(default=0.2, ge=0, le=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    checkpoint_every: int = Field(default=200, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @field_validator("budget")
+    @classmethod
+    def _is_a_time(cls, budget: str | None) -> str | None:
+        if budget is not None:
+            seconds_of(budget)
+        return budget
+
+    @model_validator(mode="after")
+    def _one_length(self) -> PretrainingSpec:
+        given = [name for name in ("steps", "tokens", "budget") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of steps, tokens and budget, not {' and '.join(given) or 'none'}")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size: {self.batch_size} blocks cannot be split into {self.accumulate} equal parts")
+        return self
+
+    @property
+    def seconds(self) -> float | None:
+        """The wall-clock budget in seconds."""
+        return None if self.budget is None else seconds_of(self.budget)
+
+
+class RecipeSpec(Strict):
+    """A model one can ask for by name. One YAML file in `baselines/`.
+
+    `learner` names the code that fits and predicts (`majority`, `tfidf`, `transformer`, or a plug-in's). For
+    `transformer`, either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a
+    `transformers` config: `model_type` and its arguments) and `tokenizer` for a model trained from scratch, which
+    `pretraining` trains on unlabelled text first. `options` goes to the learner as it is. `default` puts the recipe in
+    a run that names no model.
+    """
+
+    name: Name
+    version: int = Field(default=1, ge=1)
+    description: str = ""
+    learner: Name
+    pretrained: str | None = None
+    revision: str | None = None
+    config: dict[str, Any] | None = None
+    tokenizer: TokenizerSpec | None = None
+    pretraining: PretrainingSpec | None = None
+    training: TrainingSpec = TrainingSpec()
+    options: dict[str, Any] = {}
+    default: bool = False
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> RecipeSpec:
+        if self.pretrained and self.config:
+            raise ValueError("give either pretrained or config, not both")
+        if self.config is not None and "model_type" not in self.config:
+            raise ValueError("config: model_type is missing (e.g. bert)")
+        if self.config is not None and self.tokenizer is None:
+            raise ValueError("config: a model built from scratch needs a tokenizer section")
+        if self.pretraining is not None and self.config is None:
+            raise ValueError("pretraining: it needs config and tokenizer, a model to build")
+        on_corpus = self.tokenizer is not None and self.tokenizer.corpus == "pretraining"
+        if on_corpus != (self.pretraining is not None):
+            raise ValueError("tokenizer.corpus is 'pretraining' where the recipe has pretraining, and only there")
+        if self.revision and not self.pretrained:
+            raise ValueError("revision goes with pretrained")
+        return self

@@ -1,0 +1,1 @@
+"""A model as an object: weights, heads, decoding, runtimes, batching, prediction, size."""

@@ -1,0 +1,137 @@
+"""A checkpoint to predict with: what its head does, and its model in the runtime it is served by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.modeling.pretrained import check_folder, refuse_empty_tokenizer
+from harness.modeling.runtimes.settings import Settings, compressed_settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FILL, CONTINUE, REWRITE, CLASSIFY = "fill-mask", "text-generation", "text2text-generation", "text-classification"
+
+HEADS = (
+    (REWRITE, "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES", "AutoModelForSeq2SeqLM"),
+    (FILL, "MODEL_FOR_MASKED_LM_MAPPING_NAMES", "AutoModelForMaskedLM"),
+    (CONTINUE, "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES", "AutoModelForCausalLM"),
+    (CLASSIFY, "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES", "AutoModelForSequenceClassification"),
+)
+"""What is done with which architectures, and what loads them. The first that lists an architecture decides."""
+
+HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model ready to predict, its tokenizer, what is done with it (`kind`), and what is said `about` it."""
+
+    name: str
+    kind: str
+    architecture: str
+    model: Any
+    tokenizer: Any
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model of another runtime than torch, with what is asked of those of `transformers`. Raises HarnessError."""
+
+    module: Any
+    config: Any
+
+    def __call__(self, **inputs: Tensor) -> Any:
+        return self.module(**inputs)
+
+    @property
+    def device(self) -> Any:
+        return self.module.device
+
+    def named_modules(self) -> Sequence[tuple[str, Any]]:
+        return ()
+
+    def get_input_embeddings(self) -> None:
+        return None
+
+
+def load(folder: Path) -> Checkpoint:
+    """The model of a folder; a compressed one in its own runtime, of those outside torch only classifiers and models
+    that write.
+
+    Raises:
+        HarnessError: no model there, a damaged one, or one without a head to predict with.
+    """
+    settings = compressed_settings(folder)
+    if settings is None:
+        check_folder(folder, str(folder))
+
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    config = _attempt(folder, "configuration", lambda: transformers.AutoConfig.from_pretrained(folder, **HERE))
+    kind, architecture, auto_class = _head(folder, config)
+    if settings is not None:
+        return _served(folder, settings, config, kind, architecture)
+    tokenizer = _attempt(folder, "tokenizer", lambda: transformers.AutoTokenizer.from_pretrained(folder, **HERE))
+    refuse_empty_tokenizer(folder, tokenizer)
+    loader = getattr(transformers, auto_class)
+    model, report = _attempt(
+        folder,
+        "weights",
+        lambda: loader.from_pretrained(
+            folder, config=config, use_safetensors=True, dtype="float32", output_loading_info=True, **HERE
+        ),
+    )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise HarnessError(
+            f"model {folder}: its weights lack {len(missing)} that {type(model).__name__} predicts with, "
+            f"{missing[0]} first; they would be random"
+        )
+    about = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+    return Checkpoint(str(folder), kind, architecture, model.eval(), tokenizer, about)
+
+
+def _served(folder: Path, settings: Settings, config: Any, kind: str, architecture: str) -> Checkpoint:
+    """A compressed model."""
+    from harness.modeling.runtimes import open_model
+    from harness.modeling.size import weights_of
+
+    opened = open_model(folder)
+    writes = kind in (CONTINUE, REWRITE) and hasattr(opened.module, "generate")
+    if not (opened.in_torch or writes or kind == CLASSIFY):
+        raise HarnessError(f"model {folder}: {architecture} does not predict in {settings.runtime}")
+    model = opened.module if opened.in_torch or writes else Graph(opened.module, config)
+    about = {"parameters": weights_of(folder, settings).get("parameters"), "runtime": settings.runtime}
+    return Checkpoint(str(folder), kind, architecture, model, opened.tokenizer, about)
+
+
+def _attempt(folder: Path, what: str, load: Callable[[], Any]) -> Any:
+    """Whatever the libraries raise over a file they can't read, as one line."""
+    try:
+        return load()
+    except Exception as error:
+        raise HarnessError(f"model {folder}: cannot load its {what}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _head(folder: Path, config: Any) -> tuple[str, str, str]:
+    """Kind, architecture and Auto class, from the lists of `transformers`."""
+    from transformers.models.auto import modeling_auto
+
+    if not config.architectures:
+        raise HarnessError(f"model {folder}: its config.json names no architectures; save it with save_pretrained")
+    architecture = config.architectures[0]
+    for kind, names, auto_class in HEADS:
+        if architecture in getattr(modeling_auto, names).values():
+            return kind, architecture, auto_class
+    pretrained = modeling_auto.MODEL_FOR_PRETRAINING_MAPPING_NAMES.get(config.model_type) == architecture
+    if pretrained and config.model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return FILL, architecture, "AutoModelForMaskedLM"
+    raise HarnessError(f"model {folder}: its architecture, {architecture}, has no language-model head to predict with")

@@ -1,0 +1,195 @@
+"""Generation in batches of like length: greedy with a loop of its own, beams and samples by `transformers`.
+
+The greedy loop keeps a key–value cache and drops texts that have ended from its batch, so that a batch costs what its
+unfinished texts cost. The texts are those of `model.generate(do_sample=False, num_beams=1)`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.core.specs import DecodingSpec
+from harness.modeling.batching import scoring_batches
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+TOKENS = {"cpu": 16384, "cuda": 65536}
+"""Tokens of a batch, prompts and what is written: a step of a small model costs as much for one text as for many."""
+
+KEEP_ABOVE = 0.75
+"""A batch is made smaller once no more than this share of its texts goes on."""
+
+
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    decoding: DecodingSpec,
+    seed: int = 0,
+    report: Callable[[float], None] = lambda share: None,
+) -> list[list[int]]:
+    """The tokens a model goes on with after each of n prompts (for an encoder–decoder: its output), without the end.
+
+    A model that has positions for so many tokens writes no more than fit after the longest prompt of a batch.
+    Deterministic in `seed`, which only sampling uses. Prompts are token ids with all special tokens they need.
+    """
+    import torch
+
+    from harness.modeling.positions import positions_of
+
+    device = model.device
+    positions = positions_of(model, "decoder")
+    found: list[list[int]] = [[]] * len(prompts)
+    was_training = model.training
+    model.eval()
+    done = 0
+    lengths = [(len(prompt) + decoding.max_new_tokens) * decoding.num_beams for prompt in prompts]
+    one_by_one = decoding.do_sample or decoding.num_beams > 1
+    with torch.inference_mode():
+        for indices in scoring_batches(lengths, TOKENS[device.type]):
+            batch = [list(prompts[index]) for index in indices]
+            room = None if positions is None else positions - _taken(model, batch)
+            fitting = decoding if room is None or room >= decoding.max_new_tokens else _shorter(decoding, room)
+            texts = (_library if one_by_one else _greedy)(model, tokenizer, batch, fitting, seed + done)
+            for index, text in zip(indices, texts, strict=True):
+                found[index] = text
+            done += len(indices)
+            report(done / len(prompts))
+    model.train(was_training)
+    return found
+
+
+def _taken(model: Any, prompts: Sequence[Sequence[int]]) -> int:
+    """Positions that are taken when a model starts to write."""
+    return 0 if model.config.is_encoder_decoder else max(map(len, prompts))
+
+
+def _shorter(decoding: DecodingSpec, room: int) -> DecodingSpec:
+    return decoding.model_copy(update={"max_new_tokens": max(1, room)})
+
+
+def ends_of(model: Any, tokenizer: Any) -> list[int]:
+    """The tokens that end a text."""
+    ends = model.generation_config.eos_token_id
+    ends = tokenizer.eos_token_id if ends is None else ends
+    return list(ends) if isinstance(ends, list) else [] if ends is None else [ends]
+
+
+def padded(rows: Sequence[Sequence[int]], fill: int, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows as (b, longest) ids and their mask, filled up on one side."""
+    import torch
+
+    longest = max(map(len, rows))
+    ids = torch.full((len(rows), longest), fill, dtype=torch.long)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for index, row in enumerate(rows):
+        place = slice(longest - len(row), longest) if left else slice(0, len(row))
+        ids[index, place] = torch.as_tensor(row, dtype=torch.long)
+        mask[index, place] = 1
+    return ids, mask
+
+
+def places_of(mask: torch.Tensor) -> torch.Tensor:
+    """The positions (b, t) of the tokens of rows, counted from the first that a mask (b, t) shows."""
+    return (mask.cumsum(1) - 1).clamp(min=0)
+
+
+def takes(model: Any, name: str) -> bool:
+    return name in inspect.signature(model.forward).parameters
+
+
+def cache_name(model: Any) -> str:
+    """What a model calls its key–value cache, in its arguments and its output: `past_key_values` before 5.2x."""
+    return getattr(model, "cache_name", None) or ("cache" if takes(model, "cache") else "past_key_values")
+
+
+def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int) -> list[list[int]]:
+    import torch
+
+    device = model.device
+    ends = torch.tensor(ends_of(model, tokenizer), device=device)
+    writes_apart = model.config.is_encoder_decoder
+    ids, mask = (part.to(device) for part in padded(rows, _pad_of(tokenizer), left=not writes_apart))
+    state: dict[str, Any] = {"attention_mask": mask}
+    if writes_apart:
+        state["encoder_outputs"] = model.get_encoder()(input_ids=ids, attention_mask=mask)
+        step_ids = torch.full((len(rows), 1), model.config.decoder_start_token_id, dtype=torch.long, device=device)
+    else:
+        step_ids = ids
+        if takes(model, "position_ids"):
+            state["position_ids"] = places_of(mask)
+    alive = torch.arange(len(rows), device=device)
+    going = torch.ones(len(rows), dtype=torch.bool, device=device)
+    written = torch.zeros((len(rows), decoding.max_new_tokens), dtype=torch.long, device=device)
+    lengths = torch.zeros(len(rows), dtype=torch.long, device=device)
+    cache_of, cache = cache_name(model), None
+    name = "decoder_input_ids" if writes_apart else "input_ids"
+    last_only = {"logits_to_keep": 1} if takes(model, "logits_to_keep") else {}
+    for place in range(decoding.max_new_tokens):
+        output = model(**{name: step_ids, cache_of: cache}, **state, use_cache=True, **last_only)
+        cache = output[cache_of]
+        step = output.logits[:, -1].argmax(-1)
+        going &= ~torch.isin(step, ends)
+        written[alive, place] = step
+        lengths[alive] += going
+        left = int(going.sum())
+        if not left:
+            break
+        if not writes_apart:
+            state["attention_mask"] = torch.nn.functional.pad(state["attention_mask"], (0, 1), value=1)
+            if "position_ids" in state:
+                state["position_ids"] = state["position_ids"][:, -1:] + 1
+        step_ids = step[:, None]
+        if left <= KEEP_ABOVE * len(going):
+            keep = going.nonzero().flatten()
+            alive, going, step_ids = alive[keep], going[keep], step_ids[keep]
+            cache.batch_select_indices(keep)
+            for key, value in state.items():
+                if key == "encoder_outputs":
+                    value.last_hidden_state = value.last_hidden_state[keep]
+                else:
+                    state[key] = value[keep]
+    return [row[:length] for row, length in zip(written.tolist(), lengths.tolist(), strict=True)]
+
+
+def _library(model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int) -> list[list[int]]:
+    import torch
+    from transformers import GenerationConfig
+
+    ends = ends_of(model, tokenizer)
+    pad = _pad_of(tokenizer)
+    writes_apart = model.config.is_encoder_decoder
+    ids, mask = (part.to(model.device) for part in padded(rows, pad, left=not writes_apart))
+    sampling = {"temperature": decoding.temperature, "top_k": decoding.top_k, "top_p": decoding.top_p}
+    settings = GenerationConfig(
+        max_new_tokens=decoding.max_new_tokens,
+        num_beams=decoding.num_beams,
+        do_sample=decoding.do_sample,
+        length_penalty=decoding.length_penalty,
+        eos_token_id=ends or None,
+        pad_token_id=pad,
+        bos_token_id=tokenizer.bos_token_id,
+        decoder_start_token_id=model.config.decoder_start_token_id if writes_apart else None,
+        **(sampling if decoding.do_sample else {}),
+    )
+    before = model.generation_config
+    model.generation_config = settings  # generate() takes from it whatever the settings leave open
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
+    model.generation_config = before
+    texts = output[:, 1 if writes_apart else ids.shape[1] :].tolist()
+    return [_until(text, set(ends)) for text in texts]
+
+
+def _until(text: list[int], ends: set[int]) -> list[int]:
+    return next((text[:place] for place, token in enumerate(text) if token in ends), text)
+
+
+def _pad_of(tokenizer: Any) -> int:
+    pad = tokenizer.pad_token_id
+    return pad if isinstance(pad, int) else tokenizer.eos_token_id

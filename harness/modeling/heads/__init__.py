@@ -1,0 +1,53 @@
+"""Heads: how a transformer does a task. One module each, named after the `transformers` classes they load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from harness.core.families import FAMILIES
+from harness.core.plugins import Plugins
+from harness.core.specs import TaskSpec
+from harness.modeling.heads.base import Head, Predictions, Reader
+
+HEADS: Plugins[Head] = Plugins(
+    "head",
+    "HEAD",
+    {
+        "causal-lm": "harness.modeling.heads.causal_lm",
+        "question-answering": "harness.modeling.heads.question_answering",
+        "seq2seq-lm": "harness.modeling.heads.seq2seq_lm",
+        "sequence-classification": "harness.modeling.heads.sequence_classification",
+    },
+)
+
+Architecture = Literal["encoder", "decoder", "encoder-decoder"]
+
+
+def architecture_of(config: Mapping[str, Any]) -> Architecture:
+    """What a model reads and writes, by its config, from the lists of `transformers` (whose import takes seconds)."""
+    from transformers.models.auto import modeling_auto
+
+    kind = config["model_type"]
+    if config.get("is_encoder_decoder") or kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return "encoder-decoder"
+    if kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:  # BERT and its kin are in the other list as well
+        return "encoder"
+    return "decoder" if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else "encoder"
+
+
+def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
+    """The head with which a model of this architecture does the task; None where it has none."""
+    family = FAMILIES.get(task.family)
+    if architecture == "encoder-decoder":
+        return None if family.predictions == "likelihoods" else "seq2seq-lm"
+    if task.shots is not None:
+        return "causal-lm" if architecture == "decoder" else None
+    if family.predictions in ("labels", "values"):
+        return "sequence-classification"
+    if architecture == "decoder":
+        return "causal-lm"
+    return "question-answering" if family.extractive else None
+
+
+__all__ = ["HEADS", "Architecture", "Head", "Predictions", "Reader", "architecture_of", "head_for"]

@@ -1,0 +1,88 @@
+"""What a head is: how examples become tensors, their loss, and how a model's outputs become predictions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.core.families import FAMILIES, Family
+from harness.core.specs import TaskSpec
+from harness.modeling.batching import Encoded
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.data.frame import Split
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of n examples.
+
+    `values` (n,) are what metrics receive: class ids (int64), floats, strings (object) or log-likelihoods. `columns`
+    are kept beside them, n rows each: logits, confidences. `settings` says how they came about, for the record.
+    """
+
+    values: np.ndarray
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """All that reading a task depends on. `max_length` is in tokens of what the model reads at once; `fitted` is what
+    the head noted of the training split; `shots` are examples shown to a model that is not trained on the task.
+    """
+
+    task: TaskSpec
+    labels: tuple[str, ...]
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    seed: int = 0
+    fitted: Mapping[str, Any] = field(default_factory=dict)
+    shots: Split | None = None
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES.get(self.task.family)
+
+
+class Head(ABC):
+    """How a transformer does a task. One subclass a module, registered under its `transformers` name."""
+
+    name: str
+    auto_class: str
+
+    def config(self, family: Family, labels: tuple[str, ...]) -> dict[str, Any]:
+        """Arguments of the model's config that the head needs."""
+        return {}
+
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+        """All that is read and written of a split: what a tokenizer is trained on."""
+        return FAMILIES.get(task.family).words(split)
+
+    @abstractmethod
+    def encode(self, reader: Reader, split: Split) -> Encoded:
+        """A labelled split for training."""
+
+    def fitted(self, reader: Reader, train: Split) -> dict[str, Any]:
+        """What predicting must know of the training split, JSON-able: `Reader.fitted`."""
+        return {}
+
+    @abstractmethod
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        """Summed over the targets of a batch (b rows of padded `Encoded.columns`)."""
+
+    def targets(self, encoded: Encoded) -> float:
+        """How many terms the loss of an example sums, on average."""
+        return 1.0
+
+    @abstractmethod
+    def predict(
+        self, model: PreTrainedModel, reader: Reader, split: Split, report: Callable[[float], None] = lambda share: None
+    ) -> Predictions:
+        """Predictions of n examples in their order, computed in batches of like length on the model's device."""

@@ -1,0 +1,200 @@
+"""A decoder that goes on with text (Radford et al. 2019): with a prompt it answers, without one it models the text.
+
+Trained, a prompt is followed by its answer, of which alone the loss is taken. Not trained on a task but shown examples,
+it ranks the words for the classes by their likelihood after the prompt, as lm-evaluation-harness does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.specs import TaskSpec
+from harness.modeling.batching import IGNORED, Encoded
+from harness.modeling.heads import prompting
+from harness.modeling.heads.base import Head, Predictions, Reader
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from harness.data.frame import Split
+
+Report = Callable[[float], None]
+
+
+class CausalLM(Head):
+    name = "causal-lm"
+    auto_class = "AutoModelForCausalLM"
+
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+        return prompting.words(task, labels, split)
+
+    def encode(self, reader: Reader, split: Split) -> Encoded:
+        if reader.family.target is None:
+            return _whole_texts(reader, split)
+        longest = reader.max_length - _prompt_room(reader)
+        endings = [_ids(reader, prompting.DELIMITER + answer)[:longest] for answer in prompting.answers(reader, split)]
+        endings = [prompting.add_end(reader.tokenizer, ids) for ids in endings]
+        start = prompting.start_of(reader.tokenizer)
+        budgets = [reader.max_length - len(start) - len(ids) for ids in endings]
+        texts, truncated = prompting.fitting_prompts(reader, split, budgets)
+        rows, labels = [], []
+        for text, ending in zip(texts, endings, strict=True):
+            prompt = start + _ids(reader, text)
+            rows.append(prompt + ending)
+            labels.append([IGNORED] * len(prompt) + ending)
+        return _encoded(rows, labels, truncated)
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        """Of the tokens that are answered, each predicted from all before it; the vocabulary is scored there alone."""
+        labels = batch.pop("labels")[:, 1:]
+        return summed_loss(model, batch, labels, shifted=True)
+
+    def targets(self, encoded: Encoded) -> float:
+        rows = encoded.columns["labels"]
+        return max(1.0, sum(sum(label != IGNORED for label in row[1:]) for row in rows) / len(rows))
+
+    def predict(
+        self, model: PreTrainedModel, reader: Reader, split: Split, report: Report = lambda share: None
+    ) -> Predictions:
+        kind = reader.family.predictions
+        if kind == "likelihoods":
+            return _likelihoods(model, reader, split, report)
+        if kind == "labels":
+            return _ranked(model, reader, split, report)
+        if kind == "values":
+            raise HarnessError(f"task {reader.task.name}: a causal LM has no way to a number without training a head")
+        return _written(model, reader, split, report)
+
+
+def summed_loss(model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool) -> torch.Tensor:
+    """Cross-entropy summed over the labels that are not ignored."""
+    from torch.nn.functional import cross_entropy
+
+    scores = labelled_scores(model, batch, labels, shifted).logits
+    return cross_entropy(scores.float(), labels[labels != IGNORED], reduction="sum")
+
+
+def labelled_scores(
+    model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool, **options: Any
+) -> Any:
+    """The model's output with `logits` (targets, vocabulary) of the labels that are not ignored.
+
+    The output layer sees their positions only: before it, a hook takes these out of the hidden states (b, t, width),
+    the last of which predicts nothing where labels are `shifted`.
+    """
+    wanted = labels != IGNORED
+
+    def select(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        hidden = inputs[0][:, :-1] if shifted else inputs[0]
+        return (hidden[wanted], *inputs[1:])
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
+    try:
+        return model(**batch, use_cache=False, **options)
+    finally:
+        hook.remove()
+
+
+def _ids(reader: Reader, text: str) -> list[int]:
+    return list(reader.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def _prompt_room(reader: Reader) -> int:
+    """Tokens of a prompt that leave room for what is written, and at least half of those read at once."""
+    return max(reader.max_length // 2, reader.max_length - reader.task.decoding.max_new_tokens)
+
+
+def _encoded(rows: list[list[int]], labels: list[list[int]], truncated: int) -> Encoded:
+    columns = {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], "labels": labels}
+    return Encoded(columns, [len(row) for row in rows], truncated)
+
+
+def _start(reader: Reader) -> int:
+    """What stands before a text: the token that begins one, else the one that ends one."""
+    start = reader.tokenizer.bos_token_id
+    return start if isinstance(start, int) else prompting.add_end(reader.tokenizer, [])[0]
+
+
+def _whole_texts(reader: Reader, split: Split) -> Encoded:
+    """Texts from the start token to the end token, cut into rows of at most `max_length` tokens.
+
+    A row begins with the last token of the one before, so that every token is predicted once.
+    """
+    rows = []
+    for text in split.fields["text"]:
+        ids = [_start(reader), *prompting.add_end(reader.tokenizer, _ids(reader, text))]
+        step = reader.max_length - 1
+        rows += [ids[place : place + reader.max_length] for place in range(0, len(ids) - 1, step)]
+    return _encoded(rows, [list(row) for row in rows], 0)
+
+
+def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    """Of the text's own tokens after a start token, which is not counted even where the tokenizer adds it by itself."""
+    from harness.modeling.decoding.likelihood import of_texts
+
+    texts = [_ids(reader, text) for text in split.fields["text"]]
+    values = of_texts(model, texts, _start(reader), reader.max_length, report)
+    return Predictions(values, {"tokens": [len(text) for text in texts]}, {"window": reader.max_length})
+
+
+def _ranked(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    """The class whose word is likeliest after the prompt; the log-likelihoods (n, labels) are the logits."""
+    import numpy as np
+
+    from harness.modeling.decoding.likelihood import of_continuations
+
+    words = [prompting.DELIMITER + word for word in prompting.verbalizers(reader)]
+    prompts, choices = _questions(reader, prompting.with_shots(reader, prompting.prompts(reader, split)), words)
+    room = [reader.max_length + 1 - max(map(len, one)) for one in choices]
+    whole = [index for index, prompt in enumerate(prompts) if len(prompt) <= room[index]]
+    cut = [index for index, prompt in enumerate(prompts) if len(prompt) > room[index]]
+    scores = np.zeros((len(prompts), len(words)))
+
+    score = partial(of_continuations, model, report=report)
+    if whole:
+        scores[whole] = score([prompts[index] for index in whole], [choices[index] for index in whole])
+    for choice in range(len(words)) if cut else ():
+        after = [choices[index][choice] for index in cut]
+        before = [prompts[index][len(ids) - reader.max_length - 1 :] for index, ids in zip(cut, after, strict=True)]
+        scores[cut, choice] = score(before, [[ids] for ids in after])[:, 0]
+    settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": len(cut)}
+    return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
+
+
+def _questions(reader: Reader, texts: list[str], words: list[str]) -> tuple[list[list[int]], list[list[list[int]]]]:
+    """Token ids of n prompts and of what each word adds to them. White space that ends a prompt begins the words: so
+    they are cut into tokens as in running text.
+    """
+    start = prompting.start_of(reader.tokenizer)
+    prompts, choices = [], []
+    for text in texts:
+        prompt = _ids(reader, text.rstrip())
+        prompts.append(start + prompt or [_start(reader)])
+        choices.append([_ids(reader, text + word)[len(prompt) :] for word in words])
+    return prompts, choices
+
+
+def _written(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+    from harness.modeling.decoding.generate import generate
+
+    room = _prompt_room(reader)
+    start = prompting.start_of(reader.tokenizer)
+    if reader.family.target is None:
+        beginnings = prompting.beginnings(reader, split)[0]
+        prompts, cut = [[_start(reader), *_ids(reader, text)][:room] for text in beginnings], 0
+    elif reader.task.shots is None:
+        texts, cut = prompting.fitting_prompts(reader, split, room - len(start))
+        prompts = [start + _ids(reader, text) for text in texts]
+    else:
+        texts = prompting.with_shots(reader, prompting.prompts(reader, split))
+        whole = [start + _ids(reader, text) for text in texts]
+        prompts, cut = [ids[-room:] for ids in whole], sum(len(ids) > room for ids in whole)
+    written = generate(model, reader.tokenizer, prompts, reader.task.decoding, reader.seed, report)
+    return prompting.in_words(reader, written, cut)
+
+
+HEAD = CausalLM()

@@ -1,0 +1,99 @@
+"""An encoder–decoder that reads a prompt and writes the answer: every task as text to text (Raffel et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.core.specs import TaskSpec
+from harness.modeling.batching import IGNORED, Encoded
+from harness.modeling.heads import prompting
+from harness.modeling.heads.base import Head, Predictions, Reader
+from harness.modeling.heads.causal_lm import summed_loss
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from harness.data.frame import Split
+
+Report = Callable[[float], None]
+
+
+class Seq2SeqLM(Head):
+    """Classes are ranked by the likelihood of their words; numbers are written and read back."""
+
+    name = "seq2seq-lm"
+    auto_class = "AutoModelForSeq2SeqLM"
+
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+        return prompting.words(task, labels, split)
+
+    def encode(self, reader: Reader, split: Split) -> Encoded:
+        sources, truncated = _sources(reader, split)
+        texts = prompting.beginnings(reader, split)[1] if reader.family.target is None else None
+        answers = texts if texts is not None else prompting.answers(reader, split)
+        written = reader.tokenizer(text_target=answers, verbose=False)["input_ids"]
+        longest = reader.task.decoding.max_new_tokens
+        labels = [prompting.add_end(reader.tokenizer, list(ids)[:longest]) for ids in written]
+        columns = {"input_ids": sources, "attention_mask": [[1] * len(row) for row in sources], "labels": labels}
+        lengths = [len(source) + len(label) for source, label in zip(sources, labels, strict=True)]
+        return Encoded(columns, lengths, truncated)
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        labels = batch.pop("labels")
+        inputs = batch | {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
+        return summed_loss(model, inputs, labels, shifted=False)
+
+    def targets(self, encoded: Encoded) -> float:
+        rows = encoded.columns["labels"]
+        return sum(sum(label != IGNORED for label in row) for row in rows) / len(rows)
+
+    def predict(
+        self, model: PreTrainedModel, reader: Reader, split: Split, report: Report = lambda share: None
+    ) -> Predictions:
+        sources, cut = _sources(reader, split)
+        if reader.family.predictions == "labels":
+            return _ranked(model, reader, sources, cut, report)
+        from harness.modeling.decoding.generate import generate
+
+        written = generate(model, reader.tokenizer, sources, reader.task.decoding, reader.seed, report)
+        return prompting.in_words(reader, written, cut)
+
+
+def _sources(reader: Reader, split: Split) -> tuple[list[list[int]], int]:
+    """n prompts as token ids with their end, and how many had to be shortened."""
+    room = reader.max_length - max(1, reader.tokenizer.num_special_tokens_to_add())
+    shortened = 0
+    if reader.family.target is None:
+        texts = prompting.beginnings(reader, split)[0]
+    elif reader.task.shots is None:
+        texts, shortened = prompting.fitting_prompts(reader, split, room)
+    else:
+        texts = prompting.with_shots(reader, prompting.prompts(reader, split))
+    rows = reader.tokenizer(texts, verbose=False)["input_ids"]
+    sources = [prompting.add_end(reader.tokenizer, list(row)) for row in rows]
+    cut = sum(len(row) > reader.max_length for row in sources)
+    return [row[-reader.max_length :] for row in sources], shortened + cut
+
+
+def _ranked(model: PreTrainedModel, reader: Reader, sources: list[list[int]], cut: int, report: Report) -> Predictions:
+    """The class whose word is the likeliest output: for a trained model with the end of the text, as it was trained;
+    for others without, as lm-evaluation-harness has it.
+    """
+    from harness.modeling.decoding.likelihood import of_continuations
+
+    words = prompting.verbalizers(reader)
+    if reader.task.shots is None:
+        choices = [
+            prompting.add_end(reader.tokenizer, list(ids)) for ids in reader.tokenizer(text_target=words)["input_ids"]
+        ]
+    else:
+        spaced = [prompting.DELIMITER + word for word in words]
+        choices = [list(ids) for ids in reader.tokenizer(text_target=spaced, add_special_tokens=False)["input_ids"]]
+    scores = of_continuations(model, sources, [choices] * len(sources), report)
+    settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}
+    return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
+
+
+HEAD = Seq2SeqLM()

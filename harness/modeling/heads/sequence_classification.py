@@ -1,0 +1,52 @@
+"""A classifier or regressor on top of a text or pair of texts: how BERT does GLUE (Devlin et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from harness.core.families import Family, Labelling
+from harness.modeling.batching import Encoded
+from harness.modeling.heads.base import Head, Predictions, Reader
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from harness.data.frame import Split
+
+
+class SequenceClassification(Head):
+    name = "sequence-classification"
+    auto_class = "AutoModelForSequenceClassification"
+
+    def config(self, family: Family, labels: tuple[str, ...]) -> dict[str, Any]:
+        return cast(Labelling, family).config(labels)
+
+    def encode(self, reader: Reader, split: Split) -> Encoded:
+        columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
+        lengths = [len(row) for row in columns["input_ids"]]
+        truncated = sum(length >= reader.max_length for length in lengths)
+        assert split.labels is not None
+        return Encoded(columns | {"labels": list(split.labels)}, lengths, truncated)
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        labels = batch.pop("labels")
+        return _family(reader).loss(model(**batch).logits, labels)
+
+    def predict(
+        self, model: PreTrainedModel, reader: Reader, split: Split, report: Callable[[float], None] = lambda share: None
+    ) -> Predictions:
+        from harness.modeling.batching import Padding
+        from harness.modeling.scoring import logits
+
+        columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
+        values = logits(model, Padding.of(reader.tokenizer, model.device), columns)
+        return Predictions(_family(reader).decode(values), {"logits": values})
+
+
+def _family(reader: Reader) -> Labelling:
+    return cast(Labelling, reader.family)
+
+
+HEAD = SequenceClassification()

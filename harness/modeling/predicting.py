@@ -1,0 +1,292 @@
+"""What a checkpoint predicts for a text: fills of its masks, a continuation, an output text, or classes."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.modeling.checkpoint import CLASSIFY, CONTINUE, FILL, REWRITE, Checkpoint, Graph, load
+from harness.modeling.positions import positions_of
+from harness.modeling.runtimes.torch_eager import unwrapped
+from harness.report.text.prediction_text import quoted, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MASKS = ("[MASK]", "<mask>")
+"""Spellings of a mask that are understood beside the tokenizer's own."""
+
+LOGITS_AT_ONCE = 2**26
+"""Floats in the logits of a batch; 256 MB."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text of n tokens as model inputs, each (1, n); `added` says which tokens the tokenizer put around it."""
+
+    inputs: dict[str, Tensor]
+    added: tuple[bool, ...]
+
+
+def predict(
+    folder: Path, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20, with_logits: bool = False
+) -> list[dict[str, Any]]:
+    """What the model in a save_pretrained folder predicts for each text, in float32 on the CPU, ready for JSON. A
+    compressed one predicts in its own runtime, which `model` names.
+
+    Each result has `text`, `kind`, `model` and, by kind:
+
+    - fill-mask: `masks`, one a mask token, each with its `position` and `top`. A text without a mask has each token
+      masked in turn: `positions`, with the token's own `rank`, `probability` and `log_probability` beside `top`, and
+      `pseudo_log_likelihood` (their sum) and `pseudo_perplexity`.
+    - text-generation, text2text-generation: `generated`, its `tokens`, why it `stopped` (`eos`, `max_new_tokens` or
+      `positions`), and `top` of its first token. Greedy: the checkpoint's own sampling, beams and penalties are set
+      aside.
+    - text-classification: `top` classes, or the `value` of a regression.
+
+    `top` holds at most `top_k` choices with their probabilities, best first. `with_logits` puts the `logits` they come
+    from beside it, (vocabulary,) or (classes,).
+
+    Source: Salazar et al. 2020 (pseudo-log-likelihood).
+
+    Raises:
+        HarnessError: no such checkpoint, one without a head to predict with, a text that is empty or too long, or
+            `top_k` or `max_new_tokens` out of range.
+    """
+    if not texts:
+        raise HarnessError("nothing to predict; give --text")
+    for text in texts:
+        if not text.strip():
+            raise HarnessError(f"--text {quoted(text)}: it is empty; give some words")
+    for flag, value in (("--top-k", top_k), ("--max-new-tokens", max_new_tokens)):
+        if value < 1:
+            raise HarnessError(f"{flag} {value}: must be at least 1")
+    checkpoint = load(folder)
+
+    import torch
+
+    with torch.inference_mode():
+        encoded = [_encode(checkpoint, text) for text in texts]
+        return [
+            {
+                "text": text,
+                "kind": checkpoint.kind,
+                "model": {"architecture": checkpoint.architecture, **checkpoint.about},
+                **_predict(checkpoint, inputs, top_k, max_new_tokens, with_logits),
+            }
+            for text, inputs in zip(texts, encoded, strict=True)
+        ]
+
+
+def _encode(checkpoint: Checkpoint, text: str) -> Encoded:
+    import torch
+
+    tokenizer, model, kind = checkpoint.tokenizer, checkpoint.model, checkpoint.kind
+    spelled = text
+    if kind == FILL:
+        if tokenizer.mask_token is None:
+            raise HarnessError(f"model {checkpoint.name}: its tokenizer has no mask token")
+        for mask in MASKS:
+            spelled = spelled.replace(mask, tokenizer.mask_token)
+    row = tokenizer(spelled, return_special_tokens_mask=True, verbose=False)
+    added = [bool(flag) for flag in row.pop("special_tokens_mask")]
+    if kind == CONTINUE:
+        while added and added[-1]:  # an end of text: what follows it would not continue the text
+            added.pop()
+    length = len(added)
+    if all(added):
+        raise HarnessError(f"--text {shown(text)}: it has no tokens; give some words")
+    limit = positions_of(model, "decoder" if kind == CONTINUE else "encoder")
+    if limit is not None and length > limit:
+        raise HarnessError(
+            f"--text {shown(text)}: {length} tokens, but {checkpoint.architecture} reads at most {limit}; shorten it"
+        )
+    vocabulary = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if vocabulary is not None and max(row["input_ids"]) >= vocabulary:
+        raise HarnessError(
+            f"model {checkpoint.name}: its tokenizer is another model's: it gives id {max(row['input_ids'])}, "
+            f"the model knows {vocabulary}"
+        )
+    known = {"input_ids", "attention_mask"}
+    if kind in (FILL, CLASSIFY):
+        known |= _read_by(model) or set(row)
+    return Encoded(
+        {name: torch.tensor([ids[:length]], device=model.device) for name, ids in row.items() if name in known},
+        tuple(added),
+    )
+
+
+def _read_by(model: Any) -> set[str]:
+    """Names of a model's inputs; none of a graph, which leaves out what it does not read."""
+    if isinstance(model, Graph):
+        return set()
+    return set(inspect.signature(unwrapped(model).forward).parameters)
+
+
+def _predict(
+    checkpoint: Checkpoint, encoded: Encoded, top_k: int, max_new_tokens: int, with_logits: bool
+) -> dict[str, Any]:
+    def choices(logits: Tensor) -> dict[str, Any]:
+        return _choices(checkpoint, logits, top_k) | ({"logits": logits.tolist()} if with_logits else {})
+
+    if checkpoint.kind == FILL:
+        at = (encoded.inputs["input_ids"][0] == checkpoint.tokenizer.mask_token_id).nonzero().flatten()
+        if not len(at):
+            return _score_tokens(checkpoint, encoded, choices)
+        logits = checkpoint.model(**encoded.inputs).logits[0, at]
+        return {
+            "masks": [{"position": int(position), **choices(row)} for position, row in zip(at, logits, strict=True)]
+        }
+    if checkpoint.kind == CLASSIFY:
+        logits = checkpoint.model(**encoded.inputs).logits[0]
+        return _classify(checkpoint, logits, top_k) | ({"logits": logits.tolist()} if with_logits else {})
+    return _generate(checkpoint, encoded, max_new_tokens, choices)
+
+
+def _score_tokens(
+    checkpoint: Checkpoint, encoded: Encoded, choices: Callable[[Tensor], dict[str, Any]]
+) -> dict[str, Any]:
+    """Each token of the text judged by the model that does not see it."""
+    import torch
+
+    positions = [position for position, added in enumerate(encoded.added) if not added]
+    ids = encoded.inputs["input_ids"][0]
+    rows = []
+    for position, logits in zip(positions, _masked_in_turn(checkpoint, encoded.inputs, positions), strict=True):
+        own = int(ids[position])
+        log_probability = float(logits.double().log_softmax(-1)[own])
+        rows.append(
+            {
+                "position": position,
+                **_token(checkpoint, own),
+                "rank": int((logits > logits[own]).sum()) + 1,
+                "probability": math.exp(log_probability),
+                "log_probability": log_probability,
+                **choices(logits),
+            }
+        )
+    total = torch.tensor([row["log_probability"] for row in rows], dtype=torch.float64).sum()
+    perplexity = (-total / len(rows)).exp()
+    return {"positions": rows, "pseudo_log_likelihood": float(total), "pseudo_perplexity": float(perplexity)}
+
+
+def _masked_in_turn(checkpoint: Checkpoint, inputs: dict[str, Tensor], positions: Sequence[int]) -> Iterator[Tensor]:
+    """The logits (vocabulary,) at each position of a text (1, n) in which that position is masked."""
+    import torch
+
+    ids = inputs["input_ids"]
+    vocabulary = checkpoint.model.config.get_text_config().vocab_size
+    size = max(1, LOGITS_AT_ONCE // (ids.shape[1] * vocabulary))
+    for start in range(0, len(positions), size):
+        at = torch.tensor(positions[start : start + size])
+        rows = torch.arange(len(at))
+        batch = {name: values.repeat(len(at), 1) for name, values in inputs.items()}
+        batch["input_ids"][rows, at] = checkpoint.tokenizer.mask_token_id
+        yield from checkpoint.model(**batch).logits[rows, at]
+
+
+def _generate(
+    checkpoint: Checkpoint, encoded: Encoded, max_new_tokens: int, choices: Callable[[Tensor], dict[str, Any]]
+) -> dict[str, Any]:
+    """Greedy text: each token the likeliest after those before it."""
+    import torch
+    from transformers import GenerationConfig
+
+    model, tokenizer = checkpoint.model, checkpoint.tokenizer
+    length = encoded.inputs["input_ids"].shape[1]
+    room = positions_of(model, "decoder")
+    if room is not None and checkpoint.kind == CONTINUE:
+        room = room - length + 1
+    limit = max_new_tokens if room is None else min(max_new_tokens, room)
+
+    own = model.generation_config
+    ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends] if ends is not None else []
+    pads = (own.pad_token_id, tokenizer.pad_token_id, *ends)
+    if checkpoint.kind == REWRITE and own.decoder_start_token_id is None and own.bos_token_id is None:
+        raise HarnessError(f"model {checkpoint.name}: its configuration names no decoder_start_token_id")
+    settings = GenerationConfig(
+        max_new_tokens=limit,
+        do_sample=False,
+        num_beams=1,
+        bos_token_id=own.bos_token_id,
+        eos_token_id=ends or None,
+        pad_token_id=next((pad for pad in pads if pad is not None), None),
+        decoder_start_token_id=own.decoder_start_token_id,
+        forced_bos_token_id=own.forced_bos_token_id,
+        return_dict_in_generate=True,
+        output_logits=True,
+    )
+    model.generation_config = settings  # generate() takes from it whatever the settings leave open
+    output = model.generate(**encoded.inputs, generation_config=settings)
+    logits = torch.cat(output.logits)
+    ids = output.sequences[0, -len(logits) :].tolist()
+    probabilities = logits.double().softmax(-1)[range(len(ids)), ids].tolist()
+    stopped = "eos" if ids[-1] in ends else "max_new_tokens" if limit == max_new_tokens else "positions"
+    before = encoded.inputs["input_ids"][0].tolist() if checkpoint.kind == CONTINUE else []
+    return {
+        "generated": _written(tokenizer, before, ids),
+        "tokens": [
+            {**_token(checkpoint, token), "probability": probability}
+            for token, probability in zip(ids, probabilities, strict=True)
+        ],
+        "stopped": stopped,
+        **choices(logits[0]),
+    }
+
+
+def _written(tokenizer: Any, before: list[int], ids: list[int]) -> str:
+    """New tokens as text. Decoded alone they would lose the space, or the word, that joins them to those before."""
+    known = tokenizer.decode(before, skip_special_tokens=True) if before else ""
+    whole = tokenizer.decode([*before, *ids], skip_special_tokens=True)
+    return whole[len(known) :] if whole.startswith(known) else tokenizer.decode(ids, skip_special_tokens=True)
+
+
+def _classify(checkpoint: Checkpoint, logits: Tensor, top_k: int) -> dict[str, Any]:
+    """Classes with their probabilities, each on its own where a text can have several; the value of a regression."""
+    config = checkpoint.model.config
+    _refuse_nan(checkpoint, logits)
+    if len(logits) == 1 or config.problem_type == "regression":
+        return {"value": float(logits[0])}
+    several = config.problem_type == "multi_label_classification"
+    probabilities = logits.double().sigmoid() if several else logits.double().softmax(-1)
+    top = probabilities.topk(min(top_k, len(logits)))
+    return {
+        "top": [
+            {"id": label, "label": config.id2label[label], "probability": probability}
+            for label, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        ]
+    }
+
+
+def _choices(checkpoint: Checkpoint, logits: Tensor, top_k: int) -> dict[str, Any]:
+    """The `top_k` likeliest tokens by logits (vocabulary,)."""
+    if top_k > len(logits):
+        raise HarnessError(f"--top-k {top_k}: the vocabulary of {checkpoint.name} has {len(logits)} entries")
+    _refuse_nan(checkpoint, logits)
+    top = logits.double().softmax(-1).topk(top_k)
+    return {
+        "top": [
+            {**_token(checkpoint, token), "probability": probability}
+            for token, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        ]
+    }
+
+
+def _refuse_nan(checkpoint: Checkpoint, logits: Tensor) -> None:
+    if logits.isnan().any():
+        raise HarnessError(f"model {checkpoint.name}: it predicts NaN; its weights are damaged")
+
+
+def _token(checkpoint: Checkpoint, token: int) -> dict[str, Any]:
+    """A token's id and its text: a piece of a word keeps its `##`, a word that follows a space keeps the space."""
+    piece = checkpoint.tokenizer.convert_ids_to_tokens(token) or ""
+    text = checkpoint.tokenizer.decode([token])
+    if piece.startswith("▁") and not text.startswith(" "):  # SentencePiece's space, dropped where a text begins
+        text = f" {text}"
+    return {"id": token, "token": text}

@@ -1,0 +1,119 @@
+"""Pretrained weights: found locally or on the hub, refused as pickles, fingerprinted by their bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_files, hash_json
+from harness.core.specs import RecipeSpec
+from harness.core.store import Store
+
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
+"""Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A local folder of a pretrained model, and the hash of what is in it."""
+
+    folder: Path
+    fingerprint: str
+
+
+def find(recipe: RecipeSpec, store: Store) -> Weights | None:
+    """The weights a recipe starts from; None where it trains from scratch.
+
+    Raises:
+        HarnessError: nothing there, no safetensors in it, or the hub can't be reached (said within ten seconds).
+    """
+    if recipe.pretrained is None:
+        return None
+    folder = folder_of(recipe.pretrained, recipe.revision)
+    return Weights(folder, _fingerprint(folder, store))
+
+
+def folder_of(name: str, revision: str | None = None) -> Path:
+    """The local folder of a `save_pretrained` folder or a hub id. Raises HarnessError as `find` does."""
+    local = Path(name).expanduser()
+    folder = local if local.is_dir() else _from_hub(name, revision)
+    check_folder(folder, name)
+    return folder
+
+
+def served_folder(name: str) -> Path:
+    """The local folder of a model that is to be served, compressed or not. Raises HarnessError as `find` does."""
+    from harness.modeling.runtimes.settings import FILE
+
+    local = Path(name).expanduser()
+    return local if (local / FILE).is_file() else folder_of(name)
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Raises HarnessError unless `folder` is a `save_pretrained` folder whose weights are safetensors."""
+    if not folder.is_dir():
+        raise HarnessError(f"model {name}: no such folder; give a save_pretrained folder or a hub id")
+    if not (folder / "config.json").exists():
+        raise HarnessError(f"model {name}: no config.json in {folder}; it must be a save_pretrained folder")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern)]
+        found = f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
+        raise HarnessError(f"model {name}: found {found}; save it again with safetensors (save_pretrained does)")
+
+
+def refuse_empty_tokenizer(folder: Path, tokenizer: Any) -> None:
+    """Without its files a tokenizer loads all the same, and knows its special tokens alone."""
+    files = {file for key, file in tokenizer.vocab_files_names.items() if key != "tokenizer_config_file"}
+    patterns = ("tokenizer.json", "*.model", "*.tiktoken", *files)
+    if files and not any(path for pattern in patterns for path in folder.glob(pattern)):
+        raise HarnessError(f"model {folder}: no tokenizer in it; save it there too (tokenizer.save_pretrained does)")
+
+
+def _fingerprint(folder: Path, store: Store) -> str:
+    """Of the bytes of weights, config and tokenizer; found again from the files' sizes and times where those are
+    unchanged.
+    """
+    files = sorted({path for pattern in WANTED for path in folder.glob(pattern)})
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    key = hash_json(["weights", str(folder.resolve()), stats])
+    return store.remembered(key, lambda: hash_files(files))
+
+
+def _from_hub(name: str, revision: str | None) -> Path:
+    from harness import data
+
+    if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise HarnessError(f"model '{name}': no such folder; give a save_pretrained folder or a hub id")
+    cached = _snapshot(name, revision, local_only=True)
+    if cached is not None:
+        return cached
+    reason = data.hub_reachable()
+    if reason is not None:
+        raise HarnessError(
+            f"model {name}: the Hugging Face hub can't be reached ({reason}) and it is not in the local cache; "
+            "give a local save_pretrained folder"
+        )
+    fetched = _snapshot(name, revision, local_only=False)
+    assert fetched is not None
+    return fetched
+
+
+def _snapshot(name: str, revision: str | None, local_only: bool) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=list(WANTED), local_files_only=local_only)
+        )
+    except HFValidationError as error:
+        raise HarnessError(f"model '{name}' is no valid hub id: {' '.join(str(error).split())}") from None
+    except LocalEntryNotFoundError as error:
+        if local_only:
+            return None
+        raise HarnessError(f"model {name}: could not be fetched from the hub: {' '.join(str(error).split())}") from None
+    except HfHubHTTPError as error:
+        raise HarnessError(f"model {name}: the hub refuses it: {' '.join(str(error).split())[:200]}") from None

@@ -1,0 +1,100 @@
+"""What a runtime is: it opens a model folder, and the open model maps arrays to arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.core.errors import HarnessError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedTokenizerBase
+
+    from harness.modeling.runtimes.settings import Settings
+
+OUTPUTS = {
+    "sequence-classification": ("logits",),
+    "question-answering": ("start_logits", "end_logits"),
+}
+"""What the heads of encoders give, under the names of `transformers`."""
+WRITING_HEADS = ("causal-lm", "seq2seq-lm")
+
+
+@dataclass
+class RuntimeModel(ABC):
+    """A model that is loaded and ready to be served.
+
+    `name` is its runtime's, `module` what a head calls: with tensors by input name, for an object with the outputs of
+    `transformers` as attributes. `in_torch`: the module is torch's.
+    """
+
+    in_torch: ClassVar[bool] = False
+
+    name: str
+    folder: Path
+    settings: Settings
+    tokenizer: PreTrainedTokenizerBase
+    module: Any
+
+    @abstractmethod
+    def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One pass over a padded batch of int64 arrays (b, t), as a tokenizer names them; inputs the model does not
+        have are left out. Gives float32 arrays: `logits` (b, outputs), or `start_logits` and `end_logits` (b, t).
+        """
+
+    def to(self, device: str) -> None:
+        """Be served on `cpu` or `cuda` from now on. Raises HarnessError where its runtime or this machine cannot."""
+        from harness.modeling.runtimes import devices_of
+
+        known = devices_of(self.settings)
+        if device not in known:
+            where = " or ".join(known)
+            raise HarnessError(f"model {self.folder}: {self.name} serves models on {where}, not on {device}")
+        if device == "cuda":
+            import torch
+
+            if not torch.cuda.is_available():
+                raise HarnessError("device cuda: there is no CUDA GPU here, or this torch cannot use it; use cpu")
+        if self.in_torch:
+            self.module.to(device)
+
+    def to_usual_device(self) -> str:
+        """To a GPU where there is one and the runtime serves there. Returns the device's type."""
+        import torch
+
+        from harness.modeling.runtimes import devices_of
+
+        device = "cuda" if torch.cuda.is_available() and "cuda" in devices_of(self.settings) else "cpu"
+        if device == "cuda":
+            self.to(device)
+        return device
+
+    def close(self) -> None:
+        """Let go of the model's memory. It cannot be used afterwards."""
+        self.module = None
+
+
+class Runtime(ABC):
+    """Opens model folders. One subclass a module, registered under the name that folders give.
+
+    `packages` are those it imports beside torch and transformers, `devices` what it serves models on.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+
+    @abstractmethod
+    def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:
+        """Load the model of `folder`, to run on so many threads of the CPU."""
+
+
+def require_packages(*packages: str, extra: str) -> None:
+    """Raises HarnessError, with the extra to install, where one is missing."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise HarnessError(f"{package} is not installed; pip install 'nlp-harness[{extra}]'")

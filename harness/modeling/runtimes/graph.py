@@ -1,0 +1,96 @@
+"""Models that are graphs, whichever runtime runs them: one in `model.onnx`, the encoder of one that writes and has one
+apart in `encoder.onnx`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes.base import WRITING_HEADS, RuntimeModel
+from harness.modeling.runtimes.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+FILE = "model.onnx"
+ENCODER_FILE = "encoder.onnx"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph in its runtime: `inputs` with their shapes, in which an axis that is free is no int, and `run`."""
+
+    inputs: Mapping[str, Sequence[Any]]
+    run: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+
+    def __call__(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Tensors by name on the CPU; those the graph does not read are left out."""
+        import torch
+
+        arrays = {name: tensor.contiguous().numpy() for name, tensor in inputs.items() if name in self.inputs}
+        return {name: torch.from_numpy(array) for name, array in self.run(arrays).items()}
+
+
+Opener = Callable[[Path, int], Graph]
+"""Loads the graph in a file, to run on so many threads."""
+
+
+@dataclass
+class GraphModel(RuntimeModel):
+    """Of a head that answers in one pass."""
+
+    graph: Graph | None = None
+
+    def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        assert self.graph is not None, "closed"
+        return self.graph.run({name: array for name, array in inputs.items() if name in self.graph.inputs})
+
+    def close(self) -> None:
+        super().close()
+        self.graph = None
+
+
+class Module:
+    """A graph as heads call a model: with tensors by name, on the CPU, always predicting."""
+
+    training = False
+
+    def __init__(self, model: GraphModel) -> None:
+        import torch
+
+        self.device = torch.device("cpu")
+        self._model = model
+
+    def __call__(self, **inputs: torch.Tensor) -> SimpleNamespace:
+        import torch
+
+        outputs = self._model.forward({name: tensor.numpy() for name, tensor in inputs.items()})
+        return SimpleNamespace(**{name: torch.from_numpy(array) for name, array in outputs.items()})
+
+    def eval(self) -> Module:
+        return self
+
+    def train(self, mode: bool = True) -> Module:
+        if mode:
+            raise HarnessError(f"a model in {self._model.name} cannot be trained")
+        return self
+
+
+def open_graphs(runtime: str, folder: Path, settings: Settings, threads: int, opener: Opener) -> RuntimeModel:
+    """The model of a folder in a runtime. Raises HarnessError where a file is missing or damaged."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if settings.head in WRITING_HEADS:
+        from harness.modeling.runtimes.graph_writer import WriterModel, open_writer
+
+        return WriterModel(runtime, folder, settings, tokenizer, open_writer(folder, threads, opener))
+    model = GraphModel(runtime, folder, settings, tokenizer, None, opener(folder / FILE, threads))
+    model.module = Module(model)
+    return model

@@ -1,0 +1,43 @@
+"""ONNX Runtime on the CPU: the graphs of `harness.modeling.runtimes.graph`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes.base import Runtime, RuntimeModel, require_packages
+from harness.modeling.runtimes.graph import Graph, open_graphs
+from harness.modeling.runtimes.settings import Settings
+
+
+def require() -> None:
+    """Raises HarnessError, with the remedy, where ONNX Runtime is not installed."""
+    require_packages("onnxruntime", "onnx", extra="onnx")
+
+
+class OnnxRuntime(Runtime):
+    packages = ("onnxruntime",)
+
+    def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:
+        require()
+        return open_graphs("onnxruntime", folder, settings, threads, open_graph)
+
+
+def open_graph(file: Path, threads: int) -> Graph:
+    """Raises HarnessError where ONNX Runtime cannot load the graph."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors have no common class but this
+        raise HarnessError(f"onnxruntime cannot load {file}: {' '.join(str(error).split())}") from None
+    names = [output.name for output in session.get_outputs()]
+    inputs = {one.name: one.shape for one in session.get_inputs()}
+    return Graph(inputs, lambda arrays: dict(zip(names, session.run(names, arrays), strict=True)))
+
+
+RUNTIME = OnnxRuntime()

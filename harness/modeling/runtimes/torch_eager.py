@@ -1,0 +1,209 @@
+"""PyTorch, eager: the runtime models are trained in. Loads models with other shapes and stored weights as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.modeling.pretrained import check_folder
+from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
+from harness.modeling.runtimes.settings import Settings, Shapes, Storage, read_settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class TorchModel(RuntimeModel):
+    in_torch = True
+
+    def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        import inspect
+
+        import torch
+
+        known = inspect.signature(unwrapped(self.module).forward).parameters
+        tensors = {name: torch.from_numpy(array) for name, array in inputs.items() if name in known}
+        with torch.inference_mode():
+            output = self.module(**{name: tensor.to(self.module.device) for name, tensor in tensors.items()})
+        return {name: output[name].float().cpu().numpy() for name in OUTPUTS.get(self.settings.head, ("logits",))}
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The model inside what compiles or captures it."""
+    while (inner := getattr(module, "_orig_mod", None)) is not None:
+        module = inner
+    return module
+
+
+class TorchRuntime(Runtime):
+    devices = ("cpu", "cuda")
+
+    def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
+        import torch
+
+        torch.set_num_threads(threads)
+        model, tokenizer = load(folder, settings)
+        return TorchModel("torch", folder, settings, tokenizer, model)
+
+
+def load(
+    folder: Path, settings: Settings | None = None, in_integers: bool = False, dtype: str = "float32"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model of a folder on the CPU in a `dtype` of floats, ready to predict, and its tokenizer. `in_integers`:
+    linear layers that are stored as int8 multiply so.
+
+    Raises:
+        HarnessError: nothing to load there, or a model that torch does not run.
+    """
+    import transformers
+    from safetensors import SafetensorError
+
+    from harness.modeling.heads import HEADS
+
+    settings = settings or read_settings(folder)
+    if settings.runtime != "torch":
+        raise HarnessError(f"model {folder}: it runs in {settings.runtime}; torch cannot load it")
+    check_folder(folder, str(folder))
+    auto_class = getattr(transformers, HEADS.get(settings.head, str(folder)).auto_class)
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+    try:
+        if settings.is_plain:
+            model = auto_class.from_pretrained(folder, use_safetensors=True, dtype=dtype, **options)
+        else:
+            from accelerate import init_empty_weights
+
+            config = transformers.AutoConfig.from_pretrained(folder, **options)
+            with init_empty_weights(include_buffers=False):
+                model = auto_class.from_config(config, dtype="float32")
+            reshape(model, settings.shapes or Shapes())
+            if settings.storage is not None and settings.storage.format == "torchao":
+                from harness.modeling.layers import as_linear
+                from harness.modeling.runtimes.torchao_file import read
+
+                as_linear(model)
+                _fill(model.requires_grad_(False), read(folder / settings.storage.file), folder)
+                return model.eval(), tokenizer
+            stored = stored_tensors(folder, settings.storage)
+            axes = dict(settings.storage.axes) if settings.storage else {}
+            if settings.storage is not None:  # a tensor that stays in the file keeps all of it in memory
+                stored = {name: one.clone() if one.is_floating_point() else one for name, one in stored.items()}
+            if in_integers:
+                put_integers(model, stored, axes)
+            _fill(model, as_floats(stored, axes), folder)
+            in_floats(model, dtype)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
+    return model.eval(), tokenizer
+
+
+def shapes_of(model: PreTrainedModel) -> Shapes | None:
+    """How the model differs from what its config builds; None where it does not."""
+    import torch
+
+    with torch.device("meta"):
+        usual = type(model)(model.config)
+    before = {name: tensor.shape for name, tensor in usual.state_dict().items()}
+    parameters = {
+        name: list(tensor.shape) for name, tensor in model.state_dict().items() if before.get(name) != tensor.shape
+    }
+    attributes: dict[str, dict[str, int]] = {}
+    for name, module in model.named_modules():
+        known = _numbers(usual.get_submodule(name))
+        changed = {key: value for key, value in _numbers(module).items() if known.get(key, value) != value}
+        if changed:
+            attributes[name] = changed
+    return Shapes(parameters=parameters, attributes=attributes) if parameters or attributes else None
+
+
+def _numbers(module: nn.Module) -> dict[str, int]:
+    return {key: value for key, value in vars(module).items() if type(value) is int and not key.startswith("_")}
+
+
+def reshape(model: PreTrainedModel, shapes: Shapes) -> None:
+    """Give a model built from its config the shapes it was saved with; what its parameters hold is lost."""
+    import torch
+
+    for name, shape in shapes.parameters.items():
+        owner, _, leaf = name.rpartition(".")
+        place = model.get_parameter(name).device
+        setattr(model.get_submodule(owner), leaf, torch.nn.Parameter(torch.empty(shape, device=place)))
+    for name, values in shapes.attributes.items():
+        vars(model.get_submodule(name)).update(values)
+
+
+def in_floats(model: PreTrainedModel, dtype: str) -> None:
+    """Turn a model's parameters into floats of this type. Buffers, such as rotary frequencies, stay as they are."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    for parameter in model.parameters():
+        if parameter.is_floating_point() and parameter.dtype != kind:
+            parameter.data = parameter.data.to(kind)
+    model.config.dtype = kind
+
+
+def stored_tensors(folder: Path, storage: Storage | None) -> dict[str, torch.Tensor]:
+    """All tensors of a folder by name, as they are stored: int8 ones with their scales beside them."""
+    from safetensors.torch import load_file
+
+    files = [folder / storage.file] if storage else sorted(folder.glob("*.safetensors"))
+    found: dict[str, torch.Tensor] = {}
+    for file in files:
+        found |= load_file(file)
+    return found
+
+
+def put_integers(model: PreTrainedModel, stored: dict[str, torch.Tensor], axes: dict[str, int]) -> None:
+    """Put integer layers in the place of the model's linear ones that are stored as int8. What they hold is taken out
+    of `stored` and `axes`.
+    """
+    from harness.modeling.layers import linear_layers
+    from harness.modeling.runtimes.int8_linear import Int8Linear
+
+    for name in linear_layers(model):
+        weight = f"{name}.weight"
+        if weight not in axes:
+            continue
+        values = stored.pop(weight)
+        if axes.pop(weight) == 1:
+            values = values.T
+        owner, _, leaf = name.rpartition(".")
+        layer = Int8Linear(values, stored.pop(f"{weight}{SCALE}"), stored.pop(f"{name}.bias", None))
+        setattr(model.get_submodule(owner), leaf, layer)
+
+
+def as_floats(stored: Mapping[str, torch.Tensor], axes: Mapping[str, int]) -> dict[str, torch.Tensor]:
+    """`stored_tensors` in float32: int8 ones multiplied with their scales."""
+    found = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+    for name, axis in axes.items():
+        scale = found.pop(f"{name}{SCALE}")
+        shape = [1] * found[name].dim()
+        shape[axis] = -1
+        found[name] = found[name].float() * scale.view(shape)
+    return found
+
+
+SCALE = "::scale"
+"""What is appended to the name of an int8 tensor for that of its scales; no module's name has it."""
+
+
+def _fill(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Put tensors into an empty model, all of them; what is left over in the model shares its weights with another
+    part.
+    """
+    missing, unexpected = model.load_state_dict(tensors, strict=False, assign=True)
+    model.tie_weights()
+    empty = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    buffers = {name for name, _ in model.named_buffers()}
+    strangers = [*empty, *(name for name in missing if name in buffers), *unexpected]
+    if strangers:
+        raise HarnessError(f"model {folder}: its weights are not those of its config: {strangers[0]}")
+
+
+RUNTIME = TorchRuntime()

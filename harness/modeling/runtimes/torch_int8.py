@@ -1,0 +1,24 @@
+"""PyTorch on the CPU with linear layers that multiply in integers: every head, those that write among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.modeling.runtimes.base import Runtime
+from harness.modeling.runtimes.settings import Settings
+from harness.modeling.runtimes.torch_eager import TorchModel, load
+
+
+class TorchInt8(Runtime):
+    def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
+        import torch
+
+        from harness.modeling.runtimes.int8_linear import require
+
+        require()
+        torch.set_num_threads(threads)
+        model, tokenizer = load(folder, settings.model_copy(update={"runtime": "torch"}), in_integers=True)
+        return TorchModel("torch-int8", folder, settings, tokenizer, model)
+
+
+RUNTIME = TorchInt8()

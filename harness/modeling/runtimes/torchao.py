@@ -1,0 +1,53 @@
+"""PyTorch with weights that torchao quantized, the rest in bfloat16, on a GPU: its kernels for a CPU are far slower
+than float ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.modeling.runtimes.base import Runtime, require_packages
+from harness.modeling.runtimes.settings import Settings
+from harness.modeling.runtimes.torch_bf16 import load_bf16
+from harness.modeling.runtimes.torch_eager import TorchModel
+
+DEVICE = "cuda"
+
+
+def require() -> None:
+    """Raises HarnessError, with the remedy, where torchao or a GPU is missing."""
+    require_packages("torchao", extra="torchao")
+    import torch
+
+    if DEVICE == "cuda" and not torch.cuda.is_available():
+        raise HarnessError("torchao is served on a CUDA GPU, and there is none here; on a CPU use int8 or int8-static")
+
+
+def require_capability(least: tuple[int, int], method: str, remedy: str) -> None:
+    """Raises HarnessError, with the remedy, where the GPU's compute capability is below `least`."""
+    import torch
+
+    found = torch.cuda.get_device_capability() if torch.cuda.is_available() else (0, 0)
+    if found < least:
+        wanted, has = (".".join(map(str, version)) for version in (least, found))
+        raise HarnessError(f"{method} needs a CUDA GPU of compute capability {wanted}, and this is {has}; {remedy}")
+
+
+class TorchAo(Runtime):
+    packages = ("torchao",)
+    devices = ("cuda",)
+
+    def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
+        require()
+        import torch
+
+        from harness.modeling.runtimes.few_rows import take_few_rows
+
+        model, tokenizer = load_bf16(folder, settings, threads)
+        take_few_rows(model)
+        model.to(torch.device(DEVICE))  # type: ignore[arg-type]
+        return TorchModel("torchao", folder, settings, tokenizer, model)
+
+
+RUNTIME = TorchAo()

@@ -1,0 +1,190 @@
+"""`harness compress`: one model folder to another, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.compress.base import Examples, Request, Student, Target
+from harness.compress.methods import Method, make_step, parse_method, settings_of
+from harness.compress.recipe import labelled, method_of_recipe
+from harness.core.errors import HarnessError
+from harness.core.registry import Registry
+from harness.core.specs import TaskSpec, TrainingSpec
+from harness.data.frame import TaskData
+from harness.modeling.runtimes.settings import read_settings
+
+
+def method_of(name: str | None, settings: Sequence[str], recipe: Path | None = None) -> Method:
+    """A method or chain, or a single method with `key=value` settings, or that of a recipe file.
+
+    Raises:
+        HarnessError: as `parse_method` and `method_of_recipe` do; or neither a name nor a file.
+    """
+    values = settings_of(settings, "--set")
+    if recipe is not None:
+        return method_of_recipe(recipe, name, values)
+    if name is None:
+        raise HarnessError("compress needs a method: --method NAME, or --recipe FILE")
+    if not settings:
+        return parse_method(name, "--method")
+    if "|" in name:
+        raise HarnessError("--set goes with a single method; in a chain write METHOD:key=value")
+    return Method(labelled(name, values), (make_step(name, values, "--set"),))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checkpoint that can be compressed: the request but for where to write, and its task's data where that was
+    asked for.
+    """
+
+    request: Request
+    data: TaskData | None
+
+
+def perform(
+    registry: Registry,
+    checkpoint: Path,
+    method: Method,
+    output: Path,
+    task: str | None = None,
+    data: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compress a fine-tuned model's folder, or that of its cell, into `output`; returns what was done.
+
+    A cell's record names the task, the data and the training; else `task` must, where the method uses examples.
+
+    Raises:
+        HarnessError: no model there, one the method cannot compress, no task or data it needs, or something in the
+            way of the output.
+    """
+    from harness.compress.chain import compress
+
+    refuse_existing(output)
+    prepared = prepare(registry, checkpoint, method, method.uses_data, task, data, limit, seed)
+    with new_folder(output) as folder, tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        said = compress(method, replace(prepared.request, target=folder, scratch=Path(scratch)))
+    return {"model": str(prepared.request.source), "output": str(output), **said}
+
+
+def prepare(
+    registry: Registry,
+    checkpoint: Path,
+    method: Method,
+    needs_data: bool,
+    task: str | None,
+    data: str | None,
+    limit: int | None,
+    seed: int,
+) -> Prepared:
+    """Raises HarnessError for no model there, one the method cannot compress, or no task or data it needs."""
+    source, record = _model_folder(checkpoint)
+    settings = read_settings(source)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    examples, loaded = None, None
+    if needs_data:
+        spec, loaded = _data_of(registry, method, record, task, data, limit)
+        outputs = len(config.get("id2label") or {0: "", 1: ""})
+        if settings.head == "sequence-classification" and loaded.labels and outputs != len(loaded.labels):
+            raise HarnessError(f"task {spec.name} has {len(loaded.labels)} classes, but the model {outputs}")
+        examples = Examples(spec, loaded.labels, loaded.splits[spec.train])
+    reason = method.not_applicable(
+        Target(config.get("model_type", ""), settings.head, examples.task.family if examples else None)
+    )
+    if reason is not None:
+        raise HarnessError(f"model {source}: {reason}")
+    training = TrainingSpec.model_validate(record["spec"]["model"]["training"]) if record else TrainingSpec()
+    _without_progress_bars()
+    request = Request(
+        source=source, original=source, target=Path(), scratch=Path(), seed=seed,
+        examples=examples, student=_student(registry, method), training=training,
+    )  # fmt: skip
+    return Prepared(request, loaded)
+
+
+def refuse_existing(output: Path) -> None:
+    if output.exists():
+        raise HarnessError(f"--output {output}: it is already there; remove it or choose another folder")
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """A folder that becomes `output` where nothing fails within. Raises HarnessError where it cannot be written."""
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        yield temporary
+        temporary.rename(output)
+    except OSError as error:
+        raise HarnessError(f"cannot write {output}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _without_progress_bars() -> None:
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def _model_folder(checkpoint: Path) -> tuple[Path, dict[str, Any] | None]:
+    """A model's folder and, where it lies in a finetune cell, the cell's record."""
+    if not checkpoint.is_dir():
+        raise HarnessError(f"model {checkpoint}: no such folder; give that of a fine-tuned model, or of its cell")
+    folder = checkpoint / "model" if (checkpoint / "model").is_dir() else checkpoint
+    record = folder.parent / "record.json"
+    if not record.exists():
+        return folder, None
+    found = json.loads(record.read_text(encoding="utf-8"))
+    return folder, found if found.get("kind") == "finetune" else None
+
+
+def _data_of(
+    registry: Registry,
+    method: Method,
+    record: dict[str, Any] | None,
+    name: str | None,
+    source: str | None,
+    limit: int | None,
+) -> tuple[TaskSpec, TaskData]:
+    """The task and its data: as the record of the model has them, where nothing else is asked for."""
+    from harness import data
+
+    if name is None and record is None:
+        raise HarnessError(f"--method {method.label}: it looks at examples; name their task with --task")
+    task = registry.task(name or record["task"]["name"])  # type: ignore[index]
+    own = record["data"] if record and source is None and task.name == record["task"]["name"] else None
+    if source is None:
+        limit = limit or (own["limit"] if own else None)
+        source = "embedded" if own is None else own["location"] if own["source"] == "folder" else own["source"]
+    loaded = data.load(task, source, limit)
+    if own and record and own["train_fraction"] < 1:
+        train = loaded.splits[task.train].sample(own["train_fraction"], record["seed"])
+        loaded = replace(loaded, splits={**loaded.splits, task.train: train})
+    return task, loaded
+
+
+def _student(registry: Registry, method: Method) -> Student | None:
+    from harness.modeling.pretrained import folder_of
+
+    if method.recipe is None:
+        return None
+    recipe = registry.recipe(method.recipe)
+    if recipe.pretraining is not None:
+        raise HarnessError(
+            f"--method {method.label}: the student {recipe.name} has to be pretrained first; "
+            "`harness run --compress` does that, or name a checkpoint of it"
+        )
+    return Student(recipe, folder_of(recipe.pretrained, recipe.revision) if recipe.pretrained else None)

@@ -1,0 +1,1 @@
+"""What runs cells, and the process that computes one."""

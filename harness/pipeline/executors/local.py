@@ -1,0 +1,180 @@
+"""Warm worker processes, and the order in which cells reach them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from harness.core.machine.environment import thread_variables
+from harness.pipeline.cells import Cell
+from harness.pipeline.executors import worker
+
+BUSY_PAUSE = 0.5
+"""Seconds before a cell is offered again that another run is computing."""
+
+
+@dataclass
+class Worker:
+    """A worker process and the cell it is at."""
+
+    process: Any
+    pipe: Connection
+    cell: Cell | None = None
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a cell: `started`, `progress`, `done`, `cached`, `failed`, `skipped`."""
+
+    kind: str
+    cell: Cell
+    share: float = 0.0
+    detail: str = ""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    cause: str = ""
+
+
+class Pool:
+    """Runs cells on `workers` processes of `threads` threads each. A worker that dies fails its cell alone and is
+    replaced.
+    """
+
+    def __init__(self, root: Path, include: Sequence[str], workers: int, threads: int, cuda_devices: int = 0) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._arguments = (str(root), tuple(include), threads)
+        self._threads = threads
+        self._cuda_devices = cuda_devices
+        self._size = workers
+        self._workers: list[Worker] = []
+
+    def run(self, cells: Sequence[Cell], done: set[str]) -> Iterator[Event]:
+        """Compute the cells whose keys are not in `done`, dearest first as their needs allow; yields events as they
+        come.
+        """
+        waiting = {cell.key: cell for cell in cells if cell.key not in done}
+        not_before: dict[str, float] = {}
+        lost: set[str] = set()
+        done = set(done)
+        try:
+            while waiting or any(one.cell for one in self._workers):
+                for cell in [one for one in waiting.values() if lost.intersection(one.needs)]:
+                    lost.add(cell.key)
+                    del waiting[cell.key]
+                    yield Event("skipped", cell, cause="what it needs has failed")
+                for cell in self._ready(waiting, done, not_before):
+                    idle = self._idle()
+                    if idle is None:
+                        break
+                    idle.cell, idle.share = waiting.pop(cell.key), 0.0
+                    idle.pipe.send({"kind": cell.kind, "key": cell.key, "spec": dict(cell.spec), "job": dict(cell.job)})
+                    yield Event("started", cell)
+                for one, message in self._messages():
+                    if one.cell is None:
+                        continue
+                    cell = one.cell
+                    kind, content = message
+                    if kind == "progress":
+                        one.share, detail = content
+                        yield Event("progress", cell, share=one.share, detail=detail)
+                        continue
+                    one.cell = None
+                    if kind == "busy":
+                        waiting[cell.key] = cell
+                        not_before[cell.key] = time.monotonic() + BUSY_PAUSE
+                    elif kind == "failed":
+                        lost.add(cell.key)
+                        yield Event("failed", cell, cause=content)
+                    else:
+                        done.add(cell.key)
+                        yield Event(kind, cell, summary=content)
+        finally:
+            self.close()
+
+    def _ready(self, waiting: Mapping[str, Cell], done: set[str], not_before: Mapping[str, float]) -> list[Cell]:
+        now = time.monotonic()
+        ready = [
+            cell for cell in waiting.values() if done.issuperset(cell.needs) and not_before.get(cell.key, 0.0) <= now
+        ]
+        return sorted(ready, key=lambda cell: -(float("inf") if cell.flops is None else cell.flops))
+
+    def _idle(self) -> Worker | None:
+        for one in self._workers:
+            if one.cell is None:
+                return one
+        if len(self._workers) < self._size:
+            return self._start()
+        return None
+
+    def _start(self) -> Worker:
+        ours, theirs = self._context.Pipe()
+        environment = thread_variables(self._threads)
+        if self._cuda_devices:
+            environment["CUDA_VISIBLE_DEVICES"] = str(len(self._workers) % self._cuda_devices)
+        with variables(environment):
+            process = self._context.Process(
+                target=worker.main, args=(theirs, *self._arguments, os.getpid()), daemon=True, name="harness-worker"
+            )
+            process.start()
+        theirs.close()
+        one = Worker(process, ours)
+        self._workers.append(one)
+        return one
+
+    def _messages(self) -> list[tuple[Worker, tuple[str, Any]]]:
+        """What the workers say within half a second; a dead one says why it died."""
+        by_pipe = {one.pipe: one for one in self._workers}
+        messages: list[tuple[Worker, tuple[str, Any]]] = []
+        for pipe in wait(list(by_pipe), timeout=BUSY_PAUSE):
+            one = by_pipe[pipe]  # type: ignore[index]
+            try:
+                messages.append((one, one.pipe.recv()))
+            except (EOFError, OSError):
+                messages.append((one, ("failed", self._bury(one))))
+        return messages
+
+    def _bury(self, one: Worker) -> str:
+        one.process.join(timeout=5)
+        self._workers.remove(one)
+        code = one.process.exitcode
+        if code is not None and code < 0:
+            hint = "; the system may be out of memory" if code == -9 else ""
+            return f"its worker process was killed by signal {-code}{hint}"
+        return f"its worker process ended with exit code {code}"
+
+    def close(self) -> None:
+        """End the workers, within seconds whatever they are at."""
+        for one in self._workers:
+            with suppress(OSError):
+                one.pipe.close()
+            if one.cell is not None:
+                one.process.terminate()
+        deadline = time.monotonic() + 2
+        for one in self._workers:
+            one.process.join(timeout=max(0.0, deadline - time.monotonic()))
+            if one.process.is_alive():
+                one.process.kill()
+                one.process.join(timeout=1)
+        self._workers.clear()
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables while a process is started: it inherits them, and they stand before it imports torch."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

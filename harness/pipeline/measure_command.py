@@ -1,0 +1,169 @@
+"""What `harness measure` is asked for: names become folders, flags a request; the result goes into the store."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, did_you_mean
+from harness.core.hashing import fingerprint_of, hash_json
+from harness.core.registry import Registry
+from harness.core.specs import seconds_of
+from harness.core.store import Store
+from harness.measure.job import Model, Request, perform
+from harness.measure.protocol import BASE, SECOND
+from harness.measure.workloads import Cell, cells_of, model_name
+from harness.modeling.pretrained import folder_of
+from harness.pipeline.cells import code_of
+
+RESULT = "measurement.json"
+MAKING = ("finetune", "compress")
+"""Kinds of cells whose models are measured by the names they have in a run."""
+DOES_NOT_COUNT = 5
+"""The exit code of a measurement that is INVALID or IMPRECISE."""
+
+
+def make_request(
+    registry: Registry,
+    store: Store | None,
+    models: Sequence[str],
+    batches: str,
+    lengths: str,
+    task: str | None,
+    data: str,
+    **settings: Any,
+) -> Request:
+    """Raises HarnessError for fewer than two models, one that is nowhere, or flags that make no sense."""
+    if len(models) < 2:
+        raise HarnessError("measure takes the original and at least one candidate: harness measure A B")
+    if settings["margin"] is not None and not 0 < settings["margin"] < 1:
+        raise HarnessError(f"--margin {settings['margin']:g}: give a share between 0 and 1, e.g. 0.05")
+    if not 0 < settings["precision"] < 1:
+        raise HarnessError(f"--precision {settings['precision']:g}: give a share between 0 and 1, e.g. 0.02")
+    cells = cells_of(batches, lengths)
+    if task is not None:
+        spec = registry.task(task)
+        cells.append(Cell(f"task {task}", task=spec.model_dump(mode="json"), data=data))
+    folders = [find_folder(name, store, task) for name in models]
+    shown = distinct(
+        [
+            model_name(folder) if Path(name).expanduser().is_dir() else name
+            for name, folder in zip(models, folders, strict=True)
+        ]
+    )
+    found = [
+        Model(name, folder, fingerprint_of(folder), cell_of(folder))
+        for name, folder in zip(shown, folders, strict=True)
+    ]
+    return Request(found[0], found[1:], cells, **settings)
+
+
+def find_folder(name: str, store: Store | None, task: str | None) -> Path:
+    """The folder of a model: a folder, `MODEL` or `MODEL:TASK` of the latest run in the store, or a hub id.
+
+    Raises:
+        HarnessError: it is nowhere, or the run has several models of that name.
+    """
+    local = Path(name).expanduser()
+    if local.is_dir():
+        if not any((local / file).exists() for file in ("config.json", "harness.json")):
+            raise HarnessError(
+                f"{name}: no config.json in it; give the folder of a model, as save_pretrained writes it"
+            )
+        return local.resolve()
+    if store is not None and (store.root / "runs").is_dir() and store.run_names():
+        run = store.run("latest")
+        models = {one["model"] for one in _making(run)}
+        if "/" not in name or {name, name.rpartition(":")[0]} & models:
+            return _of_run(run, name, store, task)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return folder_of(name)
+    raise HarnessError(f"model '{name}': no such folder, and no run in the store has it; give a folder")
+
+
+def _making(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cells of a run that made a model."""
+    return [one for one in run["cells"] if one["kind"] in MAKING and one["status"] in ("done", "cached")]
+
+
+def _of_run(run: Mapping[str, Any], name: str, store: Store, task: str | None) -> Path:
+    cells = _making(run)
+    known = {one["model"] for one in cells}
+    model, _, wanted = (name, "", "") if name in known else name.rpartition(":")
+    mine = [one for one in cells if one["model"] == model]
+    if not mine:
+        model = model or name
+        raise HarnessError(
+            f"model '{name}': no such folder, and run {run['run']} has no such model.{did_you_mean(model, known)}"
+        )
+    wanted = wanted or task or ""
+    tasks = sorted({one["task"] for one in mine})
+    where = f"model '{name}': run {run['run']}"
+    if not wanted and len(tasks) > 1:
+        raise HarnessError(f"{where} trained it on {', '.join(tasks)}; say which, e.g. {model}:{tasks[0]}")
+    of_task = [one for one in mine if not wanted or one["task"] == wanted]
+    if not of_task:
+        raise HarnessError(f"{where} did not train it on {wanted}.{did_you_mean(wanted, tasks)}")
+    whole = [one for one in of_task if one["fraction"] == 1.0] or of_task
+    return store.model(min(whole, key=lambda one: one["seed"])["cell"])
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, told apart from one another and from those of the protocol's arms."""
+    found: list[str] = []
+    for name in names:
+        taken = {BASE, SECOND, *found}
+        found.append(next(one for one in (name, *(f"{name} ({n})" for n in range(2, 1000))) if one not in taken))
+    return found
+
+
+def cell_of(folder: Path) -> str | None:
+    """The cell of a store that made a model's folder; None of one that lies elsewhere."""
+    return folder.parent.name if folder.name == "model" and (folder.parent / "record.json").exists() else None
+
+
+def budget_of(text: str | None, flag: str = "--budget") -> float | None:
+    """A budget in seconds, None for none. Raises HarnessError where the text is no time."""
+    try:
+        return None if text is None else seconds_of(text)
+    except ValueError as error:
+        raise HarnessError(f"{flag} {text}: {error}") from None
+
+
+def measure(request: Request, store: Store, report: Callable[[str], None]) -> dict[str, Any]:
+    """Measure, and keep the result as a record of the kind `measure`.
+
+    Timings are no function of their spec: the moment is part of it, so that each measurement has a record of its own.
+    """
+    started = time.time()
+    result = perform(request, report)
+    spec = {
+        "kind": "measure",
+        "models": [one.fingerprint for one in (request.base, *request.candidates)],
+        "cells": [[cell.name, cell.batch, cell.length, cell.data] for cell in request.cells],
+        "protocol": result["protocol"],
+        "code": code_of((Path(__file__).parent,)),
+        "created": f"{started:.6f}",
+    }
+    key = hash_json(spec)
+    with store.building(key) as folder:
+        record = {
+            "kind": "measure",
+            "seed": request.seed,
+            **written(result, folder),
+            "spec": spec,
+            "timings": {"seconds": round(time.time() - started, 3)},
+        }
+        store.commit(key, folder, record)
+    return {**result, "cell": key}
+
+
+def written(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write a result into a cell's folder, all its samples included; returns the body of the cell's record."""
+    (folder / RESULT).write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    kept = {name: value for name, value in result.items() if name not in ("samples", "starts", "schema_version")}
+    return kept | {"measurement": {"file": RESULT, "schema_version": result["schema_version"]}}

@@ -1,0 +1,187 @@
+"""The part of a plan that comes after scoring: models timed against what was made of them, or against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.compress import COMPRESSORS
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_json
+from harness.core.machine.environment import cores, describe, gpus, machine_fingerprint
+from harness.core.run_spec import RunSpec
+from harness.core.specs import TaskSpec
+from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND, block_seconds
+from harness.measure.workloads import Cell as Workload
+from harness.modeling.heads import head_for
+from harness.modeling.runtimes import RUNTIMES
+from harness.pipeline.cells import Cell, code_of
+from harness.pipeline.measure_command import budget_of, distinct
+
+BATCH, LENGTH = 8, 64
+"""Rows and tokens of a call where a run says nothing else."""
+START_SECONDS = 8.0
+"""Until a process has imported torch and transformers and opened a small model, for estimates."""
+CALL_SECONDS = 0.05
+"""A call, for estimates: the sizes of models are not looked at."""
+
+
+def measure_cells(run: RunSpec, cells: Sequence[Cell], architectures: Mapping[str, str | None]) -> list[Cell]:
+    """The cells that measure what a run makes: for each task and original one, against all that was made of it.
+
+    Without compressed models, one for each task: its first transformer against the others that do the task by the same
+    kind of head. Of several seeds and shares of the training examples the first seed on all examples is measured.
+    Models that only a GPU serves are measured there, with all others that can be; those that cannot, on the CPU.
+
+    Raises:
+        HarnessError: settings that make no sense, nothing to measure, or models that the chosen device does not serve.
+    """
+    if not run.measure:
+        return []
+    budget = budget_of(run.measure_budget, "--measure-budget")
+    groups = list(_groups(cells, architectures))
+    if not groups:
+        raise HarnessError(
+            "--measure: there is nothing to measure against; give --compress METHOD, or a second fine-tuned "
+            "transformer with the same kind of head"
+        )
+    return [
+        _measure(run, own, device, budget) for group in groups for device, own in _by_device(group, run.measure_device)
+    ]
+
+
+def _groups(cells: Sequence[Cell], architectures: Mapping[str, str | None]) -> Iterator[list[Cell]]:
+    """The original's cell, then those of its candidates."""
+    made: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if cell.kind == "compress":
+            made.setdefault(cell.spec["model"], []).append(cell)
+    by_task: dict[str, list[Cell]] = {}
+    for fit in _first_of_each(cells):
+        by_task.setdefault(fit.task, []).append(fit)
+    for fits in by_task.values():
+        if made:
+            yield from ([fit, *made[fit.key]] for fit in fits if fit.key in made)
+            continue
+        first, *others = fits
+        head = _head(first, architectures)
+        alike = [one for one in others if _head(one, architectures) == head]
+        if alike:
+            yield [first, *alike]
+
+
+def _by_device(group: Sequence[Cell], wanted: str | None) -> Iterator[tuple[str, list[Cell]]]:
+    """The original with the candidates that are measured beside it, and the device; more than once where no device
+    serves all. Without a GPU here, only what needs one is left to it, and fails there.
+    """
+    served = {one.key: _devices(one) for one in group}
+    if wanted in ("cpu", "cuda"):
+        for one in group:
+            if wanted not in served[one.key]:
+                raise HarnessError(f"--measure-device {wanted}: {one.model} is served on {served[one.key][0]} only")
+        yield wanted, [*group]
+        return
+    original, *candidates = group
+    on_gpu_alone = [one for one in candidates if "cpu" not in served[one.key]]
+    if not on_gpu_alone:
+        yield "auto", [*group]
+        return
+    on_gpu = [one for one in candidates if "cuda" in served[one.key]] if gpus() else on_gpu_alone
+    yield "cuda", [original, *on_gpu]
+    rest = [one for one in candidates if one not in on_gpu]
+    if rest:
+        yield "cpu", [original, *rest]
+
+
+def _devices(cell: Cell) -> tuple[str, ...]:
+    """What serves the model that a cell makes."""
+    found = RUNTIMES.get("torch").devices
+    for name, _ in cell.spec.get("method", ()) if cell.kind == "compress" else ():
+        own = RUNTIMES.get(COMPRESSORS.get(name).runtime).devices
+        found = tuple(device for device in found if device in own)
+    return found
+
+
+def _first_of_each(cells: Sequence[Cell]) -> list[Cell]:
+    """Of each model of a task that can be timed, the one with the first seed on the most examples."""
+    fits: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.kind == "finetune" and cell.job["recipe"]["learner"] == "transformer":
+            fits.setdefault((cell.task, cell.model), []).append(cell)
+    return [min(own, key=lambda one: (-one.fraction, one.seed)) for own in fits.values()]
+
+
+def _head(fit: Cell, architectures: Mapping[str, str | None]) -> str | None:
+    chosen = fit.job["recipe"]["options"].get("head")
+    architecture = architectures[fit.model]
+    if chosen or architecture is None:
+        return chosen
+    return head_for(TaskSpec.model_validate(fit.job["task"]), architecture)  # type: ignore[arg-type]
+
+
+def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | None) -> Cell:
+    base = models[0]
+    workloads = _workloads(run, base)
+    settings = {
+        "threads": run.threads or 1,
+        "margin": None,
+        "device": device,
+        "precision": run.measure_precision or HALF_WIDTH,
+        "budget": budget,
+        "seed": run.first_seed,
+    }
+    package = Path(harness.__file__).parent
+    timed = [package / name for name in ("measure", "runtimes", "stats/speed.py", "execute/measure.py")]
+    spec: dict[str, Any] = {
+        "kind": "measure",
+        "models": [one.key for one in models],
+        "workloads": [_identity(one, base) for one in workloads],
+        **settings,
+        "machine": machine_fingerprint(describe(1)),
+        "code": code_of(tuple(timed)),
+    }
+    names = distinct([one.model for one in models])
+    job = {
+        "task": base.task,
+        "model": base.model,
+        "models": [
+            {"name": name, "cell": one.key, "finetune": one.spec["model"] if one.kind == "compress" else one.key}
+            for name, one in zip(names, models, strict=True)
+        ],
+        "workloads": [asdict(one) for one in workloads],
+        "settings": settings,
+        "include": list(run.include),
+    }
+    needs = tuple(one.key for one in models)
+    estimate = _estimate(len(models), len(workloads), budget)
+    return Cell(
+        "measure", hash_json(spec), spec, job, needs, base.task, base.model, base.seed, flops=0.0, seconds=estimate
+    )
+
+
+def _workloads(run: RunSpec, base: Cell) -> list[Workload]:
+    lengths = list(dict.fromkeys(run.measure_length or [LENGTH]))
+    numbers = [one for one in lengths if isinstance(one, int)]
+    found = Workload.grid(list(dict.fromkeys(run.measure_batch or [BATCH])), numbers)
+    if "task" in lengths:
+        found.append(Workload(f"task {base.task}", task=base.job["task"], data=run.data))
+    return found
+
+
+def _identity(one: Workload, base: Cell) -> list[Any]:
+    """A task's own examples are told by their content, wherever they lie."""
+    if one.task is None:
+        return [one.batch, one.length]
+    return ["task", {name: split["fingerprint"] for name, split in base.job["facts"]["splits"].items()}]
+
+
+def _estimate(models: int, workloads: int, budget: float | None) -> tuple[float, float]:
+    """Seconds of 20 pairs and of 60; the arms are the models and the original once more."""
+    arms = len({BASE, SECOND}) + models - 1
+    launch = arms * START_SECONDS / cores() + workloads * BLOCKS_A_LAUNCH * block_seconds([CALL_SECONDS] * arms)
+    memory = models * workloads * START_SECONDS / cores()
+    least, most = (pairs / BLOCKS_A_LAUNCH * launch + memory for pairs in (LEAST_PAIRS, MOST_PAIRS))
+    return least, max(least, min(most, budget)) if budget else most

@@ -1,0 +1,99 @@
+"""The part of a plan that comes before fine-tuning: a recipe's checkpoint, and its twin with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_json
+from harness.core.run_spec import RunSpec
+from harness.core.specs import RecipeSpec
+from harness.core.store import Store
+from harness.pipeline.cells import Cell, Origin, code_of, model_record
+from harness.training.learners import LEARNERS
+
+TWIN = "-scratch"
+"""What `--from-scratch` appends to a recipe's name for its twin with random weights."""
+
+
+def with_twins(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
+    """Beside each recipe that is pretrained the same one with no step of it: same tokenizer, same architecture."""
+    from harness.training.objectives import OBJECTIVES
+
+    both: dict[str, RecipeSpec] = {}
+    for name, recipe in recipes.items():
+        both[name] = recipe
+        if recipe.pretraining:
+            options = OBJECTIVES.get(recipe.pretraining.objective).at_random(recipe.pretraining.options)
+            changes = {"steps": 0, "tokens": None, "budget": None, "options": options}
+            random = recipe.pretraining.model_copy(update=changes)
+            both[name + TWIN] = recipe.model_copy(update={"name": recipe.name + TWIN, "pretraining": random})
+    if len(both) == len(recipes):
+        raise HarnessError(
+            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section, so that there is no twin"
+        )
+    return both
+
+
+def corpus_facts(recipe: RecipeSpec, store: Store) -> dict[str, Any]:
+    """What the plan must know of a recipe's corpus, from the store's cache where the corpus is unchanged."""
+    from harness.data import corpus as corpora
+
+    settings = recipe.pretraining
+    assert settings is not None
+    corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
+    state = corpora.state(corpus)
+    return store.remembered(hash_json(["corpus", state]) if state else None, lambda: corpora.facts(corpus))
+
+
+def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
+    """The cell that makes a recipe's checkpoint. Raises HarnessError for an objective or options it does not have."""
+    from harness.pipeline.steps.pretrain import check_objective
+    from harness.training.objectives import OBJECTIVES
+
+    settings = recipe.pretraining
+    assert settings is not None
+    kind, options = check_objective(recipe)
+    inputs = kind.inputs(options)
+    package = Path(harness.__file__).parent
+    spec = {
+        "kind": "pretrain",
+        "model": recipe.model_dump(mode="json", include={"config", "tokenizer"}),
+        "pretraining": settings.model_dump(mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}),
+        "corpus": corpus["fingerprint"],
+        "seed": settings.seed,
+        **({"inputs": inputs} if inputs else {}),
+        "code": code_of(
+            (
+                package / "pretraining", package / "execute" / "pretrain.py", package / "training" / "tokenizers.py",
+                package / "training" / "distillation.py", package / "training" / "dropout.py",
+                package / "training" / "inner_losses.py", package / "models" / "fewer_layers.py",
+                package / "training" / "optimizers.py",
+                package / "models" / "building.py", package / "objectives",
+                OBJECTIVES.source(settings.objective),
+            )
+        ),
+    }  # fmt: skip
+    key = hash_json(spec)
+    job = {
+        "key": key,
+        "recipe": recipe.model_dump(mode="json"),
+        "corpus": dict(corpus),
+        "model": model_record(recipe, name, Origin(corpus=corpus), run),
+    }
+    return Cell("pretrain", key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe))
+
+
+def _pretraining_flops(recipe: RecipeSpec) -> float | None:
+    settings = recipe.pretraining
+    assert settings is not None
+    tokens = settings.tokens
+    if settings.steps is not None:
+        tokens = settings.steps * settings.batch_size * settings.block_size
+    if tokens is None:
+        return None
+    once = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 1.0})})
+    return LEARNERS.get(recipe.learner).estimate(once, None, tokens // settings.block_size, tokens)

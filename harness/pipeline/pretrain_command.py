@@ -1,0 +1,157 @@
+"""`harness pretrain`: one pretrain cell in this process, so that `torchrun` can start several of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.cli.progress import clock
+from harness.core.errors import HarnessError
+from harness.core.registry import Registry
+from harness.core.run_spec import RunSpec
+from harness.core.specs import PretrainingSpec
+from harness.core.store import Store
+from harness.core.strict_spec import parse
+from harness.pipeline.cells import Cell
+from harness.pipeline.planner.pretraining import corpus_facts, pretrain_cell
+
+SAY_EVERY = 5.0
+"""Seconds between two progress lines."""
+
+
+def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]) -> Cell:
+    """The cell of a recipe with `changes` to its pretraining.
+
+    Raises:
+        HarnessError: no such recipe, one that is not pretrained, a value out of range, or a corpus that cannot be read.
+    """
+    recipe = registry.recipe(name)
+    if recipe.pretraining is None:
+        able = [one.name for one in registry.recipes.values() if one.pretraining]
+        raise HarnessError(f"recipe {name} has no pretraining section; those that have: {', '.join(able) or 'none'}")
+    values = recipe.pretraining.model_dump()
+    if any(length in changes for length in ("steps", "tokens", "budget")):
+        values |= {"steps": None, "tokens": None, "budget": None}
+    settings = parse(PretrainingSpec, values | dict(changes), "the command line")
+    recipe = recipe.model_copy(update={"pretraining": settings})
+    facts = corpus_facts(recipe, store)
+    return pretrain_cell(recipe, name, facts, RunSpec())
+
+
+def perform(
+    cell: Cell,
+    store: Store,
+    resume: bool,
+    trackers: Sequence[str],
+    say: Callable[[str], None],
+    threads: int | None = None,
+    sharded: bool = False,
+) -> dict[str, Any]:
+    """Compute the cell unless it is there, and return its record; nothing in a process that is not the first.
+
+    Raises:
+        HarnessError: another process is at it, a tracker is not installed, the training failed, or there is one process
+            where a model is to be sharded.
+    """
+    from harness.core.machine.calibrate import calibration
+    from harness.core.machine.environment import thread_variables
+
+    if sharded and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        raise HarnessError(
+            "--fsdp shares a model out over processes, and there is one; start them with "
+            "`torchrun --nproc-per-node N -m harness pretrain … --fsdp`"
+        )
+    if store.has(cell.key):
+        return store.read(cell.key)
+    begun = store.partial(cell.key).is_dir()
+    if is_first() and begun and not resume:
+        shutil.rmtree(store.partial(cell.key))
+        say("what was begun before is discarded; --resume would go on from it")
+    elif is_first() and resume and not begun:
+        say("nothing to resume, starting from the beginning")
+    _check(trackers)
+    os.environ.update(thread_variables(threads or int(calibration()["threads"])))
+    job = {**cell.job, "trackers": tuple(trackers), "resume": resume, "sharded": sharded}
+    if not is_first():
+        _assist(cell, job, store)
+        return {}
+    from harness.pipeline.executors.worker import execute
+
+    threads_used = int(os.environ["OMP_NUM_THREADS"])
+    content = {"kind": cell.kind, "key": cell.key, "spec": dict(cell.spec), "job": job}
+    outcome, detail = execute(content, store, threads_used, _Speaker(say))
+    if outcome == "busy":
+        raise HarnessError(f"another process is pretraining this in {store.root}; wait for it, or choose another --out")
+    if outcome == "failed":
+        hint = "; without --resume it starts over" if resume and begun else ""
+        raise HarnessError(f"{detail}{hint}")
+    return store.read(cell.key)
+
+
+def _assist(cell: Cell, job: Mapping[str, Any], store: Store) -> None:
+    """One of several processes that is not the first: it trains along, and writes nothing."""
+    from harness.pipeline.steps import pretrain
+
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        pretrain.run(cell.spec, job, store, Path(scratch), lambda share, detail="": None)
+
+
+def _check(trackers: Sequence[str]) -> None:
+    import importlib.util
+
+    for name in trackers:
+        if importlib.util.find_spec(name) is None:
+            raise HarnessError(f"--report-to {name}: the package {name} is not installed; pip install {name}")
+
+
+class _Speaker:
+    """Says how training goes every `SAY_EVERY` seconds, with the time left."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._started = self._said = time.monotonic()
+        self._first: float | None = None
+
+    def __call__(self, share: float, detail: str = "") -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._started = share, now
+        if now - self._said < SAY_EVERY and share < 1:
+            return
+        self._said = now
+        done = share - self._first
+        eta = f", eta {clock((now - self._started) * (1 - share) / done)}" if done > 0 and share < 1 else ""
+        self._say(f"{detail}{eta}")
+
+
+def is_first() -> bool:
+    """Whether this is the process of several that speaks and writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def check_output(output: Path | None) -> None:
+    """Raises HarnessError where something is in the way of the checkpoint's copy; said before training, not after."""
+    if output is not None and output.exists():
+        raise HarnessError(f"--output {output}: it is already there; remove it or choose another folder")
+
+
+def delivered(store: Store, key: str, output: Path | None) -> Path:
+    """The checkpoint's folder, in the store or copied to `output`: whole or not at all."""
+    folder = store.model(key)
+    if output is None:
+        return folder
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        shutil.copytree(folder, temporary)
+        temporary.rename(output)
+    except OSError as error:
+        raise HarnessError(f"cannot write {output}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return output

@@ -1,0 +1,217 @@
+"""One run: plan it, compute what is missing, keep a manifest of it all."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.errors import DamagedFile
+from harness.core.hashing import hash_json
+from harness.core.machine.environment import cores, describe
+from harness.core.registry import Registry
+from harness.core.run_spec import RunSpec
+from harness.core.store import Store
+from harness.pipeline.cells import Cell
+from harness.pipeline.planner.plan import Plan, make_plan
+
+MEMORY_A_WORKER = 2**30
+"""Bytes a worker is reckoned with when their number is chosen: torch, transformers and a small model."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan, with what the store already has of it. `damaged` names files found unsound, whose cells are computed
+    again.
+    """
+
+    plan: Plan
+    cached: frozenset[str]
+    damaged: tuple[str, ...]
+
+    @property
+    def missing(self) -> list[Cell]:
+        return [cell for cell in self.plan.cells if cell.key not in self.cached]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its name, the status of each cell by key, causes of failures by key."""
+
+    name: str
+    statuses: dict[str, str]
+    causes: dict[str, str]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return all(status in ("done", "cached") for status in self.statuses.values())
+
+
+def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True) -> Prepared:
+    """Plan, and look up what is done. With `repair`, damaged cells are set aside so that they can be computed again."""
+    plan = make_plan(run, registry, store)
+    cached: set[str] = set()
+    damaged: list[str] = []
+    for cell in plan.cells:
+        try:
+            if store.has(cell.key):
+                if cell.kind == "score":
+                    store.file(cell.key, "predictions.parquet")
+                cached.add(cell.key)
+        except DamagedFile as error:
+            damaged.append(str(error))
+            if repair:
+                store.set_aside(cell.key)
+    by_key = {cell.key: cell for cell in plan.cells}
+    for cell in plan.cells:  # a score that is missing needs a model whose files are sound
+        if cell.key not in cached:
+            for key in [key for key in cell.needs if key in cached]:
+                try:
+                    store.model(by_key[key].key)
+                except DamagedFile as error:
+                    damaged.append(str(error))
+                    cached.discard(key)
+                    if repair:
+                        store.set_aside(key)
+    return Prepared(plan, frozenset(cached), tuple(damaged))
+
+
+def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Any], None]) -> Outcome:
+    """Compute the missing cells.
+
+    `listen` gets the pool's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done stays
+    done.
+    """
+    from harness.core.machine.calibrate import calibration
+    from harness.pipeline.executors.local import Event, Pool
+    from harness.pipeline.steps.measure import run_alone
+
+    started = time.time()
+    name = _free_name(run, store, started)
+    statuses = {cell.key: "cached" if cell.key in prepared.cached else "missing" for cell in prepared.plan.cells}
+    causes: dict[str, str] = {}
+    store.sweep()
+    threads = run.threads or 1
+    if prepared.missing:
+        measured = calibration()
+        threads, workers = processes_of(run, measured)
+        pool = Pool(store.root, run.include, min(workers, len(prepared.missing)), threads, measured["cuda_devices"])
+        status = "interrupted"
+
+        def note(event: Event) -> None:
+            if event.kind in ("done", "cached", "failed", "skipped"):
+                statuses[event.cell.key] = event.kind
+                if event.cause:
+                    causes[event.cell.key] = event.cause
+            listen(event)
+
+        try:
+            with _terminate_as_interrupt():
+                side_by_side = [cell for cell in prepared.plan.cells if cell.kind != "measure"]
+                for event in pool.run(side_by_side, set(prepared.cached)):
+                    note(event)
+                alone = [cell for cell in prepared.missing if cell.kind == "measure"]
+                run_alone(alone, statuses, store, threads, note)
+            status = "done"
+        finally:
+            _write_manifest(store, name, run, prepared.plan, statuses, causes, started, status, threads)
+    else:
+        _write_manifest(store, name, run, prepared.plan, statuses, causes, started, "done", threads)
+    return Outcome(name, statuses, causes, time.time() - started)
+
+
+def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]:
+    """Threads a process, and processes: as asked for, else one a GPU, else as many as cores and memory carry."""
+    threads = run.threads or int(calibrated["threads"])
+    if run.workers or calibrated["cuda_devices"]:
+        return threads, run.workers or calibrated["cuda_devices"]
+    import psutil
+
+    by_memory = int(psutil.virtual_memory().available // MEMORY_A_WORKER)
+    return threads, max(1, min(cores() // threads, by_memory))
+
+
+def _free_name(run: RunSpec, store: Store, started: float) -> str:
+    topic = "-".join([*run.suite, *run.task][:3])
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))
+    digest = hash_json([run.model_dump(mode="json"), started, os.getpid()])[:4]
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{stamp}-{topic}-{digest}")
+
+
+def _write_manifest(
+    store: Store,
+    name: str,
+    run: RunSpec,
+    plan: Plan,
+    statuses: dict[str, str],
+    causes: dict[str, str],
+    started: float,
+    status: str,
+    threads: int,
+) -> None:
+    cells = [
+        {
+            "cell": cell.key,
+            "kind": cell.kind,
+            "task": cell.task,
+            "model": cell.model,
+            "seed": cell.seed,
+            "fraction": cell.fraction,
+            "split": cell.split,
+            "status": statuses[cell.key],
+            **({"cause": causes[cell.key]} if cell.key in causes else {}),
+        }
+        for cell in plan.cells
+    ]
+    failed = any(one["status"] in ("failed", "skipped") for one in cells)
+    store.write_run(
+        name,
+        {
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "status": "failed" if status == "done" and failed else status,
+            "spec": run.model_dump(mode="json"),
+            "suites": [
+                {
+                    "name": suite.name,
+                    "version": suite.version,
+                    "tasks": suite.tasks,
+                    "averaged": suite.averaged,
+                    **({"margins": margins} if (margins := suite.margins.model_dump(exclude_defaults=True)) else {}),
+                }
+                for suite in plan.suites
+            ],
+            "models": list(plan.models),
+            "absent": dict(plan.absent),
+            "not_applicable": [
+                {"task": task, "model": model, "reason": reason}
+                for (task, model), reason in plan.not_applicable.items()
+            ],
+            "cells": cells,
+            "environment": describe(threads),
+            "timings": {"seconds": round(time.time() - started, 3)},
+        },
+    )
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """SIGTERM, as CI systems send it, ends a run the way Ctrl-C does."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

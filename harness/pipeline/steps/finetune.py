@@ -1,0 +1,97 @@
+"""The finetune cell: fit a recipe to a task's training split."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import metrics
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.store import Store
+from harness.modeling.heads.base import Predictions
+from harness.pipeline.steps.inputs import task_data
+from harness.pipeline.steps.score import as_references
+from harness.training.curves import LOSSES
+from harness.training.learners import LEARNERS, FitRequest
+
+CORPUS_SENTENCES = 20_000
+"""Sentences of the embedded corpus a tokenizer is trained on."""
+
+
+def run(
+    spec: Mapping[str, Any], job: Mapping[str, Any], store: Store, folder: Path, report: Callable[[float], None]
+) -> dict[str, Any]:
+    """Fit, write `folder/model`, and return the record's body."""
+    task = TaskSpec.model_validate(job["task"])
+    recipe = RecipeSpec.model_validate(job["recipe"])
+    fraction = job["fraction"]
+    loaded = task_data(task, job, [*spec["data"]])
+    train = loaded.splits[task.train]
+    if fraction < 1:
+        train = train.sample(fraction, spec["seed"])
+    held_out = held_out_score = None
+    if recipe.training.select == "best":
+        held_out = loaded.splits[task.eval[0]]
+        metric = metrics.get(task.metrics[0])
+        sign = 1 if metric.greater_is_better else -1
+
+        def held_out_score(predictions: Predictions) -> float:
+            assert held_out is not None and held_out.labels is not None
+            return sign * metric.score(predictions.values, as_references(held_out.labels))
+
+    (folder / "model").mkdir()
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        fitted = LEARNERS.get(recipe.learner).fit(
+            FitRequest(
+                task=task,
+                labels=loaded.labels,
+                train=train,
+                recipe=recipe,
+                seed=spec["seed"],
+                directory=folder / "model",
+                scratch=Path(scratch),
+                pretrained=_weights(job, store),
+                held_out=held_out,
+                held_out_score=held_out_score,
+                corpus=embedded_sentences,
+                losses=folder / LOSSES,
+                report=report,
+            )
+        )
+    if held_out is not None and "selection" in fitted:
+        fitted["selection"] |= {
+            "split": task.eval[0],
+            "metric": task.metrics[0],
+            "note": "the epoch was chosen on the split that is scored: the score is optimistic",
+        }
+    facts = job["facts"]
+    return {
+        "task": {"name": task.name, "version": task.version, "family": task.family},
+        "model": {**job["model"], "parameters": fitted.get("parameters")},
+        "data": {
+            "source": facts["source"],
+            "location": facts["location"],
+            "limit": job["limit"],
+            "train_fraction": fraction,
+            "trained_on": len(train),
+            "splits": {task.train: facts["splits"][task.train]},
+        },
+        "fit": fitted,
+        "lineage": {"pretrain": job["checkpoint"], "weights": job["model"]["weights"]},
+    }
+
+
+def _weights(job: Mapping[str, Any], store: Store) -> Path | None:
+    """The folder of the weights to start from: of a pretrain cell, or found when the run was planned."""
+    if job["checkpoint"]:
+        return store.model(job["checkpoint"])
+    return Path(job["pretrained"]) if job["pretrained"] else None
+
+
+def embedded_sentences() -> list[str]:
+    """What a tokenizer is trained on that is not the task's own."""
+    from harness.data import synthetic as embedded
+
+    return list(embedded.corpus(CORPUS_SENTENCES))

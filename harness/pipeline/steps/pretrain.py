@@ -1,0 +1,209 @@
+"""The pretrain cell: a corpus, a recipe and an objective to a checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import DamagedFile, HarnessError
+from harness.core.hashing import hash_json
+from harness.core.specs import PretrainingSpec, RecipeSpec, TokenizerSpec
+from harness.core.store import Store
+from harness.core.strict_spec import parse
+from harness.data import corpus as corpora
+from harness.training.curves import LOSSES, write_losses
+from harness.training.objectives import OBJECTIVES, Objective
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from harness.training.pretraining.loop import Outcome, Pace
+
+TOKENIZER_BYTES = 20_000_000
+"""A tokenizer is trained on so much text; of a longer corpus, on documents evenly spread over it."""
+HELD_OUT_BLOCKS = 500
+DROPOUTS = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout_rate",
+    "dropout", "attention_dropout", "activation_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout",
+)  # fmt: skip
+"""What the configs of `transformers` call their dropout rates."""
+CURVE_POINTS = 200
+
+
+def run(
+    spec: Mapping[str, Any],
+    job: Mapping[str, Any],
+    store: Store,
+    folder: Path,
+    report: Callable[..., None],
+) -> dict[str, Any]:
+    """Pretrain, write `folder/model`, and return the record's body. A pretraining cut off before goes on.
+
+    One of several processes that is not the first only helps to train, and returns nothing.
+    """
+    started = time.perf_counter()
+    import torch
+
+    from harness.core.machine.calibrate import calibration
+    from harness.modeling.building import build_config
+    from harness.training.pretraining import loop
+    from harness.training.pretraining.blocks import cut, tokenized, whole_blocks
+    from harness.training.pretraining.evaluation import evaluate
+    from harness.training.pretraining.vocabulary import tokens_of
+    from harness.training.trainer import pick_device, pick_precision
+
+    recipe = RecipeSpec.model_validate(job["recipe"])
+    settings = recipe.pretraining
+    assert settings is not None and recipe.tokenizer is not None
+    corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
+    tokenizer, tokenizer_key = _tokenizer(recipe.tokenizer, corpus, job["corpus"], settings.block_size, store)
+    tokens = tokens_of(tokenizer)
+    objective = make_objective(recipe, tokens)
+    place = store.root / "cache" / f"tokens-{hash_json([job['corpus']['fingerprint'], tokenizer_key, tokens.end])[:32]}"
+    splits = tokenized(corpus, tokenizer, tokens.end, place)
+    blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
+    held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
+
+    config = build_config(recipe, tokenizer)
+    dropouts = {
+        name: getattr(config, name) for name in DROPOUTS if isinstance(getattr(config, name, None), int | float)
+    }
+    for name in dropouts:
+        setattr(config, name, settings.dropout)
+    torch.manual_seed(settings.seed)
+    model = objective.build(config)
+    device = pick_device()
+    measured = calibration()
+    peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
+
+    def listen(pace: Pace) -> None:
+        report(pace.step / max(1, pace.steps), str(pace))
+
+    resume = job.get("resume")
+    try:
+        outcome = loop.train(
+            model, objective, blocks, settings, pick_precision(settings.precision, device),
+            store.partial(job["key"]), listen, peak, trackers=job.get("trackers", ()),
+            tracking=store.root / "tracking", resume=resume is not False,
+            sharded=job.get("sharded", False), spent=time.perf_counter() - started,
+        )  # fmt: skip
+    except DamagedFile as error:
+        if resume:
+            raise
+        shutil.rmtree(store.partial(job["key"]), ignore_errors=True)
+        raise HarnessError(f"{error}; it is removed, the next run starts this pretraining over") from None
+    if outcome.model is None:
+        return {}
+    model = outcome.model
+    scores = evaluate(model, objective, held_out, settings.seed, settings.batch_size)
+    exported = objective.export(model).cpu()
+    for name, value in dropouts.items():
+        setattr(exported.config, name, value)
+    exported.config.dtype = "float32"
+    (folder / "model").mkdir()
+    exported.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    write_losses(folder / LOSSES, outcome.losses, settings.batch_size * settings.block_size)
+    facts = job["corpus"]
+    return {
+        "model": {**job["model"], "parameters": sum(parameter.numel() for parameter in exported.parameters())},
+        "objective": settings.objective,
+        "data": {key: facts[key] for key in ("source", "location", "documents", "bytes", "fingerprint")}
+        | {"train_tokens": len(splits["train"]), "held_out_tokens": len(splits["held_out"])},
+        "scores": scores,
+        "fit": {
+            "steps": outcome.steps,
+            "tokens": outcome.tokens,
+            "epochs": round(outcome.steps * settings.batch_size / len(blocks), 3),
+            "vocabulary": len(tokenizer),
+            "loss": outcome.losses[-1] if outcome.losses else None,
+            "curve": _thinned(outcome.losses),
+            "tokens_per_second": round(outcome.tokens / outcome.seconds, 1) if outcome.losses else None,
+            "precision": outcome.precision,
+            "device": outcome.device,
+            "processes": outcome.processes,
+            "sharded": outcome.sharded,
+            "resumed_from": outcome.resumed_from,
+            "budget": _budget(settings, outcome, time.perf_counter() - started),
+        },
+    }
+
+
+def _budget(settings: PretrainingSpec, outcome: Outcome, seconds: float) -> dict[str, Any] | None:
+    """What a wall-clock budget was to be and what became of it: seconds of the whole cell so far, seconds of training,
+    and the steps that were planned first and after each revision.
+    """
+    if settings.seconds is None:
+        return None
+    return {
+        "planned_seconds": settings.seconds,
+        "real_seconds": round(outcome.before + seconds, 2),
+        "planned_training_seconds": round(outcome.plan.seconds or 0.0, 2),
+        "real_training_seconds": round(outcome.seconds, 2),
+        "planned_steps": outcome.plan.first,
+        "revisions": outcome.plan.revisions,
+    }
+
+
+def make_objective(recipe: RecipeSpec, tokens: Any) -> Objective:
+    """Raises HarnessError for an unknown objective, options it does not have, or a tokenizer it cannot use."""
+    settings = recipe.pretraining
+    assert settings is not None and recipe.tokenizer is not None
+    kind, options = check_objective(recipe)
+    return kind(options, tokens, settings.block_size)
+
+
+def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
+    """The objective's class and its options; what can be checked without a tokenizer. Raises HarnessError."""
+    settings = recipe.pretraining
+    assert settings is not None and recipe.tokenizer is not None
+    where = f"recipe {recipe.name}"
+    kind = OBJECTIVES.get(settings.objective, where)
+    if recipe.tokenizer.kind not in kind.tokenizers:
+        raise HarnessError(
+            f"{where}: objective {settings.objective} needs a tokenizer of kind {' or '.join(kind.tokenizers)}, "
+            f"not {recipe.tokenizer.kind}"
+        )
+    return kind, parse(kind.Options, settings.options, f"{where}: pretraining.options")
+
+
+def _tokenizer(
+    spec: TokenizerSpec, corpus: corpora.Corpus, facts: Mapping[str, Any], max_length: int, store: Store
+) -> tuple[PreTrainedTokenizerFast, str]:
+    """Trained on the corpus once, and kept under the hash of the corpus and the settings. Of several processes that
+    train it at once, the first to be done puts its own there; the others would have put the same.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    from harness.core.hashing import hash_code
+    from harness.training import tokenizers
+
+    code = hash_code([Path(tokenizers.__file__)])
+    key = hash_json([facts["fingerprint"], spec.model_dump(mode="json"), max_length, code])[:32]
+    place = store.root / "cache" / f"tokenizer-{key}"
+    if not (place / "done").exists():
+        every = max(1, round(facts["bytes"] / TOKENIZER_BYTES))
+        texts = (text for index, text in enumerate(corpus.documents()) if index % every == 0)
+        with tempfile.TemporaryDirectory(prefix="tokenizer-", dir=place.parent) as scratch:
+            made = Path(scratch) / "made"
+            tokenizers.train(spec, texts, max_length).save_pretrained(made)
+            (made / "done").touch()
+            if place.exists() and not (place / "done").exists():
+                shutil.rmtree(place)  # left half-written by an earlier version
+            with suppress(OSError):
+                made.rename(place)
+    return PreTrainedTokenizerFast.from_pretrained(place, local_files_only=True), key
+
+
+def _thinned(losses: list[float]) -> list[list[float]]:
+    """At most `CURVE_POINTS` pairs of step and mean loss since the pair before."""
+    width = max(1, -(-len(losses) // CURVE_POINTS))
+    chunks = [losses[start : start + width] for start in range(0, len(losses), width)]
+    return [
+        [min((index + 1) * width, len(losses)), round(sum(part) / len(part), 5)] for index, part in enumerate(chunks)
+    ]

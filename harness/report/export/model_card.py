@@ -1,0 +1,273 @@
+"""A Hugging Face model card of a model of a run: metadata with a `model-index`, and the text that a reader needs to
+judge the numbers (Mitchell et al., 2019, Model Cards for Model Reporting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.core.errors import HarnessError
+from harness.core.hashing import short
+from harness.core.store import Store, write_atomically
+from harness.report.export.source import Model, fitted, made_by
+from harness.report.tables.formats import EMBEDDED, escaped, number
+from harness.report.tables.table import Part
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+TAG = "nlp-harness"
+CARD = "README.md"
+PIPELINES = {
+    "classification": "text-classification",
+    "nli": "text-classification",
+    "similarity": "text-classification",
+    "question-answering": "question-answering",
+    "summarization": "summarization",
+    "translation": "translation",
+    "language-modeling": "text-generation",
+    "text-generation": "text-generation",
+}
+METRICS = {"pearson": "pearsonr", "spearman": "spearmanr", "squad_f1": "f1"}
+"""Metrics that have another name on the hub."""
+
+
+def make_card(store: Store, model: Model, license: str | None) -> ModelCard:
+    """The card. Raises DamagedFile where a record behind it is not what was written."""
+    from huggingface_hub import ModelCard
+
+    metadata = _metadata(model, license).to_yaml()
+    return ModelCard(f"---\n{metadata}\n---\n\n{_text(store, model)}")
+
+
+def write_card(card: ModelCard, path: Path) -> Path:
+    """Write the card to a `.md` file, or as README.md of a folder; returns the file. It is read back first.
+
+    Raises:
+        HarnessError: a README.md of something else is there, or the file cannot be written.
+    """
+    if path.suffix == ".md":
+        file = path
+    else:
+        file = path / CARD
+        if file.exists() and TAG not in file.read_text(encoding="utf-8", errors="replace"):
+            raise HarnessError(f"{file} is no model card of {TAG}; choose another folder, or name a file, e.g. card.md")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HarnessError(f"cannot write {file}: {error.strerror}") from None
+    write_atomically(file, str(card).rstrip("\n") + "\n")
+    check(file)
+    return file
+
+
+def check(file: Path) -> None:
+    """Raises HarnessError where the hub's own reader does not find the card's results in it."""
+    from huggingface_hub import ModelCard
+
+    try:
+        loaded = ModelCard.load(file)
+    except ValueError as error:
+        raise HarnessError(f"{file}: not a model card: {error}") from None
+    if TAG not in (loaded.data.tags or []):
+        raise HarnessError(f"{file}: its metadata cannot be read back")
+
+
+def _metadata(model: Model, license: str | None) -> ModelCardData:
+    from huggingface_hub import ModelCardData
+
+    records = [model.first(task) for task in model.records]
+    base = records[0]["model"].get("pretrained")
+    on_hub = [_hub_dataset(record)[0] for record in records if record["data"]["source"] == "hub"]
+    metrics = dict.fromkeys(METRICS.get(part.metric, part.metric) for parts in model.parts.values() for part in parts)
+    pipelines = {_pipeline(record) for record in records}
+    return ModelCardData(
+        model_name=model.name,
+        license=license,
+        library_name="transformers" if records[0]["model"]["learner"] == "transformer" else None,
+        base_model=base if base and not Path(base).is_absolute() else None,
+        datasets=list(dict.fromkeys(on_hub)) or None,
+        metrics=list(metrics) or None,
+        pipeline_tag=pipelines.pop() if len(pipelines) == 1 else None,
+        tags=[TAG, *sorted({record["task"]["name"] for record in records})],
+        eval_results=[one for task in model.parts for one in _results(model, task)] or None,
+    )
+
+
+def _results(model: Model, task: str) -> Iterable[EvalResult]:
+    from huggingface_hub import EvalResult
+
+    record = model.first(task)
+    dataset, config, revision = _hub_dataset(record) if record["data"]["source"] == "hub" else (task, None, None)
+    for part in model.parts[task]:
+        prints = {one["split"]: one["data"]["fingerprint"] for one in model.records[task]}
+        yield EvalResult(
+            task_type=_pipeline(record),
+            task_name=record["task"]["family"],
+            dataset_type=dataset,
+            dataset_name=f"{task} ({EMBEDDED if record['data']['source'] == 'embedded' else _place(record)})",
+            dataset_config=config,
+            dataset_split=part.split,
+            dataset_revision=revision or prints[part.split],
+            metric_type=METRICS.get(part.metric, part.metric),
+            metric_name=part.metric,
+            metric_value=part.estimate.value,
+            metric_args={
+                "low": part.estimate.low,
+                "high": part.estimate.high,
+                "level": 0.95,
+                "n": part.n,
+                "seeds": len(part.estimate.per_seed),
+            },
+        )
+
+
+def _pipeline(record: Mapping[str, Any]) -> str:
+    return PIPELINES.get(record["task"]["family"], "other")
+
+
+def _hub_dataset(record: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    """Path, config and commit of `hub nyu-mll/glue:sst2@0123abc`."""
+    name, _, revision = record["data"]["location"].removeprefix("hub ").partition("@")
+    path, _, config = name.partition(":")
+    return path, config or None, revision
+
+
+def _place(record: Mapping[str, Any]) -> str:
+    """The source; of a folder its last name alone: paths of a machine are nobody's business."""
+    data = record["data"]
+    return f"folder {Path(data['location']).name}" if data["source"] == "folder" else data["location"]
+
+
+def _text(store: Store, model: Model) -> str:
+    parts = [f"# {escaped(model.name)}", _about(model), "## Scores", _scores(model)]
+    parts += ["## Training", _training(store, model), "## Lineage", _lineage(store, model)]
+    parts += ["## How to use", _usage(store, model), "## Environment", _environment(model)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _about(model: Model) -> str:
+    records = [model.first(task) for task in model.records]
+    tasks = ", ".join(f"`{_code(task)}`" for task in model.records)
+    base = records[0]["model"].get("pretrained")
+    start = f" It starts from `{_code(base if not Path(base).is_absolute() else Path(base).name)}`." if base else ""
+    said = [f"Scored on {tasks} by nlp-harness {__version__}, run `{_code(model.run['run'])}`.{start}"]
+    if any(record["data"]["source"] == "embedded" for record in records):
+        said.append(
+            "**Trained and scored on generated data. The scores are not those of the public benchmarks whose names the "
+            "tasks have.**"
+        )
+    if len(model.records) > 1:
+        said.append("Each task has a model of its own, fine-tuned from the same start.")
+    return "\n\n".join(said)
+
+
+def _scores(model: Model) -> str:
+    rows = [
+        [task, part.split, part.metric, _number(part), len(part.estimate.per_seed), part.n, _chance(part),
+         short(_print(model, task, part.split))]
+        for task, parts in model.parts.items()
+        for part in parts
+    ]  # fmt: skip
+    if not rows:
+        return "The examples have no labels: there are predictions, no scores."
+    note = (
+        "With 95 % intervals: over the examples and, where there are several seeds, over the seeds (±: their standard "
+        "deviation). Shares are ×100. Data: the fingerprint of the examples trained on and scored; scores with other "
+        "fingerprints do not compare."
+    )
+    return f"{_table(['task', 'split', 'metric', 'score', 'seeds', 'n', 'chance', 'data'], rows)}\n\n{note}"
+
+
+def _number(part: Part) -> str:
+    return number(part.estimate, 100 if part.is_share else 1)
+
+
+def _chance(part: Part) -> str:
+    if part.chance is None:
+        return "–"
+    return f"{100 * part.chance:.1f}" if part.is_share else f"{part.chance:.2f}"
+
+
+def _print(model: Model, task: str, split: str) -> str:
+    return next(record["data"]["fingerprint"] for record in model.records[task] if record["split"] == split)
+
+
+def _training(store: Store, model: Model) -> str:
+    rows = []
+    notes: dict[str, None] = {}
+    for task in model.records:
+        record = model.first(task)
+        fit = fitted(store, record)
+        data = record["data"]
+        if fit is None:
+            rows.append([task, _place(record), "–", "not trained: shown examples, or none", "–"])
+            continue
+        settings = fit["spec"]["model"]["training"] if record["model"]["learner"] == "transformer" else {}
+        told = ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+        seeds = sorted({one["seed"] for one in model.records[task]})
+        examples = fit["data"]["trained_on"]
+        rows.append([task, _place(record), examples, told or fit["model"]["learner"], ", ".join(map(str, seeds))])
+        for note in data["notes"]:
+            notes[f"- {escaped(task)}: {escaped(note)}"] = None
+    table = _table(["task", "data", "examples", "hyperparameters", "seeds"], rows)
+    return "\n\n".join([table, *(["\n".join(notes)] if notes else [])])
+
+
+def _lineage(store: Store, model: Model) -> str:
+    """From the corpus to the score, each by the hash of what it was made from."""
+    rows = []
+    for task, records in model.records.items():
+        for record in sorted(records, key=lambda one: (one["seed"], one["split"])):
+            line = record["lineage"]
+            steps = [f"corpus {short(_corpus(store, line['pretrain']))}"] if line.get("pretrain") else []
+            steps += [f"weights {short(line['weights'])}"] if line.get("weights") else []
+            steps += [f"{kind} {short(line[kind])}" for kind in ("pretrain", "finetune", "compress") if line.get(kind)]
+            steps.append(f"score {short(record['cell'])}")
+            rows.append([task, record["split"], record["seed"], " → ".join(steps)])
+    return _table(["task", "split", "seed", "cells"], rows)
+
+
+def _corpus(store: Store, key: str) -> str:
+    return str(store.read(key)["data"]["fingerprint"]) if store.has(key) else "unknown"
+
+
+def _usage(store: Store, model: Model) -> str:
+    record = model.first(next(iter(model.records)))
+    made = made_by(store, record)
+    if made is None:
+        return "As its base; the prompt is in the task's file."
+    if record["model"]["learner"] != "transformer":
+        return "`harness run` makes it again; it is no `transformers` model."
+    if made["kind"] == "compress":
+        method, runtime = made["compression"]["method"], made["compression"]["runtime"]
+        return (
+            f"Compressed by `{_code(method)}`, served by {escaped(runtime)}; `transformers` alone does not load it:\n\n"
+            "```python\nfrom harness.modeling.runtimes import open_model\n\nmodel = open_model(FOLDER)\n```"
+        )
+    return (
+        "A `save_pretrained` folder:\n\n```python\nfrom transformers import pipeline\n\n"
+        f'model = pipeline("{_pipeline(record)}", model=FOLDER)\n```'
+    )
+
+
+def _environment(model: Model) -> str:
+    facts = model.first(next(iter(model.records)))["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items() if version)
+    return (
+        f"{escaped(facts['cpu']['model'])}, {facts['cores']} cores, {facts['threads']} thread(s). {escaped(versions)}."
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(escaped(str(cell)) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _code(text: str) -> str:
+    """Inside backticks nothing but a backtick or a line's end ends it."""
+    return " ".join(text.replace("`", "'").split())

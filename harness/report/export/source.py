@@ -1,0 +1,115 @@
+"""What is exported: the models of a run, their score records and what they score over their seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, did_you_mean
+from harness.core.specs import SuiteSpec
+from harness.core.store import Store, maker_of
+from harness.report.tables.leaderboard import build
+from harness.report.tables.table import Part
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a run: its score records by task, all seeds and splits of each, trained on the same share of the
+    examples, and per task what each metric of each split scores over the seeds.
+    """
+
+    name: str
+    run: Mapping[str, Any]
+    records: Mapping[str, Sequence[Mapping[str, Any]]]
+    parts: Mapping[str, Sequence[Part]]
+
+    def first(self, task: str) -> Mapping[str, Any]:
+        """The record of the lowest seed, of the first split."""
+        return min(self.records[task], key=lambda record: (record["seed"], record["split"]))
+
+
+def find_model(store: Store, run: str, asked: str) -> Model:
+    """The model `NAME` of a run, or of `NAME:TASK` what concerns that task; tasks under noise are left out.
+
+    Raises:
+        HarnessError: no such run, model or task, or none of its scores is done.
+        DamagedFile: a record is not what was written.
+    """
+    manifest = store.run(run)
+    known = model_names(manifest)
+    name, task = (asked, None) if asked in known else _split(asked)
+    if name not in known:
+        raise HarnessError(f"run {manifest['run']} has no model '{name}'.{did_you_mean(name, known)}")
+    model = read_model(store, manifest, name)
+    if task is None:
+        return model
+    if task not in model.records:
+        raise HarnessError(
+            f"run {manifest['run']} did not score {name} on '{task}'.{did_you_mean(task, model.records)}"
+        )
+    return Model(name, manifest, {task: model.records[task]}, {task: model.parts[task]})
+
+
+def model_names(manifest: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(cell["model"] for cell in manifest["cells"] if cell["kind"] == "score"))
+
+
+def read_model(store: Store, manifest: Mapping[str, Any], name: str) -> Model:
+    """Raises HarnessError where the model has no score, DamagedFile where a record is damaged."""
+    cells = [cell for cell in manifest["cells"] if cell["kind"] == "score" and cell["model"] == name]
+    records = [record for cell in cells if (record := store.find(cell["cell"])) is not None]
+    records = [record for record in records if not record["task"].get("noise")]
+    if not records:
+        raise HarnessError(f"run {manifest['run']} has no score of {name}; run it again, or name another with --run")
+    share = max(record["data"].get("train_fraction", 1.0) for record in records)
+    by_task: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        if record["data"].get("train_fraction", 1.0) == share:
+            by_task.setdefault(record["task"]["name"], []).append(record)
+    return Model(name, manifest, by_task, {task: _parts(own) for task, own in by_task.items()})
+
+
+def made_by(store: Store, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record of the cell that made the model of a score: a compression or a fine-tuning; None of a model that was
+    shown examples instead.
+    """
+    key = maker_of(record["lineage"])
+    return store.read(key) if key else None
+
+
+def fitted(store: Store, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record of the fine-tuning behind a score, also of a compressed model."""
+    key = record["lineage"].get("finetune")
+    return store.read(key) if key and store.has(key) else None
+
+
+def weights_of(store: Store, model: Model) -> Path:
+    """The checked folder of the model of the lowest seed. Raises HarnessError where there are several tasks, or none of
+    them trained it; DamagedFile.
+    """
+    if len(model.records) > 1:
+        tasks = list(model.records)
+        raise HarnessError(
+            f"{model.name} has weights for each of {', '.join(tasks)}; a repository is of one: {model.name}:{tasks[0]}"
+        )
+    (task,) = model.records
+    made = made_by(store, model.first(task))
+    if made is None:
+        raise HarnessError(f"{model.name} was not trained on {task}: there are no weights to push")
+    return store.model(made["cell"])
+
+
+def _split(asked: str) -> tuple[str, str | None]:
+    name, colon, task = asked.rpartition(":")
+    return (name, task) if colon else (asked, None)
+
+
+def _parts(records: Sequence[Mapping[str, Any]]) -> Sequence[Part]:
+    """Over seeds, by the leaderboard's own rule; none where the task has no labels."""
+    name = records[0]["task"]["name"]
+    suite = SuiteSpec.model_construct(name=name, version=1, description="", tasks=[name], average=[])
+    (table,) = build(records, [suite])
+    (row,) = table.rows
+    return row.scores[name].parts if name in row.scores else ()

@@ -1,0 +1,189 @@
+"""What the plots show: quality against cost, losses while training, averages by the share of training examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.pipeline.planner.pretraining import TWIN
+from harness.report.page.model import Cell, Chart, Grid, Section
+from harness.report.tables.efficiency import Curve, Efficiency
+from harness.report.tables.formats import NONE, interval, scaled
+
+Record = Mapping[str, Any]
+COSTS = ("weight_bytes", "parameters", "examples_per_second", "speed_ratio", "peak_memory_bytes")
+UNITS = {
+    "weight_bytes": ("weights on disk, MB", 1e-6, False),
+    "parameters": ("parameters, millions", 1e-6, False),
+    "examples_per_second": ("examples a second", 1.0, True),
+    "speed_ratio": ("speed, × original", 1.0, True),
+    "peak_memory_bytes": ("peak memory, MB", 1e-6, False),
+}
+FRONT = (
+    "The line joins the models that no other one beats in both, by the points alone: where intervals overlap, its "
+    "place is not certain. What costs less than a thousandth of the dearest model is not drawn."
+)
+DRAWN_FROM = 1000
+"""A model that costs less than the dearest by more than this factor, a trivial one, would squeeze all others."""
+POINTS = 200
+FINE_TUNING_POINTS = 60
+"""Points of a curve that are drawn; of longer ones means of as many equal parts."""
+PRETRAINING = "Losses of different objectives, vocabularies or corpora do not compare."
+FINE_TUNING = (
+    "Losses on training examples, of the first seed of a table's first models on whole training sets. "
+    "Those of models that write (a loss a token) and of models with a head do not compare."
+)
+
+
+def tradeoffs(section: Section, scales: Mapping[str, int]) -> Chart | None:
+    """Scores against costs; None where no model has both. `scales` are those of the tasks' scores."""
+    index = {head.key: at for at, head in enumerate(section.heads)}
+    qualities = [head for head in section.heads if head.group == "quality"]
+    costs = [
+        key for key in COSTS if key in index and any(line.cells[index[key]].order is not None for line in section.lines)
+    ]
+    largest = {key: max(line.cells[index[key]].order or 0.0 for line in section.lines) for key in costs}
+    points = [
+        {
+            "label": line.label,
+            "x": {key: _cost(line.cells[index[key]], key, largest[key]) for key in costs},
+            "y": {head.key: _quality(line.cells[index[head.key]], scales.get(head.key, 100)) for head in qualities},
+            "bounds": {head.key: _bounds(line.cells[index[head.key]], scales.get(head.key, 100)) for head in qualities},
+            "said": {head.key: line.cells[index[head.key]].more for head in qualities},
+        }
+        for line in section.lines
+    ]
+    if not costs or not qualities:
+        return None
+    drawing = {
+        "kind": "tradeoff",
+        "xs": [{"key": key, "title": UNITS[key][0], "more": UNITS[key][2]} for key in costs],
+        "ys": [
+            {
+                "key": head.key,
+                "title": head.title + (f", {head.small}" if head.small else ""),
+                "less": head.lower_is_better,
+            }
+            for head in qualities
+        ],
+        "points": points,
+    }
+    header = ("model", *(head.title for head in qualities), *(UNITS[key][0] for key in costs))
+    rows = tuple(
+        (
+            line.label,
+            *(_text(line.cells[index[head.key]]) for head in qualities),
+            *(_text(line.cells[index[key]]) for key in costs),
+        )
+        for line in section.lines
+    )
+    return Chart(f"tradeoff-{section.key}", section.title, drawing, Grid("", header, rows), (FRONT,), section.key)
+
+
+def _cost(cell: Cell, key: str, largest: float) -> float | None:
+    if cell.order is None or cell.order * DRAWN_FROM < largest:
+        return None
+    return float(f"{cell.order * UNITS[key][1]:.6g}")
+
+
+def _quality(cell: Cell, scale: int) -> float | None:
+    return None if cell.order is None else round(scale * cell.order, 3)
+
+
+def _bounds(cell: Cell, scale: int) -> list[float] | None:
+    return None if cell.bounds is None else [round(scale * bound, 3) for bound in cell.bounds]
+
+
+def _text(cell: Cell) -> str:
+    return f"{cell.text} {cell.interval}".strip() or cell.missing or NONE
+
+
+def learning_curves(made: Iterable[tuple[str, Record, Sequence[tuple[float, float]]]]) -> tuple[Chart, ...]:
+    """Losses by step, one chart a kind of training. Each of `made` is a label, the record, and (step, loss) points."""
+    by_kind: dict[str, list[tuple[str, Record, Sequence[tuple[float, float]]]]] = {}
+    for label, record, points in made:
+        if len(points) > 1:
+            pretrained = record["kind"] == "pretrain"
+            kind = f"pretraining: {record['objective']}" if pretrained else f"fine-tuning: {record['task']['name']}"
+            by_kind.setdefault(kind, []).append((label, record, points))
+    charts = []
+    for at, (kind, several) in enumerate(by_kind.items()):
+        pretrained = several[0][1]["kind"] == "pretrain"
+        most = POINTS if pretrained else FINE_TUNING_POINTS
+        lines = [
+            {
+                "label": label,
+                "points": [[step, float(f"{loss:.5g}"), None, None] for step, loss in thinned(points, most)],
+            }
+            for label, _, points in several
+        ]
+        rows = tuple(
+            (label, f"{record['fit']['steps']:,}", f"{points[0][1]:.3f}", f"{points[-1][1]:.3f}")
+            + ((_held_out(record),) if pretrained else ())
+            for label, record, points in several
+        )
+        heads = ("model", "steps", "first loss", "last loss", *(("held out",) if pretrained else ()))
+        charts.append(
+            Chart(
+                f"losses-{at}",
+                f"Loss by step, {kind}",
+                {"kind": "lines", "x": "step", "y": "training loss, nats", "log": False, "lines": lines},
+                Grid("", heads, rows),
+                (PRETRAINING if pretrained else FINE_TUNING,),
+            )
+        )
+    return tuple(charts)
+
+
+def _held_out(record: Record) -> str:
+    found = record.get("scores", {})
+    return ", ".join(f"{name} {_value(one)}" for name, one in found.items()) or NONE
+
+
+def _value(one: Any) -> str:
+    value = one.get("value") if isinstance(one, Mapping) else one
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[tuple[float, float]]:
+    """Means of consecutive parts, each at its last step; all points where there are no more than `most`."""
+    width = max(1, -(-len(points) // most))
+    chunks = (points[start : start + width] for start in range(0, len(points), width))
+    return [(chunk[-1][0], sum(loss for _, loss in chunk) / len(chunk)) for chunk in chunks]
+
+
+def efficiency_charts(found: Sequence[Efficiency]) -> tuple[Chart, ...]:
+    """Averages by the share of the training examples, of models that were trained on several shares."""
+    drawn = [replace(one, curves=tuple(curve for curve in one.curves if len(curve.by_fraction) > 1)) for one in found]
+    return tuple(_efficiency(f"efficiency-{at}", one) for at, one in enumerate(drawn) if one.curves)
+
+
+def _efficiency(key: str, one: Efficiency) -> Chart:
+    def points(curve: Curve) -> list[list[float]]:
+        return [
+            [100 * share, *(round(100 * value, 2) for value in (at.value, at.low, at.high))]
+            for share, at in sorted(curve.by_fraction.items())
+        ]
+
+    def cells(curve: Curve) -> Iterable[str]:
+        for share in one.fractions:
+            at = curve.by_fraction.get(share)
+            yield f"{scaled(at.value)} {interval(at)}" if at else NONE
+
+    lines = [
+        {"label": curve.label, "points": points(curve), "twin": curve.label.endswith(TWIN)} for curve in one.curves
+    ]
+    drawing = {
+        "kind": "lines",
+        "x": "share of the training examples, %",
+        "y": "suite average ×100",
+        "log": True,
+        "ticks": [100 * share for share in one.fractions],
+        "lines": lines,
+        **({"chance": round(100 * one.chance, 2)} if one.chance is not None else {}),
+    }
+    header = ("model", "seeds", *(f"{100 * share:g} %" for share in one.fractions))
+    rows = tuple((curve.label, str(curve.seeds), *cells(curve)) for curve in (*one.curves, *one.gains))
+    notes = ("Bands: 95 % intervals. Dashed: the twin with random weights.",)
+    return Chart(key, one.title, drawing, Grid("", header, rows, numbers_from=1), notes)

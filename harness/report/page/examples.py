@@ -1,0 +1,153 @@
+"""Predictions one by one: gold labels, what each model said, and which went from right to wrong between two models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.report.tables.comparable import Draft, Record
+from harness.report.tables.pairs import counted
+from harness.report.tables.table import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SHOWN = 150
+"""Examples of a split that are put into the page."""
+LONGEST = 400
+"""Characters of a field, of a prediction and of a reference that are kept."""
+MODELS = 16
+"""Models of a table whose predictions are put into the page."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The stored predictions of one score record: ids, values (n,) and references (n,), None where there are none, and
+    the names of its classes.
+    """
+
+    ids: Sequence[str]
+    values: np.ndarray
+    references: np.ndarray | None
+    labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The fields of a split by column, or why they are not at hand."""
+
+    fields: Mapping[str, Sequence[str]]
+    reason: str = ""
+
+
+Load = Callable[[Record], Predicted]
+Read = Callable[[Record], Texts]
+
+
+def of_table(key: str, title: str, table: Table, draft: Draft, load: Load, read: Read) -> list[dict[str, Any]]:
+    """A view a task and split, in the order of the columns, of the first seed of the first `MODELS` rows."""
+    found = []
+    for column in table.columns:
+        for split in column.n:
+            chosen = []
+            for row in table.rows[:MODELS]:
+                records = [
+                    one
+                    for one in draft.models[row.model]
+                    if one["task"]["name"] == column.task and one["split"] == split
+                ]
+                if records:
+                    chosen.append((row.label, min(records, key=lambda one: one["seed"])))
+            if chosen:
+                found.append(
+                    {
+                        "section": key,
+                        "title": title,
+                        "task": column.task,
+                        "split": split,
+                        "left_out": max(0, len(table.rows) - MODELS),
+                        **_view(chosen, load, read),
+                    }
+                )
+    return found
+
+
+def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[str, Any]:
+    """Counts are over all examples; predictions and texts of `SHOWN` of them, those that models differ on first."""
+    record = chosen[0][1]
+    loaded = [(label, one["seed"], load(one)) for label, one in chosen]
+    first = loaded[0][2]
+    same = [(label, seed, one) for label, seed, one in loaded if list(one.ids) == list(first.ids)]
+    names = list(first.labels)
+    rights = [rightness(record, one.values, one.references) for _, _, one in same]
+    indices = _chosen_examples(len(first.ids), [one.values for _, _, one in same], rights)
+    texts = read(record)
+    known = [right for right in rights if right is not None]
+    compare = len(known) == len(same)
+    return {
+        "n": len(first.ids),
+        "models": [
+            {"label": label, "seed": seed, "right": None if right is None else sum(right)}
+            for (label, seed, _), right in zip(same, rights, strict=True)
+        ],
+        "lost": [[_lost(one, other) for other in known] for one in known] if compare else None,
+        "labels": names,
+        "fields": list(texts.fields),
+        "no_texts": texts.reason,
+        "ids": [str(first.ids[index]) for index in indices],
+        "texts": [[clipped(column[index]) for column in texts.fields.values()] for index in indices],
+        "gold": None if first.references is None else [_plain(first.references[index], names) for index in indices],
+        "said": [[_plain(one.values[index], names) for index in indices] for _, _, one in same],
+        "is_right": ["".join("01"[right[index]] for index in indices) for right in known] if compare else None,
+    }
+
+
+def rightness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
+    """Which predictions are right; None where a prediction is not right or wrong, or its metric is not known here."""
+    from harness.metrics.rightness import judge, right
+
+    if references is None or not record["scores"]:
+        return None
+    try:
+        metric = judge(record["scores"], counted(record))
+    except HarnessError:
+        return None
+    return None if metric is None else [bool(one) for one in right(metric, predictions, references)]
+
+
+def _chosen_examples(n: int, predictions: Sequence[np.ndarray], rights: Sequence[Sequence[bool] | None]) -> list[int]:
+    """At most `SHOWN`, in order: those where some models are right and some wrong, then those where predictions differ
+    or all are wrong, then the first others.
+    """
+    known = [right for right in rights if right is not None]
+
+    def rank(index: int) -> tuple[int, int]:
+        verdicts = {right[index] for right in known}
+        if len(verdicts) > 1:
+            return 0, index
+        differ = len({str(values[index]) for values in predictions}) > 1
+        return (1 if differ or verdicts == {False} else 2), index
+
+    return sorted(sorted(range(n), key=rank)[:SHOWN])
+
+
+def _lost(one: Sequence[bool], other: Sequence[bool]) -> int:
+    return sum(mine and not theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def _plain(value: Any, names: Sequence[str]) -> str | int | float:
+    """A class as its number where labels name it (the page looks it up), a number rounded, texts joined and cut."""
+    if isinstance(value, tuple | list):
+        return clipped(" | ".join(map(str, value)))
+    if isinstance(value, str):
+        return clipped(value)
+    number = float(value)
+    if names and number == int(number) and 0 <= number < len(names):
+        return int(number)
+    return int(number) if number == int(number) else float(f"{number:.4g}")
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,307 @@
+"""From a leaderboard to a section of the page: columns in groups, whiskers, and what each score rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.core.hashing import short
+from harness.report.page.model import GROUPS, Cell, Detail, Group, Head, Line, Reference, Section, Whisker
+from harness.report.page.resources import Resources, facts_of
+from harness.report.page.text import counted, megabytes, rate
+from harness.report.tables import formats
+from harness.report.tables.comparable import Draft
+from harness.report.tables.formats import interval, scaled, spread
+from harness.report.tables.resources import Resource
+from harness.report.tables.table import Column, Part, Row, Score, Table
+from harness.stats.aggregate import Estimate
+
+AVERAGE = "average"
+GROUP_OF: dict[str, Group] = {
+    "weight_bytes": "size",
+    "examples_per_second": "speed",
+    "speed_ratio": "speed",
+    "peak_memory_bytes": "memory",
+}
+TITLES = {
+    "weight_bytes": "disk",
+    "examples_per_second": "speed",
+    "speed_ratio": "ratio",
+    "peak_memory_bytes": "memory",
+}
+
+
+def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]) -> Section:
+    """A section of one table, with its columns of size, speed and memory; `known` is by the ids of its models."""
+    columns = sorted(table.resources, key=lambda one: GROUPS.index(GROUP_OF[one.name]))
+    heads = _heads(table, columns)
+    axes = _axes(table)
+    lines = tuple(
+        _line(f"{key}-{index}", table, row, draft, known.get(row.model, Resources()), columns, axes)
+        for index, row in enumerate(table.rows)
+    )
+    is_measured = any(one.measured for one in known.values())
+    shown = replace(table, resources=tuple(one for one in columns if one.values or is_measured))
+    return Section(
+        key=key,
+        title=formats.title(table),
+        heads=heads,
+        lines=lines,
+        references=_references(table, len(heads)),
+        notes=tuple(formats.notes(shown)),
+        measured={
+            group: any(
+                cell.order is not None
+                for line in lines
+                for head, cell in zip(heads, line.cells, strict=True)
+                if head.group == group
+            )
+            for group in GROUPS
+        },
+    )
+
+
+def _heads(table: Table, columns: Sequence[Resource]) -> tuple[Head, ...]:
+    heads = []
+    if table.averaged:
+        partial = "" if len(table.averaged) == table.of_tasks else f"{len(table.averaged)} of "
+        small = f"{partial}{counted(table.of_tasks, 'task')}"
+        heads.append(Head(AVERAGE, "average", "quality", small, f"Mean of {', '.join(table.averaged)}"))
+    for column in table.columns:
+        heads.append(
+            Head(
+                key=column.task,
+                title=column.task,
+                group="quality",
+                small=", ".join(NAMES.get(name, name) for name in column.headline),
+                more=_of_column(column),
+                marks=f"{'†' if column.diagnostic else ''}{'' if column.greater_is_better else '↓'}",
+                lower_is_better=not column.greater_is_better,
+            )
+        )
+    heads.append(Head("parameters", "params", "size", "millions", "Parameters, mean over tasks and seeds", "", True))
+    heads += [
+        Head(
+            one.name, TITLES[one.name], GROUP_OF[one.name], one.header, " ".join(one.notes[:1]), "", one.less_is_better
+        )
+        for one in columns
+    ]
+    return tuple(heads)
+
+
+NAMES = {"matthews_correlation": "Matthews", "bits_per_byte": "bits/byte", "byte_perplexity": "perplexity/byte"}
+
+
+def _of_column(column: Column) -> str:
+    metrics = ", ".join(f"{name} (version {version})" for name, version in column.metrics.items())
+    n = ", ".join(f"{count:,} examples in {split}" for split, count in column.n.items())
+    return f"{column.task} version {column.version}: {metrics}; {n}; data {short(column.fingerprint)}"
+
+
+def _line(
+    key: str,
+    table: Table,
+    row: Row,
+    draft: Draft,
+    own: Resources,
+    columns: Sequence[Resource],
+    axes: Mapping[str, Callable[[float], float]],
+) -> Line:
+    cells = []
+    if table.averaged:
+        missing = "" if row.average else "lacks a score that the average is over"
+        cells.append(_score(row.average, 100, axes[AVERAGE], table.chance, table.ceiling, missing))
+    for column in table.columns:
+        missing = "splits that others have are missing" if column.task in row.partial else "no score"
+        cells.append(
+            _score(row.scores.get(column.task), column.scale, axes[column.task], column.chance, column.ceiling, missing)
+        )
+    records = draft.models[row.model]
+    made = (records[0]["model"]["learner"], records[0].get("runtime"), _seeds(row.seeds))
+    kind = ", ".join(part for part in made if part)
+    return Line(
+        key=key,
+        label=row.label,
+        kind=kind,
+        cells=(*cells, *_resource_cells(row.model, own, columns)),
+        details=_details(row, draft),
+        facts=facts_of(own),
+        notes=row.notes,
+    )
+
+
+def _seeds(seeds: tuple[int, int]) -> str:
+    low, high = seeds
+    return counted(low, "seed") if low == high else f"{low}–{high} seeds"
+
+
+def _axes(table: Table) -> dict[str, Callable[[float], float]]:
+    """By column, from a score to its place between 0 and 100: the axis holds all intervals, chance and ceiling."""
+
+    def axis(estimates: Sequence[Estimate], *more: float | None) -> Callable[[float], float]:
+        ends = [end for one in estimates for end in (one.low, one.high)] + [end for end in more if end is not None]
+        low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+        span = (high - low) or 1.0
+        return lambda value: round(100 * (value - low) / span, 1)
+
+    def scores(task: str) -> list[Estimate]:
+        return [row.scores[task].estimate for row in table.rows if task in row.scores]
+
+    def high(ceiling: Estimate | None) -> float | None:
+        return ceiling.value if ceiling else None
+
+    averages = [row.average.estimate for row in table.rows if row.average]
+    found = {AVERAGE: axis(averages, table.chance, high(table.ceiling))}
+    for column in table.columns:
+        found[column.task] = axis(scores(column.task), column.chance, high(column.ceiling))
+    return found
+
+
+def _score(
+    score: Score | None,
+    scale: int,
+    axis: Callable[[float], float],
+    chance: float | None,
+    ceiling: Estimate | None,
+    missing: str,
+) -> Cell:
+    if score is None:
+        return Cell(missing=missing)
+    one = score.estimate
+    whisker = Whisker(
+        axis(one.low),
+        axis(one.value),
+        axis(one.high),
+        axis(chance) if chance is not None else None,
+        axis(ceiling.value) if ceiling else None,
+    )
+    parts = [f"{spread(one, scale)} {interval(one, scale)}"]
+    if chance is not None:
+        parts.append(f"chance {scaled(chance, scale)}")
+    if ceiling is not None:
+        parts.append(f"ceiling {scaled(ceiling.value, scale)}")
+    if score.parts:
+        parts.append(f"n {sum({part.split: part.n for part in score.parts}.values()):,}")
+    seeds = len(one.per_seed) or len(score.parts[0].estimate.per_seed if score.parts else ())
+    if seeds:
+        parts.append(counted(seeds, "seed"))
+    return Cell(
+        scaled(one.value, scale),
+        one.value,
+        (one.low, one.high),
+        interval(one, scale),
+        whisker,
+        score.best,
+        ", ".join(parts),
+    )
+
+
+def _resource_cells(model: str, own: Resources, columns: Sequence[Resource]) -> list[Cell]:
+    cells = [_parameters(own)]
+    for column in columns:
+        one = column.values.get(model)
+        if one is None:
+            unmeasured = "see the notes" if own.measured else "not measured"
+            cells.append(Cell(missing="unknown" if GROUP_OF[column.name] == "size" else unmeasured))
+            continue
+        text, bounds = resource_text(one.value, column), ""
+        if one.low is not None and one.high is not None:
+            bounds = f"[{resource_text(one.low, column)}, {resource_text(one.high, column)}]"
+        cells.append(Cell(text, one.value, interval=bounds, more=f"{text} {bounds}".strip() + f" {column.header}"))
+    return cells
+
+
+def _parameters(own: Resources) -> Cell:
+    if own.parameters is None:
+        return Cell(missing="unknown")
+    said = f"{own.parameters:,.0f} parameters"
+    if own.nonzero is not None:
+        said += f", {100 * own.nonzero / max(1.0, own.parameters):.1f} % of them not zero"
+    return Cell(_millions(own.parameters), own.parameters, more=said)
+
+
+def resource_text(value: float, column: Resource) -> str:
+    if column.unit == 1e6:
+        return megabytes(value)
+    return f"{value:.{column.digits}f}" if column.digits else rate(value)
+
+
+def _millions(count: float) -> str:
+    if count < 1e4:
+        return "< 0.01" if count else "0"
+    return f"{count / 1e6:.2f}" if count < 1e8 else f"{count / 1e6:.0f}"
+
+
+def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
+    records = draft.models[row.model]
+    found = []
+    for task, parts in [*((task, score.parts) for task, score in row.scores.items()), *row.partial.items()]:
+        for part in parts:
+            behind = _newest(records, task, part)
+            scale = 100 if part.is_share else 1
+            found.append(
+                Detail(
+                    task=task,
+                    split=part.split,
+                    metric=part.metric,
+                    version=behind[0]["scores"][part.metric].get("version") if behind else None,
+                    score=f"{spread(part.estimate, scale)} {interval(part.estimate, scale)}",
+                    per_seed=", ".join(scaled(value, scale) for value in part.estimate.per_seed),
+                    n=part.n,
+                    seeds=len(part.estimate.per_seed),
+                    chance=scaled(part.chance, scale),
+                    ceiling=scaled(part.ceiling.value if part.ceiling else None, scale),
+                    fingerprint=behind[0]["data"]["fingerprint"] if behind else "",
+                    cells=tuple(record["cell"] for record in behind),
+                )
+            )
+    return tuple(found)
+
+
+def _newest(records: Sequence[Mapping[str, Any]], task: str, part: Part) -> list[Mapping[str, Any]]:
+    """The records a part rests on, one a seed; `records` come newest first."""
+    by_seed: dict[int, Mapping[str, Any]] = {}
+    for record in records:
+        if record["task"]["name"] == task and record["split"] == part.split and part.metric in record["scores"]:
+            by_seed.setdefault(record["seed"], record)
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def _references(table: Table, width: int) -> tuple[Reference, ...]:
+    if not table.columns:
+        return ()
+
+    def padded(texts: Sequence[str]) -> tuple[str, ...]:
+        return (*texts, *[""] * (width - len(texts)))
+
+    first = bool(table.averaged)
+    rows = [
+        Reference(
+            "chance",
+            padded(
+                [*[scaled(table.chance)][:first], *(scaled(column.chance, column.scale) for column in table.columns)]
+            ),
+        )
+    ]
+    if any(column.ceiling for column in table.columns):
+        rows.append(
+            Reference(
+                "ceiling",
+                padded(
+                    [
+                        *[scaled(table.ceiling.value if table.ceiling else None)][:first],
+                        *(scaled(one.ceiling.value if one.ceiling else None, one.scale) for one in table.columns),
+                    ]
+                ),
+            )
+        )
+    rows.append(
+        Reference(
+            "examples",
+            padded([*[""][:first], *(" / ".join(f"{n:,}" for n in one.n.values()) for one in table.columns)]),
+        )
+    )
+    prints = [short(table.fingerprint)][:first] + [short(column.fingerprint) for column in table.columns]
+    rows.append(Reference("data", padded(prints), is_code=True))
+    return tuple(rows)

@@ -1,0 +1,156 @@
+"""Calibration of classifiers before and after a temperature."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean, geometric_mean
+
+from harness.report.tables import formats
+from harness.report.tables.comparable import Record, comparable, labels_of
+from harness.stats import calibration
+from harness.stats.aggregate import Estimate, over_seeds
+from harness.stats.calibration import Calibration, Measured
+
+LEAST = 20
+"""Examples below which no temperature is fitted."""
+
+NOTES = (
+    "ECE: expected calibration error ×100, 15 bins of equal width; behind it in round brackets what a perfectly "
+    "calibrated model with these confidences would show on so many examples, since chance alone makes it positive. "
+    "Brier score, 0 to 2; NLL: negative log-likelihood in nats. Of all, less is better.",
+    "→: after temperature scaling. Each half of the examples, cut by the hash of their ids, is scaled by the "
+    "temperature T fitted to the other (over seeds, their geometric mean). Accuracy stays. 95 % intervals by the "
+    "bootstrap over examples with T held, and, with several seeds, their spread.",
+)
+
+ReportOf = Callable[[Record], calibration.Report | None]
+"""The calibration of a score record's predictions; None where they are no classes or have no logits."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Calibration over seeds, before or after scaling. `ece_if_calibrated`: the error chance alone would show."""
+
+    ece: Estimate
+    ece_if_calibrated: float
+    brier: Estimate
+    nll: Estimate
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model on a split of a task. `temperatures` are those of the first half and of the second, by seed."""
+
+    task: str
+    split: str
+    model: str
+    seeds: int
+    n: int
+    accuracy: float
+    before: State
+    after: State
+    temperatures: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows that may stand in one table."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+def build(records: Sequence[Record], order: Sequence[str], report_of: ReportOf) -> list[Table]:
+    """Tables of the models whose classes have logits; `order` is that of the tasks."""
+    found = []
+    for draft in comparable(records):
+        labels = labels_of([own[0] for own in draft.models.values()])
+        rows = [row for model, own in draft.models.items() for row in _rows(labels[model], own, report_of)]
+        if not rows:
+            continue
+        rows.sort(key=lambda row: (order.index(row.task), row.split, row.before.nll.value, row.model))
+        told = [record for own in draft.models.values() for record in own]
+        found.append(Table(formats.heading_of("calibration", told), tuple(rows)))
+    return found
+
+
+def _rows(model: str, records: Sequence[Record], report_of: ReportOf) -> list[Row]:
+    """Of one model. Its records come newest first, and of several of one seed the newest counts."""
+    newest: dict[tuple[str, str], dict[int, Record]] = {}
+    for record in records:
+        if record["scores"] and record["n"] >= LEAST:
+            newest.setdefault((record["task"]["name"], record["split"]), {}).setdefault(record["seed"], record)
+    rows = []
+    for (task, split), by_seed in newest.items():
+        reports = [report for seed in sorted(by_seed) if (report := report_of(by_seed[seed])) is not None]
+        if reports:
+            rows.append(
+                Row(
+                    task=task,
+                    split=split,
+                    model=model,
+                    seeds=len(reports),
+                    n=reports[0].n,
+                    accuracy=fmean(one.accuracy for one in reports),
+                    before=_state([one.before for one in reports]),
+                    after=_state([one.after for one in reports]),
+                    temperatures=tuple(one.temperatures for one in reports),
+                )
+            )
+    return rows
+
+
+def _state(measured: Sequence[Calibration]) -> State:
+    def over(own: Sequence[Measured], high: float | None) -> Estimate:
+        return over_seeds([(one.value, one.low, one.high) for one in own], (0.0, high))
+
+    return State(
+        ece=over([one.ece for one in measured], 1.0),
+        ece_if_calibrated=fmean(one.ece.if_calibrated or 0.0 for one in measured),
+        brier=over([one.brier for one in measured], 2.0),
+        nll=over([one.nll for one in measured], None),
+    )
+
+
+def to_markdown(table: Table) -> str:
+    """Rows of tasks and models; each measure before and after."""
+    splits = {row.task: len({other.split for other in table.rows if other.task == row.task}) for row in table.rows}
+
+    def ece(state: State) -> str:
+        return f"{formats.number(state.ece)} ({100 * state.ece_if_calibrated:.1f})"
+
+    def plain(one: Estimate) -> str:
+        sd = f" ±{one.sd:.3f}" if one.sd is not None else ""
+        return f"{one.value:.3f}{sd} [{one.low:.3f}, {one.high:.3f}]"
+
+    header = ["task", "model", "seeds", "examples", "accuracy", "T", "ECE", "→ ECE"]
+    header += ["Brier", "→ Brier", "NLL", "→ NLL"]
+    body = [
+        [
+            formats.escaped(row.task if splits[row.task] == 1 else f"{row.task} {row.split}"),
+            formats.escaped(row.model),
+            str(row.seeds),
+            str(row.n),
+            f"{100 * row.accuracy:.1f}",
+            " / ".join(f"{geometric_mean(half):.2f}" for half in zip(*row.temperatures, strict=True)),
+            ece(row.before),
+            ece(row.after),
+            plain(row.before.brier),
+            plain(row.after.brier),
+            plain(row.before.nll),
+            plain(row.after.nll),
+        ]
+        for row in table.rows
+    ]
+    return formats.markdown_table(table.title, header, body, NOTES)
+
+
+def to_json(tables: Sequence[Table]) -> str:
+    """Everything, at full precision, scale 0…1."""
+    return json.dumps(
+        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(one), "notes": NOTES} for one in tables]},
+        indent=1,
+        ensure_ascii=False,
+    )

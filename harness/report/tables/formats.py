@@ -1,0 +1,379 @@
+"""Leaderboards as Markdown, LaTeX, CSV and JSON. Names come from users: every format escapes them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.core.hashing import short
+from harness.report.tables.comparable import Record
+from harness.report.tables.layout import FACTS, Layout, groups, seeds_text, shown_columns
+from harness.report.tables.resources import text_of
+from harness.report.tables.table import Column, Row, Score, Table, common_location, joint_fingerprint
+from harness.stats.aggregate import Estimate
+
+SCHEMA_VERSION = 1
+NONE = "–"
+EMBEDDED = "embedded data, generated: not GLUE"
+PLAIN = Layout()
+
+
+def title(table: Table) -> str:
+    """Suite, source, fingerprint: what a reader must know before the first number."""
+    return heading(table.suite, table.source, table.location, table.limit, table.train_fraction, table.fingerprint)
+
+
+def heading(what: str, source: str, location: str, limit: int | None, train_fraction: float, fingerprint: str) -> str:
+    place = EMBEDDED if source == "embedded" else f"{source}: {location}"
+    more = f", first {limit} examples of each split" if limit else ""
+    if train_fraction != 1:
+        more += f", trained on {100 * train_fraction:g} % of the training examples"
+    return f"{what} on {place}{more} (data {short(fingerprint)})"
+
+
+def heading_of(what: str, records: Sequence[Record]) -> str:
+    """The heading of a table of `what` that rests on these records, which may stand in one table."""
+    data = records[0]["data"]
+    return heading(
+        what,
+        data["source"],
+        common_location({record["data"]["location"] for record in records}),
+        data["limit"],
+        data.get("train_fraction", 1.0),
+        joint_fingerprint(sorted({record["data"]["fingerprint"] for record in records})),
+    )
+
+
+def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
+    """What stands below a table: how to read it, and what it leaves out."""
+    several = any(row.seeds[1] > 1 for row in table.rows)
+    many = " and, with several seeds, over seeds (±: their standard deviation)" if several else ""
+    said = [
+        f"Scores ×100 with 95 % intervals over examples{many}; a task's score is the mean of its metrics and splits. "
+        "Bold: better than every other model's whole interval, by its own whole interval."
+    ]
+    known = [f"Chance: the best constant answer{'.' if not _has_ceiling(table) else ''}"] if table.columns else []
+    if _has_ceiling(table):
+        known.append("ceiling: what the noise-free labels score.")
+    said += ["; ".join(known)] if known else []
+    shown = shown_columns(table, layout)
+    if "average" in shown and not set(table.averaged) <= set(shown):
+        said.append(f"The average is over {', '.join(table.averaged)}.")
+    if "average" in shown and any(row.average is None for row in table.rows):
+        said.append(f"{NONE} under average: the model lacks a score that the average is over.")
+    partial = [f"{row.label} on {task}" for row in table.rows for task in row.partial]
+    if partial:
+        said.append(f"No score, since splits that others have are missing: {', '.join(partial)}.")
+    if table.absent:
+        said.append(f"No score here: {', '.join(table.absent)}.")
+    if table.unlabelled:
+        said.append(f"Without labels, so predictions only: {', '.join(table.unlabelled)}.")
+    diagnostics = [column.task for column in table.columns if column.diagnostic]
+    if diagnostics:
+        said.append(f"†: a diagnostic, not part of the average: {', '.join(diagnostics)}.")
+    unscaled = [f"{column.task} ({', '.join(column.headline)})" for column in table.columns if column.scale == 1]
+    if unscaled:
+        said.append(f"Not ×100: {', '.join(unscaled)}.")
+    lower = [column.task for column in table.columns if not column.greater_is_better]
+    if lower:
+        said.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
+    said += [f"Of {row.label}: {note}." for row in table.rows for note in row.notes]
+    return [*said, *(note for resource in table.resources for note in resource.notes)]
+
+
+def _has_ceiling(table: Table) -> bool:
+    return any(column.ceiling for column in table.columns)
+
+
+def to_markdown(table: Table, layout: Layout = PLAIN) -> str:
+    """A table that is aligned in a terminal and renders on the web; ends with a newline. Markdown knows no groups of
+    rows: a group's heading is a row with empty cells.
+    """
+    grid = grid_of(table, layout, bold=lambda text: f"**{text}**", plain=escaped, italic=lambda text: f"*{text}*")
+    blank = [""] * (len(grid.header) - 1)
+    body = []
+    for name, rows in grid.groups:
+        body += [[f"**{name}**", *blank], *rows] if name is not None else rows
+    return markdown_table(title(table), grid.header, [*body, *grid.references], notes(table, layout))
+
+
+def markdown_table(title: str, header: Sequence[str], body: Sequence[Sequence[str]], notes: Iterable[str]) -> str:
+    """Cells come escaped, title and notes do not."""
+    widths = [max(_width(line[index]) for line in [header, *body]) for index in range(len(header))]
+    rule = "|".join("-" * (width + 1) + (":" if index else "-") for index, width in enumerate(widths))
+    lines = [f"### {escaped(title)}", ""]
+    lines += [_markdown_line(header, widths), f"|{rule}|", *(_markdown_line(line, widths) for line in body)]
+    lines += ["", *(escaped(note) for note in notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    blanks = [" " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)]
+    first, *rest = cells
+    numbers = (f" {blank}{cell} |" for blank, cell in zip(blanks[1:], rest, strict=True))
+    return f"| {first}{blanks[0]} |{''.join(numbers)}"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
+
+
+def escaped(text: str) -> str:
+    """Nothing in it is read as markup; the bracket of an interval and underscores inside a word are none."""
+    text = re.sub(r"([\\|*`<>~$&])", r"\\\1", printable(text))
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
+    return re.sub(r"\[(?!-?[\d.]+, -?[\d.]+\]$)", r"\\[", text)
+
+
+def printable(text: str) -> str:
+    """Control, format and line-breaking characters as blanks: they could move a terminal's cursor or end a row."""
+    return "".join(" " if unicodedata.category(letter) in UNPRINTABLE else letter for letter in text)
+
+
+UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def to_latex(table: Table, layout: Layout = PLAIN) -> str:
+    """A booktabs table (needs the package booktabs)."""
+    grid = grid_of(
+        table, layout, bold=lambda text: rf"\textbf{{{text}}}", plain=_latex, italic=lambda text: rf"\emph{{{text}}}"
+    )
+    width = len(grid.header)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(title(table))}}}",
+        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
+        r"\toprule",
+        _latex_line(grid.header),
+    ]
+    for name, rows in grid.groups:
+        heading = [rf"\multicolumn{{{width}}}{{l}}{{\emph{{{name}}}}} \\"] if name is not None else []
+        lines += [r"\midrule", *heading, *map(_latex_line, rows)]
+    lines += [r"\midrule", *map(_latex_line, grid.references)] if grid.references else []
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    said = " ".join(_latex(note) for note in notes(table, layout))
+    lines += [rf"\par\smallskip\footnotesize {said}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"{\char34}", "–": "--", "±": r"$\pm$", "×": r"$\times$", "†": r"$\dagger$",
+    "↓": r"$\downarrow$",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # after \\ these would be read as its arguments
+}  # fmt: skip
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in printable(text))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table's cells, escaped: the header, the models by group (its heading, None without groups), and the rows of
+    chance, ceiling and the number of examples.
+    """
+
+    header: list[str]
+    groups: list[tuple[str | None, list[list[str]]]]
+    references: list[list[str]]
+
+
+Marked = Callable[[str], str]
+
+
+def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: Marked) -> Grid:
+    """The cells that the layout shows; the first of a line is its name."""
+    names = shown_columns(table, layout)
+    columns = {column.task: column for column in table.columns}
+
+    def shown(score: Score | None, scale: int = 100) -> str:
+        if score is None:
+            return plain(NONE)
+        text = plain(number(score.estimate, scale))
+        return bold(text) if score.best else text
+
+    def cell(row: Row, name: str) -> str:
+        if name in columns:
+            return shown(row.scores.get(name), columns[name].scale)
+        if name == "average":
+            return shown(row.average)
+        return plain(_fact(row, name))
+
+    def used(row: Row) -> list[str]:
+        return [plain(text_of(resource, row.model) or NONE) for resource in table.resources]
+
+    def reference(kind: str, average: str, of_task: Callable[[Column], str]) -> list[str]:
+        own = {"average": average} | {name: of_task(column) for name, column in columns.items()}
+        return [italic(kind), *(plain(own.get(name, "")) for name in names[1:]), *[""] * len(table.resources)]
+
+    references = []
+    if columns:
+        references.append(reference("chance", scaled(table.chance), lambda one: scaled(one.chance, one.scale)))
+    if _has_ceiling(table):
+        average = number(table.ceiling) if table.ceiling else NONE
+        ceilings = {name: number(one.ceiling, one.scale) if one.ceiling else NONE for name, one in columns.items()}
+        references.append(reference("ceiling", average, lambda one: ceilings[one.task]))
+    if columns:
+        references.append(reference("examples", "", lambda one: "/".join(map(str, one.n.values()))))
+    of = "" if len(table.averaged) == table.of_tasks else f" of {len(table.averaged)} of {table.of_tasks} tasks"
+    heads = {"average": f"average{of}"} | {name: plain(_head(column)) for name, column in columns.items()}
+    return Grid(
+        header=[*(heads.get(name, plain(name)) for name in names), *(plain(one.header) for one in table.resources)],
+        groups=[
+            (
+                None if heading is None else plain(heading),
+                [[*(cell(row, name) for name in names), *used(row)] for row in rows],
+            )
+            for heading, rows in groups(table, layout)
+        ],
+        references=references,
+    )
+
+
+def _fact(row: Row, name: str) -> str:
+    if name == "model":
+        return row.label
+    if name == "seeds":
+        return seeds_text(row)
+    value = row.facts.get(name)
+    return NONE if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _head(column: Column) -> str:
+    return f"{column.task}{' †' if column.diagnostic else ''}{'' if column.greater_is_better else ' ↓'}"
+
+
+def number(estimate: Estimate, scale: int = 100) -> str:
+    """`81.2 ±0.4 [78.0, 84.1]`, times the scale."""
+    return f"{spread(estimate, scale)} {interval(estimate, scale)}"
+
+
+def spread(estimate: Estimate, scale: int = 100) -> str:
+    """`81.2 ±0.4`, the deviation over seeds where there are several."""
+    sd = f" ±{scaled(estimate.sd, scale)}" if estimate.sd is not None else ""
+    return f"{scaled(estimate.value, scale)}{sd}"
+
+
+def interval(estimate: Estimate, scale: int = 100) -> str:
+    return f"[{scaled(estimate.low, scale)}, {scaled(estimate.high, scale)}]"
+
+
+def signed(change: Estimate, scale: int = 100) -> str:
+    """`+0.8 [-1.0, +2.7]`, times the scale; bold where the interval, as it is shown, leaves out 0."""
+    digits = _digits(scale)
+    mark = "**" if round(scale * change.low, digits) > 0 or round(scale * change.high, digits) < 0 else ""
+    return f"{mark}{plainly_signed(change, scale)}{mark}"
+
+
+def plainly_signed(change: Estimate, scale: int = 100) -> str:
+    """`+0.8 [-1.0, +2.7]`, times the scale. A change of nothing is +0.0."""
+    digits = _digits(scale)
+    middle, low, high = (
+        f"{round(scale * one, digits) + 0.0:+.{digits}f}" for one in (change.value, change.low, change.high)
+    )
+    return f"{middle} [{low}, {high}]"
+
+
+def _digits(scale: int) -> int:
+    return 1 if scale == 100 else 2
+
+
+def scaled(one: float | None, scale: int = 100) -> str:
+    """A share in per cent to one decimal, another number to three digits or so."""
+    if one is None:
+        return NONE
+    if scale == 1:
+        return f"{one:.2f}" if abs(one) < 100 else f"{one:.0f}"
+    return f"{scale * one:.1f}"
+
+
+CSV_COLUMNS = (
+    "suite", "source", "location", "limit", "train_fraction", "fingerprint", "model", "model_id", "kind", "task",
+    "split", "metric", "value", "low", "high", "sd", "seeds", "n", "chance", "ceiling", "best", *FACTS,
+)  # fmt: skip
+
+
+def to_csv(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
+    """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`), for each average
+    (`average`), and for what else is shown of a model (`resource`). Full precision, scale 0…1; unknown is empty.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for table in tables:
+        for row in table.rows:
+            for line in _csv_lines(table, row, layout):
+                writer.writerow(map(_csv, line))
+    return out.getvalue()
+
+
+def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
+    facts = [row.facts.get(name) for name in FACTS]
+
+    def where(fingerprint: str) -> list[Any]:
+        source = [table.suite, table.source, table.location, table.limit, table.train_fraction, fingerprint]
+        return [*source, row.label, row.model]
+
+    def line(fingerprint: str, what: Sequence[Any], one: Estimate, n: int | None, *last: Any) -> list[Any]:
+        value = [one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n]
+        return [*where(fingerprint), *what, *value, *last, *facts]
+
+    if row.average and "average" in shown_columns(table, layout):
+        ceiling = table.ceiling.value if table.ceiling else None
+        last = (table.chance, ceiling, row.average.best)
+        yield line(table.fingerprint, ["average", None, None, None], row.average.estimate, None, *last)
+    for column in table.columns:
+        score = row.scores.get(column.task)
+        if score:
+            ceiling = column.ceiling.value if column.ceiling else None
+            last = (column.chance, ceiling, score.best)
+            n = sum(column.n.values())
+            yield line(column.fingerprint, ["task", column.task, None, None], score.estimate, n, *last)
+        for part in score.parts if score else row.partial.get(column.task, ()):
+            ceiling = part.ceiling.value if part.ceiling else None
+            what = ["metric", column.task, part.split, part.metric]
+            yield line(column.fingerprint, what, part.estimate, part.n, part.chance, ceiling, None)
+    for resource in table.resources:
+        if row.model in resource.values:
+            own = resource.values[row.model]
+            what, unknown = ["resource", "", "", resource.name], [None] * 6
+            yield [*where(table.fingerprint), *what, own.value, own.low, own.high, *unknown, *facts]
+
+
+def _csv(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
+
+
+def to_json(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
+    """Everything, at full precision, scale 0…1."""
+    return json.dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "tables": [{"title": title(table), **asdict(table), "notes": notes(table, layout)} for table in tables],
+        },
+        indent=1,
+        ensure_ascii=False,
+    )

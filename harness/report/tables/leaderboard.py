@@ -1,0 +1,219 @@
+"""Leaderboards: models by tasks, from score records. What must not be compared never meets in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any, Protocol
+
+from harness.report.tables.comparable import Draft, Record, comparable, labels_of
+from harness.report.tables.table import Column, Part, Row, Score, Table, common_location, joint_fingerprint
+from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
+
+
+class Suite(Protocol):
+    """What is needed of a suite: its name, its tasks in order, and those of the average."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tasks(self) -> list[str]: ...
+    @property
+    def averaged(self) -> list[str]: ...
+
+
+def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
+    """Tables of the suites, newest records first. A score that was computed twice (same model, seed, task, split,
+    data) counts once, the newest.
+
+    A model meets in a table only models whose scores on every task they share rest on the same data (training and
+    scored), task version and metric versions; otherwise a further table is made.
+    """
+    return [table for table, _ in build_with_records(records, suites)]
+
+
+def build_with_records(records: Sequence[Record], suites: Sequence[Suite]) -> list[tuple[Table, Draft]]:
+    """As `build`, each table with the records it was made of, by the ids of its rows' models."""
+    return [
+        (_table(suite, draft), draft)
+        for suite in suites
+        for draft in comparable([record for record in records if record["task"]["name"] in suite.tasks])
+    ]
+
+
+def _table(suite: Suite, draft: Draft) -> Table:
+    every = [record for own in draft.models.values() for record in own]
+    found = {record["task"]["name"] for record in every}
+    scored = {record["task"]["name"] for record in every if record["scores"]}
+    parts = {model: _parts_by_task(own) for model, own in draft.models.items()}
+    columns = tuple(
+        _column(
+            task,
+            task not in suite.averaged,
+            [own[task] for own in parts.values() if task in own],
+            [record for record in every if record["task"]["name"] == task],
+        )
+        for task in suite.tasks
+        if task in scored
+    )
+    counted = [column for column in columns if not column.diagnostic and column.greater_is_better]
+    averaged = tuple(column.task for column in counted)
+    labels = labels_of([own[0] for own in draft.models.values()])
+    rows = [_row(model, own, labels[model], parts[model], columns, averaged) for model, own in draft.models.items()]
+    rows.sort(key=lambda row: (row.average is None, -(row.average.estimate.value if row.average else 0.0), row.label))
+    chances = [column.chance for column in counted if column.chance is not None]
+    ceilings = [column.ceiling for column in counted if column.ceiling is not None]
+    first = every[0]
+    prints = [column.fingerprint for column in columns] or sorted({one["data"]["fingerprint"] for one in every})
+    return Table(
+        suite=suite.name,
+        source=first["data"]["source"],
+        location=common_location({record["data"]["location"] for record in every}),
+        limit=first["data"]["limit"],
+        train_fraction=first["data"].get("train_fraction", 1.0),
+        columns=columns,
+        rows=tuple(_with_best(rows, columns)),
+        absent=tuple(task for task in suite.tasks if task not in found),
+        unlabelled=tuple(task for task in suite.tasks if task in found - scored),
+        averaged=averaged,
+        of_tasks=len(suite.averaged),
+        chance=fmean(chances) if counted and len(chances) == len(counted) else None,
+        ceiling=over_tasks(ceilings) if counted and len(ceilings) == len(counted) else None,
+        fingerprint=joint_fingerprint(prints),
+    )
+
+
+def _row(
+    model: str,
+    records: Sequence[Record],
+    label: str,
+    parts: Mapping[str, tuple[Part, ...]],
+    columns: Sequence[Column],
+    averaged: Sequence[str],
+) -> Row:
+    scores, partial = {}, {}
+    for column in columns:
+        own = parts.get(column.task, ())
+        if {part.split for part in own} == set(column.n):
+            scores[column.task] = Score(over_metrics([part.estimate for part in _counted(own)]), own)
+        elif own:
+            partial[column.task] = own
+    average = None
+    if averaged and all(task in scores for task in averaged):
+        average = Score(over_tasks([scores[task].estimate for task in averaged]))
+    seeds = [len(part.estimate.per_seed) for own in parts.values() for part in own] or [0]
+    notes = (record.get("selection", {}).get("note") for record in records)
+    said = tuple(dict.fromkeys(note for note in notes if note))
+    return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, said, _facts(records))
+
+
+def _facts(records: Sequence[Record]) -> dict[str, Any]:
+    """Of one model: its learner, the runtimes it was scored in, what it started from (a pretrained model, or the
+    original of a compressed one, or itself), how it was compressed, and its parameters, where all tasks agree.
+    """
+    model = records[0]["model"]
+    runtimes = sorted({record["runtime"] for record in records if record.get("runtime")})
+    sizes = {record["model"].get("parameters") for record in records}
+    return {
+        "learner": model["learner"],
+        "runtime": ", ".join(runtimes) or None,
+        "base": model.get("pretrained") or model.get("original") or model["name"],
+        "method": model.get("method"),
+        "parameters": sizes.pop() if len(sizes) == 1 else None,
+    }
+
+
+def _parts_by_task(records: Iterable[Record]) -> dict[str, tuple[Part, ...]]:
+    """A model's parts of each task. `records` come newest first, and of several of one seed the newest counts."""
+    cells: dict[str, dict[tuple[str, str], dict[int, Mapping[str, Any]]]] = {}
+    headlines: dict[str, Sequence[str]] = {}
+    for record in records:
+        headlines.setdefault(record["task"]["name"], record["task"].get("headline", tuple(record["scores"])))
+        for metric, score in record["scores"].items():
+            of_task = cells.setdefault(record["task"]["name"], {})
+            of_task.setdefault((record["split"], metric), {}).setdefault(record["seed"], score)
+    return {
+        task: tuple(
+            _part(split, metric, seeds, metric in headlines[task]) for (split, metric), seeds in sorted(of_task.items())
+        )
+        for task, of_task in cells.items()
+    }
+
+
+def _part(split: str, metric: str, by_seed: Mapping[int, Mapping[str, Any]], headline: bool) -> Part:
+    own = [by_seed[seed] for seed in sorted(by_seed)]
+    first = own[0]
+    low, high = first["bounds"]
+    ceiling = first.get("ceiling")
+    return Part(
+        split=split,
+        metric=metric,
+        n=first["n"],
+        estimate=over_seeds([(score["value"], score["low"], score["high"]) for score in own], (low, high)),
+        chance=first.get("chance"),
+        ceiling=Estimate(ceiling["value"], ceiling["low"], ceiling["high"]) if ceiling else None,
+        greater_is_better=first.get("greater_is_better", True),
+        headline=headline,
+        is_share=high is not None and high <= 1,
+    )
+
+
+def _counted(parts: Sequence[Part]) -> list[Part]:
+    """The parts a task's score is the mean of: an error rate beside an accuracy would only cancel it."""
+    headline = [part for part in parts if part.headline] or list(parts)
+    return [part for part in headline if part.greater_is_better] or headline
+
+
+def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], records: Sequence[Record]) -> Column:
+    """Chance and ceiling are of the data, so that any model's parts tell them."""
+    parts = list({(part.split, part.metric): part for own in models for part in own}.values())
+    counted = _counted(parts)
+    chances = [part.chance for part in counted if part.chance is not None]
+    ceilings = [part.ceiling for part in counted if part.ceiling is not None]
+    prints = {record["split"]: record["data"]["fingerprint"] for record in records if record["scores"]}
+    versions = {name: score["version"] for record in records for name, score in record["scores"].items()}
+    return Column(
+        task=task,
+        version=records[0]["task"]["version"],
+        diagnostic=diagnostic,
+        greater_is_better=counted[0].greater_is_better,
+        n={part.split: part.n for part in sorted(parts, key=lambda part: part.split)},
+        fingerprint=joint_fingerprint([prints[split] for split in sorted(prints)]),
+        metrics=dict(sorted(versions.items())),
+        chance=fmean(chances) if len(chances) == len(counted) else None,
+        ceiling=over_metrics(ceilings) if len(ceilings) == len(counted) else None,
+        scale=100 if all(part.is_share for part in counted) else 1,
+        headline=tuple(dict.fromkeys(part.metric for part in counted)),
+    )
+
+
+def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+    """Mark a score as best where every other model's whole interval is on the worse side of its own."""
+
+    def best(scores: Mapping[str, Score | None], greater: bool = True) -> str | None:
+        found = {model: score.estimate for model, score in scores.items() if score is not None}
+        if len(found) < 2:
+            return None
+        sign = 1 if greater else -1
+        leader, *others = sorted(found, key=lambda model: sign * found[model].value, reverse=True)
+        worst = found[leader].low if greater else -found[leader].high
+        apart = all(worst > (found[other].high if greater else -found[other].low) for other in others)
+        return leader if apart else None
+
+    average = best({row.model: row.average for row in rows})
+    by_task = {
+        column.task: best({row.model: row.scores.get(column.task) for row in rows}, column.greater_is_better)
+        for column in columns
+    }
+    return [
+        replace(
+            row,
+            average=replace(row.average, best=True) if row.average and row.model == average else row.average,
+            scores={
+                task: replace(score, best=True) if by_task[task] == row.model else score
+                for task, score in row.scores.items()
+            },
+        )
+        for row in rows
+    ]

@@ -1,0 +1,192 @@
+"""What was measured of models, from the records of measure cells: which of several measurements counts for a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.machine.environment import machine_fingerprint
+from harness.measure.protocol import Standing
+
+VALID = Standing.VALID
+OWN_LENGTHS = "task"
+"""The workload of a task's own examples, whatever the task."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What two times must share to be compared: the machine by its fingerprint, threads, workload, stage and the
+    type of the device.
+
+    A workload is `8 × 64` (rows × tokens), or `task` for a task's own examples.
+    """
+
+    machine: str
+    threads: int
+    workload: str
+    stage: str
+    device: str = "cpu"
+
+    @property
+    def where(self) -> str:
+        """For a reader: `8 × 64`, `8 × 64, decode`, `8 × 64, cuda`."""
+        place = "the task's own lengths" if self.workload == OWN_LENGTHS else self.workload
+        parts = [
+            place,
+            *([] if self.stage == "forward" else [self.stage]),
+            *([] if self.device == "cpu" else [self.device]),
+        ]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as fast as its original a model is, with its 95 % interval, from so many pairs."""
+
+    value: float
+    low: float
+    high: float
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a process above what imports took: the `peak` while calling; what of it after calling is of no file
+    (RssAnon) and of mapped files; what stays after loading. None: unknown. `gpu` is the peak that torch has taken of a
+    GPU's memory, None of a model on the CPU.
+    """
+
+    peak: int | None
+    anonymous: int
+    file: int
+    loaded: int
+    gpu: int | None = None
+
+    @property
+    def most(self) -> int | None:
+        """The peak where the model is: that of the GPU's memory, else of the process's."""
+        return self.peak if self.gpu is None else self.gpu
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model at a setting, in a measurement beside its original. `speed` is None of the original itself.
+
+    `model` and `original` are the cells that made them. `verdict` is that of the ratio; of an original the best of its
+    candidates', since its own times are as good as those of any.
+    """
+
+    setting: Setting
+    processor: str
+    model: str
+    original: str
+    is_original: bool
+    examples_per_second: float
+    tokens_per_second: float
+    speed: Ratio | None
+    verdict: str
+    reason: str
+    a_a: float | None
+    memory: Memory | None
+    memory_absent: str
+    record: str
+    created: str
+
+    @property
+    def counts(self) -> bool:
+        return self.verdict == VALID
+
+
+def read(records: Iterable[Mapping[str, Any]]) -> list[Measured]:
+    """All that records of measure cells say of models that lie in a store, the newest first."""
+    found = []
+    for record in sorted(records, key=lambda one: (one["created"], one["cell"]), reverse=True):
+        cells = {name: one.get("cell") for name, one in record["models"].items()}
+        original = next(name for name, one in record["models"].items() if one["role"] == "original")
+        if cells[original] is None:
+            continue
+        for workload, cell in record["cells"].items():
+            for stage, timed in cell["stages"].items():
+                found += [
+                    _measured(record, workload, stage, timed, name, key, cells[original])
+                    for name, key in cells.items()
+                    if key is not None
+                ]
+    return found
+
+
+def _measured(
+    record: Mapping[str, Any], workload: str, stage: str, timed: Mapping[str, Any], name: str, key: str, original: str
+) -> Measured:
+    own = timed["models"][name]
+    ratio = own.get("speed_ratio")
+    verdict = own.get("verdict") or _best([one["verdict"] for one in timed["models"].values() if "verdict" in one])
+    environment = record["environment"]
+    memory, absent = _memory(record, name, workload)
+    is_task = "task" in record["cells"][workload]
+    return Measured(
+        setting=Setting(
+            machine_fingerprint(environment),
+            environment["threads"],
+            OWN_LENGTHS if is_task else workload,
+            stage,
+            record["models"][name].get("device", "cpu").partition(":")[0],
+        ),
+        processor=processor_of(environment, record["models"][name].get("device", "cpu")),
+        model=key,
+        original=original,
+        is_original=record["models"][name]["role"] == "original",
+        examples_per_second=own["examples_per_second"],
+        tokens_per_second=own["tokens_per_second"],
+        speed=Ratio(*(ratio[part] for part in ("value", "low", "high", "pairs"))) if ratio else None,
+        verdict=verdict["verdict"],
+        reason=verdict["reason"],
+        a_a=timed["a_a"]["value"] if timed["a_a"] else None,
+        memory=memory,
+        memory_absent=absent,
+        record=record["cell"],
+        created=record["created"],
+    )
+
+
+def processor_of(environment: Mapping[str, Any], device: str) -> str:
+    """The model of the CPU or, of a model on a GPU, of the first GPU."""
+    gpus = environment.get("gpus")
+    return str(gpus[0]["name"] if gpus and device.startswith("cuda") else environment["cpu"]["model"])
+
+
+def _best(verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return min(verdicts, key=lambda one: list(Standing).index(one["verdict"]))
+
+
+def _memory(record: Mapping[str, Any], name: str, workload: str) -> tuple[Memory | None, str]:
+    """None with the reason where memory was not read."""
+    found = record["models"][name].get("memory", {}).get(workload)
+    if found is None:
+        return None, record["absent"].get("memory", "memory was not read")
+    if "loaded" not in found:
+        return None, "; ".join(found["absent"].values())
+    after = found["after"]
+    gpu = found.get("device", {}).get("peak")
+    memory = Memory(found.get("peak"), after["anonymous"], after["file"], found["loaded"]["total"], gpu)
+    return memory, found["absent"].get("peak", "")
+
+
+def of_pair(found: Sequence[Measured], model: str, original: str) -> list[tuple[Measured, Measured]]:
+    """The original and a model made of it, a pair for each setting: the newest measurement that counts or, where none
+    does, the newest.
+    """
+    pairs: dict[Setting, tuple[Measured, Measured]] = {}
+    for one in found:
+        if one.is_original or (one.model, one.original) != (model, original):
+            continue
+        known = pairs.get(one.setting)
+        if known is None or (one.counts and not known[1].counts):
+            pairs[one.setting] = base_of(found, one), one
+    return list(pairs.values())
+
+
+def base_of(found: Sequence[Measured], one: Measured) -> Measured:
+    """The original in the measurement of a model."""
+    return next(base for base in found if base.is_original and (base.record, base.setting) == (one.record, one.setting))

@@ -1,0 +1,55 @@
+"""Score records in pairs, of a model before a change and after it, with their stored predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness import metrics
+from harness.report.tables.comparable import Record
+from harness.stats.aggregate import Estimate
+from harness.stats.paired import Pair, change
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Load = Callable[[Record], tuple["np.ndarray", "np.ndarray | None"]]
+"""The stored predictions and references (n,) of a score record."""
+Pairs = dict[tuple[int, str], tuple[Record, Record]]
+"""Score records of one model before and after, by seed and split."""
+
+
+def counted(record: Record) -> list[str]:
+    """The metrics a task's score is the mean of, as in a leaderboard."""
+    headline = record["task"].get("headline") or list(record["scores"])
+    return [name for name in headline if record["scores"][name].get("greater_is_better", True)] or list(headline)
+
+
+def scale_of(record: Record) -> int:
+    """100 where all metrics counted are shares, which are shown in per cent, else 1."""
+    bounds = [record["scores"][name]["bounds"][1] for name in counted(record)]
+    return 100 if all(high is not None and high <= 1 for high in bounds) else 1
+
+
+def whole(pairs: Pairs) -> tuple[list[int], list[str]]:
+    """The seeds that have every split, and the splits."""
+    splits = sorted({split for _, split in pairs})
+    seeds = [seed for seed in sorted({seed for seed, _ in pairs}) if all((seed, split) in pairs for split in splits)]
+    return seeds, splits
+
+
+def loaded(pairs: Pairs, load: Load) -> list[Pair]:
+    """The predictions of both sides, a split each, over the seeds that have every split."""
+    seeds, splits = whole(pairs)
+    found = []
+    for split in splits:
+        sides = [[load(record) for record in pairs[seed, split]] for seed in seeds]
+        references = sides[0][0][1]
+        assert references is not None
+        found.append(Pair([before for (before, _), _ in sides], [after for _, (after, _) in sides], references))
+    return found
+
+
+def change_of(sides: list[Pair], record: Record) -> Estimate:
+    """How much the score of a task changes, by the metrics that count for `record`."""
+    return change(sides, [metrics.get(name) for name in counted(record)])

@@ -1,0 +1,257 @@
+"""Speed, memory and size of a leaderboard's models, as columns beside their scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from harness.core.errors import HarnessError, did_you_mean
+from harness.core.hashing import short
+from harness.core.store import maker_of
+from harness.report.tables.comparable import Record
+from harness.report.tables.measured import Measured, Setting, base_of
+from harness.report.tables.table import Table
+
+KINDS = ("speed", "memory", "size")
+MEMORY = {
+    "cpu": "Peak of a process's memory, less what imports took,",
+    "cuda": "Peak of what torch has taken of the GPU's memory,",
+}
+
+Models = Mapping[str, Mapping[str, Sequence[str]]]
+"""The cells that made the models of a table, by the id of a row and the task."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of a model; with an interval where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A column: values by the id of a row's model, those that could be had and may be compared; notes say which and why
+    not the others. `digits` are those shown of a value divided by `unit`.
+    """
+
+    name: str
+    header: str
+    values: Mapping[str, Quantity]
+    less_is_better: bool
+    notes: tuple[str, ...]
+    unit: float = 1.0
+    digits: int = 0
+
+
+def kinds_of(text: str | None) -> list[str]:
+    """From `speed,size`. Raises HarnessError for one that is none of `KINDS`."""
+    names = [part.strip() for part in text.split(",")] if text is not None else []
+    for name in names:
+        if name not in KINDS:
+            raise HarnessError(f"--show: no column '{name}'.{did_you_mean(name, KINDS)}")
+    return list(dict.fromkeys(names))
+
+
+def with_resources(
+    table: Table,
+    records: Sequence[Record],
+    measured: Sequence[Measured],
+    weights: Callable[[str], int | None],
+    kinds: Sequence[str],
+) -> Table:
+    """The table with columns of these kinds.
+
+    `records` are the score records its rows may rest on, `weights` gives the bytes of the weight files that a cell
+    made. Times and memory come from one setting (machine, threads, workload, stage), the one at which most rows have
+    them; ratios whose verdict is not VALID are left out.
+    """
+    models = cells_of(table, records)
+    labels = {row.model: row.label for row in table.rows}
+    resources: list[Resource] = []
+    timed = _setting(models, measured, timed=True) if "speed" in kinds else None
+    for kind in kinds:
+        if kind == "size":
+            resources.append(_size(models, weights))
+        elif kind == "memory":
+            resources.append(_memory(models, measured, timed or _setting(models, measured, timed=False), labels))
+        else:
+            resources += _speed(models, measured, timed, labels)
+    return replace(table, resources=tuple(resources))
+
+
+def cells_of(table: Table, records: Sequence[Record]) -> Models:
+    """A model that is scored on several tasks counts for the first of them."""
+    tasks = [column.task for column in table.columns]
+    found: dict[str, dict[str, list[str]]] = {row.model: {} for row in table.rows}
+    for record in sorted(records, key=lambda one: one["seed"]):
+        data = record["data"]
+        of_table = (data["source"], data["limit"], data.get("train_fraction", 1.0))
+        own = found.get(record["model"]["id"])
+        cell = maker_of(record["lineage"])
+        if own is None or not cell or of_table != (table.source, table.limit, table.train_fraction):
+            continue
+        if record["task"]["name"] in tasks and not any(cell in cells for cells in own.values()):
+            own.setdefault(record["task"]["name"], []).append(cell)
+    return found
+
+
+def _usable(one: Measured, timed: bool) -> bool:
+    return one.counts if timed else one.memory is not None and one.memory.most is not None
+
+
+def _by_row(
+    models: Models, measured: Sequence[Measured], setting: Setting, timed: bool
+) -> dict[str, dict[str, Measured]]:
+    """By row and task the newest measurement of one of its cells at a setting that can be used."""
+    here = [one for one in measured if one.setting == setting and _usable(one, timed)]
+    found: dict[str, dict[str, Measured]] = {}
+    for model, by_task in models.items():
+        for task, cells in by_task.items():
+            own = next((one for one in here if one.model in cells), None)
+            if own is not None:
+                found.setdefault(model, {})[task] = own
+    return found
+
+
+def _setting(models: Models, measured: Sequence[Measured], timed: bool) -> Setting | None:
+    """At which most rows were measured; of several the one measured last."""
+    settings = list(dict.fromkeys(one.setting for one in measured))
+    known = [(len(_by_row(models, measured, one, timed)), -place, one) for place, one in enumerate(settings)]
+    best = max(known, key=lambda one: one[:2], default=None)
+    return best[2] if best and best[0] else None
+
+
+def _common(found: Mapping[str, Mapping[str, Measured]]) -> tuple[list[str], dict[str, Mapping[str, Measured]]]:
+    """The tasks that all rows were measured on, or, where there are none, the one that most were; the rows on them."""
+    tasks = list(dict.fromkeys(task for own in found.values() for task in own))
+    common = [task for task in tasks if all(task in own for own in found.values())]
+    if not common and tasks:
+        common = [max(tasks, key=lambda task: sum(task in own for own in found.values()))]
+    return common, {model: own for model, own in found.items() if all(task in own for task in common)}
+
+
+def _speed(
+    models: Models, measured: Sequence[Measured], setting: Setting | None, labels: Mapping[str, str]
+) -> list[Resource]:
+    rates: dict[str, Quantity] = {}
+    ratios: dict[str, Quantity] = {}
+    tasks: list[str] = []
+    if setting is not None:
+        tasks, rows = _common(_by_row(models, measured, setting, timed=True))
+        for model, own in rows.items():
+            pairs = [(base_of(measured, own[task]), own[task]) for task in tasks]
+            ratios[model] = _geometric([_ratio(one) for _, one in pairs])
+            rates[model] = _geometric([_scaled(_ratio(one), base.examples_per_second) for base, one in pairs])
+    notes = [*_where("Speed", setting, measured, tasks), *_missing("speed", models, measured, setting, rates, labels)]
+    if rates:
+        notes.append(
+            "× original: how many times as fast as the model it was measured against, with a 95 % interval, which the "
+            "examples a second have as well."
+        )
+    return [
+        Resource("examples_per_second", "examples/s", rates, False, tuple(notes)),
+        Resource("speed_ratio", "× original", ratios, False, (), digits=2),
+    ]
+
+
+def _ratio(one: Measured) -> Quantity:
+    """Of an original 1, by definition."""
+    return Quantity(1.0) if one.speed is None else Quantity(one.speed.value, one.speed.low, one.speed.high)
+
+
+def _scaled(one: Quantity, factor: float) -> Quantity:
+    return Quantity(*(None if part is None else factor * part for part in (one.value, one.low, one.high)))  # type: ignore[arg-type]
+
+
+def _geometric(values: Sequence[Quantity]) -> Quantity:
+    """The geometric mean; half-widths of the logarithms add in quadrature, since measurements are independent."""
+    centre = math.exp(fmean(math.log(one.value) for one in values))
+    if any(one.low is None or one.high is None for one in values):
+        return Quantity(centre)
+    below, above = (
+        math.hypot(*(math.log(getattr(one, side) / one.value) for one in values)) / len(values)
+        for side in ("low", "high")
+    )
+    return Quantity(centre, centre * math.exp(-below), centre * math.exp(above))
+
+
+def _memory(
+    models: Models, measured: Sequence[Measured], setting: Setting | None, labels: Mapping[str, str]
+) -> Resource:
+    values: dict[str, Quantity] = {}
+    tasks: list[str] = []
+    if setting is not None:
+        tasks, rows = _common(_by_row(models, measured, setting, timed=False))
+        for model, own in rows.items():
+            peaks = [own[task].memory.most for task in tasks]  # type: ignore[union-attr]
+            values[model] = Quantity(fmean(peak for peak in peaks if peak is not None))
+    notes = [
+        *_where(MEMORY["cpu" if setting is None else setting.device], setting, measured, tasks),
+        *_missing("memory", models, measured, setting, values, labels),
+    ]
+    return Resource("peak_memory_bytes", "peak MB", values, True, tuple(notes), unit=1e6, digits=1)
+
+
+def _where(what: str, setting: Setting | None, measured: Sequence[Measured], tasks: Sequence[str]) -> list[str]:
+    if setting is None:
+        return []
+    processor = next(one.processor for one in measured if one.setting == setting)
+    threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+    of = f", mean over {', '.join(tasks)}" if len(tasks) > 1 else ""
+    return [f"{what} at {setting.where}{of}: {threads}, {processor} ({short(setting.machine)})."]
+
+
+def _missing(
+    kind: str,
+    models: Models,
+    measured: Sequence[Measured],
+    setting: Setting | None,
+    values: Mapping[str, Quantity],
+    labels: Mapping[str, str],
+) -> list[str]:
+    """Why rows have no value: never measured, elsewhere only, or not to be counted."""
+    said: dict[str, list[str]] = {}
+    for model, by_task in models.items():
+        if model in values:
+            continue
+        cells = {cell for own in by_task.values() for cell in own}
+        mine = [one for one in measured if one.model in cells]
+        here = [one for one in mine if one.setting == setting] if setting else mine
+        if not mine:
+            reason = "not measured"
+        elif not here:
+            reason = "measured at other settings only"
+        elif kind == "speed" and not any(one.counts for one in here):
+            reason = f"{here[0].verdict}: {here[0].reason}"
+        elif kind == "memory" and not any(one.memory for one in here):
+            reason = here[0].memory_absent
+        else:
+            reason = "not measured on the tasks that the others were"
+        said.setdefault(reason, []).append(labels[model])
+    return [f"No {kind} of {', '.join(names)}: {reason}." for reason, names in said.items()]
+
+
+def _size(models: Models, weights: Callable[[str], int | None]) -> Resource:
+    values = {}
+    for model, by_task in models.items():
+        found = [size for cells in by_task.values() for cell in cells if (size := weights(cell)) is not None]
+        if found:
+            values[model] = Quantity(fmean(found))
+    notes = ("MB: 10⁶ bytes of weight files, mean over tasks and seeds.",)
+    return Resource("weight_bytes", "MB", values, True, notes, unit=1e6, digits=1)
+
+
+def text_of(resource: Resource, model: str) -> str | None:
+    """A value as it is shown: `1.43 [1.38, 1.48]`; None where there is none."""
+    one = resource.values.get(model)
+    if one is None:
+        return None
+    shown = [
+        f"{part / resource.unit:.{resource.digits}f}" for part in (one.value, one.low, one.high) if part is not None
+    ]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]" if len(shown) == 3 else shown[0]

@@ -1,0 +1,183 @@
+"""Robustness: what a model's scores lose under noise, from the stored predictions of both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from harness.core.hashing import hash_json
+from harness.core.specs import NOISE_MARK
+from harness.report.tables import formats
+from harness.report.tables.comparable import Record, comparable, labels_of
+from harness.report.tables.pairs import Load, Pairs, change_of, counted, loaded, scale_of
+from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
+
+AVERAGE = "average"
+NOTE = (
+    "In brackets after a score under noise: its change against the clean one with a 95 % interval, by the paired "
+    "bootstrap over examples and, with several seeds, their spread; bold: the interval leaves out 0. Labels stay as "
+    "they are. An average is over the tasks scored under every noise."
+)
+
+
+@dataclass(frozen=True)
+class Under:
+    """A score under noise, and its change against the clean one."""
+
+    score: Estimate
+    change: Estimate
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model on a task, or on the average of tasks. A `scale` of 100: scores are shares."""
+
+    task: str
+    model: str
+    seeds: int
+    n: int
+    clean: Estimate
+    noises: Mapping[str, Under]
+    scale: int = 100
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The rows that may stand in one table, the noises in order of appearance."""
+
+    title: str
+    noises: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def build(records: Sequence[Record], order: Sequence[str], load: Load) -> list[Robustness]:
+    """Tables of the models that were scored both without and with noise; `order` is that of the tasks."""
+    found = []
+    for draft in comparable(records):
+        labels = labels_of([own[0] for own in draft.models.values()])
+        pairs = {labels[model]: _pairs(own) for model, own in draft.models.items()}
+        noises = {noise for own in pairs.values() for by_noise in own.values() for noise in by_noise}
+        if not noises:
+            continue
+        rows = [_row(task, model, by_noise, load) for model, own in pairs.items() for task, by_noise in own.items()]
+        rows.sort(key=lambda row: (order.index(row.task), -row.clean.value, row.model))
+        told = [record for own in draft.models.values() for record in own]
+        ranked = [name.partition(NOISE_MARK)[2] for name in order]
+        ordered = tuple(sorted(noises, key=ranked.index))
+        title = formats.heading_of("robustness", told)
+        found.append(Robustness(title, ordered, (*_averages(rows, ordered), *rows)))
+    return found
+
+
+def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
+    """By task and noise, for records of one model that come newest first. Two are a pair where the same weights were
+    scored on the same examples.
+    """
+
+    def scored(record: Record, task: str, clean: str) -> tuple:
+        return task, record["split"], record["seed"], hash_json(record["lineage"]), clean
+
+    clean: dict[tuple, Record] = {}
+    for record in records:
+        if record["scores"] and not record["task"].get("noise"):
+            fingerprint = record["data"]["splits"][record["split"]]["fingerprint"]
+            clean.setdefault(scored(record, record["task"]["name"], fingerprint), record)
+    found: dict[str, dict[str, Pairs]] = {}
+    for record in records:
+        noise = record["task"].get("noise")
+        if record["scores"] and noise:
+            task = record["task"]["name"].partition(NOISE_MARK)[0]
+            twin = clean.get(scored(record, task, record["data"]["splits"][record["split"]]["clean"]))
+            if twin is not None:
+                by_seed = found.setdefault(task, {}).setdefault(noise, {})
+                by_seed.setdefault((record["seed"], record["split"]), (twin, record))
+    return found
+
+
+def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Row:
+    twins = {key: clean for pairs in by_noise.values() for key, (clean, _) in pairs.items()}
+    first = next(iter(twins.values()))
+    return Row(
+        task=task,
+        model=model,
+        seeds=len({seed for seed, _ in twins}),
+        n=sum({split: record["n"] for (_, split), record in twins.items()}.values()),
+        clean=_score(twins),
+        noises={
+            noise: Under(_score({key: noisy for key, (_, noisy) in pairs.items()}), _change(pairs, load))
+            for noise, pairs in by_noise.items()
+        },
+        scale=scale_of(first),
+    )
+
+
+def _score(records: Mapping[tuple[int, str], Record]) -> Estimate:
+    """The mean over seeds, then over splits and metrics, of stored scores."""
+    parts: dict[tuple[str, str], list[Mapping]] = {}
+    for (_, split), record in sorted(records.items(), key=lambda one: one[0]):
+        for name in counted(record):
+            parts.setdefault((split, name), []).append(record["scores"][name])
+    return over_metrics(
+        [
+            over_seeds([(one["value"], one["low"], one["high"]) for one in own], tuple(own[0]["bounds"]))
+            for own in parts.values()
+        ]
+    )
+
+
+def _change(pairs: Pairs, load: Load) -> Estimate:
+    return change_of(loaded(pairs, load), next(iter(pairs.values()))[0])
+
+
+def _averages(rows: Sequence[Row], noises: Sequence[str]) -> list[Row]:
+    """A row a model with several tasks that are shares and were scored under every noise."""
+    found = []
+    for model in dict.fromkeys(row.model for row in rows):
+        own = [row for row in rows if row.model == model and row.scale == 100 and set(row.noises) == set(noises)]
+        if len(own) > 1:
+            under = {
+                noise: Under(
+                    over_tasks([row.noises[noise].score for row in own]),
+                    over_tasks([row.noises[noise].change for row in own]),
+                )
+                for noise in noises
+            }
+            task = f"{AVERAGE} of {len(own)}"
+            seeds, n = max(row.seeds for row in own), sum(row.n for row in own)
+            found.append(Row(task, model, seeds, n, over_tasks([row.clean for row in own]), under))
+    return sorted(found, key=lambda row: (-row.clean.value, row.model))
+
+
+def to_markdown(found: Robustness) -> str:
+    """Rows of tasks and models, columns of noises."""
+
+    def cell(row: Row, noise: str) -> str:
+        if noise not in row.noises:
+            return formats.NONE
+        score, by = row.noises[noise].score, row.noises[noise].change
+        digits = 1 if row.scale == 100 else 2
+        return f"{row.scale * score.value:.{digits}f} ({formats.signed(by, row.scale)})"
+
+    header = ["task", "model", "seeds", "examples", "clean", *found.noises]
+    body = [
+        [
+            formats.escaped(row.task),
+            formats.escaped(row.model),
+            str(row.seeds),
+            str(row.n),
+            formats.number(row.clean, row.scale),
+            *(cell(row, noise) for noise in found.noises),
+        ]
+        for row in found.rows
+    ]
+    return formats.markdown_table(found.title, header, body, [f"Scores ×100 where they are shares. {NOTE}"])
+
+
+def to_json(found: Sequence[Robustness]) -> str:
+    """Everything, at full precision, scale 0…1."""
+    return json.dumps(
+        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(one), "note": NOTE} for one in found]},
+        indent=1,
+        ensure_ascii=False,
+    )

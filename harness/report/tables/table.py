@@ -1,0 +1,118 @@
+"""What a leaderboard is made of: a table, its columns and rows, and the scores in them."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.core.hashing import hash_json
+from harness.stats.aggregate import Estimate
+
+if TYPE_CHECKING:
+    from harness.report.tables.resources import Resource
+
+
+@dataclass(frozen=True)
+class Part:
+    """One metric of one split: a model's score over its seeds, and what chance and the noise-free labels score.
+
+    `headline`: the task's score rests on it. `is_share`: it lies between 0 (or -1) and 1.
+    """
+
+    split: str
+    metric: str
+    n: int
+    estimate: Estimate
+    chance: float | None
+    ceiling: Estimate | None
+    greater_is_better: bool
+    headline: bool = True
+    is_share: bool = True
+
+
+@dataclass(frozen=True)
+class Score:
+    """A model's score on a task, and its parts. `best` where it is better than all of every other model's interval."""
+
+    estimate: Estimate
+    parts: tuple[Part, ...] = ()
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: its label in this table, its id, the fewest and most seeds behind a score, its scores by task, its
+    average where it has all averaged tasks, what a reader must know of its scores, and what its records say of it.
+
+    `partial` holds what there is of a task that lacks a split or metric other models have: no score to compare.
+    """
+
+    label: str
+    model: str
+    seeds: tuple[int, int]
+    scores: Mapping[str, Score]
+    partial: Mapping[str, tuple[Part, ...]]
+    average: Score | None
+    notes: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One task of a table: what all its cells rest on, and what chance and the noise-free labels score. A `scale` of
+    100 turns a share into per cent where it is shown; what is no share has 1.
+    """
+
+    task: str
+    version: int
+    diagnostic: bool
+    greater_is_better: bool
+    n: Mapping[str, int]
+    fingerprint: str
+    metrics: Mapping[str, int]
+    chance: float | None
+    ceiling: Estimate | None
+    scale: int = 100
+    headline: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
+    predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages. `resources` are columns of
+    speed, memory and size, where they are asked for.
+    """
+
+    suite: str
+    source: str
+    location: str
+    limit: int | None
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    absent: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+    averaged: tuple[str, ...]
+    of_tasks: int
+    train_fraction: float = 1.0
+    chance: float | None = None
+    ceiling: Estimate | None = None
+    fingerprint: str = ""
+    resources: tuple[Resource, ...] = ()
+
+
+def common_location(locations: Set[str]) -> str:
+    """The folder that several tasks' folders are in; else the first place, and how many more there are."""
+    first, *others = sorted(locations)
+    if not others:
+        return first
+    with suppress(ValueError):  # a mixture of absolute and relative paths
+        if shared := os.path.commonpath(locations):
+            return shared
+    return f"{first} and {len(others)} more"
+
+
+def joint_fingerprint(prints: Sequence[str]) -> str:
+    return prints[0] if len(prints) == 1 else hash_json(list(prints))

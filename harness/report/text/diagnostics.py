@@ -1,0 +1,98 @@
+"""Leaderboards of robustness, calibration and compression, from stored predictions. Imports no model code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.record_index import RecordIndex
+from harness.core.store import Store
+from harness.pipeline.steps.score import PREDICTIONS, read_logits, read_predictions
+from harness.report.text.calibrating import calibration_reader
+from harness.report.text.judging import judge_reader
+from harness.report.text.measured import measured_in
+from harness.report.text.runs import say_damaged, score_keys
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Scores under noise and what they lose, of the named runs, or of all runs, as `markdown` or `json`.
+
+    Raises:
+        HarnessError: no run, none with scores under noise, or another style.
+    """
+    from harness.report.tables import robustness
+
+    records, order = _records(store, names, "--robustness", style)
+    found = robustness.build(records, order, lambda record: _stored(store, record))
+    if not found:
+        raise HarnessError("no model was scored both without and with noise; run its tasks with --noise typos")
+    if style == "json":
+        return robustness.to_json(found)
+    return "\n".join(robustness.to_markdown(one) for one in found).rstrip("\n")
+
+
+def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Calibration before and after a temperature, of the named runs, or of all runs, as `markdown` or `json`.
+
+    Raises:
+        HarnessError: no run, none with logits of classes, or another style.
+    """
+    from harness.report.tables import calibration
+
+    records, order = _records(store, names, "--calibration", style)
+    found = calibration.build(records, order, calibration_reader(store))
+    if not found:
+        raise HarnessError(
+            f"no task with classes, labels and at least {calibration.LEAST} examples was scored; calibration needs one"
+        )
+    if style == "json":
+        return calibration.to_json(found)
+    return "\n".join(calibration.to_markdown(one) for one in found).rstrip("\n")
+
+
+def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Score records, and their tasks in the order of the runs."""
+    if style not in ("markdown", "json"):
+        raise HarnessError(f"{flag} comes as markdown or json, not {style}")
+    manifests = store.runs(names)
+    tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
+    records = RecordIndex(store).read(score_keys(manifests), say_damaged)
+    return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
+
+
+def compression_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Compressed models against their originals, of the named runs, or of all runs, as `markdown` or `json`.
+
+    Raises:
+        HarnessError: no run, none with a compressed model and its original, or another style.
+    """
+    from harness.report.tables import compression
+
+    records, order = _records(store, names, "--compression", style)
+    keys = {record["lineage"].get("compress") for record in records} - {None}
+    made = {key: record for key in keys if (record := store.find(key)) is not None}
+    judge = judge_reader(store, partial(_stored, store), partial(_logits, store))
+    found = compression.build(records, made, order, judge, measured_in(store))
+    if not found:
+        raise HarnessError(
+            "no compressed model was scored beside its original; make one with `harness run --compress int8`"
+        )
+    if style == "json":
+        return compression.to_json(found)
+    return "\n".join(compression.to_markdown(one) for one in found).rstrip("\n")
+
+
+def _stored(store: Store, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Predictions and references of a score record."""
+    predictions, references, _ = read_predictions(store.file(record["cell"], PREDICTIONS))
+    return predictions, references
+
+
+def _logits(store: Store, record: Mapping[str, Any]) -> tuple[Sequence[str], np.ndarray, np.ndarray] | None:
+    """Ids, labels and logits of a score record, where it has any."""
+    return read_logits(store.file(record["cell"], PREDICTIONS))

@@ -1,0 +1,248 @@
+"""Comparisons, verdicts and baselines for a reader, and the files a gate writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.hashing import short
+from harness.core.registry import load_registry
+from harness.core.store import Store, write_atomically
+from harness.gate import baseline
+from harness.gate.engine import Report, judge, with_compressed, with_measurements
+from harness.gate.evidence import Evidence
+from harness.gate.flips import Flips, Texts, flips_of, reader, slices_of
+from harness.gate.layers import Layer, finder, layers_of
+from harness.gate.measured import Measurement
+from harness.gate.pairing import Pair
+from harness.gate.settings import GateSpec
+from harness.report import gate_outlets as outlets
+from harness.report.text.text import columns
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """What a gate writes beside its table."""
+
+    as_json: bool = False
+    report: Path | None = None
+    junit: Path | None = None
+    summary: Path | None = None
+    comment: Path | None = None
+    annotations: bool = False
+
+
+def compare(
+    base: Evidence,
+    candidate: Evidence,
+    spec: GateSpec,
+    by: str,
+    as_json: bool,
+    include: Sequence[str],
+    stores: Sequence[Store] = (),
+) -> str:
+    """The paired table and flips; by `slice` or `layer` those as well. Models are looked for in `stores`.
+
+    Raises:
+        HarnessError: nothing of the two can be compared, or there are no models whose layers could be.
+    """
+    if not spec.models:
+        spec = spec.model_copy(update={"models": with_compressed(base, candidate)})
+    report, pairs = judge(base, candidate, spec)
+    if not pairs:
+        raise HarnessError(f"nothing to compare: {'; '.join(report.reasons[:3]) or 'no task in common'}")
+    texts = _texts(base, candidate, include)
+    flips = [one for pair in pairs for one in flips_of(pair, texts)]
+    slices = [one for pair in pairs for one in slices_of(pair, texts)] if by == "slice" else []
+    layers = _layers(pairs, texts, include, stores) if by == "layer" else []
+    if as_json:
+        return outlets.to_json(report, flips, slices, layers)
+    parts = [outlets.table(report)]
+    if layers:
+        parts.append(outlets.layer_text(layers))
+    if slices:
+        parts.append(outlets.slice_text(slices))
+    if text := outlets.flip_text(flips):
+        parts.append(f"### right→wrong\n\n{text}")
+    return "\n\n".join(parts)
+
+
+def _layers(pairs: Sequence[Pair], texts: Texts, include: Sequence[str], stores: Sequence[Store]) -> list[Layer]:
+    registry = load_registry([Path(path) for path in include])
+    find = finder(stores)
+    return [one for pair in pairs for one in layers_of(pair, registry.task(pair.task), texts, find)]
+
+
+def gate(
+    base: Evidence,
+    candidate: Evidence,
+    spec: GateSpec,
+    wanted: Outlets,
+    include: Sequence[str],
+    measurements: Sequence[Measurement] = (),
+    measure_again: Callable[[Measurement], Measurement | None] | None = None,
+    benchmarks: Report | None = None,
+) -> tuple[str, int]:
+    """Judge, write every file asked for, and return what to print with the exit code.
+
+    `measure_again` gives a fresh measurement of what may be worse in one that has no second; `benchmarks` is a report
+    of its own that joins this one.
+    """
+    report, pairs = judge(base, candidate, spec, measurements)
+    if measure_again is not None and not report.reasons:
+        fresh = [measure_again(one) for one in measurements]
+        report = with_measurements(report, [*measurements, *(one for one in fresh if one)], pairs, spec)
+    if benchmarks is not None:
+        report = replace(
+            report,
+            measured=(*report.measured, *benchmarks.measured),
+            reasons=(*report.reasons, *benchmarks.reasons),
+            notes=(*report.notes, *benchmarks.notes),
+        )
+    with_flips = wanted.as_json or wanted.report or wanted.comment or wanted.summary
+    flips = _flips_of_changed(pairs, _texts(base, candidate, include)) if with_flips else []
+    return publish(report, flips, wanted)
+
+
+def publish(report: Report, flips: Sequence[Flips], wanted: Outlets) -> tuple[str, int]:
+    """Write every file asked for, and return what to print with the exit code."""
+    if wanted.report:
+        write_atomically(wanted.report, outlets.to_json(report, flips) + "\n")
+    if wanted.junit:
+        write_atomically(wanted.junit, outlets.to_junit(report))
+    if wanted.comment:
+        write_atomically(wanted.comment, outlets.to_comment(report, flips))
+    if wanted.summary:
+        _append(wanted.summary, outlets.to_summary(report, flips))
+    text = outlets.to_json(report, flips) if wanted.as_json else outlets.table(report)
+    if wanted.annotations and not wanted.as_json:
+        text = "\n".join([text, "", *outlets.to_annotations(report)])
+    return text, report.exit_code
+
+
+def _flips_of_changed(pairs: Sequence[Pair], texts: Texts) -> list[Flips]:
+    """Texts are read again only where a prediction changed."""
+    changed = [
+        pair
+        for pair in pairs
+        if any(one.prediction_hash != other.prediction_hash for side in pair.sides.values() for one, other in side)
+    ]
+    return [one for pair in changed for one in flips_of(pair, texts)]
+
+
+def _texts(base: Evidence, candidate: Evidence, include: Sequence[str]) -> Texts:
+    return reader(candidate.data or base.data, [Path(path) for path in include])
+
+
+def _append(path: Path, text: str) -> None:
+    """A step summary is one file that several commands add to."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror}") from None
+
+
+def baselines_text(folder: Path, as_json: bool) -> tuple[str, bool]:
+    """The baselines in a folder, and whether all are sound."""
+    found = baseline.listed(folder)
+    sound = all(not isinstance(content, str) for _, content in found)
+    rows: list[dict[str, Any]] = []
+    for path, content in found:
+        row: dict[str, Any] = {"name": path.stem, "kilobytes": round(path.stat().st_size / 1000)}
+        if isinstance(content, str):
+            rows.append(row | {"error": content})
+        else:
+            seeds = {score["seed"] for score in content["scores"]}
+            tasks = list(dict.fromkeys(part["task"] for part in content["parts"]))
+            kept = {key: content[key] for key in ("accepted", "run", "models")}
+            rows.append(row | kept | {"tasks": tasks, "seeds": len(seeds)})
+    if as_json:
+        return json.dumps(rows, indent=1, ensure_ascii=False), sound
+    if not rows:
+        return f"no baselines in {folder}; make one with `harness baseline accept RUN --name NAME`", True
+    lines = [
+        [row["name"], f"{row['kilobytes']} KB", "", "", "", row["error"]]
+        if "error" in row
+        else [
+            row["name"],
+            f"{row['kilobytes']} KB",
+            row["accepted"],
+            str(row["seeds"]),
+            ", ".join(row["models"]),
+            ", ".join(row["tasks"]),
+        ]
+        for row in rows
+    ]
+    return columns(lines, ["name", "size", "accepted", "seeds", "models", "tasks"]), sound
+
+
+def baseline_text(evidence: Evidence, as_json: bool) -> str:
+    """A baseline without its predictions."""
+    if as_json:
+        return json.dumps(baseline.facts(evidence), indent=1, ensure_ascii=False)
+    versions = evidence.environment.get("versions", {})
+    head = [
+        f"baseline  {evidence.name}, of a run of {evidence.created}",
+        f"suites    {', '.join(evidence.suites)}",
+        f"versions  {', '.join(f'{name} {version}' for name, version in versions.items())}",
+    ]
+    parts = [
+        [part.task, part.split, str(part.version), str(part.n), part.source, short(part.data),
+         ", ".join(f"{name} {version}" for name, version in part.metrics.items())]
+        for part in evidence.parts.values()
+    ]  # fmt: skip
+    scores = [
+        [task, split, model, str(seed), short(one.model_id), _scores(one.scores)]
+        for (model, task, split, seed), one in evidence.scored.items()
+    ]
+    return "\n\n".join(
+        [
+            "\n".join(head),
+            columns(parts, ["task", "split", "version", "examples", "source", "data", "metrics (version)"]),
+            columns(scores, ["task", "split", "model", "seed", "id", "scores"]),
+        ]
+    )
+
+
+def diff_text(one: Evidence, other: Evidence, as_json: bool) -> str:
+    """What differs between two, each a line: what, before, after."""
+    lines = _differences(one, other)
+    if as_json:
+        return json.dumps(
+            [dict(zip(("what", "before", "after"), line, strict=True)) for line in lines], indent=1, ensure_ascii=False
+        )
+    return columns(lines, ["what", one.name, other.name]) if lines else "no difference"
+
+
+def _differences(one: Evidence, other: Evidence) -> list[list[str]]:
+    facts: dict[str, list[str]] = {}
+
+    def note(what: str, side: int, value: str) -> None:
+        facts.setdefault(what, ["absent", "absent"])[side] = value
+
+    for side, evidence in enumerate((one, other)):
+        for suite, averaged in evidence.suites.items():
+            note(f"suite {suite}", side, ", ".join(averaged))
+        for (task, split), part in evidence.parts.items():
+            note(f"{task} {split} version", side, str(part.version))
+            note(f"{task} {split} data", side, f"{part.n} examples, {short(part.data)}")
+            for metric, version in part.metrics.items():
+                note(f"{task} {split} {metric} version", side, str(version))
+        for (model, task, split, seed), scored in evidence.scored.items():
+            where = f"{model} on {task} {split} seed {seed}"
+            note(where, side, f"{_scores(scored.scores)}, predictions {short(scored.prediction_hash)}")
+            note(f"{model} on {task} id", side, short(scored.model_id))
+            note(f"{model} on {task} tokenizer", side, short(scored.tokenizer or "none"))
+            note(f"{model} on {task} training data", side, short(scored.trained_on))
+        for name, version in evidence.environment.get("versions", {}).items():
+            note(f"version of {name}", side, version)
+    return [[what, *values] for what, values in facts.items() if values[0] != values[1]]
+
+
+def _scores(scores: Any) -> str:
+    return ", ".join(f"{name} {value['value']:.4f}" for name, value in scores.items())

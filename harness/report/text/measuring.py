@@ -1,0 +1,149 @@
+"""A measurement for people: tables of speed, memory and size, and a line for each candidate and cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.report.tables.formats import escaped, markdown_table
+
+NONE = "–"
+STAGES = {"forward": "", "prefill": ", time to the first token", "decode": ", tokens after the first"}
+
+
+def measurement_text(result: Mapping[str, Any]) -> str:
+    """Markdown tables and verdicts."""
+    parts = [_speed(result), _models(result)]
+    if any("memory" in one for one in result["models"].values()):
+        parts.append(_memory(result))
+    return "\n".join([*parts, *verdict_lines(result), *_notes(result)]) + "\n"
+
+
+def verdict_lines(result: Mapping[str, Any]) -> list[str]:
+    """`B is 1.43× [1.38, 1.48] as fast as A at batch 8 × 128 (VALID, A/A 1.01)`, one a candidate, cell and stage."""
+    base = next(name for name, one in result["models"].items() if one["role"] == "original")
+    lines = []
+    for cell_name, stage_name, stage in _stages(result):
+        where = cell_name if cell_name.startswith("task ") else f"batch {cell_name}"
+        for name, one in stage["models"].items():
+            if "speed_ratio" not in one:
+                continue
+            verdict = one["verdict"]
+            again = f"A/A {stage['a_a']['value']:.2f}"
+            why = "; ".join(part for part in (again, verdict["reason"] or verdict["note"]) if part)
+            lines.append(
+                f"{name} is {_times(one['speed_ratio'])} as fast as {base} at {where}{STAGES[stage_name]} "
+                f"({verdict['verdict']}, {why})"
+            )
+        if not any("speed_ratio" in one for one in stage["models"].values()):
+            verdict = stage["verdict"]
+            lines.append(f"{where}{STAGES[stage_name]}: no ratio ({verdict['verdict']}, {verdict['reason']})")
+    return lines
+
+
+def measured_text(record: Mapping[str, Any]) -> str:
+    """A measurement in a line: `int8 2.41× [2.38, 2.44] at 8 × 64 VALID, …`."""
+    found = [
+        f"{name} {_times(one['speed_ratio'])} at {cell_name}{STAGES[stage_name]} {one['verdict']['verdict']}"
+        for cell_name, stage_name, stage in _stages(record)
+        for name, one in stage["models"].items()
+        if "speed_ratio" in one
+    ]
+    return ", ".join(found) or record["verdict"]
+
+
+def _times(ratio: Mapping[str, Any]) -> str:
+    return f"{ratio['value']:.2f}× [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+def _stages(result: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for cell_name, cell in result["cells"].items():
+        for stage_name, stage in cell["stages"].items():
+            yield cell_name, stage_name, stage
+
+
+def _speed(result: Mapping[str, Any]) -> str:
+    header = [
+        "batch × length", "stage", "model", "ms a call", "tokens/s", "examples/s", "p50 ms", "p90 ms", "p95 ms",
+        "p99 ms", "speed ratio", "A/A", "verdict",
+    ]  # fmt: skip
+    body = []
+    for cell_name, stage_name, stage in _stages(result):
+        for name, one in stage["models"].items():
+            latency = [_ms(one["latency"][key]["value"]) if key in one["latency"] else NONE for key in PERCENTILES]
+            again = f"{stage['a_a']['value']:.3f}" if stage["a_a"] else NONE
+            said = one["verdict"]["verdict"] if "verdict" in one else NONE
+            ratio = [_times(one["speed_ratio"]) if "speed_ratio" in one else NONE, again, said]
+            rates = [f"{one['tokens_per_second']:,.0f}", f"{one['examples_per_second']:,.1f}"]
+            body.append([cell_name, stage_name, escaped(name), _ms(one["seconds"]), *rates, *latency, *ratio])
+    threads, device = result["protocol"]["threads"], result["protocol"].get("device", "cpu")
+    where = "" if device == "cpu" else f" on {device}"
+    return markdown_table(f"Speed{where}, {threads} thread{'s' if threads > 1 else ''}", header, body, SPEED_NOTES)
+
+
+PERCENTILES = ("p50", "p90", "p95", "p99")
+SPEED_NOTES = (
+    "Tokens are real ones, none of padding. Speed ratio: over the original's, with its 95 % interval; A/A: a second "
+    "process of the original against it. A percentile is given where there are calls enough to bound it.",
+)
+
+
+def _models(result: Mapping[str, Any]) -> str:
+    header = ["model", "runtime", "load s", "first call ms", "MB", "MB gzip", "parameters", "not zero"]
+    body = []
+    for name, one in result["models"].items():
+        size = one["size"]
+        known = "nonzeros" in size
+        share = f"{size['nonzeros']:,} ({100 * size['nonzeros'] / max(1, size['parameters']):.1f} %)" if known else NONE
+        first = sum(one["first_call"]["seconds"].values())
+        line = [escaped(name), one["runtime"], f"{one['load_seconds']:.2f}", _ms(first), _mb(size["bytes"])]
+        body.append([*line, _mb(size["gzip_bytes"]), f"{size['parameters']:,}" if known else NONE, share])
+    first = next(iter(result["models"].values()))["first_call"]["cell"]
+    notes = [f"Load: files are in the page cache. First call: at {first}. MB: 10⁶ bytes of weight files."]
+    return markdown_table("Size and start", header, body, notes)
+
+
+def _memory(result: Mapping[str, Any]) -> str:
+    header = ["model", "batch × length", "peak MB", "loaded MB", "anonymous", "mapped files", "peak of loading"]
+    on_device = any("device" in cell for one in result["models"].values() for cell in one.get("memory", {}).values())
+    header += ["GPU peak", "GPU loaded", "GPU reserved"] if on_device else []
+    body = []
+    for name, one in result["models"].items():
+        for cell, memory in one.get("memory", {}).items():
+            if "loaded" not in memory:
+                continue
+            loaded, device = memory["loaded"], memory.get("device", {})
+            line = [escaped(name), cell, _mb(memory.get("peak")), _mb(loaded["total"])]
+            line += [_mb(loaded["anonymous"]), _mb(loaded["file"]), _mb(memory.get("load_peak"))]
+            body.append(line + ([_mb(device.get(key)) for key in ("peak", "loaded", "reserved")] if on_device else []))
+    notes = ["Each line is a process of its own, less what it had after importing. Loaded: what stays before any call."]
+    return markdown_table("Memory", header, body, notes)
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    counters = result["environment"]["counters"]
+    cpu = result["environment"]["cpu"]
+    steal = "unknown" if counters["steal"] is None else f"{100 * counters['steal']:.1f} %"
+    throttled = counters["throttled"]
+    cut = "unknown" if throttled is None else ", ".join(f"{key} {value}" for key, value in throttled.items())
+    load = " → ".join(NONE if one is None else f"{one:.1f}" for one in counters["load"])
+    gpus = "".join(f", {one['name']} (driver {one['driver']})" for one in result["environment"].get("gpus", ()))
+    lines = [
+        "",
+        f"Machine: {cpu['model']} ({' '.join(cpu['isa'])}){gpus}; steal {steal}, throttled {cut}, load {load}.",
+    ]
+    lines += [f"Absent: {name}: {reason}." for name, reason in result["absent"].items()]
+    for name, cell in result["cells"].items():
+        for key, what in (("joules_per_example", "whole CPU package"), ("gpu_joules_per_example", "whole GPU")):
+            if key in cell:
+                said = ", ".join(f"{escaped(model)} {value:.3g}" for model, value in cell[key].items())
+                lines.append(f"Energy at {name}, joules an example, {what}: {said}.")
+    return lines
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.3g}" if seconds < 1 else f"{1000 * seconds:.0f}"
+
+
+def _mb(count: int | None) -> str:
+    return NONE if count is None else f"{count / 1e6:.1f}"

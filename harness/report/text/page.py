@@ -1,0 +1,261 @@
+"""The page of a store: gathers runs, records, predictions and texts, and writes one HTML file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness import __version__
+from harness.core.errors import DamagedFile, HarnessError
+from harness.core.record_index import RecordIndex, no_collecting
+from harness.core.store import Store, maker_of
+from harness.pipeline.steps.score import PREDICTIONS, read_logits, read_predictions
+from harness.report.page.model import Page, Titled
+from harness.report.page.text import counted
+from harness.report.text.calibrating import calibration_reader
+from harness.report.text.judging import judge_reader
+from harness.report.text.measured import measurement_keys, weights_in
+from harness.report.text.runs import say_damaged, scored_runs, suites_of
+from harness.training.curves import LOSSES
+
+if TYPE_CHECKING:
+    from harness.report.page.examples import Predicted, Texts
+    from harness.report.page.resources import Resources
+    from harness.report.tables.comparable import Draft
+    from harness.report.tables.measured import Measured
+    from harness.report.tables.table import Table
+
+Record = Mapping[str, Any]
+T = TypeVar("T")
+
+
+CUT = "Of the first models of each table; `harness leaderboard --calibration` has all of them."
+
+
+def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence[Path] = ()) -> str:
+    """Write the page of the named runs, or of all runs, to `path`; returns a line that says what is in it.
+
+    Raises:
+        HarnessError: no run, none with a score, or the file cannot be written.
+    """
+    from harness.core.store import write_atomically
+    from harness.report.page.render import render
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise HarnessError(f"--html {path}: the ending must be .html")
+    if path.is_dir() or not path.parent.is_dir():
+        raise HarnessError(f"--html {path}: {'that is a folder' if path.is_dir() else f'no folder {path.parent}'}")
+    with no_collecting():
+        page = build_page(store, names, include)
+        html = render(page)
+    write_atomically(path, html)
+    models = {line.label for section in page.sections for line in section.lines}
+    said = f"{counted(len(page.sections), 'table')}, {counted(len(models), 'model')}"
+    return f"{path}: {said}, {len(html.encode()) / 1000:,.0f} kB"
+
+
+def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ()) -> Page:
+    """All the page shows; what is damaged is left out and named on it.
+
+    Raises:
+        HarnessError: no run, or none with a score.
+    """
+    from harness.report.page import cards, charts, examples, history, lineage, tables
+    from harness.report.tables import calibration, compression, efficiency, formats, leaderboard
+    from harness.report.tables.measured import read as read_measured
+    from harness.report.tables.resources import KINDS, with_resources
+
+    files = Files(store)
+    manifests, records = scored_runs(store, files.index, names, files.damaged)
+    built = leaderboard.build_with_records(records, suites_of(manifests))
+    built.sort(key=lambda one: one[0].train_fraction != 1)  # whole training sets first
+    made = files.makers(records)
+    measured = read_measured(files.measurements())
+    known = _resources(records, made, measured)
+    weights = weights_in(made)
+    placed = []
+    for index, (table, draft) in enumerate(built):
+        wide = with_resources(table, records, measured, weights, KINDS)
+        placed.append((tables.section(f"t{index}", wide, draft, known), wide, draft))
+    tradeoffs = [
+        charts.tradeoffs(section, {column.task: column.scale for column in table.columns})
+        for section, table, _ in placed
+    ]
+    whole = [table for table, _ in built]
+    tasks = [column.task for table in whole for column in table.columns]
+    order = list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
+    compressions = {key: record for key, record in made.items() if record["kind"] == "compress"}
+    firsts = {row.model for table in whole for row in table.rows[: examples.MODELS]}
+    first_records = [record for record in records if record["model"]["id"] in firsts]
+    read = texts_reader(manifests, include)
+    reports = calibration_reader(store)
+    judge = judge_reader(store, files.stored, files.logits)
+    runs, environments = history.asked_and_environments(manifests)
+    return Page(
+        title="Leaderboard",
+        created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        version=__version__,
+        sections=tuple(section for section, _, _ in placed),
+        tradeoffs=tuple(chart for chart in tradeoffs if chart is not None),
+        curves=charts.learning_curves(files.losses(_drawn(placed, made))),
+        efficiency=charts.efficiency_charts(efficiency.build(whole, [formats.title(table) for table in whole])),
+        compression=cards.compression_cards(
+            files.unless_damaged(
+                "compression",
+                lambda: compression.build(records, compressions, order, judge, measured),
+            )
+        ),
+        calibration=cards.calibration_grids(
+            files.unless_damaged("calibration", lambda: calibration.build(first_records, order, reports)),
+            [CUT] if any(len(table.rows) > examples.MODELS for table in whole) else [],
+        ),
+        lineage=tuple(
+            Titled(section.title, lineage.lineages(table, draft, made), section.key) for section, table, draft in placed
+        ),
+        examples=tuple(
+            view
+            for section, table, draft in placed
+            for view in files.unless_damaged(
+                f"examples of {section.title}",
+                partial(examples.of_table, section.key, section.title, table, draft, files.predicted, read),
+            )
+        ),
+        runs=runs,
+        environments=environments,
+        warnings=tuple(dict.fromkeys(files.warnings)),
+    )
+
+
+def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Mapping[str, Record]) -> dict[str, Record]:
+    """The trainings whose losses are drawn: every pretraining, and of the tables' first models the first seed's
+    fine-tunings on whole training sets.
+    """
+    from harness.report.page.examples import MODELS
+
+    firsts = set()
+    for _, table, draft in placed:
+        for row in table.rows[:MODELS] if table.train_fraction == 1 else ():
+            scored = draft.models[row.model]
+            seed = min(one["seed"] for one in scored)
+            firsts |= {one["lineage"].get("finetune") for one in scored if one["seed"] == seed}
+    return {key: record for key, record in made.items() if record["kind"] == "pretrain" or key in firsts}
+
+
+class Files:
+    """Reads what lies beside score records in a store; `warnings` name what was damaged and is left out."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.index = RecordIndex(store)
+        self.warnings: list[str] = []
+
+    def damaged(self, error: DamagedFile) -> None:
+        """Told of each damaged record."""
+        say_damaged(error)
+        self.warnings.append(f"Without a record: {error}; run its run again.")
+
+    def unless_damaged(self, what: str, build: Callable[[], Sequence[T]]) -> Sequence[T]:
+        """What `build` returns; nothing, and a warning, where a file it needs is damaged."""
+        try:
+            return build()
+        except DamagedFile as error:
+            self.warnings.append(f"Without {what}: {error}; run its run again.")
+            return []
+
+    def makers(self, records: Sequence[Record]) -> dict[str, Record]:
+        """The records of the cells that made the models, by key."""
+        keys = {record["lineage"].get(kind) for record in records for kind in ("pretrain", "finetune", "compress")}
+        return {record["cell"]: record for record in self.index.read(sorted(keys - {None}), self.damaged)}
+
+    def measurements(self) -> Sequence[Record]:
+        """The records of all measurements in the store, whichever run or command made them."""
+        return self.store.find_all(measurement_keys(self.store), self.damaged)
+
+    def losses(self, made: Mapping[str, Record]) -> list[tuple[str, Record, list[tuple[float, float]]]]:
+        """Losses of the trainings that kept them: a label, the record, (step, loss)."""
+        return [
+            one
+            for key, record in made.items()
+            if LOSSES in record.get("files", {})
+            for one in self.unless_damaged(f"losses of {record['model']['name']}", partial(self._losses, key, record))
+        ]
+
+    def _losses(self, key: str, record: Record) -> list[tuple[str, Record, list[tuple[float, float]]]]:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(self.store.file(key, LOSSES), columns=["step", "loss"])
+        points = list(zip(table.column("step").to_pylist(), table.column("loss").to_pylist(), strict=True))
+        return [(f"{record['model']['name']}, seed {record['seed']}", record, points)]
+
+    def stored(self, record: Record) -> tuple[Any, Any]:
+        """Predictions and references of a score record."""
+        return read_predictions(self.store.file(record["cell"], PREDICTIONS))[:2]
+
+    def logits(self, record: Record) -> Any:
+        """Ids, labels and logits of a score record, None where it has none."""
+        return read_logits(self.store.file(record["cell"], PREDICTIONS))
+
+    def predicted(self, record: Record) -> Predicted:
+        """Ids, predictions, references and names of classes of a score record."""
+        import pyarrow.parquet as pq
+
+        from harness.report.page.examples import Predicted
+
+        path = self.store.file(record["cell"], PREDICTIONS)
+        values, references, _ = read_predictions(path)
+        labels = self.store.read(record["cell"])["spec"]["task"].get("labels") or ()
+        with pq.ParquetFile(path) as file:
+            ids = file.read(["id"]).column("id").to_pylist()
+        return Predicted(ids, values, references, labels)
+
+
+def _resources(
+    records: Sequence[Record], made: Mapping[str, Record], measured: Sequence[Measured]
+) -> dict[str, Resources]:
+    """By model id."""
+    from harness.report.page.resources import resources_of
+
+    makers: dict[str, dict[str, Record]] = {}
+    for record in records:
+        key = _maker(record)
+        if key in made:
+            makers.setdefault(record["model"]["id"], {})[key] = made[key]
+    return {model: resources_of(own, measured) for model, own in makers.items()}
+
+
+def _maker(record: Record) -> str:
+    """The cell that holds the model a score is of; empty where it lies outside the store."""
+    return maker_of(record["lineage"]) or record["lineage"].get("pretrain") or ""
+
+
+def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> Any:
+    """A function that reads the texts of a score record's split again, where its data can be had and is the same."""
+    from harness.core.registry import load_registry
+    from harness.data import load
+    from harness.report.page.examples import Texts
+
+    registry = load_registry(list(include))
+    sources = {cell["cell"]: manifest["spec"].get("data") for manifest in manifests for cell in manifest["cells"]}
+
+    @cache
+    def fields(task: str, split: str, source: str, limit: int | None, fingerprint: str) -> Texts:
+        try:
+            found = load(registry.task(task), source, limit, [split]).splits[split]
+        except (HarnessError, KeyError, OSError) as error:
+            return Texts({}, f"texts not at hand: {error}")
+        if found.fingerprint != fingerprint:
+            return Texts({}, f"texts not at hand: {source} is not what was scored any more")
+        return Texts(found.fields)
+
+    def read(record: Record) -> Texts:
+        data, split = record["data"], record["split"]
+        fingerprint = data["splits"][split]["fingerprint"]
+        source = sources.get(record["cell"])
+        if source is None:
+            return Texts({}, "texts not at hand: the run does not say where its data lay")
+        return fields(record["task"]["name"], split, source, data["limit"], fingerprint)
+
+    return read

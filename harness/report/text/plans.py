@@ -1,0 +1,96 @@
+"""A plan before it is run: `--dry-run`."""
+
+from __future__ import annotations
+
+import json
+
+from harness.cli.progress import clock, cost
+from harness.core.hashing import short
+from harness.core.run_spec import RunSpec
+from harness.pipeline.cells import Cell
+from harness.pipeline.run import Prepared, processes_of
+from harness.report.text.text import columns
+
+RATE_SHARE = 0.35
+"""Share of the GEMM rate that training of a small model reaches, for cost estimates."""
+
+
+def plan_text(run: RunSpec, prepared: Prepared) -> str:
+    """The cells, which are cached, and what the rest is estimated to cost on this machine."""
+    rate, workers = _rate(run)
+    rows = [
+        [
+            short(cell.key),
+            cell.kind,
+            cell.task,
+            cell.split or "",
+            cell.model,
+            str(cell.seed),
+            "cached" if cell.key in prepared.cached else _estimate(cell, rate),
+        ]
+        for cell in prepared.plan.cells
+    ]
+    missing = prepared.missing
+    side_by_side = [cell for cell in missing if cell.seconds is None]
+    at_once = max(1, min(workers, len(side_by_side)))
+    seconds = sum(cost(cell) for cell in side_by_side) / rate / at_once
+    alone = [cell.seconds for cell in missing if cell.seconds is not None]
+    unknown = sum(cell.flops is None for cell in missing)
+    note = f", {unknown} of unknown cost counted at a guess" if unknown else ""
+    total = f"{len(rows)} cells, {len(prepared.cached)} cached, {len(missing)} to compute"
+    about = f": about {clock(seconds)} on {at_once} worker{'s' if at_once > 1 else ''}{note}" if side_by_side else ""
+    if alone:
+        least, most = (sum(times) for times in zip(*alone, strict=True))
+        more = "then " if side_by_side else ""
+        about += f"; {more}about {clock(least)} to {clock(most)} of measuring, alone"
+    return columns(rows, ["cell", "kind", "task", "split", "model", "seed", "cost"]) + f"\n\n{total}{about}"
+
+
+def plan_json(run: RunSpec, prepared: Prepared) -> str:
+    rate, workers = _rate(run)
+    cells = [
+        {
+            "cell": cell.key, "kind": cell.kind, "task": cell.task, "split": cell.split, "model": cell.model,
+            "seed": cell.seed,
+            "cached": cell.key in prepared.cached, "needs": list(cell.needs), "flops": cell.flops,
+            "estimated_seconds": _seconds(cell, rate),
+        }
+        for cell in prepared.plan.cells
+    ]  # fmt: skip
+    return json.dumps(
+        {
+            "cells": cells,
+            "absent": dict(prepared.plan.absent),
+            "not_applicable": [
+                {"task": task, "model": model, "reason": reason}
+                for (task, model), reason in prepared.plan.not_applicable.items()
+            ],
+            "data": dict(prepared.plan.data),
+            "workers": workers,
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def _rate(run: RunSpec) -> tuple[float, int]:
+    """FLOP/s of one worker, by the calibration, and the number of workers."""
+    from harness.core.machine.calibrate import calibration
+
+    measured = calibration()
+    threads, workers = processes_of(run, measured)
+    rates = measured["gemm_gflops"]
+    return RATE_SHARE * 1e9 * rates.get(str(threads), rates["1"]), workers
+
+
+def _seconds(cell: Cell, rate: float) -> float | list[float] | None:
+    """The least and the most of a cell that is measured."""
+    if cell.seconds is not None:
+        return [round(one, 2) for one in cell.seconds]
+    return None if cell.flops is None else round(cost(cell) / rate, 2)
+
+
+def _estimate(cell: Cell, rate: float) -> str:
+    if cell.seconds is not None:
+        return "~{:.0f}–{:.0f} s".format(*cell.seconds)
+    return "unknown" if cell.flops is None else f"~{cost(cell) / rate:.0f} s"

@@ -1,0 +1,79 @@
+"""Predictions of a checkpoint, aligned for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from harness.report.text.text import columns
+
+CLASSIFY = "text-classification"
+
+
+def render(results: list[dict[str, Any]]) -> str:
+    """Results of `predict`, aligned for people."""
+    blocks: list[str] = []
+    for result in results:
+        if not blocks:
+            blocks.append(_about(**result["model"]))
+        blocks.append("\n".join([f"{result['kind']}: {quoted(result['text'])}", *_body(result)]))
+    return "\n\n".join(blocks)
+
+
+def _about(architecture: str, parameters: int | None, runtime: str | None = None) -> str:
+    counted = f", {parameters:,} parameters" if parameters is not None else ""
+    return architecture + counted + (f", in {runtime}" if runtime else "")
+
+
+def _body(result: dict[str, Any]) -> list[str]:
+    if "masks" in result:
+        rows = [[str(mask["position"]), *cells] for mask in result["masks"] for cells in _ranked(mask)]
+        return [columns(rows, ["position", *_ranked_header(result["masks"][0], "token")])]
+    if "positions" in result:
+        rows = [
+            [
+                str(row["position"]),
+                str(row["rank"]),
+                f"{row['probability']:.4f}",
+                f"{quoted(row['token'])}: "
+                + ", ".join(f"{quoted(choice['token'])} {choice['probability']:.4f}" for choice in row["top"]),
+            ]
+            for row in result["positions"]
+        ]
+        return [
+            columns(rows, ["position", "rank", "probability", "token: likeliest"]),
+            f"pseudo-log-likelihood {result['pseudo_log_likelihood']:.4f}, "
+            f"pseudo-perplexity {result['pseudo_perplexity']:.2f}, {len(rows)} tokens",
+        ]
+    if "value" in result:
+        return [f"value {result['value']:.4f}"]
+    if result["kind"] == CLASSIFY:
+        return [columns(list(_ranked(result)), _ranked_header(result, "class"))]
+    return [
+        f"generated: {quoted(result['generated'])}",
+        f"{len(result['tokens'])} tokens, stopped by {result['stopped']}; the first of them:",
+        columns(list(_ranked(result)), _ranked_header(result, "token")),
+    ]
+
+
+def _ranked_header(entry: dict[str, Any], what: str) -> list[str]:
+    return ["rank", "probability", *(["logit"] if "logits" in entry else []), "id", what]
+
+
+def _ranked(entry: dict[str, Any]) -> Iterator[list[str]]:
+    """Cells of `top`, a row a choice."""
+    for rank, choice in enumerate(entry["top"], start=1):
+        logit = [f"{entry['logits'][choice['id']]:.4f}"] if "logits" in entry else []
+        name = quoted(choice["token"]) if "token" in choice else str(choice["label"])
+        yield [str(rank), f"{choice['probability']:.4f}", *logit, str(choice["id"]), name]
+
+
+def quoted(text: str) -> str:
+    """In quotes, so that spaces show; line ends and control characters escaped."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def shown(text: str) -> str:
+    """The text, or the beginning of a long one, in quotes."""
+    return quoted(text if len(text) <= 30 else f"{text[:29]}…")

@@ -1,0 +1,241 @@
+"""Runs and their leaderboards, from records. Imports no model code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import DamagedFile, HarnessError
+from harness.core.hashing import short
+from harness.core.record_index import RecordIndex, no_collecting
+from harness.core.specs import NOISE_MARK, SuiteSpec
+from harness.core.store import Store
+from harness.report.text.measuring import measured_text
+from harness.report.text.text import cell_text, columns
+
+if TYPE_CHECKING:
+    from harness.pipeline.run import Outcome
+    from harness.report.tables.layout import Layout
+    from harness.report.tables.table import Table
+
+
+def summary_line(outcome: Outcome) -> str:
+    """`run NAME: 27 cells: 20 done, 7 cached, in 1:10`, failures first among the words."""
+    counts = {
+        status: list(outcome.statuses.values()).count(status)
+        for status in ("failed", "skipped", "done", "cached", "missing")
+    }
+    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    lines = [f"run {outcome.name}: {len(outcome.statuses)} cells: {said}, in {outcome.seconds:.1f} s"]
+    causes = dict.fromkeys(cause for key, cause in outcome.causes.items() if outcome.statuses[key] == "failed")
+    return "\n".join([*lines, *(f"  failed: {cause}" for cause in causes)])
+
+
+def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The score records of runs, each once; a damaged one is named on stderr and left out."""
+    return store.find_all(score_keys(manifests), say_damaged)
+
+
+def score_keys(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The score cells of runs, each once."""
+    cells = (cell for manifest in manifests for cell in manifest["cells"])
+    return list(dict.fromkeys(cell["cell"] for cell in cells if cell["kind"] == "score"))
+
+
+def say_damaged(error: DamagedFile) -> None:
+    """Names a damaged record on stderr."""
+    print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
+
+
+@no_collecting()
+def leaderboard_text(
+    store: Store,
+    names: Sequence[str],
+    style: str,
+    layout: Layout | None = None,
+    show: str | None = None,
+    pareto: Path | None = None,
+) -> str:
+    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json`, `latex` or `html`; with columns of
+    what `show` names (`speed,size`), or as the fronts drawn into the file `pareto` where one is given.
+
+    Raises:
+        HarnessError: no run, none with a score, a column that no table has, or as `with_resources` and `pareto_text`
+            do.
+    """
+    from harness.report.tables import formats, html
+    from harness.report.tables.layout import laid_out
+    from harness.report.tables.resources import kinds_of
+    from harness.report.text.measured import pareto_text, with_resources
+
+    index = RecordIndex(store)
+    tables, records = _tables(store, index, names)
+    if pareto is not None:
+        return pareto_text(store, index, records, tables, style, pareto)
+    layout = layout or formats.PLAIN
+    tables = laid_out(with_resources(store, index, records, tables, kinds_of(show)), layout)
+    if style == "csv":
+        return formats.to_csv(tables, layout).rstrip("\n")
+    if style == "json":
+        return formats.to_json(tables, layout)
+    one = {"markdown": formats.to_markdown, "latex": formats.to_latex, "html": html.to_html}[style]
+    return "\n\n".join(one(table, layout).rstrip("\n") for table in tables)
+
+
+def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path | None) -> str:
+    """Averages by the share of the training examples, as `markdown` or `json`; `plot` is a file for the curves.
+
+    Raises:
+        HarnessError: no run, none with an average, another style, or several suites or sources for one plot.
+    """
+    from harness.report.tables import efficiency, formats
+
+    if style not in ("markdown", "json"):
+        raise HarnessError(f"--by-fraction comes as markdown or json, not {style}")
+    tables, _ = _tables(store, RecordIndex(store), names)
+    found = efficiency.build(tables, [formats.title(table) for table in tables])
+    if not found:
+        raise HarnessError("no model has an average to show by its share of the training examples")
+    if plot is not None:
+        if len(found) > 1:
+            raise HarnessError(f"--plot draws one suite on one source, here are {len(found)}; name the runs to draw")
+        efficiency.plot(found[0], plot)
+    if style == "json":
+        return efficiency.to_json(found)
+    return "\n".join(efficiency.to_markdown(one) for one in found).rstrip("\n")
+
+
+def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[list[Table], list[dict[str, Any]]]:
+    """The tables, and the records they are made of, as the index keeps them."""
+    from harness.report.tables import leaderboard
+
+    manifests, records = scored_runs(store, index, names, say_damaged)
+    return leaderboard.build(records, suites_of(manifests)), records
+
+
+def scored_runs(
+    store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[DamagedFile], None]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The manifests of the named runs, or of all runs, and their score records, as the index keeps them.
+
+    Raises:
+        HarnessError: no run, or none with a score.
+    """
+    manifests = store.runs(names)
+    records = index.read(score_keys(manifests), damaged)
+    if not records:
+        causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
+        raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
+    return manifests, records
+
+
+def suites_of(manifests: Sequence[Mapping[str, Any]]) -> list[SuiteSpec]:
+    """The suites of runs, the newest first; those that differ in tasks under noise alone are one."""
+    suites: dict[tuple[str, ...], SuiteSpec] = {}
+    for manifest in reversed(manifests):
+        for suite in manifest["suites"]:
+            key = (suite["name"], *(task for task in suite["tasks"] if NOISE_MARK not in task))
+            known = suites[key].tasks if key in suites else []
+            spec = SuiteSpec.model_construct(
+                name=suite["name"],
+                version=suite["version"],
+                description="",
+                tasks=list(dict.fromkeys([*suite["tasks"], *known])),
+                average=suite["averaged"],
+            )
+            suites[key] = spec
+    return list(suites.values())
+
+
+def run_json(store: Store, name: str) -> str:
+    """A run's manifest with its score records."""
+    manifest = store.run(name)
+    keep = (
+        "cell",
+        "task",
+        "split",
+        "model",
+        "seed",
+        "n",
+        "data",
+        "scores",
+        "selection",
+        "lineage",
+        "predictions",
+        "decoding",
+        "runtime",
+        "timings",
+    )
+    scores = [{key: record[key] for key in keep if key in record} for record in score_records(store, [manifest])]
+    return json.dumps({**manifest, "scores": scores}, indent=1, ensure_ascii=False)
+
+
+def run_text(store: Store, name: str) -> str:
+    """A run for a reader: head, cells with scores, notes on the data, failures with their causes."""
+    manifest = store.run(name)
+    spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [], False)}
+    head = [
+        f"run       {manifest['run']}",
+        f"status    {manifest['status']}, {manifest['created']}, {manifest['timings']['seconds']:.1f} s",
+        f"asked     {', '.join(f'{key} {cell_text(value)}' for key, value in spec.items())}",
+        f"machine   {manifest['environment']['cpu']['model']}, {manifest['environment']['cores']} cores, "
+        f"{manifest['environment']['threads']} thread(s) a process",
+    ]
+    rows: list[list[str]] = []
+    notes: dict[str, None] = {}
+    for cell in manifest["cells"]:
+        record = _record(store, cell["cell"])
+        seconds = f"{record['timings']['seconds']:.1f} s" if record else ""
+        rows.append(
+            [short(cell["cell"]), cell["kind"], cell["task"], cell["split"] or "", cell["model"], str(cell["seed"]),
+             cell["status"], seconds, _scores_text(record) if record else ""]
+        )  # fmt: skip
+        if record and record["kind"] == "score":
+            for note in record["data"]["notes"]:
+                notes[f"{cell['task']}: {note}"] = None
+            if "note" in record["selection"]:
+                notes[f"{cell['task']} {cell['model']}: {record['selection']['note']}"] = None
+    table = columns(
+        rows, ["cell", "kind", "task", "split", "model", "seed", "status", "time", "scores [95 % interval]"]
+    )
+    parts = ["\n".join(head), table]
+    if manifest["absent"]:
+        parts.append("absent\n" + "\n".join(f"  {task}: {reason}" for task, reason in manifest["absent"].items()))
+    if manifest.get("not_applicable"):
+        lines = [f"  {one['model']} on {one['task']}: {one['reason']}" for one in manifest["not_applicable"]]
+        parts.append("\n".join(["not applicable", *lines]))
+    if notes:
+        parts.append("notes\n" + "\n".join(f"  {note}" for note in notes))
+    failed = [cell for cell in manifest["cells"] if cell["status"] in ("failed", "skipped")]
+    if failed:
+        lines = [
+            f"  {cell['kind']} {cell['task']} {cell['model']} seed {cell['seed']}: {cell.get('cause', '')}"
+            for cell in failed
+        ]
+        where = f"  tracebacks: {store.root / 'failures'}"
+        parts.append("\n".join(["failures", *lines, where]))
+    return "\n\n".join(parts)
+
+
+def _record(store: Store, key: str) -> dict[str, Any] | None:
+    try:
+        return store.find(key)
+    except DamagedFile as error:
+        print(f"damaged: {error}", file=sys.stderr)
+        return None
+
+
+def _scores_text(record: Mapping[str, Any]) -> str:
+    if record["kind"] == "measure":
+        return measured_text(record)
+    if record["kind"] != "score":
+        counted = record["model"].get("parameters")
+        return "parameters not counted" if counted is None else f"{counted:,} parameters"
+    if not record["scores"]:
+        return f"no labels; {record['n']} predictions written"
+    return ", ".join(
+        f"{name} {one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]" for name, one in record["scores"].items()
+    )

@@ -1,0 +1,124 @@
+"""What a learner is: the code behind a recipe, which fits a model to a task and predicts with it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES, Family, Labelling
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.data.frame import Split
+from harness.modeling.heads.base import Predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """Everything a fit may depend on.
+
+    `train` is labelled. `held_out` is the labelled split that picks the best epoch where the recipe asks for it,
+    scored by `held_out_score` (greater is better). `pretrained` is the local folder of the
+    weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
+    nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
+    takes the share done, 0..1.
+    """
+
+    task: TaskSpec
+    labels: tuple[str, ...]
+    train: Split
+    recipe: RecipeSpec
+    seed: int
+    directory: Path
+    scratch: Path
+    pretrained: Path | None = None
+    held_out: Split | None = None
+    held_out_score: Callable[[Predictions], float] | None = None
+    corpus: Callable[[], list[str]] | None = None
+    losses: Path | None = None
+    report: Callable[[float], None] = field(default=lambda share: None)
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES.get(self.task.family)
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A split to predict with the model in `directory`.
+
+    Where the task gives `shots`, the model was not fitted to it: `directory` is that of a pretrained model, which is
+    shown the examples of `shown` (a labelled split; empty for none). `seed` is for what is drawn.
+    """
+
+    task: TaskSpec
+    labels: tuple[str, ...]
+    split: Split
+    directory: Path
+    seed: int = 0
+    shown: Split | None = None
+    report: Callable[[float], None] = field(default=lambda share: None)
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES.get(self.task.family)
+
+
+class Learner(ABC):
+    """Fits and predicts. One subclass a module, registered by name; recipes name it as their `learner`.
+
+    `deterministic`: the seed changes nothing, so a run of many seeds fits it once.
+    """
+
+    deterministic = False
+
+    @abstractmethod
+    def code(self) -> list[Path]:
+        """The source files a fitted model depends on; a change in them makes cached fits stale."""
+
+    @abstractmethod
+    def fit(self, request: FitRequest) -> dict[str, Any]:
+        """Fit and write the model to `request.directory`, never as a pickle.
+
+        Returns what a record should say of the fit (JSON-able); the key `parameters` holds the number of parameters.
+        """
+
+    @abstractmethod
+    def predict(self, request: PredictRequest) -> Predictions:
+        """What the model says of the n examples of `request.split`, in their order."""
+
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        """Why this recipe cannot do the task at all, None where it can. By default a learner does the families that
+        answer with a class or a number, and has to be trained. `architecture` is that of a transformer.
+        """
+        family = FAMILIES.get(task.family)
+        if not isinstance(family, Labelling):
+            return f"{recipe.learner} answers with a class or a number, {task.family} asks for more"
+        return f"{recipe.learner} has to be trained on a task" if task.shots is not None else None
+
+    def check(self, recipe: RecipeSpec) -> None:
+        """Raises HarnessError where the recipe lacks what this learner needs, or has what it cannot use."""
+        self._refuse_options(recipe, ())
+
+    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+        """Floating-point operations of a fit to `examples` examples of `words` words in all; None where unknown."""
+        return None
+
+    @staticmethod
+    def of_logits(family: Family, logits: np.ndarray) -> Predictions:
+        """Predictions from logits (n, outputs) float32 of a family that answers with a class or a number."""
+        assert isinstance(family, Labelling)
+        return Predictions(family.decode(logits), {"logits": logits})
+
+    def _refuse_options(self, recipe: RecipeSpec, known: tuple[str, ...]) -> None:
+        from harness.core.errors import did_you_mean
+
+        for option in recipe.options:
+            if option not in known:
+                hint = did_you_mean(option, known) if known else " It takes none."
+                raise HarnessError(f"recipe {recipe.name}: learner {recipe.learner} has no option '{option}'.{hint}")

@@ -1,0 +1,37 @@
+"""The trivial translation: the source as it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.modeling.heads.base import Predictions
+from harness.training.learners.base import FitRequest, Learner, PredictRequest
+
+
+class CopySource(Learner):
+    deterministic = True
+
+    def code(self) -> list[Path]:
+        return [Path(__file__)]
+
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        return None if task.family == "translation" else f"{recipe.name} translates, {task.family} is something else"
+
+    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+        return 0.0
+
+    def fit(self, request: FitRequest) -> dict[str, Any]:
+        (request.directory / "copy.json").write_text("{}")
+        return {"parameters": 0}
+
+    def predict(self, request: PredictRequest) -> Predictions:
+        import numpy as np
+
+        values = np.empty(len(request.split), dtype=object)
+        values[:] = request.split.fields["source"]
+        return Predictions(values)
+
+
+LEARNER = CopySource()

@@ -1,0 +1,58 @@
+"""The trivial summary: the first sentences of the text (lead-3; Nallapati et al. 2017). A dialogue's sentences are its
+turns.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.modeling.heads.base import Predictions
+from harness.training.learners.base import FitRequest, Learner, PredictRequest
+
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
+
+
+class Lead(Learner):
+    deterministic = True
+
+    def code(self) -> list[Path]:
+        return [Path(__file__)]
+
+    def check(self, recipe: RecipeSpec) -> None:
+        self._refuse_options(recipe, ("sentences",))
+        sentences = recipe.options.get("sentences", 3)
+        if not isinstance(sentences, int) or sentences < 1:
+            raise HarnessError(f"recipe {recipe.name}: options.sentences must be a whole number from 1 on")
+
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        return None if task.family == "summarization" else f"{recipe.name} summarizes, {task.family} is something else"
+
+    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+        return 0.0
+
+    def fit(self, request: FitRequest) -> dict[str, Any]:
+        sentences = request.recipe.options.get("sentences", 3)
+        (request.directory / "lead.json").write_text(json.dumps({"sentences": sentences}))
+        return {"parameters": 0}
+
+    def predict(self, request: PredictRequest) -> Predictions:
+        import numpy as np
+
+        count = json.loads((request.directory / "lead.json").read_text())["sentences"]
+        values = np.empty(len(request.split), dtype=object)
+        values[:] = [first_sentences(text, count) for text in request.split.fields["text"]]
+        return Predictions(values)
+
+
+def first_sentences(text: str, count: int) -> str:
+    """The first sentences of a text, a line each."""
+    sentences = [part.strip() for part in SENTENCE_END.split(text) if part.strip()]
+    return "\n".join(sentences[:count])
+
+
+LEARNER = Lead()

@@ -1,0 +1,296 @@
+"""Any `transformers` model with the head a task needs: built from a config and trained from scratch, or loaded and
+fine-tuned.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import harness.core.families
+import harness.modeling.decoding
+import harness.modeling.heads
+import harness.modeling.runtimes
+import harness.training
+from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES, Labelling
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.modeling.heads import HEADS, Head, Predictions, Reader, architecture_of, head_for, prompting
+from harness.modeling.pretrained import refuse_empty_tokenizer
+from harness.modeling.runtimes.settings import Settings, refuse_compressed, write_settings
+from harness.training.learners.base import FitRequest, Learner, PredictRequest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.modeling.runtimes import RuntimeModel
+
+TOKENS_PER_WORD = 1.35
+"""For cost estimates: word pieces and special tokens an English word comes to."""
+
+LONGEST_WITHOUT_LIMIT = 1024
+"""Tokens read at once by a pretrained model that has no limit of its own."""
+
+
+ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
+
+
+class TransformerLearner(Learner):
+    def code(self) -> list[Path]:
+        here = [Path(__file__).with_name(name) for name in ("transformer.py", "building.py", "positions.py")]
+        packages = (
+            harness.training,
+            harness.core.families,
+            harness.modeling.heads,
+            harness.modeling.decoding,
+            harness.modeling.runtimes,
+        )
+        return [*here, *(Path(str(package.__file__)).parent for package in packages)]
+
+    def check(self, recipe: RecipeSpec) -> None:
+        self._refuse_options(recipe, ("head",))
+        if recipe.config is None and recipe.pretrained is None:
+            raise HarnessError(
+                f"recipe {recipe.name}: learner transformer needs config (train from scratch) or pretrained"
+            )
+        if "head" in recipe.options:
+            HEADS.check(recipe.options["head"], f"recipe {recipe.name}")
+
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        assert architecture is not None
+        if task.shots is not None and recipe.pretrained is None and not _is_pretrained(recipe):
+            return "it has random weights, and is not trained on the task"
+        model, family = ARTICLES[architecture] + architecture, FAMILIES.get(task.family)
+        usual = head_for(task, architecture)  # type: ignore[arg-type]
+        if usual is None:
+            trained = head_for(task.model_copy(update={"shots": None}), architecture)  # type: ignore[arg-type]
+            untrained = " without being trained on it" if trained is not None else ""
+            return f"{model} has no head for {task.family}{untrained}"
+        if task.shots is not None and family.predictions == "values":
+            return "by examples alone a model ranks words, and has none for numbers"
+        if task.shots and family.target is None:
+            return f"{task.family} asks nothing, so it has no examples to show"
+        name = _head_name(task, recipe, usual)
+        if name != usual and not (name == "sequence-classification" and isinstance(family, Labelling)):
+            return f"{model} does {task.family} with the head {usual}, not {name}"
+        if name in ("causal-lm", "seq2seq-lm") and family.target is not None and prompting.prompt_of(task) is None:
+            return "the task has no prompt, by which a model that reads and writes text is asked"
+        return None
+
+    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+        config = recipe.config
+        if pretrained is not None:
+            config = json.loads((pretrained / "config.json").read_text(encoding="utf-8"))
+        width, layers = (
+            _find(config, "hidden_size", "d_model", "dim", "n_embd"),
+            _find(config, "num_hidden_layers", "n_layers", "n_layer", "num_layers"),
+        )
+        if not width or not layers:
+            return None
+        tokens = min(words * TOKENS_PER_WORD, examples * recipe.training.max_length) * recipe.training.epochs
+        optimizer = 60 * width * (recipe.tokenizer.vocab_size if recipe.tokenizer else 30_000)
+        return (
+            6 * 12 * layers * width**2 * tokens
+            + optimizer * recipe.training.epochs * examples / recipe.training.batch_size
+        )
+
+    def fit(self, request: FitRequest) -> dict[str, Any]:
+        tokenizer, model, head = self.start(request)
+        return train_and_save(request, tokenizer, model, head)
+
+    def start(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
+        """The recipe's model before it is fine-tuned, its tokenizer, and the head for the task."""
+        return self._build(request) if request.pretrained is None else self._load_pretrained(request)
+
+    def predict(self, request: PredictRequest) -> Predictions:
+        from harness.modeling.positions import positions_of
+        from harness.modeling.runtimes import devices_of
+        from harness.training.trainer import pick_device
+
+        if request.task.shots is None:
+            served = _opened(request.directory)
+            head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
+            limit, fitted = served.settings.max_length, served.settings.fitted
+            if "cuda" in devices_of(served.settings):
+                model.to(pick_device())
+        else:
+            config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
+            name = head_for(request.task, architecture_of(config))
+            assert name is not None
+            head = HEADS.get(name)
+            model, tokenizer = _load_pretrained(request.directory, head.auto_class)
+            limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
+            model.to(pick_device())  # type: ignore[arg-type]
+        reader = Reader(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
+        return head.predict(model, reader, request.split, request.report)
+
+    def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:
+        """The head the recipe names, else the one for the family. Raises HarnessError where it does not fit."""
+        architecture = architecture_of(config)
+        reason = self.not_applicable(request.task, request.recipe, architecture)
+        usual = head_for(request.task, architecture)
+        if reason is not None or usual is None:
+            raise HarnessError(f"recipe {request.recipe.name}: {reason}")
+        return HEADS.get(_head_name(request.task, request.recipe, usual))
+
+    def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
+        import transformers
+        from transformers import set_seed
+
+        from harness.modeling.building import build_config
+        from harness.training.tokenizers import train
+
+        recipe = request.recipe
+        assert recipe.config is not None and recipe.tokenizer is not None
+        head = self._head(request, recipe.config)
+        if recipe.tokenizer.corpus == "task":
+            texts = head.words(request.task, request.labels, request.train)
+        else:
+            assert request.corpus is not None
+            texts = request.corpus()
+        tokenizer = train(recipe.tokenizer, texts, recipe.training.max_length)
+        config = build_config(recipe, tokenizer, **head.config(request.family, request.labels))
+        set_seed(request.seed)
+        return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
+
+    def _load_pretrained(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
+        import transformers
+        from transformers import AutoTokenizer, set_seed
+
+        set_seed(request.seed)
+        where = request.pretrained
+        assert where is not None
+        refuse_compressed(where)
+        head = self._head(request, json.loads((where / "config.json").read_text(encoding="utf-8")))
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, trust_remote_code=False)
+            refuse_empty_tokenizer(where, tokenizer)
+            model = getattr(transformers, head.auto_class).from_pretrained(
+                where,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype="float32",
+                ignore_mismatched_sizes=True,
+                **head.config(request.family, request.labels),
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise HarnessError(
+                f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"
+            ) from None
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        model.config.pad_token_id = tokenizer.pad_token_id
+        return tokenizer, model, head
+
+
+Loss = Callable[[Any, dict[str, Any], Reader], Any]
+"""A model and a batch to the loss summed over its targets."""
+
+
+def train_and_save(
+    request: FitRequest,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    head: Head,
+    loss: Loss | None = None,
+    after_step: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    """Fine-tune a model and write it to the request's directory; returns what a record should say of it.
+
+    `loss` instead of the head's is given batches with the number of each example as a further column, `example`.
+    `after_step` is called after each step of the optimizer with the share done (0..1).
+    """
+    from harness.modeling.positions import positions_of
+    from harness.modeling.runtimes.torch_eager import shapes_of
+    from harness.training.curves import write_losses
+    from harness.training.trainer import fine_tune
+
+    training = request.recipe.training
+    limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
+    reader = Reader(request.task, request.labels, tokenizer, limit, request.seed)
+    fitted = head.fitted(reader, request.train)
+    encoded = head.encode(reader, request.train)
+    if loss is not None:
+        encoded = replace(encoded, columns={**encoded.columns, "example": range(len(encoded))})
+    summed = loss or head.loss
+    select_by = None
+    if request.held_out is not None and request.held_out_score is not None:
+        held_out, held_out_score = request.held_out, request.held_out_score
+        predicting = replace(reader, fitted=fitted)
+
+        def select_by(current: Any) -> float:
+            return held_out_score(head.predict(current, predicting, held_out))
+
+    report = fine_tune(
+        model,
+        tokenizer,
+        encoded,
+        lambda current, batch: summed(current, batch, reader),
+        head.targets(encoded),
+        training,
+        request.seed,
+        request.scratch,
+        request.report,
+        select_by,
+        after_step,
+    )
+    model.cpu().save_pretrained(request.directory)
+    tokenizer.save_pretrained(request.directory)
+    shapes = None if loss is None and after_step is None else shapes_of(model)
+    write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
+    said = asdict(report)
+    losses = said.pop("losses")
+    if request.losses is not None:
+        write_losses(request.losses, losses)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "vocabulary": len(tokenizer),
+        "head": head.name,
+        "runtime": "torch",
+        "truncated": encoded.truncated,
+        **said,
+    }
+
+
+@lru_cache(maxsize=1)
+def _opened(directory: Path) -> RuntimeModel:
+    """Kept for the next call: several splits are scored with one model. Folders in the store never change."""
+    import torch
+
+    from harness.modeling.runtimes import open_model
+
+    return open_model(directory, torch.get_num_threads())
+
+
+@lru_cache(maxsize=1)
+def _load_pretrained(directory: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model that is not fine-tuned, kept as well."""
+    import transformers
+    from transformers import AutoTokenizer
+
+    loader = getattr(transformers, auto_class)
+    model = loader.from_pretrained(
+        directory, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
+    )
+    return model, AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+
+
+def _head_name(task: TaskSpec, recipe: RecipeSpec, usual: str) -> str:
+    """Of a model that is trained on the task, the recipe's own choice goes first."""
+    return recipe.options.get("head", usual) if task.shots is None else usual
+
+
+def _is_pretrained(recipe: RecipeSpec) -> bool:
+    return recipe.pretraining is not None and recipe.pretraining.steps != 0
+
+
+def _find(config: dict[str, Any] | None, *names: str) -> int | None:
+    return next((int(config[name]) for name in names if config and name in config), None)
+
+
+LEARNER = TransformerLearner()

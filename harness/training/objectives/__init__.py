@@ -1,0 +1,32 @@
+"""Objectives: what a model learns from text without labels. One module each."""
+
+import inspect
+from pathlib import Path
+
+from harness.core.plugins import Plugins
+from harness.training.objectives.base import Objective, Tokens
+
+OBJECTIVES: Plugins[type[Objective]] = Plugins(
+    "objective",
+    "OBJECTIVE",
+    {
+        "clm": "harness.training.objectives.clm",
+        "mlm": "harness.training.objectives.mlm",
+        "mlm-distill": "harness.training.objectives.mlm_distill",
+        "rtd": "harness.training.objectives.rtd",
+        "span-corruption": "harness.training.objectives.span_corruption",
+        "token-order": "harness.training.objectives.token_order",
+    },
+)
+
+
+def register(name: str, objective: type[Objective]) -> type[Objective]:
+    """Add an objective from outside: recipes name it in `pretraining.objective`.
+
+    Raises:
+        HarnessError: the name is built in, or taken by another module.
+    """
+    return OBJECTIVES.register(name, objective, source=Path(inspect.getsourcefile(objective) or ""))
+
+
+__all__ = ["OBJECTIVES", "Objective", "Tokens", "register"]

@@ -1,0 +1,181 @@
+"""Masked language modelling with a teacher (Sanh et al. 2019): a student learns the masked tokens and what a checkpoint
+thinks of them; on request it starts with the teacher's layers, and learns its hidden states and attention maps as well.
+DistilBERT's loss of hidden states is one of their angle; here it is the squared distance, as in `distill`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from harness.core.errors import HarnessError
+from harness.modeling.layer_map import LayerMap, refuse_twice
+from harness.training.objectives.base import Batch
+from harness.training.objectives.mlm import MaskedLM, MlmOptions, head_of, logits_at
+from harness.training.objectives.reading import at, encoder_inputs
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig, PreTrainedModel
+
+
+class MlmDistillOptions(MlmOptions):
+    """`teacher` is the folder or hub id of a masked language model with the student's tokenizer.
+
+    Loss: `alpha` · T² · KL(teacher ‖ student) of logits over the `temperature` T, plus (1 - `alpha`) · that of the
+    text, means over the masked tokens. `hidden` weighs the squared distance of hidden states, `attention` that of
+    attention maps, means over layers and tokens. `map` says which layer of the teacher goes with one of the student
+    (`0:0,1:3`), else they are spread evenly. `from_teacher`: the student, as wide as the teacher, starts with its
+    embeddings, its head and those of its layers.
+    """
+
+    teacher: str
+    temperature: float = Field(default=2.0, gt=0)
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    hidden: float = Field(default=0.0, ge=0)
+    attention: float = Field(default=0.0, ge=0)
+    map: LayerMap = ()
+    from_teacher: bool = False
+
+    @model_validator(mode="after")
+    def _once(self) -> MlmDistillOptions:
+        refuse_twice(self.map)
+        return self
+
+
+class DistilledMaskedLM(MaskedLM):
+    Options = MlmDistillOptions  # type: ignore[assignment]  # which cannot be made of nothing
+
+    @classmethod
+    def inputs(cls, options: Any) -> dict[str, str]:
+        from harness.core.hashing import fingerprint_of
+
+        return {"teacher": fingerprint_of(_folder(options.teacher))}
+
+    @classmethod
+    def at_random(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in options.items() if name != "from_teacher"}
+
+    def prepare(self) -> None:
+        super().prepare()
+        from harness.training.inner_losses import InnerLosses
+
+        folder = _folder(self.options.teacher)
+        self.teacher = _masked_lm(folder)
+        self.inner = InnerLosses(self.options)
+        if _vocabulary(folder) != self.tokens.vocabulary:
+            raise HarnessError(
+                f"teacher {folder}: its tokenizer is not the student's; give the student the teacher's corpus and "
+                "tokenizer settings"
+            )
+        from harness.modeling.positions import positions_of
+
+        longest = positions_of(self.teacher, "encoder") or self.block_size
+        if longest < self.block_size:
+            raise HarnessError(
+                f"teacher {folder}: it reads {longest} tokens at once; lower block_size, which is {self.block_size}"
+            )
+
+    def build(self, config: PretrainedConfig) -> torch.nn.Module:
+        student = super().build(config)
+        self.inner.check(self.teacher, student)  # type: ignore[arg-type]
+        if self.options.from_teacher:
+            _start_with(self.teacher, student, dict(self.options.map))
+        return student
+
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from harness.training.distillation import soft_loss
+
+        self.teacher.to(batch["input_ids"].device)  # type: ignore[arg-type]
+        own, inside = self._read(model, batch)
+        with torch.no_grad():
+            other, inside_teacher = self._read(self.teacher, batch)
+        soft = soft_loss(own, other, self.options.temperature) / len(own)
+        hard = cross_entropy(own, batch["targets"].flatten())
+        total = self.options.alpha * soft + (1 - self.options.alpha) * hard
+        if self.inner:
+            mask = torch.ones_like(batch["input_ids"])
+            total = total + self.inner.loss(inside, inside_teacher, mask) / len(mask)
+        return total
+
+    def _read(self, model: Any, batch: Batch) -> tuple[torch.Tensor, Any]:
+        """Logits (n, vocabulary) of the masked tokens, and what the model's layers made of the text where it counts."""
+        inputs = batch["input_ids"], batch["token_type_ids"]
+        head = head_of(model)
+        if not self.inner:
+            return logits_at(model, *inputs, batch["positions"]).float().flatten(0, 1), None
+        reader = model if head is None else model.base_model
+        output = reader(**encoder_inputs(model, *inputs), **self.inner.wanted)
+        logits = (
+            at(output.logits, batch["positions"])
+            if head is None
+            else head(at(output.last_hidden_state, batch["positions"]))
+        )
+        return logits.float().flatten(0, 1), output
+
+
+def _start_with(teacher: PreTrainedModel, student: Any, layers: dict[int, int]) -> None:
+    """Give a student the teacher's weights. Raises HarnessError where its sizes are others."""
+    import copy
+
+    from harness.modeling.fewer_layers import depth_of, from_layers
+
+    source = copy.deepcopy(teacher)
+    count, depth = depth_of(student.config), depth_of(teacher.config)
+    if count < depth:
+        chosen = [layers[number] for number in range(count)] if sorted(layers) == list(range(count)) else ()
+        from_layers(source, count, chosen)
+    given = source.state_dict()
+    for name, weight in student.state_dict().items():
+        if name not in given or given[name].shape != weight.shape:
+            found = tuple(given[name].shape) if name in given else "none"
+            raise HarnessError(
+                f"mlm-distill: from_teacher needs a student of the teacher's sizes with no more layers, but its {name} "
+                f"is {tuple(weight.shape)} and the teacher's {found}"
+            )
+    student.load_state_dict(given)
+
+
+def _folder(name: str) -> Path:
+    from harness.modeling.pretrained import folder_of
+
+    return folder_of(name)
+
+
+def _masked_lm(folder: Path) -> PreTrainedModel:
+    """Raises HarnessError where the checkpoint has no head for masked tokens: a new one would teach noise."""
+    from transformers import AutoModelForMaskedLM
+
+    try:
+        model, told = AutoModelForMaskedLM.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32",
+            output_loading_info=True,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError) as error:
+        raise HarnessError(f"cannot load the teacher in {folder}: {' '.join(str(error).split())}") from None
+    if told["missing_keys"]:
+        raise HarnessError(
+            f"teacher {folder}: it is no masked language model, {sorted(told['missing_keys'])[0]} is missing; "
+            "give a checkpoint pretrained with the objective mlm"
+        )
+    return model.eval()
+
+
+def _vocabulary(folder: Path) -> str:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    from harness.training.pretraining.vocabulary import tokens_of
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise HarnessError(f"teacher {folder}: its tokenizer is not a fast one (tokenizer.json)")
+    return tokens_of(tokenizer).vocabulary
+
+
+OBJECTIVE = DistilledMaskedLM

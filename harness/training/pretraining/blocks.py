@@ -1,0 +1,107 @@
+"""Tokenized text on disk, memory-mapped, and the order in which its blocks are read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.core.errors import HarnessError
+from harness.data.corpus import Corpus, is_held_out
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+DOCUMENTS_AT_ONCE = 1000
+SPLITS = ("train", "held_out")
+
+
+def tokenized(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, folder: Path) -> dict[str, np.ndarray]:
+    """The tokens of each split, memory-mapped: all documents one after the other, `end` after each.
+
+    Made in `folder` once, in constant memory; several processes may want the same at once.
+
+    Raises:
+        HarnessError: the corpus cannot be read, or no document is left to train on.
+    """
+    if not (folder / "meta.json").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+        building.mkdir()
+        try:
+            _write(corpus, tokenizer, end, building)
+            with contextlib.suppress(OSError):  # somebody else was faster
+                building.rename(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    meta = json.loads((folder / "meta.json").read_text())
+    return {
+        split: np.memmap(folder / f"{split}.bin", dtype=meta["dtype"], mode="r")
+        if meta[split]
+        else np.empty(0, np.int64)
+        for split in SPLITS
+    }
+
+
+def _write(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, folder: Path) -> None:
+    kind = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+    written = dict.fromkeys(SPLITS, 0)
+    documents = corpus.documents()
+    with contextlib.ExitStack() as stack:
+        files = {split: stack.enter_context((folder / f"{split}.bin").open("wb")) for split in SPLITS}
+        while some := list(islice(documents, DOCUMENTS_AT_ONCE)):
+            encoded = tokenizer.backend_tokenizer.encode_batch(some, add_special_tokens=False)
+            for document, one in zip(some, encoded, strict=True):
+                split = "held_out" if is_held_out(document) else "train"
+                files[split].write(np.asarray([*one.ids, end], dtype=kind).tobytes())
+                written[split] += len(one.ids) + 1
+        for file in files.values():
+            file.flush()
+            os.fsync(file.fileno())
+    if written["train"] == 0:
+        raise HarnessError(f"corpus {corpus.location}: no text to train on")
+    (folder / "meta.json").write_text(json.dumps({"dtype": np.dtype(kind).name, **written}))
+
+
+def cut(tokens: np.ndarray, size: int, where: str) -> np.ndarray:
+    """As `whole_blocks`. Raises HarnessError where not one is full."""
+    blocks = whole_blocks(tokens, size)
+    if len(blocks) == 0:
+        raise HarnessError(f"{where}: {len(tokens)} tokens are less than one block of {size}; give more text")
+    return blocks
+
+
+def whole_blocks(tokens: np.ndarray, size: int) -> np.ndarray:
+    """Blocks (n, size), a view; the rest is left over."""
+    return tokens[: len(tokens) // size * size].reshape(-1, size)
+
+
+class BlockOrder:
+    """Which blocks a step reads: each epoch all of them in a new order, step after step without a gap between epochs.
+
+    A pure function of (seed, step), so that resuming needs no more than the step.
+    """
+
+    def __init__(self, blocks: int, batch_size: int, seed: int) -> None:
+        self.blocks, self.batch_size, self.seed = blocks, batch_size, seed
+        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+
+    def at(self, step: int) -> np.ndarray:
+        """Indices (batch_size,) of the blocks of a step."""
+        return np.fromiter(self._from(step * self.batch_size), dtype=np.int64, count=self.batch_size)
+
+    def _from(self, position: int) -> Iterator[int]:
+        while True:
+            epoch, place = divmod(position, self.blocks)
+            if epoch != self._epoch:
+                self._epoch, self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(self.blocks)
+            yield int(self._order[place])
+            position += 1

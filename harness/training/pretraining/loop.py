@@ -1,0 +1,248 @@
+"""The pretraining loop. Imports torch: import it inside functions.
+
+A loop of its own and not the HF Trainer's, for three reasons: a step here is a pure function of (seed, step), so that a
+run resumes to the same bits; checkpoints are safetensors, where the Trainer's are pickles; and the learning rate and
+the number of steps follow from a wall-clock budget. `accelerate` below it brings GPUs, bf16, DDP and trackers, torch
+itself the sharding.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from harness.core.errors import HarnessError
+from harness.core.specs import PretrainingSpec
+from harness.training.dropout import quick_dropout
+from harness.training.objectives import Objective
+from harness.training.pretraining import state
+from harness.training.pretraining.activations import fused_activations
+from harness.training.pretraining.plan import Plan
+from harness.training.pretraining.stepper import Stepper
+
+PROBE_STEPS = (2, 6)
+"""Untimed and timed steps that turn a wall-clock budget into a first number of steps."""
+BUDGET_SHARE = 0.9
+"""Of a budget so much is for reading the text and training; the rest is for scoring and saving."""
+REPORT_EVERY = 0.5
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a pretraining goes: what a progress line says."""
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    flops_share: float | None
+
+    def __str__(self) -> str:
+        share = f", {100 * self.flops_share:.0f} % of the GEMM rate" if self.flops_share else ""
+        return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s{share}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pretraining did. `losses` (steps,) is the mean loss of each step over its whole batch; `seconds` are those
+    of training, `before` those of them before it was resumed. `model` is the trained one, whole; None in a process that
+    only helped.
+    """
+
+    model: torch.nn.Module | None
+    plan: Plan
+    steps: int
+    losses: list[float]
+    tokens: int
+    seconds: float
+    before: float
+    precision: str
+    device: str
+    processes: int
+    sharded: bool
+    resumed_from: int
+
+
+def train(
+    model: torch.nn.Module,
+    objective: Objective,
+    blocks: np.ndarray,
+    spec: PretrainingSpec,
+    precision: str,
+    checkpoints: Path,
+    report: Callable[[Pace], None],
+    peak_flops: float | None = None,
+    trackers: Sequence[str] = (),
+    tracking: Path | None = None,
+    resume: bool = True,
+    sharded: bool = False,
+    spent: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Outcome:
+    """Train `model` in place on blocks (n, raw_size); if `sharded` it is shared out, and the outcome has a whole one.
+
+    Goes on from the newest checkpoint in the folder `checkpoints` where `resume`; the loss curve and the weights are
+    those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a share of it. `trackers` are names
+    `accelerate` knows: wandb, tensorboard, mlflow. `sharded` leaves each process its part of the weights. Of a
+    wall-clock budget `spent` seconds are gone already; `clock` tells seconds.
+
+    Raises:
+        HarnessError: the batch cannot be shared equally, the loss is not a finite number, or the budget is spent.
+        DamagedFile: the checkpoint is not what was written.
+    """
+    AcceleratorState._reset_state()  # a training in this process before may have had another precision
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision="bf16" if precision == "bf16" else "no",
+        log_with=list(trackers) or None,
+        project_dir=tracking,
+        step_scheduler_with_optimizer=False,
+    )
+    is_first = accelerator.is_main_process
+    trained = (copy.deepcopy(model) if sharded else model) if is_first else None
+    stepper = Stepper(model, objective, blocks, spec, accelerator, sharded)
+    if trackers:
+        accelerator.init_trackers("harness", config=spec.model_dump(mode="json", exclude={"options"}))
+    place = state.latest(checkpoints) if resume else None
+    if place is not None:
+        progress = state.load(place, stepper.model, stepper.optimizer)
+    else:
+        progress = state.Progress(_planned(spec, stepper, accelerator, spent, clock))
+    plan, resumed_from, before = progress.plan, progress.step, progress.seconds
+    weights = _weights_in_use(stepper.model)
+    started, told, told_at = clock(), float("-inf"), progress.step
+    pending: list[torch.Tensor] = []
+
+    def tell() -> None:
+        nonlocal told, told_at
+        _settle(pending, progress, spec)
+        told, told_at = clock(), progress.step
+        speed = (progress.step - resumed_from) * stepper.tokens / max(1e-9, clock() - started)
+        share = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
+        report(Pace(progress.step, plan.steps, progress.losses[-1], speed, share))
+        if trackers:
+            values = {
+                "loss": progress.losses[-1],
+                "tokens_per_second": speed,
+                "tokens": progress.step * stepper.tokens,
+                "learning_rate": stepper.learning_rate,
+            }
+            accelerator.log(values, step=progress.step)
+
+    with quick_dropout(stepper.model), fused_activations(stepper.model):
+        while progress.step < plan.steps:
+            if progress.step == plan.review_at:
+                _settle(pending, progress, spec)
+                _review(plan, progress.step, before + clock() - started, accelerator)
+                continue
+            pending.append(stepper(progress.step, plan.place, plan.first))
+            plan.advance(progress.step)
+            progress.step += 1
+            at_checkpoint = progress.step % spec.checkpoint_every == 0 and progress.step < plan.steps
+            if clock() - told >= REPORT_EVERY or at_checkpoint:
+                tell()
+            if at_checkpoint:
+                paused = clock()
+                progress.seconds = before + paused - started
+                if is_first or sharded:
+                    state.save(checkpoints, stepper.model, stepper.optimizer, progress, is_first)
+                accelerator.wait_for_everyone()
+                plan.pause(*_from_first([clock() - paused], accelerator))
+    if told_at < progress.step:
+        tell()
+    seconds = before + clock() - started
+    if trackers:
+        accelerator.end_training()
+    if sharded:
+        full = state.gathered(state.own_tensors(stepper.model), keep=is_first)
+        if trained is not None:
+            state.fill(trained, full)
+            trained.to(accelerator.device)
+    return Outcome(
+        model=trained,
+        plan=plan,
+        steps=progress.step,
+        losses=progress.losses,
+        tokens=progress.step * stepper.tokens,
+        seconds=seconds,
+        before=before,
+        precision=precision,
+        device=accelerator.device.type,
+        processes=accelerator.num_processes,
+        sharded=sharded,
+        resumed_from=resumed_from,
+    )
+
+
+def _settle(pending: list[torch.Tensor], progress: state.Progress, spec: PretrainingSpec) -> None:
+    """Read the losses of the steps since the last time: on a GPU each reading waits for it."""
+    values = torch.stack(pending).tolist() if pending else []
+    pending.clear()
+    for value in values:
+        progress.losses.append(value)
+        if not np.isfinite(value):
+            raise HarnessError(
+                f"pretraining diverged: the loss of step {len(progress.losses)} of {progress.plan.steps} is {value}; "
+                f"lower the learning rate (it is {spec.learning_rate:g})"
+            )
+
+
+def _planned(
+    spec: PretrainingSpec, stepper: Stepper, accelerator: Accelerator, spent: float, clock: Callable[[], float]
+) -> Plan:
+    """What the spec asks for; a wall-clock budget is first turned into steps by a probe that leaves no trace."""
+    if spec.steps is not None:
+        return Plan.of_steps(spec.steps)
+    if spec.tokens is not None:
+        return Plan.of_steps(max(1, round(spec.tokens / stepper.tokens)))
+    assert spec.seconds is not None
+    started = clock()
+    weights = {name: tensor.detach().clone() for name, tensor in state.own_tensors(stepper.model).items()}
+    random = torch.get_rng_state()
+    untimed, timed = PROBE_STEPS
+    for step in range(untimed):
+        float(stepper(step, step, 1000))
+    probed = clock()
+    for step in range(untimed, untimed + timed):
+        float(stepper(step, step, 1000))
+    now = clock()
+    with torch.no_grad():
+        for name, tensor in state.own_tensors(stepper.model).items():
+            tensor.copy_(weights[name])
+    stepper.optimizer.state.clear()
+    torch.set_rng_state(random)
+    seconds = BUDGET_SHARE * spec.seconds - spent - (now - started)
+    seconds, per_step = _from_first([seconds, (now - probed) / timed], accelerator)
+    if seconds <= 0:
+        raise HarnessError(
+            f"budget {spec.budget}: reading the text and probing the speed took all there is for training; give more "
+            "(the text is ready the next time)"
+        )
+    return Plan.of_seconds(seconds, per_step)
+
+
+def _review(plan: Plan, step: int, spent: float, accelerator: Accelerator) -> None:
+    """Hold the plan against the first process's clock, so that all have the same one."""
+    plan.review(step, *_from_first([spent], accelerator))
+
+
+def _from_first(values: list[float], accelerator: Accelerator) -> list[float]:
+    if accelerator.num_processes == 1:
+        return values
+    shared = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
+    torch.distributed.broadcast(shared, 0)
+    return shared.tolist()
+
+
+def _weights_in_use(model: torch.nn.Module) -> int:
+    """Parameters that every token is multiplied with: all but embedding tables and tied heads."""
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+    return sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in tables)
