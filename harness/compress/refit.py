@@ -9,6 +9,7 @@ from pydantic import Field
 from harness.compress.base import Request, Student
 from harness.core.specs import RecipeSpec
 from harness.core.strict_spec import Strict
+from harness.data.corpus import synthetic_sentences
 
 if TYPE_CHECKING:
     from harness.training.learners.base import FitRequest
@@ -41,12 +42,6 @@ def fit_request(request: Request, options: Refit) -> FitRequest:
         directory=request.target,
         scratch=request.scratch,
         pretrained=student.pretrained,
-        corpus=_corpus,
+        corpus=synthetic_sentences,
         report=request.report,
     )
-
-
-def _corpus() -> list[str]:
-    from harness.pipeline.steps.finetune import embedded_sentences
-
-    return embedded_sentences()

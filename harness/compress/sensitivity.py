@@ -18,9 +18,9 @@ from harness.compress.base import LayerOptions, Request
 from harness.compress.chain import compress
 from harness.compress.methods import Method, make_step
 from harness.core.errors import HarnessError
+from harness.core.predictions import as_references
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
-from harness.pipeline.steps.score import as_references
 from harness.stats.aggregate import Estimate
 
 if TYPE_CHECKING:

@@ -1,26 +1,30 @@
-"""Named plug-ins: built-in ones found by module name and imported when asked for, others registered by their code."""
+"""The one registry of named plug-ins: metrics, families, heads, learners, objectives, compressors, runtimes, data
+sources, executors and report formats.
+
+Built-in plug-ins are named in `harness.core.builtin` and imported when asked for; others are registered by their code,
+a module of the group `harness.plugins` or a file given by `--include`.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
+import sys
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from harness.core.builtin import BUILTIN
+from harness.core.code_identity import module_file
 from harness.core.errors import HarnessError, unknown
 
 T = TypeVar("T")
 
 
 class Plugins(Generic[T]):
-    """The plug-ins of one kind. A built-in `name` is the attribute `attribute` of its module, or the one named after a
-    colon, as in entry points (`harness.metrics.rouge:ROUGE_1`); its module is imported when asked for.
-    """
+    """The plug-ins of one kind."""
 
-    def __init__(self, kind: str, attribute: str, builtin: dict[str, str]) -> None:
+    def __init__(self, kind: str, builtin: dict[str, str]) -> None:
         self.kind = kind
-        self._attribute = attribute
         self._builtin = builtin
         self._added: dict[str, tuple[T, Path]] = {}
 
@@ -33,7 +37,7 @@ class Plugins(Generic[T]):
         Raises:
             HarnessError: the name is taken by other code.
         """
-        source = source or Path(inspect.getsourcefile(type(plugin)) or "")
+        source = source or _source_of(plugin)
         if name in self._builtin:
             raise HarnessError(f"{source}: {self.kind} '{name}' is already built in; choose another name")
         if name in self._added and self._added[name][1] != source:
@@ -47,11 +51,12 @@ class Plugins(Generic[T]):
             raise unknown(self.kind, name, self.names(), where)
 
     def get(self, name: str, where: str = "") -> T:
+        """The plug-in of a name. Raises HarnessError as `check` does."""
         self.check(name, where)
         if name in self._added:
             return self._added[name][0]
         module, _, attribute = self._builtin[name].partition(":")
-        plugin: Any = getattr(importlib.import_module(module), attribute or self._attribute)
+        plugin: T = getattr(importlib.import_module(module), attribute)
         return plugin
 
     def source(self, name: str) -> Path:
@@ -59,6 +64,42 @@ class Plugins(Generic[T]):
         self.check(name)
         if name in self._added:
             return self._added[name][1]
-        found = importlib.util.find_spec(self._builtin[name].partition(":")[0])
-        assert found is not None and found.origin is not None
-        return Path(found.origin)
+        return module_file(self._builtin[name].partition(":")[0])
+
+
+_TABLES: dict[str, Plugins[Any]] = {kind: Plugins(kind, names) for kind, names in BUILTIN.items()}
+KINDS = tuple(_TABLES)
+
+
+def table(kind: str) -> Plugins[Any]:
+    """All plug-ins of a kind. Raises HarnessError, with a did-you-mean, for a kind there is none of."""
+    if kind not in _TABLES:
+        raise unknown("kind of plug-in", kind, KINDS)
+    return _TABLES[kind]
+
+
+def register(kind: str, name: str, plugin: Any) -> Any:
+    """Add a plug-in of one's own.
+
+    Args:
+        kind: One of `KINDS`: metric, family, head, learner, objective, compressor, runtime, source, executor, format.
+        name: How it is asked for.
+        plugin: The object (of compressors and objectives the class). The module that calls this is its source: a
+            change of that file, or of what it imports, makes results computed with it stale.
+
+    Returns:
+        The plug-in.
+
+    Raises:
+        HarnessError: an unknown kind, or a name that is built in or taken by another module.
+    """
+    return table(kind).register(name, plugin, source=Path(sys._getframe(1).f_code.co_filename))
+
+
+def lookup(kind: str, name: str, where: str = "") -> Any:
+    """The plug-in of a kind and name. Raises HarnessError, with a did-you-mean, where there is none."""
+    return table(kind).get(name, where)
+
+
+def _source_of(plugin: Any) -> Path:
+    return Path(inspect.getsourcefile(plugin if inspect.isclass(plugin) else type(plugin)) or "")

@@ -19,10 +19,10 @@ from typing import Any
 from harness.core.errors import HarnessError, unknown
 from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json, short
+from harness.core.noise import with_noise
 from harness.core.specs import NOISE_MARK, RecipeSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
-from harness.data.noise import with_noise
 from harness.training.learners import LEARNERS
 from harness.training.objectives import OBJECTIVES
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
+from harness.core import code_identity
 from harness.core.errors import HarnessError, TaskAbsent, did_you_mean
 from harness.core.families import FAMILIES
-from harness.core.hashing import hash_code, hash_json
+from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
 from harness.data.assemble import Reading, assemble
 from harness.data.frame import Split, TaskData
@@ -107,9 +107,4 @@ def state(task: TaskSpec, data: str) -> str:
     settings = task.model_dump(
         mode="json", exclude={"version", "description", "metrics", "prompt", "verbalizers", "decoding"}
     )
-    return hash_json({"code": _code(), "task": settings, "source": source})
-
-
-@cache
-def _code() -> str:
-    return hash_code([Path(__file__).parent])
+    return hash_json({"code": code_identity.identity("harness.data"), "task": settings, "source": source})

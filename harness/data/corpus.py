@@ -13,8 +13,10 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
+from harness.core import code_identity
 from harness.core.errors import HarnessError
-from harness.core.hashing import hash_code, hash_json
+from harness.core.hashing import hash_json
+from harness.data import synthetic
 from harness.data.corpus_files import corpus_files, read_files, text_in, unreadable
 from harness.data.hub import COMMIT, hub_reachable, one_line, without_progress_bars
 
@@ -83,7 +85,7 @@ def state(corpus: Corpus) -> str:
         stats.append([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
     return hash_json(
         {
-            "code": hash_code([Path(__file__), Path(__file__).with_name("corpus_files.py")]),
+            "code": code_identity.identity("harness.data.corpus_files"),
             "pin": corpus.pin,
             "files": stats,
         }
@@ -126,11 +128,9 @@ def is_held_out(document: str) -> bool:
 
 
 def _embedded(sentences: int) -> Corpus:
-    from harness.data import synthetic as embedded
-
-    location = f"embedded world v{embedded.WORLD_VERSION}, {sentences} sentences"
-    code = hash_code([Path(embedded.__file__).parent])
-    return Corpus("embedded", location, partial(embedded.corpus, sentences), ["embedded", sentences, code])
+    location = f"embedded world v{synthetic.WORLD_VERSION}, {sentences} sentences"
+    code = code_identity.identity("harness.data.synthetic")
+    return Corpus("embedded", location, partial(synthetic.corpus, sentences), ["embedded", sentences, code])
 
 
 def _hub(wanted: str, field: str) -> Corpus:
@@ -168,3 +168,12 @@ def _read_hub(location: str, dataset: str, config: str | None, commit: str | Non
         raise
     except Exception as error:
         raise HarnessError(f"{location} cannot be read: {one_line(error)}") from None
+
+
+TOKENIZER_SENTENCES = 20_000
+"""Sentences of the synthetic corpus a tokenizer is trained on."""
+
+
+def synthetic_sentences() -> list[str]:
+    """What a tokenizer is trained on that is not the task's own."""
+    return list(synthetic.corpus(TOKENIZER_SENTENCES))

@@ -25,9 +25,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from harness.core.errors import HarnessError, unknown
-from harness.core.families import FAMILIES
-from harness.core.specs import NOISE_MARK, TaskSpec
+from harness.core.specs import TaskSpec
 from harness.data.frame import Split, TaskData
 
 TYPO_RATE = 0.2
@@ -103,33 +101,6 @@ NOISES: Mapping[str, Noise] = {
     "case": Noise(1, case),
     "punctuation": Noise(1, punctuation),
 }
-
-
-def check_name(name: str, where: str = "") -> None:
-    """Raises HarnessError, with a did-you-mean, for a noise there is none of."""
-    if name not in NOISES:
-        raise unknown("noise", name, NOISES, where)
-
-
-def can_have_noise(task: TaskSpec) -> bool:
-    """Whether a task answers with a class or a number, which noise in the text does not change."""
-    return FAMILIES.get(task.family).predictions in ("labels", "values")
-
-
-def with_noise(task: TaskSpec, name: str) -> TaskSpec:
-    """The task scored under noise.
-
-    Raises:
-        HarnessError: there is no such noise, or the task is of a family whose answers are words of the text.
-    """
-    noisy = f"{task.name}{NOISE_MARK}{name}"
-    check_name(name, f"task '{noisy}'")
-    if not can_have_noise(task):
-        raise HarnessError(
-            f"task '{noisy}': noise goes with answers that are a class or a number, those of {task.family} are text; "
-            f"ask for {task.name}"
-        )
-    return task.model_copy(update={"name": noisy, "noise": name})
 
 
 def perturbed(data: TaskData, task: TaskSpec) -> TaskData:

@@ -104,7 +104,7 @@ def load(path: Path) -> Evidence:
     Raises:
         Incompatible: the file is damaged, of an unknown schema, or no baseline.
     """
-    from harness.pipeline.steps.score import prediction_hash
+    from harness.core.predictions import prediction_hash
 
     content = read(path)
     try:
@@ -175,7 +175,7 @@ def unpack(text: str) -> np.ndarray:
     """The array that was packed. Raises ValueError."""
     import numpy as np
 
-    from harness.pipeline.steps.score import as_references
+    from harness.core.predictions import as_references
 
     decompressor = zlib.decompressobj()
     try:

@@ -119,7 +119,7 @@ def of_run(store: Store, name: str) -> Evidence:
         HarnessError: no such run, or nothing in it was scored against references.
         DamagedFile: a record or predictions are not what was written.
     """
-    from harness.pipeline.steps.score import PREDICTIONS, read_predictions
+    from harness.core.predictions import PREDICTIONS, read_predictions
 
     manifest = store.run(name)
     parts: dict[PartKey, Part] = {}
@@ -202,7 +202,7 @@ def _label(model: str, fraction: float) -> str:
 
 def _without(references: np.ndarray | None, n: int) -> np.ndarray:
     """References, or empty ones for metrics that look at none."""
-    from harness.pipeline.steps.score import as_references
+    from harness.core.predictions import as_references
 
     return as_references(tuple(() for _ in range(n))) if references is None else references
 

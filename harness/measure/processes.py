@@ -16,9 +16,9 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.machine.counters import idle_cpus
 from harness.core.machine.environment import thread_variables
+from harness.core.processes import variables
 from harness.measure import worker
 from harness.measure.workloads import Cell
-from harness.pipeline.executors.local import variables
 
 STARTING = threading.Lock()
 """The environment is the whole process's: of two starts at once, one would take back what the other has set."""

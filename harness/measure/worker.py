@@ -29,8 +29,8 @@ STEP_SECONDS = 1.0
 def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], started_by: int) -> None:
     """Answer requests until the pipe closes. In: `(name, arguments)`. Out: `("done", answer)`, `("failed", cause)`."""
     from harness.core.errors import HarnessError
+    from harness.core.processes import end_with, quiet_libraries
     from harness.core.registry import load_registry
-    from harness.pipeline.executors.worker import end_with, quiet_libraries
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=end_with, args=(started_by,), daemon=True).start()

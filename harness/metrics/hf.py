@@ -7,6 +7,7 @@ from typing import Any
 import datasets
 import evaluate
 
+from harness import metrics
 from harness.metrics.base import Metric
 
 
@@ -36,3 +37,10 @@ class RegisteredMetric(evaluate.Metric):
 
     def _compute(self, predictions: list[Any], references: list[Any] | None = None) -> dict[str, float]:
         return {self._metric.name: self._metric.score(predictions, references)}
+
+
+def load(name: str) -> evaluate.Metric:
+    """A registered metric as an `evaluate.Metric`: `load("accuracy").compute(predictions=…, references=…)`; no
+    network.
+    """
+    return RegisteredMetric(metrics.get(name))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.text import quoted, shown
 from harness.modeling.checkpoint import CLASSIFY, CONTINUE, FILL, REWRITE, Checkpoint, Graph, load
 from harness.modeling.positions import positions_of
 from harness.modeling.runtimes.torch_eager import unwrapped
-from harness.report.text.prediction_text import quoted, shown
 
 if TYPE_CHECKING:
     from torch import Tensor

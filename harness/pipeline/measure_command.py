@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core import code_identity
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry
@@ -18,7 +19,6 @@ from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BASE, SECOND
 from harness.measure.workloads import Cell, cells_of, model_name
 from harness.modeling.pretrained import folder_of
-from harness.pipeline.cells import code_of
 
 RESULT = "measurement.json"
 MAKING = ("finetune", "compress")
@@ -146,7 +146,7 @@ def measure(request: Request, store: Store, report: Callable[[str], None]) -> di
         "models": [one.fingerprint for one in (request.base, *request.candidates)],
         "cells": [[cell.name, cell.batch, cell.length, cell.data] for cell in request.cells],
         "protocol": result["protocol"],
-        "code": code_of((Path(__file__).parent,)),
+        "code": code_identity.identity("harness.measure.job", "harness.measure.worker"),
         "created": f"{started:.6f}",
     }
     key = hash_json(spec)

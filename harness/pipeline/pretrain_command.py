@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cli.progress import clock
 from harness.core.errors import HarnessError
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
@@ -18,6 +17,7 @@ from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.pipeline.cells import Cell
+from harness.pipeline.cost import clock
 from harness.pipeline.planner.pretraining import corpus_facts, pretrain_cell
 
 SAY_EVERY = 5.0

@@ -133,7 +133,7 @@ def predictions(root: Path) -> bytes:
     """The file of predictions of all score records: two classes with their logits."""
     import numpy as np
 
-    from harness.pipeline.steps.score import write_predictions
+    from harness.core.predictions import write_predictions
     from harness.training.learners.base import Predictions
 
     random = np.random.default_rng(0)

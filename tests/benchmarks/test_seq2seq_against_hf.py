@@ -22,13 +22,13 @@ from typing import Any
 import pytest
 
 from harness import data, metrics
+from harness.core.predictions import as_references
 from harness.core.registry import load_registry
 from harness.data import synthetic as embedded
 from harness.data.frame import Split
 from harness.modeling.building import build_config
 from harness.modeling.heads import HEADS, Reader, prompting
 from harness.pipeline.steps.finetune import CORPUS_SENTENCES
-from harness.pipeline.steps.score import as_references
 from harness.training import tokenizers
 from tests.benchmarks.hf_seq2seq import MODES, SOURCE_TOKENS, TARGET_TOKENS, HFSide
 from tests.conftest import SHARED

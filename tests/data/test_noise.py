@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.core.noise import with_noise
 from harness.core.registry import load_registry
 from harness.core.specs import TaskSpec
 from harness.data import load, state
-from harness.data.noise import NEIGHBOURS, NOISES, case, punctuation, typos, with_noise
+from harness.data.noise import NEIGHBOURS, NOISES, case, punctuation, typos
 
 TEXT = 'The letters of his "well-known" friend arrived at 9.30, didn\'t they? Some 1,000 people, -5 degrees; yes.'
 Make = Callable[..., TaskSpec]

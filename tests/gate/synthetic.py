@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from harness import metrics
+from harness.core.predictions import prediction_hash
 from harness.gate.evidence import Evidence, Part, Scored
-from harness.pipeline.steps.score import prediction_hash
 
 
 def digest(text: str) -> str:

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from harness import metrics
+from harness.core.predictions import Predictions, as_references
 from harness.core.specs import TaskSpec
-from harness.modeling.heads import Predictions
-from harness.pipeline.steps.score import as_references
 from harness.training.learners import LEARNERS, PredictRequest
 from tests.heads.given import TEXTS, model, split, task, tokenizer
 

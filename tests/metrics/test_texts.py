@@ -210,7 +210,7 @@ def test_signatures_are_those_of_sacrebleu():
 
 
 def test_a_score_s_record_has_its_signature_and_tells_that_nobody_knows_chance():
-    from harness.pipeline.steps.score import score_all
+    from harness.stats.scoring import score_all
 
     found = score_all(["bleu", "exact_match"], *map(np.asarray, data("bleu", 5)[:1]), data("bleu", 5)[1], None)
     assert found["bleu"]["signature"].startswith("nrefs:var|case:mixed|eff:no|tok:13a|smooth:exp|version:")

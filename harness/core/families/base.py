@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.core.errors import HarnessError
 
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from harness.data.frame import Split
+
+class Columns(Protocol):
+    """What a family reads of a split: its texts by field, and its labels."""
+
+    @property
+    def fields(self) -> Mapping[str, Sequence[str]]: ...
+
+    @property
+    def labels(self) -> Sequence[Any] | None: ...
+
 
 Kind = Literal["labels", "values", "texts", "likelihoods"]
 """What metrics receive as predictions: class ids, floats, strings, or log-likelihoods of the text itself (nats)."""
@@ -52,15 +61,15 @@ class Family(ABC):
             if field not in fields:
                 raise HarnessError(f"{where}: family {self.name} needs the field '{field}'")
 
-    def texts(self, split: Split) -> tuple[list[str], list[str] | None]:
+    def texts(self, split: Columns) -> tuple[list[str], list[str] | None]:
         """First texts and, for pairs, second texts: each n strings."""
         columns = [list(split.fields[field]) for field in [*self.required, *self.optional] if field in split.fields]
         return columns[0], columns[1] if len(columns) > 1 else None
 
-    def words(self, split: Split) -> list[str]:
+    def words(self, split: Columns) -> list[str]:
         """All that is written in a split, references included: what a tokenizer is trained on."""
         first, second = self.texts(split)
-        written = [text for texts in split.labels or () for text in texts] if self.in_words else []  # type: ignore[union-attr]
+        written = [text for texts in split.labels or () for text in texts] if self.in_words else []
         return [*first, *(second or []), *written]
 
 
@@ -69,7 +78,7 @@ class Labelling(Family):
 
     problem_type: str
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int) -> dict[str, list[list[int]]]:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, split: Columns, max_length: int) -> dict[str, list[list[int]]]:
         """Token ids by model input name, n unpadded rows each, truncated to `max_length` tokens."""
         first, second = self.texts(split)
         return dict(tokenizer(first, second, truncation=True, max_length=max_length, padding=False))

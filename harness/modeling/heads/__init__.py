@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from harness.core import plugins
 from harness.core.families import FAMILIES
 from harness.core.plugins import Plugins
+from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.heads.base import Head, Predictions, Reader
+from harness.modeling.heads.base import Head, Reader
 
-HEADS: Plugins[Head] = Plugins(
-    "head",
-    "HEAD",
-    {
-        "causal-lm": "harness.modeling.heads.causal_lm",
-        "question-answering": "harness.modeling.heads.question_answering",
-        "seq2seq-lm": "harness.modeling.heads.seq2seq_lm",
-        "sequence-classification": "harness.modeling.heads.sequence_classification",
-    },
-)
+HEADS: Plugins[Head] = plugins.table("head")
 
 Architecture = Literal["encoder", "decoder", "encoder-decoder"]
 

@@ -8,28 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.core.families import FAMILIES, Family
+from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.batching import Encoded
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from harness.data.frame import Split
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a model says of n examples.
-
-    `values` (n,) are what metrics receive: class ids (int64), floats, strings (object) or log-likelihoods. `columns`
-    are kept beside them, n rows each: logits, confidences. `settings` says how they came about, for the record.
-    """
-
-    values: np.ndarray
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

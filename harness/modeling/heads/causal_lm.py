@@ -11,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.batching import IGNORED, Encoded
 from harness.modeling.heads import prompting
-from harness.modeling.heads.base import Head, Predictions, Reader
+from harness.modeling.heads.base import Head, Reader
 
 if TYPE_CHECKING:
     import torch

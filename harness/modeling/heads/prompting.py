@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
+from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.heads.base import Predictions, Reader
+from harness.modeling.heads.base import Reader
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

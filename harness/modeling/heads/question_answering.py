@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.predictions import Predictions
 from harness.modeling.batching import Encoded
-from harness.modeling.heads.base import Head, Predictions, Reader
+from harness.modeling.heads.base import Head, Reader
 
 if TYPE_CHECKING:
     import numpy as np

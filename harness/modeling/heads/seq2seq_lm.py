@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.batching import IGNORED, Encoded
 from harness.modeling.heads import prompting
-from harness.modeling.heads.base import Head, Predictions, Reader
+from harness.modeling.heads.base import Head, Reader
 from harness.modeling.heads.causal_lm import summed_loss
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.families import Family, Labelling
+from harness.core.predictions import Predictions
 from harness.modeling.batching import Encoded
-from harness.modeling.heads.base import Head, Predictions, Reader
+from harness.modeling.heads.base import Head, Reader
 
 if TYPE_CHECKING:
     import torch

@@ -5,25 +5,12 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+from harness.core import plugins
 from harness.core.plugins import Plugins
 from harness.modeling.runtimes.base import Runtime, RuntimeModel
 from harness.modeling.runtimes.settings import Settings, read_settings
 
-RUNTIMES: Plugins[Runtime] = Plugins(
-    "runtime",
-    "RUNTIME",
-    {
-        "torch": "harness.modeling.runtimes.torch_eager",
-        "torchao": "harness.modeling.runtimes.torchao",
-        "torch-bf16": "harness.modeling.runtimes.torch_bf16",
-        "torch-compile": "harness.modeling.runtimes.torch_compile",
-        "torch-cuda-graphs": "harness.modeling.runtimes.torch_cuda_graphs",
-        "torch-int8": "harness.modeling.runtimes.torch_int8",
-        "torch-semi-structured": "harness.modeling.runtimes.torch_semi_structured",
-        "onnxruntime": "harness.modeling.runtimes.onnx_runtime",
-        "openvino": "harness.modeling.runtimes.openvino_runtime",
-    },
-)
+RUNTIMES: Plugins[Runtime] = plugins.table("runtime")
 
 
 def register(name: str, runtime: Runtime) -> Runtime:

@@ -6,13 +6,14 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from harness.core.machine.environment import thread_variables
+from harness.core.processes import variables
 from harness.pipeline.cells import Cell
 from harness.pipeline.executors import worker
 
@@ -163,18 +164,3 @@ class Pool:
                 one.process.kill()
                 one.process.join(timeout=1)
         self._workers.clear()
-
-
-@contextmanager
-def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables while a process is started: it inherits them, and they stand before it imports torch."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

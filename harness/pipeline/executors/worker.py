@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -13,6 +11,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from harness.core.processes import end_with, quiet_libraries
 
 PROGRESS_EVERY = 0.5
 """Seconds between two messages about the progress of a cell."""
@@ -90,20 +90,3 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a record a progress line shows."""
     scores = {name: score["value"] for name, score in record.get("scores", {}).items()}
     return {"seconds": record["timings"]["seconds"], "scores": scores, "verdict": record.get("verdict", "")}
-
-
-def end_with(parent: int) -> None:
-    """Leave when the parent is gone, however it went: an orphan would hold locks and cores."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def quiet_libraries() -> None:
-    """Progress bars and notices of libraries do not belong between the lines of ours; errors still reach stderr."""
-    import logging
-    import warnings
-
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    sys.stdout = sys.stderr

@@ -15,11 +15,11 @@ from harness import data, metrics
 from harness.core.errors import HarnessError, TaskAbsent
 from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
+from harness.core.noise import can_have_noise, check_name, with_noise
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, SuiteSpec, TaskSpec
 from harness.core.store import Store
-from harness.data.noise import can_have_noise, check_name, with_noise
 from harness.modeling.pretrained import Weights, find
 from harness.pipeline.cells import Cell, Origin, code_of, model_identity, model_record, seeded
 from harness.pipeline.planner.compression import Compressions, compressed_name

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import metrics
+from harness.core.predictions import Predictions, as_references
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.core.store import Store
-from harness.modeling.heads.base import Predictions
+from harness.data.corpus import synthetic_sentences
 from harness.pipeline.steps.inputs import task_data
-from harness.pipeline.steps.score import as_references
 from harness.training.curves import LOSSES
 from harness.training.learners import LEARNERS, FitRequest
-
-CORPUS_SENTENCES = 20_000
-"""Sentences of the embedded corpus a tokenizer is trained on."""
 
 
 def run(
@@ -55,7 +52,7 @@ def run(
                 pretrained=_weights(job, store),
                 held_out=held_out,
                 held_out_score=held_out_score,
-                corpus=embedded_sentences,
+                corpus=synthetic_sentences,
                 losses=folder / LOSSES,
                 report=report,
             )
@@ -88,10 +85,3 @@ def _weights(job: Mapping[str, Any], store: Store) -> Path | None:
     if job["checkpoint"]:
         return store.model(job["checkpoint"])
     return Path(job["pretrained"]) if job["pretrained"] else None
-
-
-def embedded_sentences() -> list[str]:
-    """What a tokenizer is trained on that is not the task's own."""
-    from harness.data import synthetic as embedded
-
-    return list(embedded.corpus(CORPUS_SENTENCES))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core import code_identity
 from harness.core.errors import DamagedFile, HarnessError
 from harness.core.hashing import hash_json
 from harness.core.specs import PretrainingSpec, RecipeSpec, TokenizerSpec
@@ -180,10 +181,9 @@ def _tokenizer(
     """
     from transformers import PreTrainedTokenizerFast
 
-    from harness.core.hashing import hash_code
     from harness.training import tokenizers
 
-    code = hash_code([Path(tokenizers.__file__)])
+    code = code_identity.identity("harness.training.tokenizers")
     key = hash_json([facts["fingerprint"], spec.model_dump(mode="json"), max_length, code])[:32]
     place = store.root / "cache" / f"tokenizer-{key}"
     if not (place / "done").exists():

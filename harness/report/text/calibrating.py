@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.hashing import hash_code, hash_json
+from harness.core import code_identity
+from harness.core.hashing import hash_json
+from harness.core.predictions import PREDICTIONS, read_logits
 from harness.core.store import Store
-from harness.pipeline.steps.score import PREDICTIONS, read_logits
 
 if TYPE_CHECKING:
     from harness.stats.calibration import Report
@@ -30,7 +29,7 @@ def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
     kind = TypeAdapter(Report | None)
 
     def read(record: Record) -> Report | None:
-        key = hash_json([_code(), *identity(record)])
+        key = hash_json([code_identity.identity("harness.stats.calibration"), *identity(record)])
         kept = store.remembered(key, lambda: {"report": _found(store, record)})
         return kind.validate_python(kept["report"])
 
@@ -50,11 +49,3 @@ def _found(store: Store, record: Record) -> dict[str, Any] | None:
         return None
     ids, labels, logits = stored
     return asdict(calibration.report(logits, labels, ids))
-
-
-@cache
-def _code() -> str:
-    from harness.metrics import resampling
-    from harness.stats import bootstrap, calibration
-
-    return hash_code(Path(str(module.__file__)) for module in (bootstrap, calibration, resampling))

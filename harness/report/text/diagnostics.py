@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
 from harness.core.store import Store
-from harness.pipeline.steps.score import PREDICTIONS, read_logits, read_predictions
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader
 from harness.report.text.measured import measured_in

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 
-from harness.core.hashing import hash_code, hash_json
+from harness.core import code_identity
+from harness.core.hashing import hash_json
 from harness.core.store import Store
 from harness.report.tables.card_parts import LoadLogits
 from harness.report.tables.judging import Judge, Judged, judged
@@ -21,17 +20,13 @@ def judge_reader(store: Store, load: Load, load_logits: LoadLogits) -> Judge:
     kind = TypeAdapter(Judged)
 
     def read(pairs: Pairs) -> Judged:
-        key = hash_json(["judged", _code(), [[*place, *map(identity, both)] for place, both in sorted(pairs.items())]])
+        key = hash_json(
+            [
+                "judged",
+                code_identity.identity("harness.report.tables.judging"),
+                [[*place, *map(identity, both)] for place, both in sorted(pairs.items())],
+            ]
+        )
         return kind.validate_python(store.remembered(key, lambda: asdict(judged(pairs, load, load_logits))))
 
     return read
-
-
-@cache
-def _code() -> str:
-    from harness import metrics
-    from harness.report.tables import card_parts, judging, pairs
-    from harness.stats import aggregate, bootstrap, calibration, paired
-
-    modules = (card_parts, judging, pairs, aggregate, bootstrap, calibration, paired)
-    return hash_code([*(Path(str(module.__file__)) for module in modules), Path(str(metrics.__file__)).parent])

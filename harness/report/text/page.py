@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import __version__
 from harness.core.errors import DamagedFile, HarnessError
+from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.store import Store, maker_of
-from harness.pipeline.steps.score import PREDICTIONS, read_logits, read_predictions
 from harness.report.page.model import Page, Titled
 from harness.report.page.text import counted
 from harness.report.text.calibrating import calibration_reader

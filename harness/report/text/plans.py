@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from harness.cli.progress import clock, cost
 from harness.core.hashing import short
 from harness.core.run_spec import RunSpec
 from harness.pipeline.cells import Cell
+from harness.pipeline.cost import clock, cost
 from harness.pipeline.run import Prepared, processes_of
 from harness.report.text.text import columns
 

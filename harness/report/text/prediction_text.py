@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from harness.core.text import quoted
 from harness.report.text.text import columns
 
 CLASSIFY = "text-classification"
@@ -67,13 +67,3 @@ def _ranked(entry: dict[str, Any]) -> Iterator[list[str]]:
         logit = [f"{entry['logits'][choice['id']]:.4f}"] if "logits" in entry else []
         name = quoted(choice["token"]) if "token" in choice else str(choice["label"])
         yield [str(rank), f"{choice['probability']:.4f}", *logit, str(choice["id"]), name]
-
-
-def quoted(text: str) -> str:
-    """In quotes, so that spaces show; line ends and control characters escaped."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def shown(text: str) -> str:
-    """The text, or the beginning of a long one, in quotes."""
-    return quoted(text if len(text) <= 30 else f"{text[:29]}…")

@@ -23,7 +23,8 @@ def rescore(store: Store, name: str, names: Sequence[str], as_json: bool) -> tup
         HarnessError: an unknown metric, or one that does not fit a task's predictions.
     """
     from harness import metrics
-    from harness.pipeline.steps.score import PREDICTIONS, read_predictions, score_all
+    from harness.core.predictions import PREDICTIONS, read_predictions
+    from harness.stats.scoring import score_all
 
     for metric in names:
         metrics.get(metric)

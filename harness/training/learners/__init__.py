@@ -1,18 +1,9 @@
 """Learners: the code behind recipes. One module each."""
 
+from harness.core import plugins
 from harness.core.plugins import Plugins
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
-LEARNERS: Plugins[Learner] = Plugins(
-    "learner",
-    "LEARNER",
-    {
-        "copy": "harness.training.learners.copy_source",
-        "lead": "harness.training.learners.lead",
-        "majority": "harness.training.learners.majority",
-        "tfidf": "harness.training.learners.tfidf",
-        "transformer": "harness.training.learners.transformer",
-    },
-)
+LEARNERS: Plugins[Learner] = plugins.table("learner")
 
 __all__ = ["LEARNERS", "FitRequest", "Learner", "PredictRequest"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Family, Labelling
+from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.data.frame import Split
-from harness.modeling.heads.base import Predictions
 
 if TYPE_CHECKING:
     import numpy as np

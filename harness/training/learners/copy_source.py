@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
-from harness.modeling.heads.base import Predictions
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 

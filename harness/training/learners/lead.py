@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
-from harness.modeling.heads.base import Predictions
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.families import FAMILIES
+from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
-from harness.modeling.heads.base import Predictions
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 

@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec
-from harness.modeling.heads.base import Predictions
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 if TYPE_CHECKING:

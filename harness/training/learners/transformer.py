@@ -18,8 +18,9 @@ import harness.modeling.runtimes
 import harness.training
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Labelling
+from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
-from harness.modeling.heads import HEADS, Head, Predictions, Reader, architecture_of, head_for, prompting
+from harness.modeling.heads import HEADS, Head, Reader, architecture_of, head_for, prompting
 from harness.modeling.pretrained import refuse_empty_tokenizer
 from harness.modeling.runtimes.settings import Settings, refuse_compressed, write_settings
 from harness.training.learners.base import FitRequest, Learner, PredictRequest

@@ -3,21 +3,11 @@
 import inspect
 from pathlib import Path
 
+from harness.core import plugins
 from harness.core.plugins import Plugins
 from harness.training.objectives.base import Objective, Tokens
 
-OBJECTIVES: Plugins[type[Objective]] = Plugins(
-    "objective",
-    "OBJECTIVE",
-    {
-        "clm": "harness.training.objectives.clm",
-        "mlm": "harness.training.objectives.mlm",
-        "mlm-distill": "harness.training.objectives.mlm_distill",
-        "rtd": "harness.training.objectives.rtd",
-        "span-corruption": "harness.training.objectives.span_corruption",
-        "token-order": "harness.training.objectives.token_order",
-    },
-)
+OBJECTIVES: Plugins[type[Objective]] = plugins.table("objective")
 
 
 def register(name: str, objective: type[Objective]) -> type[Objective]:

@@ -1,0 +1,40 @@
+"""Processes of our own: how they start, keep quiet, and end with the one that started them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables while a process is started: it inherits them, and they stand before it imports torch."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def end_with(parent: int) -> None:
+    """Leave when the parent is gone, however it went: an orphan would hold locks and cores."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def quiet_libraries() -> None:
+    """Progress bars and notices of libraries do not belong between the lines of ours; errors still reach stderr."""
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    sys.stdout = sys.stderr
