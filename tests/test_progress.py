@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli.progress import Progress
 from harness.pipeline.cells import Cell
-from harness.pipeline.executors.local import Event
+from harness.pipeline.cells import Event
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ def compress(
     from harness.core.registry import load_registry
     from harness.pipeline import compress_command as command
     from harness.pipeline import sensitivity_command
+    from harness.report.tables import plotting
+    from harness.report.tables import sensitivity as tables
     from harness.report.text.compressing import compression_text, sensitivity_text
 
     given = {"--skip-worst": skip_worst, "--margin": margin, "--plot": plot, "--split": split}
@@ -69,10 +71,16 @@ def compress(
     registry = load_registry([Path(path) for path in include or []])
     chosen = command.method_of(method, settings or [], recipe)
     if sensitivity:
+        if plot is not None:
+            plotting.check(plot)
         said = sensitivity_command.analyse(
             registry, checkpoint, chosen, output, task=task, data=data, limit=limit, split=split, seed=seed,
-            skip_worst=skip_worst, margin=margin, plot=plot, say=say,
+            skip_worst=skip_worst, margin=margin, document=tables.to_markdown,
+            listen=lambda number, count, damage, scale: say(f"[{number}/{count}] {tables.line(damage, scale)}"),
         )  # fmt: skip
+        if plot is not None:
+            tables.plot(said, plot)
+        said["text"] = tables.to_markdown(said)
         print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else sensitivity_text(said))
         return
     said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed)

@@ -12,7 +12,7 @@ from harness.pipeline.cells import Cell
 from harness.pipeline.cost import clock, cost
 
 if TYPE_CHECKING:
-    from harness.pipeline.executors.local import Event
+    from harness.pipeline.cells import Event
 
 TELL_EVERY = 30.0
 """Seconds between two lines in a log about a cell that is not done."""
@@ -51,7 +51,7 @@ class Progress(AbstractContextManager["Progress"]):
         if event.kind == "started":
             self._running[key] = event.cell.label
         elif event.kind == "progress":
-            self._shares[key] = event.share
+            self._shares[key] = event.fraction
             if event.detail:
                 self._running[key] = f"{event.cell.label}, {event.detail},"
             self._tell_at_times(event)
@@ -69,7 +69,7 @@ class Progress(AbstractContextManager["Progress"]):
         if self._live is None and not self._quiet and now - self._told.get(event.cell.key, self._started) >= TELL_EVERY:
             self._told[event.cell.key] = now
             detail = f", {event.detail}" if event.detail else ""
-            self._print(f"      {event.cell.label}: {100 * event.share:.0f} %{detail} (eta {self._eta() or '?'})")
+            self._print(f"      {event.cell.label}: {100 * event.fraction:.0f} %{detail} (eta {self._eta() or '?'})")
 
     def _line(self, event: Event) -> str:
         count = f"[{self._finished:>{len(str(len(self._costs)))}}/{len(self._costs)}]"

@@ -7,14 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import harness
 from harness.compress import COMPRESSORS, Compressor, Target
 from harness.core.errors import HarnessError, unknown
 from harness.core.strict_spec import parse
-from harness.pipeline.cells import code_of
 
 CHAIN_MARK = "|"
 
@@ -61,15 +58,11 @@ class Method:
         reasons = (step.compressor.not_applicable(target) for step in self.steps)
         return next((reason for reason in reasons if reason is not None), None)
 
-    def code(self) -> str:
-        """The hash of the code a compressed model depends on, beside that of its learner."""
-        package = Path(harness.__file__).parent
-        return code_of(
-            (
-                package / "compress", package / "runtimes", package / "execute" / "compress.py",
-                *sorted({COMPRESSORS.source(step.name) for step in self.steps}),
-            )
-        )  # fmt: skip
+    @property
+    def plugins(self) -> list[tuple[str, str]]:
+        """The compressors and runtimes it uses, as (kind, name)."""
+        steps = [("compressor", step.name) for step in self.steps]
+        return [*steps, *(("runtime", step.compressor.runtime) for step in self.steps)]
 
 
 def parse_method(text: str, where: str = "--compress") -> Method:

@@ -91,6 +91,9 @@ BUILTIN: dict[str, dict[str, str]] = {
         "openvino": "harness.modeling.runtimes.openvino_runtime:RUNTIME",
     },
     "source": {},
-    "executor": {},
+    "executor": {
+        "inline": "harness.pipeline.executors.inline:build",
+        "local": "harness.pipeline.executors.local:build",
+    },
     "format": {},
 }

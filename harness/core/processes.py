@@ -8,7 +8,9 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+
+from harness.core.machine.environment import thread_variables
 
 
 @contextmanager
@@ -38,3 +40,26 @@ def quiet_libraries() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     sys.stdout = sys.stderr
+
+
+@contextmanager
+def in_this_process(threads: int) -> Iterator[None]:
+    """For work in the calling process: so many intra-op threads, and libraries are quiet, until it is done.
+
+    A torch that is imported here for the first time keeps the number of threads it was imported with.
+    """
+    torch = sys.modules.get("torch")
+    threads_before = torch.get_num_threads() if torch else None
+    logger = logging.getLogger("transformers")
+    level_before = logger.level
+    if torch:
+        torch.set_num_threads(threads)
+    try:
+        with variables(thread_variables(threads)), warnings.catch_warnings(), redirect_stdout(sys.stderr):
+            logger.setLevel(logging.ERROR)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level_before)
+        if torch:
+            torch.set_num_threads(threads_before)

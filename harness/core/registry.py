@@ -13,18 +13,17 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from harness.core import plugins
 from harness.core.errors import HarnessError, unknown
-from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json, short
 from harness.core.noise import with_noise
 from harness.core.specs import NOISE_MARK, RecipeSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
-from harness.training.learners import LEARNERS
-from harness.training.objectives import OBJECTIVES
 
 ENTRY_POINTS = "harness.core.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
@@ -111,7 +110,7 @@ def load_registry(include: Sequence[Path] = ()) -> Registry:
 
 def _builtin_folders() -> list[Path]:
     """`tasks/` and `baselines/`: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     root = package / "builtin" if (package / "builtin").is_dir() else package.parent
     folders = [root / "tasks", root / "tasks" / "suites", root / "baselines"]
     missing = [folder for folder in folders if not folder.is_dir()]
@@ -121,8 +120,6 @@ def _builtin_folders() -> list[Path]:
 
 
 def _entry_point_folders() -> list[Path]:
-    from importlib.metadata import entry_points
-
     folders = []
     for entry in entry_points(group=ENTRY_POINTS):
         try:
@@ -198,9 +195,7 @@ def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
 
 def _check(registry: Registry) -> None:
     """Names inside specs must lead somewhere."""
-    from harness import metrics
-
-    known_metrics = set(metrics.names())
+    known_metrics = set(plugins.table("metric").names())
     for name, task in registry.tasks.items():
         where = str(registry.origins["task", name])
         if task.shots is not None or SHOTS_MARK in name:
@@ -209,7 +204,7 @@ def _check(registry: Registry) -> None:
             )
         if task.noise is not None or NOISE_MARK in name:
             raise HarnessError(f"{where}: a task has no noise by itself; ask for it as {name}{NOISE_MARK}typos")
-        FAMILIES.get(task.family, where).check_fields(list(task.fields), where)
+        plugins.lookup("family", task.family, where).check_fields(list(task.fields), where)
         for metric in task.metrics:
             if metric not in known_metrics:
                 raise unknown("metric", metric, known_metrics, where)
@@ -226,9 +221,9 @@ def _check(registry: Registry) -> None:
                 raise unknown("model", model, registry.recipes, str(registry.origins["suite", name]))
     for name, recipe in registry.recipes.items():
         where = str(registry.origins["recipe", name])
-        LEARNERS.get(recipe.learner, where).check(recipe)
+        plugins.lookup("learner", recipe.learner, where).check(recipe)
         if recipe.pretraining is not None:
-            OBJECTIVES.check(recipe.pretraining.objective, where)
+            plugins.table("objective").check(recipe.pretraining.objective, where)
 
 
 def _plain(name: str) -> str:
@@ -239,5 +234,5 @@ def _plain(name: str) -> str:
 
 def _cost(recipe: RecipeSpec) -> float:
     """Of a nominal fit, to put recipes in order; unknown is last."""
-    cost = LEARNERS.get(recipe.learner).estimate(recipe, None, examples=1000, words=10_000)
+    cost = plugins.lookup("learner", recipe.learner).estimate(recipe, None, examples=1000, words=10_000)
     return float("inf") if cost is None else cost

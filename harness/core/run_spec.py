@@ -64,6 +64,7 @@ class RunSpec(Strict):
     measure_precision: float | None = Field(default=None, gt=0, lt=1)
     measure_budget: str | None = None
     out: str = "results"
+    executor: str = "local"
     workers: int | None = Field(default=None, ge=1, le=1024)
     threads: int | None = Field(default=None, ge=1, le=1024)
     include: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
+from harness.core.runs import named
 from harness.core.specs import Margins
 from harness.core.store import Store, maker_of
 
@@ -133,7 +134,7 @@ def of_run(store: Store, name: str) -> Evidence:
         if not store.has(cell["cell"]):
             failures[key] = cell.get("cause") or f"{cell['status']}, no record"
             continue
-        record = store.read(cell["cell"])
+        record = named(store.read(cell["cell"]), manifest.get("model_facts", {}).get(cell["model"], {}))
         if not record["scores"]:
             continue
         path = store.file(cell["cell"], PREDICTIONS)

@@ -14,7 +14,7 @@ from harness.gate.measured import Measurement, suspects
 from harness.gate.settings import GateSpec
 from harness.measure.job import Model, Request
 from harness.measure.protocol import HALF_WIDTH
-from harness.measure.workloads import Cell
+from harness.measure.workloads import Workload
 from harness.pipeline.measure_command import measure
 
 
@@ -56,7 +56,7 @@ def _model(one: Measurement, name: str) -> Model:
     return Model(name, folder, one.fingerprint(name))
 
 
-def _cell(name: str, facts: dict[str, Any], registry: Registry) -> Cell:
+def _cell(name: str, facts: dict[str, Any], registry: Registry) -> Workload:
     if "task" not in facts:
-        return Cell(name, facts["batch"], facts["length"])
-    return Cell(name, task=registry.task(facts["task"]).model_dump(mode="json"), data=facts.get("data", "embedded"))
+        return Workload(name, facts["batch"], facts["length"])
+    return Workload(name, task=registry.task(facts["task"]).model_dump(mode="json"), data=facts.get("data", "embedded"))

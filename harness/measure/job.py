@@ -18,7 +18,7 @@ from harness.measure import protocol
 from harness.measure.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
 from harness.measure.processes import ProcessBench, WorkerProcess
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
-from harness.measure.workloads import Cell
+from harness.measure.workloads import Workload
 from harness.modeling.runtimes.settings import Settings
 from harness.modeling.size import size_of
 from harness.stats.speed import Ratio, percentiles
@@ -47,7 +47,7 @@ class Request:
 
     base: Model
     candidates: Sequence[Model]
-    cells: Sequence[Cell]
+    cells: Sequence[Workload]
     threads: int = 1
     margin: float | None = None
     precision: float = protocol.HALF_WIDTH
@@ -265,7 +265,7 @@ def _memory(
 
     running: list[WorkerProcess] = []
 
-    def watch(model: Model, cell: Cell) -> dict[str, Any]:
+    def watch(model: Model, cell: Workload) -> dict[str, Any]:
         process = WorkerProcess(model.folder, request.threads, request.include, f"memory of {model.name}")
         running.append(process)
         try:

@@ -20,7 +20,7 @@ def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int, device
     """
     from harness.measure.procfs import reset_peak, resident
     from harness.measure.subject import Subject, import_for, start_cuda
-    from harness.measure.workloads import Absent, Cell
+    from harness.measure.workloads import Absent, Workload
 
     import_for(folder)
     start_cuda(device)
@@ -28,7 +28,7 @@ def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int, device
     reason = reset_peak()
     subject = Subject(folder, threads, device)
     loaded = resident()
-    work = subject.prepare(Cell(**cell), seed)
+    work = subject.prepare(Workload(**cell), seed)
     if isinstance(work, Absent):
         return {"absent": {"peak": work.reason}}
     on_device = _Device()

@@ -18,7 +18,7 @@ from harness.core.machine.counters import idle_cpus
 from harness.core.machine.environment import thread_variables
 from harness.core.processes import variables
 from harness.measure import worker
-from harness.measure.workloads import Cell
+from harness.measure.workloads import Workload
 
 STARTING = threading.Lock()
 """The environment is the whole process's: of two starts at once, one would take back what the other has set."""
@@ -100,7 +100,7 @@ class ProcessBench:
     def __init__(
         self,
         folders: Mapping[str, Path],
-        cells: Sequence[Cell],
+        cells: Sequence[Workload],
         threads: int,
         include: Sequence[str],
         seed: int,
@@ -123,7 +123,7 @@ class ProcessBench:
         self._workers: dict[str, WorkerProcess] = {}
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[Workload]:
         return list(self._cells.values())
 
     def keep(self, names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.measure.workloads import Absent, Cell, Work, random_work, task_work
+from harness.measure.workloads import Absent, Work, Workload, random_work, task_work
 from harness.modeling.pretrained import check_folder
 from harness.modeling.runtimes.base import WRITING_HEADS
 
@@ -35,7 +35,7 @@ class Subject:
     def facts(self) -> dict[str, Any]:
         return {"runtime": self.model.name, "head": self.model.settings.head, "device": device_of(self.model)}
 
-    def prepare(self, cell: Cell, seed: int) -> Work | Absent:
+    def prepare(self, cell: Workload, seed: int) -> Work | Absent:
         """Make what the cell's calls are given; absent where this model cannot be given it."""
         if cell.task is not None:
             work = task_work(cell, self.model, self.writes, self._room, device_of(self.model).partition(":")[0])

@@ -99,9 +99,9 @@ class Process:
 
     def prepare(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Make a cell's input. `{"absent": reason}` where the model cannot be given it, else its `amounts`."""
-        from harness.measure.workloads import Absent, Cell
+        from harness.measure.workloads import Absent, Workload
 
-        work = self._loaded.prepare(Cell(**cell), seed)
+        work = self._loaded.prepare(Workload(**cell), seed)
         if isinstance(work, Absent):
             return {"absent": work.reason}
         return {"amounts": work.amounts(), "notes": dict(work.notes)}

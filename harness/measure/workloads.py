@@ -20,7 +20,7 @@ TASK_EXAMPLES = 128
 
 
 @dataclass(frozen=True)
-class Cell:
+class Workload:
     """What one call is given: `batch` rows of `length` tokens, or the examples of a task."""
 
     name: str
@@ -30,7 +30,7 @@ class Cell:
     data: str = ""
 
     @classmethod
-    def grid(cls, batches: Sequence[int], lengths: Sequence[int]) -> list[Cell]:
+    def grid(cls, batches: Sequence[int], lengths: Sequence[int]) -> list[Workload]:
         return [cls(f"{batch} × {length}", batch, length) for batch in batches for length in lengths]
 
     @property
@@ -67,7 +67,7 @@ class Absent:
     reason: str
 
 
-def random_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None, seed: int) -> Work | Absent:
+def random_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | None, seed: int) -> Work | Absent:
     """Rows of random tokens of the model's vocabulary, none of them special, as long as the cell says.
 
     Equal tokenizers are given equal rows. `room` is how many tokens the model has positions for.
@@ -90,7 +90,7 @@ def random_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None,
     return Work([inputs], ids.size, cell.batch, new_tokens)
 
 
-def task_work(cell: Cell, model: RuntimeModel, writes: bool, room: int | None, device: str) -> Work | Absent:
+def task_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | None, device: str) -> Work | Absent:
     """The first examples of a task's scored split in batches of like length, longest first, as they are scored on
     that type of device.
     """
@@ -150,9 +150,9 @@ def vocabulary_of(model: RuntimeModel) -> int:
     return min(len(model.tokenizer), known) if isinstance(known, int) else len(model.tokenizer)
 
 
-def cells_of(batches: str, lengths: str) -> list[Cell]:
+def cells_of(batches: str, lengths: str) -> list[Workload]:
     """From `1,8,32` and `32,128,512`. Raises HarnessError where that is no list of positive numbers."""
-    return Cell.grid(_numbers(batches, "--batch"), _numbers(lengths, "--length"))
+    return Workload.grid(_numbers(batches, "--batch"), _numbers(lengths, "--length"))
 
 
 def _numbers(text: str, flag: str) -> list[int]:

@@ -1,34 +1,163 @@
-"""A cell: one unit of work, under the hash of all its result depends on; and how a model is told from others."""
+"""A cell: one unit of work, under the hash of all its result depends on; what each kind needs; and how a model is told
+from others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from harness import data
-from harness.core.hashing import hash_code, hash_json
+from harness.core import code_identity, plugins
+from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
-from harness.core.specs import RecipeSpec
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.measure.workloads import Workload
 from harness.modeling.pretrained import Weights
 from harness.training.learners import LEARNERS
+
+Kind = Literal["pretrain", "finetune", "compress", "score", "measure"]
+
+
+@dataclass(frozen=True)
+class TaskInput:
+    """A task's data as a plan saw it.
+
+    Attributes:
+        task: The task.
+        source: `synthetic`, `hub`, or a path.
+        limit: The first rows of each split that are read; None for all.
+        facts: What the plan knows of the data (`planner.data_facts`).
+        splits: Those the cell uses, whose fingerprints must be as planned.
+    """
+
+    task: TaskSpec
+    source: str
+    limit: int | None
+    facts: Mapping[str, Any]
+    splits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PretrainJob:
+    """What pretraining needs: the recipe, and what is known of its corpus. The others are for `harness pretrain`."""
+
+    kind: ClassVar[Kind] = "pretrain"
+    recipe: RecipeSpec
+    corpus: Mapping[str, Any]
+    model: Mapping[str, Any]
+    trackers: tuple[str, ...] = ()
+    resume: bool | None = None
+    sharded: bool = False
+
+
+@dataclass(frozen=True)
+class FinetuneJob:
+    """What fine-tuning needs. Where it starts: the folder `pretrained`, or the pretrain cell `checkpoint`; neither for
+    random weights. `fraction` of the training examples is drawn by `seed`.
+    """
+
+    kind: ClassVar[Kind] = "finetune"
+    inputs: TaskInput
+    recipe: RecipeSpec
+    model: Mapping[str, Any]
+    seed: int
+    fraction: float = 1.0
+    pretrained: Path | None = None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class StudentJob:
+    """A student to distil into, and where it starts, as `FinetuneJob` has it."""
+
+    recipe: RecipeSpec
+    pretrained: Path | None
+    checkpoint: str | None
+
+
+@dataclass(frozen=True)
+class CompressJob:
+    """What compression needs: the chain `steps` of methods with their options, written as `method`, the finetune cell
+    `source`, and the recipe it was trained by. `inputs` where a method looks at examples.
+    """
+
+    kind: ClassVar[Kind] = "compress"
+    source: str
+    method: str
+    steps: tuple[tuple[str, Mapping[str, Any]], ...]
+    recipe: RecipeSpec
+    model: Mapping[str, Any]
+    seed: int
+    fraction: float = 1.0
+    inputs: TaskInput | None = None
+    student: StudentJob | None = None
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """What scoring a split needs: the cell `source` that made the model or, for one that is shown examples instead of
+    being trained, where its weights are, as `FinetuneJob` has it.
+    """
+
+    kind: ClassVar[Kind] = "score"
+    inputs: TaskInput
+    split: str
+    learner: str
+    model: Mapping[str, Any]
+    seed: int
+    source: str | None = None
+    pretrained: Path | None = None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class MeasuredModel:
+    """A model to time: its name in the run, the cell that made it, and the fine-tuning behind it."""
+
+    name: str
+    cell: str
+    finetune: str
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """What timing needs: the original, then its candidates; the workloads; settings of `harness.measure.job.Request`."""
+
+    kind: ClassVar[Kind] = "measure"
+    task: str
+    model: Mapping[str, Any]
+    models: tuple[MeasuredModel, ...]
+    workloads: tuple[Workload, ...]
+    settings: Mapping[str, Any]
+    include: tuple[str, ...] = ()
+
+
+Job = PretrainJob | FinetuneJob | CompressJob | ScoreJob | MeasureJob
 
 
 @dataclass(frozen=True)
 class Cell:
     """One unit of work.
 
-    `spec` is all the result depends on, by content; `key` is its hash. `job` is what a worker needs to do it: where
-    the inputs are. `needs` are the keys of cells that come first. `flops` estimates the cost, None where unknown;
-    `seconds` the least and the most of a cell that takes its time whatever the machine can do.
+    Attributes:
+        key: The hash of `spec`.
+        spec: All the result depends on, by content, as its record keeps it.
+        job: What a step needs to compute it.
+        needs: Keys of the cells that come first.
+        task: The task's name; empty for pretraining.
+        model: What the run calls the model.
+        seed: Of the training or of what is drawn.
+        split: The split that is scored.
+        flops: Estimated floating-point operations; None where unknown.
+        fraction: Of the training examples.
+        seconds: The least and the most of a cell that takes its time whatever the machine can do.
     """
 
-    kind: Literal["pretrain", "finetune", "compress", "score", "measure"]
     key: str
     spec: Mapping[str, Any]
-    job: Mapping[str, Any]
+    job: Job
     needs: tuple[str, ...]
     task: str
     model: str
@@ -39,10 +168,29 @@ class Cell:
     seconds: tuple[float, float] | None = None
 
     @property
+    def kind(self) -> Kind:
+        return self.job.kind
+
+    @property
     def label(self) -> str:
-        share = "" if self.fraction == 1 else f"{100 * self.fraction:g} %"
-        parts = [part for part in (self.kind, self.task, self.model, share, f"seed {self.seed}") if part]
+        fraction = "" if self.fraction == 1 else f"{100 * self.fraction:g} %"
+        parts = [part for part in (self.kind, self.task, self.model, fraction, f"seed {self.seed}") if part]
         return " ".join([*parts, self.split] if self.split and self.split != "dev" else parts)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a cell: `started`, `progress`, `done`, `cached`, `failed`, `skipped`.
+
+    `fraction` (0..1) of it is done; `summary` is what a progress line shows of its record; `cause` is that of a failure.
+    """
+
+    kind: str
+    cell: Cell
+    fraction: float = 0.0
+    detail: str = ""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +200,14 @@ class Origin:
     weights: Weights | None = None
     corpus: Mapping[str, Any] | None = None
     cell: Cell | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        return self.weights.folder if self.weights else None
+
+    @property
+    def checkpoint(self) -> str | None:
+        return self.cell.key if self.cell else None
 
 
 def seeded(recipe: RecipeSpec, seed: int) -> RecipeSpec:
@@ -65,7 +221,7 @@ def model_identity(recipe: RecipeSpec, origin: Origin) -> dict[str, Any]:
     """What a recipe computes, without what it is called."""
     identity = recipe.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
     if recipe.tokenizer is not None and recipe.tokenizer.corpus == "embedded":
-        identity["corpus"] = code_of((Path(data.__file__).parent / "embedded",))
+        identity["corpus"] = code_identity.identity("harness.data.synthetic")
     if recipe.pretraining and origin.corpus:
         settings = recipe.pretraining.model_dump(
             mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}
@@ -75,10 +231,12 @@ def model_identity(recipe: RecipeSpec, origin: Origin) -> dict[str, Any]:
 
 
 def model_record(recipe: RecipeSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:
-    """How a record names its model. `id` tells apart what must not be averaged; it knows no seed of fine-tuning."""
+    """What a plan knows of a model: what its records say of it, and what the run calls it (`harness.core.runs`). `id`
+    tells apart what must not be averaged; it knows no seed of fine-tuning.
+    """
     return {
         "name": name,
-        "id": hash_json([recipe.name, model_identity(seeded(recipe, 0), origin)]),
+        "id": hash_json([name, model_identity(seeded(recipe, 0), origin)]),
         "learner": recipe.learner,
         "overrides": run.overrides() if not LEARNERS.get(recipe.learner).deterministic else {},
         "pretrained": recipe.pretrained,
@@ -87,6 +245,7 @@ def model_record(recipe: RecipeSpec, name: str, origin: Origin, run: RunSpec) ->
     }
 
 
-@cache
-def code_of(paths: tuple[Path, ...]) -> str:
-    return hash_code(paths)
+def code_of(step: str, *used: tuple[str, str]) -> str:
+    """The identity of the code a cell depends on: that of its step, and of the plug-ins it uses, as (kind, name)."""
+    sources = (plugins.table(kind).source(name) for kind, name in used)
+    return code_identity.identity(f"harness.pipeline.steps.{step}", *sources)

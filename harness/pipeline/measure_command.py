@@ -17,7 +17,7 @@ from harness.core.specs import seconds_of
 from harness.core.store import Store
 from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BASE, SECOND
-from harness.measure.workloads import Cell, cells_of, model_name
+from harness.measure.workloads import Workload, cells_of, model_name
 from harness.modeling.pretrained import folder_of
 
 RESULT = "measurement.json"
@@ -47,7 +47,7 @@ def make_request(
     cells = cells_of(batches, lengths)
     if task is not None:
         spec = registry.task(task)
-        cells.append(Cell(f"task {task}", task=spec.model_dump(mode="json"), data=data))
+        cells.append(Workload(f"task {task}", task=spec.model_dump(mode="json"), data=data))
     folders = [find_folder(name, store, task) for name in models]
     shown = distinct(
         [

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.machine.calibrate import calibration
+from harness.core.machine.environment import thread_variables
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
+from harness.core.runs import facts_of, named
 from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
-from harness.pipeline.cells import Cell
+from harness.pipeline.cells import Cell, PretrainJob
 from harness.pipeline.cost import clock
+from harness.pipeline.executors.execute import execute
 from harness.pipeline.planner.pretraining import corpus_facts, pretrain_cell
+from harness.pipeline.steps import pretrain
 
 SAY_EVERY = 5.0
 """Seconds between two progress lines."""
@@ -58,16 +65,13 @@ def perform(
         HarnessError: another process is at it, a tracker is not installed, the training failed, or there is one process
             where a model is to be sharded.
     """
-    from harness.core.machine.calibrate import calibration
-    from harness.core.machine.environment import thread_variables
-
     if sharded and int(os.environ.get("WORLD_SIZE", "1")) == 1:
         raise HarnessError(
             "--fsdp shares a model out over processes, and there is one; start them with "
             "`torchrun --nproc-per-node N -m harness pretrain … --fsdp`"
         )
     if store.has(cell.key):
-        return store.read(cell.key)
+        return named(store.read(cell.key), facts_of(cell.job.model))
     begun = store.partial(cell.key).is_dir()
     if is_first() and begun and not resume:
         shutil.rmtree(store.partial(cell.key))
@@ -76,34 +80,28 @@ def perform(
         say("nothing to resume, starting from the beginning")
     _check(trackers)
     os.environ.update(thread_variables(threads or int(calibration()["threads"])))
-    job = {**cell.job, "trackers": tuple(trackers), "resume": resume, "sharded": sharded}
+    assert isinstance(cell.job, PretrainJob)
+    cell = replace(cell, job=replace(cell.job, trackers=tuple(trackers), resume=resume, sharded=sharded))
     if not is_first():
-        _assist(cell, job, store)
+        _assist(cell, store)
         return {}
-    from harness.pipeline.executors.worker import execute
-
     threads_used = int(os.environ["OMP_NUM_THREADS"])
-    content = {"kind": cell.kind, "key": cell.key, "spec": dict(cell.spec), "job": job}
-    outcome, detail = execute(content, store, threads_used, _Speaker(say))
+    outcome, detail = execute(cell, store, threads_used, _Speaker(say))
     if outcome == "busy":
         raise HarnessError(f"another process is pretraining this in {store.root}; wait for it, or choose another --out")
     if outcome == "failed":
         hint = "; without --resume it starts over" if resume and begun else ""
         raise HarnessError(f"{detail}{hint}")
-    return store.read(cell.key)
+    return named(store.read(cell.key), facts_of(cell.job.model))
 
 
-def _assist(cell: Cell, job: Mapping[str, Any], store: Store) -> None:
+def _assist(cell: Cell, store: Store) -> None:
     """One of several processes that is not the first: it trains along, and writes nothing."""
-    from harness.pipeline.steps import pretrain
-
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        pretrain.run(cell.spec, job, store, Path(scratch), lambda share, detail="": None)
+        pretrain.run(cell, store, Path(scratch), lambda share, detail="": None)
 
 
 def _check(trackers: Sequence[str]) -> None:
-    import importlib.util
-
     for name in trackers:
         if importlib.util.find_spec(name) is None:
             raise HarnessError(f"--report-to {name}: the package {name} is not installed; pip install {name}")

@@ -6,21 +6,31 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
+from harness.core import plugins
 from harness.core.errors import DamagedFile
 from harness.core.hashing import hash_json
+from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import cores, describe
+from harness.core.plugins import Plugins
+from harness.core.predictions import PREDICTIONS
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
+from harness.core.runs import facts_of
 from harness.core.store import Store
-from harness.pipeline.cells import Cell
+from harness.pipeline.cells import Cell, Event
+from harness.pipeline.executors.base import Executor, Resources, skipped
 from harness.pipeline.planner.plan import Plan, make_plan
 
-MEMORY_A_WORKER = 2**30
+EXECUTORS: Plugins[Callable[[Resources], Executor]] = plugins.table("executor")
+
+MEMORY_PER_WORKER = 2**30
 """Bytes a worker is reckoned with when their number is chosen: torch, transformers and a small model."""
 
 
@@ -62,7 +72,7 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
         try:
             if store.has(cell.key):
                 if cell.kind == "score":
-                    store.file(cell.key, "predictions.parquet")
+                    store.file(cell.key, PREDICTIONS)
                 cached.add(cell.key)
         except DamagedFile as error:
             damaged.append(str(error))
@@ -82,48 +92,61 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
     return Prepared(plan, frozenset(cached), tuple(damaged))
 
 
-def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Any], None]) -> Outcome:
-    """Compute the missing cells.
+def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Event], None]) -> Outcome:
+    """Compute the missing cells, those that measure after all others and alone.
 
-    `listen` gets the pool's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done stays
-    done.
+    `listen` gets the executor's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done
+    stays done.
     """
-    from harness.core.machine.calibrate import calibration
-    from harness.pipeline.executors.local import Event, Pool
-    from harness.pipeline.steps.measure import run_alone
-
     started = time.time()
     name = _free_name(run, store, started)
-    statuses = {cell.key: "cached" if cell.key in prepared.cached else "missing" for cell in prepared.plan.cells}
+    plan = prepared.plan
+    statuses = {cell.key: "cached" if cell.key in prepared.cached else "missing" for cell in plan.cells}
     causes: dict[str, str] = {}
     store.sweep()
     threads = run.threads or 1
-    if prepared.missing:
-        measured = calibration()
-        threads, workers = processes_of(run, measured)
-        pool = Pool(store.root, run.include, min(workers, len(prepared.missing)), threads, measured["cuda_devices"])
-        status = "interrupted"
 
-        def note(event: Event) -> None:
-            if event.kind in ("done", "cached", "failed", "skipped"):
-                statuses[event.cell.key] = event.kind
-                if event.cause:
-                    causes[event.cell.key] = event.cause
-            listen(event)
+    def note(event: Event) -> None:
+        if event.kind in ("done", "cached", "failed", "skipped"):
+            statuses[event.cell.key] = event.kind
+            if event.cause:
+                causes[event.cell.key] = event.cause
+        listen(event)
 
-        try:
+    status = "interrupted"
+    try:
+        if prepared.missing:
+            measured = calibration()
+            threads, workers = processes_of(run, measured)
+            resources = Resources(
+                root=store.root,
+                include=tuple(run.include),
+                workers=min(workers, len(prepared.missing)),
+                threads=threads,
+                cuda_devices=measured["cuda_devices"],
+                listen=listen,
+            )
             with _terminate_as_interrupt():
-                side_by_side = [cell for cell in prepared.plan.cells if cell.kind != "measure"]
-                for event in pool.run(side_by_side, set(prepared.cached)):
-                    note(event)
-                alone = [cell for cell in prepared.missing if cell.kind == "measure"]
-                run_alone(alone, statuses, store, threads, note)
-            status = "done"
-        finally:
-            _write_manifest(store, name, run, prepared.plan, statuses, causes, started, status, threads)
-    else:
-        _write_manifest(store, name, run, prepared.plan, statuses, causes, started, "done", threads)
+                for executor, cells in (
+                    (run.executor, [cell for cell in plan.cells if cell.kind != "measure"]),
+                    ("inline", [cell for cell in plan.cells if cell.kind == "measure"]),
+                ):
+                    for event in _events(executor, resources, cells, statuses):
+                        note(event)
+        status = "done"
+    finally:
+        _write_manifest(store, name, run, plan, statuses, causes, started, status, threads)
     return Outcome(name, statuses, causes, time.time() - started)
+
+
+def _events(executor: str, resources: Resources, cells: Sequence[Cell], statuses: Mapping[str, str]) -> Iterator[Event]:
+    """Of the cells that an executor computes; those that need what failed before it are skipped."""
+    finished = {key for key, status in statuses.items() if status in ("done", "cached")}
+    waiting = {cell.key: cell for cell in cells if cell.key not in finished}
+    if not waiting:
+        return
+    yield from skipped(waiting, {key for key, status in statuses.items() if status in ("failed", "skipped")})
+    yield from EXECUTORS.get(executor)(resources).run(list(waiting.values()), finished)
 
 
 def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]:
@@ -131,9 +154,7 @@ def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]
     threads = run.threads or int(calibrated["threads"])
     if run.workers or calibrated["cuda_devices"]:
         return threads, run.workers or calibrated["cuda_devices"]
-    import psutil
-
-    by_memory = int(psutil.virtual_memory().available // MEMORY_A_WORKER)
+    by_memory = int(psutil.virtual_memory().available // MEMORY_PER_WORKER)
     return threads, max(1, min(cores() // threads, by_memory))
 
 
@@ -167,7 +188,7 @@ def _write_manifest(
             "status": statuses[cell.key],
             **({"cause": causes[cell.key]} if cell.key in causes else {}),
         }
-        for cell in plan.cells
+        for cell in plan.asked
     ]
     failed = any(one["status"] in ("failed", "skipped") for one in cells)
     store.write_run(
@@ -187,6 +208,9 @@ def _write_manifest(
                 for suite in plan.suites
             ],
             "models": list(plan.models),
+            "model_facts": {
+                cell.model: facts_of(cell.job.model) for cell in plan.asked if cell.kind not in ("pretrain", "measure")
+            },
             "absent": dict(plan.absent),
             "not_applicable": [
                 {"task": task, "model": model, "reason": reason}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry
 from harness.data.frame import TaskData
 from harness.pipeline.compress_command import new_folder, prepare, refuse_existing
-from harness.report.tables import sensitivity as report
 
 SCHEMA_VERSION = 1
 OPTIMISTIC = "The layers were chosen on the examples scored here: what the recipe costs is to be judged on others."
@@ -35,10 +34,11 @@ def analyse(
     seed: int = 0,
     skip_worst: int | None = None,
     margin: float | None = None,
-    plot: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    listen: Callable[[int, int, Damage, float], None] = lambda number, count, damage, scale: None,
+    document: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> dict[str, Any]:
-    """Write `sensitivity.md`, `sensitivity.json` and `recipe.yaml` into `output`; returns what the JSON says.
+    """Write `sensitivity.json`, `recipe.yaml` and, with `document`, `sensitivity.md` into `output`; returns what the
+    JSON says. `listen` is told of each group of layers: its number, of how many, its damage, the score's scale.
 
     The first `limit` examples of `split` are scored, by default of those the task is evaluated on. The recipe skips the
     `skip_worst` groups of layers, or those whose drop is larger than `margin` of the metric's scale.
@@ -49,10 +49,6 @@ def analyse(
     refuse_existing(output)
     if skip_worst is not None and margin is not None:
         raise HarnessError("--skip-worst and --margin: give one or the other")
-    if plot is not None:
-        from harness.report.tables.plotting import check
-
-        check(plot)
     prepared = prepare(registry, checkpoint, method, True, task, data, None, seed)
     loaded, request = prepared.data, prepared.request
     assert loaded is not None
@@ -67,7 +63,7 @@ def analyse(
     damages = []
     for number, layer in enumerate(layers):
         damages.append(probe.damage(layer, only=[layer], skip=[]))
-        say(f"[{number + 1}/{len(layers)}] {report.line(damages[-1], probe.scale)}")
+        listen(number + 1, len(layers), damages[-1], probe.scale)
     every = probe.damage("all of them")
     margin = MARGIN if margin is None else margin
     skip = beyond(damages, margin * probe.scale) if skip_worst is None else worst(damages, skip_worst)
@@ -93,18 +89,16 @@ def analyse(
         "with_recipe": _told(rest) if recipe else None,
         "notes": [OPTIMISTIC] if recipe else [f"No recipe: by the rule '{rule}' it would skip every layer."],
     }
-    text = report.to_markdown(said)
-    if plot is not None:
-        report.plot(said, plot)
     with new_folder(output) as folder:
         (folder / "sensitivity.json").write_text(json.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
-        (folder / "sensitivity.md").write_text(text, encoding="utf-8")
+        if document is not None:
+            (folder / "sensitivity.md").write_text(document(said), encoding="utf-8")
         if recipe:
             found = {key: said[key] for key in ("task", "rule", "with_recipe", "fingerprint")}
             recipe = recipe.model_copy(update={"found": found | {"examples": sum(probe.counts.values())}})
             (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     command = labelled(method.steps[0].name, recipe.options) if recipe else None
-    return {**said, "output": str(output), "text": text, "command": command}
+    return {**said, "output": str(output), "command": command}
 
 
 def _recipe(probe: Probe, skip: Sequence[str]) -> CompressionRecipe:

@@ -106,7 +106,7 @@ register("slowed", SlowedRuntime())
 
 def slowed_by(factor: float, folder: Path, **settings: Any) -> Request:
     """A measurement of a real model against itself in a runtime that takes `factor` times as long."""
-    from harness.measure.workloads import Cell
+    from harness.measure.workloads import Workload
     from tests.measure.conftest import save
 
     original, slowed = save(folder / "original", "bert", hidden_size=128), folder / "slowed"
@@ -116,7 +116,7 @@ def slowed_by(factor: float, folder: Path, **settings: Any) -> Request:
     plugin = folder / "slowed.py"
     plugin.write_text(SLOWED.format(slowdown=factor))
     models = [Model(each.name, each, fingerprint_of(each)) for each in (original, slowed)]
-    return Request(models[0], models[1:], [Cell("8 × 64", 8, 64)], memory=False, include=(str(plugin),), **settings)
+    return Request(models[0], models[1:], [Workload("8 × 64", 8, 64)], memory=False, include=(str(plugin),), **settings)
 
 
 @pytest.mark.slow

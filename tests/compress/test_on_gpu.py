@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.measure.job import Model, Request, perform
-from harness.measure.workloads import Cell
+from harness.measure.workloads import Workload
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -115,7 +115,7 @@ def test_models_that_write_are_served_there(trained, compressed, kind, method):
 def test_a_measurement_says_where_it_was_made(trained, compressed):
     model = trained("wide-bert")
     folder, _ = compressed(model, "bf16")
-    request = Request(Model("a", model.folder, "1"), [Model("b", folder, "2")], [Cell("8 × 32", 8, 32)], budget=1)
+    request = Request(Model("a", model.folder, "1"), [Model("b", folder, "2")], [Workload("8 × 32", 8, 32)], budget=1)
     result = perform(request)
     assert result["protocol"]["device"] == "cuda"
     assert result["protocol"]["margin"] == 0.03
@@ -138,7 +138,7 @@ def test_a_measurement_says_where_it_was_made(trained, compressed):
 def test_the_cpu_can_be_asked_for(trained):
     model = trained("wide-bert")
     request = Request(
-        Model("a", model.folder, "1"), [Model("b", model.folder, "1")], [Cell("1 × 8", 1, 8)], budget=1, device="cpu"
+        Model("a", model.folder, "1"), [Model("b", model.folder, "1")], [Workload("1 × 8", 1, 8)], budget=1, device="cpu"
     )
     result = perform(request)
     assert result["protocol"]["margin"] == 0.05

@@ -199,11 +199,11 @@ def test_prefill_and_decoding_are_timed_apart(trained, compressed, kind, task, m
     if method == "openvino":
         pytest.importorskip("openvino")
     from harness.measure.subject import Subject
-    from harness.measure.workloads import Cell
+    from harness.measure.workloads import Workload
 
     folder, _ = compressed(trained(kind, task, 12), method)
     subject = Subject(folder, 1)
-    work = subject.prepare(Cell("2 × 8", 2, 8), 0)
+    work = subject.prepare(Workload("2 × 8", 2, 8), 0)
     assert work.amounts()["decode"]["tokens"] == 2 * (work.new_tokens - 1)
     assert {name: seconds > 0 for name, seconds in subject.call("2 × 8").items()} == {"prefill": True, "decode": True}
 

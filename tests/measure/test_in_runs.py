@@ -14,7 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.run_spec import RunSpec
 from harness.core.strict_spec import parse
 from harness.pipeline.cells import Cell
-from harness.pipeline.executors.local import Event
+from harness.pipeline.cells import Event
 from harness.pipeline.planner.measuring import measure_cells
 from tests.conftest import call_harness, read_json
 

@@ -11,7 +11,8 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.measure import subject
 from harness.measure.subject import Subject
-from harness.measure.workloads import NEW_TOKENS, Absent, Cell, Work, cells_of
+from harness.measure.workloads import NEW_TOKENS, Absent, Work, cells_of
+from harness.measure.workloads import Workload
 from harness.modeling.decoding.generate import ends_of
 
 
@@ -29,7 +30,7 @@ def test_a_bad_list_names_its_flag(text):
 
 def test_random_rows_are_full_and_without_special_tokens(saved):
     one = Subject(saved("bert"), 1)
-    work = one.prepare(Cell("8 × 32", 8, 32), seed=0)
+    work = one.prepare(Workload("8 × 32", 8, 32), seed=0)
     assert isinstance(work, Work)
     (batch,) = work.batches
     assert batch["input_ids"].shape == (8, 32) and batch["attention_mask"].all()
@@ -41,7 +42,7 @@ def test_random_rows_are_full_and_without_special_tokens(saved):
 
 
 def test_equal_tokenizers_are_given_equal_rows(saved):
-    cell = Cell("2 × 16", 2, 16)
+    cell = Workload("2 × 16", 2, 16)
     first, second = (Subject(saved("bert", num_hidden_layers=n), 1).prepare(cell, seed=3) for n in (1, 2))
     assert np.array_equal(first.batches[0]["input_ids"], second.batches[0]["input_ids"])
     other = Subject(saved("bert"), 1).prepare(cell, seed=4)
@@ -49,20 +50,20 @@ def test_equal_tokenizers_are_given_equal_rows(saved):
 
 
 def test_a_row_beyond_the_positions_is_absent(saved):
-    work = Subject(saved("bert"), 1).prepare(Cell("1 × 65", 1, 65), seed=0)
+    work = Subject(saved("bert"), 1).prepare(Workload("1 × 65", 1, 65), seed=0)
     assert isinstance(work, Absent) and "64 positions, not 65" in work.reason
 
 
 def test_a_decoder_needs_room_for_what_it_writes(saved):
     one = Subject(saved("gpt2"), 1)
-    assert isinstance(one.prepare(Cell("1 × 48", 1, 64 - NEW_TOKENS), 0), Work)
-    work = one.prepare(Cell("1 × 49", 1, 65 - NEW_TOKENS), 0)
+    assert isinstance(one.prepare(Workload("1 × 48", 1, 64 - NEW_TOKENS), 0), Work)
+    work = one.prepare(Workload("1 × 49", 1, 65 - NEW_TOKENS), 0)
     assert isinstance(work, Absent) and f"not 49 and {NEW_TOKENS} more" in work.reason
 
 
 def test_an_encoder_call_has_one_stage(saved):
     one = Subject(saved("bert"), 1)
-    one.prepare(Cell("2 × 8", 2, 8), 0)
+    one.prepare(Workload("2 × 8", 2, 8), 0)
     assert set(one.call("2 × 8")) == {"forward"}
     assert one.facts() == {"runtime": "torch", "head": "sequence-classification", "device": "cpu"}
 
@@ -70,7 +71,7 @@ def test_an_encoder_call_has_one_stage(saved):
 @pytest.mark.parametrize("model_type", ["gpt2", "t5"])
 def test_generators_prefill_once_and_decode_token_by_token(saved, model_type):
     one = Subject(saved(model_type), 1)
-    work = one.prepare(Cell("2 × 8", 2, 8), 0)
+    work = one.prepare(Workload("2 × 8", 2, 8), 0)
     assert work.amounts()["prefill"] == {"tokens": 16, "examples": 2}
     assert work.amounts()["decode"] == {"tokens": 2 * (NEW_TOKENS - 1), "examples": 2}
     widths = []
@@ -91,7 +92,7 @@ def test_the_timed_loop_writes_what_the_library_writes(saved, model_type):
 
     one = Subject(saved(model_type), 1)
     model = one.model.module
-    (batch,) = one.prepare(Cell("2 × 8", 2, 8), 0).batches
+    (batch,) = one.prepare(Workload("2 × 8", 2, 8), 0).batches
     fed = []
     name = "input_ids" if model_type == "gpt2" else "decoder_input_ids"
     hook = model.register_forward_pre_hook(lambda module, args, kwargs: fed.append(kwargs[name]), with_kwargs=True)
@@ -106,7 +107,7 @@ def test_the_timed_loop_writes_what_the_library_writes(saved, model_type):
 def test_a_task_is_given_in_length_order_with_real_tokens_counted(saved):
     task = load_registry().task("sst2")
     one = Subject(saved("bert"), 1)
-    work = one.prepare(Cell("task sst2", task=task.model_dump(mode="json"), data="embedded"), 0)
+    work = one.prepare(Workload("task sst2", task=task.model_dump(mode="json"), data="embedded"), 0)
     assert isinstance(work, Work) and work.examples == 128
     widths = [batch["input_ids"].shape[1] for batch in work.batches]
     assert widths == sorted(widths, reverse=True)
@@ -119,7 +120,7 @@ def test_a_task_is_given_in_length_order_with_real_tokens_counted(saved):
 def test_a_task_of_a_generator_has_prompts_that_end_together(saved, model_type):
     task = load_registry().task("dialogsum")
     one = Subject(saved(model_type), 1)
-    work = one.prepare(Cell("task dialogsum", task=task.model_dump(mode="json"), data="embedded"), 0)
+    work = one.prepare(Workload("task dialogsum", task=task.model_dump(mode="json"), data="embedded"), 0)
     assert isinstance(work, Work) and work.new_tokens == NEW_TOKENS
     side = -1 if model_type == "gpt2" else 0
     assert all(batch["attention_mask"][:, side].all() for batch in work.batches)
@@ -128,7 +129,7 @@ def test_a_task_of_a_generator_has_prompts_that_end_together(saved, model_type):
 
 def test_a_task_the_head_cannot_do_is_absent(saved):
     task = load_registry().task("squad")
-    work = Subject(saved("bert"), 1).prepare(Cell("task squad", task=task.model_dump(mode="json"), data="embedded"), 0)
+    work = Subject(saved("bert"), 1).prepare(Workload("task squad", task=task.model_dump(mode="json"), data="embedded"), 0)
     assert isinstance(work, Absent) and "cannot read squad" in work.reason
 
 
@@ -138,7 +139,7 @@ def test_a_checkpoint_without_a_head_for_tasks_is_measured_as_it_is(tmp_path):
     given.model("AutoModelForMaskedLM", "bert", "wordpiece").save_pretrained(tmp_path)
     given.tokenizer("wordpiece").save_pretrained(tmp_path)
     one = Subject(tmp_path, 1)
-    one.prepare(Cell("2 × 8", 2, 8), 0)
+    one.prepare(Workload("2 × 8", 2, 8), 0)
     assert set(one.call("2 × 8")) == {"forward"}
     assert one.facts()["head"] == "none"
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from harness.core.machine.environment import thread_variables
 from harness.core.processes import variables
-from harness.pipeline.cells import Cell
+from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors import worker
-
-BUSY_PAUSE = 0.5
-"""Seconds before a cell is offered again that another run is computing."""
+from harness.pipeline.executors.base import BUSY_PAUSE, Resources, ready, skipped
 
 
 @dataclass
@@ -28,19 +25,7 @@ class Worker:
     process: Any
     pipe: Connection
     cell: Cell | None = None
-    share: float = 0.0
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened to a cell: `started`, `progress`, `done`, `cached`, `failed`, `skipped`."""
-
-    kind: str
-    cell: Cell
-    share: float = 0.0
-    detail: str = ""
-    summary: Mapping[str, Any] = field(default_factory=dict)
-    cause: str = ""
+    fraction: float = 0.0
 
 
 class Pool:
@@ -48,15 +33,15 @@ class Pool:
     replaced.
     """
 
-    def __init__(self, root: Path, include: Sequence[str], workers: int, threads: int, cuda_devices: int = 0) -> None:
+    def __init__(self, resources: Resources) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._arguments = (str(root), tuple(include), threads)
-        self._threads = threads
-        self._cuda_devices = cuda_devices
-        self._size = workers
+        self._arguments = (str(resources.root), resources.include, resources.threads)
+        self._threads = resources.threads
+        self._cuda_devices = resources.cuda_devices
+        self._size = resources.workers
         self._workers: list[Worker] = []
 
-    def run(self, cells: Sequence[Cell], done: set[str]) -> Iterator[Event]:
+    def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
         """Compute the cells whose keys are not in `done`, dearest first as their needs allow; yields events as they
         come.
         """
@@ -66,16 +51,13 @@ class Pool:
         done = set(done)
         try:
             while waiting or any(one.cell for one in self._workers):
-                for cell in [one for one in waiting.values() if lost.intersection(one.needs)]:
-                    lost.add(cell.key)
-                    del waiting[cell.key]
-                    yield Event("skipped", cell, cause="what it needs has failed")
+                yield from skipped(waiting, lost)
                 for cell in self._ready(waiting, done, not_before):
                     idle = self._idle()
                     if idle is None:
                         break
-                    idle.cell, idle.share = waiting.pop(cell.key), 0.0
-                    idle.pipe.send({"kind": cell.kind, "key": cell.key, "spec": dict(cell.spec), "job": dict(cell.job)})
+                    idle.cell, idle.fraction = waiting.pop(cell.key), 0.0
+                    idle.pipe.send(cell)
                     yield Event("started", cell)
                 for one, message in self._messages():
                     if one.cell is None:
@@ -83,8 +65,8 @@ class Pool:
                     cell = one.cell
                     kind, content = message
                     if kind == "progress":
-                        one.share, detail = content
-                        yield Event("progress", cell, share=one.share, detail=detail)
+                        one.fraction, detail = content
+                        yield Event("progress", cell, fraction=one.fraction, detail=detail)
                         continue
                     one.cell = None
                     if kind == "busy":
@@ -99,12 +81,9 @@ class Pool:
         finally:
             self.close()
 
-    def _ready(self, waiting: Mapping[str, Cell], done: set[str], not_before: Mapping[str, float]) -> list[Cell]:
+    def _ready(self, waiting: Mapping[str, Cell], done: Set[str], not_before: Mapping[str, float]) -> list[Cell]:
         now = time.monotonic()
-        ready = [
-            cell for cell in waiting.values() if done.issuperset(cell.needs) and not_before.get(cell.key, 0.0) <= now
-        ]
-        return sorted(ready, key=lambda cell: -(float("inf") if cell.flops is None else cell.flops))
+        return [cell for cell in ready(waiting, done) if not_before.get(cell.key, 0.0) <= now]
 
     def _idle(self) -> Worker | None:
         for one in self._workers:
@@ -164,3 +143,8 @@ class Pool:
                 one.process.kill()
                 one.process.join(timeout=1)
         self._workers.clear()
+
+
+def build(resources: Resources) -> Pool:
+    """The executor `local`."""
+    return Pool(resources)

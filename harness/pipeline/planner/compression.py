@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.compress.base import Target
 from harness.compress.methods import Method, parse_method
@@ -15,12 +15,10 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.heads import head_for
-from harness.modeling.pretrained import find
-from harness.pipeline.cells import Cell, Origin, model_identity, model_record, seeded
+from harness.modeling.pretrained import Weights, find
+from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, Origin, StudentJob, code_of, model_identity, seeded
+from harness.pipeline.planner.fitting import ModelPlan
 from harness.pipeline.planner.pretraining import corpus_facts, pretrain_cell
-
-if TYPE_CHECKING:
-    from harness.modeling.pretrained import Weights
 
 MARK = "+"
 """Stands between the name of a model and what was done to it: `bert-tiny+int8`."""
@@ -52,83 +50,82 @@ class Compressions:
                 corpus = corpus_facts(recipe, store) if recipe.pretraining else None
                 self._students[method.recipe] = recipe, find(recipe, store), corpus
 
-    def applicable(
-        self, task: TaskSpec, recipe: RecipeSpec, weights: Weights | None, architecture: str | None
-    ) -> tuple[list[Method], list[tuple[Method, str]]]:
-        """The methods by which a recipe's model of a task can be compressed, and of the others why not."""
-        judged = [
-            (method, self._not_applicable(method, task, recipe, weights, architecture)) for method in self.methods
-        ]
+    def applicable(self, task: TaskSpec, model: ModelPlan) -> tuple[list[Method], list[tuple[Method, str]]]:
+        """The methods by which a model of a task can be compressed, and of the others why not."""
+        judged = [(method, _not_applicable(method, task, model)) for method in self.methods]
         refused = [(method, reason) for method, reason in judged if reason is not None]
         return [method for method, reason in judged if reason is None], refused
 
-    def _not_applicable(
-        self, method: Method, task: TaskSpec, recipe: RecipeSpec, weights: Weights | None, architecture: str | None
-    ) -> str | None:
-        if recipe.learner != "transformer":
-            return f"only transformers are compressed, not {recipe.learner}"
-        if task.shots is not None:
-            return "only models that are fine-tuned on a task are compressed"
-        config = json.loads((weights.folder / "config.json").read_text(encoding="utf-8")) if weights else recipe.config
-        head = recipe.options.get("head") or head_for(task, architecture)  # type: ignore[arg-type]
-        return method.not_applicable(Target(str((config or {}).get("model_type")), str(head), task.family))
-
-    def cells(self, methods: Sequence[Method], fit: Cell) -> list[list[Cell]]:
+    def cells(self, methods: Sequence[Method], model: ModelPlan, fit: Cell) -> list[list[Cell]]:
         """For each method the compress cell of a fine-tuned model, after the pretrain cell of its student where there
         is one.
         """
-        return [self._cells(method, fit) for method in methods]
+        return [self._cells(method, model, fit) for method in methods]
 
-    def _cells(self, method: Method, fit: Cell) -> list[Cell]:
-        student, cells = None, []
-        if method.recipe is not None:
-            recipe, weights, corpus = self._students[method.recipe]
-            recipe = seeded(recipe, fit.seed)
-            start = None
-            if corpus is not None:
-                start = pretrain_cell(recipe, method.recipe, corpus, self._run)
-                cells.append(start)
-            origin = Origin(weights, corpus, start)
-            student = {
-                "identity": model_identity(recipe, origin) | {"checkpoint": start.key if start else None},
-                "record": model_record(recipe, method.recipe, origin, self._run),
-                "recipe": recipe.model_dump(mode="json"),
-                "pretrained": str(weights.folder) if weights else None,
-                "checkpoint": start.key if start else None,
-            }
-        return [*cells, _compress(method, fit, student)]
+    def _cells(self, method: Method, model: ModelPlan, fit: Cell) -> list[Cell]:
+        if method.recipe is None:
+            return [_compress(method, model, fit, None, None)]
+        recipe, weights, corpus = self._students[method.recipe]
+        recipe = seeded(recipe, fit.seed)
+        start = None if corpus is None else pretrain_cell(recipe, method.recipe, corpus, self._run)
+        origin = Origin(weights, corpus, start)
+        identity = model_identity(recipe, origin) | {"checkpoint": origin.checkpoint}
+        student = StudentJob(recipe, origin.folder, origin.checkpoint)
+        return [*([start] if start else []), _compress(method, model, fit, student, identity)]
 
 
-def _compress(method: Method, fit: Cell, student: Mapping[str, Any] | None) -> Cell:
-    name = compressed_name(fit.model, method)
-    told = [method.identity, student["identity"] if student else None]
+def _not_applicable(method: Method, task: TaskSpec, model: ModelPlan) -> str | None:
+    recipe = model.recipe
+    if recipe.learner != "transformer":
+        return f"only transformers are compressed, not {recipe.learner}"
+    if task.shots is not None:
+        return "only models that are fine-tuned on a task are compressed"
+    config = recipe.config
+    if model.weights is not None:
+        config = json.loads((model.weights.folder / "config.json").read_text(encoding="utf-8"))
+    head = recipe.options.get("head") or head_for(task, model.architecture)  # type: ignore[arg-type]
+    return method.not_applicable(Target(str((config or {}).get("model_type")), str(head), task.family))
+
+
+def _compress(
+    method: Method, model: ModelPlan, fit: Cell, student: StudentJob | None, student_identity: Mapping[str, Any] | None
+) -> Cell:
+    training = fit.job
+    assert isinstance(training, FinetuneJob)
     spec: dict[str, Any] = {
         "kind": "compress",
         "task": fit.spec["task"],
         "model": fit.key,
         "method": method.identity,
         "seed": fit.seed,
-        "code": method.code(),
+        "code": code_of("compress", *method.plugins, *model.plugins(training.inputs.task)),
     }
     flops = None if fit.flops is None else 0.1 * fit.flops
     if method.uses_data:
         spec["data"] = fit.spec["data"]
         spec["fraction"] = fit.fraction
-    if student:
-        spec["student"] = student["identity"]
+    if student_identity is not None:
+        spec["student"] = dict(student_identity)
         flops = fit.flops
-    model = fit.job["model"] | {
-        "name": name,
-        "id": hash_json([fit.job["model"]["id"], *told]),
-        "original": fit.job["model"]["name"],
-        "original_id": fit.job["model"]["id"],
-        "method": method.label,
-    }
-    job = {
-        **fit.job,
-        "method": method.label,
-        "model": model,
-        "student": dict(student) if student else None,
-    }
-    needs = (fit.key, *([student["checkpoint"]] if student and student["checkpoint"] else []))
-    return Cell("compress", hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, flops, fit.fraction)
+    name = compressed_name(fit.model, method)
+    original = training.model
+    job = CompressJob(
+        source=fit.key,
+        method=method.label,
+        steps=tuple((step, options) for step, options in method.identity),
+        recipe=training.recipe,
+        model={
+            **original,
+            "name": name,
+            "id": hash_json([original["id"], method.identity, spec.get("student")]),
+            "original": original["name"],
+            "original_id": original["id"],
+            "method": method.label,
+        },
+        seed=fit.seed,
+        fraction=fit.fraction,
+        inputs=training.inputs if method.uses_data else None,
+        student=student,
+    )
+    needs = (fit.key, *([student.checkpoint] if student and student.checkpoint else []))
+    return Cell(hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, flops, fit.fraction)

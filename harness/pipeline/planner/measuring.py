@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import harness
-from harness.compress import COMPRESSORS
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.environment import cores, describe, gpus, machine_fingerprint
 from harness.core.run_spec import RunSpec
-from harness.core.specs import TaskSpec
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND, block_seconds
-from harness.measure.workloads import Cell as Workload
+from harness.measure.workloads import Workload
 from harness.modeling.heads import head_for
 from harness.modeling.runtimes import RUNTIMES
-from harness.pipeline.cells import Cell, code_of
+from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, MeasuredModel, MeasureJob, TaskInput, code_of
 from harness.pipeline.measure_command import budget_of, distinct
+from harness.pipeline.planner.fitting import ModelPlan, runtimes_of
 
 BATCH, LENGTH = 8, 64
 """Rows and tokens of a call where a run says nothing else."""
@@ -29,7 +25,7 @@ CALL_SECONDS = 0.05
 """A call, for estimates: the sizes of models are not looked at."""
 
 
-def measure_cells(run: RunSpec, cells: Sequence[Cell], architectures: Mapping[str, str | None]) -> list[Cell]:
+def measure_cells(run: RunSpec, cells: Sequence[Cell], models: Mapping[str, ModelPlan]) -> list[Cell]:
     """The cells that measure what a run makes: for each task and original one, against all that was made of it.
 
     Without compressed models, one for each task: its first transformer against the others that do the task by the same
@@ -42,7 +38,7 @@ def measure_cells(run: RunSpec, cells: Sequence[Cell], architectures: Mapping[st
     if not run.measure:
         return []
     budget = budget_of(run.measure_budget, "--measure-budget")
-    groups = list(_groups(cells, architectures))
+    groups = list(_groups(cells, models))
     if not groups:
         raise HarnessError(
             "--measure: there is nothing to measure against; give --compress METHOD, or a second fine-tuned "
@@ -53,22 +49,22 @@ def measure_cells(run: RunSpec, cells: Sequence[Cell], architectures: Mapping[st
     ]
 
 
-def _groups(cells: Sequence[Cell], architectures: Mapping[str, str | None]) -> Iterator[list[Cell]]:
+def _groups(cells: Sequence[Cell], models: Mapping[str, ModelPlan]) -> Iterator[list[Cell]]:
     """The original's cell, then those of its candidates."""
-    made: dict[str, list[Cell]] = {}
+    made: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.kind == "compress":
-            made.setdefault(cell.spec["model"], []).append(cell)
+        if isinstance(cell.job, CompressJob):
+            made.setdefault((cell.job.source, cell.job.model["original"]), []).append(cell)
     by_task: dict[str, list[Cell]] = {}
     for fit in _first_of_each(cells):
         by_task.setdefault(fit.task, []).append(fit)
     for fits in by_task.values():
         if made:
-            yield from ([fit, *made[fit.key]] for fit in fits if fit.key in made)
+            yield from ([fit, *made[fit.key, fit.model]] for fit in fits if (fit.key, fit.model) in made)
             continue
         first, *others = fits
-        head = _head(first, architectures)
-        alike = [one for one in others if _head(one, architectures) == head]
+        head = _head(first, models)
+        alike = [one for one in others if _head(one, models) == head]
         if alike:
             yield [first, *alike]
 
@@ -98,28 +94,28 @@ def _by_device(group: Sequence[Cell], wanted: str | None) -> Iterator[tuple[str,
 
 def _devices(cell: Cell) -> tuple[str, ...]:
     """What serves the model that a cell makes."""
-    found = RUNTIMES.get("torch").devices
-    for name, _ in cell.spec.get("method", ()) if cell.kind == "compress" else ():
-        own = RUNTIMES.get(COMPRESSORS.get(name).runtime).devices
-        found = tuple(device for device in found if device in own)
-    return found
+    devices = RUNTIMES.get("torch").devices
+    for name in runtimes_of(cell):
+        devices = tuple(device for device in devices if device in RUNTIMES.get(name).devices)
+    return devices
 
 
 def _first_of_each(cells: Sequence[Cell]) -> list[Cell]:
     """Of each model of a task that can be timed, the one with the first seed on the most examples."""
     fits: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.kind == "finetune" and cell.job["recipe"]["learner"] == "transformer":
+        if isinstance(cell.job, FinetuneJob) and cell.job.recipe.learner == "transformer":
             fits.setdefault((cell.task, cell.model), []).append(cell)
     return [min(own, key=lambda one: (-one.fraction, one.seed)) for own in fits.values()]
 
 
-def _head(fit: Cell, architectures: Mapping[str, str | None]) -> str | None:
-    chosen = fit.job["recipe"]["options"].get("head")
-    architecture = architectures[fit.model]
+def _head(fit: Cell, models: Mapping[str, ModelPlan]) -> str | None:
+    assert isinstance(fit.job, FinetuneJob)
+    chosen = fit.job.recipe.options.get("head")
+    architecture = models[fit.model].architecture
     if chosen or architecture is None:
         return chosen
-    return head_for(TaskSpec.model_validate(fit.job["task"]), architecture)  # type: ignore[arg-type]
+    return head_for(fit.job.inputs.task, architecture)  # type: ignore[arg-type]
 
 
 def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | None) -> Cell:
@@ -133,33 +129,29 @@ def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | 
         "budget": budget,
         "seed": run.first_seed,
     }
-    package = Path(harness.__file__).parent
-    timed = [package / name for name in ("measure", "runtimes", "stats/speed.py", "execute/measure.py")]
     spec: dict[str, Any] = {
         "kind": "measure",
         "models": [one.key for one in models],
         "workloads": [_identity(one, base) for one in workloads],
         **settings,
         "machine": machine_fingerprint(describe(1)),
-        "code": code_of(tuple(timed)),
+        "code": code_of("measure", *(("runtime", name) for one in models for name in runtimes_of(one))),
     }
     names = distinct([one.model for one in models])
-    job = {
-        "task": base.task,
-        "model": base.model,
-        "models": [
-            {"name": name, "cell": one.key, "finetune": one.spec["model"] if one.kind == "compress" else one.key}
+    job = MeasureJob(
+        task=base.task,
+        model={"name": base.model},
+        models=tuple(
+            MeasuredModel(name, one.key, one.job.source if isinstance(one.job, CompressJob) else one.key)
             for name, one in zip(names, models, strict=True)
-        ],
-        "workloads": [asdict(one) for one in workloads],
-        "settings": settings,
-        "include": list(run.include),
-    }
+        ),
+        workloads=tuple(workloads),
+        settings=settings,
+        include=tuple(run.include),
+    )
     needs = tuple(one.key for one in models)
     estimate = _estimate(len(models), len(workloads), budget)
-    return Cell(
-        "measure", hash_json(spec), spec, job, needs, base.task, base.model, base.seed, flops=0.0, seconds=estimate
-    )
+    return Cell(hash_json(spec), spec, job, needs, base.task, base.model, base.seed, flops=0.0, seconds=estimate)
 
 
 def _workloads(run: RunSpec, base: Cell) -> list[Workload]:
@@ -167,7 +159,7 @@ def _workloads(run: RunSpec, base: Cell) -> list[Workload]:
     numbers = [one for one in lengths if isinstance(one, int)]
     found = Workload.grid(list(dict.fromkeys(run.measure_batch or [BATCH])), numbers)
     if "task" in lengths:
-        found.append(Workload(f"task {base.task}", task=base.job["task"], data=run.data))
+        found.append(Workload(f"task {base.task}", task=_inputs(base).task.model_dump(mode="json"), data=run.data))
     return found
 
 
@@ -175,7 +167,12 @@ def _identity(one: Workload, base: Cell) -> list[Any]:
     """A task's own examples are told by their content, wherever they lie."""
     if one.task is None:
         return [one.batch, one.length]
-    return ["task", {name: split["fingerprint"] for name, split in base.job["facts"]["splits"].items()}]
+    return ["task", {name: split["fingerprint"] for name, split in _inputs(base).facts["splits"].items()}]
+
+
+def _inputs(base: Cell) -> TaskInput:
+    assert isinstance(base.job, FinetuneJob)
+    return base.job.inputs
 
 
 def _estimate(models: int, workloads: int, budget: float | None) -> tuple[float, float]:

@@ -1,28 +1,26 @@
-"""The part of a plan that comes before fine-tuning: a recipe's checkpoint, and its twin with random weights."""
+"""The part of a plan that comes before fine-tuning: a recipe's checkpoint, and its control with random weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import harness
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec
 from harness.core.store import Store
-from harness.pipeline.cells import Cell, Origin, code_of, model_record
+from harness.data import corpus as corpora
+from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, model_record
 from harness.training.learners import LEARNERS
+from harness.training.objectives import OBJECTIVES, check_objective
 
-TWIN = "-scratch"
-"""What `--from-scratch` appends to a recipe's name for its twin with random weights."""
+CONTROL_SUFFIX = "-scratch"
+"""What `--from-scratch` appends to a recipe's name for its control with random weights."""
 
 
-def with_twins(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
+def with_controls(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
     """Beside each recipe that is pretrained the same one with no step of it: same tokenizer, same architecture."""
-    from harness.training.objectives import OBJECTIVES
-
     both: dict[str, RecipeSpec] = {}
     for name, recipe in recipes.items():
         both[name] = recipe
@@ -30,18 +28,18 @@ def with_twins(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
             options = OBJECTIVES.get(recipe.pretraining.objective).at_random(recipe.pretraining.options)
             changes = {"steps": 0, "tokens": None, "budget": None, "options": options}
             random = recipe.pretraining.model_copy(update=changes)
-            both[name + TWIN] = recipe.model_copy(update={"name": recipe.name + TWIN, "pretraining": random})
+            both[name + CONTROL_SUFFIX] = recipe.model_copy(
+                update={"name": recipe.name + CONTROL_SUFFIX, "pretraining": random}
+            )
     if len(both) == len(recipes):
         raise HarnessError(
-            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section, so that there is no twin"
+            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section, so that there is no random-init control"
         )
     return both
 
 
 def corpus_facts(recipe: RecipeSpec, store: Store) -> dict[str, Any]:
     """What the plan must know of a recipe's corpus, from the store's cache where the corpus is unchanged."""
-    from harness.data import corpus as corpora
-
     settings = recipe.pretraining
     assert settings is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
@@ -51,14 +49,10 @@ def corpus_facts(recipe: RecipeSpec, store: Store) -> dict[str, Any]:
 
 def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
     """The cell that makes a recipe's checkpoint. Raises HarnessError for an objective or options it does not have."""
-    from harness.pipeline.steps.pretrain import check_objective
-    from harness.training.objectives import OBJECTIVES
-
     settings = recipe.pretraining
     assert settings is not None
     kind, options = check_objective(recipe)
     inputs = kind.inputs(options)
-    package = Path(harness.__file__).parent
     spec = {
         "kind": "pretrain",
         "model": recipe.model_dump(mode="json", include={"config", "tokenizer"}),
@@ -66,25 +60,11 @@ def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run:
         "corpus": corpus["fingerprint"],
         "seed": settings.seed,
         **({"inputs": inputs} if inputs else {}),
-        "code": code_of(
-            (
-                package / "pretraining", package / "execute" / "pretrain.py", package / "training" / "tokenizers.py",
-                package / "training" / "distillation.py", package / "training" / "dropout.py",
-                package / "training" / "inner_losses.py", package / "models" / "fewer_layers.py",
-                package / "training" / "optimizers.py",
-                package / "models" / "building.py", package / "objectives",
-                OBJECTIVES.source(settings.objective),
-            )
-        ),
-    }  # fmt: skip
-    key = hash_json(spec)
-    job = {
-        "key": key,
-        "recipe": recipe.model_dump(mode="json"),
-        "corpus": dict(corpus),
-        "model": model_record(recipe, name, Origin(corpus=corpus), run),
+        "code": code_of("pretrain", ("objective", settings.objective)),
     }
-    return Cell("pretrain", key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe))
+    key = hash_json(spec)
+    job = PretrainJob(recipe, dict(corpus), model_record(recipe, name, Origin(corpus=corpus), run))
+    return Cell(key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe))
 
 
 def _pretraining_flops(recipe: RecipeSpec) -> float | None:

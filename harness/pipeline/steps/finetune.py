@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness import metrics
 from harness.core.predictions import Predictions, as_references
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.corpus import synthetic_sentences
+from harness.pipeline.cells import Cell, FinetuneJob
 from harness.pipeline.steps.inputs import task_data
 from harness.training.curves import LOSSES
 from harness.training.learners import LEARNERS, FitRequest
 
 
-def run(
-    spec: Mapping[str, Any], job: Mapping[str, Any], store: Store, folder: Path, report: Callable[[float], None]
-) -> dict[str, Any]:
+def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
     """Fit, write `folder/model`, and return the record's body."""
-    task = TaskSpec.model_validate(job["task"])
-    recipe = RecipeSpec.model_validate(job["recipe"])
-    fraction = job["fraction"]
-    loaded = task_data(task, job, [*spec["data"]])
+    job = cell.job
+    assert isinstance(job, FinetuneJob)
+    task, recipe = job.inputs.task, job.recipe
+    loaded = task_data(job.inputs)
     train = loaded.splits[task.train]
-    if fraction < 1:
-        train = train.sample(fraction, spec["seed"])
+    if job.fraction < 1:
+        train = train.sample(job.fraction, job.seed)
     held_out = held_out_score = None
     if recipe.training.select == "best":
         held_out = loaded.splits[task.eval[0]]
@@ -46,7 +45,7 @@ def run(
                 labels=loaded.labels,
                 train=train,
                 recipe=recipe,
-                seed=spec["seed"],
+                seed=job.seed,
                 directory=folder / "model",
                 scratch=Path(scratch),
                 pretrained=_weights(job, store),
@@ -63,25 +62,23 @@ def run(
             "metric": task.metrics[0],
             "note": "the epoch was chosen on the split that is scored: the score is optimistic",
         }
-    facts = job["facts"]
+    facts = job.inputs.facts
     return {
         "task": {"name": task.name, "version": task.version, "family": task.family},
-        "model": {**job["model"], "parameters": fitted.get("parameters")},
+        "model": {**content_of(job.model), "parameters": fitted.get("parameters")},
         "data": {
             "source": facts["source"],
             "location": facts["location"],
-            "limit": job["limit"],
-            "train_fraction": fraction,
+            "limit": job.inputs.limit,
+            "train_fraction": job.fraction,
             "trained_on": len(train),
             "splits": {task.train: facts["splits"][task.train]},
         },
         "fit": fitted,
-        "lineage": {"pretrain": job["checkpoint"], "weights": job["model"]["weights"]},
+        "lineage": {"pretrain": job.checkpoint, "weights": job.model["weights"]},
     }
 
 
-def _weights(job: Mapping[str, Any], store: Store) -> Path | None:
+def _weights(job: FinetuneJob, store: Store) -> Path | None:
     """The folder of the weights to start from: of a pretrain cell, or found when the run was planned."""
-    if job["checkpoint"]:
-        return store.model(job["checkpoint"])
-    return Path(job["pretrained"]) if job["pretrained"] else None
+    return store.model(job.checkpoint) if job.checkpoint else job.pretrained

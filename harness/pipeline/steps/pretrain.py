@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from harness.core import code_identity
 from harness.core.errors import DamagedFile, HarnessError
 from harness.core.hashing import hash_json
+from harness.core.runs import content_of
 from harness.core.specs import PretrainingSpec, RecipeSpec, TokenizerSpec
 from harness.core.store import Store
-from harness.core.strict_spec import parse
 from harness.data import corpus as corpora
+from harness.pipeline.cells import Cell, PretrainJob
 from harness.training.curves import LOSSES, write_losses
-from harness.training.objectives import OBJECTIVES, Objective
+from harness.training.objectives import Objective, check_objective
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -36,13 +37,7 @@ DROPOUTS = (
 CURVE_POINTS = 200
 
 
-def run(
-    spec: Mapping[str, Any],
-    job: Mapping[str, Any],
-    store: Store,
-    folder: Path,
-    report: Callable[..., None],
-) -> dict[str, Any]:
+def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> dict[str, Any]:
     """Pretrain, write `folder/model`, and return the record's body. A pretraining cut off before goes on.
 
     One of several processes that is not the first only helps to train, and returns nothing.
@@ -58,14 +53,16 @@ def run(
     from harness.training.pretraining.vocabulary import tokens_of
     from harness.training.trainer import pick_device, pick_precision
 
-    recipe = RecipeSpec.model_validate(job["recipe"])
+    job = cell.job
+    assert isinstance(job, PretrainJob)
+    recipe = job.recipe
     settings = recipe.pretraining
     assert settings is not None and recipe.tokenizer is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
-    tokenizer, tokenizer_key = _tokenizer(recipe.tokenizer, corpus, job["corpus"], settings.block_size, store)
+    tokenizer, tokenizer_key = _tokenizer(recipe.tokenizer, corpus, job.corpus, settings.block_size, store)
     tokens = tokens_of(tokenizer)
     objective = make_objective(recipe, tokens)
-    place = store.root / "cache" / f"tokens-{hash_json([job['corpus']['fingerprint'], tokenizer_key, tokens.end])[:32]}"
+    place = store.root / "cache" / f"tokens-{hash_json([job.corpus['fingerprint'], tokenizer_key, tokens.end])[:32]}"
     splits = tokenized(corpus, tokenizer, tokens.end, place)
     blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
     held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
@@ -85,18 +82,18 @@ def run(
     def listen(pace: Pace) -> None:
         report(pace.step / max(1, pace.steps), str(pace))
 
-    resume = job.get("resume")
+    resume = job.resume
     try:
         outcome = loop.train(
             model, objective, blocks, settings, pick_precision(settings.precision, device),
-            store.partial(job["key"]), listen, peak, trackers=job.get("trackers", ()),
+            store.partial(cell.key), listen, peak, trackers=job.trackers,
             tracking=store.root / "tracking", resume=resume is not False,
-            sharded=job.get("sharded", False), spent=time.perf_counter() - started,
+            sharded=job.sharded, spent=time.perf_counter() - started,
         )  # fmt: skip
     except DamagedFile as error:
         if resume:
             raise
-        shutil.rmtree(store.partial(job["key"]), ignore_errors=True)
+        shutil.rmtree(store.partial(cell.key), ignore_errors=True)
         raise HarnessError(f"{error}; it is removed, the next run starts this pretraining over") from None
     if outcome.model is None:
         return {}
@@ -110,9 +107,9 @@ def run(
     exported.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     write_losses(folder / LOSSES, outcome.losses, settings.batch_size * settings.block_size)
-    facts = job["corpus"]
+    facts = job.corpus
     return {
-        "model": {**job["model"], "parameters": sum(parameter.numel() for parameter in exported.parameters())},
+        "model": {**content_of(job.model), "parameters": sum(parameter.numel() for parameter in exported.parameters())},
         "objective": settings.objective,
         "data": {key: facts[key] for key in ("source", "location", "documents", "bytes", "fingerprint")}
         | {"train_tokens": len(splits["train"]), "held_out_tokens": len(splits["held_out"])},
@@ -157,20 +154,6 @@ def make_objective(recipe: RecipeSpec, tokens: Any) -> Objective:
     assert settings is not None and recipe.tokenizer is not None
     kind, options = check_objective(recipe)
     return kind(options, tokens, settings.block_size)
-
-
-def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
-    """The objective's class and its options; what can be checked without a tokenizer. Raises HarnessError."""
-    settings = recipe.pretraining
-    assert settings is not None and recipe.tokenizer is not None
-    where = f"recipe {recipe.name}"
-    kind = OBJECTIVES.get(settings.objective, where)
-    if recipe.tokenizer.kind not in kind.tokenizers:
-        raise HarnessError(
-            f"{where}: objective {settings.objective} needs a tokenizer of kind {' or '.join(kind.tokenizers)}, "
-            f"not {recipe.tokenizer.kind}"
-        )
-    return kind, parse(kind.Options, settings.options, f"{where}: pretraining.options")
 
 
 def _tokenizer(

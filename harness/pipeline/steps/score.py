@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, Predictions, as_references, prediction_hash, write_predictions
-from harness.core.specs import TaskSpec
+from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
+from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.steps.inputs import task_data
 from harness.stats.scoring import score_all
 from harness.training.learners import LEARNERS, PredictRequest
@@ -21,23 +22,23 @@ if TYPE_CHECKING:
     pass
 
 
-def run(
-    spec: Mapping[str, Any], job: Mapping[str, Any], store: Store, folder: Path, report: Callable[[float], None]
-) -> dict[str, Any]:
+def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
     """Predict, write `folder/predictions.parquet`, and return the record's body."""
-    task = TaskSpec.model_validate(job["task"])
-    loaded = task_data(task, job, [*spec["data"]])
-    split = loaded.splits[spec["split"]]
-    model = _trained(spec, store) if task.shots is None else _untrained(task, spec, job, store, loaded)
-    predicted = LEARNERS.get(job["learner"]).predict(
+    job = cell.job
+    assert isinstance(job, ScoreJob)
+    task = job.inputs.task
+    loaded = task_data(job.inputs)
+    split = loaded.splits[job.split]
+    model = _trained(job.source, store) if job.source is not None else _untrained(job, store, loaded)
+    predicted = LEARNERS.get(job.learner).predict(
         PredictRequest(task, loaded.labels, split, model.directory, model.seed, model.shown, report)
     )
     _refuse_not_finite(predicted)
     references = None if split.labels is None else as_references(split.labels)
     oracle = None if split.oracle is None else as_references(split.oracle)
     write_predictions(folder / PREDICTIONS, split.ids, predicted, references, oracle)
-    facts = job["facts"]
-    used = {"train": model.trained_on, "scored": {spec["split"]: facts["splits"][spec["split"]]}}
+    facts = job.inputs.facts
+    used = {"train": model.trained_on, "scored": {job.split: facts["splits"][job.split]}}
     return {
         "task": {
             "name": task.name,
@@ -46,7 +47,7 @@ def run(
             "headline": task.headline or list(task.metrics),
             "noise": task.noise,
         },
-        "split": spec["split"],
+        "split": job.split,
         "model": model.record,
         "seed": model.seed,
         "n": len(split),
@@ -54,7 +55,7 @@ def run(
             "source": facts["source"],
             "location": facts["location"],
             "fingerprint": hash_json(_fingerprints(used)),
-            "limit": job["limit"],
+            "limit": job.inputs.limit,
             "train_fraction": model.train_fraction,
             "splits": facts["splits"],
             "trained_on": {name: one["fingerprint"] for name, one in model.trained_on.items()},
@@ -84,34 +85,35 @@ class Model:
     runtime: str | None = None
 
 
-def _trained(spec: Mapping[str, Any], store: Store) -> Model:
-    fitted = store.read(spec["model"])
+def _trained(source: str, store: Store) -> Model:
+    fitted = store.read(source)
     return Model(
-        store.model(spec["model"]),
+        store.model(source),
         fitted["model"],
         fitted["seed"],
         fitted["data"]["splits"],
-        {fitted["kind"]: spec["model"], **fitted["lineage"]},
+        {fitted["kind"]: source, **fitted["lineage"]},
         fitted["data"]["train_fraction"],
         fitted["fit"].get("selection", {"mode": "last"}),
         runtime=fitted["model"].get("runtime", fitted["fit"].get("runtime")),
     )
 
 
-def _untrained(
-    task: TaskSpec, spec: Mapping[str, Any], job: Mapping[str, Any], store: Store, loaded: TaskData
-) -> Model:
+def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
     """A pretrained model that is shown examples, drawn by the cell's seed from the training split."""
-    directory = store.model(job["checkpoint"]) if job["checkpoint"] else Path(job["pretrained"])
+    task = job.inputs.task
+    directory = store.model(job.checkpoint) if job.checkpoint else job.pretrained
+    assert directory is not None
     shown = None
     shown_of: Mapping[str, Mapping[str, Any]] = {}
     if task.shots:
-        shown = loaded.splits[task.train].draw(task.shots, spec["seed"])
+        shown = loaded.splits[task.train].draw(task.shots, job.seed)
         if len(shown) < task.shots:
             raise HarnessError(f"task {task.name}: its split {task.train} has only {len(shown)} examples to show")
-        shown_of = {task.train: job["facts"]["splits"][task.train]}
-    lineage = {"finetune": None, "pretrain": job["checkpoint"], "weights": job["model"]["weights"]}
-    return Model(directory, {**job["model"], "parameters": None}, spec["seed"], shown_of, lineage, shown=shown)
+        shown_of = {task.train: job.inputs.facts["splits"][task.train]}
+    lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
+    record = {**content_of(job.model), "parameters": None}
+    return Model(directory, record, job.seed, shown_of, lineage, shown=shown)
 
 
 def _refuse_not_finite(predicted: Predictions) -> None:

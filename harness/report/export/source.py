@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, did_you_mean
+from harness.core.runs import asked_for, with_names
 from harness.core.specs import SuiteSpec
 from harness.core.store import Store, maker_of
 from harness.report.tables.leaderboard import build
@@ -59,7 +60,8 @@ def model_names(manifest: Mapping[str, Any]) -> list[str]:
 def read_model(store: Store, manifest: Mapping[str, Any], name: str) -> Model:
     """Raises HarnessError where the model has no score, DamagedFile where a record is damaged."""
     cells = [cell for cell in manifest["cells"] if cell["kind"] == "score" and cell["model"] == name]
-    records = [record for cell in cells if (record := store.find(cell["cell"])) is not None]
+    asked = asked_for([{**manifest, "cells": cells}])
+    records = with_names((record for key in asked if (record := store.find(key)) is not None), asked)
     records = [record for record in records if not record["task"].get("noise")]
     if not records:
         raise HarnessError(f"run {manifest['run']} has no score of {name}; run it again, or name another with --run")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.pipeline.planner.pretraining import TWIN
+from harness.pipeline.planner.pretraining import CONTROL_SUFFIX
 from harness.report.page.model import Cell, Chart, Grid, Section
 from harness.report.tables.efficiency import Curve, Efficiency
 from harness.report.tables.formats import NONE, interval, scaled
@@ -172,7 +172,8 @@ def _efficiency(key: str, one: Efficiency) -> Chart:
             yield f"{scaled(at.value)} {interval(at)}" if at else NONE
 
     lines = [
-        {"label": curve.label, "points": points(curve), "twin": curve.label.endswith(TWIN)} for curve in one.curves
+        {"label": curve.label, "points": points(curve), "twin": curve.label.endswith(CONTROL_SUFFIX)}
+        for curve in one.curves
     ]
     drawing = {
         "kind": "lines",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.pipeline.planner.pretraining import TWIN
+from harness.pipeline.planner.pretraining import CONTROL_SUFFIX
 from harness.report.tables.plotting import figure, plain
 from harness.report.tables.table import Table
 from harness.stats.aggregate import Estimate
@@ -57,9 +57,11 @@ def _join(group: Sequence[tuple[Table, str]]) -> Efficiency:
                 seeds[row.label] = max(seeds.get(row.label, 0), row.seeds[1])
     fractions = tuple(sorted({fraction for curve in curves.values() for fraction in curve}))
     gains = [
-        Curve(f"{label} over {label}{TWIN}", seeds[label], _differences(curve, curves[label + TWIN]))
+        Curve(
+            f"{label} over {label}{CONTROL_SUFFIX}", seeds[label], _differences(curve, curves[label + CONTROL_SUFFIX])
+        )
         for label, curve in curves.items()
-        if label + TWIN in curves
+        if label + CONTROL_SUFFIX in curves
     ]
     title = min((title for _, title in group), key=len)
     told = [Curve(label, seeds[label], curve) for label, curve in curves.items()]
@@ -112,7 +114,7 @@ def plot(found: Efficiency, path: Path) -> None:
     with figure(path, 7, 4.5) as axes:
         colors: dict[str, str] = {}
         for curve in found.curves:
-            own = curve.label.removesuffix(TWIN)
+            own = curve.label.removesuffix(CONTROL_SUFFIX)
             color = colors.setdefault(own, f"C{len(colors) % 10}")
             xs = sorted(curve.by_fraction)
             points = [curve.by_fraction[x] for x in xs]

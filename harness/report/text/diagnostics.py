@@ -13,7 +13,7 @@ from harness.core.store import Store
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader
 from harness.report.text.measured import measured_in
-from harness.report.text.runs import say_damaged, score_keys
+from harness.report.text.runs import indexed_scores, say_damaged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,7 @@ def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple
         raise HarnessError(f"{flag} comes as markdown or json, not {style}")
     manifests = store.runs(names)
     tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
-    records = RecordIndex(store).read(score_keys(manifests), say_damaged)
+    records = indexed_scores(RecordIndex(store), manifests, say_damaged)
     return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
 
 

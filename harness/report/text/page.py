@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness import __version__
 from harness.core.errors import DamagedFile, HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
-from harness.core.record_index import RecordIndex, no_collecting
+from harness.core.record_index import RecordIndex
+from harness.core.runs import asked_for, named, no_collecting
 from harness.core.store import Store, maker_of
 from harness.report.page.model import Page, Titled
 from harness.report.page.text import counted
@@ -72,7 +73,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     manifests, records = scored_runs(store, files.index, names, files.damaged)
     built = leaderboard.build_with_records(records, suites_of(manifests))
     built.sort(key=lambda one: one[0].train_fraction != 1)  # whole training sets first
-    made = files.makers(records)
+    made = files.makers(records, manifests)
     measured = read_measured(files.measurements())
     known = _resources(records, made, measured)
     weights = weights_in(made)
@@ -165,10 +166,12 @@ class Files:
             self.warnings.append(f"Without {what}: {error}; run its run again.")
             return []
 
-    def makers(self, records: Sequence[Record]) -> dict[str, Record]:
-        """The records of the cells that made the models, by key."""
+    def makers(self, records: Sequence[Record], manifests: Sequence[Record]) -> dict[str, Record]:
+        """The records of the cells that made the models, by key, under the first name that the runs give each."""
         keys = {record["lineage"].get(kind) for record in records for kind in ("pretrain", "finetune", "compress")}
-        return {record["cell"]: record for record in self.index.read(sorted(keys - {None}), self.damaged)}
+        asked = asked_for(manifests)
+        found = self.index.read(sorted(keys - {None}), self.damaged)
+        return {record["cell"]: named(record, asked.get(record["cell"], [{}])[0]) for record in found}
 
     def measurements(self) -> Sequence[Record]:
         """The records of all measurements in the store, whichever run or command made them."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import DamagedFile, HarnessError
 from harness.core.hashing import short
 from harness.core.record_index import RecordIndex, no_collecting
+from harness.core.runs import asked_for, with_names
 from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
 from harness.report.text.measuring import measured_text
@@ -35,14 +36,17 @@ def summary_line(outcome: Outcome) -> str:
 
 
 def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The score records of runs, each once; a damaged one is named on stderr and left out."""
-    return store.find_all(score_keys(manifests), say_damaged)
+    """The score records of runs, each once under each name; a damaged one is named on stderr and left out."""
+    asked = asked_for(manifests, "score")
+    return with_names(store.find_all(asked, say_damaged), asked)
 
 
-def score_keys(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The score cells of runs, each once."""
-    cells = (cell for manifest in manifests for cell in manifest["cells"])
-    return list(dict.fromkeys(cell["cell"] for cell in cells if cell["kind"] == "score"))
+def indexed_scores(
+    index: RecordIndex, manifests: Sequence[Mapping[str, Any]], damaged: Callable[[DamagedFile], None]
+) -> list[dict[str, Any]]:
+    """As `score_records`, of what the index keeps of them."""
+    asked = asked_for(manifests, "score")
+    return with_names(index.read(asked, damaged), asked)
 
 
 def say_damaged(error: DamagedFile) -> None:
@@ -125,7 +129,7 @@ def scored_runs(
         HarnessError: no run, or none with a score.
     """
     manifests = store.runs(names)
-    records = index.read(score_keys(manifests), damaged)
+    records = indexed_scores(index, manifests, damaged)
     if not records:
         causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
         raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")

@@ -78,10 +78,6 @@ class Learner(ABC):
     deterministic = False
 
     @abstractmethod
-    def code(self) -> list[Path]:
-        """The source files a fitted model depends on; a change in them makes cached fits stale."""
-
-    @abstractmethod
     def fit(self, request: FitRequest) -> dict[str, Any]:
         """Fit and write the model to `request.directory`, never as a pickle.
 
@@ -91,6 +87,12 @@ class Learner(ABC):
     @abstractmethod
     def predict(self, request: PredictRequest) -> Predictions:
         """What the model says of the n examples of `request.split`, in their order."""
+
+    def plugins(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> list[tuple[str, str]]:
+        """Plug-ins that a fit or a prediction looks up by name, as (kind, name): their code is part of the result's key,
+        beside this module's and what it imports.
+        """
+        return []
 
     def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
         """Why this recipe cannot do the task at all, None where it can. By default a learner does the families that

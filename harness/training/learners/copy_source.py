@@ -13,9 +13,6 @@ from harness.training.learners.base import FitRequest, Learner, PredictRequest
 class CopySource(Learner):
     deterministic = True
 
-    def code(self) -> list[Path]:
-        return [Path(__file__)]
-
     def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
         return None if task.family == "translation" else f"{recipe.name} translates, {task.family} is something else"
 

@@ -20,9 +20,6 @@ SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
 class Lead(Learner):
     deterministic = True
 
-    def code(self) -> list[Path]:
-        return [Path(__file__)]
-
     def check(self, recipe: RecipeSpec) -> None:
         self._refuse_options(recipe, ("sentences",))
         sentences = recipe.options.get("sentences", 3)

@@ -21,9 +21,6 @@ from harness.training.learners.base import FitRequest, Learner, PredictRequest
 class Majority(Learner):
     deterministic = True
 
-    def code(self) -> list[Path]:
-        return [Path(__file__)]
-
     def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 

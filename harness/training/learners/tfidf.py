@@ -25,9 +25,6 @@ OPTIONS: dict[str, Any] = {"ngrams": 2, "min_df": 1, "max_features": 100_000, "C
 class TfidfLinear(Learner):
     deterministic = True
 
-    def code(self) -> list[Path]:
-        return [Path(__file__)]
-
     def check(self, recipe: RecipeSpec) -> None:
         self._refuse_options(recipe, tuple(OPTIONS))
 

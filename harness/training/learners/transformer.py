@@ -11,11 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import harness.core.families
-import harness.modeling.decoding
-import harness.modeling.heads
-import harness.modeling.runtimes
-import harness.training
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Labelling
 from harness.core.predictions import Predictions
@@ -41,16 +36,9 @@ ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 
 class TransformerLearner(Learner):
-    def code(self) -> list[Path]:
-        here = [Path(__file__).with_name(name) for name in ("transformer.py", "building.py", "positions.py")]
-        packages = (
-            harness.training,
-            harness.core.families,
-            harness.modeling.heads,
-            harness.modeling.decoding,
-            harness.modeling.runtimes,
-        )
-        return [*here, *(Path(str(package.__file__)).parent for package in packages)]
+    def plugins(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> list[tuple[str, str]]:
+        head = _head_name(task, recipe, str(head_for(task, architecture)))  # type: ignore[arg-type]
+        return [("head", head), ("runtime", "torch")]
 
     def check(self, recipe: RecipeSpec) -> None:
         self._refuse_options(recipe, ("head",))

@@ -1,10 +1,16 @@
 """Objectives: what a model learns from text without labels. One module each."""
 
+from __future__ import annotations
+
 import inspect
 from pathlib import Path
+from typing import Any
 
 from harness.core import plugins
+from harness.core.errors import HarnessError
 from harness.core.plugins import Plugins
+from harness.core.specs import RecipeSpec
+from harness.core.strict_spec import parse
 from harness.training.objectives.base import Objective, Tokens
 
 OBJECTIVES: Plugins[type[Objective]] = plugins.table("objective")
@@ -19,4 +25,18 @@ def register(name: str, objective: type[Objective]) -> type[Objective]:
     return OBJECTIVES.register(name, objective, source=Path(inspect.getsourcefile(objective) or ""))
 
 
-__all__ = ["OBJECTIVES", "Objective", "Tokens", "register"]
+def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
+    """The objective's class and its options; what can be checked without a tokenizer. Raises HarnessError."""
+    settings = recipe.pretraining
+    assert settings is not None and recipe.tokenizer is not None
+    where = f"recipe {recipe.name}"
+    kind = OBJECTIVES.get(settings.objective, where)
+    if recipe.tokenizer.kind not in kind.tokenizers:
+        raise HarnessError(
+            f"{where}: objective {settings.objective} needs a tokenizer of kind {' or '.join(kind.tokenizers)}, "
+            f"not {recipe.tokenizer.kind}"
+        )
+    return kind, parse(kind.Options, settings.options, f"{where}: pretraining.options")
+
+
+__all__ = ["OBJECTIVES", "Objective", "Tokens", "check_objective", "register"]

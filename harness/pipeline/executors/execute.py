@@ -1,0 +1,63 @@
+"""One cell into the store, in whatever process."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.machine.environment import describe
+from harness.core.store import Store
+from harness.pipeline.cells import Cell
+from harness.pipeline.steps import compress, finetune, measure, pretrain, score
+
+STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "pretrain": pretrain.run,
+    "finetune": finetune.run,
+    "compress": compress.run,
+    "score": score.run,
+    "measure": measure.run,
+}
+
+
+def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None]) -> tuple[str, Any]:
+    """Compute one cell into the store, unless it is there or another process is at it.
+
+    Returns `("done", summary)`, `("cached", summary)`, `("busy", None)` or `("failed", cause)`.
+    """
+    key = cell.key
+    with store.try_lock(key) as mine:
+        if not mine:
+            return "busy", None
+        started = time.time()
+        try:
+            if store.has(key):
+                return "cached", summary(store.read(key))
+            with store.building(key) as folder:
+                clock = time.perf_counter()
+                body = STEPS[cell.kind](cell, store, folder, report)
+                record = {
+                    "kind": cell.kind,
+                    "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+                    "seed": cell.spec.get("seed"),
+                    "environment": describe(threads),
+                    **body,
+                    "spec": dict(cell.spec),
+                    "timings": {"seconds": round(time.perf_counter() - clock, 3)},
+                }
+                return "done", summary(store.commit(key, folder, record))
+        except Exception as error:
+            cause = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+            failure = {"kind": cell.kind, "cause": " ".join(cause.split()), "traceback": traceback.format_exc()}
+            with suppress(OSError, HarnessError):
+                store.fail(key, failure | {"spec": dict(cell.spec), "environment": describe(threads)})
+            return "failed", failure["cause"]
+
+
+def summary(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a record a progress line shows."""
+    scores = {name: score["value"] for name, score in record.get("scores", {}).items()}
+    return {"seconds": record["timings"]["seconds"], "scores": scores, "verdict": record.get("verdict", "")}

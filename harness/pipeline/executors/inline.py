@@ -1,0 +1,51 @@
+"""Cells one after another in this process: for a notebook, for tests, and for cells that want the machine alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence, Set
+
+from harness.core.processes import in_this_process
+from harness.core.store import Store
+from harness.pipeline.cells import Cell, Event
+from harness.pipeline.executors.base import BUSY_PAUSE, Resources, ready, skipped
+from harness.pipeline.executors.execute import execute
+
+
+class InlineExecutor:
+    """Runs cells in the calling process, which has `resources.threads` intra-op threads meanwhile."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._store = Store(resources.root)
+        self._threads = resources.threads
+        self._listen = resources.listen
+
+    def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
+        """As `Executor.run`. How far a cell is goes to `resources.listen`, while it runs."""
+        waiting = {cell.key: cell for cell in cells if cell.key not in done}
+        finished, lost = set(done), set[str]()
+        while waiting:
+            yield from skipped(waiting, lost)
+            startable = ready(waiting, finished)
+            if not startable:
+                return
+            cell = waiting.pop(startable[0].key)
+            yield Event("started", cell)
+            event = self._computed(cell)
+            (lost if event.kind == "failed" else finished).add(cell.key)
+            yield event
+
+    def _computed(self, cell: Cell) -> Event:
+        def report(fraction: float, detail: str = "") -> None:
+            self._listen(Event("progress", cell, fraction=fraction, detail=detail))
+
+        with in_this_process(self._threads):
+            while (outcome := execute(cell, self._store, self._threads, report))[0] == "busy":
+                time.sleep(BUSY_PAUSE)  # another run is at it
+        kind, content = outcome
+        return Event(kind, cell, cause=content) if kind == "failed" else Event(kind, cell, summary=content)
+
+
+def build(resources: Resources) -> InlineExecutor:
+    """The executor `inline`."""
+    return InlineExecutor(resources)

@@ -1,0 +1,58 @@
+"""What a plan must know of data, and what of a task a result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness import data, metrics
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_json
+from harness.core.specs import TaskSpec
+from harness.core.store import Store
+
+
+def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store) -> dict[str, Any]:
+    """What the plan must know of a task's data, from the store's cache where the source's state is unchanged.
+
+    Returns `{"source", "location", "labels", "notes", "splits": {split: {"n", "fingerprint", "labelled", "words"}}}`.
+    """
+    state = data.state(task, source)
+    key = hash_json(["data", state, limit, task.train, task.eval, task.train_on])
+    return store.remembered(key if state else None, lambda: _read_facts(task, source, limit))
+
+
+def _read_facts(task: TaskSpec, source: str, limit: int | None) -> dict[str, Any]:
+    loaded = data.load(task, source, limit)
+    splits = loaded.fingerprints()
+    for name, split in loaded.splits.items():
+        splits[name]["words"] = sum(text.count(" ") + 1 for column in split.fields.values() for text in column)
+    return {
+        "source": loaded.source,
+        "location": loaded.location,
+        "labels": list(loaded.labels),
+        "notes": list(loaded.notes),
+        "splits": splits,
+    }
+
+
+def split_facts(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of one split. Raises HarnessError where the data has none of that name."""
+    try:
+        return facts["splits"][name]
+    except KeyError:
+        raise HarnessError(
+            f"task {task.name}: {facts['location']} has no split {name}, only {', '.join(facts['splits'])}"
+        ) from None
+
+
+def task_identity(task: TaskSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a task a result depends on, beside its data; how it is put into words counts where that is done."""
+    identity = {"name": task.name, "version": task.version, "family": task.family, "labels": facts["labels"]}
+    given = task.model_dump(mode="json", include={"prompt", "verbalizers", "decoding", "shots", "label_range"})
+    return identity | {key: value for key, value in given.items() if value not in (None, {})}
+
+
+def metric_versions(names: Sequence[str]) -> dict[str, str]:
+    """The code of metrics, by name."""
+    return {name: metrics.code_version(name) for name in names}

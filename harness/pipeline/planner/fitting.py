@@ -1,0 +1,229 @@
+"""The cells of one model on one task: fine-tuning and scoring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from harness.compress import COMPRESSORS
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_json
+from harness.core.run_spec import RunSpec
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.store import Store
+from harness.modeling.heads import architecture_of
+from harness.modeling.pretrained import Weights
+from harness.pipeline.cells import (
+    Cell,
+    FinetuneJob,
+    Origin,
+    ScoreJob,
+    TaskInput,
+    code_of,
+    model_identity,
+    model_record,
+    seeded,
+)
+from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
+from harness.pipeline.planner.pretraining import pretrain_cell
+from harness.training.learners import LEARNERS
+
+EPOCHS_AT_MOST = 10
+"""Trained on a fraction of the examples, a recipe's epochs are multiplied by its inverse, up to this: as many steps as
+on all examples, down to a tenth of them. Few examples seen few times would show little of what a model can make of
+them.
+"""
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """A recipe of a run under its name there, and what its cells start from."""
+
+    name: str
+    recipe: RecipeSpec
+    weights: Weights | None
+    corpus: Mapping[str, Any] | None
+    store: Store
+
+    @cached_property
+    def architecture(self) -> str | None:
+        """Of a transformer, cached by its model_type: asking `transformers` takes seconds."""
+        config = self.recipe.config
+        if self.weights is not None:
+            config = json.loads((self.weights.folder / "config.json").read_text(encoding="utf-8"))
+        if config is None:
+            return None
+        known = {key: config.get(key) for key in ("model_type", "is_encoder_decoder")}
+        key = hash_json(["architecture", known, version("transformers")])
+        return self.store.remembered(key, lambda: {"architecture": architecture_of(known)})["architecture"]
+
+    def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
+        """What the model is fitted to a task and predicts with, as (kind, name)."""
+        learner = LEARNERS.get(self.recipe.learner)
+        return [
+            ("learner", self.recipe.learner),
+            ("family", task.family),
+            *learner.plugins(task, self.recipe, self.architecture),
+        ]
+
+
+def cells_of_model(
+    task: TaskSpec,
+    trained_on: TaskSpec,
+    model: ModelPlan,
+    compressed: Callable[[ModelPlan, Cell], list[list[Cell]]],
+    run: RunSpec,
+    facts: Mapping[str, Mapping[str, Any]],
+) -> Iterator[Cell]:
+    """The cells of a model on a task, what is needed before what needs it, some of them several times.
+
+    `compressed` gives for a fine-tuned model the cells of each compressed one, that one's last.
+    """
+    for fraction, seed in _trainings(task, run, model.recipe):
+        start = None
+        if model.corpus is not None:
+            start = pretrain_cell(seeded(model.recipe, seed), model.name, model.corpus, run)
+            yield start
+        origin = Origin(model.weights, model.corpus, start)
+        sources: list[Cell | None] = [None]
+        if task.shots is None:
+            fit = _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name])
+            yield fit
+            chains = compressed(model, fit)
+            for chain in chains:
+                yield from chain
+            sources = [fit, *(chain[-1] for chain in chains)]
+        for source in sources:
+            for split in task.eval:
+                yield _score(task, split, source, model, origin, seed, run, facts[task.name])
+
+
+def _trainings(task: TaskSpec, run: RunSpec, recipe: RecipeSpec) -> list[tuple[float, int]]:
+    """The fractions of the examples and the seeds a recipe is trained with; the seed also draws the fraction. Where
+    examples are shown instead, the seeds that draw them; none are drawn for none.
+    """
+    seeds = range(run.first_seed, run.first_seed + run.seeds)
+    if task.shots is not None:
+        return [(1.0, seed) for seed in (seeds if task.shots else [0])]
+    deterministic = LEARNERS.get(recipe.learner).deterministic
+    return [
+        (fraction, seed)
+        for fraction in dict.fromkeys(run.train_fractions or [1.0])
+        for seed in ([0] if deterministic and fraction == 1 else seeds)
+    ]
+
+
+def _for_fraction(recipe: RecipeSpec, fraction: float) -> RecipeSpec:
+    epochs = recipe.training.epochs * min(1 / fraction, EPOCHS_AT_MOST)
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
+
+
+def _finetune(
+    task: TaskSpec,
+    model: ModelPlan,
+    origin: Origin,
+    seed: int,
+    fraction: float,
+    run: RunSpec,
+    facts: Mapping[str, Any],
+) -> Cell:
+    train = split_facts(task, task.train, facts)
+    if not train["labelled"]:
+        raise HarnessError(f"task {task.name}: the split {task.train} has no labels, so nothing can be trained on it")
+    recipe = _for_fraction(model.recipe, fraction)
+    held_out = split_facts(task, task.eval[0], facts) if recipe.training.select == "best" else None
+    used = {task.train: train["fingerprint"]} | ({task.eval[0]: held_out["fingerprint"]} if held_out else {})
+    spec = {
+        "kind": "finetune",
+        "task": task_identity(task, facts),
+        "data": used,
+        "model": model_identity(recipe, origin) | {"checkpoint": origin.checkpoint},
+        "seed": seed,
+        "fraction": fraction,
+        "code": code_of("finetune", *model.plugins(task)),
+    }
+    if held_out:
+        spec["select_by"] = metric_versions(task.metrics[:1])
+    job = FinetuneJob(
+        inputs=TaskInput(task, run.data, run.limit, facts, tuple(used)),
+        recipe=recipe,
+        model=model_record(model.recipe, model.name, origin, run),
+        seed=seed,
+        fraction=fraction,
+        pretrained=origin.folder,
+        checkpoint=origin.checkpoint,
+    )
+    learner = LEARNERS.get(recipe.learner)
+    flops = learner.estimate(recipe, origin.folder, round(fraction * train["n"]), round(fraction * train["words"]))
+    needs = (origin.checkpoint,) if origin.checkpoint else ()
+    return Cell(hash_json(spec), spec, job, needs, task.name, model.name, seed, None, flops, fraction)
+
+
+def _score(
+    task: TaskSpec,
+    split: str,
+    source: Cell | None,
+    model: ModelPlan,
+    origin: Origin,
+    seed: int,
+    run: RunSpec,
+    facts: Mapping[str, Any],
+) -> Cell:
+    """The scoring of a fitted model or, without one, of a pretrained model that is shown examples."""
+    scored = split_facts(task, split, facts)
+    if source is not None and facts["labels"] != source.spec["task"]["labels"]:
+        raise HarnessError(
+            f"task {task.name} is scored with the model of {source.task}, but their labels differ: {facts['labels']} "
+            f"and {source.spec['task']['labels']}"
+        )
+    used = {split: scored["fingerprint"]}
+    if source is None and task.shots:
+        used[task.train] = split_facts(task, task.train, facts)["fingerprint"]
+    runtimes = [("runtime", name) for name in runtimes_of(source)] if source is not None else []
+    spec: dict[str, Any] = {
+        "kind": "score",
+        "task": task_identity(task, facts),
+        "split": split,
+        "data": used,
+        "model": source.key if source is not None else origin.checkpoint or model_identity(model.recipe, origin),
+        "metrics": metric_versions(task.metrics),
+        "code": code_of("score", *model.plugins(task), *runtimes),
+    }
+    if source is None:
+        spec["seed"] = seed
+    named = model_record(model.recipe, model.name, origin, run) if source is None else source.job.model
+    job = ScoreJob(
+        inputs=TaskInput(task, run.data, run.limit, facts, tuple(used)),
+        split=split,
+        learner=model.recipe.learner,
+        model=named,
+        seed=seed if source is None else source.seed,
+        source=None if source is None else source.key,
+        pretrained=origin.folder,
+        checkpoint=origin.checkpoint,
+    )
+    cost = LEARNERS.get(model.recipe.learner).estimate(model.recipe, origin.folder, scored["n"], scored["words"])
+    flops = None if cost is None else cost / (3 * model.recipe.training.epochs)
+    before = source if source is not None else origin.cell
+    return Cell(
+        key=hash_json(spec),
+        spec=spec,
+        job=job,
+        needs=(before.key,) if before else (),
+        task=task.name,
+        model=str(named["name"]),
+        seed=job.seed,
+        split=split,
+        flops=flops,
+        fraction=source.fraction if source is not None else 1.0,
+    )
+
+
+def runtimes_of(cell: Cell) -> list[str]:
+    """The runtimes of the models that a cell makes on its way, the last one's last."""
+    steps = cell.spec.get("method", ()) if cell.kind == "compress" else ()
+    return list(dict.fromkeys(["torch", *(COMPRESSORS.get(name).runtime for name, _ in steps)]))
