@@ -12,6 +12,12 @@ from typing import Any
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.gate import baseline as accepted
+from harness.gate.engine import judge
+from harness.gate.measured import read
+from harness.gate.settings import settings
+from harness.gate.sources import resolve
+from harness.report.gate_outlets import said_of_measured
 
 GROUP = "harness"
 
@@ -45,8 +51,6 @@ class Gate(pytest.Collector):
     """The verdicts of one gate."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from harness.report.gate_outlets import said_of_measured
-
         option = self.config.getoption
         try:
             report = judged(
@@ -81,11 +85,6 @@ def judged(
     baseline: str, candidate: str, here: Path, out: Path, config: str | None, strict: bool, measured: list[str]
 ) -> Any:
     """The gate's report; paths are relative to where pytest was started."""
-    from harness.gate import baseline as accepted
-    from harness.gate.engine import judge
-    from harness.gate.measured import read
-    from harness.gate.settings import settings
-    from harness.gate.sources import resolve
 
     folder = here / accepted.FOLDER
     named = here / baseline

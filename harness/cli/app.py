@@ -17,7 +17,22 @@ from harness.cli import measure as cli_measure
 from harness.cli import report as cli_report
 from harness.cli.compress import compress
 from harness.cli.options import Include, Json, Mode, Out, say
+from harness.cli.progress import Progress
 from harness.core.errors import HarnessError, unknown
+from harness.core.machine.environment import thread_variables
+from harness.core.registry import load_registry
+from harness.core.run_spec import SEED_MODES, RunSpec
+from harness.core.store import Store
+from harness.core.strict_spec import parse
+from harness.core.strict_yaml import load_mapping
+from harness.modeling.predicting import predict as predict_texts
+from harness.modeling.pretrained import served_folder
+from harness.pipeline import pretrain_command as command
+from harness.pipeline.run import perform, prepare
+from harness.report.text import doctor as machine
+from harness.report.text import plans, runs
+from harness.report.text.prediction_text import render
+from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
 INTERRUPTED = 130
 
@@ -65,8 +80,6 @@ def _complete_models(incomplete: str) -> Iterable[str]:
 
 
 def _complete(kind: str, incomplete: str) -> Iterable[str]:
-    from harness.core.registry import load_registry
-
     return [name for name in getattr(load_registry(), kind) if name.startswith(incomplete)]
 
 
@@ -165,13 +178,6 @@ def run(
 ) -> None:
     """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
     flags = {name: value for name, value in locals().items() if value is not None}
-    from harness.cli.progress import Progress
-    from harness.core.registry import load_registry
-    from harness.core.run_spec import SEED_MODES, RunSpec
-    from harness.core.store import Store
-    from harness.core.strict_spec import parse
-    from harness.pipeline.run import perform, prepare
-    from harness.report.text import plans, runs
 
     given = {name: value for name, value in flags.items() if name in RunSpec.model_fields}
     values = {**_config(config), **given}
@@ -262,10 +268,6 @@ def pretrain(
     )  # fmt: skip
     given = locals()
     changes = {name: given[name] for name in names if given[name] is not None}
-    from harness.core.registry import load_registry
-    from harness.core.store import Store
-    from harness.pipeline import pretrain_command as command
-    from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
     registry = load_registry([Path(path) for path in include or []])
     store = Store.open(Path(out or "results"))
@@ -291,11 +293,6 @@ def predict(
     """Fill masks, continue a text or answer it: whatever the checkpoint's head does."""
     import json
 
-    from harness.core.machine.environment import thread_variables
-    from harness.modeling.predicting import predict as predict_texts
-    from harness.modeling.pretrained import served_folder
-    from harness.report.text.prediction_text import render
-
     if logits and not as_json:
         raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
     os.environ.update(thread_variables(1))
@@ -312,7 +309,6 @@ app.command()(compress)
 @app.command()
 def doctor(out: Out = None, as_json: Json = False) -> None:
     """Say what this machine offers: threads, instruction set, memory, versions, the hub, the calibration."""
-    from harness.report.text import doctor as machine
 
     print(machine.doctor(Path(out or "results"), as_json))
 
@@ -323,8 +319,6 @@ cli_gate.add_to(app)
 
 
 def _config(path: Path | None) -> dict[str, Any]:
-    from harness.core.strict_yaml import load_mapping
-
     return {} if path is None else load_mapping(path)
 
 

@@ -9,6 +9,14 @@ from typing import Annotated, Optional
 import typer
 
 from harness.cli.options import Include, Json, say
+from harness.core.errors import HarnessError
+from harness.core.machine.environment import thread_variables
+from harness.core.registry import load_registry
+from harness.pipeline import compress_command as command
+from harness.pipeline import sensitivity_command
+from harness.report.tables import plotting
+from harness.report.tables import sensitivity as tables
+from harness.report.text.compressing import compression_text, sensitivity_text
 
 
 def compress(
@@ -53,15 +61,6 @@ def compress(
 ) -> None:
     """Make a smaller or faster model of a fine-tuned one. Prints what was done."""
     import json
-
-    from harness.core.errors import HarnessError
-    from harness.core.machine.environment import thread_variables
-    from harness.core.registry import load_registry
-    from harness.pipeline import compress_command as command
-    from harness.pipeline import sensitivity_command
-    from harness.report.tables import plotting
-    from harness.report.tables import sensitivity as tables
-    from harness.report.text.compressing import compression_text, sensitivity_text
 
     given = {"--skip-worst": skip_worst, "--margin": margin, "--plot": plot, "--split": split}
     stray = next((name for name, value in given.items() if value is not None and not sensitivity), None)

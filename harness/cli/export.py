@@ -10,6 +10,14 @@ import typer
 
 from harness.cli.options import Include, Out, existing_store, say
 from harness.core.errors import HarnessError
+from harness.core.machine.environment import thread_variables
+from harness.core.registry import load_registry
+from harness.core.store import write_atomically
+from harness.report.export import hub, source
+from harness.report.export import lm_eval as exporter
+from harness.report.export.glue import write_submission
+from harness.report.export.model_card import make_card, write_card
+from harness.report.export.source import find_model, model_names
 
 Run = Annotated[str, typer.Option("--run", metavar="RUN", help="A run's name, part of it, or latest.")]
 
@@ -39,8 +47,6 @@ def model_card(
 ) -> None:
     """A Hugging Face model card with metadata, scores, intervals, training and lineage. Without --push nothing leaves
     this machine."""
-    from harness.report.export import hub, source
-    from harness.report.export.model_card import make_card, write_card
 
     if output is None and push is None:
         raise HarnessError("say where the card goes: --output DIR, --output FILE.md, or --push REPO_ID")
@@ -74,11 +80,8 @@ def glue_submission(
     include: Include = None,
 ) -> None:
     """Predict GLUE's test sets with a run's models, and write the zip its server takes: eleven files, AX included."""
-    from harness.core.machine.environment import thread_variables
 
     os.environ.update(thread_variables(1))
-    from harness.core.registry import load_registry
-    from harness.report.export.glue import write_submission
 
     if output.suffix != ".zip":
         raise HarnessError(f"-o {output}: the server takes a .zip")
@@ -100,9 +103,6 @@ def lm_eval(
     out: Out = None,
 ) -> None:
     """A model's scores as lm-evaluation-harness writes them, as JSON."""
-    from harness.core.store import write_atomically
-    from harness.report.export import lm_eval as exporter
-    from harness.report.export.source import find_model, model_names
 
     store = existing_store(out)
     names = model_names(store.run(run))

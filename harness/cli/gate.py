@@ -11,6 +11,20 @@ import typer
 
 from harness.cli.options import Include, Json, Mode, Out, existing_store, load_plugins, say
 from harness.core.errors import HarnessError
+from harness.core.machine.environment import thread_variables
+from harness.core.registry import load_registry
+from harness.core.store import Store, write_atomically
+from harness.gate import baseline as accepted_baselines
+from harness.gate.baseline import FOLDER
+from harness.gate.baseline import accept as write
+from harness.gate.benchmarks import judge_benchmarks
+from harness.gate.evidence import of_run, only_models
+from harness.gate.measured import read
+from harness.gate.remeasure import measure_again
+from harness.gate.settings import settings
+from harness.gate.sources import resolve
+from harness.report.text import gating
+from harness.report.text.gating import baseline_text, baselines_text, diff_text
 
 
 class By(StrEnum):
@@ -76,11 +90,6 @@ def compare(
     include: Include = None,
 ) -> None:
     """Compare two runs on the same examples: drops with intervals, what could be detected, which examples flipped."""
-    from harness.core.machine.environment import thread_variables
-    from harness.core.store import Store, write_atomically
-    from harness.gate.settings import settings
-    from harness.gate.sources import resolve
-    from harness.report.text import gating
 
     os.environ.update(thread_variables(1))  # before torch is imported, where layers are compared
 
@@ -162,10 +171,6 @@ def gate(
     """Judge a run against a baseline. Exit code, the first that applies: 2: bad usage, 4: the baseline is missing or
     does not fit, 1: regressed, 5: a measurement does not count, 3: inconclusive (with --strict), 0: passed.
     """
-    from harness.gate import baseline as accepted_baselines
-    from harness.gate.settings import settings
-    from harness.gate.sources import resolve
-    from harness.report.text import gating
 
     if baseline is None and benchmark_json is None:
         raise HarnessError("nothing to judge by: give --baseline NAME (`harness baseline list`), or --benchmark-json")
@@ -186,15 +191,11 @@ def gate(
     outlets = gating.Outlets(as_json, report, junit, summary, comment, annotations)
     benchmarks = None
     if benchmark_json is not None:
-        from harness.gate.benchmarks import judge_benchmarks
-
         benchmarks = judge_benchmarks(*benchmark_json, spec)
     if baseline is None:
         assert benchmarks is not None
         text, code = gating.publish(benchmarks, [], outlets)
     else:
-        from harness.gate.measured import read
-
         base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
         text, code = gating.gate(
             base,
@@ -211,10 +212,6 @@ def gate(
 
 
 def _measuring_again(spec: Any, root: Path, include: list[str] | None) -> Any:
-    from harness.core.registry import load_registry
-    from harness.core.store import Store
-    from harness.gate.remeasure import measure_again
-
     registry = load_registry([Path(path) for path in include or []])
     return lambda one: measure_again(one, spec, registry, Store.open(root), say)
 
@@ -229,8 +226,6 @@ def accept(
     include: Include = None,
 ) -> None:
     """Write a run's scores and predictions to baselines/accepted/NAME.json, a file for git."""
-    from harness.gate.baseline import accept as write
-    from harness.gate.evidence import of_run, only_models
 
     load_plugins(include)
     evidence = only_models(of_run(existing_store(out), run), model or [])
@@ -243,7 +238,6 @@ def accept(
 @baseline_app.command("list")
 def list_baselines(baselines: Baselines = None, as_json: Json = False) -> None:
     """List the accepted baselines; a damaged one is named as such."""
-    from harness.report.text.gating import baselines_text
 
     text, sound = baselines_text(_folders(None, baselines)[1], as_json)
     print(text)
@@ -258,8 +252,6 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a baseline: its run, data, scores and environment."""
-    from harness.gate import baseline as accepted_baselines
-    from harness.report.text.gating import baseline_text
 
     path = accepted_baselines.find(name, _folders(None, baselines)[1])
     print(baseline_text(accepted_baselines.load(path), as_json))
@@ -274,16 +266,12 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show what changed from one baseline to another: tasks, data, versions, models, scores, environment."""
-    from harness.gate.sources import resolve
-    from harness.report.text.gating import diff_text
 
     root, accepted = _folders(out, baselines)
     print(diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json))
 
 
 def _folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:
-    from harness.gate.baseline import FOLDER
-
     return Path(out or "results"), baselines or FOLDER
 
 

@@ -8,7 +8,14 @@ from typing import Annotated, Optional
 
 import typer
 
+from harness import __version__
 from harness.cli.options import say
+from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.core.store import Store, write_atomically
+from harness.measure.benchmark_json import as_benchmarks
+from harness.pipeline import measure_command as command
+from harness.report.text.measuring import measurement_text
 
 
 class Device(StrEnum):
@@ -98,14 +105,6 @@ def measure(
 ) -> None:
     """Time models side by side, with memory and size; exit code 5 where a timing does not count."""
     import json
-
-    from harness import __version__
-    from harness.core.errors import HarnessError
-    from harness.core.registry import load_registry
-    from harness.core.store import Store, write_atomically
-    from harness.measure.benchmark_json import as_benchmarks
-    from harness.pipeline import measure_command as command
-    from harness.report.text.measuring import measurement_text
 
     for flag, file in (("-o", output), ("--benchmark-json", benchmark_json)):
         if file is not None and not file.resolve().parent.is_dir():

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.core.store import Store
 
 Out = Annotated[Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")]
 Include = Annotated[
@@ -42,8 +44,6 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on s
 
 
 def existing_store(out: str | None) -> Any:
-    from harness.core.store import Store
-
     root = Path(out or "results")
     if not (root / "runs").is_dir():
         raise HarnessError(
@@ -55,8 +55,6 @@ def existing_store(out: str | None) -> Any:
 def load_plugins(include: list[str] | None) -> None:
     """Of the paths given, where any are: for their metrics."""
     if include:
-        from harness.core.registry import load_registry
-
         load_registry([Path(path) for path in include])
 
 

@@ -12,6 +12,15 @@ import typer
 
 from harness.cli.options import Include, Json, Out, Pareto, Show, existing_store, load_plugins, say
 from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.core.store import write_atomically
+from harness.report.tables.layout import parse_layout
+from harness.report.tables.markers import update_file
+from harness.report.text import diagnostics, runs
+from harness.report.text.listing import listing
+from harness.report.text.page import write_page
+from harness.report.text.rescoring import rescore
+from harness.report.text.runs import efficiency_text, leaderboard_text
 
 
 class Kind(StrEnum):
@@ -95,9 +104,6 @@ def leaderboard(
     include: Include = None,
 ) -> None:
     """Print tables of models by tasks, with averages and intervals. Scores on different data are never in one table."""
-    from harness.core.store import write_atomically
-    from harness.report.tables.layout import parse_layout
-    from harness.report.text.runs import efficiency_text, leaderboard_text
 
     if by_fraction + robustness + calibration + compression > 1:
         raise HarnessError("give one of --by-fraction, --robustness, --calibration and --compression")
@@ -121,7 +127,6 @@ def leaderboard(
         )
         if any(others) or format is not Format.md:
             raise HarnessError("--html is a page of all tables: give it alone, with runs, --out and --include")
-        from harness.report.text.page import write_page
 
         say(write_page(existing_store(out), runs or [], page, [Path(path) for path in include or []]))
         return
@@ -133,8 +138,6 @@ def leaderboard(
     if by_fraction:
         text = efficiency_text(store, runs or [], format.style, plot)
     elif robustness or calibration or compression:
-        from harness.report.text import diagnostics
-
         load_plugins(include)
         texts = {
             diagnostics.robustness_text: robustness,
@@ -146,8 +149,6 @@ def leaderboard(
     else:
         text = leaderboard_text(store, runs or [], format.style, layout, show, pareto)
     if update is not None:
-        from harness.report.tables.markers import update_file
-
         say(f"{update}: {'updated' if update_file(update, text, marker) else 'is up to date'}")
     elif output is not None:
         write_atomically(output, text + "\n")
@@ -170,7 +171,6 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a run: what was asked for, its cells, scores, failures and their causes."""
-    from harness.report.text import runs
 
     store = existing_store(out)
     print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
@@ -187,8 +187,6 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Compute a run's metrics again from its stored predictions, and compare."""
-    from harness.core.registry import load_registry
-    from harness.report.text.rescoring import rescore
 
     load_registry([Path(path) for path in include or []])
     text, same = rescore(existing_store(out), name, metric or [], as_json)
@@ -203,8 +201,6 @@ def list_names(
     as_json: Json = False,
 ) -> None:
     """List what can be asked for by name."""
-    from harness.core.registry import load_registry
-    from harness.report.text.listing import listing
 
     registry = load_registry([Path(path) for path in include or []])
     print(listing(registry, kind.value, as_json))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.core.specs import RecipeSpec, TaskSpec, TrainingSpec
 from harness.core.strict_spec import Strict
 from harness.data.frame import Split
@@ -18,6 +19,8 @@ from harness.modeling.runtimes.base import OUTPUTS, WRITING_HEADS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+groups = lazy("harness.compress.groups")
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,10 @@ class Compressor(ABC):
 
     def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
         """The groups of layers it touches, which `skip` and `only` can name; none where it knows no such options."""
-        from harness.compress.groups import chosen
 
         if not isinstance(self.options, LayerOptions):
             return ()
-        return chosen(model, self.options, getattr(self.options, "embeddings", False)).groups
+        return groups.chosen(model, self.options, getattr(self.options, "embeddings", False)).groups
 
     @abstractmethod
     def compress(self, request: Request) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request
+from harness.compress.saving import save
+from harness.modeling.runtimes.torch_bf16 import DTYPE
+from harness.modeling.runtimes.torch_eager import in_floats, load
 
 
 class Bf16(Compressor):
@@ -13,10 +16,6 @@ class Bf16(Compressor):
     runtime = "torch-bf16"
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.compress.saving import save
-        from harness.modeling.runtimes.torch_bf16 import DTYPE
-        from harness.modeling.runtimes.torch_eager import in_floats, load
-
         model, tokenizer = load(request.source)
         in_floats(model, DTYPE)
         save(model, tokenizer, request.source, request.target, runtime=self.runtime)

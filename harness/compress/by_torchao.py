@@ -8,9 +8,17 @@ from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 from harness.compress.base import Compressor, Request
+from harness.compress.saving import settled
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.core.strict_spec import Strict
+from harness.modeling.runtimes.settings import Storage, write_settings
+from harness.modeling.runtimes.torch_bf16 import DTYPE
+from harness.modeling.runtimes.torch_eager import in_floats, load, shapes_of
 from harness.modeling.runtimes.torchao import require
+
+layers_module = lazy("harness.modeling.layers")
+torchao_file = lazy("harness.modeling.runtimes.torchao_file")
 
 
 class ByTorchao(Compressor):
@@ -30,18 +38,12 @@ class ByTorchao(Compressor):
         from torchao.quantization import quantize_
 
         import harness.modeling.runtimes.torchao as served
-        from harness.compress.saving import settled
-        from harness.modeling.layers import as_linear, head_names, linear_layers
-        from harness.modeling.runtimes import torchao_file
-        from harness.modeling.runtimes.settings import Storage, write_settings
-        from harness.modeling.runtimes.torch_bf16 import DTYPE
-        from harness.modeling.runtimes.torch_eager import in_floats, load, shapes_of
 
         model, tokenizer = load(request.source)
         shapes = shapes_of(model)
         in_floats(model, DTYPE)
-        converted = as_linear(model)
-        layers = linear_layers(model)
+        converted = layers_module.as_linear(model)
+        layers = layers_module.linear_layers(model)
         model.to(torch.device(served.DEVICE))  # type: ignore[arg-type]
         quantize_(model, config, filter_fn=lambda module, name: name in layers)
         stayed = [name for name in layers if not torchao_file.is_torchao(model.get_submodule(name).weight)]
@@ -56,7 +58,7 @@ class ByTorchao(Compressor):
         torchao_file.write(model, request.target / torchao_file.FILE)
         storage = Storage(file=torchao_file.FILE, format="torchao")
         write_settings(request.target, settled(request.source, runtime=self.runtime, shapes=shapes, storage=storage))
-        coverage = {"linear": len(layers), self.kind: len(layers), "head": head_names(model)}
+        coverage = {"linear": len(layers), self.kind: len(layers), "head": layers_module.head_names(model)}
         return {"coverage": coverage, "conv1d_converted": converted}
 
 

@@ -7,9 +7,12 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from harness.compress.base import Compressor, Request, Target
+from harness.compress.saving import moved
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
 from harness.modeling.runtimes.base import OUTPUTS
+from harness.modeling.runtimes.settings import Compiling, read_settings
+from harness.modeling.runtimes.torch_compile import require
 
 
 class Compile(Compressor):
@@ -39,10 +42,6 @@ class Compile(Compressor):
         return None
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.compress.saving import moved
-        from harness.modeling.runtimes.settings import Compiling, read_settings
-        from harness.modeling.runtimes.torch_compile import require
-
         reason = self.not_applicable(Target("", read_settings(request.source).head))
         if reason:
             raise HarnessError(f"model {request.source}: {reason}")

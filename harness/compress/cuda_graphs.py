@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request, Target
+from harness.compress.saving import moved
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes.base import OUTPUTS
+from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.runtimes.torch_cuda_graphs import require
 
 
 class CudaGraphs(Compressor):
@@ -23,10 +26,6 @@ class CudaGraphs(Compressor):
         return None
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.compress.saving import moved
-        from harness.modeling.runtimes.settings import read_settings
-        from harness.modeling.runtimes.torch_cuda_graphs import require
-
         settings = read_settings(request.source)
         reason = self.not_applicable(Target("", settings.head))
         if reason is None and settings.compiling is not None and settings.compiling.mode != "default":

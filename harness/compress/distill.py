@@ -11,7 +11,19 @@ from pydantic import Field, model_validator
 from harness.compress.base import Compressor, Request, Target
 from harness.compress.refit import Refit, fit_request
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.modeling.layer_map import LayerMap, refuse_twice
+from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.runtimes.torch_eager import load
+from harness.training.learners.transformer import train_and_save
+
+fewer_layers = lazy("harness.modeling.fewer_layers")
+layers_module = lazy("harness.modeling.layers")
+masks_module = lazy("harness.compress.masks")
+students = lazy("harness.compress.students")
+teaching = lazy("harness.compress.teaching")
+trainer = lazy("harness.training.trainer")
+
 
 TAUGHT = ("sequence-classification", "question-answering", "seq2seq-lm", "causal-lm")
 
@@ -59,14 +71,6 @@ class Distill(Compressor):
         return None if target.head in TAUGHT else f"distill does not teach the head {target.head}"
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.compress.masks import Masks
-        from harness.compress.students import from_recipe
-        from harness.compress.teaching import teacher_of
-        from harness.modeling.fewer_layers import from_layers
-        from harness.modeling.runtimes.torch_eager import load
-        from harness.training.learners.transformer import train_and_save
-        from harness.training.trainer import pick_device
-
         reason = self.not_applicable(Target("", _head_of(request)))
         if reason:
             raise HarnessError(f"model {request.source}: {reason}")
@@ -76,17 +80,17 @@ class Distill(Compressor):
                 "distill behind another step"
             )
         fit = fit_request(request, self.options)
-        teacher = teacher_of(request, self.options)
+        teacher = teaching.teacher_of(request, self.options)
         if self.options.student is not None:
-            tokenizer, model, head = from_recipe(fit)
+            tokenizer, model, head = students.from_recipe(fit)
         else:
             model, tokenizer = load(request.source)
             if self.options.layers is not None:
-                from_layers(model, self.options.layers, [other for _, other in sorted(self.options.map)])
+                fewer_layers.from_layers(model, self.options.layers, [other for _, other in sorted(self.options.map)])
             head = teacher.head
         teacher.check(model, tokenizer, head, fit.recipe.training.max_length)
-        model.to(pick_device())  # type: ignore[arg-type]
-        with Masks(_with_zeros(model)) as masks:
+        model.to(trainer.pick_device())  # type: ignore[arg-type]
+        with masks_module.Masks(_with_zeros(model)) as masks:
             said = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
         return {
             "student": self.options.student or (f"{self.options.layers} layers" if self.options.layers else "itself"),
@@ -97,15 +101,12 @@ class Distill(Compressor):
 
 def _with_zeros(model: Any) -> dict[str, Any]:
     """The weights an earlier step has pruned, by layer: what it set to zero stays so."""
-    from harness.modeling.layers import linear_layers
 
-    weights = {name: layer.weight for name, layer in linear_layers(model).items()}
+    weights = {name: layer.weight for name, layer in layers_module.linear_layers(model).items()}
     return {name: weight for name, weight in weights.items() if bool((weight == 0).any())}
 
 
 def _head_of(request: Request) -> str:
-    from harness.modeling.runtimes.settings import read_settings
-
     return read_settings(request.source).head
 
 

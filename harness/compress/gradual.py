@@ -7,7 +7,18 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.compress.base import LayerOptions, Request
-from harness.compress.refit import Refit
+from harness.compress.prune_magnitude import sparsity_of
+from harness.compress.refit import Refit, fit_request
+from harness.core.lazy import lazy
+from harness.modeling.heads import HEADS
+from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.runtimes.torch_eager import load
+from harness.training.learners.transformer import train_and_save
+
+groups = lazy("harness.compress.groups")
+layers = lazy("harness.modeling.layers")
+masks_module = lazy("harness.compress.masks")
+trainer = lazy("harness.training.trainer")
 
 
 class GradualOptions(LayerOptions, Refit):
@@ -29,23 +40,13 @@ class GradualOptions(LayerOptions, Refit):
 
 def prune_gradually(request: Request, options: GradualOptions, movement: bool) -> dict[str, Any]:
     """Fine-tune the model on its task while its weights are pruned, and save it; returns what a record should say."""
-    from harness.compress.groups import chosen
-    from harness.compress.masks import Growing, Schedule
-    from harness.compress.prune_magnitude import sparsity_of
-    from harness.compress.refit import fit_request
-    from harness.modeling.heads import HEADS
-    from harness.modeling.layers import linear_layers
-    from harness.modeling.runtimes.settings import read_settings
-    from harness.modeling.runtimes.torch_eager import load
-    from harness.training.learners.transformer import train_and_save
-    from harness.training.trainer import pick_device
 
     model, tokenizer = load(request.source)
-    model.to(pick_device())  # type: ignore[arg-type]
-    weights = {name: layer.weight for name, layer in chosen(model, options).linear.items()}
-    schedule = Schedule(options.sparsity, options.begin, options.end)
+    model.to(trainer.pick_device())  # type: ignore[arg-type]
+    weights = {name: layer.weight for name, layer in groups.chosen(model, options).linear.items()}
+    schedule = masks_module.Schedule(options.sparsity, options.begin, options.end)
     head = HEADS.get(read_settings(request.source).head)
-    with Growing(weights, schedule, options.scope == "layer", movement) as masks:
+    with masks_module.Growing(weights, schedule, options.scope == "layer", movement) as masks:
         said = train_and_save(fit_request(request, options), tokenizer, model, head, after_step=masks.after_step)
-    every = {name: layer.weight for name, layer in linear_layers(model).items()}
+    every = {name: layer.weight for name, layer in layers.linear_layers(model).items()}
     return {**sparsity_of(every), "fit": said, "seen": len(request.data.train)}

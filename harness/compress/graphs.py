@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compress.base import LayerOptions, Request, Target, no_graph
 from harness.compress.export import ROOT, export
+from harness.compress.export_writer import FILES, export_writer
 from harness.compress.groups import Chosen, chosen
 from harness.compress.saving import settled
 from harness.core.errors import HarnessError
@@ -69,8 +70,6 @@ def exported(request: Request, method: str, runtime: str, folder: Path, writes: 
     if reason:
         raise HarnessError(f"model {request.source}: {reason}")
     if settings.head in WRITING_HEADS:
-        from harness.compress.export_writer import FILES, export_writer
-
         files = [folder / name for name in FILES[settings.head]]
         converted = export_writer(model, settings.head, folder)
         if model.generation_config is not None:

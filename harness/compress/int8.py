@@ -9,7 +9,12 @@ from typing import Any
 
 from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.modeling.runtimes.onnx_runtime import require
+
+export = lazy("harness.compress.export")
+graph_weights = lazy("harness.compress.graph_weights")
+graphs_module = lazy("harness.compress.graphs")
 
 
 class Int8(Compressor):
@@ -31,18 +36,14 @@ class Int8(Compressor):
         require()
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        from harness.compress.export import quietly
-        from harness.compress.graph_weights import share
-        from harness.compress.graphs import exported, other_tables, products_of
-
-        model = exported(request, "int8", self.runtime, request.scratch, writes=True)
+        model = graphs_module.exported(request, "int8", self.runtime, request.scratch, writes=True)
         wanted = model.chosen(self.options, self.options.embeddings)
         skipped = model.skipped(wanted)
         files = [request.target / file.name for file in model.files]
         for source, file in zip(model.files, files, strict=True):
-            products = products_of(source, [*model.heads, *skipped])
+            products = graphs_module.products_of(source, [*model.heads, *skipped])
             excluded = [*products, *(f"{name}_MatMul" for name in products)]  # a Gemm becomes a MatMul
-            with quietly():
+            with export.quietly():
                 quantize_dynamic(
                     source,
                     file,
@@ -50,11 +51,11 @@ class Int8(Compressor):
                     per_channel=self.options.per_channel,
                     reduce_range=self.options.reduce_range,
                     weight_type=QuantType.QInt8,
-                    nodes_to_exclude=[*excluded, *other_tables(source, model.model)],
+                    nodes_to_exclude=[*excluded, *graphs_module.other_tables(source, model.model)],
                     extra_options={"MatMulConstBOnly": True},
                 )
         coverage = _coverage(request, files, list(wanted.linear), skipped, model.heads)
-        share(files)
+        graph_weights.share(files)
         return {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
 
 
@@ -69,18 +70,16 @@ def _coverage(
     """
     import onnx
 
-    from harness.compress.graphs import float_products, is_in
-
     graphs = [onnx.load(file).graph for file in files]
     products = [node.name for graph in graphs for node in graph.node if node.op_type == "MatMulInteger"]
-    if any(is_in(name, skipped) for name in products):
+    if any(graphs_module.is_in(name, skipped) for name in products):
         raise HarnessError(f"model {request.source}: layers that were to be skipped became int8")
     if len(products) < len(layers):
         raise HarnessError(
             f"model {request.source}: only {len(products)} of its {len(layers)} linear layers became int8"
         )
     total = len(layers) + len(skipped)
-    floats = sum(len(float_products(graph)) for graph in graphs)
+    floats = sum(len(graphs_module.float_products(graph)) for graph in graphs)
     return {"linear": total, "int8": len(products), "float": floats, "head": heads}
 
 

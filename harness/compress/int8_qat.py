@@ -13,13 +13,22 @@ from harness.compress.base import Compressor, Request, Target, no_graph
 from harness.compress.int8 import Int8
 from harness.compress.refit import Refit, fit_request
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.heads import HEADS
 from harness.modeling.runtimes.onnx_runtime import require
+from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.runtimes.torch_eager import load
+from harness.training.learners.transformer import train_and_save
 
 if TYPE_CHECKING:
     import torch
 
     from harness.modeling.heads import Reader
     from harness.training.learners.base import FitRequest
+
+fake_quant = lazy("harness.compress.fake_quant")
+groups = lazy("harness.compress.groups")
+
 
 GENTLER = 0.1
 """The learning rate by default, as a share of that of the fine-tuning."""
@@ -42,12 +51,6 @@ class Int8Qat(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
-        from harness.compress.fake_quant import fake_quantized
-        from harness.compress.groups import chosen
-        from harness.modeling.heads import HEADS
-        from harness.modeling.runtimes.settings import read_settings
-        from harness.modeling.runtimes.torch_eager import load
-        from harness.training.learners.transformer import train_and_save
 
         head = HEADS.get(read_settings(request.source).head)
         reason = self.not_applicable(Target("", head.name))
@@ -62,8 +65,8 @@ class Int8Qat(Compressor):
             return head.loss(model, batch, reader)
 
         options = int8.options
-        wanted = chosen(model, options, options.embeddings)
-        with fake_quantized(model, wanted, options.per_channel, options.reduce_range):
+        wanted = groups.chosen(model, options, options.embeddings)
+        with fake_quant.fake_quantized(model, wanted, options.per_channel, options.reduce_range):
             said = train_and_save(fit, tokenizer, model, head, loss)
         return {**int8.compress(replace(request, source=fit.directory)), "fit": said}
 

@@ -11,8 +11,14 @@ from pydantic import Field
 from harness.compress.base import Compressor, Request, Target, no_graph
 from harness.compress.int8 import Int8
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.modeling.runtimes.graph import FILE
 from harness.modeling.runtimes.onnx_runtime import require
+
+calibrating = lazy("harness.compress.calibrating")
+export = lazy("harness.compress.export")
+graphs = lazy("harness.compress.graphs")
+
 
 INTEGER_PRODUCTS = ("MatMulIntegerToFloat", "QLinearMatMul", "QGemm", "MatMulInteger", "DynamicQuantizeMatMul")
 """What ONNX Runtime makes of a product between quantized tensors, where it does compute in integers."""
@@ -47,33 +53,29 @@ class Int8Static(Compressor):
             quantize_static,
         )
 
-        from harness.compress.calibrating import Batches
-        from harness.compress.export import quietly
-        from harness.compress.graphs import exported, float_products, products_of
-
-        model = exported(request, "int8-static", self.runtime, request.scratch)
+        model = graphs.exported(request, "int8-static", self.runtime, request.scratch)
         wanted = model.chosen(self.options, self.options.embeddings)
-        batches = Batches(model, request, self.options.examples)
+        batches = calibrating.Batches(model, request, self.options.examples)
         methods = {
             "minmax": CalibrationMethod.MinMax,
             "entropy": CalibrationMethod.Entropy,
             "percentile": CalibrationMethod.Percentile,
         }
         calibrated = request.scratch / "calibrated.onnx"
-        excluded = products_of(model.file, [*model.heads, *model.skipped(wanted)])
+        excluded = graphs.products_of(model.file, [*model.heads, *model.skipped(wanted)])
         options = {
             "per_channel": self.options.per_channel,
             "reduce_range": self.options.reduce_range,
             "weight_type": QuantType.QInt8,
         }
-        with quietly():
+        with export.quietly():
             quantize_static(
                 model.file,
                 calibrated,
                 batches,
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["MatMul"],
-                nodes_to_quantize=products_of(model.file, list(wanted.linear)),
+                nodes_to_quantize=graphs.products_of(model.file, list(wanted.linear)),
                 activation_type=QuantType.QUInt8,
                 calibrate_method=methods[self.options.calibration],
                 extra_options={
@@ -97,7 +99,7 @@ class Int8Static(Compressor):
             "coverage": {
                 "linear": len(model.layers),
                 "int8": integer,
-                "float": len(float_products(graph)),
+                "float": len(graphs.float_products(graph)),
                 "head": model.heads,
             },
             "dynamic": sum(node.op_type == "MatMulInteger" for node in graph.node),
@@ -115,13 +117,11 @@ def _integer_products(request: Request, layers: list[str]) -> int:
     import onnx
     import onnxruntime
 
-    from harness.compress.export import quietly
-
     optimized = request.scratch / "optimized.onnx"
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(optimized)
     options.log_severity_level = 3
-    with quietly():
+    with export.quietly():
         onnxruntime.InferenceSession(request.target / FILE, options, providers=["CPUExecutionProvider"])
     integer = sum(node.op_type in INTEGER_PRODUCTS for node in onnx.load(optimized).graph.node)
     if integer < len(layers):

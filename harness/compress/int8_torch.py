@@ -9,6 +9,10 @@ from typing import Any
 from harness.compress.base import Request
 from harness.compress.int8_weight import Int8Weight
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.runtimes import open_model
+
+int8_linear = lazy("harness.modeling.runtimes.int8_linear")
 
 
 class Int8Torch(Int8Weight):
@@ -16,13 +20,10 @@ class Int8Torch(Int8Weight):
     note = "Embeddings are float32 again when they are loaded; the head is not quantized."
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.modeling.runtimes import open_model
-        from harness.modeling.runtimes.int8_linear import Int8Linear, require
-
-        require()
+        int8_linear.require()
         said = super().compress(request)
         layers = open_model(request.target).module.modules()
-        integer, wanted = sum(isinstance(layer, Int8Linear) for layer in layers), said["coverage"]["int8"]
+        integer, wanted = sum(isinstance(layer, int8_linear.Int8Linear) for layer in layers), said["coverage"]["int8"]
         if integer != wanted:
             raise HarnessError(f"model {request.source}: only {integer} of its {wanted} linear layers became int8")
         return said

@@ -8,6 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, LayerOptions, Request
+from harness.compress.saving import settled
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.settings import Storage, write_settings
+from harness.modeling.runtimes.torch_eager import SCALE, load, shapes_of
+
+groups = lazy("harness.compress.groups")
+layers_module = lazy("harness.modeling.layers")
+
 
 FILE = "model.int8.safetensors"
 """Not a name that `transformers` looks for: it would take the integers for weights."""
@@ -25,18 +33,12 @@ class Int8Weight(Compressor):
         import torch
         from safetensors.torch import save_file
 
-        from harness.compress.groups import chosen
-        from harness.compress.saving import settled
-        from harness.modeling.layers import embeddings, head_names, linear_layers, output_axis
-        from harness.modeling.runtimes.settings import Storage, write_settings
-        from harness.modeling.runtimes.torch_eager import SCALE, load, shapes_of
-
         model, tokenizer = load(request.source)
-        wanted = chosen(model, self.options, self.options.embeddings)
+        wanted = groups.chosen(model, self.options, self.options.embeddings)
         layers = wanted.linear
-        axes = {f"{name}.weight": output_axis(layer) for name, layer in layers.items()}
+        axes = {f"{name}.weight": layers_module.output_axis(layer) for name, layer in layers.items()}
         if wanted.embeddings:
-            axes |= {f"{name}.weight": 0 for name in embeddings(model)}
+            axes |= {f"{name}.weight": 0 for name in layers_module.embeddings(model)}
         tensors: dict[str, torch.Tensor] = {}
         stored: dict[int, str] = {}
         for name, tensor in model.state_dict().items():
@@ -55,7 +57,11 @@ class Int8Weight(Compressor):
         storage = Storage(file=FILE, format="int8", axes=axes)
         write_settings(request.target, settled(request.source, runtime=self.runtime, shapes=shapes, storage=storage))
         return {
-            "coverage": {"linear": len(linear_layers(model)), "int8": len(layers), "head": head_names(model)},
+            "coverage": {
+                "linear": len(layers_module.linear_layers(model)),
+                "int8": len(layers),
+                "head": layers_module.head_names(model),
+            },
             "embeddings": sum(name.removesuffix(".weight") not in layers for name in axes),
             "notes": [self.note],
         }

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request, Target, no_graph
+from harness.core.lazy import lazy
 from harness.modeling.runtimes.onnx_runtime import require
+
+graph_weights = lazy("harness.compress.graph_weights")
+graphs = lazy("harness.compress.graphs")
 
 
 class Onnx(Compressor):
@@ -18,11 +22,9 @@ class Onnx(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
-        from harness.compress.graph_weights import share
-        from harness.compress.graphs import exported
 
-        model = exported(request, "onnx", self.runtime, request.target, writes=True)
-        share(model.files)
+        model = graphs.exported(request, "onnx", self.runtime, request.target, writes=True)
+        graph_weights.share(model.files)
         return {"conv1d_converted": model.conv1d_converted}
 
 

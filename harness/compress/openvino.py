@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, Request, Target, no_graph
+from harness.compress.saving import moved
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.onnx_runtime import require as require_onnx
 from harness.modeling.runtimes.openvino_runtime import RUNTIME, require
+from harness.modeling.runtimes.settings import read_settings
+
+graph_weights = lazy("harness.compress.graph_weights")
+graphs = lazy("harness.compress.graphs")
 
 
 class OpenVino(Compressor):
@@ -21,18 +28,13 @@ class OpenVino(Compressor):
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
-        from harness.compress.saving import moved
-        from harness.modeling.runtimes.onnx_runtime import require as require_onnx
-        from harness.modeling.runtimes.settings import read_settings
 
         said: dict[str, Any] = {}
         if read_settings(request.source).runtime == "torch":
             require_onnx()
-            from harness.compress.graph_weights import share
-            from harness.compress.graphs import exported
 
-            model = exported(request, "openvino", self.runtime, request.target, writes=True)
-            share(model.files)
+            model = graphs.exported(request, "openvino", self.runtime, request.target, writes=True)
+            graph_weights.share(model.files)
             said["conv1d_converted"] = model.conv1d_converted
         else:
             moved(request.source, request.target, self.runtime)

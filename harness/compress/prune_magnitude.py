@@ -10,6 +10,14 @@ from pydantic import Field
 
 from harness.compress.base import Compressor, Request
 from harness.compress.gradual import GradualOptions, prune_gradually
+from harness.compress.saving import save
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.torch_eager import load
+
+groups_module = lazy("harness.compress.groups")
+layers = lazy("harness.modeling.layers")
+masks_module = lazy("harness.compress.masks")
+
 
 NOTHING_SAVED = (
     "It saves neither time nor memory, nor bytes on disk before packing: dense kernels and files spell out zeros."
@@ -33,22 +41,16 @@ class PruneMagnitude(Compressor):
             return prune_gradually(request, self.options, movement=False)
         import torch
 
-        from harness.compress.groups import chosen
-        from harness.compress.masks import smallest
-        from harness.compress.saving import save
-        from harness.modeling.layers import linear_layers
-        from harness.modeling.runtimes.torch_eager import load
-
         model, tokenizer = load(request.source)
-        weights = [layer.weight for layer in chosen(model, self.options).linear.values()]
+        weights = [layer.weight for layer in groups_module.chosen(model, self.options).linear.values()]
         groups = [weights] if self.options.scope == "global" else [[one] for one in weights]
         with torch.no_grad():
             for group in groups:
-                masks = smallest([one.abs() for one in group], self.options.sparsity)
+                masks = masks_module.smallest([one.abs() for one in group], self.options.sparsity)
                 for weight, mask in zip(group, masks, strict=True):
                     weight.mul_(mask)
         save(model, tokenizer, request.source, request.target)
-        return sparsity_of({name: layer.weight for name, layer in linear_layers(model).items()})
+        return sparsity_of({name: layer.weight for name, layer in layers.linear_layers(model).items()})
 
 
 def sparsity_of(weights: dict[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.compress.base import Compressor, LayerOptions, Request, Target
+from harness.compress.saving import save
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.torch_eager import load
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.compress.units import Units
+
+groups_module = lazy("harness.compress.groups")
+importance = lazy("harness.compress.importance")
+units_module = lazy("harness.compress.units")
+
 
 KNOWN = (
     "bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2", "distilbert", "modernbert", "gpt2", "t5",
@@ -53,18 +61,14 @@ class PruneStructured(Compressor):
 
     def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
         """Those that can lose units without others: not the heads of a T5's stack."""
-        from harness.compress.groups import group_of
 
         units = [unit for kind, found in self._units(model).items() if self._share(kind) for unit in found]
         sharing = Counter(unit.together for unit in units)
-        return tuple(dict.fromkeys(group_of(model, unit.consumer) for unit in units if sharing[unit.together] == 1))
+        return tuple(
+            dict.fromkeys(groups_module.group_of(model, unit.consumer) for unit in units if sharing[unit.together] == 1)
+        )
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.compress.importance import importance_of
-        from harness.compress.saving import save
-        from harness.compress.units import remove
-        from harness.modeling.runtimes.torch_eager import load
-
         model, tokenizer = load(request.source)
         kind = model.config.model_type
         reason = self.not_applicable(Target(kind, ""))
@@ -77,7 +81,7 @@ class PruneStructured(Compressor):
                 + (" (the layers of a stack lose the same heads)" if kind == "t5" else "")
             )
         every = [unit for name in groups for unit in groups[name]]
-        scores = importance_of(model, tokenizer, every, request, self.options.examples)
+        scores = importance.importance_of(model, tokenizer, every, request, self.options.examples)
         kept: dict[str, list[int]] = {}
         for kind_of_unit, units in groups.items():
             together: dict[str, Any] = {}
@@ -85,7 +89,7 @@ class PruneStructured(Compressor):
                 together[unit.together] = together.get(unit.together, 0) + scores[unit.consumer]
             kept |= keep([*together.values()], [*together], self._share(kind_of_unit), self.options.scope)
         for unit in every:
-            remove(model, unit, kept[unit.together])
+            units_module.remove(model, unit, kept[unit.together])
         save(model, tokenizer, request.source, request.target)
         return {
             "units": {
@@ -102,11 +106,9 @@ class PruneStructured(Compressor):
 
     def _units(self, model: PreTrainedModel) -> dict[str, list[Units]]:
         """By kind the units of the layers it may touch."""
-        from harness.compress.groups import chosen
-        from harness.compress.units import units_of
 
-        wanted = chosen(model, self.options).linear
-        found = {kind: units_of(model, kind) for kind in KINDS}
+        wanted = groups_module.chosen(model, self.options).linear
+        found = {kind: units_module.units_of(model, kind) for kind in KINDS}
         bound = {unit.together for units in found.values() for unit in units if unit.consumer not in wanted}
         return {kind: [unit for unit in units if unit.together not in bound] for kind, units in found.items()}
 

@@ -7,6 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from harness.compress.base import Compressor, LayerOptions, Request
+from harness.compress.prune_magnitude import sparsity_of
+from harness.compress.saving import save
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.torch_eager import load
+
+groups_module = lazy("harness.compress.groups")
+layers_module = lazy("harness.modeling.layers")
 
 
 class PruneTwoFour(Compressor):
@@ -16,22 +23,16 @@ class PruneTwoFour(Compressor):
     def compress(self, request: Request) -> dict[str, Any]:
         import torch
 
-        from harness.compress.groups import chosen
-        from harness.compress.prune_magnitude import sparsity_of
-        from harness.compress.saving import save
-        from harness.modeling.layers import linear_layers, output_axis
-        from harness.modeling.runtimes.torch_eager import load
-
         model, tokenizer = load(request.source)
-        layers = linear_layers(model)
+        layers = layers_module.linear_layers(model)
         divisible = {
             name: layer
-            for name, layer in chosen(model, self.options).linear.items()
-            if layer.weight.shape[1 - output_axis(layer)] % 4 == 0
+            for name, layer in groups_module.chosen(model, self.options).linear.items()
+            if layer.weight.shape[1 - layers_module.output_axis(layer)] % 4 == 0
         }
         with torch.no_grad():
             for layer in divisible.values():
-                rows = layer.weight if output_axis(layer) == 0 else layer.weight.T
+                rows = layer.weight if layers_module.output_axis(layer) == 0 else layer.weight.T
                 rows.mul_(two_of_four(rows))
         save(model, tokenizer, request.source, request.target)
         said = sparsity_of({name: layer.weight for name, layer in layers.items()})

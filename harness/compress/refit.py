@@ -10,6 +10,7 @@ from harness.compress.base import Request, Student
 from harness.core.specs import RecipeSpec
 from harness.core.strict_spec import Strict
 from harness.data.corpus import synthetic_sentences
+from harness.training.learners.base import FitRequest
 
 if TYPE_CHECKING:
     from harness.training.learners.base import FitRequest
@@ -25,7 +26,6 @@ class Refit(Strict):
 
 def fit_request(request: Request, options: Refit) -> FitRequest:
     """A fit to the request's examples that writes into its target: of its student's recipe where it has one."""
-    from harness.training.learners.base import FitRequest
 
     data = request.data
     student = request.student or Student(RecipeSpec(name="student", learner="transformer", training=request.training))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.modeling.runtimes.settings import Settings, read_settings, write_settings
+from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.size import weights_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ def save(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Path, target: Path, **changes: Any
 ) -> None:
     """Write a model made from that of `source`, with the shapes its config does not tell and changes of settings."""
-    from harness.modeling.runtimes.torch_eager import shapes_of
 
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)

@@ -9,6 +9,11 @@ from typing import Any
 from harness.compress.base import Request
 from harness.compress.bf16 import Bf16
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.runtimes.torch_semi_structured import masked, require
+
+layers_module = lazy("harness.modeling.layers")
 
 
 class SemiStructured(Bf16):
@@ -17,13 +22,9 @@ class SemiStructured(Bf16):
     runtime = "torch-semi-structured"
 
     def compress(self, request: Request) -> dict[str, Any]:
-        from harness.modeling.layers import head_names, linear_layers
-        from harness.modeling.runtimes.torch_eager import load
-        from harness.modeling.runtimes.torch_semi_structured import masked, require
-
         require()
         model, _ = load(request.source)
-        layers = linear_layers(model)
+        layers = layers_module.linear_layers(model)
         sparse = masked(model)
         if not sparse:
             raise HarnessError(
@@ -32,7 +33,7 @@ class SemiStructured(Bf16):
             )
         said = super().compress(request)
         note = "On disk the weights are dense, in bfloat16; on the GPU their zeros are not kept."
-        coverage = {"linear": len(layers), "2:4": len(sparse), "head": head_names(model)}
+        coverage = {"linear": len(layers), "2:4": len(sparse), "head": layers_module.head_names(model)}
         return said | {"coverage": coverage, "notes": [note]}
 
 

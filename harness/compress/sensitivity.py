@@ -21,7 +21,10 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import as_references
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
+from harness.modeling.runtimes.torch_eager import load
 from harness.stats.aggregate import Estimate
+from harness.stats.paired import Pair, change
+from harness.training.learners import LEARNERS, PredictRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +76,6 @@ class Probe:
 
     def layers(self) -> tuple[str, ...]:
         """The groups of layers the method touches, in the model's order."""
-        from harness.modeling.runtimes.torch_eager import load
 
         return self._step.compressor.layers(load(self._request.source)[0])
 
@@ -88,8 +90,6 @@ class Probe:
             return Damage(name, *self._compared(self._predict(target)))
 
     def _predict(self, folder: Path) -> list[np.ndarray]:
-        from harness.training.learners import LEARNERS, PredictRequest
-
         data, learner = self._request.data, LEARNERS.get("transformer")
         asked = PredictRequest(data.task, data.labels, data.train, folder, self._request.seed)
         return [learner.predict(replace(asked, split=split)).values for split in self._splits.values()]
@@ -97,8 +97,6 @@ class Probe:
     def _compared(self, after: Sequence[np.ndarray]) -> tuple[Estimate, float | None]:
         """The drop of the score with its paired interval, and the agreement."""
         import numpy as np
-
-        from harness.stats.paired import Pair, change
 
         sides = zip(self._before, after, self._references, strict=True)
         found = change([Pair([one], [other], true) for one, other, true in sides], self._metrics)

@@ -12,9 +12,11 @@ from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
 from harness.data.assemble import Reading, assemble
+from harness.data.folder import locate, possible_splits, read_folder
 from harness.data.frame import Split, TaskData
 from harness.data.hub import hub_reachable, read_hub, state_of_hub
 from harness.data.noise import perturbed
+from harness.data.synthetic.source import read_embedded
 
 __all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
 
@@ -51,12 +53,9 @@ def default_splits(task: TaskSpec) -> list[str]:
 
 def _read(task: TaskSpec, data: str, wanted: Sequence[str], limit: int | None) -> Reading:
     if data == "embedded":
-        from harness.data.synthetic.source import read_embedded
-
         return read_embedded(task, wanted)
     if data == "hub":
         return read_hub(task, wanted, limit)
-    from harness.data.folder import read_folder
 
     return read_folder(task, existing_path(data), wanted)
 
@@ -95,8 +94,6 @@ def state(task: TaskSpec, data: str) -> str:
             raise TaskAbsent(f"task '{task.name}' has no embedded data (its sources name no embedded shape)")
         source = "embedded"
     else:
-        from harness.data.folder import locate, possible_splits
-
         layout = locate(task, existing_path(data), possible_splits(task, ()))
         stats = [(str(path.resolve()), path.stat()) for path in layout.read_paths()]
         source = [

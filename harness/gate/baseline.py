@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, Incompatible, did_you_mean
 from harness.core.hashing import canonical_json, hash_json
+from harness.core.predictions import as_references, prediction_hash
 from harness.core.specs import Margins
 from harness.core.store import write_atomically
 from harness.gate.evidence import Evidence, Part, Scored
@@ -104,7 +105,6 @@ def load(path: Path) -> Evidence:
     Raises:
         Incompatible: the file is damaged, of an unknown schema, or no baseline.
     """
-    from harness.core.predictions import prediction_hash
 
     content = read(path)
     try:
@@ -174,8 +174,6 @@ def pack(values: np.ndarray) -> str:
 def unpack(text: str) -> np.ndarray:
     """The array that was packed. Raises ValueError."""
     import numpy as np
-
-    from harness.core.predictions import as_references
 
     decompressor = zlib.decompressobj()
     try:

@@ -13,6 +13,7 @@ from harness.gate.evidence import Part
 from harness.gate.pairing import Pair
 from harness.metrics.base import Metric
 from harness.metrics.resampling import Resampler, samples
+from harness.metrics.rightness import right
 from harness.stats.bootstrap import RESAMPLES
 from harness.stats.significance import (
     Drop,
@@ -117,7 +118,6 @@ def estimate(pair: Pair) -> Estimated:
 
 def _lost(metric: Metric, part: Part, pair: Pair) -> list[np.ndarray]:
     """What each example of a split loses, (n,) a seed: 1 where only the base is right, -1 where only the candidate."""
-    from harness.metrics.rightness import right
 
     return [
         right(metric, base.predictions, part.references) - right(metric, candidate.predictions, part.references)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
+from harness.core.predictions import PREDICTIONS, as_references, read_predictions
 from harness.core.runs import named
 from harness.core.specs import Margins
 from harness.core.store import Store, maker_of
@@ -120,7 +121,6 @@ def of_run(store: Store, name: str) -> Evidence:
         HarnessError: no such run, or nothing in it was scored against references.
         DamagedFile: a record or predictions are not what was written.
     """
-    from harness.core.predictions import PREDICTIONS, read_predictions
 
     manifest = store.run(name)
     parts: dict[PartKey, Part] = {}
@@ -203,7 +203,6 @@ def _label(model: str, fraction: float) -> str:
 
 def _without(references: np.ndarray | None, n: int) -> np.ndarray:
     """References, or empty ones for metrics that look at none."""
-    from harness.core.predictions import as_references
 
     return as_references(tuple(() for _ in range(n))) if references is None else references
 

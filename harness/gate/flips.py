@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.data import load
 from harness.data.frame import Split
 from harness.gate.estimates import counted
 from harness.gate.evidence import Part
 from harness.gate.pairing import Pair
+from harness.metrics.rightness import judge, right
 from harness.stats.significance import drop_of_shares, holm, mcnemar_mid_p
 
 if TYPE_CHECKING:
@@ -78,8 +81,6 @@ class Slice:
 
 def reader(data: str | None, include: Sequence[Any] = ()) -> Texts:
     """A function that reads the texts of a part again, where its data can be had and is the same; else None."""
-    from harness.core.registry import load_registry
-    from harness.data import load
 
     registry = load_registry(include)
     read: dict[tuple[str, str], Split | None] = {}
@@ -187,7 +188,6 @@ def _sliced(
 
 def rightness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """Which examples base and candidate have right, by seed; None where examples are not right or wrong."""
-    from harness.metrics.rightness import judge, right
 
     if not pair.sides[part.split]:
         return None

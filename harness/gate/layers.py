@@ -15,6 +15,9 @@ from harness.core.store import Store
 from harness.data.frame import Split
 from harness.gate.evidence import Part, Scored
 from harness.gate.pairing import Pair
+from harness.modeling.batching import Padding
+from harness.modeling.heads import HEADS, Reader
+from harness.modeling.runtimes import open_model, read_settings
 from harness.stats.representations import Likeness
 
 if TYPE_CHECKING:
@@ -104,8 +107,6 @@ class _Facts:
 
 
 def _compared(base: Path, candidate: Path, task: TaskSpec, labels: tuple[str, ...], split: Split) -> dict[str, _Facts]:
-    from harness.modeling.runtimes import open_model, read_settings
-
     for folder in (base, candidate):
         runtime = read_settings(folder).runtime
         if runtime != "torch":
@@ -155,9 +156,6 @@ def _alike(
 ) -> dict[str, Likeness]:
     """Each example alone, so that nothing is padding; models that write are given their references."""
     import torch
-
-    from harness.modeling.batching import Padding
-    from harness.modeling.heads import HEADS, Reader
 
     inputs = []
     for model in models:

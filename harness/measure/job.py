@@ -19,7 +19,8 @@ from harness.measure.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, j
 from harness.measure.processes import ProcessBench, WorkerProcess
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
 from harness.measure.workloads import Workload
-from harness.modeling.runtimes.settings import Settings
+from harness.modeling.runtimes import devices_of
+from harness.modeling.runtimes.settings import FILE, Settings, read_settings
 from harness.modeling.size import size_of
 from harness.stats.speed import Ratio, percentiles
 
@@ -200,15 +201,12 @@ def common_device(request: Request) -> str:
 
 
 def _devices(model: Model) -> tuple[str, ...]:
-    from harness.modeling.runtimes import devices_of
-
     settings = _settings(model)
     return devices_of(settings) if settings else ("cpu", "cuda")
 
 
 def _settings(model: Model) -> Settings | None:
     """None of a checkpoint that is not the harness's."""
-    from harness.modeling.runtimes.settings import FILE, read_settings
 
     return read_settings(model.folder) if (model.folder / FILE).exists() else None
 

@@ -7,6 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.measure.procfs import reset_peak, resident
+from harness.measure.subject import Subject, import_for, start_cuda
+from harness.measure.workloads import Absent, Workload
+
 CALLS = 2
 
 
@@ -18,9 +22,6 @@ def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int, device
     known is left out, and `absent` says why. `device` holds the bytes that torch has taken of a GPU's memory: `loaded`
     after loading, `peak` the most in use while calling, `reserved` the most that it kept for itself.
     """
-    from harness.measure.procfs import reset_peak, resident
-    from harness.measure.subject import Subject, import_for, start_cuda
-    from harness.measure.workloads import Absent, Workload
 
     import_for(folder)
     start_cuda(device)

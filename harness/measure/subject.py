@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.measure.workloads import Absent, Work, Workload, random_work, task_work
+from harness.modeling.decoding.generate import cache_name, places_of, takes
+from harness.modeling.positions import positions_of
 from harness.modeling.pretrained import check_folder
+from harness.modeling.runtimes import RUNTIMES, open_model
 from harness.modeling.runtimes.base import WRITING_HEADS
+from harness.modeling.runtimes.settings import FILE, HEADS_BY_CLASS, LONGEST, Settings, read_settings
+from harness.modeling.runtimes.torch_eager import TorchModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,8 +69,6 @@ def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[fl
     """
     import torch
 
-    from harness.modeling.decoding.generate import cache_name, places_of, takes
-
     cache_of, cache, state = cache_name(model), None, {}
     last_only = {"logits_to_keep": 1} if takes(model, "logits_to_keep") else {}
     wait = torch.cuda.synchronize if model.device.type == "cuda" else lambda: None
@@ -100,9 +103,6 @@ def open_any(folder: Path, threads: int) -> RuntimeModel:
     """The model in the runtime its folder names; a checkpoint without a head for tasks as its own class has it."""
     import json
 
-    from harness.modeling.runtimes import open_model
-    from harness.modeling.runtimes.settings import FILE, HEADS_BY_CLASS
-
     config = folder / "config.json"
     if not (folder / FILE).exists() and config.exists():
         check_folder(folder, str(folder))
@@ -116,9 +116,6 @@ def _headless(folder: Path, architecture: str, threads: int) -> RuntimeModel:
     import torch
     import transformers
 
-    from harness.modeling.runtimes.settings import LONGEST, Settings
-    from harness.modeling.runtimes.torch_eager import TorchModel
-
     torch.set_num_threads(threads)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
@@ -130,8 +127,6 @@ def _headless(folder: Path, architecture: str, threads: int) -> RuntimeModel:
 
     class Headless(TorchModel):
         def forward(self, inputs: Any) -> dict[str, np.ndarray]:
-            from harness.modeling.decoding.generate import takes
-
             tensors = {name: torch.from_numpy(array) for name, array in inputs.items() if takes(self.module, name)}
             with torch.inference_mode():
                 output = self.module(**{name: tensor.to(self.module.device) for name, tensor in tensors.items()})
@@ -147,7 +142,6 @@ def device_of(model: RuntimeModel) -> str:
 
 def _positions(model: RuntimeModel, writes: bool) -> int | None:
     """How many tokens may stand in a row: of a decoder the prompt and what it writes, else what is read."""
-    from harness.modeling.positions import positions_of
 
     if hasattr(model.module, "config"):
         apart = model.module.config.is_encoder_decoder
@@ -171,8 +165,6 @@ def import_for(folder: Path) -> None:
 
     torch.empty(0)
     import harness.modeling.runtimes.torch_eager
-    from harness.modeling.runtimes import RUNTIMES
-    from harness.modeling.runtimes.settings import FILE, read_settings
 
     named: list[str] = []
     for file, key in (("config.json", "architectures"), ("tokenizer_config.json", "tokenizer_class")):

@@ -12,6 +12,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import HarnessError
+from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
+from harness.core.processes import end_with, quiet_libraries
+from harness.core.registry import load_registry
+from harness.measure.memory import watch
+from harness.measure.procfs import reset_peak, resident
+from harness.measure.subject import Subject, import_for, start_cuda
+from harness.measure.workloads import Absent, Workload
+
 if TYPE_CHECKING:
     from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
     from harness.measure.subject import Subject
@@ -28,9 +37,6 @@ STEP_SECONDS = 1.0
 
 def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], started_by: int) -> None:
     """Answer requests until the pipe closes. In: `(name, arguments)`. Out: `("done", answer)`, `("failed", cause)`."""
-    from harness.core.errors import HarnessError
-    from harness.core.processes import end_with, quiet_libraries
-    from harness.core.registry import load_registry
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=end_with, args=(started_by,), daemon=True).start()
@@ -68,8 +74,6 @@ class Process:
 
     def start(self) -> dict[str, Any]:
         """Import what the model needs. The answer says how the process is set up."""
-        from harness.core.machine.counters import EnergyCounter
-        from harness.measure.subject import import_for
 
         import_for(self._folder)
         import torch
@@ -88,7 +92,6 @@ class Process:
         """Open the model on a device, and on these CPUs from now on: `seconds`, and what it is. Files come from the
         page cache where they were read before.
         """
-        from harness.measure.subject import Subject, start_cuda
 
         start_cuda(device)
         if cpus is not None:
@@ -99,7 +102,6 @@ class Process:
 
     def prepare(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Make a cell's input. `{"absent": reason}` where the model cannot be given it, else its `amounts`."""
-        from harness.measure.workloads import Absent, Workload
 
         work = self._loaded.prepare(Workload(**cell), seed)
         if isinstance(work, Absent):
@@ -128,7 +130,6 @@ class Process:
         """Joules of the whole GPU for a call, from calls of at least `ENERGY_SECONDS` on end; None where nothing counts
         them. The counter moves in steps, so that calls are made from one of its steps to another.
         """
-        from harness.core.machine.counters import GpuEnergyCounter
 
         if self._gpu is None:
             self._gpu = GpuEnergyCounter.find()
@@ -152,15 +153,12 @@ class Process:
 
     def memory(self, cell: Mapping[str, Any], seed: int, device: str = "auto") -> dict[str, Any]:
         """Load the model and call it in this process, which has done nothing before: see `harness.measure.memory`."""
-        from harness.measure.memory import watch
 
         return watch(self._folder, self._threads, cell, seed, device)
 
     def allocate(self, megabytes: int) -> dict[str, Any]:
         """Hold so many MiB, all of them touched, and say what this process sees: a check of the reading itself."""
         import numpy as np
-
-        from harness.measure.procfs import reset_peak, resident
 
         before = resident()
         reason = reset_peak()

@@ -7,12 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import data
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.core.specs import TaskSpec
+from harness.modeling.batching import IGNORED, pad, scoring_batches
+from harness.modeling.heads import HEADS, Reader
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.modeling.runtimes import RuntimeModel
+
+scoring = lazy("harness.modeling.scoring")
+
 
 NEW_TOKENS = 16
 """Tokens a generator writes in each call; the first is the prefill's, the others are decoding."""
@@ -94,11 +102,6 @@ def task_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | Non
     """The first examples of a task's scored split in batches of like length, longest first, as they are scored on
     that type of device.
     """
-    from harness import data
-    from harness.core.specs import TaskSpec
-    from harness.modeling.batching import IGNORED, pad, scoring_batches
-    from harness.modeling.heads import HEADS, Reader
-    from harness.modeling.scoring import SCORING_TOKENS
 
     assert cell.task is not None
     task = TaskSpec.model_validate(cell.task)
@@ -136,7 +139,7 @@ def task_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | Non
                 {name: fills[name] for name in columns},
             ).items()
         }
-        for indices in scoring_batches(lengths, SCORING_TOKENS[device])
+        for indices in scoring_batches(lengths, scoring.SCORING_TOKENS[device])
     ]
     if writes and not _reads_apart(model):
         batches = [_left_padded(batch) for batch in batches]

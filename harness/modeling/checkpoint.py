@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.modeling.pretrained import check_folder, refuse_empty_tokenizer
+from harness.modeling.runtimes import open_model
 from harness.modeling.runtimes.settings import Settings, compressed_settings
+from harness.modeling.size import weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,8 +103,6 @@ def load(folder: Path) -> Checkpoint:
 
 def _served(folder: Path, settings: Settings, config: Any, kind: str, architecture: str) -> Checkpoint:
     """A compressed model."""
-    from harness.modeling.runtimes import open_model
-    from harness.modeling.size import weights_of
 
     opened = open_model(folder)
     writes = kind in (CONTINUE, REWRITE) and hasattr(opened.module, "generate")

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import data
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json
 from harness.core.specs import RecipeSpec
 from harness.core.store import Store
+from harness.modeling.runtimes.settings import FILE
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
 """Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
@@ -45,7 +47,6 @@ def folder_of(name: str, revision: str | None = None) -> Path:
 
 def served_folder(name: str) -> Path:
     """The local folder of a model that is to be served, compressed or not. Raises HarnessError as `find` does."""
-    from harness.modeling.runtimes.settings import FILE
 
     local = Path(name).expanduser()
     return local if (local / FILE).is_file() else folder_of(name)
@@ -83,8 +84,6 @@ def _fingerprint(folder: Path, store: Store) -> str:
 
 
 def _from_hub(name: str, revision: str | None) -> Path:
-    from harness import data
-
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise HarnessError(f"model '{name}': no such folder; give a save_pretrained folder or a hub id")
     cached = _snapshot(name, revision, local_only=True)

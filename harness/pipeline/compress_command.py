@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness import data
 from harness.compress.base import Examples, Request, Student, Target
+from harness.compress.chain import compress
 from harness.compress.methods import Method, make_step, parse_method, settings_of
 from harness.compress.recipe import labelled, method_of_recipe
 from harness.core.errors import HarnessError
 from harness.core.registry import Registry
 from harness.core.specs import TaskSpec, TrainingSpec
 from harness.data.frame import TaskData
+from harness.modeling.pretrained import folder_of
 from harness.modeling.runtimes.settings import read_settings
 
 
@@ -68,7 +71,6 @@ def perform(
         HarnessError: no model there, one the method cannot compress, no task or data it needs, or something in the
             way of the output.
     """
-    from harness.compress.chain import compress
 
     refuse_existing(output)
     prepared = prepare(registry, checkpoint, method, method.uses_data, task, data, limit, seed)
@@ -160,7 +162,6 @@ def _data_of(
     limit: int | None,
 ) -> tuple[TaskSpec, TaskData]:
     """The task and its data: as the record of the model has them, where nothing else is asked for."""
-    from harness import data
 
     if name is None and record is None:
         raise HarnessError(f"--method {method.label}: it looks at examples; name their task with --task")
@@ -177,8 +178,6 @@ def _data_of(
 
 
 def _student(registry: Registry, method: Method) -> Student | None:
-    from harness.modeling.pretrained import folder_of
-
     if method.recipe is None:
         return None
     recipe = registry.recipe(method.recipe)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.core.errors import HarnessError, TaskAbsent, unknown
 from harness.core.specs import TaskSpec
+from harness.data import synthetic as embedded
 from harness.data.assemble import Reading
 from harness.data.table import Table
 
@@ -19,7 +20,6 @@ def read_embedded(task: TaskSpec, wanted: Sequence[str]) -> Reading:
     """
     if task.sources.embedded is None:
         raise TaskAbsent(f"task '{task.name}' has no embedded data (its sources name no embedded shape)")
-    from harness.data import synthetic as embedded
 
     shape = task.sources.embedded.shape
     if shape not in embedded.SHAPES:

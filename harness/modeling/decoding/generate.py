@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.specs import DecodingSpec
 from harness.modeling.batching import scoring_batches
+from harness.modeling.positions import positions_of
 
 if TYPE_CHECKING:
     import torch
@@ -38,8 +39,6 @@ def generate(
     Deterministic in `seed`, which only sampling uses. Prompts are token ids with all special tokens they need.
     """
     import torch
-
-    from harness.modeling.positions import positions_of
 
     device = model.device
     positions = positions_of(model, "decoder")

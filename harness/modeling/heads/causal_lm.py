@@ -14,6 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.batching import IGNORED, Encoded
+from harness.modeling.decoding.generate import generate
+from harness.modeling.decoding.likelihood import of_continuations, of_texts
 from harness.modeling.heads import prompting
 from harness.modeling.heads.base import Head, Reader
 
@@ -135,7 +137,6 @@ def _whole_texts(reader: Reader, split: Split) -> Encoded:
 
 def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
     """Of the text's own tokens after a start token, which is not counted even where the tokenizer adds it by itself."""
-    from harness.modeling.decoding.likelihood import of_texts
 
     texts = [_ids(reader, text) for text in split.fields["text"]]
     values = of_texts(model, texts, _start(reader), reader.max_length, report)
@@ -145,8 +146,6 @@ def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: R
 def _ranked(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
     """The class whose word is likeliest after the prompt; the log-likelihoods (n, labels) are the logits."""
     import numpy as np
-
-    from harness.modeling.decoding.likelihood import of_continuations
 
     words = [prompting.DELIMITER + word for word in prompting.verbalizers(reader)]
     prompts, choices = _questions(reader, prompting.with_shots(reader, prompting.prompts(reader, split)), words)
@@ -180,8 +179,6 @@ def _questions(reader: Reader, texts: list[str], words: list[str]) -> tuple[list
 
 
 def _written(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
-    from harness.modeling.decoding.generate import generate
-
     room = _prompt_room(reader)
     start = prompting.start_of(reader.tokenizer)
     if reader.family.target is None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.batching import Encoded
+from harness.modeling.batching import Encoded, Padding, scoring_batches
 from harness.modeling.heads.base import Head, Reader
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.data.frame import Split
+
+scoring = lazy("harness.modeling.scoring")
 
 
 @dataclass(frozen=True)
@@ -206,16 +209,13 @@ def _pointers(
     """Start and end logits of each window, (its length,) each."""
     import torch
 
-    from harness.modeling.batching import Padding, scoring_batches
-    from harness.modeling.scoring import SCORING_TOKENS
-
     padding = Padding.of(reader.tokenizer, model.device)
     lengths = [len(row) for row in windows.columns["input_ids"]]
     found: list[Any] = [None] * len(lengths)
     model.eval()
     done = 0
     with torch.inference_mode():
-        for indices in scoring_batches(lengths, SCORING_TOKENS[model.device.type]):
+        for indices in scoring_batches(lengths, scoring.SCORING_TOKENS[model.device.type]):
             batch = padding([{name: rows[index] for name, rows in windows.columns.items()} for index in indices])
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
             start, end = output.start_logits.float().cpu().numpy(), output.end_logits.float().cpu().numpy()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.batching import IGNORED, Encoded
+from harness.modeling.decoding.generate import generate
+from harness.modeling.decoding.likelihood import of_continuations
 from harness.modeling.heads import prompting
 from harness.modeling.heads.base import Head, Reader
 from harness.modeling.heads.causal_lm import summed_loss
@@ -56,7 +58,6 @@ class Seq2SeqLM(Head):
         sources, cut = _sources(reader, split)
         if reader.family.predictions == "labels":
             return _ranked(model, reader, sources, cut, report)
-        from harness.modeling.decoding.generate import generate
 
         written = generate(model, reader.tokenizer, sources, reader.task.decoding, reader.seed, report)
         return prompting.in_words(reader, written, cut)
@@ -82,7 +83,6 @@ def _ranked(model: PreTrainedModel, reader: Reader, sources: list[list[int]], cu
     """The class whose word is the likeliest output: for a trained model with the end of the text, as it was trained;
     for others without, as lm-evaluation-harness has it.
     """
-    from harness.modeling.decoding.likelihood import of_continuations
 
     words = prompting.verbalizers(reader)
     if reader.task.shots is None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.families import Family, Labelling
+from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.batching import Encoded
+from harness.modeling.batching import Encoded, Padding
 from harness.modeling.heads.base import Head, Reader
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.data.frame import Split
+
+scoring = lazy("harness.modeling.scoring")
 
 
 class SequenceClassification(Head):
@@ -38,11 +41,8 @@ class SequenceClassification(Head):
     def predict(
         self, model: PreTrainedModel, reader: Reader, split: Split, report: Callable[[float], None] = lambda share: None
     ) -> Predictions:
-        from harness.modeling.batching import Padding
-        from harness.modeling.scoring import logits
-
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
-        values = logits(model, Padding.of(reader.tokenizer, model.device), columns)
+        values = scoring.logits(model, Padding.of(reader.tokenizer, model.device), columns)
         return Predictions(_family(reader).decode(values), {"logits": values})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.core.errors import HarnessError
+from harness.modeling.runtimes import devices_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,6 @@ class RuntimeModel(ABC):
 
     def to(self, device: str) -> None:
         """Be served on `cpu` or `cuda` from now on. Raises HarnessError where its runtime or this machine cannot."""
-        from harness.modeling.runtimes import devices_of
 
         known = devices_of(self.settings)
         if device not in known:
@@ -66,8 +66,6 @@ class RuntimeModel(ABC):
     def to_usual_device(self) -> str:
         """To a GPU where there is one and the runtime serves there. Returns the device's type."""
         import torch
-
-        from harness.modeling.runtimes import devices_of
 
         device = "cuda" if torch.cuda.is_available() and "cuda" in devices_of(self.settings) else "cpu"
         if device == "cuda":

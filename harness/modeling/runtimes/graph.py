@@ -11,12 +11,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import WRITING_HEADS, RuntimeModel
 from harness.modeling.runtimes.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+graph_writer = lazy("harness.modeling.runtimes.graph_writer")
+
 
 FILE = "model.onnx"
 ENCODER_FILE = "encoder.onnx"
@@ -88,9 +92,9 @@ def open_graphs(runtime: str, folder: Path, settings: Settings, threads: int, op
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if settings.head in WRITING_HEADS:
-        from harness.modeling.runtimes.graph_writer import WriterModel, open_writer
-
-        return WriterModel(runtime, folder, settings, tokenizer, open_writer(folder, threads, opener))
+        return graph_writer.WriterModel(
+            runtime, folder, settings, tokenizer, graph_writer.open_writer(folder, threads, opener)
+        )
     model = GraphModel(runtime, folder, settings, tokenizer, None, opener(folder / FILE, threads))
     model.module = Module(model)
     return model

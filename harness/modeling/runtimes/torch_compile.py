@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.modeling.runtimes import RUNTIMES
 from harness.modeling.runtimes.base import Runtime
 from harness.modeling.runtimes.settings import Compiling, Settings
 from harness.modeling.runtimes.torch_eager import TorchModel
@@ -51,8 +52,6 @@ class TorchCompile(Runtime):
         require()
         import torch
         from torch._inductor import config
-
-        from harness.modeling.runtimes import RUNTIMES
 
         torch.set_num_threads(threads)
         config.compile_threads = threads

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.runtimes import RUNTIMES
 from harness.modeling.runtimes.base import Runtime
 from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_eager import TorchModel
 
 if TYPE_CHECKING:
     import numpy as np
+
+graphed = lazy("harness.modeling.runtimes.graphed")
 
 
 def require() -> None:
@@ -38,14 +42,14 @@ class TorchCudaGraphs(Runtime):
 
     def open(self, folder: Path, settings: Settings, threads: int) -> GraphedModel:
         require()
-        from harness.modeling.runtimes import RUNTIMES
-        from harness.modeling.runtimes.graphed import Graphed
 
         inner = settings.graphed or "torch"
         inside = settings.model_copy(update={"runtime": inner, "graphed": None})
         model = RUNTIMES.get(inner, f"{folder}/harness.json").open(folder, inside, threads)
         model.to("cuda")
-        return GraphedModel("torch-cuda-graphs", folder, settings, model.tokenizer, Graphed(model.module).eval())
+        return GraphedModel(
+            "torch-cuda-graphs", folder, settings, model.tokenizer, graphed.Graphed(model.module).eval()
+        )
 
 
 RUNTIME = TorchCudaGraphs()

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.heads import HEADS
 from harness.modeling.pretrained import check_folder
 from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
 from harness.modeling.runtimes.settings import Settings, Shapes, Storage, read_settings
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+int8_linear = lazy("harness.modeling.runtimes.int8_linear")
+layers = lazy("harness.modeling.layers")
+torchao_file = lazy("harness.modeling.runtimes.torchao_file")
 
 
 class TorchModel(RuntimeModel):
@@ -63,8 +69,6 @@ def load(
     import transformers
     from safetensors import SafetensorError
 
-    from harness.modeling.heads import HEADS
-
     settings = settings or read_settings(folder)
     if settings.runtime != "torch":
         raise HarnessError(f"model {folder}: it runs in {settings.runtime}; torch cannot load it")
@@ -83,11 +87,8 @@ def load(
                 model = auto_class.from_config(config, dtype="float32")
             reshape(model, settings.shapes or Shapes())
             if settings.storage is not None and settings.storage.format == "torchao":
-                from harness.modeling.layers import as_linear
-                from harness.modeling.runtimes.torchao_file import read
-
-                as_linear(model)
-                _fill(model.requires_grad_(False), read(folder / settings.storage.file), folder)
+                layers.as_linear(model)
+                _fill(model.requires_grad_(False), torchao_file.read(folder / settings.storage.file), folder)
                 return model.eval(), tokenizer
             stored = stored_tensors(folder, settings.storage)
             axes = dict(settings.storage.axes) if settings.storage else {}
@@ -163,10 +164,8 @@ def put_integers(model: PreTrainedModel, stored: dict[str, torch.Tensor], axes: 
     """Put integer layers in the place of the model's linear ones that are stored as int8. What they hold is taken out
     of `stored` and `axes`.
     """
-    from harness.modeling.layers import linear_layers
-    from harness.modeling.runtimes.int8_linear import Int8Linear
 
-    for name in linear_layers(model):
+    for name in layers.linear_layers(model):
         weight = f"{name}.weight"
         if weight not in axes:
             continue
@@ -174,7 +173,7 @@ def put_integers(model: PreTrainedModel, stored: dict[str, torch.Tensor], axes: 
         if axes.pop(weight) == 1:
             values = values.T
         owner, _, leaf = name.rpartition(".")
-        layer = Int8Linear(values, stored.pop(f"{weight}{SCALE}"), stored.pop(f"{name}.bias", None))
+        layer = int8_linear.Int8Linear(values, stored.pop(f"{weight}{SCALE}"), stored.pop(f"{name}.bias", None))
         setattr(model.get_submodule(owner), leaf, layer)
 
 

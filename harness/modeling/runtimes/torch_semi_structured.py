@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import Runtime
 from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_bf16 import load_bf16
 from harness.modeling.runtimes.torch_eager import TorchModel
+from harness.modeling.runtimes.torchao import require_capability
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+layers = lazy("harness.modeling.layers")
+sparse_linear = lazy("harness.modeling.runtimes.sparse_linear")
+
 
 ROWS, COLUMNS = 16, 16
 """Outputs and inputs of a layer are multiples of these."""
@@ -31,7 +37,6 @@ def require() -> None:
         raise HarnessError(
             "semi-structured is served on a CUDA GPU, and there is none here; on a CPU a mask saves nothing"
         )
-    from harness.modeling.runtimes.torchao import require_capability
 
     require_capability(KERNELS, "semi-structured", "bf16 serves the model with its zeros")
     if not torch.backends.cusparselt.is_available():
@@ -47,11 +52,10 @@ def is_two_of_four(rows: torch.Tensor) -> bool:
 
 def masked(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """The weights (outputs, inputs) of the linear layers that the kernels take, by the layer's name."""
-    from harness.modeling.layers import linear_layers, output_axis
 
     found = {}
-    for name, layer in linear_layers(model).items():
-        rows = layer.weight if output_axis(layer) == 0 else layer.weight.T
+    for name, layer in layers.linear_layers(model).items():
+        rows = layer.weight if layers.output_axis(layer) == 0 else layer.weight.T
         if rows.shape[0] % ROWS == 0 and rows.shape[1] % COLUMNS == 0 and is_two_of_four(rows):
             found[name] = rows
     return found
@@ -64,17 +68,14 @@ class TorchSemiStructured(Runtime):
         require()
         import torch
 
-        from harness.modeling.layers import as_linear
-        from harness.modeling.runtimes.sparse_linear import SparseLinear
-
         model, tokenizer = load_bf16(folder, settings, threads)
-        as_linear(model)
+        layers.as_linear(model)
         model.to(torch.device("cuda"))  # type: ignore[arg-type]
         for name in masked(model):
             owner, _, leaf = name.rpartition(".")
             dense = model.get_submodule(name)
             assert isinstance(dense, torch.nn.Linear)
-            setattr(model.get_submodule(owner), leaf, SparseLinear(dense.weight, dense.bias))
+            setattr(model.get_submodule(owner), leaf, sparse_linear.SparseLinear(dense.weight, dense.bias))
         return TorchModel("torch-semi-structured", folder, settings, tokenizer, model)
 
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import Runtime, require_packages
 from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_bf16 import load_bf16
 from harness.modeling.runtimes.torch_eager import TorchModel
+
+few_rows = lazy("harness.modeling.runtimes.few_rows")
+
 
 DEVICE = "cuda"
 
@@ -42,10 +46,8 @@ class TorchAo(Runtime):
         require()
         import torch
 
-        from harness.modeling.runtimes.few_rows import take_few_rows
-
         model, tokenizer = load_bf16(folder, settings, threads)
-        take_few_rows(model)
+        few_rows.take_few_rows(model)
         model.to(torch.device(DEVICE))  # type: ignore[arg-type]
         return TorchModel("torchao", folder, settings, tokenizer, model)
 

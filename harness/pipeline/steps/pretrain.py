@@ -13,18 +13,29 @@ from typing import TYPE_CHECKING, Any
 from harness.core import code_identity
 from harness.core.errors import DamagedFile, HarnessError
 from harness.core.hashing import hash_json
+from harness.core.lazy import lazy
+from harness.core.machine.calibrate import calibration
 from harness.core.runs import content_of
 from harness.core.specs import PretrainingSpec, RecipeSpec, TokenizerSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
+from harness.modeling.building import build_config
 from harness.pipeline.cells import Cell, PretrainJob
+from harness.training import tokenizers
 from harness.training.curves import LOSSES, write_losses
 from harness.training.objectives import Objective, check_objective
+from harness.training.pretraining.blocks import cut, tokenized, whole_blocks
+from harness.training.pretraining.vocabulary import tokens_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from harness.training.pretraining.loop import Outcome, Pace
+
+evaluation = lazy("harness.training.pretraining.evaluation")
+loop = lazy("harness.training.pretraining.loop")
+trainer = lazy("harness.training.trainer")
+
 
 TOKENIZER_BYTES = 20_000_000
 """A tokenizer is trained on so much text; of a longer corpus, on documents evenly spread over it."""
@@ -44,14 +55,6 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     """
     started = time.perf_counter()
     import torch
-
-    from harness.core.machine.calibrate import calibration
-    from harness.modeling.building import build_config
-    from harness.training.pretraining import loop
-    from harness.training.pretraining.blocks import cut, tokenized, whole_blocks
-    from harness.training.pretraining.evaluation import evaluate
-    from harness.training.pretraining.vocabulary import tokens_of
-    from harness.training.trainer import pick_device, pick_precision
 
     job = cell.job
     assert isinstance(job, PretrainJob)
@@ -75,7 +78,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
         setattr(config, name, settings.dropout)
     torch.manual_seed(settings.seed)
     model = objective.build(config)
-    device = pick_device()
+    device = trainer.pick_device()
     measured = calibration()
     peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
 
@@ -85,7 +88,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     resume = job.resume
     try:
         outcome = loop.train(
-            model, objective, blocks, settings, pick_precision(settings.precision, device),
+            model, objective, blocks, settings, trainer.pick_precision(settings.precision, device),
             store.partial(cell.key), listen, peak, trackers=job.trackers,
             tracking=store.root / "tracking", resume=resume is not False,
             sharded=job.sharded, spent=time.perf_counter() - started,
@@ -98,7 +101,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     if outcome.model is None:
         return {}
     model = outcome.model
-    scores = evaluate(model, objective, held_out, settings.seed, settings.batch_size)
+    scores = evaluation.evaluate(model, objective, held_out, settings.seed, settings.batch_size)
     exported = objective.export(model).cpu()
     for name, value in dropouts.items():
         setattr(exported.config, name, value)
@@ -163,8 +166,6 @@ def _tokenizer(
     train it at once, the first to be done puts its own there; the others would have put the same.
     """
     from transformers import PreTrainedTokenizerFast
-
-    from harness.training import tokenizers
 
     code = code_identity.identity("harness.training.tokenizers")
     key = hash_json([facts["fingerprint"], spec.model_dump(mode="json"), max_length, code])[:32]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness import data
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, did_you_mean
 from harness.core.registry import Registry
 from harness.core.store import Store, replacing
 from harness.training.learners import LEARNERS, PredictRequest
@@ -103,8 +103,6 @@ def _models(store: Store, run: str, name: str, seed: int | None) -> dict[str, di
     ]
     known = {cell["model"] for cell in cells}
     if name not in known:
-        from harness.core.errors import did_you_mean
-
         raise HarnessError(f"run {manifest['run']} has no trained model '{name}'.{did_you_mean(name, known)}")
     seeds = sorted({cell["seed"] for cell in cells if cell["model"] == name})
     chosen = seeds[0] if seed is None else seed

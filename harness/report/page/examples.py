@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.metrics.rightness import judge, right
 from harness.report.tables.comparable import Draft, Record
 from harness.report.tables.pairs import counted
 from harness.report.tables.table import Table
@@ -106,7 +107,6 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
 
 def rightness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
     """Which predictions are right; None where a prediction is not right or wrong, or its metric is not known here."""
-    from harness.metrics.rightness import judge, right
 
     if references is None or not record["scores"]:
         return None

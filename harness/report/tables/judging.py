@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from harness.metrics.rightness import judge, right
 from harness.report.tables.card_parts import CalibrationChange, LoadLogits, calibration_change
 from harness.report.tables.pairs import Load, Pairs, change_of, counted, loaded, whole
 from harness.stats.aggregate import Estimate
@@ -45,7 +46,6 @@ Judge = Callable[[Pairs], Judged]
 
 def judged(pairs: Pairs, load: Load, load_logits: LoadLogits) -> Judged:
     """Of the records of a model and its original."""
-    from harness.metrics.rightness import judge
 
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
@@ -68,7 +68,6 @@ def judged(pairs: Pairs, load: Load, load_logits: LoadLogits) -> Judged:
 
 def _flips(metric: Metric, before: np.ndarray, after: np.ndarray, references: np.ndarray) -> tuple[int, int, int]:
     """Lost, won and n."""
-    from harness.metrics.rightness import right
 
     change = right(metric, after, references) - right(metric, before, references)
     return int((change < 0).sum()), int((change > 0).sum()), len(change)

@@ -10,6 +10,8 @@ from harness.core import code_identity
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, read_logits
 from harness.core.store import Store
+from harness.stats import calibration
+from harness.stats.calibration import Report
 
 if TYPE_CHECKING:
     from harness.stats.calibration import Report
@@ -23,8 +25,6 @@ def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
     """
 
     from pydantic import TypeAdapter
-
-    from harness.stats.calibration import Report
 
     kind = TypeAdapter(Report | None)
 
@@ -42,8 +42,6 @@ def identity(record: Record) -> list[str]:
 
 
 def _found(store: Store, record: Record) -> dict[str, Any] | None:
-    from harness.stats import calibration
-
     stored = read_logits(store.file(record["cell"], PREDICTIONS))
     if stored is None:
         return None

@@ -10,6 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
 from harness.core.store import Store
+from harness.report.tables import calibration, compression, robustness
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader
 from harness.report.text.measured import measured_in
@@ -25,7 +26,6 @@ def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
     Raises:
         HarnessError: no run, none with scores under noise, or another style.
     """
-    from harness.report.tables import robustness
 
     records, order = _records(store, names, "--robustness", style)
     found = robustness.build(records, order, lambda record: _stored(store, record))
@@ -42,7 +42,6 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
     Raises:
         HarnessError: no run, none with logits of classes, or another style.
     """
-    from harness.report.tables import calibration
 
     records, order = _records(store, names, "--calibration", style)
     found = calibration.build(records, order, calibration_reader(store))
@@ -71,7 +70,6 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     Raises:
         HarnessError: no run, none with a compressed model and its original, or another style.
     """
-    from harness.report.tables import compression
 
     records, order = _records(store, names, "--compression", style)
     keys = {record["lineage"].get("compress") for record in records} - {None}

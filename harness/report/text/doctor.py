@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness import data
+from harness.core.machine.calibrate import calibration, cpu_bf16_pays
 from harness.core.machine.environment import cores, cpu, versions
 from harness.core.store import Store
 
@@ -13,9 +15,6 @@ from harness.core.store import Store
 def doctor(out: Path, as_json: bool) -> str:
     """The machine, the software, the hub and the results folder."""
     import psutil
-
-    from harness import data
-    from harness.core.machine.calibrate import calibration, cpu_bf16_pays
 
     measured = calibration()
     unreachable = data.hub_reachable()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from harness import metrics
+from harness.compress import COMPRESSORS
 from harness.core.registry import Registry
 from harness.report.text.text import cell_text, columns
+from harness.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from harness.compress import Compressor
@@ -45,16 +48,10 @@ def listing(registry: Registry, kind: str, as_json: bool) -> str:
             for recipe in registry.recipes.values()
         ]
     elif kind == "objectives":
-        from harness.training.objectives import OBJECTIVES
-
         rows = [{"name": name, **_objective(OBJECTIVES.get(name))} for name in OBJECTIVES.names()]
     elif kind == "compressors":
-        from harness.compress import COMPRESSORS
-
         rows = [{"name": name, **_compressor(COMPRESSORS.get(name))} for name in COMPRESSORS.names()]
     else:
-        from harness import metrics
-
         rows = [
             {"name": name, "version": metrics.code_version(name)[:12], "source": str(metrics.source(name))}
             for name in metrics.names()

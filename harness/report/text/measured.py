@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.store import Store, maker_of
-from harness.report.tables import measured
+from harness.modeling.size import WEIGHTS
+from harness.pipeline.measure_command import RESULT
+from harness.report.tables import measured, pareto, plotting, resources
 
 if TYPE_CHECKING:
     from harness.core.record_index import RecordIndex
@@ -28,7 +30,6 @@ def measured_in(store: Store) -> list[measured.Measured]:
 
 def measurement_keys(store: Store) -> list[str]:
     """The cells of a store that measured, told by their files: thousands of other records need not be opened."""
-    from harness.pipeline.measure_command import RESULT
 
     with os.scandir(store.root / "cells") as folders:
         cells = [cell for folder in folders if folder.is_dir() for cell in os.scandir(folder)]
@@ -43,7 +44,6 @@ def with_resources(
     Raises:
         HarnessError: nothing known of any model.
     """
-    from harness.report.tables import resources
 
     if not kinds:
         return list(tables)
@@ -76,8 +76,6 @@ def weights_in(made: Mapping[str, Record]) -> Callable[[str], int | None]:
 
 @cache
 def is_weights(name: str) -> bool:
-    from harness.modeling.size import WEIGHTS
-
     return any(map(PurePath(name).match, WEIGHTS))
 
 
@@ -89,7 +87,6 @@ def pareto_text(
     Raises:
         HarnessError: several suites or sources, nothing that two models have, or another style.
     """
-    from harness.report.tables import pareto, plotting, resources
 
     if style not in ("markdown", "json"):
         raise HarnessError(f"--pareto comes as markdown or json, not {style}")

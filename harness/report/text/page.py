@@ -12,10 +12,19 @@ from harness import __version__
 from harness.core.errors import DamagedFile, HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
+from harness.core.registry import load_registry
 from harness.core.runs import asked_for, named, no_collecting
-from harness.core.store import Store, maker_of
+from harness.core.store import Store, maker_of, write_atomically
+from harness.data import load
+from harness.report.page import cards, charts, examples, history, lineage, tables
+from harness.report.page.examples import MODELS, Predicted, Texts
 from harness.report.page.model import Page, Titled
+from harness.report.page.render import render
+from harness.report.page.resources import resources_of
 from harness.report.page.text import counted
+from harness.report.tables import calibration, compression, efficiency, formats, leaderboard
+from harness.report.tables.measured import read as read_measured
+from harness.report.tables.resources import KINDS, with_resources
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader
 from harness.report.text.measured import measurement_keys, weights_in
@@ -42,8 +51,6 @@ def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence
     Raises:
         HarnessError: no run, none with a score, or the file cannot be written.
     """
-    from harness.core.store import write_atomically
-    from harness.report.page.render import render
 
     if path.suffix.lower() not in (".html", ".htm"):
         raise HarnessError(f"--html {path}: the ending must be .html")
@@ -64,10 +71,6 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     Raises:
         HarnessError: no run, or none with a score.
     """
-    from harness.report.page import cards, charts, examples, history, lineage, tables
-    from harness.report.tables import calibration, compression, efficiency, formats, leaderboard
-    from harness.report.tables.measured import read as read_measured
-    from harness.report.tables.resources import KINDS, with_resources
 
     files = Files(store)
     manifests, records = scored_runs(store, files.index, names, files.damaged)
@@ -134,7 +137,6 @@ def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Mapping[str, Record
     """The trainings whose losses are drawn: every pretraining, and of the tables' first models the first seed's
     fine-tunings on whole training sets.
     """
-    from harness.report.page.examples import MODELS
 
     firsts = set()
     for _, table, draft in placed:
@@ -205,8 +207,6 @@ class Files:
         """Ids, predictions, references and names of classes of a score record."""
         import pyarrow.parquet as pq
 
-        from harness.report.page.examples import Predicted
-
         path = self.store.file(record["cell"], PREDICTIONS)
         values, references, _ = read_predictions(path)
         labels = self.store.read(record["cell"])["spec"]["task"].get("labels") or ()
@@ -219,7 +219,6 @@ def _resources(
     records: Sequence[Record], made: Mapping[str, Record], measured: Sequence[Measured]
 ) -> dict[str, Resources]:
     """By model id."""
-    from harness.report.page.resources import resources_of
 
     makers: dict[str, dict[str, Record]] = {}
     for record in records:
@@ -236,9 +235,6 @@ def _maker(record: Record) -> str:
 
 def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> Any:
     """A function that reads the texts of a score record's split again, where its data can be had and is the same."""
-    from harness.core.registry import load_registry
-    from harness.data import load
-    from harness.report.page.examples import Texts
 
     registry = load_registry(list(include))
     sources = {cell["cell"]: manifest["spec"].get("data") for manifest in manifests for cell in manifest["cells"]}

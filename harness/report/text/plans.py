@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.core.hashing import short
+from harness.core.machine.calibrate import calibration
 from harness.core.run_spec import RunSpec
 from harness.pipeline.cells import Cell
 from harness.pipeline.cost import clock, cost
@@ -75,7 +76,6 @@ def plan_json(run: RunSpec, prepared: Prepared) -> str:
 
 def _rate(run: RunSpec) -> tuple[float, int]:
     """FLOP/s of one worker, by the calibration, and the number of workers."""
-    from harness.core.machine.calibrate import calibration
 
     measured = calibration()
     threads, workers = processes_of(run, measured)

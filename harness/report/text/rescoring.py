@@ -6,11 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from harness import metrics
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
+from harness.core.predictions import PREDICTIONS, read_predictions
 from harness.core.store import Store
 from harness.report.text.runs import score_records
 from harness.report.text.text import cell_text, columns
+from harness.stats.scoring import score_all
 
 
 def rescore(store: Store, name: str, names: Sequence[str], as_json: bool) -> tuple[str, bool]:
@@ -22,9 +25,6 @@ def rescore(store: Store, name: str, names: Sequence[str], as_json: bool) -> tup
         DamagedFile: predictions are not what was written.
         HarnessError: an unknown metric, or one that does not fit a task's predictions.
     """
-    from harness import metrics
-    from harness.core.predictions import PREDICTIONS, read_predictions
-    from harness.stats.scoring import score_all
 
     for metric in names:
         metrics.get(metric)

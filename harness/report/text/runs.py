@@ -14,6 +14,10 @@ from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.runs import asked_for, with_names
 from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
+from harness.report.tables import efficiency, formats, html, leaderboard
+from harness.report.tables.layout import laid_out
+from harness.report.tables.resources import kinds_of
+from harness.report.text.measured import pareto_text, with_resources
 from harness.report.text.measuring import measured_text
 from harness.report.text.text import cell_text, columns
 
@@ -70,10 +74,6 @@ def leaderboard_text(
         HarnessError: no run, none with a score, a column that no table has, or as `with_resources` and `pareto_text`
             do.
     """
-    from harness.report.tables import formats, html
-    from harness.report.tables.layout import laid_out
-    from harness.report.tables.resources import kinds_of
-    from harness.report.text.measured import pareto_text, with_resources
 
     index = RecordIndex(store)
     tables, records = _tables(store, index, names)
@@ -95,7 +95,6 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
     Raises:
         HarnessError: no run, none with an average, another style, or several suites or sources for one plot.
     """
-    from harness.report.tables import efficiency, formats
 
     if style not in ("markdown", "json"):
         raise HarnessError(f"--by-fraction comes as markdown or json, not {style}")
@@ -114,7 +113,6 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
 
 def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[list[Table], list[dict[str, Any]]]:
     """The tables, and the records they are made of, as the index keeps them."""
-    from harness.report.tables import leaderboard
 
     manifests, records = scored_runs(store, index, names, say_damaged)
     return leaderboard.build(records, suites_of(manifests)), records

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, did_you_mean
 from harness.core.families import FAMILIES, Family, Labelling
 from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
@@ -118,8 +118,6 @@ class Learner(ABC):
         return Predictions(family.decode(logits), {"logits": logits})
 
     def _refuse_options(self, recipe: RecipeSpec, known: tuple[str, ...]) -> None:
-        from harness.core.errors import did_you_mean
-
         for option in recipe.options:
             if option not in known:
                 hint = did_you_mean(option, known) if known else " It takes none."

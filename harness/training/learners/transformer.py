@@ -13,17 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Labelling
+from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
+from harness.modeling.building import build_config
 from harness.modeling.heads import HEADS, Head, Reader, architecture_of, head_for, prompting
+from harness.modeling.positions import positions_of
 from harness.modeling.pretrained import refuse_empty_tokenizer
+from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.settings import Settings, refuse_compressed, write_settings
+from harness.modeling.runtimes.torch_eager import shapes_of
+from harness.training.curves import write_losses
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.tokenizers import train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from harness.modeling.runtimes import RuntimeModel
+
+trainer = lazy("harness.training.trainer")
+
 
 TOKENS_PER_WORD = 1.35
 """For cost estimates: word pieces and special tokens an English word comes to."""
@@ -96,16 +106,12 @@ class TransformerLearner(Learner):
         return self._build(request) if request.pretrained is None else self._load_pretrained(request)
 
     def predict(self, request: PredictRequest) -> Predictions:
-        from harness.modeling.positions import positions_of
-        from harness.modeling.runtimes import devices_of
-        from harness.training.trainer import pick_device
-
         if request.task.shots is None:
             served = _opened(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
             if "cuda" in devices_of(served.settings):
-                model.to(pick_device())
+                model.to(trainer.pick_device())
         else:
             config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
             name = head_for(request.task, architecture_of(config))
@@ -113,7 +119,7 @@ class TransformerLearner(Learner):
             head = HEADS.get(name)
             model, tokenizer = _load_pretrained(request.directory, head.auto_class)
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
-            model.to(pick_device())  # type: ignore[arg-type]
+            model.to(trainer.pick_device())  # type: ignore[arg-type]
         reader = Reader(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
         return head.predict(model, reader, request.split, request.report)
 
@@ -129,9 +135,6 @@ class TransformerLearner(Learner):
     def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         import transformers
         from transformers import set_seed
-
-        from harness.modeling.building import build_config
-        from harness.training.tokenizers import train
 
         recipe = request.recipe
         assert recipe.config is not None and recipe.tokenizer is not None
@@ -194,10 +197,6 @@ def train_and_save(
     `loss` instead of the head's is given batches with the number of each example as a further column, `example`.
     `after_step` is called after each step of the optimizer with the share done (0..1).
     """
-    from harness.modeling.positions import positions_of
-    from harness.modeling.runtimes.torch_eager import shapes_of
-    from harness.training.curves import write_losses
-    from harness.training.trainer import fine_tune
 
     training = request.recipe.training
     limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
@@ -215,7 +214,7 @@ def train_and_save(
         def select_by(current: Any) -> float:
             return held_out_score(head.predict(current, predicting, held_out))
 
-    report = fine_tune(
+    report = trainer.fine_tune(
         model,
         tokenizer,
         encoded,
@@ -250,8 +249,6 @@ def train_and_save(
 def _opened(directory: Path) -> RuntimeModel:
     """Kept for the next call: several splits are scored with one model. Folders in the store never change."""
     import torch
-
-    from harness.modeling.runtimes import open_model
 
     return open_model(directory, torch.get_num_threads())
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.core.lazy import lazy
 from harness.training.objectives.base import Batch, Objective, Ratios
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig
+
+linear_cross_entropy = lazy("harness.training.objectives.linear_cross_entropy")
 
 
 class CausalLM(Objective):
@@ -39,13 +42,11 @@ class CausalLM(Objective):
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
 
-        from harness.training.objectives.linear_cross_entropy import linear_cross_entropy
-
         targets = batch["targets"].flatten()
         if self.linear_head:
             hidden = model.base_model(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
             head = model.get_output_embeddings()
-            return linear_cross_entropy(hidden.flatten(0, 1), head.weight, head.bias, targets)
+            return linear_cross_entropy.linear_cross_entropy(hidden.flatten(0, 1), head.weight, head.bias, targets)
         scores = model(input_ids=batch["input_ids"], use_cache=False).logits
         return cross_entropy(scores.float().flatten(0, 1), targets)
 

@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from harness.core.errors import HarnessError
+from harness.core.hashing import fingerprint_of
+from harness.core.lazy import lazy
 from harness.modeling.layer_map import LayerMap, refuse_twice
+from harness.modeling.positions import positions_of
+from harness.modeling.pretrained import folder_of
 from harness.training.objectives.base import Batch
 from harness.training.objectives.mlm import MaskedLM, MlmOptions, head_of, logits_at
 from harness.training.objectives.reading import at, encoder_inputs
+from harness.training.pretraining.vocabulary import tokens_of
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel
+
+distillation = lazy("harness.training.distillation")
+fewer_layers = lazy("harness.modeling.fewer_layers")
+inner_losses = lazy("harness.training.inner_losses")
 
 
 class MlmDistillOptions(MlmOptions):
@@ -51,8 +60,6 @@ class DistilledMaskedLM(MaskedLM):
 
     @classmethod
     def inputs(cls, options: Any) -> dict[str, str]:
-        from harness.core.hashing import fingerprint_of
-
         return {"teacher": fingerprint_of(_folder(options.teacher))}
 
     @classmethod
@@ -61,17 +68,15 @@ class DistilledMaskedLM(MaskedLM):
 
     def prepare(self) -> None:
         super().prepare()
-        from harness.training.inner_losses import InnerLosses
 
         folder = _folder(self.options.teacher)
         self.teacher = _masked_lm(folder)
-        self.inner = InnerLosses(self.options)
+        self.inner = inner_losses.InnerLosses(self.options)
         if _vocabulary(folder) != self.tokens.vocabulary:
             raise HarnessError(
                 f"teacher {folder}: its tokenizer is not the student's; give the student the teacher's corpus and "
                 "tokenizer settings"
             )
-        from harness.modeling.positions import positions_of
 
         longest = positions_of(self.teacher, "encoder") or self.block_size
         if longest < self.block_size:
@@ -90,13 +95,11 @@ class DistilledMaskedLM(MaskedLM):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from harness.training.distillation import soft_loss
-
         self.teacher.to(batch["input_ids"].device)  # type: ignore[arg-type]
         own, inside = self._read(model, batch)
         with torch.no_grad():
             other, inside_teacher = self._read(self.teacher, batch)
-        soft = soft_loss(own, other, self.options.temperature) / len(own)
+        soft = distillation.soft_loss(own, other, self.options.temperature) / len(own)
         hard = cross_entropy(own, batch["targets"].flatten())
         total = self.options.alpha * soft + (1 - self.options.alpha) * hard
         if self.inner:
@@ -124,13 +127,11 @@ def _start_with(teacher: PreTrainedModel, student: Any, layers: dict[int, int]) 
     """Give a student the teacher's weights. Raises HarnessError where its sizes are others."""
     import copy
 
-    from harness.modeling.fewer_layers import depth_of, from_layers
-
     source = copy.deepcopy(teacher)
-    count, depth = depth_of(student.config), depth_of(teacher.config)
+    count, depth = fewer_layers.depth_of(student.config), fewer_layers.depth_of(teacher.config)
     if count < depth:
         chosen = [layers[number] for number in range(count)] if sorted(layers) == list(range(count)) else ()
-        from_layers(source, count, chosen)
+        fewer_layers.from_layers(source, count, chosen)
     given = source.state_dict()
     for name, weight in student.state_dict().items():
         if name not in given or given[name].shape != weight.shape:
@@ -143,8 +144,6 @@ def _start_with(teacher: PreTrainedModel, student: Any, layers: dict[int, int]) 
 
 
 def _folder(name: str) -> Path:
-    from harness.modeling.pretrained import folder_of
-
     return folder_of(name)
 
 
@@ -169,8 +168,6 @@ def _masked_lm(folder: Path) -> PreTrainedModel:
 
 def _vocabulary(folder: Path) -> str:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-    from harness.training.pretraining.vocabulary import tokens_of
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
