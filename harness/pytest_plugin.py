@@ -17,7 +17,7 @@ from harness.gate.engine import judge
 from harness.gate.measured import read
 from harness.gate.settings import settings
 from harness.gate.sources import resolve
-from harness.report.gate_outlets import said_of_measured
+from harness.report.text.gate_formats import said_of_measured
 
 GROUP = "harness"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.cli.progress import Progress
-from harness.pipeline.cells import Cell
-from harness.pipeline.cells import Event
+from harness.pipeline.cells import Cell, Event
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from harness import __version__
 from harness.cli import export as cli_export
 from harness.cli import gate as cli_gate
 from harness.cli import measure as cli_measure
@@ -25,10 +24,11 @@ from harness.core.run_spec import SEED_MODES, RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
+from harness.core.version import __version__
 from harness.modeling.predicting import predict as predict_texts
-from harness.modeling.pretrained import served_folder
-from harness.pipeline import pretrain_command as command
-from harness.pipeline.run import perform, prepare
+from harness.modeling.weights.pretrained import served_folder
+from harness.pipeline.commands import pretrain as command
+from harness.pipeline.commands.run import perform, prepare
 from harness.report.text import doctor as machine
 from harness.report.text import plans, runs
 from harness.report.text.prediction_text import render

@@ -12,8 +12,8 @@ from harness.cli.options import Include, Json, say
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
-from harness.pipeline import compress_command as command
-from harness.pipeline import sensitivity_command
+from harness.pipeline.commands import compress as command
+from harness.pipeline.commands import sensitivity as sensitivity_command
 from harness.report.tables import plotting
 from harness.report.tables import sensitivity as tables
 from harness.report.text.compressing import compression_text, sensitivity_text

@@ -8,13 +8,13 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness import __version__
 from harness.cli.options import say
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
+from harness.core.version import __version__
 from harness.measure.benchmark_json import as_benchmarks
-from harness.pipeline import measure_command as command
+from harness.pipeline.commands import measure as command
 from harness.report.text.measuring import measurement_text
 
 

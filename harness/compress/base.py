@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BeforeValidator
-
+from harness.compress.options import LayerOptions
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.specs import RecipeSpec, TaskSpec, TrainingSpec
@@ -74,23 +73,6 @@ class Request:
         if self.examples is None:
             raise HarnessError("this method needs training examples; name their task with --task")
         return self.examples
-
-
-def listed(value: Any) -> Any:
-    """An option that is a list, as it is written on a command line: `a,b`."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
-
-
-class LayerOptions(Strict):
-    """Of methods that work layer by layer: groups of layers (`harness.compress.groups`) to leave out, or to touch
-    alone.
-    """
-
-    skip: Names = ()
-    only: Names = ()
 
 
 class Compressor(ABC):

@@ -12,12 +12,12 @@ from harness.compress.saving import settled
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.strict_spec import Strict
-from harness.modeling.runtimes.settings import Storage, write_settings
+from harness.modeling.runtimes import torchao as served
 from harness.modeling.runtimes.torch_bf16 import DTYPE
 from harness.modeling.runtimes.torch_eager import in_floats, load, shapes_of
-from harness.modeling.runtimes.torchao import require
+from harness.modeling.weights.settings import Storage, write_settings
 
-layers_module = lazy("harness.modeling.layers")
+layers_module = lazy("harness.modeling.weights.layers")
 torchao_file = lazy("harness.modeling.runtimes.torchao_file")
 
 
@@ -32,12 +32,10 @@ class ByTorchao(Compressor):
         """How torchao is to quantize a layer. Raises HarnessError where this machine cannot serve what would come."""
 
     def compress(self, request: Request) -> dict[str, Any]:
-        require()
+        served.require()
         config = self.config()
         import torch
         from torchao.quantization import quantize_
-
-        import harness.modeling.runtimes.torchao as served
 
         model, tokenizer = load(request.source)
         shapes = shapes_of(model)

@@ -7,8 +7,8 @@ from onnxruntime.quantization import CalibrationDataReader
 
 from harness.compress.base import Request
 from harness.compress.graphs import Exported
-from harness.modeling.batching import Padding, scoring_batches
 from harness.modeling.heads import HEADS, Reader
+from harness.modeling.inference.batching import Padding, scoring_batches
 
 TOKENS = 1024
 """Padded tokens in a batch, as in scoring."""

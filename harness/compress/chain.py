@@ -10,7 +10,7 @@ from harness.compress.base import Request
 from harness.compress.methods import Method
 from harness.compress.saving import facts
 from harness.core.errors import HarnessError
-from harness.modeling.runtimes.settings import read_settings, write_settings
+from harness.modeling.weights.settings import read_settings, write_settings
 
 SAID = "compression.json"
 SAVING = 0.99

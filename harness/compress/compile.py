@@ -11,8 +11,8 @@ from harness.compress.saving import moved
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
 from harness.modeling.runtimes.base import OUTPUTS
-from harness.modeling.runtimes.settings import Compiling, read_settings
 from harness.modeling.runtimes.torch_compile import require
+from harness.modeling.weights.settings import Compiling, read_settings
 
 
 class Compile(Compressor):

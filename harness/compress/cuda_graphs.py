@@ -8,8 +8,8 @@ from harness.compress.base import Compressor, Request, Target
 from harness.compress.saving import moved
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes.base import OUTPUTS
-from harness.modeling.runtimes.settings import read_settings
 from harness.modeling.runtimes.torch_cuda_graphs import require
+from harness.modeling.weights.settings import read_settings
 
 
 class CudaGraphs(Compressor):

@@ -12,13 +12,13 @@ from harness.compress.base import Compressor, Request, Target
 from harness.compress.refit import Refit, fit_request
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.modeling.layer_map import LayerMap, refuse_twice
-from harness.modeling.runtimes.settings import read_settings
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.layer_map import LayerMap, refuse_twice
+from harness.modeling.weights.settings import read_settings
 from harness.training.learners.transformer import train_and_save
 
-fewer_layers = lazy("harness.modeling.fewer_layers")
-layers_module = lazy("harness.modeling.layers")
+fewer_layers = lazy("harness.modeling.weights.fewer_layers")
+layers_module = lazy("harness.modeling.weights.layers")
 masks_module = lazy("harness.compress.masks")
 students = lazy("harness.compress.students")
 teaching = lazy("harness.compress.teaching")

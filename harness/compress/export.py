@@ -17,9 +17,9 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.core.errors import HarnessError
-from harness.modeling.layers import as_linear
 from harness.modeling.runtimes.base import OUTPUTS
 from harness.modeling.runtimes.onnx_runtime import open_graph
+from harness.modeling.weights.layers import as_linear
 
 ROOT = "model"
 """The name of the exported model in the names of the graph's nodes."""

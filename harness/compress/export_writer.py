@@ -15,9 +15,8 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderC
 
 from harness.compress.export import ROOT, as_exported, check_close, traced
 from harness.core.errors import HarnessError
-from harness.modeling.decoding.generate import cache_name, padded, places_of, takes
-from harness.modeling.positions import positions_of
-from harness.modeling.runtimes.graph import ENCODER_FILE, FILE
+from harness.modeling.inference.generate import cache_name, padded, places_of, takes
+from harness.modeling.runtimes.graph_file import ENCODER_FILE, FILE
 from harness.modeling.runtimes.graph_writer import (
     CROSS,
     ENCODED,
@@ -30,6 +29,7 @@ from harness.modeling.runtimes.graph_writer import (
     pairs_of,
 )
 from harness.modeling.runtimes.onnx_runtime import open_graph
+from harness.modeling.weights.positions import positions_of
 
 CHECKED = ((1, 5, 2), (3, 17, 5))
 """Batches (b, t, steps) on which the graphs are compared with torch: a prompt is read, and so many tokens follow it."""

@@ -12,7 +12,7 @@ from torch.nn.functional import embedding, linear
 from transformers import PreTrainedModel
 
 from harness.compress.groups import Chosen
-from harness.modeling.layers import embeddings, output_axis
+from harness.modeling.weights.layers import embeddings, output_axis
 
 
 @contextmanager

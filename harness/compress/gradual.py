@@ -6,17 +6,18 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.compress.base import LayerOptions, Request
-from harness.compress.prune_magnitude import sparsity_of
+from harness.compress.base import Request
+from harness.compress.options import LayerOptions
 from harness.compress.refit import Refit, fit_request
+from harness.compress.sparsity import sparsity_of
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
-from harness.modeling.runtimes.settings import read_settings
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.settings import read_settings
 from harness.training.learners.transformer import train_and_save
 
 groups = lazy("harness.compress.groups")
-layers = lazy("harness.modeling.layers")
+layers = lazy("harness.modeling.weights.layers")
 masks_module = lazy("harness.compress.masks")
 trainer = lazy("harness.training.trainer")
 

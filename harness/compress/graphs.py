@@ -13,17 +13,18 @@ import onnx
 from onnx import numpy_helper
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.compress.base import LayerOptions, Request, Target, no_graph
+from harness.compress.base import Request, Target, no_graph
 from harness.compress.export import ROOT, export
 from harness.compress.export_writer import FILES, export_writer
 from harness.compress.groups import Chosen, chosen
+from harness.compress.options import LayerOptions
 from harness.compress.saving import settled
 from harness.core.errors import HarnessError
-from harness.modeling.layers import embeddings, head_names, linear_layers
 from harness.modeling.runtimes.base import WRITING_HEADS
-from harness.modeling.runtimes.graph import FILE
-from harness.modeling.runtimes.settings import Settings, write_settings
+from harness.modeling.runtimes.graph_file import FILE
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.layers import embeddings, head_names, linear_layers
+from harness.modeling.weights.settings import Settings, write_settings
 
 
 @dataclass(frozen=True)

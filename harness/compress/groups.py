@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from harness.compress.base import LayerOptions
+from harness.compress.options import LayerOptions
 from harness.core.errors import HarnessError, unknown
-from harness.modeling.layers import Projection, embeddings, linear_layers
+from harness.modeling.weights.layers import Projection, embeddings, linear_layers
 
 EMBEDDINGS = "embeddings"
 CROSS = ("encdecattention", "crossattention", "encoder_attn")

@@ -11,9 +11,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compress.base import Request
 from harness.compress.units import Units
-from harness.modeling.batching import Padding, scoring_batches
 from harness.modeling.heads import HEADS, Reader
-from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.inference.batching import Padding, scoring_batches
+from harness.modeling.weights.settings import read_settings
 
 TOKENS = 1024
 """Padded tokens in a batch."""

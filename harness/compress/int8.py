@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.compress.base import Compressor, LayerOptions, Request, Target, no_graph
+from harness.compress.base import Compressor, Request, Target, no_graph
+from harness.compress.options import LayerOptions
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.onnx_runtime import require

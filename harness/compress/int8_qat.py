@@ -16,8 +16,8 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
 from harness.modeling.runtimes.onnx_runtime import require
-from harness.modeling.runtimes.settings import read_settings
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.settings import read_settings
 from harness.training.learners.transformer import train_and_save
 
 if TYPE_CHECKING:

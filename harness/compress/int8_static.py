@@ -12,7 +12,7 @@ from harness.compress.base import Compressor, Request, Target, no_graph
 from harness.compress.int8 import Int8
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.modeling.runtimes.graph import FILE
+from harness.modeling.runtimes.graph_file import FILE
 from harness.modeling.runtimes.onnx_runtime import require
 
 calibrating = lazy("harness.compress.calibrating")

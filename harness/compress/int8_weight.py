@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.base import Compressor, LayerOptions, Request
+from harness.compress.base import Compressor, Request
+from harness.compress.options import LayerOptions
 from harness.compress.saving import settled
 from harness.core.lazy import lazy
-from harness.modeling.runtimes.settings import Storage, write_settings
 from harness.modeling.runtimes.torch_eager import SCALE, load, shapes_of
+from harness.modeling.weights.settings import Storage, write_settings
 
 groups = lazy("harness.compress.groups")
-layers_module = lazy("harness.modeling.layers")
+layers_module = lazy("harness.modeling.weights.layers")
 
 
 FILE = "model.int8.safetensors"

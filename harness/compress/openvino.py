@@ -9,7 +9,7 @@ from harness.compress.saving import moved
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.onnx_runtime import require as require_onnx
 from harness.modeling.runtimes.openvino_runtime import RUNTIME, require
-from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.weights.settings import read_settings
 
 graph_weights = lazy("harness.compress.graph_weights")
 graphs = lazy("harness.compress.graphs")

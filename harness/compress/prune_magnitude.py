@@ -11,17 +11,13 @@ from pydantic import Field
 from harness.compress.base import Compressor, Request
 from harness.compress.gradual import GradualOptions, prune_gradually
 from harness.compress.saving import save
+from harness.compress.sparsity import sparsity_of
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.torch_eager import load
 
 groups_module = lazy("harness.compress.groups")
-layers = lazy("harness.modeling.layers")
+layers = lazy("harness.modeling.weights.layers")
 masks_module = lazy("harness.compress.masks")
-
-
-NOTHING_SAVED = (
-    "It saves neither time nor memory, nor bytes on disk before packing: dense kernels and files spell out zeros."
-)
 
 
 class PruneMagnitude(Compressor):
@@ -51,18 +47,6 @@ class PruneMagnitude(Compressor):
                     weight.mul_(mask)
         save(model, tokenizer, request.source, request.target)
         return sparsity_of({name: layer.weight for name, layer in layers.linear_layers(model).items()})
-
-
-def sparsity_of(weights: dict[str, Any]) -> dict[str, Any]:
-    """The share of zeros in weights (by layer name), in all and a layer, with what it does not save."""
-    zeros = {name: int((weight == 0).sum()) for name, weight in weights.items()}
-    total = sum(weight.numel() for weight in weights.values())
-    return {
-        "coverage": {"linear": len(weights), "pruned": sum(zeros[name] > 0 for name in weights)},
-        "sparsity": sum(zeros.values()) / total,
-        "layers": {name: zeros[name] / weight.numel() for name, weight in weights.items()},
-        "notes": [NOTHING_SAVED],
-    }
 
 
 COMPRESSOR = PruneMagnitude

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from harness.compress.base import Compressor, LayerOptions, Request, Target
+from harness.compress.base import Compressor, Request, Target
+from harness.compress.options import LayerOptions
 from harness.compress.saving import save
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy

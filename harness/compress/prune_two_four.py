@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compress.base import Compressor, LayerOptions, Request
-from harness.compress.prune_magnitude import sparsity_of
+from harness.compress.base import Compressor, Request
+from harness.compress.options import LayerOptions
 from harness.compress.saving import save
+from harness.compress.sparsity import sparsity_of
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.torch_eager import load
 
 groups_module = lazy("harness.compress.groups")
-layers_module = lazy("harness.modeling.layers")
+layers_module = lazy("harness.modeling.weights.layers")
 
 
 class PruneTwoFour(Compressor):

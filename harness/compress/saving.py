@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.modeling.runtimes.settings import Settings, read_settings, write_settings
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.size import weights_of
+from harness.modeling.weights.settings import Settings, read_settings, write_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -13,7 +13,7 @@ from harness.core.lazy import lazy
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.runtimes.torch_semi_structured import masked, require
 
-layers_module = lazy("harness.modeling.layers")
+layers_module = lazy("harness.modeling.weights.layers")
 
 
 class SemiStructured(Bf16):

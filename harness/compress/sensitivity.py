@@ -14,9 +14,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from harness import metrics
-from harness.compress.base import LayerOptions, Request
+from harness.compress.base import Request
 from harness.compress.chain import compress
 from harness.compress.methods import Method, make_step
+from harness.compress.options import LayerOptions
 from harness.core.errors import HarnessError
 from harness.core.predictions import as_references
 from harness.core.specs import TaskSpec

@@ -13,12 +13,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from harness.compress.base import Request
 from harness.core.errors import HarnessError
 from harness.core.families import Labelling
-from harness.modeling.batching import IGNORED
 from harness.modeling.heads import HEADS, Head, Reader
 from harness.modeling.heads.causal_lm import labelled_scores
-from harness.modeling.positions import positions_of
-from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.inference.batching import IGNORED
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.positions import positions_of
+from harness.modeling.weights.settings import read_settings
 from harness.training.distillation import soft_loss
 from harness.training.inner_losses import InnerLosses
 from harness.training.learners.base import PredictRequest

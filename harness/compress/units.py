@@ -16,7 +16,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from harness.modeling.layers import output_axis
+from harness.modeling.weights.layers import output_axis
 
 
 @dataclass(frozen=True)

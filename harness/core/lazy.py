@@ -20,7 +20,7 @@ def lazy(name: str) -> Any:
     """A module that is imported at the first use of one of its attributes.
 
     For modules that import torch or a runtime at their top, in modules that a command line of a tenth of a second
-    reads: `masks = lazy("harness.compress.masks")`. Code identity and the test of the layers read the name as they
+    reads: `masks = lazy(NAME)`. Code identity and the test of the layers read the name as they
     read an import.
 
     Args:

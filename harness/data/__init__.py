@@ -16,7 +16,7 @@ from harness.data.folder import locate, possible_splits, read_folder
 from harness.data.frame import Split, TaskData
 from harness.data.hub import hub_reachable, read_hub, state_of_hub
 from harness.data.noise import perturbed
-from harness.data.synthetic.source import read_embedded
+from harness.data.synthetic_source import read_embedded
 
 __all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
 

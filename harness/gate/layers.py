@@ -15,8 +15,8 @@ from harness.core.store import Store
 from harness.data.frame import Split
 from harness.gate.evidence import Part, Scored
 from harness.gate.pairing import Pair
-from harness.modeling.batching import Padding
 from harness.modeling.heads import HEADS, Reader
+from harness.modeling.inference.batching import Padding
 from harness.modeling.runtimes import open_model, read_settings
 from harness.stats.representations import Likeness
 

@@ -15,7 +15,7 @@ from harness.gate.settings import GateSpec
 from harness.measure.job import Model, Request
 from harness.measure.protocol import HALF_WIDTH
 from harness.measure.workloads import Workload
-from harness.pipeline.measure_command import measure
+from harness.pipeline.commands.measure import measure
 
 
 def measure_again(

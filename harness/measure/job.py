@@ -20,8 +20,8 @@ from harness.measure.processes import ProcessBench, WorkerProcess
 from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
 from harness.measure.workloads import Workload
 from harness.modeling.runtimes import devices_of
-from harness.modeling.runtimes.settings import FILE, Settings, read_settings
 from harness.modeling.size import size_of
+from harness.modeling.weights.settings import FILE, Settings, read_settings
 from harness.stats.speed import Ratio, percentiles
 
 SCHEMA_VERSION = 1

@@ -16,7 +16,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.machine.counters import idle_cpus
 from harness.core.machine.environment import thread_variables
-from harness.core.processes import variables
+from harness.core.machine.processes import variables
 from harness.measure import worker
 from harness.measure.workloads import Workload
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.measure.workloads import Absent, Work, Workload, random_work, task_work
-from harness.modeling.decoding.generate import cache_name, places_of, takes
-from harness.modeling.positions import positions_of
-from harness.modeling.pretrained import check_folder
+from harness.modeling.inference.generate import cache_name, places_of, takes
 from harness.modeling.runtimes import RUNTIMES, open_model
 from harness.modeling.runtimes.base import WRITING_HEADS
-from harness.modeling.runtimes.settings import FILE, HEADS_BY_CLASS, LONGEST, Settings, read_settings
+from harness.modeling.runtimes import torch_eager
 from harness.modeling.runtimes.torch_eager import TorchModel
+from harness.modeling.weights.positions import positions_of
+from harness.modeling.weights.pretrained import check_folder
+from harness.modeling.weights.settings import FILE, HEADS_BY_CLASS, LONGEST, Settings, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +66,7 @@ class Subject:
 def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[float, float]:
     """Seconds until the first token of all rows is there, and seconds for the `new_tokens` - 1 after it.
 
-    Greedy with a key–value cache, as `harness.modeling.decoding.generate` does it, but no text ends.
+    Greedy with a key–value cache, as `harness.modeling.inference.generate` does it, but no text ends.
     """
     import torch
 
@@ -164,8 +165,6 @@ def import_for(folder: Path) -> None:
     import transformers
 
     torch.empty(0)
-    import harness.modeling.runtimes.torch_eager
-
     named: list[str] = []
     for file, key in (("config.json", "architectures"), ("tokenizer_config.json", "tokenizer_class")):
         with suppress(OSError, ValueError):
@@ -174,7 +173,7 @@ def import_for(folder: Path) -> None:
     for name in named:
         with suppress(ImportError):
             getattr(transformers, name, None)
-    assert harness.modeling.runtimes.torch_eager.RUNTIME
+    assert torch_eager.RUNTIME
     if (folder / FILE).exists():
         with suppress(OSError, ImportError, HarnessError):
             for runtime in read_settings(folder).runtimes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
-from harness.core.processes import end_with, quiet_libraries
+from harness.core.machine.processes import end_with, quiet_libraries
 from harness.core.registry import load_registry
 from harness.measure.memory import watch
 from harness.measure.procfs import reset_peak, resident

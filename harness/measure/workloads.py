@@ -11,15 +11,15 @@ from harness import data
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.specs import TaskSpec
-from harness.modeling.batching import IGNORED, pad, scoring_batches
 from harness.modeling.heads import HEADS, Reader
+from harness.modeling.inference.batching import IGNORED, pad, scoring_batches
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.modeling.runtimes import RuntimeModel
 
-scoring = lazy("harness.modeling.scoring")
+scoring = lazy("harness.modeling.inference.scoring")
 
 
 NEW_TOKENS = 16

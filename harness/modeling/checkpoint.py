@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.modeling.pretrained import check_folder, refuse_empty_tokenizer
 from harness.modeling.runtimes import open_model
-from harness.modeling.runtimes.settings import Settings, compressed_settings
 from harness.modeling.size import weights_of
+from harness.modeling.weights.pretrained import check_folder, refuse_empty_tokenizer
+from harness.modeling.weights.settings import Settings, compressed_settings
 
 if TYPE_CHECKING:
     from torch import Tensor

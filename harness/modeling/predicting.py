@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.text import quoted, shown
 from harness.modeling.checkpoint import CLASSIFY, CONTINUE, FILL, REWRITE, Checkpoint, Graph, load
-from harness.modeling.positions import positions_of
 from harness.modeling.runtimes.torch_eager import unwrapped
+from harness.modeling.weights.positions import positions_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,7 @@ from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.measure.workloads import Workload
-from harness.modeling.pretrained import Weights
+from harness.modeling.weights.pretrained import Weights
 from harness.training.learners import LEARNERS
 
 Kind = Literal["pretrain", "finetune", "compress", "score", "measure"]

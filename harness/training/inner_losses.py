@@ -13,7 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from harness.core.errors import HarnessError
-from harness.modeling.fewer_layers import evenly
+from harness.modeling.weights.fewer_layers import evenly
 
 
 class InnerLosses:

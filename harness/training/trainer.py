@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 from harness.core.errors import HarnessError
 from harness.core.machine.calibrate import cpu_bf16_pays
 from harness.core.specs import TrainingSpec
-from harness.modeling.batching import Encoded, Padding, TokenBudgetBatches
+from harness.modeling.inference.batching import Encoded, Padding, TokenBudgetBatches
 from harness.training import optimizers
 from harness.training.dropout import quick_dropout
 

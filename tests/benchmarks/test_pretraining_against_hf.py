@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from harness.core.registry import load_registry
-from harness.modeling.building import build_config
+from harness.modeling.weights.building import build_config
 from harness.pipeline.steps.pretrain import make_objective
 from harness.training import tokenizers
 
@@ -59,7 +59,7 @@ def test_pretraining_against_hf_trainer(benchmark, name, real_data, tmp_path):
     """Asserts that both sides train; the ratio is reported, not asserted."""
     import torch
 
-    from harness.training.pretraining.vocabulary import tokens_of
+    from harness.training.objectives.vocabulary import tokens_of
 
     torch.set_num_threads(1)
     recipe = load_registry().recipe(name)

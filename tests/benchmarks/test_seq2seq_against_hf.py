@@ -26,8 +26,8 @@ from harness.core.predictions import as_references
 from harness.core.registry import load_registry
 from harness.data import synthetic as embedded
 from harness.data.frame import Split
-from harness.modeling.building import build_config
 from harness.modeling.heads import HEADS, Reader, prompting
+from harness.modeling.weights.building import build_config
 from harness.pipeline.steps.finetune import CORPUS_SENTENCES
 from harness.training import tokenizers
 from tests.benchmarks.hf_seq2seq import MODES, SOURCE_TOKENS, TARGET_TOKENS, HFSide
@@ -95,7 +95,7 @@ class Ours:
         return report.loss
 
     def generate(self, model: Any, encoded: Any, beams: int | None, longest: int) -> list[list[int]]:
-        from harness.modeling.decoding.generate import generate
+        from harness.modeling.inference.generate import generate
 
         decoding = self.reader.task.decoding.model_copy(update={"num_beams": beams or 1, "max_new_tokens": longest})
         return generate(model, self.reader.tokenizer, encoded.columns["input_ids"], decoding)
@@ -105,7 +105,7 @@ def loss_on(model: Any, encoded: Any, reader: Reader) -> float:
     """Nats a target of the test set, the same measure for every side."""
     import torch
 
-    from harness.modeling.batching import Padding
+    from harness.modeling.inference.batching import Padding
 
     head, padding = HEADS.get("seq2seq-lm"), Padding.of(reader.tokenizer, torch.device("cpu"))
     model.eval()

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from harness.core.errors import HarnessError
-from harness.modeling.fewer_layers import evenly, from_layers
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.fewer_layers import evenly, from_layers
 from tests.compress.conftest import recipe
 
 

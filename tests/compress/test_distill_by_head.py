@@ -17,11 +17,11 @@ from harness.compress.base import Request
 from harness.compress.distill import Distill
 from harness.compress.teaching import teacher_of
 from harness.core.errors import HarnessError
-from harness.modeling.batching import Padding
-from harness.modeling.fewer_layers import from_layers
 from harness.modeling.heads import Reader
-from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.inference.batching import Padding
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.fewer_layers import from_layers
+from harness.modeling.weights.settings import read_settings
 from tests.compress.conftest import CONFIGS, recipe
 from tests.conftest import ROOT
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from harness.compress.masks import Growing, Masks, Schedule, smallest
 from harness.compress.methods import parse_method
-from harness.modeling.layers import linear_layers
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.layers import linear_layers
 
 
 def test_the_share_of_zeros_grows_as_a_cube_between_begin_and_end():

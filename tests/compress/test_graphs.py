@@ -10,7 +10,7 @@ from harness.compress.methods import parse_method
 from harness.core.errors import HarnessError
 from harness.measure.job import Model, Request, common_device
 from harness.modeling.runtimes import devices_of
-from harness.modeling.runtimes.settings import Compiling, Settings, read_settings, write_settings
+from harness.modeling.weights.settings import Compiling, Settings, read_settings, write_settings
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_transformers_alone_cannot_mistake_a_compressed_folder_for_a_plain_one(t
 
 
 def test_a_compressed_model_is_not_fine_tuned_by_mistake(trained, compressed):
-    from harness.modeling.runtimes.settings import refuse_compressed
+    from harness.modeling.weights.settings import refuse_compressed
 
     folder, _ = compressed(trained("bert"), "prune-structured:0.5")
     with pytest.raises(HarnessError, match="it is compressed"):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.base import LayerOptions
 from harness.compress.fake_quant import fake_quantized, rounded_range, rounded_weight
 from harness.compress.groups import chosen
 from harness.compress.methods import parse_method
-from harness.modeling.layers import embeddings, linear_layers
+from harness.compress.options import LayerOptions
 from harness.modeling.runtimes import open_model
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.layers import embeddings, linear_layers
 from tests.compress.test_round_trips import INPUTS
 
 

@@ -7,7 +7,7 @@ import pytest
 from harness.compress import COMPRESSORS, Compressor, Target, register
 from harness.compress.methods import parse_method
 from harness.core.errors import HarnessError
-from harness.pipeline.compress_command import method_of
+from harness.pipeline.commands.compress import method_of
 
 
 def test_a_value_sets_the_main_option_and_pairs_set_any():

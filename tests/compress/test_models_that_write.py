@@ -24,10 +24,10 @@ def test_a_model_that_writes_is_stored_as_int8_and_writes_much_the_same(trained,
 
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
 def test_a_model_that_writes_is_served_in_integers(trained, compressed, kind, task):
-    from harness.modeling.layers import linear_layers
     from harness.modeling.runtimes import open_model
     from harness.modeling.runtimes.int8_linear import Int8Linear
     from harness.modeling.runtimes.torch_eager import load
+    from harness.modeling.weights.layers import linear_layers
 
     model = trained(kind, task, 12)
     folder, said = compressed(model, "int8-torch")

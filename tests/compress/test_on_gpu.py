@@ -138,7 +138,11 @@ def test_a_measurement_says_where_it_was_made(trained, compressed):
 def test_the_cpu_can_be_asked_for(trained):
     model = trained("wide-bert")
     request = Request(
-        Model("a", model.folder, "1"), [Model("b", model.folder, "1")], [Workload("1 × 8", 1, 8)], budget=1, device="cpu"
+        Model("a", model.folder, "1"),
+        [Model("b", model.folder, "1")],
+        [Workload("1 × 8", 1, 8)],
+        budget=1,
+        device="cpu",
     )
     result = perform(request)
     assert result["protocol"]["margin"] == 0.05

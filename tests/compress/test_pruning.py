@@ -11,8 +11,8 @@ import torch
 from harness.compress.prune_structured import keep
 from harness.compress.prune_two_four import two_of_four
 from harness.compress.units import remove, units_of
-from harness.modeling.layers import head_names, linear_layers, output_axis
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.layers import head_names, linear_layers, output_axis
 
 
 def inputs(model) -> dict[str, torch.Tensor]:
@@ -170,8 +170,8 @@ def test_importance_is_that_of_a_finite_difference(trained, tmp_path):
 
     from harness.compress.base import Request
     from harness.compress.importance import importance_of
-    from harness.modeling.batching import Padding
     from harness.modeling.heads import HEADS, Reader
+    from harness.modeling.inference.batching import Padding
 
     trained_model = trained("bert")
     model, tokenizer = load(trained_model.folder)

@@ -168,7 +168,7 @@ class Rounded(Compressor):
         decimals: int = Field(default=2, ge=0)
 
     def compress(self, request):
-        from harness.modeling.layers import linear_layers
+        from harness.modeling.weights.layers import linear_layers
         from harness.compress.saving import save
         from harness.modeling.runtimes.torch_eager import load
 

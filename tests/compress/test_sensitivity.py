@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.base import LayerOptions, Request
+from harness.compress.base import Request
 from harness.compress.groups import chosen
 from harness.compress.methods import parse_method
+from harness.compress.options import LayerOptions
 from harness.compress.recipe import CompressionRecipe, method_of_recipe, to_yaml
 from harness.compress.sensitivity import Damage, Probe, beyond, worst
 from harness.core.errors import HarnessError
-from harness.modeling.layers import linear_layers
 from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.layers import linear_layers
 from harness.stats.aggregate import Estimate
 from tests.compress.conftest import CONFIGS
 from tests.conftest import call_harness, read_json

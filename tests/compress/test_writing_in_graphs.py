@@ -63,7 +63,7 @@ def test_a_float_graph_writes_the_texts_of_torch(trained, compressed, kind, task
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_after_the_prompt_a_step_reads_one_token(trained, compressed, monkeypatch, kind, task):
-    from harness.modeling.runtimes.graph import Graph
+    from harness.modeling.runtimes.graph_file import Graph
     from harness.modeling.runtimes.graph_writer import PAST
 
     folder, _ = compressed(trained(kind, task, 12), "onnx")
@@ -85,8 +85,8 @@ def test_after_the_prompt_a_step_reads_one_token(trained, compressed, monkeypatc
 
 @pytest.mark.parametrize(("kind", "task"), KINDS)
 def test_linear_layers_multiply_in_integers_and_the_head_does_not(trained, compressed, kind, task):
-    from harness.modeling.layers import linear_layers
     from harness.modeling.runtimes.torch_eager import load
+    from harness.modeling.weights.layers import linear_layers
 
     model = trained(kind, task, 12)
     folder, said = compressed(model, "int8")
@@ -224,7 +224,7 @@ def test_other_models_that_write_are_exported_too(tmp_path, kind, config):
     import torch
 
     from harness.compress.export_writer import export_writer
-    from harness.modeling.runtimes.graph import ENCODER_FILE, FILE
+    from harness.modeling.runtimes.graph_file import ENCODER_FILE, FILE
     from harness.modeling.runtimes.graph_writer import Writer
     from harness.modeling.runtimes.onnx_runtime import open_graph
 

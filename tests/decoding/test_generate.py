@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.core.specs import DecodingSpec
-from harness.modeling.decoding import generate as generation
-from harness.modeling.decoding.generate import generate
+from harness.modeling.inference import generate as generation
+from harness.modeling.inference.generate import generate
 from tests.decoding.conftest import END, PAD, small_bart, small_gpt2, small_llama, small_t5
 
 MODELS = {"gpt2": small_gpt2, "llama": small_llama, "t5": small_t5, "bart": small_bart}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.modeling.decoding.likelihood import of_continuations, of_texts, rolling
+from harness.modeling.inference.likelihood import of_continuations, of_texts, rolling
 from tests.decoding.conftest import small_bart, small_gpt2, small_llama, small_t5
 
 

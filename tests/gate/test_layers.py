@@ -13,7 +13,7 @@ from harness.core.errors import HarnessError
 from harness.gate.engine import judge
 from harness.gate.layers import layers_of
 from harness.gate.settings import GateSpec
-from harness.report.gate_outlets import layer_text
+from harness.report.text.gate_formats import layer_text
 from tests.gate.synthetic import evidence
 from tests.heads import given
 

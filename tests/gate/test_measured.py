@@ -17,7 +17,7 @@ from harness.gate import remeasure
 from harness.gate.engine import judge
 from harness.gate.measured import Measurement, read
 from harness.gate.settings import GateSpec
-from harness.report import gate_outlets as outlets
+from harness.report.text import gate_formats as outlets
 from tests.benchmarks.simulated import Noise
 from tests.gate.measurements import measurement
 from tests.gate.synthetic import answers, classes, evidence

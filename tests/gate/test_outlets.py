@@ -13,7 +13,7 @@ from harness.data.frame import Split
 from harness.gate.engine import judge
 from harness.gate.flips import flips_of, slices_of
 from harness.gate.settings import GateSpec
-from harness.report import gate_outlets as outlets
+from harness.report.text import gate_formats as outlets
 from tests.gate.synthetic import answers, classes, evidence
 
 HOSTILE = 'a|b <script>alert("x")</script>\n::error::%0A `c` [d](e) \x00\x1b[31m &'

@@ -87,7 +87,7 @@ def batch_of(encoded: Any, tokens: Any, indices: Sequence[int] | None = None) ->
     """A padded batch of encoded examples, all of them where no indices are given."""
     import torch
 
-    from harness.modeling.batching import Padding
+    from harness.modeling.inference.batching import Padding
 
     chosen = range(len(encoded)) if indices is None else indices
     return Padding.of(tokens, torch.device("cpu"))([encoded[index] for index in chosen])

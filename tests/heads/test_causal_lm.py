@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.modeling.batching import IGNORED
 from harness.modeling.heads.causal_lm import HEAD
+from harness.modeling.inference.batching import IGNORED
 from tests.heads.given import TEXTS, batch_of, model, reader, split, task, tokenizer
 
 SUMMARIES = split(

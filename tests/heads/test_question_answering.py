@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.modeling import scoring
 from harness.modeling.heads.question_answering import HEAD, best_spans, cut, tokens_of
+from harness.modeling.inference import scoring
 from tests.heads.given import batch_of, model, reader, split, task, tokenizer
 
 LONG = "the old stone house is near the river. a small bird sings under the green tree! who walks over the blue river? "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.modeling.batching import IGNORED
 from harness.modeling.heads.seq2seq_lm import HEAD
+from harness.modeling.inference.batching import IGNORED
 from tests.heads.given import batch_of, model, reader, split, task, tokenizer
 
 KINDS = {"t5": "unigram", "bart": "bytebpe"}

@@ -12,7 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import Store
 from harness.measure.job import affordable
-from harness.pipeline import measure_command as command
+from harness.pipeline.commands import measure as command
 from harness.report.text.measuring import measurement_text, verdict_lines
 
 SETTINGS = {"threads": 1, "margin": 0.05, "precision": 0.02, "budget": None, "seed": 0, "memory": True, "include": ()}

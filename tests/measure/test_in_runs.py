@@ -13,8 +13,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.run_spec import RunSpec
 from harness.core.strict_spec import parse
-from harness.pipeline.cells import Cell
-from harness.pipeline.cells import Event
+from harness.pipeline.cells import Cell, Event
 from harness.pipeline.planner.measuring import measure_cells
 from tests.conftest import call_harness, read_json
 
@@ -241,7 +240,7 @@ def test_no_worker_is_left_while_a_cell_is_measured(tmp_path, monkeypatch):
     """The pool's processes have ended when a measuring cell begins; those of the cell itself come after."""
     from harness.core.registry import load_registry
     from harness.core.store import Store
-    from harness.pipeline.run import perform, prepare
+    from harness.pipeline.commands.run import perform, prepare
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()

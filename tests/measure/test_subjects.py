@@ -11,9 +11,8 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.measure import subject
 from harness.measure.subject import Subject
-from harness.measure.workloads import NEW_TOKENS, Absent, Work, cells_of
-from harness.measure.workloads import Workload
-from harness.modeling.decoding.generate import ends_of
+from harness.measure.workloads import NEW_TOKENS, Absent, Work, Workload, cells_of
+from harness.modeling.inference.generate import ends_of
 
 
 def test_the_grid_of_batches_and_lengths():
@@ -129,7 +128,9 @@ def test_a_task_of_a_generator_has_prompts_that_end_together(saved, model_type):
 
 def test_a_task_the_head_cannot_do_is_absent(saved):
     task = load_registry().task("squad")
-    work = Subject(saved("bert"), 1).prepare(Workload("task squad", task=task.model_dump(mode="json"), data="embedded"), 0)
+    work = Subject(saved("bert"), 1).prepare(
+        Workload("task squad", task=task.model_dump(mode="json"), data="embedded"), 0
+    )
     assert isinstance(work, Absent) and "cannot read squad" in work.reason
 
 

@@ -13,7 +13,7 @@ import torch
 from harness.core.errors import HarnessError
 from harness.training.objectives.mlm import logits_at
 from harness.training.objectives.mlm_distill import DistilledMaskedLM, MlmDistillOptions
-from harness.training.pretraining.vocabulary import tokens_of
+from harness.training.objectives.vocabulary import tokens_of
 from tests.conftest import call_harness, read_json
 
 SENTENCES = ["the cat sat on the mat .", "a dog ran over the hill .", "the bird sings ."] * 20

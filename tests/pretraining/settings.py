@@ -32,7 +32,7 @@ def setting_of(name: str, dropout: bool = True):
     import torch
     from transformers import BertConfig, GPT2Config, T5Config
 
-    from harness.training.pretraining.vocabulary import tokens_of
+    from harness.training.objectives.vocabulary import tokens_of
 
     torch.set_num_threads(1)
     kind = OBJECTIVES.get(name)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.modeling.batching import TokenBudgetBatches, pad, scoring_batches
+from harness.modeling.inference.batching import TokenBudgetBatches, pad, scoring_batches
 
 LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.core.specs import TrainingSpec
-from harness.modeling.batching import Encoded
+from harness.modeling.inference.batching import Encoded
 from harness.training import trainer
 from harness.training.trainer import fine_tune
 

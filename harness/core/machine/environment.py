@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.hashing import hash_json
+from harness.core.version import __version__
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 ISA_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "sve")
@@ -81,9 +82,7 @@ def cpu() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
-    import harness
-
-    found = {"harness": harness.__version__, "python": platform.python_version()}
+    found = {"harness": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)

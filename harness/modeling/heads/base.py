@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.families import FAMILIES, Family
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.batching import Encoded
+from harness.modeling.inference.batching import Encoded
 
 if TYPE_CHECKING:
     import torch

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.batching import IGNORED, Encoded
-from harness.modeling.decoding.generate import generate
-from harness.modeling.decoding.likelihood import of_continuations, of_texts
 from harness.modeling.heads import prompting
 from harness.modeling.heads.base import Head, Reader
+from harness.modeling.inference.batching import IGNORED, Encoded
+from harness.modeling.inference.generate import generate
+from harness.modeling.inference.likelihood import of_continuations, of_texts
 
 if TYPE_CHECKING:
     import torch

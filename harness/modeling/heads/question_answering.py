@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.batching import Encoded, Padding, scoring_batches
 from harness.modeling.heads.base import Head, Reader
+from harness.modeling.inference.batching import Encoded, Padding, scoring_batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from harness.data.frame import Split
 
-scoring = lazy("harness.modeling.scoring")
+scoring = lazy("harness.modeling.inference.scoring")
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.batching import IGNORED, Encoded
-from harness.modeling.decoding.generate import generate
-from harness.modeling.decoding.likelihood import of_continuations
 from harness.modeling.heads import prompting
 from harness.modeling.heads.base import Head, Reader
 from harness.modeling.heads.causal_lm import summed_loss
+from harness.modeling.inference.batching import IGNORED, Encoded
+from harness.modeling.inference.generate import generate
+from harness.modeling.inference.likelihood import of_continuations
 
 if TYPE_CHECKING:
     import torch

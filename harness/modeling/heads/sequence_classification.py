@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.core.families import Family, Labelling
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.batching import Encoded, Padding
 from harness.modeling.heads.base import Head, Reader
+from harness.modeling.inference.batching import Encoded, Padding
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.data.frame import Split
 
-scoring = lazy("harness.modeling.scoring")
+scoring = lazy("harness.modeling.inference.scoring")
 
 
 class SequenceClassification(Head):

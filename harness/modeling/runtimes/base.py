@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.core import plugins
 from harness.core.errors import HarnessError
-from harness.modeling.runtimes import devices_of
+from harness.core.plugins import Plugins
+from harness.modeling.weights.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedTokenizerBase
 
-    from harness.modeling.runtimes.settings import Settings
 
 OUTPUTS = {
     "sequence-classification": ("logits",),
@@ -96,3 +97,23 @@ def require_packages(*packages: str, extra: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise HarnessError(f"{package} is not installed; pip install 'nlp-harness[{extra}]'")
+
+
+RUNTIMES: Plugins[Runtime] = plugins.table("runtime")
+
+
+def open_model(folder: Path | str, threads: int = 1) -> RuntimeModel:
+    """Load a model folder in the runtime its `harness.json` names (`torch` where it names none).
+
+    Raises:
+        HarnessError: no model there, an unknown runtime, or one whose package is not installed.
+    """
+    folder = Path(folder)
+    settings = read_settings(folder)
+    return RUNTIMES.get(settings.runtime, f"{folder}/harness.json").open(folder, settings, threads)
+
+
+def devices_of(settings: Settings) -> tuple[str, ...]:
+    """What a model can be served on, `cpu`, `cuda` or both. Raises HarnessError for an unknown runtime."""
+    served = [RUNTIMES.get(name).devices for name in settings.runtimes]
+    return tuple(device for device in ("cpu", "cuda") if all(device in one for one in served))

@@ -19,9 +19,9 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderD
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
 from harness.core.errors import HarnessError
-from harness.modeling.decoding.generate import places_of
+from harness.modeling.inference.generate import places_of
 from harness.modeling.runtimes.base import RuntimeModel
-from harness.modeling.runtimes.graph import ENCODER_FILE, FILE, Graph, Opener
+from harness.modeling.runtimes.graph_file import ENCODER_FILE, FILE, Graph, Opener
 
 PAST, PRESENT, CROSS = "past", "present", "cross"
 ENCODED = "encoded"

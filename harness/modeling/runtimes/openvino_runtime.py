@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes.base import Runtime, RuntimeModel, require_packages
-from harness.modeling.runtimes.graph import Graph, open_graphs
-from harness.modeling.runtimes.settings import Settings
+from harness.modeling.runtimes.graph import open_graphs
+from harness.modeling.runtimes.graph_file import Graph
+from harness.modeling.weights.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

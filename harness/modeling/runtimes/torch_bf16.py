@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.modeling.runtimes.base import Runtime
-from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_eager import TorchModel, load
+from harness.modeling.weights.settings import Settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes import RUNTIMES
 from harness.modeling.runtimes.base import Runtime
-from harness.modeling.runtimes.settings import Compiling, Settings
 from harness.modeling.runtimes.torch_eager import TorchModel
+from harness.modeling.weights.settings import Compiling, Settings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,8 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes import RUNTIMES
 from harness.modeling.runtimes.base import Runtime
-from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_eager import TorchModel
+from harness.modeling.weights.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

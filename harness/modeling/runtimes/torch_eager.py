@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
-from harness.modeling.pretrained import check_folder
 from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
-from harness.modeling.runtimes.settings import Settings, Shapes, Storage, read_settings
+from harness.modeling.weights.pretrained import check_folder
+from harness.modeling.weights.settings import Settings, Shapes, Storage, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 int8_linear = lazy("harness.modeling.runtimes.int8_linear")
-layers = lazy("harness.modeling.layers")
+layers = lazy("harness.modeling.weights.layers")
 torchao_file = lazy("harness.modeling.runtimes.torchao_file")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import Runtime
-from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_eager import TorchModel, load
+from harness.modeling.weights.settings import Settings
 
 int8_linear = lazy("harness.modeling.runtimes.int8_linear")
 

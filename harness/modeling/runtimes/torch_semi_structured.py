@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import Runtime
-from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_bf16 import load_bf16
 from harness.modeling.runtimes.torch_eager import TorchModel
 from harness.modeling.runtimes.torchao import require_capability
+from harness.modeling.weights.settings import Settings
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-layers = lazy("harness.modeling.layers")
+layers = lazy("harness.modeling.weights.layers")
 sparse_linear = lazy("harness.modeling.runtimes.sparse_linear")
 
 

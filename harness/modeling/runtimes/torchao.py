@@ -9,9 +9,9 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import Runtime, require_packages
-from harness.modeling.runtimes.settings import Settings
 from harness.modeling.runtimes.torch_bf16 import load_bf16
 from harness.modeling.runtimes.torch_eager import TorchModel
+from harness.modeling.weights.settings import Settings
 
 few_rows = lazy("harness.modeling.runtimes.few_rows")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence, Set
 
-from harness.core.processes import in_this_process
+from harness.core.machine.processes import in_this_process
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors.base import BUSY_PAUSE, Resources, ready, skipped

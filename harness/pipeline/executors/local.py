@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from harness.core.machine.environment import thread_variables
-from harness.core.processes import variables
+from harness.core.machine.processes import variables
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors import worker
 from harness.pipeline.executors.base import BUSY_PAUSE, Resources, ready, skipped

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.core.processes import end_with, quiet_libraries
+from harness.core.machine.processes import end_with, quiet_libraries
 from harness.core.registry import load_registry
 from harness.core.store import Store
 from harness.pipeline.executors.execute import execute

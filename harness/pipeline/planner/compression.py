@@ -15,7 +15,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.heads import head_for
-from harness.modeling.pretrained import Weights, find
+from harness.modeling.weights.pretrained import Weights, find
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, Origin, StudentJob, code_of, model_identity, seeded
 from harness.pipeline.planner.fitting import ModelPlan
 from harness.pipeline.planner.pretraining import corpus_facts, pretrain_cell

@@ -16,7 +16,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.heads import architecture_of
-from harness.modeling.pretrained import Weights
+from harness.modeling.weights.pretrained import Weights
 from harness.pipeline.cells import (
     Cell,
     FinetuneJob,

@@ -12,7 +12,7 @@ from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, SuiteSpec
 from harness.core.store import Store
-from harness.modeling.pretrained import find
+from harness.modeling.weights.pretrained import find
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.data_facts import data_facts

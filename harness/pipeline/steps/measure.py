@@ -10,8 +10,8 @@ from harness.core.hashing import fingerprint_of
 from harness.core.store import Store
 from harness.measure.job import Model, Request, perform
 from harness.measure.protocol import BLOCKS_A_LAUNCH, MOST_PAIRS
+from harness.measure.results import written
 from harness.pipeline.cells import Cell, MeasureJob
-from harness.pipeline.measure_command import written
 
 LAUNCHES = MOST_PAIRS // BLOCKS_A_LAUNCH
 

@@ -19,13 +19,13 @@ from harness.core.runs import content_of
 from harness.core.specs import PretrainingSpec, RecipeSpec, TokenizerSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
-from harness.modeling.building import build_config
+from harness.modeling.weights.building import build_config
 from harness.pipeline.cells import Cell, PretrainJob
 from harness.training import tokenizers
 from harness.training.curves import LOSSES, write_losses
 from harness.training.objectives import Objective, check_objective
+from harness.training.objectives.vocabulary import tokens_of
 from harness.training.pretraining.blocks import cut, tokenized, whole_blocks
-from harness.training.pretraining.vocabulary import tokens_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
 from harness.core.errors import HarnessError
 from harness.core.store import Store
+from harness.core.version import __version__
 from harness.report.export.source import Model, fitted
 from harness.report.tables.table import Part
 

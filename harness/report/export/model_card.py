@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__
 from harness.core.errors import HarnessError
 from harness.core.hashing import short
 from harness.core.store import Store, write_atomically
+from harness.core.version import __version__
 from harness.report.export.source import Model, fitted, made_by
 from harness.report.tables.formats import EMBEDDED, escaped, number
 from harness.report.tables.table import Part

@@ -20,7 +20,7 @@ from harness.gate.layers import Layer, finder, layers_of
 from harness.gate.measured import Measurement
 from harness.gate.pairing import Pair
 from harness.gate.settings import GateSpec
-from harness.report import gate_outlets as outlets
+from harness.report.text import gate_formats as outlets
 from harness.report.text.text import columns
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.store import Store, maker_of
+from harness.measure.results import RESULT
 from harness.modeling.size import WEIGHTS
-from harness.pipeline.measure_command import RESULT
 from harness.report.tables import measured, pareto, plotting, resources
 
 if TYPE_CHECKING:

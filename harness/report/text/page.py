@@ -8,13 +8,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness import __version__
 from harness.core.errors import DamagedFile, HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
-from harness.core.record_index import RecordIndex
+from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.registry import load_registry
-from harness.core.runs import asked_for, named, no_collecting
+from harness.core.runs import asked_for, named
 from harness.core.store import Store, maker_of, write_atomically
+from harness.core.version import __version__
 from harness.data import load
 from harness.report.page import cards, charts, examples, history, lineage, tables
 from harness.report.page.examples import MODELS, Predicted, Texts

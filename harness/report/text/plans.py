@@ -8,8 +8,8 @@ from harness.core.hashing import short
 from harness.core.machine.calibrate import calibration
 from harness.core.run_spec import RunSpec
 from harness.pipeline.cells import Cell
+from harness.pipeline.commands.run import Prepared, processes_of
 from harness.pipeline.cost import clock, cost
-from harness.pipeline.run import Prepared, processes_of
 from harness.report.text.text import columns
 
 RATE_SHARE = 0.35

@@ -22,7 +22,7 @@ from harness.report.text.measuring import measured_text
 from harness.report.text.text import cell_text, columns
 
 if TYPE_CHECKING:
-    from harness.pipeline.run import Outcome
+    from harness.pipeline.commands.run import Outcome
     from harness.report.tables.layout import Layout
     from harness.report.tables.table import Table
 

@@ -16,13 +16,13 @@ from harness.core.families import FAMILIES, Labelling
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.core.specs import RecipeSpec, TaskSpec
-from harness.modeling.building import build_config
 from harness.modeling.heads import HEADS, Head, Reader, architecture_of, head_for, prompting
-from harness.modeling.positions import positions_of
-from harness.modeling.pretrained import refuse_empty_tokenizer
 from harness.modeling.runtimes import devices_of, open_model
-from harness.modeling.runtimes.settings import Settings, refuse_compressed, write_settings
 from harness.modeling.runtimes.torch_eager import shapes_of
+from harness.modeling.weights.building import build_config
+from harness.modeling.weights.positions import positions_of
+from harness.modeling.weights.pretrained import refuse_empty_tokenizer
+from harness.modeling.weights.settings import Settings, refuse_compressed, write_settings
 from harness.training.curves import write_losses
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 from harness.training.tokenizers import train

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from pathlib import Path
 from typing import Any
 
 from harness.core import plugins
@@ -14,15 +12,6 @@ from harness.core.strict_spec import parse
 from harness.training.objectives.base import Objective, Tokens
 
 OBJECTIVES: Plugins[type[Objective]] = plugins.table("objective")
-
-
-def register(name: str, objective: type[Objective]) -> type[Objective]:
-    """Add an objective from outside: recipes name it in `pretraining.objective`.
-
-    Raises:
-        HarnessError: the name is built in, or taken by another module.
-    """
-    return OBJECTIVES.register(name, objective, source=Path(inspect.getsourcefile(objective) or ""))
 
 
 def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
@@ -39,4 +28,4 @@ def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
     return kind, parse(kind.Options, settings.options, f"{where}: pretraining.options")
 
 
-__all__ = ["OBJECTIVES", "Objective", "Tokens", "check_objective", "register"]
+__all__ = ["OBJECTIVES", "Objective", "Tokens", "check_objective"]

@@ -14,20 +14,20 @@ from pydantic import Field, model_validator
 from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of
 from harness.core.lazy import lazy
-from harness.modeling.layer_map import LayerMap, refuse_twice
-from harness.modeling.positions import positions_of
-from harness.modeling.pretrained import folder_of
+from harness.modeling.weights.layer_map import LayerMap, refuse_twice
+from harness.modeling.weights.positions import positions_of
+from harness.modeling.weights.pretrained import folder_of
 from harness.training.objectives.base import Batch
 from harness.training.objectives.mlm import MaskedLM, MlmOptions, head_of, logits_at
 from harness.training.objectives.reading import at, encoder_inputs
-from harness.training.pretraining.vocabulary import tokens_of
+from harness.training.objectives.vocabulary import tokens_of
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel
 
 distillation = lazy("harness.training.distillation")
-fewer_layers = lazy("harness.modeling.fewer_layers")
+fewer_layers = lazy("harness.modeling.weights.fewer_layers")
 inner_losses = lazy("harness.training.inner_losses")
 
 

@@ -15,7 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry
 from harness.data.frame import TaskData
-from harness.pipeline.compress_command import new_folder, prepare, refuse_existing
+from harness.pipeline.commands.compress import new_folder, prepare, refuse_existing
 
 SCHEMA_VERSION = 1
 OPTIMISTIC = "The layers were chosen on the examples scored here: what the recipe costs is to be judged on others."

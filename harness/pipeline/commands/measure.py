@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +12,12 @@ from harness.core import code_identity
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry
-from harness.core.specs import seconds_of
 from harness.core.store import Store
 from harness.measure.job import Model, Request, perform
-from harness.measure.protocol import BASE, SECOND
+from harness.measure.results import distinct, written
 from harness.measure.workloads import Workload, cells_of, model_name
-from harness.modeling.pretrained import folder_of
+from harness.modeling.weights.pretrained import folder_of
 
-RESULT = "measurement.json"
 MAKING = ("finetune", "compress")
 """Kinds of cells whose models are measured by the names they have in a run."""
 DOES_NOT_COUNT = 5
@@ -112,26 +109,9 @@ def _of_run(run: Mapping[str, Any], name: str, store: Store, task: str | None) -
     return store.model(min(whole, key=lambda one: one["seed"])["cell"])
 
 
-def distinct(names: Sequence[str]) -> list[str]:
-    """The names, told apart from one another and from those of the protocol's arms."""
-    found: list[str] = []
-    for name in names:
-        taken = {BASE, SECOND, *found}
-        found.append(next(one for one in (name, *(f"{name} ({n})" for n in range(2, 1000))) if one not in taken))
-    return found
-
-
 def cell_of(folder: Path) -> str | None:
     """The cell of a store that made a model's folder; None of one that lies elsewhere."""
     return folder.parent.name if folder.name == "model" and (folder.parent / "record.json").exists() else None
-
-
-def budget_of(text: str | None, flag: str = "--budget") -> float | None:
-    """A budget in seconds, None for none. Raises HarnessError where the text is no time."""
-    try:
-        return None if text is None else seconds_of(text)
-    except ValueError as error:
-        raise HarnessError(f"{flag} {text}: {error}") from None
 
 
 def measure(request: Request, store: Store, report: Callable[[str], None]) -> dict[str, Any]:
@@ -160,10 +140,3 @@ def measure(request: Request, store: Store, report: Callable[[str], None]) -> di
         }
         store.commit(key, folder, record)
     return {**result, "cell": key}
-
-
-def written(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Write a result into a cell's folder, all its samples included; returns the body of the cell's record."""
-    (folder / RESULT).write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-    kept = {name: value for name, value in result.items() if name not in ("samples", "starts", "schema_version")}
-    return kept | {"measurement": {"file": RESULT, "schema_version": result["schema_version"]}}

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.specs import DecodingSpec
-from harness.modeling.batching import scoring_batches
-from harness.modeling.positions import positions_of
+from harness.modeling.inference.batching import scoring_batches
+from harness.modeling.weights.positions import positions_of
 
 if TYPE_CHECKING:
     import torch

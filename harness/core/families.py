@@ -1,4 +1,4 @@
-"""What a family is: the shape of a task, its fields and what is predicted."""
+"""Families: the shapes of tasks, their fields and what is predicted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from harness.core import plugins
 from harness.core.errors import HarnessError
+from harness.core.plugins import Plugins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,3 +104,128 @@ class Labelling(Family):
             values["id2label"] = dict(enumerate(labels))
             values["label2id"] = {label: index for index, label in enumerate(labels)}
         return values
+
+
+class Classification(Labelling):
+    """Classification of a text or a pair of texts into named classes."""
+
+    name = "classification"
+    required: tuple[str, ...] = ("text",)
+    optional: tuple[str, ...] = ("text_pair",)
+    predictions = "labels"
+    problem_type = "single_label_classification"
+
+    def outputs(self, labels: Sequence[str]) -> int:
+        return len(labels)
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits.float(), targets, reduction="sum")
+
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        return logits.argmax(axis=1)
+
+
+CLASSIFICATION = Classification()
+
+
+class NaturalLanguageInference(Classification):
+    """Natural language inference: does the premise entail the hypothesis? Two or three classes."""
+
+    name = "nli"
+    required = ("premise", "hypothesis")
+    optional = ()
+
+
+NLI = NaturalLanguageInference()
+
+
+class Similarity(Labelling):
+    """Similarity of a pair of texts as a number: regression."""
+
+    name = "similarity"
+    required = ("text", "text_pair")
+    predictions = "values"
+    problem_type = "regression"
+
+    def outputs(self, labels: Sequence[str]) -> int:
+        return 1
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        from torch.nn.functional import mse_loss
+
+        return mse_loss(logits.float().squeeze(-1), targets, reduction="sum")
+
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        return logits[:, 0]
+
+
+SIMILARITY = Similarity()
+
+
+class QuestionAnswering(Family):
+    """References are the answers that count as right (SQuAD has several); none of them: the question has no answer."""
+
+    name = "question-answering"
+    required = ("question", "context")
+    target = "answers"
+    predictions = "texts"
+    prompt = "question: {question} context: {context}"
+    extractive = True
+
+
+QUESTION_ANSWERING = QuestionAnswering()
+
+
+class Summarization(Family):
+    """Summarization: a text in fewer words."""
+
+    name = "summarization"
+    required = ("text",)
+    target = "summary"
+    predictions = "texts"
+    prompt = "summarize: {text}"
+
+
+SUMMARIZATION = Summarization()
+
+
+class Translation(Family):
+    """Translation: a text in another language."""
+
+    name = "translation"
+    required = ("source",)
+    target = "target"
+    predictions = "texts"
+    prompt = "translate: {source}"
+
+
+TRANSLATION = Translation()
+
+
+class TextGeneration(Family):
+    """Free generation: the model goes on from the beginning of a text; what it writes is judged without a reference."""
+
+    name = "text-generation"
+    required = ("text",)
+    target = None
+    predictions = "texts"
+
+
+TEXT_GENERATION = TextGeneration()
+
+
+class LanguageModeling(Family):
+    """The prediction for a text is its log-likelihood, in nats; the text itself is the reference."""
+
+    name = "language-modeling"
+    required = ("text",)
+    target = None
+    predictions = "likelihoods"
+
+
+LANGUAGE_MODELING = LanguageModeling()
+
+
+FAMILIES: Plugins[Family] = plugins.table("family")

@@ -21,8 +21,8 @@ from harness.core.errors import HarnessError
 from harness.core.registry import Registry
 from harness.core.specs import TaskSpec, TrainingSpec
 from harness.data.frame import TaskData
-from harness.modeling.pretrained import folder_of
-from harness.modeling.runtimes.settings import read_settings
+from harness.modeling.weights.pretrained import folder_of
+from harness.modeling.weights.settings import read_settings
 
 
 def method_of(name: str | None, settings: Sequence[str], recipe: Path | None = None) -> Method:

@@ -11,7 +11,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json
 from harness.core.specs import RecipeSpec
 from harness.core.store import Store
-from harness.modeling.runtimes.settings import FILE
+from harness.modeling.weights.settings import FILE
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
 """Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""

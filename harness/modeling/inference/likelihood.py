@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.modeling.batching import scoring_batches
-from harness.modeling.decoding.generate import cache_name, padded, places_of, takes
+from harness.modeling.inference.batching import scoring_batches
+from harness.modeling.inference.generate import cache_name, padded, places_of, takes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

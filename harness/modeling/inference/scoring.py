@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from harness.modeling.batching import Padding, scoring_batches
+from harness.modeling.inference.batching import Padding, scoring_batches
 
 SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Padded tokens in a scoring batch. On a CPU core small batches keep activations in cache."""

@@ -1,1 +1,0 @@
-"""How text and its likelihood come out of a model that writes."""

@@ -1,0 +1,1 @@
+"""A model as weights: found, built, cut, saved with its settings."""
