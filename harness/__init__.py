@@ -1,3 +1,5 @@
 """harness: from raw text to a decision about a language model."""
 
-__version__ = "0.1.0"
+from harness.core.version import __version__
+
+__all__ = ["__version__"]

@@ -11,11 +11,11 @@ import pytest
 from tests.conftest import read_json
 
 METRIC = '''
-from pathlib import Path
-from harness.metrics import Metric, register
-from harness.training.learners import LEARNERS, Learner
+from harness import register
+from harness.metrics import Metric
+from harness.training.learners import Learner
 
-register(Metric(
+register("metric", "error_rate", Metric(
     name="error_rate", version=1, inputs="labels", low=0.0, high=1.0,
     compute=lambda predictions, references: float((predictions != references).mean()),
     chance=lambda references: 0.5, greater_is_better=False,
@@ -25,9 +25,6 @@ register(Metric(
 class LastWord(Learner):
     """Predicts the class that the text's first word had most in training."""
     deterministic = True
-
-    def code(self):
-        return [Path(__file__)]
 
     def fit(self, request):
         import json
@@ -45,7 +42,7 @@ class LastWord(Learner):
         return self.of_logits(request.family, np.eye(len(request.labels), dtype=np.float32)[classes])
 
 
-LEARNERS.register("second-word", LastWord())
+register("learner", "second-word", LastWord())
 '''
 
 TASK = """\

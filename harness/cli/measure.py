@@ -109,7 +109,7 @@ def measure(
     for flag, file in (("-o", output), ("--benchmark-json", benchmark_json)):
         if file is not None and not file.resolve().parent.is_dir():
             raise HarnessError(f"{flag} {file}: no folder {file.parent}; make it first")
-    seconds = command.budget_of(budget)
+    seconds = budget_of(budget)
     registry = load_registry([Path(path) for path in include or []])
     root = Path(out or "results")
     request = command.make_request(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from warnings import warn
+
 from harness.compress.base import Compressor, Request, Student, Target
 from harness.core import plugins
 from harness.core.plugins import Plugins
@@ -9,4 +11,11 @@ from harness.core.plugins import Plugins
 COMPRESSORS: Plugins[type[Compressor]] = plugins.table("compressor")
 
 
-__all__ = ["COMPRESSORS", "Compressor", "Request", "Student", "Target"]
+
+def register(name: str, compressor: type[Compressor]) -> type[Compressor]:
+    """Deprecated: `harness.register("compressor", name, compressor)` does this for all kinds of plug-ins."""
+    warn('use harness.register("compressor", name, compressor)', DeprecationWarning, stacklevel=2)
+    return COMPRESSORS.register(name, compressor)
+
+
+__all__ = ["COMPRESSORS", "Compressor", "Request", "Student", "Target", "register"]

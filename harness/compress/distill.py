@@ -89,7 +89,7 @@ class Distill(Compressor):
                 fewer_layers.from_layers(model, self.options.layers, [other for _, other in sorted(self.options.map)])
             head = teacher.head
         teacher.check(model, tokenizer, head, fit.recipe.training.max_length)
-        model.to(trainer.pick_device())  # type: ignore[arg-type]
+        model.to(trainer.pick_device())
         with masks_module.Masks(_with_zeros(model)) as masks:
             said = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
         return {

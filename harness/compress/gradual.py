@@ -43,7 +43,7 @@ def prune_gradually(request: Request, options: GradualOptions, movement: bool) -
     """Fine-tune the model on its task while its weights are pruned, and save it; returns what a record should say."""
 
     model, tokenizer = load(request.source)
-    model.to(trainer.pick_device())  # type: ignore[arg-type]
+    model.to(trainer.pick_device())
     weights = {name: layer.weight for name, layer in groups.chosen(model, options).linear.items()}
     schedule = masks_module.Schedule(options.sparsity, options.begin, options.end)
     head = HEADS.get(read_settings(request.source).head)

@@ -159,7 +159,7 @@ def _imported(tree: ast.AST, name: str, is_package: bool) -> Iterator[str]:
             yield module
             yield from (f"{module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "lazy":
-            yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
+            yield from (str(argument.value) for argument in node.args if isinstance(argument, ast.Constant))
 
 
 def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:

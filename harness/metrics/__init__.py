@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from warnings import warn
 
 from harness.core import code_identity, plugins
 from harness.core.errors import HarnessError
@@ -19,11 +20,8 @@ METRICS: Plugins[Metric] = plugins.table("metric")
 
 
 def register(metric: Metric) -> Metric:
-    """Add a metric from outside: the module that calls this is its source.
-
-    Raises:
-        HarnessError: the name is built in, or taken by another module.
-    """
+    """Deprecated: `harness.register("metric", metric.name, metric)` does this for all kinds of plug-ins."""
+    warn('use harness.register("metric", metric.name, metric)', DeprecationWarning, stacklevel=2)
     return METRICS.register(metric.name, metric, source=Path(sys._getframe(1).f_code.co_filename))
 
 

@@ -100,7 +100,7 @@ class SlowedRuntime(Runtime):
         model, tokenizer = load(folder, settings.model_copy(update={{"runtime": "torch"}}))
         return Slowed("slowed", folder, settings, tokenizer, model)
 
-register("slowed", SlowedRuntime())
+register("runtime", "slowed", SlowedRuntime())
 """
 
 

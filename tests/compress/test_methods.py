@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.compress import COMPRESSORS, Compressor, Target, register
+from harness.compress import COMPRESSORS, Compressor, Target
+from harness.core.plugins import register
 from harness.compress.methods import parse_method
 from harness.core.errors import HarnessError
 from harness.pipeline.commands.compress import method_of
@@ -84,5 +85,5 @@ def test_a_name_that_is_built_in_is_taken():
             return {}
 
     with pytest.raises(HarnessError, match="'int8' is already built in"):
-        register("int8", Other)
+        register("compressor", "int8", Other)
     assert "int8" in COMPRESSORS.names()

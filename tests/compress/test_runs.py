@@ -180,7 +180,7 @@ class Rounded(Compressor):
         return {"rounded": len(layers)}
 
 
-register("rounded", Rounded)
+register("compressor", "rounded", Rounded)
 '''
 
 

@@ -21,9 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = sorted([*NUMBERS, *TEXTUAL])
 
 MODULE = """
-from harness.metrics import Metric, register
+from harness import register
+from harness.metrics import Metric
 
-metric = register(Metric(
+metric = register("metric", "error_rate", Metric(
     name="error_rate", version=1, inputs="labels", low=0.0, high=1.0, greater_is_better=False,
     compute={compute}, chance=lambda references: 0.5,
 ))

@@ -182,14 +182,14 @@ def test_an_objective_from_outside_needs_no_change_of_the_package(harness, tmp_p
     (package / "__init__.py").write_text("from harness_first import objective\n")
     (package / "objective.py").write_text('''
 """Unmasked copying: the model is asked for the tokens it sees."""
-from harness.training.objectives import register
+from harness import register
 from harness.training.objectives.mlm import MaskedLM
 
 class Copying(MaskedLM):
     def replaced(self, targets, random):
         return targets
 
-register("copying", Copying)
+register("objective", "copying", Copying)
 ''')
     (package / "baselines" / "copier.yaml").write_text(RECIPE.replace("tiny", "copier").replace("mlm", "copying"))
     metadata = tmp_path / "site" / "harness_first-1.0.dist-info"

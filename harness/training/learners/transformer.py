@@ -119,7 +119,7 @@ class TransformerLearner(Learner):
             head = HEADS.get(name)
             model, tokenizer = _load_pretrained(request.directory, head.auto_class)
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
-            model.to(trainer.pick_device())  # type: ignore[arg-type]
+            model.to(trainer.pick_device())
         reader = Reader(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
         return head.predict(model, reader, request.split, request.report)
 

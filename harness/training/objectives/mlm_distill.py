@@ -86,7 +86,7 @@ class DistilledMaskedLM(MaskedLM):
 
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         student = super().build(config)
-        self.inner.check(self.teacher, student)  # type: ignore[arg-type]
+        self.inner.check(self.teacher, student)
         if self.options.from_teacher:
             _start_with(self.teacher, student, dict(self.options.map))
         return student
