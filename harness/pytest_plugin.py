@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.gate import baseline as accepted
-from harness.gate.engine import judge
-from harness.gate.measured import read
-from harness.gate.settings import settings
-from harness.gate.sources import resolve
+from harness.gating import baseline as accepted
+from harness.gating.engine import judge
+from harness.gating.measured import read
+from harness.gating.settings import settings
+from harness.gating.sources import resolve
 from harness.report.text.gate_formats import said_of_measured
 
 GROUP = "harness"

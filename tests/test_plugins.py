@@ -85,7 +85,7 @@ def test_an_installed_package_adds_them_through_an_entry_point(harness, tmp_path
     metadata = site / "harness_shop-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-shop\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[harness.core.plugins]\nshop = harness_shop\n")
+    (metadata / "entry_points.txt").write_text("[harness.plugins]\nshop = harness_shop\n")
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
     listing = harness("list", "tasks", PYTHONPATH=path).stdout
     done = harness("run", "--suite", "shop", "--model", "second-word", "--data", reviews, "--json", PYTHONPATH=path)

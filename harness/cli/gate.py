@@ -14,15 +14,15 @@ from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
-from harness.gate import baseline as accepted_baselines
-from harness.gate.baseline import FOLDER
-from harness.gate.baseline import accept as write
-from harness.gate.benchmarks import judge_benchmarks
-from harness.gate.evidence import of_run, only_models
-from harness.gate.measured import read
-from harness.gate.remeasure import measure_again
-from harness.gate.settings import settings
-from harness.gate.sources import resolve
+from harness.gating import baseline as accepted_baselines
+from harness.gating.baseline import FOLDER
+from harness.gating.baseline import accept as write
+from harness.gating.benchmarks import judge_benchmarks
+from harness.gating.evidence import of_run, only_models
+from harness.gating.measured import read
+from harness.gating.remeasure import measure_again
+from harness.gating.settings import settings
+from harness.gating.sources import resolve
 from harness.report.text import gating
 from harness.report.text.gating import baseline_text, baselines_text, diff_text
 

@@ -13,7 +13,8 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
 from harness.core.version import __version__
-from harness.measure.benchmark_json import as_benchmarks
+from harness.measurement.benchmark_json import as_benchmarks
+from harness.measurement.results import budget_of
 from harness.pipeline.commands import measure as command
 from harness.report.text.measuring import measurement_text
 

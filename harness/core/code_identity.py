@@ -53,23 +53,31 @@ def closure(*entries: str | Path) -> dict[str, Path]:
     """The modules that the entries import, directly or not, themselves included, by name, with their files."""
     waiting = [_entry(str(entry)) for entry in entries]
     found: dict[str, Path] = {}
+    seen: set[tuple[str, Path]] = set()
     while waiting:
         name, root = waiting.pop()
+        if (name, root) in seen or name in TABLES:
+            continue
+        seen.add((name, root))
         path = _file(name, root)
-        if name in found or name in TABLES or path is None:
+        if path is None:
             continue
         found[name] = path
         top = name.partition(".")[0]
         for imported in read_source(path, name).modules:
             imported_top = imported.partition(".")[0]
-            if imported_top == "harness" or imported_top == top:
-                waiting += [(part, root if imported_top == top else PACKAGE.parent) for part in _with_parents(imported)]
+            if imported_top in ("harness", top):
+                place = root if imported_top == top else PACKAGE.parent
+                waiting += [(part, place) for part in _with_parents(imported) if (part, place) not in seen]
     return found
 
 
 def packages(*entries: str | Path) -> dict[str, str]:
     """The versions of the third-party packages that the closure of the entries imports, where they are installed."""
-    found = closure(*entries)
+    return _packages(closure(*entries))
+
+
+def _packages(found: dict[str, Path]) -> dict[str, str]:
     named = {package for name, path in found.items() for package in read_source(path, name).packages}
     own = {"harness", *(name.partition(".")[0] for name in found)}
     versions = {name: _version(name) for name in sorted(named - own - NUMBERLESS - sys.stdlib_module_names)}
@@ -78,8 +86,9 @@ def packages(*entries: str | Path) -> dict[str, str]:
 
 @cache
 def _identity(entries: tuple[str, ...]) -> str:
-    files = {name: read_source(path, name).digest for name, path in closure(*entries).items()}
-    return hash_json({"code": files, "packages": packages(*entries)})
+    found = closure(*entries)
+    files = {name: read_source(path, name).digest for name, path in found.items()}
+    return hash_json({"code": files, "packages": _packages(found)})
 
 
 def _entry(entry: str) -> tuple[str, Path]:

@@ -3,7 +3,7 @@
 An include path is a YAML file or a folder. In a folder, `*.yaml` here, in `tasks/`, `tasks/suites/`, `suites/` and
 `baselines/` are specs, and `*.py` here are plug-ins: modules that register metrics, learners, objectives,
 compressors, runtimes or families when imported. A package does the same through an entry point of the group
-`harness.core.plugins` that names its plug-in module; specs are looked for beside that module.
+`harness.plugins` that names its plug-in module; specs are looked for beside that module.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.core.specs import NOISE_MARK, RecipeSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
 
-ENTRY_POINTS = "harness.core.plugins"
+ENTRY_POINTS = "harness.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 

@@ -13,7 +13,7 @@ from harness.core import code_identity, plugins
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, TaskSpec
-from harness.measure.workloads import Workload
+from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
 from harness.training.learners import LEARNERS
 
@@ -123,7 +123,7 @@ class MeasuredModel:
 
 @dataclass(frozen=True)
 class MeasureJob:
-    """What timing needs: the original, then its candidates; the workloads; settings of `harness.measure.job.Request`."""
+    """What timing needs: the original, then its candidates; the workloads; settings of `harness.measurement.job.Request`."""
 
     kind: ClassVar[Kind] = "measure"
     task: str

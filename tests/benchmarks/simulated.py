@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measure.protocol import SECOND
+from harness.measurement.protocol import SECOND
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from harness.core.hashing import fingerprint_of
-from harness.measure.job import Model, Request, perform
-from harness.measure.protocol import BASE, measure
+from harness.measurement.job import Model, Request, perform
+from harness.measurement.protocol import BASE, measure
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
 FULL = os.environ.get("HARNESS_BENCHMARK") == "full"
@@ -80,7 +80,7 @@ def test_the_simulated_machine_misleads_a_test_of_one_after_the_other():
 
 SLOWED = """
 import time
-from harness.modeling.runtimes import register
+from harness import register
 from harness.modeling.runtimes.torch_eager import TorchModel, load
 from harness.modeling.runtimes.base import Runtime
 
@@ -106,7 +106,7 @@ register("runtime", "slowed", SlowedRuntime())
 
 def slowed_by(factor: float, folder: Path, **settings: Any) -> Request:
     """A measurement of a real model against itself in a runtime that takes `factor` times as long."""
-    from harness.measure.workloads import Workload
+    from harness.measurement.workloads import Workload
     from tests.measure.conftest import save
 
     original, slowed = save(folder / "original", "bert", hidden_size=128), folder / "slowed"
@@ -147,9 +147,9 @@ def test_a_real_model_slowed_by_5_percent_is_found(benchmark, tmp_path):
 @pytest.mark.skipif(not FULL, reason="times real processes for minutes: HARNESS_BENCHMARK=full")
 def test_the_gate_finds_a_real_model_slowed_by_10_percent(benchmark, tmp_path):
     """Two fresh measurements, as the gate wants them; skipped where the machine is too unquiet for one of them."""
-    from harness.gate.engine import judge
-    from harness.gate.measured import Measurement
-    from harness.gate.settings import GateSpec
+    from harness.gating.engine import judge
+    from harness.gating.measured import Measurement
+    from harness.gating.settings import GateSpec
     from tests.gate.test_measured import sides
 
     requests = [slowed_by(1.1, tmp_path / str(seed), seed=seed) for seed in (0, 1)]

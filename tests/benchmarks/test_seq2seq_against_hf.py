@@ -25,10 +25,10 @@ from harness import data, metrics
 from harness.core.predictions import as_references
 from harness.core.registry import load_registry
 from harness.data import synthetic as embedded
+from harness.data.corpus import TOKENIZER_SENTENCES as CORPUS_SENTENCES
 from harness.data.frame import Split
 from harness.modeling.heads import HEADS, Reader, prompting
 from harness.modeling.weights.building import build_config
-from harness.data.corpus import TOKENIZER_SENTENCES as CORPUS_SENTENCES
 from harness.training import tokenizers
 from tests.benchmarks.hf_seq2seq import MODES, SOURCE_TOKENS, TARGET_TOKENS, HFSide
 from tests.conftest import SHARED

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness.compress.base import Examples, Request, Student
-from harness.compress.chain import compress
-from harness.compress.methods import parse_method
+from harness.compression.base import Examples, Request, Student
+from harness.compression.chain import compress
+from harness.compression.methods import parse_method
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.data.frame import Split, TaskData
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.compress.methods import parse_method
+from harness.compression.methods import parse_method
 from harness.core.errors import HarnessError
 
 

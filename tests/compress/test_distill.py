@@ -68,9 +68,9 @@ def test_a_model_does_not_teach_itself(trained, compressed):
 def test_the_soft_loss_is_hintons(trained, tmp_path):
     from types import SimpleNamespace
 
-    from harness.compress.base import Request
-    from harness.compress.distill import Distill
-    from harness.compress.teaching import OfLabels
+    from harness.compression.base import Request
+    from harness.compression.distill import Distill
+    from harness.compression.teaching import OfLabels
     from harness.modeling.heads import Reader
 
     model = trained("bert")

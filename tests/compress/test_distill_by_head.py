@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from harness.compress.base import Request
-from harness.compress.distill import Distill
-from harness.compress.teaching import teacher_of
+from harness.compression.base import Request
+from harness.compression.distill import Distill
+from harness.compression.teaching import teacher_of
 from harness.core.errors import HarnessError
 from harness.modeling.heads import Reader
 from harness.modeling.inference.batching import Padding

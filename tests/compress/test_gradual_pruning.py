@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.compress.masks import Growing, Masks, Schedule, smallest
-from harness.compress.methods import parse_method
+from harness.compression.masks import Growing, Masks, Schedule, smallest
+from harness.compression.methods import parse_method
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layers import linear_layers
 

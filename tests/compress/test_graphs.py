@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.compress import Target
-from harness.compress.methods import parse_method
+from harness.compression import Target
+from harness.compression.methods import parse_method
 from harness.core.errors import HarnessError
-from harness.measure.job import Model, Request, common_device
+from harness.measurement.job import Model, Request, common_device
 from harness.modeling.runtimes import devices_of
 from harness.modeling.weights.settings import Compiling, Settings, read_settings, write_settings
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.int8_weight import quantized
+from harness.compression.int8_weight import quantized
 from harness.core.errors import HarnessError
 
 

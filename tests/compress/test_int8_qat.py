@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.fake_quant import fake_quantized, rounded_range, rounded_weight
-from harness.compress.groups import chosen
-from harness.compress.methods import parse_method
-from harness.compress.options import LayerOptions
+from harness.compression.fake_quant import fake_quantized, rounded_range, rounded_weight
+from harness.compression.groups import chosen
+from harness.compression.methods import parse_method
+from harness.compression.options import LayerOptions
 from harness.modeling.runtimes import open_model
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layers import embeddings, linear_layers

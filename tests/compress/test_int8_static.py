@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.compress.methods import parse_method
+from harness.compression.methods import parse_method
 from harness.core.errors import HarnessError
 
 
@@ -52,16 +52,16 @@ def test_ranges_come_from_the_examples_and_the_calibration_alone(trained, compre
 
 
 def test_a_layer_that_stays_float_is_an_error_not_a_slow_model(trained, compressed, monkeypatch):
-    import harness.compress.graphs
+    import harness.compression.graphs
 
-    found = harness.compress.graphs.products_of
+    found = harness.compression.graphs.products_of
     lost = "/model/bert/encoder/layer.0/output/dense/MatMul"
 
     def without_one(file, modules):
         names = [name for name in found(file, modules) if name != lost]
         return [*names, lost] if "classifier" in modules else names
 
-    monkeypatch.setattr(harness.compress.graphs, "products_of", without_one)
+    monkeypatch.setattr(harness.compression.graphs, "products_of", without_one)
     with pytest.raises(HarnessError, match="only 12 of its 13 linear layers became int8"):
         compressed(trained("bert"), "int8-static:8")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import harness.modeling.runtimes.torchao as runtime
-from harness.compress.methods import parse_method
+from harness.compression.methods import parse_method
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes import open_model
 from harness.modeling.runtimes.torchao_file import FILE

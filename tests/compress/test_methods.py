@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.compress import COMPRESSORS, Compressor, Target
-from harness.core.plugins import register
-from harness.compress.methods import parse_method
+from harness.compression import COMPRESSORS, Compressor, Target
+from harness.compression.methods import parse_method
 from harness.core.errors import HarnessError
+from harness.core.plugins import register
 from harness.pipeline.commands.compress import method_of
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.measure.job import Model, Request, perform
-from harness.measure.workloads import Workload
+from harness.measurement.job import Model, Request, perform
+from harness.measurement.workloads import Workload
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

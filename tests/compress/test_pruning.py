@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.prune_structured import keep
-from harness.compress.prune_two_four import two_of_four
-from harness.compress.units import remove, units_of
+from harness.compression.prune_structured import keep
+from harness.compression.prune_two_four import two_of_four
+from harness.compression.units import remove, units_of
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layers import head_names, linear_layers, output_axis
 
@@ -168,8 +168,8 @@ def test_importance_is_that_of_a_finite_difference(trained, tmp_path):
     """First-order: the change of the loss when a neuron's output is scaled by (1 - ε), over ε."""
     from dataclasses import replace
 
-    from harness.compress.base import Request
-    from harness.compress.importance import importance_of
+    from harness.compression.base import Request
+    from harness.compression.importance import importance_of
     from harness.modeling.heads import HEADS, Reader
     from harness.modeling.inference.batching import Padding
 

@@ -39,7 +39,7 @@ METHODS = [
 
 @pytest.mark.slow
 def test_every_compressed_model_loads_in_a_fresh_process_with_the_same_logits(trained, compressed):
-    from harness.compress.methods import parse_method
+    from harness.compression.methods import parse_method
     from harness.modeling.runtimes import open_model
 
     model = trained("bert")
@@ -84,7 +84,7 @@ def test_gpt2_and_t5_are_compressed_too(trained, compressed, kind, method):
 
 
 def test_a_damaged_weight_file_is_a_line(trained, compressed):
-    from harness.compress.int8_weight import FILE
+    from harness.compression.int8_weight import FILE
     from harness.core.errors import HarnessError
     from harness.modeling.runtimes import open_model
 
@@ -97,7 +97,7 @@ def test_a_damaged_weight_file_is_a_line(trained, compressed):
 @pytest.mark.skipif(not MAPS.exists(), reason="the kernel does not say what is mapped")
 @pytest.mark.parametrize("method", ["int8-weight", "int8-torch"])
 def test_the_file_of_stored_integers_is_not_kept_in_memory(trained, compressed, method):
-    from harness.compress.int8_weight import FILE
+    from harness.compression.int8_weight import FILE
     from harness.modeling.runtimes import open_model
 
     folder, _ = compressed(trained("bert"), method)

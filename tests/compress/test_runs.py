@@ -157,7 +157,8 @@ PLUGIN = '''
 
 from pydantic import Field
 
-from harness.compress import Compressor, register
+from harness import register
+from harness.compression import Compressor
 from harness.core.strict_spec import Strict
 
 
@@ -169,7 +170,7 @@ class Rounded(Compressor):
 
     def compress(self, request):
         from harness.modeling.weights.layers import linear_layers
-        from harness.compress.saving import save
+        from harness.compression.saving import save
         from harness.modeling.runtimes.torch_eager import load
 
         model, tokenizer = load(request.source)
@@ -220,7 +221,7 @@ def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness, 
     metadata = site / "harness_round-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-round\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[harness.core.plugins]\nround = harness_round\n")
+    (metadata / "entry_points.txt").write_text("[harness.plugins]\nround = harness_round\n")
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
     assert "rounded" in harness("list", "compressors", PYTHONPATH=path).stdout
     wrong = harness(

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.compress import Target
-from harness.compress.methods import parse_method
+from harness.compression import Target
+from harness.compression.methods import parse_method
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes import open_model
 from tests.compress.test_round_trips import INPUTS, LOAD

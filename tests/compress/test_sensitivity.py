@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.compress.base import Request
-from harness.compress.groups import chosen
-from harness.compress.methods import parse_method
-from harness.compress.options import LayerOptions
-from harness.compress.recipe import CompressionRecipe, method_of_recipe, to_yaml
-from harness.compress.sensitivity import Damage, Probe, beyond, worst
+from harness.compression.base import Request
+from harness.compression.groups import chosen
+from harness.compression.methods import parse_method
+from harness.compression.options import LayerOptions
+from harness.compression.recipe import CompressionRecipe, method_of_recipe, to_yaml
+from harness.compression.sensitivity import Damage, Probe, beyond, worst
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layers import linear_layers

@@ -134,8 +134,8 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
     """The table of words is in the encoder, in the decoder and, transposed, in the output layer."""
     import onnx
 
-    from harness.compress.export_writer import FILES, export_writer
-    from harness.compress.graph_weights import DATA, share
+    from harness.compression.export_writer import FILES, export_writer
+    from harness.compression.graph_weights import DATA, share
     from harness.modeling.runtimes import Settings
     from harness.modeling.size import weights_of
 
@@ -198,8 +198,8 @@ def test_a_folder_without_one_of_its_files_is_a_line(trained, compressed, lost):
 def test_prefill_and_decoding_are_timed_apart(trained, compressed, kind, task, method):
     if method == "openvino":
         pytest.importorskip("openvino")
-    from harness.measure.subject import Subject
-    from harness.measure.workloads import Workload
+    from harness.measurement.subject import Subject
+    from harness.measurement.workloads import Workload
 
     folder, _ = compressed(trained(kind, task, 12), method)
     subject = Subject(folder, 1)
@@ -223,7 +223,7 @@ def test_prefill_and_decoding_are_timed_apart(trained, compressed, kind, task, m
 def test_other_models_that_write_are_exported_too(tmp_path, kind, config):
     import torch
 
-    from harness.compress.export_writer import export_writer
+    from harness.compression.export_writer import export_writer
     from harness.modeling.runtimes.graph_file import ENCODER_FILE, FILE
     from harness.modeling.runtimes.graph_writer import Writer
     from harness.modeling.runtimes.onnx_runtime import open_graph
@@ -253,7 +253,7 @@ def test_other_models_that_write_are_exported_too(tmp_path, kind, config):
     ],
 )  # fmt: skip
 def test_what_cannot_be_exported_says_why(tmp_path, kind, config, reason):
-    from harness.compress.export_writer import export_writer
+    from harness.compression.export_writer import export_writer
 
     with pytest.raises(HarnessError, match=reason) as caught:
         export_writer(random_model(kind, **config), "causal-lm", tmp_path)
@@ -261,7 +261,7 @@ def test_what_cannot_be_exported_says_why(tmp_path, kind, config, reason):
 
 
 def test_graphs_with_other_logits_are_not_used(tmp_path, monkeypatch):
-    import harness.compress.export_writer as module
+    import harness.compression.export_writer as module
 
     monkeypatch.setattr(module, "_causal", lambda mask, length: (mask[:, None, None] > 0).float().log())
     with pytest.raises(HarnessError, match="logits are off by"):

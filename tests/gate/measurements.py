@@ -7,8 +7,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from harness.gate.measured import Measurement
-from harness.measure import protocol
+from harness.gating.measured import Measurement
+from harness.measurement import protocol
 from harness.stats.speed import Ratio
 from tests.benchmarks.simulated import Noise, SimulatedBench
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness import metrics
 from harness.core.predictions import prediction_hash
-from harness.gate.evidence import Evidence, Part, Scored
+from harness.gating.evidence import Evidence, Part, Scored
 
 
 def digest(text: str) -> str:

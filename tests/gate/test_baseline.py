@@ -11,9 +11,9 @@ import pytest
 
 from harness.core.errors import HarnessError, Incompatible
 from harness.core.hashing import hash_json
-from harness.gate import baseline
-from harness.gate.engine import judge
-from harness.gate.settings import GateSpec
+from harness.gating import baseline
+from harness.gating.engine import judge
+from harness.gating.settings import GateSpec
 from tests.gate.synthetic import answers, classes, evidence
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.gate.benchmarks import judge_benchmarks
-from harness.gate.settings import GateSpec
-from harness.measure.benchmark_json import as_benchmarks, stats
+from harness.gating.benchmarks import judge_benchmarks
+from harness.gating.settings import GateSpec
+from harness.measurement.benchmark_json import as_benchmarks, stats
 from tests.gate.measurements import measurement
 
 TEST = """

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.gate.engine import judge, with_compressed
-from harness.gate.settings import GateSpec
+from harness.gating.engine import judge, with_compressed
+from harness.gating.settings import GateSpec
 from tests.gate.synthetic import Recipe, answers, classes, digest, evidence
 
 TASKS = 9

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.gate.engine import judge
-from harness.gate.layers import layers_of
-from harness.gate.settings import GateSpec
+from harness.gating.engine import judge
+from harness.gating.layers import layers_of
+from harness.gating.settings import GateSpec
 from harness.report.text.gate_formats import layer_text
 from tests.gate.synthetic import evidence
 from tests.heads import given

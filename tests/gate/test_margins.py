@@ -11,9 +11,9 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.specs import Margins, SuiteSpec
 from harness.core.strict_spec import parse
-from harness.gate import baseline
-from harness.gate.engine import judge
-from harness.gate.settings import GateSpec, settings
+from harness.gating import baseline
+from harness.gating.engine import judge
+from harness.gating.settings import GateSpec, settings
 from tests.gate.synthetic import answers, classes, evidence
 
 

@@ -13,10 +13,10 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of
 from harness.core.registry import load_registry
 from harness.core.store import Store
-from harness.gate import remeasure
-from harness.gate.engine import judge
-from harness.gate.measured import Measurement, read
-from harness.gate.settings import GateSpec
+from harness.gating import remeasure
+from harness.gating.engine import judge
+from harness.gating.measured import Measurement, read
+from harness.gating.settings import GateSpec
 from harness.report.text import gate_formats as outlets
 from tests.benchmarks.simulated import Noise
 from tests.gate.measurements import measurement

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness.data.frame import Split
-from harness.gate.engine import judge
-from harness.gate.flips import flips_of, slices_of
-from harness.gate.settings import GateSpec
+from harness.gating.engine import judge
+from harness.gating.flips import flips_of, slices_of
+from harness.gating.settings import GateSpec
 from harness.report.text import gate_formats as outlets
 from tests.gate.synthetic import answers, classes, evidence
 

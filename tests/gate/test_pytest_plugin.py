@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.gate import baseline
+from harness.gating import baseline
 from tests.conftest import ROOT
 from tests.gate.measurements import measurement
 from tests.gate.synthetic import answers, classes, evidence

@@ -12,7 +12,7 @@ import pytest
 
 from harness.core.hashing import fingerprint_of
 from harness.core.store import Store
-from harness.gate.evidence import of_run
+from harness.gating.evidence import of_run
 from tests.conftest import Harness, call_harness, read_json
 from tests.gate.measurements import measurement
 

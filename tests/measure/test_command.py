@@ -11,7 +11,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import Store
-from harness.measure.job import affordable
+from harness.measurement.job import affordable
 from harness.pipeline.commands import measure as command
 from harness.report.text.measuring import measurement_text, verdict_lines
 
@@ -183,7 +183,7 @@ def test_generators_have_prefill_and_decode_apart(saved, model_type, tmp_path):
 
 @pytest.mark.slow
 def test_models_that_do_different_things_are_refused(saved):
-    from harness.measure.job import perform
+    from harness.measurement.job import perform
 
     with pytest.raises(HarnessError, match="do different things"):
         perform(request([saved("bert"), saved("gpt2")], memory=False))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.measure import protocol
-from harness.measure.protocol import BASE, SECOND, Standing, measure, orders, samples, verdict
+from harness.measurement import protocol
+from harness.measurement.protocol import BASE, SECOND, Standing, measure, orders, samples, verdict
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
 CALM = Noise(drift=0.005, launch=0.002, call=0.005, spiked_visits=0, spiked_calls=0)

@@ -13,8 +13,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.machine.counters import EnergyCounter, between, busy_ticks, cpu_ticks, idle_cpus, read_counters
-from harness.measure.processes import WorkerProcess
-from harness.measure.procfs import reset_peak, resident
+from harness.measurement.processes import WorkerProcess
+from harness.measurement.procfs import reset_peak, resident
 from tests.conftest import ROOT
 
 STATUS = """Name:\tpython
@@ -194,7 +194,7 @@ def test_a_worker_ends_with_its_parent(tmp_path):
     """However the parent goes: here it is killed."""
     code = (
         "import os, time\n"
-        "from harness.measure.processes import WorkerProcess\n"
+        "from harness.measurement.processes import WorkerProcess\n"
         "if __name__ == '__main__':\n"
         f"    worker = WorkerProcess({str(tmp_path)!r}, 1, (), 'a model')\n"
         "    worker.ask('allocate', megabytes=1)\n"
@@ -264,7 +264,7 @@ class FakeNvml:
 
 def test_energy_of_a_gpu_is_read_from_step_to_step(monkeypatch):
     from harness.core.machine.counters import GpuEnergyCounter
-    from harness.measure import worker
+    from harness.measurement import worker
 
     process = worker.Process(Path(), 1, ())
     monkeypatch.setattr(GpuEnergyCounter, "find", classmethod(lambda cls: None))

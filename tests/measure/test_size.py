@@ -101,7 +101,7 @@ def test_scales_beside_stored_weights_are_no_parameters(tmp_path):
 
 
 def test_what_a_compressor_says_is_what_measuring_counts(folder):
-    from harness.compress.saving import facts
+    from harness.compression.saving import facts
 
     (folder / "harness.json").write_text('{"head": "sequence-classification", "max_length": 8}')
     size, said = size_of(folder), facts(folder)

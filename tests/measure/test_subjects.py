@@ -9,9 +9,9 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
-from harness.measure import subject
-from harness.measure.subject import Subject
-from harness.measure.workloads import NEW_TOKENS, Absent, Work, Workload, cells_of
+from harness.measurement import subject
+from harness.measurement.subject import Subject
+from harness.measurement.workloads import NEW_TOKENS, Absent, Work, Workload, cells_of
 from harness.modeling.inference.generate import ends_of
 
 

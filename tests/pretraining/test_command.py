@@ -195,7 +195,7 @@ register("objective", "copying", Copying)
     metadata = tmp_path / "site" / "harness_first-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-first\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[harness.core.plugins]\nfirst = harness_first\n")
+    (metadata / "entry_points.txt").write_text("[harness.plugins]\nfirst = harness_first\n")
     path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     assert "copying" in harness("list", "objectives", PYTHONPATH=path).stdout
     done = read_json(harness("pretrain", "copier", "--steps", "150", "--json", PYTHONPATH=path).stdout)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import data
-from harness.compress.base import Examples, Request, Student, Target
-from harness.compress.chain import compress
-from harness.compress.methods import Method, make_step, parse_method, settings_of
-from harness.compress.recipe import labelled, method_of_recipe
+from harness.compression.base import Examples, Request, Student, Target
+from harness.compression.chain import compress
+from harness.compression.methods import Method, make_step, parse_method, settings_of
+from harness.compression.recipe import labelled, method_of_recipe
 from harness.core.errors import HarnessError
 from harness.core.registry import Registry
 from harness.core.specs import TaskSpec, TrainingSpec

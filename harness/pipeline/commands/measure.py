@@ -13,9 +13,9 @@ from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry
 from harness.core.store import Store
-from harness.measure.job import Model, Request, perform
-from harness.measure.results import distinct, written
-from harness.measure.workloads import Workload, cells_of, model_name
+from harness.measurement.job import Model, Request, perform
+from harness.measurement.results import distinct, written
+from harness.measurement.workloads import Workload, cells_of, model_name
 from harness.modeling.weights.pretrained import folder_of
 
 MAKING = ("finetune", "compress")
@@ -126,7 +126,7 @@ def measure(request: Request, store: Store, report: Callable[[str], None]) -> di
         "models": [one.fingerprint for one in (request.base, *request.candidates)],
         "cells": [[cell.name, cell.batch, cell.length, cell.data] for cell in request.cells],
         "protocol": result["protocol"],
-        "code": code_identity.identity("harness.measure.job", "harness.measure.worker"),
+        "code": code_identity.identity("harness.measurement.job", "harness.measurement.worker"),
         "created": f"{started:.6f}",
     }
     key = hash_json(spec)

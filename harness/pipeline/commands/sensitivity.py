@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.compress.methods import Method
-from harness.compress.recipe import CompressionRecipe, labelled, to_yaml
-from harness.compress.sensitivity import MARGIN, Damage, Probe, beyond, worst
+from harness.compression.methods import Method
+from harness.compression.recipe import CompressionRecipe, labelled, to_yaml
+from harness.compression.sensitivity import MARGIN, Damage, Probe, beyond, worst
 from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry

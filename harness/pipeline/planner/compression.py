@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.compress.base import Target
-from harness.compress.methods import Method, parse_method
+from harness.compression.base import Target
+from harness.compression.methods import Method, parse_method
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.registry import Registry

@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from harness.compress import COMPRESSORS
+from harness.compression import COMPRESSORS
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec

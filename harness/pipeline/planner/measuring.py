@@ -9,9 +9,17 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.environment import cores, describe, gpus, machine_fingerprint
 from harness.core.run_spec import RunSpec
-from harness.measure.protocol import BASE, BLOCKS_A_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, SECOND, block_seconds
-from harness.measure.results import budget_of, distinct
-from harness.measure.workloads import Workload
+from harness.measurement.protocol import (
+    BASE,
+    BLOCKS_A_LAUNCH,
+    HALF_WIDTH,
+    LEAST_PAIRS,
+    MOST_PAIRS,
+    SECOND,
+    block_seconds,
+)
+from harness.measurement.results import budget_of, distinct
+from harness.measurement.workloads import Workload
 from harness.modeling.heads import head_for
 from harness.modeling.runtimes import RUNTIMES
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, MeasuredModel, MeasureJob, TaskInput, code_of

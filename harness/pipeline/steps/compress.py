@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.compress import Request, Student
-from harness.compress.base import Examples
-from harness.compress.chain import compress
-from harness.compress.methods import Method, make_step
+from harness.compression import Request, Student
+from harness.compression.base import Examples
+from harness.compression.chain import compress
+from harness.compression.methods import Method, make_step
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, CompressJob, StudentJob, TaskInput

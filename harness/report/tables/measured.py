@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.machine.environment import machine_fingerprint
-from harness.measure.protocol import Standing
+from harness.measurement.protocol import Standing
 
 VALID = Standing.VALID
 OWN_LENGTHS = "task"

@@ -11,7 +11,7 @@ from harness.report.tables.plotting import figure, plain
 from harness.stats.aggregate import Estimate
 
 if TYPE_CHECKING:
-    from harness.compress.sensitivity import Damage
+    from harness.compression.sensitivity import Damage
 
 NOTE = (
     "Drop: what the score loses (in points, a hundredth of the metric's scale) where the method touches these layers "

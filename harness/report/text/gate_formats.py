@@ -12,10 +12,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from harness.core.run_spec import SEED_MODES
-from harness.gate.engine import AVERAGE, Judged, Report, points
-from harness.gate.flips import Flips, Slice
-from harness.gate.layers import Layer
-from harness.gate.measured import Measured
+from harness.gating.engine import AVERAGE, Judged, Report, points
+from harness.gating.flips import Flips, Slice
+from harness.gating.layers import Layer
+from harness.gating.measured import Measured
 from harness.report.tables.formats import NONE, escaped, markdown_table
 
 SCHEMA_VERSION = 2

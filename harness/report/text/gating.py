@@ -12,14 +12,14 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import short
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
-from harness.gate import baseline
-from harness.gate.engine import Report, judge, with_compressed, with_measurements
-from harness.gate.evidence import Evidence
-from harness.gate.flips import Flips, Texts, flips_of, reader, slices_of
-from harness.gate.layers import Layer, finder, layers_of
-from harness.gate.measured import Measurement
-from harness.gate.pairing import Pair
-from harness.gate.settings import GateSpec
+from harness.gating import baseline
+from harness.gating.engine import Report, judge, with_compressed, with_measurements
+from harness.gating.evidence import Evidence
+from harness.gating.flips import Flips, Texts, flips_of, reader, slices_of
+from harness.gating.layers import Layer, finder, layers_of
+from harness.gating.measured import Measurement
+from harness.gating.pairing import Pair
+from harness.gating.settings import GateSpec
 from harness.report.text import gate_formats as outlets
 from harness.report.text.text import columns
 

@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from harness import metrics
-from harness.compress import COMPRESSORS
+from harness.compression import COMPRESSORS
 from harness.core.registry import Registry
 from harness.report.text.text import cell_text, columns
 from harness.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
-    from harness.compress import Compressor
+    from harness.compression import Compressor
     from harness.training.objectives import Objective
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.store import Store, maker_of
-from harness.measure.results import RESULT
+from harness.measurement.results import RESULT
 from harness.modeling.size import WEIGHTS
 from harness.report.tables import measured, pareto, plotting, resources
 

@@ -1,0 +1,69 @@
+"""A method applied to a model folder, step by step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from harness.compression.base import Request
+from harness.compression.methods import Method
+from harness.compression.saving import facts
+from harness.core.errors import HarnessError
+from harness.modeling.weights.settings import read_settings, write_settings
+
+SAID = "compression.json"
+SAVING = 0.99
+"""A weight file larger than this share of the original's is called no saving: headers differ by some bytes."""
+
+
+def compress(method: Method, request: Request) -> dict[str, Any]:
+    """Write the compressed model into `request.target`, and beside it what is returned, as `compression.json`.
+
+    Returns `{"method", "runtime", "steps", "before", "after", "notes"}`: what each step says of itself, the facts of
+    both models, and sentences for a reader.
+
+    Raises:
+        HarnessError: the model is not one that these compressors can read.
+    """
+    settings = read_settings(request.source)
+    made_by = settings.compression[-1]["method"] if settings.compression else ""
+    if settings.runtime != "torch" and made_by not in method.steps[0].compressor.reads:
+        raise HarnessError(
+            f"model {request.source}: it is compressed already and runs in {settings.runtime}; compress its original"
+        )
+    before = facts(request.source)
+    source = request.source
+    steps: list[dict[str, Any]] = []
+    notes: list[str] = []
+    done = settings.compression
+    for number, step in enumerate(method.steps):
+        last = number == len(method.steps) - 1
+        target = request.target if last else request.scratch / f"step-{number}"
+        target.mkdir(exist_ok=True)
+        scratch = request.scratch / f"scratch-{number}"
+        scratch.mkdir()
+
+        def report(share: float, number: int = number) -> None:
+            request.report((number + share) / len(method.steps))
+
+        said = step.compressor.compress(replace(request, source=source, target=target, scratch=scratch, report=report))
+        done = [*done, {"method": step.name, "options": step.options}]
+        write_settings(target, read_settings(target).model_copy(update={"compression": done}))
+        notes += said.pop("notes", [])
+        steps.append({"method": step.name, "options": step.options, **said})
+        source = target
+    after = facts(request.target)
+    if after["bytes"] > SAVING * before["bytes"] and not any("disk" in note for note in notes):
+        notes.append("It saves nothing on disk.")
+    said = {
+        "method": method.label,
+        "runtime": after["runtime"],
+        "steps": steps,
+        "before": before,
+        "after": after,
+        "notes": notes,
+    }
+    text = json.dumps(said, indent=1, ensure_ascii=False)
+    (request.target / SAID).write_text(text + "\n", encoding="utf-8")
+    return said

@@ -1,0 +1,87 @@
+"""Dynamic int8 by ONNX Runtime: weights as int8 with a scale for each output channel, activations quantized as they
+come (Bhandare et al. 2019). The head stays float.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.compression.base import Compressor, Request, Target, no_graph
+from harness.compression.options import LayerOptions
+from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.onnx_runtime import require
+
+export = lazy("harness.compression.export")
+graph_weights = lazy("harness.compression.graph_weights")
+graphs_module = lazy("harness.compression.graphs")
+
+
+class Int8(Compressor):
+    """`reduce_range` keeps weights to seven bits: on CPUs without VNNI the products of eight-bit ones overflow.
+    `embeddings` stores the embeddings as int8 too, with one scale for each table.
+    """
+
+    runtime = "onnxruntime"
+
+    class Options(LayerOptions):
+        per_channel: bool = True
+        reduce_range: bool = True
+        embeddings: bool = True
+
+    def not_applicable(self, target: Target) -> str | None:
+        return no_graph("int8", target, writes=True)
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        require()
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        model = graphs_module.exported(request, "int8", self.runtime, request.scratch, writes=True)
+        wanted = model.chosen(self.options, self.options.embeddings)
+        skipped = model.skipped(wanted)
+        files = [request.target / file.name for file in model.files]
+        for source, file in zip(model.files, files, strict=True):
+            products = graphs_module.products_of(source, [*model.heads, *skipped])
+            excluded = [*products, *(f"{name}_MatMul" for name in products)]  # a Gemm becomes a MatMul
+            with export.quietly():
+                quantize_dynamic(
+                    source,
+                    file,
+                    op_types_to_quantize=["MatMul", *(["Gather"] if wanted.embeddings else [])],
+                    per_channel=self.options.per_channel,
+                    reduce_range=self.options.reduce_range,
+                    weight_type=QuantType.QInt8,
+                    nodes_to_exclude=[*excluded, *graphs_module.other_tables(source, model.model)],
+                    extra_options={"MatMulConstBOnly": True},
+                )
+        coverage = _coverage(request, files, list(wanted.linear), skipped, model.heads)
+        graph_weights.share(files)
+        return {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
+
+
+def _coverage(
+    request: Request, files: list[Path], layers: list[str], skipped: list[str], heads: list[str]
+) -> dict[str, Any]:
+    """How many matrix products with weights are integer, and how many stayed float.
+
+    Raises:
+        HarnessError: a linear layer outside the head and the skipped ones stayed float: it would be slow and large in
+            silence. Or a skipped one did not.
+    """
+    import onnx
+
+    graphs = [onnx.load(file).graph for file in files]
+    products = [node.name for graph in graphs for node in graph.node if node.op_type == "MatMulInteger"]
+    if any(graphs_module.is_in(name, skipped) for name in products):
+        raise HarnessError(f"model {request.source}: layers that were to be skipped became int8")
+    if len(products) < len(layers):
+        raise HarnessError(
+            f"model {request.source}: only {len(products)} of its {len(layers)} linear layers became int8"
+        )
+    total = len(layers) + len(skipped)
+    floats = sum(len(graphs_module.float_products(graph)) for graph in graphs)
+    return {"linear": total, "int8": len(products), "float": floats, "head": heads}
+
+
+COMPRESSOR = Int8

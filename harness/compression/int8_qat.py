@@ -1,0 +1,84 @@
+"""Quantization-aware training (Jacob et al. 2018): the model is fine-tuned further while it rounds as dynamic int8
+will, and then becomes `int8`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from harness.compression.base import Compressor, Request, Target, no_graph
+from harness.compression.int8 import Int8
+from harness.compression.refit import Refit, fit_request
+from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.heads import HEADS
+from harness.modeling.runtimes.onnx_runtime import require
+from harness.modeling.runtimes.torch_eager import load
+from harness.modeling.weights.settings import read_settings
+from harness.training.learners.transformer import train_and_save
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.modeling.heads import Reader
+    from harness.training.learners.base import FitRequest
+
+fake_quant = lazy("harness.compression.fake_quant")
+groups = lazy("harness.compression.groups")
+
+
+GENTLER = 0.1
+"""The learning rate by default, as a share of that of the fine-tuning."""
+
+
+class Int8Qat(Compressor):
+    """`epochs` over the training split, with a tenth of the learning rate of the fine-tuning and all else as it was,
+    where the options do not say otherwise. Those left are the options of `int8`.
+    """
+
+    main = "epochs"
+    uses_data = True
+    runtime = "onnxruntime"
+
+    class Options(Int8.Options, Refit):
+        epochs: float = Field(default=1.0, gt=0, le=1000)
+
+    def not_applicable(self, target: Target) -> str | None:
+        return no_graph("int8-qat", target, writes=True)
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        require()
+
+        head = HEADS.get(read_settings(request.source).head)
+        reason = self.not_applicable(Target("", head.name))
+        if reason:
+            raise HarnessError(f"model {request.source}: {reason}")
+        fit = self._fit_request(request)
+        model, tokenizer = load(request.source)
+        int8 = Int8(Int8.Options(**{name: getattr(self.options, name) for name in Int8.Options.model_fields}))
+
+        def loss(model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+            del batch["example"]
+            return head.loss(model, batch, reader)
+
+        options = int8.options
+        wanted = groups.chosen(model, options, options.embeddings)
+        with fake_quant.fake_quantized(model, wanted, options.per_channel, options.reduce_range):
+            said = train_and_save(fit, tokenizer, model, head, loss)
+        return {**int8.compress(replace(request, source=fit.directory)), "fit": said}
+
+    def _fit_request(self, request: Request) -> FitRequest:
+        """A fit of the model itself, whatever student the chain has, in folders of its own."""
+        trained, scratch = request.scratch / "trained", request.scratch / "training"
+        trained.mkdir()
+        scratch.mkdir()
+        own = request.training
+        gentle = own.model_copy(update={"learning_rate": GENTLER * own.learning_rate})
+        asked = replace(request, target=trained, scratch=scratch, student=None, training=gentle)
+        return fit_request(asked, self.options)
+
+
+COMPRESSOR = Int8Qat

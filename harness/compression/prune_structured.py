@@ -1,0 +1,149 @@
+"""Neurons of feed-forward layers and heads of attention removed, the least important first.
+
+Importance is first-order: how much the loss of an example changes when the unit's output goes to zero, estimated as
+|Σ activation · gradient| and averaged over training examples (Molchanov et al. 2017; Michel et al. 2019).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from harness.compression.base import Compressor, Request, Target
+from harness.compression.options import LayerOptions
+from harness.compression.saving import save
+from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.runtimes.torch_eager import load
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from harness.compression.units import Units
+
+groups_module = lazy("harness.compression.groups")
+importance = lazy("harness.compression.importance")
+units_module = lazy("harness.compression.units")
+
+
+KNOWN = (
+    "bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2", "distilbert", "modernbert", "gpt2", "t5",
+)  # fmt: skip
+KINDS = ("ffn", "heads")
+Share = Field(default=None, ge=0, lt=1)
+
+
+class PruneStructured(Compressor):
+    """`amount` is the share of units that go, `ffn` and `heads` those of neurons and heads apart where they differ.
+
+    `global`: over all layers, importance brought to the same length in each (Molchanov et al. 2017); `layer`: in each.
+    One unit stays in every layer. `examples` of the training split are looked at.
+
+    The layers of a T5's stack share their positions head by head and lose the same heads: those whose importance, in
+    sum over the layers, is least. All keep theirs where `skip` or `only` leave one of them out.
+    """
+
+    main = "amount"
+    uses_data = True
+
+    class Options(LayerOptions):
+        amount: float = Field(default=0.5, ge=0, lt=1)
+        ffn: float | None = Share
+        heads: float | None = Share
+        scope: Literal["global", "layer"] = "global"
+        examples: int = Field(default=512, ge=1)
+
+    def not_applicable(self, target: Target) -> str | None:
+        if target.model_type not in KNOWN:
+            return f"prune-structured does not know the layers of a {target.model_type}, only of {', '.join(KNOWN)}"
+        return None
+
+    def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
+        """Those that can lose units without others: not the heads of a T5's stack."""
+
+        units = [unit for kind, found in self._units(model).items() if self._share(kind) for unit in found]
+        sharing = Counter(unit.together for unit in units)
+        return tuple(
+            dict.fromkeys(groups_module.group_of(model, unit.consumer) for unit in units if sharing[unit.together] == 1)
+        )
+
+    def compress(self, request: Request) -> dict[str, Any]:
+        model, tokenizer = load(request.source)
+        kind = model.config.model_type
+        reason = self.not_applicable(Target(kind, ""))
+        if reason:
+            raise HarnessError(f"model {request.source}: {reason}")
+        groups = self._units(model)
+        if not any(groups.values()):
+            raise HarnessError(
+                f"model {request.source}: skip and only leave no neurons or heads of this {kind} that could be removed"
+                + (" (the layers of a stack lose the same heads)" if kind == "t5" else "")
+            )
+        every = [unit for name in groups for unit in groups[name]]
+        scores = importance.importance_of(model, tokenizer, every, request, self.options.examples)
+        kept: dict[str, list[int]] = {}
+        for kind_of_unit, units in groups.items():
+            together: dict[str, Any] = {}
+            for unit in units:
+                together[unit.together] = together.get(unit.together, 0) + scores[unit.consumer]
+            kept |= keep([*together.values()], [*together], self._share(kind_of_unit), self.options.scope)
+        for unit in every:
+            units_module.remove(model, unit, kept[unit.together])
+        save(model, tokenizer, request.source, request.target)
+        return {
+            "units": {
+                name: {
+                    "before": sum(unit.count for unit in units),
+                    "after": sum(len(kept[unit.together]) for unit in units),
+                    "layers": {unit.consumer: [unit.count, len(kept[unit.together])] for unit in units},
+                }
+                for name, units in groups.items()
+                if units
+            },
+            "examples": min(self.options.examples, len(request.data.train)),
+        }
+
+    def _units(self, model: PreTrainedModel) -> dict[str, list[Units]]:
+        """By kind the units of the layers it may touch."""
+
+        wanted = groups_module.chosen(model, self.options).linear
+        found = {kind: units_module.units_of(model, kind) for kind in KINDS}
+        bound = {unit.together for units in found.values() for unit in units if unit.consumer not in wanted}
+        return {kind: [unit for unit in units if unit.together not in bound] for kind, units in found.items()}
+
+    def _share(self, name: str) -> float:
+        given = getattr(self.options, name)
+        share: float = self.options.amount if given is None else given
+        return share
+
+
+def keep(scores: list[Any], names: list[str], share: float, scope: str) -> dict[str, list[int]]:
+    """The units that stay, in their order, by layer; scores (units,) a layer.
+
+    Exactly `share` of all units goes (`global`), or of each layer's (`layer`), but for the best of each layer.
+    """
+    import numpy as np
+
+    if not scores:
+        return {}
+    if scope == "layer":
+        return {name: _best(one, len(one) - round(share * len(one))) for name, one in zip(names, scores, strict=True)}
+    lengths = [float(np.linalg.norm(one)) or 1.0 for one in scores]
+    ranked = [one / length for one, length in zip(scores, lengths, strict=True)]
+    for one in ranked:
+        one[one.argmax()] = np.inf
+    together = np.concatenate(ranked)
+    goes = np.zeros(len(together), dtype=bool)
+    order = together.argsort(kind="stable")[: round(share * len(together))]
+    goes[order[np.isfinite(together[order])]] = True
+    parts = np.split(goes, np.cumsum([len(one) for one in scores])[:-1])
+    return {name: np.flatnonzero(~part).tolist() for name, part in zip(names, parts, strict=True)}
+
+
+def _best(scores: Any, count: int) -> list[int]:
+    return sorted((-scores).argsort(kind="stable")[: max(1, count)].tolist())
+
+
+COMPRESSOR = PruneStructured

@@ -1,0 +1,47 @@
+"""Training as a part of compression: how, where the method's options do not say, as the model was fine-tuned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from harness.compression.base import Request, Student
+from harness.core.specs import RecipeSpec
+from harness.core.strict_spec import Strict
+from harness.data.corpus import synthetic_sentences
+from harness.training.learners.base import FitRequest
+
+if TYPE_CHECKING:
+    from harness.training.learners.base import FitRequest
+
+
+class Refit(Strict):
+    """Options that replace how the model was trained."""
+
+    epochs: float | None = Field(default=None, gt=0, le=1000)
+    batch_size: int | None = Field(default=None, ge=1, le=65536)
+    learning_rate: float | None = Field(default=None, gt=0, le=10)
+
+
+def fit_request(request: Request, options: Refit) -> FitRequest:
+    """A fit to the request's examples that writes into its target: of its student's recipe where it has one."""
+
+    data = request.data
+    student = request.student or Student(RecipeSpec(name="student", learner="transformer", training=request.training))
+    given = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
+    training = student.recipe.training.model_copy(
+        update={"select": "last", **{name: value for name, value in given.items() if value}}
+    )
+    return FitRequest(
+        task=data.task,
+        labels=data.labels,
+        train=data.train,
+        recipe=student.recipe.model_copy(update={"training": training}),
+        seed=request.seed,
+        directory=request.target,
+        scratch=request.scratch,
+        pretrained=student.pretrained,
+        corpus=synthetic_sentences,
+        report=request.report,
+    )

@@ -1,0 +1,242 @@
+"""Flips: examples the base had right and the candidate has wrong, with their texts, and scores by slices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.data import load
+from harness.data.frame import Split
+from harness.gating.estimates import counted
+from harness.gating.evidence import Part
+from harness.gating.pairing import Pair
+from harness.metrics.rightness import judge, right
+from harness.stats.significance import drop_of_shares, holm, mcnemar_mid_p
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Texts = Callable[[Part], Split | None]
+LENGTHS = ((8, "1–8"), (16, "9–16"), (32, "17–32"), (64, "33–64"), (128, "65–128"))
+"""Buckets of an example's words, over all its fields; the last one is open."""
+LONGEST = "129 or more"
+TAIL = 0.025
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An example that went from right to wrong, with what was said of it at the first seed where it did."""
+
+    id: str
+    text: str | None
+    label: str
+    base: str
+    candidate: str
+    seeds: int
+    length: str | None
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Of one pair on one split: how many examples went from right to wrong and back over all seeds, those that went
+    wrong, and their counts by label, length and error kind.
+    """
+
+    model: str
+    task: str
+    split: str
+    n: int
+    seeds: int
+    worse: int
+    better: int
+    by_label: Mapping[str, int]
+    by_length: Mapping[str, int]
+    by_kind: Mapping[str, int]
+    examples: tuple[Flip, ...]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The share of right answers on the examples of a split with one label or length; p is adjusted by Holm over all
+    slices of the task.
+    """
+
+    model: str
+    task: str
+    split: str
+    by: str
+    value: str
+    n: int
+    base: float
+    candidate: float
+    drop: float
+    low: float
+    high: float
+    p: float
+
+
+def reader(data: str | None, include: Sequence[Any] = ()) -> Texts:
+    """A function that reads the texts of a part again, where its data can be had and is the same; else None."""
+
+    registry = load_registry(include)
+    read: dict[tuple[str, str], Split | None] = {}
+
+    def texts(part: Part) -> Split | None:
+        key = part.task, part.split
+        if key not in read:
+            read[key] = None
+            try:
+                if data is not None:
+                    split = load(registry.task(part.task), data, part.limit, [part.split]).splits[part.split]
+                    read[key] = split if split.fingerprint == part.data else None
+            except (HarnessError, KeyError, OSError):
+                pass
+        return read[key]
+
+    return texts
+
+
+def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
+    """A report a split, for tasks whose examples are right or wrong."""
+    pair = pair.one_to_one()
+    found = []
+    for part in pair.parts:
+        sides = rightness(pair, part)
+        if sides is None:
+            continue
+        worse = [base > candidate for base, candidate in sides]
+        better = sum(int((candidate > base).sum()) for base, candidate in sides)
+        split = texts(part)
+        ids = part.ids or _ids(pair, part)
+        lengths = _lengths(split)
+        examples = []
+        for index in sorted({int(index) for flags in worse for index in flags.nonzero()[0]}):
+            at = [seed for seed, flags in enumerate(worse) if flags[index]]
+            base, candidate = (one.predictions[index] for one in pair.sides[part.split][at[0]])
+            examples.append(
+                Flip(
+                    id=ids[index] if ids else f"#{index}",
+                    text=_text(split, index),
+                    label=_named(part, part.references[index]),
+                    base=_named(part, base),
+                    candidate=_named(part, candidate),
+                    seeds=len(at),
+                    length=lengths[index] if lengths else None,
+                )
+            )
+        found.append(
+            Flips(
+                model=pair.model,
+                task=part.task,
+                split=part.split,
+                n=part.n,
+                seeds=len(sides),
+                worse=sum(int(flags.sum()) for flags in worse),
+                better=better,
+                by_label=_counts(flip.label for flip in examples) if _has_classes(part) else {},
+                by_length=_counts(flip.length for flip in examples if flip.length),
+                by_kind=_counts(_kind(part, flip) for flip in examples),
+                examples=tuple(examples),
+            )
+        )
+    return found
+
+
+def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
+    """Shares of right answers by label and by length, where examples are right or wrong."""
+    pair = pair.one_to_one()
+    rows: list[tuple[Part, str, str, list[np.ndarray], float, float, float]] = []
+    for part in pair.parts:
+        sides = rightness(pair, part)
+        if sides is None:
+            continue
+        columns = {"label": [_named(part, one) for one in part.references]} if _has_classes(part) else {}
+        if lengths := _lengths(texts(part)):
+            columns["length"] = lengths
+        for by, values in columns.items():
+            for value in sorted(set(values), key=_length_order) if by == "length" else sorted(set(values)):
+                rows.append((part, by, value, *_sliced(sides, [one == value for one in values])))
+    adjusted = holm([p for *_, p in rows])
+    found = []
+    for (part, by, value, lost, base, candidate, _), p in zip(rows, adjusted, strict=True):
+        drop = drop_of_shares([lost])
+        half = drop.half_width(TAIL)
+        bounds = max(-1.0, drop.value - half), min(1.0, drop.value + half)
+        row = (pair.model, part.task, part.split, by, value, len(lost[0]), base, candidate, drop.value, *bounds, p)
+        found.append(Slice(*row))
+    return found
+
+
+def _sliced(
+    sides: Sequence[tuple[np.ndarray, np.ndarray]], chosen: Sequence[bool]
+) -> tuple[list[np.ndarray], float, float, float]:
+    """What the chosen examples lose by seed, the scores of both sides, and the p."""
+    import numpy as np
+
+    mask = np.asarray(chosen)
+    base = float(np.mean([before[mask].mean() for before, _ in sides]))
+    candidate = float(np.mean([after[mask].mean() for _, after in sides]))
+    lost = [before[mask] - after[mask] for before, after in sides]
+    if len(lost) > 1:
+        return lost, base, candidate, drop_of_shares([lost]).p_worse()
+    return lost, base, candidate, mcnemar_mid_p(int((lost[0] > 0).sum()), int((lost[0] < 0).sum()))
+
+
+def rightness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] | None:
+    """Which examples base and candidate have right, by seed; None where examples are not right or wrong."""
+
+    if not pair.sides[part.split]:
+        return None
+    metric = judge(part.metrics, [one.name for one in counted(part)])
+    if metric is None:
+        return None
+    return [
+        (right(metric, base.predictions, part.references), right(metric, candidate.predictions, part.references))
+        for base, candidate in pair.sides[part.split]
+    ]
+
+
+def _ids(pair: Pair, part: Part) -> tuple[str, ...] | None:
+    return next((other.ids for other in pair.candidate_parts if other.split == part.split), None)
+
+
+def _has_classes(part: Part) -> bool:
+    return bool(part.labels) and part.references.dtype.kind in "iu"
+
+
+def _named(part: Part, value: Any) -> str:
+    if _has_classes(part) and int(value) == value and 0 <= int(value) < len(part.labels):
+        return part.labels[int(value)]
+    return " | ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _kind(part: Part, flip: Flip) -> str:
+    """The confusion for classes; for answers whether one is missing, too much, or another."""
+    if _has_classes(part):
+        return f"{flip.label} taken for {flip.candidate}"
+    if not flip.candidate.strip():
+        return "no answer where there is one"
+    return "another answer" if flip.label else "an answer where there is none"
+
+
+def _text(split: Split | None, index: int) -> str | None:
+    return None if split is None else " / ".join(column[index] for column in split.fields.values())
+
+
+def _lengths(split: Split | None) -> list[str] | None:
+    if split is None:
+        return None
+    words = [sum(text.count(" ") + 1 for text in row) for row in zip(*split.fields.values(), strict=True)]
+    return [next((name for most, name in LENGTHS if count <= most), LONGEST) for count in words]
+
+
+def _length_order(name: str) -> int:
+    return [*(bucket for _, bucket in LENGTHS), LONGEST].index(name)
+
+
+def _counts(values: Any) -> dict[str, int]:
+    return dict(Counter(values).most_common())

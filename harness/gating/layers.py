@@ -1,0 +1,203 @@
+"""Two models of one architecture, layer by layer: how far the weights moved, and what comes of it on examples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.specs import TaskSpec
+from harness.core.store import Store
+from harness.data.frame import Split
+from harness.gating.evidence import Part, Scored
+from harness.gating.pairing import Pair
+from harness.modeling.heads import HEADS, Reader
+from harness.modeling.inference.batching import Padding
+from harness.modeling.runtimes import open_model, read_settings
+from harness.stats.representations import Likeness
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from harness.modeling.runtimes import RuntimeModel
+
+EXAMPLES = 128
+WIDEST = 8192
+"""Outputs of more features, such as those over a vocabulary, are not compared: their products would fill the memory."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Means over the paired seeds. `weights` is ‖candidate − base‖ / ‖base‖ of all parameters of the layer, None where
+    shapes differ; `cka` and `mse` are of its outputs, None where it has none that can be compared.
+    """
+
+    model: str
+    task: str
+    layer: str
+    weights: float | None
+    cka: float | None
+    mse: float | None
+    parameters: int
+    examples: int
+    seeds: int
+
+
+Find = Callable[[Scored], Path | None]
+"""The folder of the model that made these predictions, where it is at hand."""
+
+
+def finder(stores: Sequence[Store]) -> Find:
+    def find(one: Scored) -> Path | None:
+        return next((store.model(one.cell) for store in stores if one.cell and store.has(one.cell)), None)
+
+    return find
+
+
+def layers_of(pair: Pair, task: TaskSpec, texts: Callable[[Part], Split | None], find: Find) -> list[Layer]:
+    """The layers of a pair's models on the first examples of the split that is scored, in the order of the model.
+
+    Raises:
+        HarnessError: a model or the texts are not at hand, a model that torch does not run, or another architecture.
+    """
+    part = pair.parts[0]
+    split = texts(part)
+    if split is None or split.labels is None:
+        raise HarnessError(f"--by layer: the examples of {part.task} {part.split} are not at hand; run it on this data")
+    split = split.head(EXAMPLES)
+    by_seed = []
+    for base, candidate in pair.one_to_one().sides[part.split]:
+        folders = _folder(base, pair.base_model, find), _folder(candidate, pair.candidate_model, find)
+        by_seed.append(_compared(*folders, task, part.labels, split))
+    if not by_seed:
+        raise HarnessError(f"--by layer: no seed of {pair.model} on {part.task} was scored on both sides")
+    return [
+        Layer(
+            pair.model, part.task, name, _mean([one[name].weights for one in by_seed]),
+            _mean([one[name].cka for one in by_seed]), _mean([one[name].mse for one in by_seed]),
+            by_seed[0][name].parameters, len(split), len(by_seed),
+        )
+        for name in by_seed[0]
+    ]  # fmt: skip
+
+
+def _folder(one: Scored, name: str, find: Find) -> Path:
+    folder = find(one)
+    if folder is None:
+        raise HarnessError(
+            f"--by layer: the model {name} is not at hand: a baseline keeps scores and predictions only; name a run "
+            "whose results folder has it"
+        )
+    if one.learner != "transformer":
+        raise HarnessError(f"--by layer: {name} is no transformer, but {one.learner}; it has no layers")
+    return folder
+
+
+@dataclass(frozen=True)
+class _Facts:
+    weights: float | None
+    cka: float | None
+    mse: float | None
+    parameters: int
+
+
+def _compared(base: Path, candidate: Path, task: TaskSpec, labels: tuple[str, ...], split: Split) -> dict[str, _Facts]:
+    for folder in (base, candidate):
+        runtime = read_settings(folder).runtime
+        if runtime != "torch":
+            raise HarnessError(f"--by layer: {folder} runs in {runtime}, which shows no layers; torch models do")
+    models = [open_model(folder) for folder in (base, candidate)]
+    names = [list(layers(model.module)) for model in models]
+    if names[0] != names[1]:
+        strange = next(iter({*names[0]} ^ {*names[1]}), names[1][0])
+        raise HarnessError(f"--by layer: not of one architecture: only one of the two models has {strange}")
+    alike = _alike(models, names[0], task, labels, split)
+    found = {}
+    for name, tensors in layers(models[0].module).items():
+        others = layers(models[1].module)[name]
+        own = alike.get(name)
+        found[name] = _Facts(
+            _change(tensors, others),
+            own.cka() if own else None,
+            own.normalized_mse() if own else None,
+            sum(one.numel() for one in tensors.values()),
+        )
+    return found
+
+
+def layers(module: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
+    """Parameters by layer: a block of a stack (`bert.encoder.layer.0`), else what lies at the top of the model
+    (`bert.embeddings`, `classifier`).
+    """
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for name, parameter in module.named_parameters():
+        block = re.match(r"(.*?\.\d+)\.", name)
+        owner = name.rpartition(".")[0].split(".")
+        layer = block[1] if block else ".".join(owner[:2])
+        found.setdefault(layer, {})[name] = parameter.detach()
+    return found
+
+
+def _change(base: Mapping[str, torch.Tensor], candidate: Mapping[str, torch.Tensor]) -> float | None:
+    if {name: one.shape for name, one in base.items()} != {name: one.shape for name, one in candidate.items()}:
+        return None
+    moved = sum(float((candidate[name].double() - one.double()).square().sum()) for name, one in base.items())
+    length = sum(float(one.double().square().sum()) for one in base.values())
+    return (moved / length) ** 0.5 if length else None
+
+
+def _alike(
+    models: Sequence[RuntimeModel], names: Sequence[str], task: TaskSpec, labels: tuple[str, ...], split: Split
+) -> dict[str, Likeness]:
+    """Each example alone, so that nothing is padding; models that write are given their references."""
+    import torch
+
+    inputs = []
+    for model in models:
+        head = HEADS.get(model.settings.head)
+        reader = Reader(task, labels, model.tokenizer, model.settings.max_length, 0, model.settings.fitted)
+        inputs.append((head, reader, head.encode(reader, split), Padding.of(model.tokenizer, torch.device("cpu"))))
+    if dict(inputs[0][2].columns) != dict(inputs[1][2].columns):
+        raise HarnessError("--by layer: the two models read the examples as different tokens, so nothing corresponds")
+    found: dict[str, Likeness] = {}
+    for at in range(len(inputs[0][2])):
+        sides = []
+        for model, (head, reader, encoded, padding) in zip(models, inputs, strict=True):
+            outputs: dict[str, Any] = {}
+            hooks = [model.module.get_submodule(name).register_forward_hook(_keep(outputs, name)) for name in names]
+            try:
+                with torch.inference_mode():
+                    head.loss(model.module, padding([encoded[at]]), reader)
+            finally:
+                for hook in hooks:
+                    hook.remove()
+            sides.append(outputs)
+        for name, base, candidate in _shared(*sides):
+            found.setdefault(name, Likeness()).add(base, candidate)
+    return found
+
+
+def _keep(outputs: dict[str, Any], name: str) -> Callable[..., None]:
+    def hook(module: Any, arguments: Any, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if hasattr(first, "shape") and first.ndim >= 2 and first.shape[-1] <= WIDEST:
+            outputs[name] = first.float().reshape(-1, first.shape[-1]).numpy()
+
+    return hook
+
+
+def _shared(base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for name, one in base.items():
+        other = candidate.get(name)
+        if other is not None and len(one) == len(other):
+            yield name, one, other
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [one for one in values if one is not None]
+    return fmean(known) if known else None

@@ -1,0 +1,290 @@
+"""Speed, memory and size beside quality: what `harness measure` found, judged by margins.
+
+Base and candidate were measured side by side in one job; only their ratios count, never times of different jobs. What
+looks worse is a suspect until a fresh measurement finds it as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.core.errors import HarnessError
+from harness.gating.pairing import Pair
+from harness.gating.settings import GateSpec
+from harness.measurement.protocol import HALF_WIDTH
+
+Kind = Literal["speed", "memory", "size", "benchmark"]
+Verdict = Literal["REGRESSED", "OK", "INCONCLUSIVE", "INVALID"]
+UNCONFIRMED = "once only; measure again, or give a second file"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A verdict on one number of a model: seconds of a call, bytes of peak memory, bytes of weight files.
+
+    `ratio` is candidate over base, above 1 for worse; `low` and `high` are its 95 % interval where it has one. It is of
+    the last measurement that counts, of `measurements` in all.
+    """
+
+    model: str
+    kind: Kind
+    where: str
+    base: float
+    candidate: float
+    ratio: float
+    low: float | None
+    high: float | None
+    margin: float
+    measurements: int
+    verdict: Verdict
+    reason: str
+    improved: bool = False
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The result of a measuring job, and what to call it."""
+
+    name: str
+    content: Mapping[str, Any]
+
+    @property
+    def original(self) -> str:
+        return next(name for name, one in self.content["models"].items() if one["role"] == "original")
+
+    @property
+    def candidates(self) -> list[str]:
+        return [name for name in self.content["models"] if name != self.original]
+
+    def fingerprint(self, model: str) -> str:
+        return self.content["models"][model]["fingerprint"]
+
+
+def read(path: Path) -> Measurement:
+    """What `harness measure -o FILE` wrote. Raises HarnessError where it is something else."""
+    content = read_json(path, "--measured")
+    measurement = Measurement(str(path), content)
+    try:
+        list(_numbers(measurement, measurement.candidates, GateSpec()))
+        sound = all(measurement.fingerprint(name) for name in content["models"])
+    except (KeyError, TypeError, AttributeError, StopIteration, ValueError, ZeroDivisionError):
+        sound = False
+    if not sound:
+        raise HarnessError(f"--measured {path}: no measurement; `harness measure A B -o FILE` writes one")
+    return measurement
+
+
+def read_json(path: Path, flag: str) -> Any:
+    """What a JSON file given with a flag holds. Raises HarnessError where it is not there, or not whole."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HarnessError(f"{flag} {path}: {error.strerror}") from None
+    except ValueError:
+        raise HarnessError(f"{flag} {path}: not a whole JSON file") from None
+
+
+@dataclass(frozen=True)
+class _Number:
+    """One number of a measurement: what it is of, and what it says by itself."""
+
+    candidate: str
+    cell: str
+    kind: Kind
+    where: str
+    values: tuple[float, float]
+    ratio: float
+    low: float | None
+    high: float | None
+    margin: float
+    state: Literal["worse", "fine", "near", "invalid"]
+    reason: str
+
+
+def judge_measured(
+    measurements: Sequence[Measurement], pairs: Sequence[Pair], spec: GateSpec
+) -> tuple[list[Measured], list[str], list[str]]:
+    """Verdicts, reasons why something does not fit, and notes.
+
+    Speed is worse where the 95 % interval of the ratio lies above 1 and the ratio is at least 1 + margin; memory and
+    size where the ratio is more than 1 + margin. Worse time or memory is REGRESSED only where every measurement that
+    counts finds it, two at least; bytes of files are no matter of chance. INVALID is what does not count: the original
+    against itself came out beyond half the margin, or the interval is too wide to tell.
+    """
+    _refuse_twice(measurements)
+    reasons: list[str] = []
+    notes: list[str] = []
+    found: dict[tuple[str, str, str], list[_Number]] = {}
+    covered: set[str] = set()
+    for one in measurements:
+        known, strange = _identified(one, pairs)
+        (notes if known else reasons).extend(strange)
+        covered |= {pair.model for pair in known.values()}
+        for number in _numbers(one, list(known), spec):
+            pair = known[number.candidate]
+            found.setdefault((f"{pair.model} on {pair.task}", number.kind, number.where), []).append(number)
+    rows = [_judged(model, numbers) for (model, _, _), numbers in found.items()]
+    if found:
+        notes += [f"not measured: {pair.model}" for pair in pairs if pair.model not in covered]
+    notes += [
+        f"{one.name} has no {cell}: {reason}"
+        for one in measurements
+        for cell, reason in one.content.get("absent", {}).items()
+        if cell not in ("energy", "memory device")
+    ]
+    return rows, list(dict.fromkeys(reasons)), list(dict.fromkeys(notes))
+
+
+def suspects(measurement: Measurement, spec: GateSpec) -> tuple[list[str], list[str]]:
+    """The candidates and the cells at which one of them looks worse in time or memory, or was not timed validly."""
+    found = [
+        one
+        for one in _numbers(measurement, measurement.candidates, spec)
+        if one.state in ("worse", "invalid") and one.kind in ("speed", "memory")
+    ]
+    return list(dict.fromkeys(one.candidate for one in found)), list(dict.fromkeys(one.cell for one in found))
+
+
+def _refuse_twice(measurements: Sequence[Measurement]) -> None:
+    seen: set[str] = set()
+    for one in measurements:
+        identity = json.dumps([one.content.get("created"), one.content["cells"]], sort_keys=True)
+        if identity in seen:
+            raise HarnessError(f"--measured {one.name}: the same measurement twice; the second must be a fresh one")
+        seen.add(identity)
+
+
+def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, Pair], list[str]]:
+    """The pairs that measured candidates are of, by their names, and why others are not those that are judged."""
+    original = one.fingerprint(one.original)
+    ours = [pair for pair in pairs if original in _files(pair, 0)]
+    if not ours:
+        old = any(not _files(pair, 0) for pair in pairs)
+        why = (
+            "the baseline does not say which files its model has; accept it again"
+            if old
+            else "its files are not those of any model of the base"
+        )
+        return {}, [f"{one.name}: the original {one.original} is not what is judged: {why}"]
+    known: dict[str, Pair] = {}
+    reasons = []
+    for name in one.candidates:
+        pair = next((pair for pair in ours if one.fingerprint(name) in _files(pair, 1)), None)
+        if pair is None:
+            tasks = ", ".join(dict.fromkeys(pair.task for pair in ours))
+            reasons.append(
+                f"{one.name}: {name} is not what is judged: its files are not those of the candidate's "
+                f"{ours[0].candidate_model} on {tasks}"
+            )
+        else:
+            known[name] = pair
+    return known, reasons
+
+
+def _files(pair: Pair, side: int) -> set[str]:
+    return {files for both in pair.sides.values() for one in both if (files := one[side].files)}
+
+
+def _numbers(one: Measurement, candidates: Sequence[str], spec: GateSpec) -> Iterator[_Number]:
+    models, base = one.content["models"], one.original
+    for name in candidates:
+        for cell_name, cell in one.content["cells"].items():
+            for stage_name, stage in cell["stages"].items():
+                where = cell_name if stage_name == "forward" else f"{cell_name}, {stage_name}"
+                device = models[base].get("device", "cpu")
+                where += "" if device == "cpu" else f" on {device}"
+                yield _speed(name, cell_name, where, stage, base, spec.speed_margin_on(device))
+        for cell_name in one.content["cells"]:
+            sides = [models[model].get("memory", {}).get(cell_name, {}) for model in (base, name)]
+            for place, read_peak in (("", _peak), (" on the device", _device_peak)):
+                values = [peak for side in sides if (peak := read_peak(side))]
+                if len(values) == 2:
+                    yield _bytes(name, cell_name, "memory", f"{cell_name}{place}", values, spec.memory_margin)
+        sizes = [models[model]["size"]["bytes"] for model in (base, name)]
+        yield _bytes(name, "", "size", "weight files", sizes, spec.size_margin)
+
+
+def _peak(memory: Mapping[str, Any]) -> int | None:
+    return memory.get("peak")
+
+
+def _device_peak(memory: Mapping[str, Any]) -> int | None:
+    return memory.get("device", {}).get("peak")
+
+
+def _speed(name: str, cell: str, where: str, stage: Mapping[str, Any], base: str, margin: float) -> _Number:
+    mine = stage["models"][name]
+    said = mine["verdict"]
+    values = stage["models"][base]["seconds"], mine["seconds"]
+    ratio = mine.get("time_ratio")
+    if ratio is None:
+        return _Number(
+            name, cell, "speed", where, values, values[1] / values[0], None, None, margin, "invalid", said["reason"]
+        )
+    value, low, high = ratio["value"], ratio["low"], ratio["high"]
+    state: Literal["worse", "fine", "near", "invalid"]
+    if said["verdict"] == "INVALID":
+        state, reason = "invalid", said["reason"]
+    elif (off := abs(stage["a_a"]["value"] - 1)) > margin / 2:
+        state, reason = "invalid", f"the original against itself is off by {100 * off:.1f} %, more than half the margin"
+    elif low > 1 and value >= 1 + margin:
+        state, reason = "worse", f"slower by {100 * (value - 1):.1f} %"
+    elif high < 1 + margin:
+        state, reason = "fine", "faster, significantly" if high < 1 else "surely within the margin"
+    elif ratio["half_width"] > HALF_WIDTH:
+        state = "invalid"
+        reason = f"too imprecise to tell: ±{100 * ratio['half_width']:.1f} % after {ratio['pairs']} pairs"
+    else:
+        state, reason = "near", "neither surely within the margin nor beyond it"
+    return _Number(name, cell, "speed", where, values, value, low, high, margin, state, reason)
+
+
+def _bytes(name: str, cell: str, kind: Kind, where: str, values: Sequence[float], margin: float) -> _Number:
+    ratio = values[1] / values[0]
+    state: Literal["worse", "fine"] = "worse" if ratio > 1 + margin else "fine"
+    more = f"{100 * abs(ratio - 1):.1f} % {'more' if ratio > 1 else 'less'}"
+    return _Number(name, cell, kind, where, (values[0], values[1]), ratio, None, None, margin, state, more)
+
+
+def _judged(model: str, numbers: Sequence[_Number]) -> Measured:
+    """Of one number in all measurements of it."""
+    counting = [one for one in numbers if one.state != "invalid"]
+    worse = [one for one in counting if one.state == "worse"]
+    last = counting[-1] if counting else numbers[-1]
+    verdict: Verdict
+    if not counting:
+        verdict, reason = "INVALID", last.reason
+    elif not worse:
+        near = next((one for one in counting if one.state == "near"), None)
+        verdict, reason = ("INCONCLUSIVE", near.reason) if near and last is near else ("OK", last.reason)
+    elif last.kind == "size":
+        verdict, reason = "REGRESSED", last.reason
+    elif len(worse) == len(counting) and len(counting) > 1:
+        verdict, reason = "REGRESSED", f"{last.reason}; in {len(counting)} measurements"
+    elif len(worse) == len(counting) and len(numbers) > 1:
+        reasons = [one.reason for one in numbers if one.state == "invalid"]
+        verdict, reason = "INVALID", f"{last.reason}, and the other measurement does not count: {reasons[0]}"
+    elif len(worse) == len(counting):
+        verdict, reason = "INCONCLUSIVE", f"{last.reason}, {UNCONFIRMED}"
+    else:
+        found = f"in {len(worse)} of {len(counting)} measurements"
+        verdict, reason = ("INCONCLUSIVE" if last.state != "fine" else "OK"), f"{worse[0].reason} {found} only"
+    return Measured(
+        model=model,
+        kind=last.kind,
+        where=last.where,
+        base=last.values[0],
+        candidate=last.values[1],
+        ratio=last.ratio,
+        low=last.low,
+        high=last.high,
+        margin=last.margin,
+        measurements=len(numbers),
+        verdict=verdict,
+        reason=reason,
+        improved=last.high is not None and last.high < 1,
+    )

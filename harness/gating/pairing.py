@@ -1,0 +1,256 @@
+"""Which scores of a candidate stand beside which of its base, and why some cannot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from harness import metrics
+from harness.core.errors import did_you_mean
+from harness.gating.evidence import Evidence, Key, Part, Scored
+
+COMPRESSED = "+"
+"""What stands between the name of a model and the method by which another was made of it."""
+SAME_SCORE = 1e-6
+"""A stored score that differs by more from what its predictions score now was computed by another metric."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A model on a task: the splits, what base and candidate predict there by pairs of seeds, and the seeds at which
+    the candidate failed, with causes. `sides[split]` lists (base, candidate), one for each pair of seeds. With
+    `one_candidate` a single seed of the candidate stands beside several of the base.
+    """
+
+    task: str
+    base_model: str
+    candidate_model: str
+    parts: tuple[Part, ...]
+    sides: Mapping[str, tuple[tuple[Scored, Scored], ...]]
+    seeds: tuple[tuple[int, int], ...]
+    failed: Mapping[int, str]
+    candidate_parts: tuple[Part, ...] = ()
+    one_candidate: bool = False
+
+    def one_to_one(self) -> Pair:
+        """Without seeds of the base beyond one for each of the candidate: for what is told of single examples."""
+        if not self.one_candidate:
+            return self
+        at = next((at for at, (base, candidate) in enumerate(self.seeds) if base == candidate), 0)
+        return self._at(at)
+
+    def without_retraining(self) -> Pair:
+        """Where the one candidate predicts just what a seed of the base does, the pair of these two."""
+        for at in range(len(self.seeds)):
+            both = [side[at] for side in self.sides.values()]
+            if self.one_candidate and all(base.prediction_hash == other.prediction_hash for base, other in both):
+                return self._at(at)
+        return self
+
+    def _at(self, at: int) -> Pair:
+        sides = {split: side[at : at + 1] for split, side in self.sides.items()}
+        return replace(self, seeds=self.seeds[at : at + 1], sides=sides, one_candidate=False)
+
+    @property
+    def model(self) -> str:
+        same = self.base_model == self.candidate_model
+        return self.candidate_model if same else f"{self.base_model} → {self.candidate_model}"
+
+
+@dataclass
+class Alignment:
+    """The pairs; what cannot be compared, each with its reason; what a reader should know."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def align(
+    base: Evidence,
+    candidate: Evidence,
+    allow: tuple[str, ...] = (),
+    seeds: int | None = None,
+    models: Mapping[str, str] | None = None,
+) -> Alignment:
+    """Pair models as `models` says or by name (one on each side are a pair whatever they are called), tasks and splits
+    by name, seeds by number, or in order where the two have no seed in common. With `seeds` 1, the candidate's first
+    seed stands beside all of the base's.
+
+    Reasons are: a model, task, split or metric of the base that the candidate lacks; another version of a task or
+    metric; other data; another tokenizer or training data unless allowed; a base whose stored scores its predictions
+    no longer give.
+    """
+    found = Alignment()
+    for base_model, candidate_model in _models(base, candidate, models or {}, found).items():
+        for task in base.tasks:
+            if any(key[0] == base_model and key[1] == task for key in base.scored):
+                _align_task(base, candidate, base_model, candidate_model, task, allow, seeds, found)
+    extra = [task for task in candidate.tasks if task not in base.tasks]
+    if extra:
+        found.notes.append(f"not in the base, so not judged: {', '.join(extra)}")
+    found.reasons = list(dict.fromkeys(found.reasons))
+    found.notes = list(dict.fromkeys(found.notes))
+    return found
+
+
+def _models(base: Evidence, candidate: Evidence, given: Mapping[str, str], found: Alignment) -> dict[str, str]:
+    if len(base.models) == len(candidate.models) == 1:
+        return {base.models[0]: candidate.models[0]}
+    pairs = {model: given.get(model, model) for model in base.models}
+    for model, other in pairs.items():
+        if other not in candidate.models:
+            made_of_it = compressed(model, candidate.models)
+            hint = (
+                f" '{made_of_it[0]}' is made of it: --model '{model}={made_of_it[0]}' pairs the two."
+                if made_of_it
+                else did_you_mean(model, candidate.models)
+            )
+            found.reasons.append(f"model '{model}' of the base is not in the candidate.{hint}")
+    extra = [model for model in candidate.models if model not in pairs.values()]
+    if extra:
+        found.notes.append(f"models not in the base, so not judged: {', '.join(extra)}")
+    return {model: other for model, other in pairs.items() if other in candidate.models}
+
+
+def compressed(model: str, models: Sequence[str]) -> list[str]:
+    """Which of the models are named as compressed ones of this one."""
+    return [one for one in models if one.startswith(f"{model}{COMPRESSED}")]
+
+
+def _align_task(
+    base: Evidence,
+    candidate: Evidence,
+    base_model: str,
+    candidate_model: str,
+    task: str,
+    allow: tuple[str, ...],
+    limit: int | None,
+    found: Alignment,
+) -> None:
+    own = [part for (name, _), part in base.parts.items() if name == task]
+    before = len(found.reasons)
+    present = any(key[0] == candidate_model and key[1] == task for key in (*candidate.scored, *candidate.failures))
+    if not present:
+        found.reasons.append(_vanished(base, candidate, candidate_model, task))
+        return
+    others = []
+    for part in own:
+        other = candidate.parts.get((task, part.split))
+        if other is None and any(key[1:3] == (task, part.split) for key in candidate.failures):
+            continue
+        if other is None:
+            found.reasons.append(f"task {task}: the candidate has no split {part.split}")
+            continue
+        others.append(other)
+        found.reasons += _mismatches(part, other)
+    ours = base.seeds(base_model, task)
+    theirs = candidate.seeds(candidate_model, task)
+    one_candidate = limit == 1 and len(ours) > 1
+    if one_candidate:
+        pairs = [(seed, theirs[0]) for seed in ours]
+        found.notes.append(
+            f"{candidate_model}: seed {theirs[0]} alone is judged, as one more training beside the base's {len(ours)}"
+        )
+    else:
+        ours = ours[:limit]
+        pairs = _paired_seeds(ours, theirs)
+    if set(ours).isdisjoint(theirs) and not one_candidate:
+        found.notes.append(
+            f"{candidate_model}: seeds {_listed(theirs)} stand beside the base's {_listed(ours)}, in order"
+        )
+    failed: dict[int, str] = {seed: "not in the candidate" for seed in ours if seed not in dict(pairs)}
+    sides: dict[str, list[tuple[Scored, Scored]]] = {part.split: [] for part in own}
+    kept: list[tuple[int, int]] = []
+    for mine, other_seed in pairs:
+        keys: list[tuple[Key, Key]] = [
+            ((base_model, task, part.split, mine), (candidate_model, task, part.split, other_seed)) for part in own
+        ]
+        causes = [candidate.failures.get(their, "not in the candidate") for _, their in keys
+                  if their not in candidate.scored]  # fmt: skip
+        if causes:
+            failed[other_seed if one_candidate else mine] = causes[0]
+        elif all(our in base.scored for our, _ in keys):
+            kept.append((mine, other_seed))
+            for our, their in keys:
+                pair = base.scored[our], candidate.scored[their]
+                found.reasons += _changes(task, candidate_model, *pair, allow, found)
+                sides[our[2]].append(pair)
+    if len(found.reasons) == before:
+        for part in own:
+            found.reasons += _recomputed(base, part, [one for one, _ in sides[part.split]])
+    if len(found.reasons) == before:
+        paired = {split: tuple(ones) for split, ones in sides.items()}
+        made = Pair(
+            task, base_model, candidate_model, tuple(own), paired, tuple(kept), failed, tuple(others), one_candidate
+        )
+        found.pairs.append(made.without_retraining())
+
+
+def _vanished(base: Evidence, candidate: Evidence, model: str, task: str) -> str:
+    """Says which new task has the same examples: then it was renamed."""
+    prints = {part.data for (name, _), part in base.parts.items() if name == task}
+    twins = [part.task for part in candidate.parts.values() if part.data in prints and part.task not in base.tasks]
+    if twins:
+        return f"task {task} is gone; {twins[0]} has its examples: renamed? Accept a baseline of the new name"
+    return f"task {task} of the base was not run with {model}"
+
+
+def _mismatches(part: Part, other: Part) -> list[str]:
+    where = f"task {part.task}, {part.split}"
+    if part.version != other.version:
+        return [f"task {part.task}: version {part.version} in the base, {other.version} in the candidate"]
+    if part.data != other.data or part.ids_hash != other.ids_hash or part.n != other.n:
+        sizes = "" if part.n == other.n else f" ({part.n} examples, now {other.n})"
+        return [f"{where}: other data, fingerprint {part.data[:12]} in the base, {other.data[:12]} now{sizes}"]
+    found = []
+    for name, version in part.metrics.items():
+        if name not in other.metrics:
+            found.append(f"{where}: the candidate is not scored by {name}")
+        elif other.metrics[name] != version:
+            found.append(f"{where}: {name} has version {version} in the base, {other.metrics[name]} in the candidate")
+        elif metrics.get(name).version != version:
+            found.append(f"{where}: {name} has version {version} in the base, {metrics.get(name).version} here")
+    return found
+
+
+def _changes(
+    task: str, model: str, base: Scored, candidate: Scored, allow: tuple[str, ...], found: Alignment
+) -> list[str]:
+    reasons = []
+    for what, before, after in (
+        ("tokenizer", base.tokenizer, candidate.tokenizer),
+        ("training-data", base.trained_on, candidate.trained_on),
+    ):
+        if before == after:
+            continue
+        said = f"{model} on {task}: another {what.replace('-', ' ')} than the base's"
+        if what in allow:
+            found.notes.append(f"{said}, as allowed")
+        else:
+            reasons.append(f"{said}; if that is meant, allow it with --allow {what}")
+    return reasons
+
+
+def _recomputed(base: Evidence, part: Part, sides: list[Scored]) -> list[str]:
+    for one in sides:
+        for name in part.headline:
+            stored = one.scores[name]["value"]
+            now = metrics.get(name).score(one.predictions, part.references)
+            if not math.isclose(stored, now, rel_tol=SAME_SCORE, abs_tol=SAME_SCORE):
+                return [
+                    f"task {part.task}, {part.split}: {name} of the base was {stored:.6f}, its predictions now score "
+                    f"{now:.6f}: the metric or its library changed; accept the baseline again"
+                ]
+    return []
+
+
+def _paired_seeds(ours: list[int], theirs: list[int]) -> list[tuple[int, int]]:
+    if set(ours).isdisjoint(theirs):
+        return list(zip(ours, theirs, strict=False))
+    return [(seed, seed) for seed in ours if seed in theirs]
+
+
+def _listed(seeds: list[int]) -> str:
+    return ", ".join(map(str, seeds))

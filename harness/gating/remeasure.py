@@ -1,0 +1,62 @@
+"""A fresh measurement of what looked worse once, or did not count: the second of the two that a regression needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.hashing import fingerprint_of
+from harness.core.registry import Registry
+from harness.core.store import Store
+from harness.gating.measured import Measurement, suspects
+from harness.gating.settings import GateSpec
+from harness.measurement.job import Model, Request
+from harness.measurement.protocol import HALF_WIDTH
+from harness.measurement.workloads import Workload
+from harness.pipeline.commands.measure import measure
+
+
+def measure_again(
+    one: Measurement, spec: GateSpec, registry: Registry, store: Store, report: Callable[[str], None]
+) -> Measurement | None:
+    """The suspects of a measurement at the cells where they are, in new processes and with the same budget; None where
+    there are none.
+
+    Raises:
+        HarnessError: a model that is no longer where it was measured, or is another one now.
+    """
+    candidates, cells = suspects(one, spec)
+    if not cells:
+        return None
+    protocol = one.content["protocol"]
+    request = Request(
+        _model(one, one.original),
+        [_model(one, name) for name in candidates],
+        [_cell(name, one.content["cells"][name], registry) for name in cells],
+        threads=protocol["threads"],
+        device=one.content["models"][one.original].get("device", "cpu").partition(":")[0],
+        margin=protocol["margin"],
+        budget=protocol["budget"],
+        precision=protocol.get("half_width", HALF_WIDTH),
+        seed=protocol["seed"] + 1,
+        memory=any("memory" in facts for facts in one.content["models"].values()),
+    )
+    report(f"measuring again: {', '.join(candidates)} at {', '.join(cells)}")
+    return Measurement(f"{one.name}, again", measure(request, store, report))
+
+
+def _model(one: Measurement, name: str) -> Model:
+    folder = Path(one.content["models"][name]["folder"])
+    if not folder.is_dir():
+        raise HarnessError(f"--remeasure: {name} is no longer in {folder}; give a second measurement with --measured")
+    if fingerprint_of(folder) != one.fingerprint(name):
+        raise HarnessError(f"--remeasure: {folder} is no longer the {name} that was measured; measure both anew")
+    return Model(name, folder, one.fingerprint(name))
+
+
+def _cell(name: str, facts: dict[str, Any], registry: Registry) -> Workload:
+    if "task" not in facts:
+        return Workload(name, facts["batch"], facts["length"])
+    return Workload(name, task=registry.task(facts["task"]).model_dump(mode="json"), data=facts.get("data", "embedded"))

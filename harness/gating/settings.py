@@ -1,0 +1,101 @@
+"""What a gate is told: margins, what may change, how strict it is. As flags, or a `gate.yaml`; flags win."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from harness.core.run_spec import SEED_MODES
+from harness.core.specs import Margins, Name, Share, TaskName
+from harness.core.strict_spec import Strict, parse
+from harness.core.strict_yaml import load_mapping
+from harness.measurement.protocol import MARGINS
+
+Change = Literal["tokenizer", "training-data"]
+Mode = Literal["pr", "nightly", "release"]
+ALPHA = 0.05
+
+
+class GateSpec(Strict):
+    """Margins are shares of a metric's scale: 0.01 is one point of a score ×100, or, where a metric has no upper bound,
+    one per cent of the base's score.
+
+    A drop is a regression from `margin` on, if it is significant. A task is OK where its drop is surely below
+    `ok_margin`. `metrics` and `tasks` have margins of their own; a task's wins, several metrics count by their mean.
+    `speed_margin`, `memory_margin` and `size_margin` are for what was measured: how many times more time, peak memory
+    and bytes of weights count; that of speed is 5 % on a CPU and 3 % on a GPU where left out.
+    `allow` names what may differ from the baseline's, which is said then: a `tokenizer`, the `training-data`. `models`
+    are those of the baseline to judge, `BASE=CANDIDATE` where the candidate's is called otherwise. `seeds` is how many
+    of its seeds count, the first ones, all where left out; `mode` stands for 3, 5 or 10. With 1 the candidate's first
+    seed is judged, by the spread between the baseline's seeds where it has several.
+    """
+
+    margin: float = Field(default=0.01, ge=0, le=1)
+    ok_margin: float = Field(default=0.03, gt=0, le=1)
+    tasks: dict[TaskName, Share] = Field(default_factory=dict)
+    metrics: dict[Name, Share] = Field(default_factory=dict)
+    speed_margin: float | None = Field(default=None, gt=0, le=1)
+    memory_margin: float = Field(default=0.05, ge=0, le=1)
+    size_margin: float = Field(default=0.01, ge=0, le=1)
+    strict: bool = False
+    allow: list[Change] = Field(default_factory=list)
+    models: list[str] = Field(default_factory=list)
+    seeds: int | None = Field(default=None, ge=1)
+    mode: Mode | None = None
+
+    @model_validator(mode="after")
+    def _one_number_of_seeds(self) -> GateSpec:
+        if self.mode is not None and self.seeds is not None:
+            raise ValueError(
+                f"seeds and mode: give one or the other; mode {self.mode} is {SEED_MODES[self.mode]} seeds"
+            )
+        return self
+
+    @property
+    def seeds_at_most(self) -> int | None:
+        return self.seeds if self.mode is None else SEED_MODES[self.mode]
+
+    def margin_of(self, task: str, metrics: Sequence[str]) -> float:
+        if task in self.tasks:
+            return self.tasks[task]
+        own = [self.metrics.get(metric, self.margin) for metric in metrics]
+        return sum(own) / len(own)
+
+    def ok_margin_of(self, margin: float) -> float:
+        """What a drop must surely stay below; never less than the margin itself."""
+        return max(self.ok_margin, margin)
+
+    def speed_margin_on(self, device: str) -> float:
+        """Of a measurement on `cpu`, `cuda:0`, …"""
+        return self.speed_margin or MARGINS[device.partition(":")[0]]
+
+    def over(self, suites: Sequence[Margins]) -> GateSpec:
+        """With the margins of suites where this says nothing of its own; the least of several."""
+        changed: dict[str, Any] = {}
+        for name in ("margin", "ok_margin"):
+            given = [value for one in suites if (value := getattr(one, name)) is not None]
+            if given and name not in self.model_fields_set:
+                changed[name] = min(given)
+        for name in ("tasks", "metrics"):
+            changed[name] = _least(getattr(one, name) for one in suites) | getattr(self, name)
+        return self.model_copy(update=changed)
+
+
+def _least(every: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for margins in every:
+        for name, margin in margins.items():
+            found[name] = min(margin, found.get(name, margin))
+    return found
+
+
+def settings(config: Path | None, flags: dict[str, Any]) -> GateSpec:
+    """Raises HarnessError for an unknown key or a value out of range."""
+    values = {} if config is None else load_mapping(config)
+    if {"seeds", "mode"} & set(flags):  # a flag stands for both keys of the file
+        values = {key: value for key, value in values.items() if key not in ("seeds", "mode")}
+    where = "the command line" if config is None else f"{config} and the command line"
+    return parse(GateSpec, {**values, **flags}, where)

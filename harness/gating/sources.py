@@ -1,0 +1,35 @@
+"""From what a user names to evidence: a run, a results folder, a manifest, a baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.errors import HarnessError, did_you_mean
+from harness.core.store import Store
+from harness.gating import baseline
+from harness.gating.evidence import Evidence, of_run
+
+
+def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> Evidence:
+    """The evidence of a path (a results folder means its latest run; a file, a baseline or a manifest in `runs`), of an
+    accepted baseline's name, or of a run in `out`, by name, part of it, or `latest`.
+
+    Raises:
+        HarnessError: nothing of that name, or what it is cannot be read.
+    """
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "runs").is_dir():
+            raise HarnessError(f"{name} is no results folder: it has no folder 'runs'")
+        return of_run(Store(path), "latest")
+    if path.is_file():
+        if path.parent.name == "runs" and path.suffix == ".json":
+            return of_run(Store(path.parent.parent), path.stem)
+        return baseline.load(path)
+    if (accepted / f"{name}.json").is_file():
+        return baseline.load(accepted / f"{name}.json")
+    runs = Store(out).run_names() if (out / "runs").is_dir() else []
+    if name == "latest" or any(name in known for known in runs):
+        return of_run(Store(out), name)
+    known = [*runs, *(file.stem for file in accepted.glob("*.json"))]
+    raise HarnessError(f"no run in {out}, path or accepted baseline '{name}'.{did_you_mean(name, known)}")

@@ -1,0 +1,375 @@
+"""One measurement from end to end: plan the cells, run the protocol, weigh, read memory, put it all in one record."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.machine.counters import EnergyCounter, between, read_counters
+from harness.core.machine.environment import cores, describe
+from harness.measurement import protocol
+from harness.measurement.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
+from harness.measurement.processes import ProcessBench, WorkerProcess
+from harness.measurement.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
+from harness.measurement.workloads import Workload
+from harness.modeling.runtimes import devices_of
+from harness.modeling.size import size_of
+from harness.modeling.weights.settings import FILE, Settings, read_settings
+from harness.stats.speed import Ratio, percentiles
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is measured: how it is called, its folder, the hash of its files, and the cell that made it where it
+    lies in a store.
+    """
+
+    name: str
+    folder: Path
+    fingerprint: str
+    cell: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is measured against what, and how. `budget` is in seconds, None for no limit; `precision` is the half-width
+    of an interval that is narrow enough; `margin` None is that of the device (`protocol.MARGINS`). `device` is `cpu`,
+    `cuda`, or `auto`: a GPU where there is one and all models are served there.
+    """
+
+    base: Model
+    candidates: Sequence[Model]
+    cells: Sequence[Workload]
+    threads: int = 1
+    margin: float | None = None
+    precision: float = protocol.HALF_WIDTH
+    budget: float | None = None
+    seed: int = 0
+    memory: bool = True
+    include: Sequence[str] = ()
+    device: str = "auto"
+
+    def arms(self) -> dict[str, Model]:
+        return {BASE: self.base, SECOND: self.base, **{one.name: one for one in self.candidates}}
+
+
+def perform(request: Request, report: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """Measure, and return the result: JSON-able, with all raw samples; see `SCHEMA_VERSION`.
+
+    Raises:
+        HarnessError: a model that cannot be loaded or timed, no device that all are served on, or no cell that all
+            models can be given.
+    """
+    request = replace(request, device=common_device(request))
+    before, started = read_counters(), time.time()
+    clock = time.monotonic()
+    models = (request.base, *request.candidates)
+    with ThreadPoolExecutor(cores()) as executor:  # packing takes longest, and needs no interpreter
+        sizes = {model.name: size for model, size in zip(models, executor.map(_size, models), strict=True)}
+    launched = time.monotonic()
+    folders = {arm: model.folder for arm, model in request.arms().items()}
+    with ProcessBench(folders, request.cells, request.threads, request.include, request.seed, request.device) as bench:
+        bench.launch(0)
+        device = bench.models[BASE]["device"].partition(":")[0]
+        request = replace(request, device=device, margin=request.margin or protocol.MARGINS[device])
+        launching = time.monotonic() - launched
+        _refuse_different_work(bench)
+        costs = _costs(bench)
+        extra = _memory_seconds(request, launching, costs) if request.memory else dict.fromkeys(costs, 0.0)
+        if device == "cuda":
+            extra = {name: seconds + len(models) * ENERGY_LASTS for name, seconds in extra.items()}
+        end = float("inf") if request.budget is None else clock + request.budget
+        chosen, dropped = affordable(costs, extra, launching, end - time.monotonic())
+        bench.keep(chosen)
+        bench.absent |= dropped
+        for cell, reason in bench.absent.items():
+            report(f"absent: {cell}: {reason}")
+        reserve = sum(extra[name] for name in chosen)
+        least = _least_seconds(chosen, costs, launching) + reserve
+        report(f"{len(chosen)} cells; {LEAST_PAIRS} pairs of each take some {least:.0f} s more")
+        short = least - (end - time.monotonic())
+        if short > 0 and request.budget is not None:
+            needed = math.ceil((request.budget + short) / 60)
+            report(f"the budget ends before that, what is measured may not count: give {needed} min or fewer models")
+        names = [one.name for one in request.candidates]
+        series = protocol.measure(
+            bench, chosen, names, request.seed, end - reserve, report, half_width=request.precision
+        )
+        gpu_joules, energy_absent = gpu_joules_of(request, bench, chosen)
+    memory, without = _memory(request, chosen, report) if request.memory else ({}, {"memory": "not asked for"})
+    after = read_counters()
+    cells = {name: _cell_result(request, bench, series[name]) | gpu_joules.get(name, {}) for name in chosen}
+    verdicts = {
+        f"{name}, {stage}": one["verdict"] for name, cell in cells.items() for stage, one in cell["stages"].items()
+    }
+    standing = Standing.worst(Standing(one["verdict"]) for one in verdicts.values())
+    energy = EnergyCounter.find()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "verdict": standing.value,
+        "counts": standing is Standing.VALID,
+        "reasons": {name: one["reason"] for name, one in verdicts.items() if not one["counts"]},
+        "models": {
+            model.name: {
+                "folder": str(model.folder),
+                "fingerprint": model.fingerprint,
+                "cell": model.cell,
+                "role": "original" if model is request.base else "candidate",
+                **bench.models[BASE if model is request.base else model.name],
+                "size": sizes[model.name],
+                **_starts(bench, model, request),
+                **({"memory": memory[model.name]} if model.name in memory else {}),
+            }
+            for model in models
+        },
+        "cells": cells,
+        "absent": {**bench.absent, **without, **({} if energy else {"energy": ENERGY_ABSENT}), **energy_absent},
+        "protocol": {
+            "threads": request.threads,
+            "device": request.device,
+            "margin": request.margin,
+            "budget": request.budget,
+            "seed": request.seed,
+            "half_width": request.precision,
+            "pairs": [LEAST_PAIRS, protocol.MOST_PAIRS],
+            "blocks_a_launch": BLOCKS_A_LAUNCH,
+            "block_seconds": protocol.BLOCK_SECONDS,
+            "bound_to_cpus": bench.cpus is not None,
+            "interval": "95 %, Hodges–Lehmann, bootstrap over launches with Student's t",
+        },
+        "environment": {
+            **describe(request.threads),
+            "workers": bench.setup[BASE],
+            "counters": between(before, after),
+        },
+        "samples": {name: protocol.samples(one) for name, one in series.items()},
+        "starts": [asdict(one) for one in bench.starts],
+    }
+
+
+LEAST_LAUNCHES = LEAST_PAIRS // BLOCKS_A_LAUNCH
+
+
+def affordable(
+    costs: Mapping[str, float], extra: Mapping[str, float], launching: float, seconds: float
+) -> tuple[list[str], dict[str, str]]:
+    """The cells, cheapest first, that get their 20 pairs within so many seconds; and why the others do not.
+
+    `costs` are seconds of a cell in one launch, `extra` those it takes once, `launching` those a launch takes to begin;
+    the first has begun. The cheapest cell is always kept.
+    """
+    chosen: list[str] = []
+    dropped: dict[str, str] = {}
+    for name in sorted(costs, key=lambda one: costs[one]):
+        tried = [*chosen, name]
+        lacking = _least_seconds(tried, costs, launching) + sum(extra[one] for one in tried) - seconds
+        if chosen and lacking > 0:
+            dropped[name] = f"its {LEAST_PAIRS} pairs take some {lacking:.0f} s more than --budget leaves"
+        else:
+            chosen = tried
+    return [name for name in costs if name in chosen], dropped
+
+
+def _least_seconds(chosen: Sequence[str], costs: Mapping[str, float], launching: float) -> float:
+    return (LEAST_LAUNCHES - 1) * launching + LEAST_LAUNCHES * sum(costs[name] for name in chosen)
+
+
+def common_device(request: Request) -> str:
+    """What all models can be served on: `cpu`, `cuda`, or `auto` for either.
+
+    Raises:
+        HarnessError: nothing, or not the device that was asked for.
+    """
+    wanted = ("cpu", "cuda") if request.device == "auto" else (request.device,)
+    known = {one.name: _devices(one) for one in (request.base, *request.candidates)}
+    found = [device for device in wanted if all(device in own for own in known.values())]
+    if found:
+        return found[0] if len(found) == 1 else "auto"
+    served = ", ".join(f"{name} on {own[0]}" for name, own in known.items() if len(own) == 1)
+    asked = "" if request.device == "auto" else f" (--device {request.device})"
+    raise HarnessError(f"all models are measured on one device{asked}, but these have one only: {served}")
+
+
+def _devices(model: Model) -> tuple[str, ...]:
+    settings = _settings(model)
+    return devices_of(settings) if settings else ("cpu", "cuda")
+
+
+def _settings(model: Model) -> Settings | None:
+    """None of a checkpoint that is not the harness's."""
+
+    return read_settings(model.folder) if (model.folder / FILE).exists() else None
+
+
+def _refuse_different_work(bench: ProcessBench) -> None:
+    """Arms are compared stage by stage, and task cells on the same examples."""
+    if not bench.cells:
+        raise HarnessError(f"nothing to measure: {next(iter(bench.absent.values()))}")
+    for cell in bench.cells:
+        for arm in bench.models:
+            ours, theirs = bench.amounts[BASE, cell.name], bench.amounts[arm, cell.name]
+            if list(ours) != list(theirs):
+                raise HarnessError(
+                    f"{arm} and the original do different things ({', '.join(theirs)} and {', '.join(ours)}); "
+                    "measure models of one head in runtimes that do it"
+                )
+            if any(ours[stage]["examples"] != theirs[stage]["examples"] for stage in ours):
+                raise HarnessError(f"{arm} cuts the examples of {cell.name} otherwise than the original does")
+
+
+def _costs(bench: ProcessBench) -> dict[str, float]:
+    """Seconds of each cell in one launch, from a call or two of each arm."""
+    costs: dict[str, float] = {}
+    for cell in bench.cells:
+        calls = []
+        for arm in bench.models:
+            call = sum(bench.call(arm, cell.name).values())
+            if call < 1:  # the first call of a shape is slower than those after it
+                call = sum(bench.call(arm, cell.name).values())
+            calls.append(call)
+        costs[cell.name] = BLOCKS_A_LAUNCH * protocol.block_seconds(calls)
+    return costs
+
+
+def _size(model: Model) -> dict[str, Any]:
+    return size_of(model.folder, _settings(model))
+
+
+def _memory_seconds(request: Request, launching: float, costs: Mapping[str, float]) -> dict[str, float]:
+    """What reading memory will take, by cell: a process for each model, as many side by side as there are cores."""
+    models = 1 + len(request.candidates)
+    arms = models + 1
+    each = launching / arms * min(arms, cores())
+    return {name: models * (each + cost / arms / BLOCKS_A_LAUNCH) / cores() for name, cost in costs.items()}
+
+
+def _memory(
+    request: Request, chosen: Sequence[str], report: Callable[[str], None]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Memory by model and cell, each from a fresh process; nothing is timed, so that several run side by side."""
+    models = (request.base, *request.candidates)
+    cells = {cell.name: cell for cell in request.cells if cell.name in chosen}
+    report(f"memory: {len(models) * len(cells)} processes")
+
+    running: list[WorkerProcess] = []
+
+    def watch(model: Model, cell: Workload) -> dict[str, Any]:
+        process = WorkerProcess(model.folder, request.threads, request.include, f"memory of {model.name}")
+        running.append(process)
+        try:
+            return process.ask("memory", cell=asdict(cell), seed=request.seed, device=request.device)
+        finally:
+            process.close()
+
+    with ThreadPoolExecutor(cores()) as executor:
+        futures = {
+            (model.name, name): executor.submit(watch, model, cell) for model in models for name, cell in cells.items()
+        }
+        found: dict[str, dict[str, Any]] = {}
+        try:
+            for (model_name, cell_name), future in futures.items():
+                found.setdefault(model_name, {})[cell_name] = future.result()
+        except BaseException:  # an interrupt as well: the executor would wait for the processes
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                process.close()
+            raise
+    reasons = {
+        f"memory {key}": reason
+        for by_cell in found.values()
+        for one in by_cell.values()
+        for key, reason in one["absent"].items()
+    }
+    return found, reasons
+
+
+def _starts(bench: ProcessBench, model: Model, request: Request) -> dict[str, Any]:
+    """Seconds to load and of the first call: medians over the launches. The original has two processes a launch."""
+    arms = (BASE, SECOND) if model is request.base else (model.name,)
+    mine = [one for one in bench.starts if one.arm in arms]
+    stages = mine[0].first_call
+    cell = mine[0].first_cell
+    same = [one.first_call for one in mine if one.first_cell == cell]
+    return {
+        "load_seconds": median(one.load for one in mine),
+        "first_call": {"cell": cell, "seconds": {stage: median(one[stage] for one in same) for stage in stages}},
+    }
+
+
+def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[str, Any]:
+    stages = {stage: _stage_result(request, bench, series, stage) for stage in series.stages()}
+    cell = next(cell for cell in request.cells if cell.name == series.cell)
+    notes = bench.notes[BASE, series.cell]
+    what = (
+        {"task": cell.task["name"], "data": cell.data, **notes}
+        if cell.task
+        else {"batch": cell.batch, "length": cell.length}
+    )
+    joules = joules_of(request, bench, series)
+    return {
+        **what,
+        "pairs": series.pairs(),
+        "precise": series.precise,
+        "stages": stages,
+        **({"joules_per_example": joules} if joules else {}),
+    }
+
+
+def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: str) -> dict[str, Any]:
+    by_model, verdicts = {}, []
+    for arm, model in request.arms().items():
+        if arm == SECOND:
+            continue
+        amounts = bench.amounts[arm, series.cell][stage]
+        calls = [seconds for visits in series.visits[arm] for seconds in visits.calls(stage)]
+        typical = median(median(visits.calls(stage)) for visits in series.visits[arm])
+        found = series.ratio(arm, stage, request.seed) if arm != BASE else None
+        own = {}
+        if arm != BASE:
+            assert request.margin is not None
+            said = protocol.verdict(series, stage, arm, request.margin, request.seed, request.precision)
+            verdicts.append((model.name, said))
+            own = {"verdict": _verdict(said)}
+        # the calls of a task are passes over many batches, whose percentiles say nothing of a request's
+        latency = {} if series.cell.startswith("task ") else percentiles(calls)
+        by_model[model.name] = {
+            "seconds": typical,
+            "calls": len(calls),
+            "tokens_per_second": amounts["tokens"] / typical,
+            "examples_per_second": amounts["examples"] / typical,
+            "latency": {name: asdict(one) for name, one in latency.items()},
+            **({"time_ratio": _ratio(found), "speed_ratio": _ratio(found.inverse)} if found else {}),
+            **own,
+        }
+    second = series.ratio(SECOND, stage, request.seed)
+    return {
+        "verdict": _of_all(verdicts),
+        "a_a": _ratio(second) if second else None,
+        "models": by_model,
+    }
+
+
+def _verdict(one: Verdict) -> dict[str, Any]:
+    return {"verdict": one.standing.value, "counts": one.counts, "reason": one.reason, "note": one.note}
+
+
+def _of_all(verdicts: Sequence[tuple[str, Verdict]]) -> dict[str, Any]:
+    """The worst of the candidates', with the reason of the first of those, whom it names where it is one of several."""
+    worst = Standing.worst(one.standing for _, one in verdicts)
+    name, first = next((name, one) for name, one in verdicts if one.standing is worst)
+    shared = len({one.reason for _, one in verdicts}) == 1
+    return _verdict(first if shared else replace(first, reason=f"{name}: {first.reason}"))
+
+
+def _ratio(one: Ratio) -> dict[str, Any]:
+    return {**asdict(one), "half_width": one.half_width}
