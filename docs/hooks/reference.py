@@ -1,7 +1,7 @@
 """Pages that are made of the registry and of the command line itself, so that they cannot fall behind.
 
-A line `<!-- registry: tasks -->` becomes the table of the tasks, `<!-- command line -->` the help of every verb. Links to
-`results/reference`, which is not part of the site, become the paths of its files.
+A line `<!-- registry: tasks -->` becomes the table of the tasks, `<!-- command line -->` the help of every verb. Links
+to `results/reference`, which is not part of the site, become the paths of its files.
 """
 
 from __future__ import annotations
