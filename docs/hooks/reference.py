@@ -1,6 +1,7 @@
 """Pages that are made of the registry and of the command line itself, so that they cannot fall behind.
 
-A line `<!-- registry: tasks -->` becomes the table of the tasks, `<!-- command line -->` the help of every verb.
+A line `<!-- registry: tasks -->` becomes the table of the tasks, `<!-- command line -->` the help of every verb. Links
+to `results/reference`, which is not part of the site, become the paths of its files.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from typing import Any
 
 MARK = re.compile(r"^<!-- registry: (\w+) -->$", re.MULTILINE)
 COMMAND_LINE = "<!-- command line -->"
+OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(results/reference/[^)#]+)(?:#[^)]*)?\)")
 
 
 def on_page_markdown(markdown: str, **page: Any) -> str:
     """The hook that mkdocs calls for each page."""
     filled = MARK.sub(lambda match: table(match[1]), markdown)
+    filled = OUTSIDE.sub(lambda match: path_of(match[1], match[2]), filled)
     return filled.replace(COMMAND_LINE, command_line()) if COMMAND_LINE in filled else filled
+
+
+def path_of(text: str, path: str) -> str:
+    """What stands in place of a link to a file of the repository."""
+    return f"`{path}`" if path.startswith(text) else f"{text} (`{path}`)"
 
 
 def table(kind: str) -> str:

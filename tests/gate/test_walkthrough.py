@@ -1,4 +1,4 @@
-"""The walk of docs/gate.md on made-up reviews: train, accept, prune, gate, restore, and measure what is judged."""
+"""The walk of docs/results/gate.md on made-up reviews: train, accept, prune, gate, restore, and measure what is judged."""
 
 from __future__ import annotations
 
