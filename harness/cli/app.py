@@ -169,6 +169,10 @@ def run(
         Optional[int],
         typer.Option("--threads", help="Intra-op threads a process.", show_default="calibrated"),
     ] = None,
+    executor: Annotated[
+        Optional[str],
+        typer.Option("--executor", help="What runs the cells: local (processes) or inline.", show_default="local"),
+    ] = None,
     include: Include = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, what is cached, and what the rest costs.")
