@@ -47,6 +47,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "copy": "harness.training.learners.copy_source:LEARNER",
         "lead": "harness.training.learners.lead:LEARNER",
         "majority": "harness.training.learners.majority:LEARNER",
+        "object": "harness.training.learners.objects:LEARNER",
         "tfidf": "harness.training.learners.tfidf:LEARNER",
         "transformer": "harness.training.learners.transformer:LEARNER",
     },

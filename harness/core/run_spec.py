@@ -54,6 +54,7 @@ class RunSpec(Strict):
     learning_rate: float | None = Field(default=None, gt=0, le=10)
     select: Literal["last", "best"] | None = None
     from_scratch: bool = False
+    train: bool = True
     train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = Field(default_factory=list)
     noise: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)
     compress: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)

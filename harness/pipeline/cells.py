@@ -97,8 +97,8 @@ class CompressJob:
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """What scoring a split needs: the cell `source` that made the model or, for one that is shown examples instead of
-    being trained, where its weights are, as `FinetuneJob` has it.
+    """What scoring a split needs: the cell `source` that made the model or, for one that is not trained here, where its
+    weights are, as `FinetuneJob` has it; of an object of the calling program `pretrained` is its identity.
     """
 
     kind: ClassVar[Kind] = "score"

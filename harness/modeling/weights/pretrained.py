@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,21 @@ def find(recipe: RecipeSpec, store: Store) -> Weights | None:
         return None
     folder = folder_of(recipe.pretrained, recipe.revision)
     return Weights(folder, _fingerprint(folder, store))
+
+
+def find_finished(recipe: RecipeSpec, store: Store) -> Weights:
+    """The folder of a model that is scored as it is: fine-tuned here or elsewhere, compressed or not.
+
+    Raises:
+        HarnessError: as `find` does, or a model spec that has to be trained.
+    """
+    if recipe.pretrained is None:
+        raise HarnessError(
+            f"model {recipe.name}: it has to be trained before it can be scored; give the folder of a finished model, "
+            "or leave out --no-train"
+        )
+    folder = served_folder(recipe.pretrained)
+    return Weights(folder, _fingerprint(folder, store, ("*",)))
 
 
 def folder_of(name: str, revision: str | None = None) -> Path:
@@ -73,11 +89,11 @@ def refuse_empty_tokenizer(folder: Path, tokenizer: Any) -> None:
         raise HarnessError(f"model {folder}: no tokenizer in it; save it there too (tokenizer.save_pretrained does)")
 
 
-def _fingerprint(folder: Path, store: Store) -> str:
+def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> str:
     """Of the bytes of weights, config and tokenizer; found again from the files' sizes and times where those are
     unchanged.
     """
-    files = sorted({path for pattern in WANTED for path in folder.glob(pattern)})
+    files = sorted({path for pattern in wanted for path in folder.glob(pattern) if path.is_file()})
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = hash_json(["weights", str(folder.resolve()), stats])
     return store.remembered(key, lambda: hash_files(files))

@@ -94,12 +94,17 @@ def read_settings(folder: Path) -> Settings:
         raise HarnessError(f"model {folder}: no {FILE} and no config.json in it; give the folder of a fine-tuned model")
     values = _json(config)
     architecture = next(iter(values.get("architectures") or []), "")
-    for ending, head in HEADS_BY_CLASS.items():
-        if architecture.endswith(ending):
-            return Settings(head=head, max_length=min(LONGEST, int(values.get("max_position_embeddings") or LONGEST)))
+    head = head_of_class(architecture)
+    if head is not None:
+        return Settings(head=head, max_length=min(LONGEST, int(values.get("max_position_embeddings") or LONGEST)))
     raise HarnessError(
         f"model {folder}: {architecture or 'its config'} has no head for a task; give the folder of a fine-tuned model"
     )
+
+
+def head_of_class(name: str) -> str | None:
+    """The head of a class of `transformers`, by its name; None where it has none for a task."""
+    return next((head for ending, head in HEADS_BY_CLASS.items() if name.endswith(ending)), None)
 
 
 def write_settings(folder: Path, settings: Settings) -> None:

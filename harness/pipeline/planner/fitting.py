@@ -15,8 +15,9 @@ from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.core.store import Store
-from harness.modeling.heads import architecture_of
+from harness.modeling.heads import architecture_of, head_for
 from harness.modeling.weights.pretrained import Weights
+from harness.modeling.weights.settings import Settings, read_settings
 from harness.pipeline.cells import (
     Cell,
     FinetuneJob,
@@ -48,11 +49,15 @@ class ModelPlan:
     weights: Weights | None
     corpus: Mapping[str, Any] | None
     store: Store
+    finished: bool = False
+    """It is scored as it is, and not trained."""
 
     @cached_property
     def architecture(self) -> str | None:
         """Of a transformer, cached by its model_type: asking `transformers` takes seconds."""
         config = self.recipe.config
+        if self.recipe.learner == "object":
+            return None
         if self.weights is not None:
             config = json.loads((self.weights.folder / "config.json").read_text(encoding="utf-8"))
         if config is None:
@@ -63,12 +68,32 @@ class ModelPlan:
 
     def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
         """What the model is fitted to a task and predicts with, as (kind, name)."""
-        learner = LEARNERS.get(self.recipe.learner)
-        return [
-            ("learner", self.recipe.learner),
-            ("family", task.family),
-            *learner.plugins(task, self.recipe, self.architecture),
-        ]
+        used = [("learner", self.recipe.learner), ("family", task.family)]
+        if self.settings is not None:
+            return [*used, ("head", self.settings.head), *(("runtime", name) for name in self.settings.runtimes)]
+        return [*used, *LEARNERS.get(self.recipe.learner).plugins(task, self.recipe, self.architecture)]
+
+    @cached_property
+    def settings(self) -> Settings | None:
+        """Of a finished model in a folder."""
+        if not self.finished or self.weights is None or self.recipe.learner == "object":
+            return None
+        return read_settings(self.weights.folder)
+
+    def not_applicable(self, task: TaskSpec) -> str | None:
+        """Why the model cannot do the task; None where it can.
+
+        Raises:
+            HarnessError: a finished classifier whose classes are not those of the task.
+        """
+        if self.settings is None:
+            return LEARNERS.get(self.recipe.learner).not_applicable(task, self.recipe, self.architecture)
+        if task.shots is not None:
+            return "a finished model is not shown examples; leave out --no-train"
+        head = head_for(task, self.architecture)  # type: ignore[arg-type]
+        if head != self.settings.head:
+            return f"its head is {self.settings.head}, {task.family} needs {head or 'another architecture'}"
+        return None
 
 
 def cells_of_model(
@@ -83,6 +108,10 @@ def cells_of_model(
 
     `compressed` gives for a fine-tuned model the cells of each compressed one, that one's last.
     """
+    if model.finished:
+        for split in task.eval:
+            yield _score(task, split, None, model, Origin(model.weights), 0, run, facts[task.name])
+        return
     for fraction, seed in _trainings(task, run, model.recipe):
         start = None
         if model.corpus is not None:
@@ -173,7 +202,7 @@ def _score(
     run: RunSpec,
     facts: Mapping[str, Any],
 ) -> Cell:
-    """The scoring of a fitted model or, without one, of a pretrained model that is shown examples."""
+    """The scoring of a fitted model or, without one, of a finished model, or a pretrained one that is shown examples."""
     scored = split_facts(task, split, facts)
     if source is not None and facts["labels"] != source.spec["task"]["labels"]:
         raise HarnessError(
@@ -189,7 +218,7 @@ def _score(
         "task": task_identity(task, facts),
         "split": split,
         "data": used,
-        "model": source.key if source is not None else origin.checkpoint or model_identity(model.recipe, origin),
+        "model": source.key if source is not None else origin.checkpoint or _identity(model, origin),
         "metrics": metric_versions(task.metrics),
         "code": code_of("score", *model.plugins(task), *runtimes),
     }
@@ -221,6 +250,16 @@ def _score(
         flops=flops,
         fraction=source.fraction if source is not None else 1.0,
     )
+
+
+def _identity(model: ModelPlan, origin: Origin) -> dict[str, Any]:
+    """What a model is that no cell made; how it would be trained says nothing of a finished one."""
+    if not model.finished:
+        return model_identity(model.recipe, origin)
+    if model.recipe.learner == "object":
+        return {"finished": model.recipe.options["identity"], "learner": model.recipe.learner}
+    assert origin.weights is not None
+    return {"finished": origin.weights.fingerprint, "learner": model.recipe.learner}
 
 
 def runtimes_of(cell: Cell) -> list[str]:

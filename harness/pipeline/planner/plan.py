@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, TaskAbsent
@@ -12,7 +13,7 @@ from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import RecipeSpec, SuiteSpec
 from harness.core.store import Store
-from harness.modeling.weights.pretrained import find
+from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.data_facts import data_facts
@@ -20,7 +21,6 @@ from harness.pipeline.planner.fitting import ModelPlan, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.pretraining import corpus_facts, with_controls
 from harness.pipeline.planner.suites import default_limit, default_models, suites_of
-from harness.training.learners import LEARNERS
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             absent[task.name] = str(error)
             continue
         for model in models:
-            reason = LEARNERS.get(model.recipe.learner).not_applicable(task, model.recipe, model.architecture)
+            reason = model.not_applicable(task)
             if reason is not None:
                 not_applicable[task.name, model.name] = reason
                 continue
@@ -96,9 +96,17 @@ def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) ->
     recipes = {name: _resolved(registry.recipe(name), run) for name in names}
     if run.from_scratch:
         recipes = with_controls(recipes)
-    weights = {name: find(recipe, store) for name, recipe in recipes.items()}
-    corpora = {name: corpus_facts(recipe, store) for name, recipe in recipes.items() if recipe.pretraining}
-    return [ModelPlan(name, recipe, weights[name], corpora.get(name), store) for name, recipe in recipes.items()]
+    return [_model(name, recipe, run, store) for name, recipe in recipes.items()]
+
+
+def _model(name: str, recipe: RecipeSpec, run: RunSpec, store: Store) -> ModelPlan:
+    if recipe.learner == "object":
+        identity = str(recipe.options["identity"])
+        return ModelPlan(name, recipe, Weights(Path(identity), identity), None, store, finished=True)
+    if not run.train:
+        return ModelPlan(name, recipe, find_finished(recipe, store), None, store, finished=True)
+    corpus = corpus_facts(recipe, store) if recipe.pretraining else None
+    return ModelPlan(name, recipe, find(recipe, store), corpus, store)
 
 
 def _resolved(recipe: RecipeSpec, run: RunSpec) -> RecipeSpec:

@@ -100,7 +100,7 @@ def _trained(source: str, store: Store) -> Model:
 
 
 def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
-    """A pretrained model that is shown examples, drawn by the cell's seed from the training split."""
+    """A finished model, or a pretrained one that is shown examples, drawn by the seed from the training split."""
     task = job.inputs.task
     directory = store.model(job.checkpoint) if job.checkpoint else job.pretrained
     assert directory is not None

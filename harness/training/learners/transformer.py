@@ -25,6 +25,7 @@ from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import Settings, refuse_compressed, write_settings
 from harness.training.curves import write_losses
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.learners.classes import class_order, in_order
 from harness.training.tokenizers import train
 
 if TYPE_CHECKING:
@@ -121,7 +122,12 @@ class TransformerLearner(Learner):
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
             model.to(trainer.pick_device())
         reader = Reader(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
-        return head.predict(model, reader, request.split, request.report)
+        predicted = head.predict(model, reader, request.split, request.report)
+        if head.name != "sequence-classification" or not request.labels:
+            return predicted
+        names = json.loads((request.directory / "config.json").read_text(encoding="utf-8")).get("id2label", {})
+        order = class_order(names, request.task, request.labels, request.directory.name)
+        return in_order(request.family, predicted, order)
 
     def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:
         """The head the recipe names, else the one for the family. Raises HarnessError where it does not fit."""

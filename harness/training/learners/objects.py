@@ -1,0 +1,237 @@
+"""Models that are objects of the calling program: a `transformers` model with its tokenizer, a scikit-learn pipeline, or
+any callable. They are scored as they are, in the process they live in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from uuid import uuid4
+
+from harness.core.errors import HarnessError
+from harness.core.families import Labelling
+from harness.core.hashing import hash_json
+from harness.core.predictions import Predictions
+from harness.core.specs import RecipeSpec, TaskSpec
+from harness.modeling.heads import HEADS, Reader, head_for
+from harness.modeling.weights.settings import LONGEST, head_of_class
+from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.learners.classes import class_order, in_order
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Texts = Sequence[str] | Sequence[tuple[str, str]]
+"""The examples a callable is given: n texts, or n pairs of texts where the task has two fields."""
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """What is asked of a scikit-learn model: its classes, and the probability of each."""
+
+    classes_: Any
+
+    def predict_proba(self, texts: Any) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class WrappedModel:
+    """A model that is an object. Made by `harness.wrap`.
+
+    Attributes:
+        name: What tables call it.
+        version: Its state, as the caller numbers it; None: nobody can tell, so that no score of it is reused.
+        model: A `transformers` model, an object with scikit-learn's `predict_proba` or `predict`, or a callable.
+        tokenizer: That of a `transformers` model.
+        max_length: Tokens a `transformers` model reads at once; None for its own limit, at most 512.
+        identity: What stands for the object in the keys of its scores.
+    """
+
+    name: str
+    version: str | None
+    model: Any
+    tokenizer: Any = None
+    max_length: int | None = None
+    identity: str = ""
+
+
+def wrap(
+    model: Any, *, name: str, version: str | None = None, tokenizer: Any = None, max_length: int | None = None
+) -> WrappedModel:
+    """An object as a model that can be scored.
+
+    Args:
+        model: One of
+
+            - a `transformers` model with a head for the task; `tokenizer` is its tokenizer;
+            - a fitted scikit-learn pipeline or estimator that takes texts: `predict_proba` and `classes_` where it has
+              them, else `predict`;
+            - a callable `texts -> answers`. It is given n texts, or n pairs of texts for a task of two fields, and
+              returns n answers: names of classes, or an array (n, classes) of scores in the order of the task's
+              labels; numbers for similarity; texts for question answering, summarization and translation. For
+              question answering a pair is (question, context).
+        name: What tables call it: letters, digits and `._-`.
+        version: The state of the object. Scores are stored under name and version, and reused while both are the same:
+            raise it when the object changes. Without one no score is reused.
+        tokenizer: Of a `transformers` model.
+        max_length: Tokens a `transformers` model reads at once.
+
+    Returns:
+        A model for `harness.evaluate` and `harness.run`.
+
+    Raises:
+        HarnessError: a name that cannot be one, no callable, or a `transformers` model without its tokenizer.
+    """
+    if not NAME.match(name):
+        raise HarnessError(f"wrap: name {name!r}: give letters, digits and ._- only, the first a letter or a digit")
+    if _is_transformer(model):
+        if tokenizer is None:
+            raise HarnessError(f"wrap {name}: a transformers model is wrapped with its tokenizer: give tokenizer=…")
+    elif not (isinstance(model, Classifier) or hasattr(model, "predict") or callable(model)):
+        raise HarnessError(
+            f"wrap {name}: {type(model).__name__} is no transformers model, has no predict and cannot be called"
+        )
+    identity = hash_json([name, version]) if version is not None else uuid4().hex
+    return WrappedModel(name, None if version is None else str(version), model, tokenizer, max_length, identity)
+
+
+_LIVE: dict[str, WrappedModel] = {}
+
+
+def keep(models: Mapping[str, WrappedModel]) -> None:
+    """Make objects known to this process, by their identities."""
+    _LIVE.update(models)
+
+
+def forget(models: Mapping[str, WrappedModel]) -> None:
+    """Let go of objects."""
+    for identity in models:
+        _LIVE.pop(identity, None)
+
+
+def recipe_of(wrapped: WrappedModel) -> RecipeSpec:
+    """How a plan knows an object."""
+    options = {"identity": wrapped.identity, "version": wrapped.version}
+    return RecipeSpec(name=wrapped.name, learner="object", options=options)
+
+
+class ObjectLearner(Learner):
+    """Predicts with objects of this process; fits nothing."""
+
+    deterministic = True
+
+    def check(self, recipe: RecipeSpec) -> None:
+        """Recipes of objects are made by `wrap` alone."""
+        if "identity" not in recipe.options:
+            raise HarnessError(f"recipe {recipe.name}: an object comes from Python, by harness.wrap; it has no file")
+
+    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        return "an object is not shown examples" if task.shots else None
+
+    def fit(self, request: FitRequest) -> dict[str, Any]:
+        raise HarnessError("an object is scored as it is, and not trained")
+
+    def predict(self, request: PredictRequest) -> Predictions:
+        wrapped = _LIVE.get(str(request.directory))
+        if wrapped is None:
+            raise HarnessError("the object is not known to this process; run it with executor='inline'")
+        try:
+            if _is_transformer(wrapped.model):
+                return _of_transformer(wrapped, request)
+            return _of_answers(wrapped, request)
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise HarnessError(f"model {wrapped.name}: {type(error).__name__}: {error}") from error
+
+
+def _of_transformer(wrapped: WrappedModel, request: PredictRequest) -> Predictions:
+    model, task = wrapped.model, request.task
+    name = head_of_class(type(model).__name__)
+    if name is None:
+        raise HarnessError(f"model {wrapped.name}: {type(model).__name__} has no head for a task")
+    usual = head_for(task, "encoder-decoder" if model.config.is_encoder_decoder else _architecture(name))
+    if usual != name:
+        raise HarnessError(f"model {wrapped.name}: {task.family} needs the head {usual}, it has {name}")
+    limit = wrapped.max_length or min(LONGEST, int(getattr(model.config, "max_position_embeddings", None) or LONGEST))
+    reader = Reader(task, request.labels, wrapped.tokenizer, limit, request.seed)
+    was_training = model.training
+    try:
+        predicted = HEADS.get(name).predict(model.eval(), reader, request.split, request.report)
+    finally:
+        model.train(was_training)
+    order = class_order(model.config.id2label, task, request.labels, wrapped.name) if request.labels else None
+    return in_order(request.family, predicted, order)
+
+
+def _of_answers(wrapped: WrappedModel, request: PredictRequest) -> Predictions:
+    import numpy as np
+
+    family, model = request.family, wrapped.model
+    if isinstance(family, Labelling):
+        first, second = family.texts(request.split)
+    else:
+        columns = [list(request.split.fields[name]) for name in family.required if name in request.split.fields]
+        first, second = columns[0], columns[1] if len(columns) > 1 else None
+    texts: list[Any] = first if second is None else list(zip(first, second, strict=True))
+    if family.predictions == "labels" and isinstance(model, Classifier):
+        scores = np.asarray(model.predict_proba(texts), dtype=np.float32)
+        names = {index: str(name) for index, name in enumerate(model.classes_)}
+        order = class_order(names, request.task, request.labels, wrapped.name)
+        return Learner.of_logits(family, np.log(np.maximum(scores if order is None else scores[:, list(order)], 1e-12)))
+    ask: Callable[[Any], Any] = model.predict if hasattr(model, "predict") else model
+    answers = ask(texts)
+    if len(answers) != len(texts):
+        raise HarnessError(f"model {wrapped.name}: {len(answers)} answers to {len(texts)} examples")
+    return _predictions(answers, wrapped, request)
+
+
+def _predictions(answers: Any, wrapped: WrappedModel, request: PredictRequest) -> Predictions:
+    import numpy as np
+
+    kind, name = request.family.predictions, wrapped.name
+    if kind == "texts":
+        if not all(isinstance(answer, str) for answer in answers):
+            raise HarnessError(f"model {name}: {request.family.name} takes texts as answers")
+        return Predictions(np.array(list(answers), dtype=object))
+    array = np.asarray(answers)
+    if kind == "labels" and array.ndim == 2 and array.dtype.kind == "f":
+        if array.shape[1] != len(request.labels):
+            raise HarnessError(
+                f"model {name}: scores of {array.shape[1]} classes, the task has {len(request.labels)}: "
+                f"{', '.join(request.labels)}"
+            )
+        return Learner.of_logits(request.family, array.astype(np.float32))
+    if kind == "labels":
+        return Predictions(_classes([str(answer) for answer in answers], wrapped, request))
+    if kind == "values" and array.dtype.kind in "fiu" and array.ndim == 1:
+        return Predictions(array.astype(np.float64))
+    raise HarnessError(f"model {name}: {request.family.name} needs {kind}, not {array.dtype} of shape {array.shape}")
+
+
+def _classes(answers: list[str], wrapped: WrappedModel, request: PredictRequest) -> np.ndarray:
+    import numpy as np
+
+    known = {label: index for index, label in enumerate(request.labels)}
+    known |= {alias: known[label] for alias, label in request.task.label_aliases.items() if alias not in known}
+    unknown = sorted(set(answers) - set(known))
+    if unknown:
+        raise HarnessError(
+            f"model {wrapped.name}: the answer {unknown[0]!r} is no class of task {request.task.name}: "
+            f"{', '.join(request.labels)}"
+        )
+    return np.array([known[answer] for answer in answers], dtype=np.int64)
+
+
+def _is_transformer(model: Any) -> bool:
+    return hasattr(model, "config") and hasattr(model, "parameters") and hasattr(model, "forward")
+
+
+def _architecture(head: str) -> Any:
+    return "decoder" if head == "causal-lm" else "encoder"
+
+
+LEARNER = ObjectLearner()
