@@ -1,5 +1,95 @@
-"""harness: from raw text to a decision about a language model."""
+"""harness: from raw text to a decision about a language model.
+
+The public names are imported when they are first used; `import harness` imports nothing but this file.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from harness.core.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from harness.api import compare, compress, evaluate, gate, load_results, measure, pretrain, run
+    from harness.core.errors import HarnessError
+    from harness.core.plugins import lookup, register
+    from harness.data.frames import Task
+    from harness.report.results import (
+        Checkpoint,
+        Comparison,
+        CompressedModel,
+        Failure,
+        GateReport,
+        Leaderboard,
+        Measurement,
+        Results,
+        RunResult,
+        Score,
+    )
+    from harness.training.learners.objects import WrappedModel, wrap
+
+_NAMES = {
+    "run": "harness.api",
+    "evaluate": "harness.api",
+    "pretrain": "harness.api",
+    "compress": "harness.api",
+    "measure": "harness.api",
+    "compare": "harness.api",
+    "gate": "harness.api",
+    "load_results": "harness.api",
+    "wrap": "harness.training.learners.objects",
+    "WrappedModel": "harness.training.learners.objects",
+    "Task": "harness.data.frames",
+    "register": "harness.core.plugins",
+    "lookup": "harness.core.plugins",
+    "HarnessError": "harness.core.errors",
+    "Checkpoint": "harness.report.results",
+    "Comparison": "harness.report.results",
+    "CompressedModel": "harness.report.results",
+    "Failure": "harness.report.results",
+    "GateReport": "harness.report.results",
+    "Leaderboard": "harness.report.results",
+    "Measurement": "harness.report.results",
+    "Results": "harness.report.results",
+    "RunResult": "harness.report.results",
+    "Score": "harness.report.results",
+}
+
+__all__ = [
+    "Checkpoint",
+    "Comparison",
+    "CompressedModel",
+    "Failure",
+    "GateReport",
+    "HarnessError",
+    "Leaderboard",
+    "Measurement",
+    "Results",
+    "RunResult",
+    "Score",
+    "Task",
+    "WrappedModel",
+    "__version__",
+    "compare",
+    "compress",
+    "evaluate",
+    "gate",
+    "load_results",
+    "lookup",
+    "measure",
+    "pretrain",
+    "register",
+    "run",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES})

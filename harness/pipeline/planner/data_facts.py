@@ -12,18 +12,22 @@ from harness.core.specs import TaskSpec
 from harness.core.store import Store
 
 
-def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store) -> dict[str, Any]:
+def data_facts(
+    task: TaskSpec, source: str, limit: int | None, store: Store, only_scored: bool = False
+) -> dict[str, Any]:
     """What the plan must know of a task's data, from the store's cache where the source's state is unchanged.
+
+    `only_scored`: of the splits that are scored alone.
 
     Returns `{"source", "location", "labels", "notes", "splits": {split: {"n", "fingerprint", "labelled", "words"}}}`.
     """
     state = data.state(task, source)
-    key = hash_json(["data", state, limit, task.train, task.eval, task.train_on])
-    return store.remembered(key if state else None, lambda: _read_facts(task, source, limit))
+    key = hash_json(["data", state, limit, task.train, task.eval, task.train_on, only_scored])
+    return store.remembered(key if state else None, lambda: _read_facts(task, source, limit, only_scored))
 
 
-def _read_facts(task: TaskSpec, source: str, limit: int | None) -> dict[str, Any]:
-    loaded = data.load(task, source, limit)
+def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: bool) -> dict[str, Any]:
+    loaded = data.load(task, source, limit, task.eval if only_scored else None)
     splits = loaded.fingerprints()
     for name, split in loaded.splits.items():
         splits[name]["words"] = sum(text.count(" ") + 1 for column in split.fields.values() for text in column)

@@ -59,12 +59,13 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     not_applicable: dict[tuple[str, str], str] = {}
     facts: dict[str, dict[str, Any]] = {}
     cells: dict[tuple[str, str], Cell] = {}
+    only_scored = all(model.finished for model in models)
     for task in tasks:
-        trained_on = registry.task(task.train_on) if task.train_on else task.clean
+        trained_on = registry.task(task.train_on) if task.train_on and not only_scored else task.clean
         try:
             for needed in {trained_on.name: trained_on, task.name: task}.values():
                 if needed.name not in facts:
-                    facts[needed.name] = data_facts(needed, run.data, run.limit, store)
+                    facts[needed.name] = data_facts(needed, run.data, run.limit, store, only_scored)
         except TaskAbsent as error:
             absent[task.name] = str(error)
             continue

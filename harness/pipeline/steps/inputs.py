@@ -19,7 +19,10 @@ def task_data(inputs: TaskInput) -> TaskData:
         HarnessError: a split the cell uses is not what was planned: the files changed in between.
     """
     task = inputs.task
-    loaded = _load(canonical_json(task.model_dump(mode="json")), inputs.source, inputs.limit)
+    known = tuple(inputs.facts["splits"])
+    state = data.state(task, inputs.source)
+    read = _load if state else _load.__wrapped__
+    loaded = read(canonical_json(task.model_dump(mode="json")), inputs.source, inputs.limit, known, state)
     for name in inputs.splits:
         if loaded.splits[name].fingerprint != inputs.facts["splits"][name]["fingerprint"]:
             raise HarnessError(
@@ -30,5 +33,6 @@ def task_data(inputs: TaskInput) -> TaskData:
 
 
 @lru_cache(maxsize=2)
-def _load(task: str, source: str, limit: int | None) -> TaskData:
-    return data.load(TaskSpec.model_validate_json(task), source, limit)
+def _load(task: str, source: str, limit: int | None, splits: tuple[str, ...], state: str) -> TaskData:
+    """`state` tells data that changed within the life of a process from what was read before."""
+    return data.load(TaskSpec.model_validate_json(task), source, limit, splits)

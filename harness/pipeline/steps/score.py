@@ -13,6 +13,7 @@ from harness.core.predictions import PREDICTIONS, Predictions, as_references, pr
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
+from harness.modeling.weights.settings import read_settings
 from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.steps.inputs import task_data
 from harness.stats.scoring import score_all
@@ -38,6 +39,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     oracle = None if split.oracle is None else as_references(split.oracle)
     write_predictions(folder / PREDICTIONS, split.ids, predicted, references, oracle)
     facts = job.inputs.facts
+    known = facts["splits"] if model.trained_on else task.eval  # of others nobody knows what they learned from
     used = {"train": model.trained_on, "scored": {job.split: facts["splits"][job.split]}}
     return {
         "task": {
@@ -57,7 +59,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "fingerprint": hash_json(_fingerprints(used)),
             "limit": job.inputs.limit,
             "train_fraction": model.train_fraction,
-            "splits": facts["splits"],
+            "splits": {name: one for name, one in facts["splits"].items() if name in known},
             "trained_on": {name: one["fingerprint"] for name, one in model.trained_on.items()},
             "notes": list(loaded.notes),
         },
@@ -113,7 +115,9 @@ def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
         shown_of = {task.train: job.inputs.facts["splits"][task.train]}
     lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
     record = {**content_of(job.model), "parameters": None}
-    return Model(directory, record, job.seed, shown_of, lineage, shown=shown)
+    in_folder = task.shots is None and job.learner != "object"
+    runtime = read_settings(directory).runtime if in_folder else None
+    return Model(directory, record, job.seed, shown_of, lineage, shown=shown, runtime=runtime)
 
 
 def _refuse_not_finite(predicted: Predictions) -> None:

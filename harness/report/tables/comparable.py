@@ -61,12 +61,15 @@ def _first_fitting(drafts: list[Draft], basis: Basis) -> Draft:
 
 
 def _basis(record: Record) -> Basis:
-    """What two scores on a task must share to be compared: the task's version, all its splits and the data trained on;
-    and its metrics, of which a split without labels says nothing.
+    """What two scores on a task must share to be compared: the task's version, all its splits and the data trained on,
+    where that is known; and its metrics, of which a split without labels says nothing.
     """
     task, data = record["task"], record["data"]
-    prints = {name: split["fingerprint"] for name, split in data["splits"].items()}
-    basis: Basis = {(task["name"], "data"): [task["version"], prints, data.get("trained_on")]}
+    trained_on = data.get("trained_on") or {}
+    prints = {name: split["fingerprint"] for name, split in data["splits"].items() if name not in trained_on}
+    basis: Basis = {(task["name"], "data"): [task["version"], prints]}
+    if trained_on:
+        basis[task["name"], "trained on"] = trained_on
     if record["scores"]:
         versions = {name: score["version"] for name, score in record["scores"].items()}
         basis[task["name"], "metrics"] = versions

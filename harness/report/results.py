@@ -1,0 +1,500 @@
+"""What the Python API returns: scores, runs, measurements and verdicts as frozen data classes, with their ways into
+pandas, JSON, Markdown and notebooks.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.runs import asked_for, with_names
+from harness.core.store import Store, maker_of
+from harness.gating.engine import Report
+from harness.gating.flips import Flips
+from harness.report.tables import formats, leaderboard
+from harness.report.tables.html import to_html
+from harness.report.tables.table import Table
+from harness.report.text import gate_formats
+from harness.report.text.measuring import measurement_text
+from harness.report.text.runs import say_damaged, suites_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one model on one split of one task, by one seed.
+
+    Attributes:
+        model: What the run calls the model.
+        task: The task's name; `sst2@0-shot` and `sst2+typos` are tasks of their own.
+        split: The split that was scored.
+        metric: The metric's name.
+        seed: The seed of the training, or of what was drawn.
+        value: The score, on the metric's own scale: an accuracy lies between 0 and 1.
+        low: Lower end of the interval over examples.
+        high: Upper end of it.
+        level: The level of the interval, 0.95.
+        method: How the interval was found.
+        n: Number of scored examples.
+        chance: What the best constant answer scores; None where that is not known.
+        ceiling: What the noise-free labels score; None where there are none.
+        greater_is_better: Whether a larger value is a better one.
+        version: The version of the metric.
+        source: Where the data comes from: `synthetic`, `hub`, `folder` or a plug-in's.
+        limit: The first so many rows of each split were read; None for all.
+        fingerprint: The hash of the data the score rests on, trained on and scored.
+        train_fraction: The fraction of the training examples the model was trained on.
+        runtime: What served the model; None where it is no transformer.
+        lineage: The cells the model came from, by kind.
+        overrides: Training values that the run gave in place of the model spec's.
+        model_id: Tells models of one name apart.
+        cell: The key of the score's record.
+        model_folder: The folder of the scored model in the store; None of one that lies elsewhere.
+    """
+
+    model: str
+    task: str
+    split: str
+    metric: str
+    seed: int
+    value: float
+    low: float
+    high: float
+    level: float
+    method: str
+    n: int
+    chance: float | None
+    ceiling: float | None
+    greater_is_better: bool
+    version: int
+    source: str
+    limit: int | None
+    fingerprint: str
+    train_fraction: float
+    runtime: str | None
+    lineage: Mapping[str, str | None]
+    overrides: Mapping[str, Any]
+    model_id: str
+    cell: str
+    model_folder: Path | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell without a result.
+
+    Attributes:
+        kind: What it was to do: `pretrain`, `finetune`, `compress`, `score` or `measure`.
+        task: The task's name; empty for pretraining.
+        model: What the run calls the model.
+        seed: The seed.
+        split: The split that was to be scored.
+        status: `failed`, `skipped` because of what failed before, or `missing` where the run was cut off.
+        cause: Why, in a line.
+        cell: The key of the cell.
+    """
+
+    kind: str
+    task: str
+    model: str
+    seed: int
+    split: str | None
+    status: str
+    cause: str
+    cell: str
+
+
+class Tabular:
+    """What has scores has these ways out of Python."""
+
+    scores: tuple[Score, ...]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame with one row a model × task × split × metric × seed; columns are the attributes of `Score`."""
+        import pandas as pd
+
+        rows = [{**asdict(score), "model_folder": _text(score.model_folder)} for score in self.scores]
+        return pd.DataFrame(rows, columns=list(Score.__dataclass_fields__))
+
+    def to_json(self) -> str:
+        """All scores as JSON, by the attributes of `Score`."""
+        rows = [{**asdict(score), "model_folder": _text(score.model_folder)} for score in self.scores]
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Tables of models by tasks. Scores on different data are never in one table.
+
+    Attributes:
+        tables: One for each suite, source, limit and fraction of the training examples.
+    """
+
+    tables: tuple[Table, ...]
+
+    def to_markdown(self) -> str:
+        """The tables as Markdown, as `harness leaderboard` prints them."""
+        return "\n\n".join(formats.to_markdown(table, formats.PLAIN).rstrip("\n") for table in self.tables)
+
+    def to_json(self) -> str:
+        """The tables as JSON, as `harness leaderboard --format json` prints them."""
+        return formats.to_json(list(self.tables), formats.PLAIN)
+
+    def _repr_html_(self) -> str:
+        return "\n".join(to_html(table, formats.PLAIN) for table in self.tables)
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+
+@dataclass(frozen=True)
+class Results(Tabular):
+    """The scores of runs of one results folder.
+
+    Attributes:
+        runs: The names of the runs, oldest first.
+        scores: All their scores, each once under each name of its model.
+        failures: Cells without a result, of all runs.
+        root: The results folder.
+    """
+
+    runs: tuple[str, ...]
+    scores: tuple[Score, ...]
+    failures: tuple[Failure, ...]
+    root: Path
+    _records: tuple[Record, ...] = field(default=(), repr=False)
+    _manifests: tuple[Record, ...] = field(default=(), repr=False)
+
+    def leaderboard(self) -> Leaderboard:
+        """The tables of these scores."""
+        return Leaderboard(tuple(leaderboard.build(self._records, suites_of(self._manifests))))
+
+    def to_markdown(self) -> str:
+        """The leaderboard as Markdown."""
+        return self.leaderboard().to_markdown()
+
+    def _repr_html_(self) -> str:
+        return self.leaderboard()._repr_html_()
+
+
+@dataclass(frozen=True)
+class RunResult(Results):
+    """One run: its scores, and what became of its cells.
+
+    Attributes:
+        name: The run's name in the results folder.
+        status: `done`, `failed` or `interrupted`.
+        absent: Tasks that the data source does not hold, with the reason.
+        not_applicable: (task, model) pairs that a model cannot do, with the reason.
+        seconds: How long the run took.
+    """
+
+    name: str = ""
+    status: str = "done"
+    absent: Mapping[str, str] = field(default_factory=dict)
+    not_applicable: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cell of the run has a result."""
+        return not self.failures
+
+    def model(self, name: str, task: str) -> Path:
+        """The folder of a model the run trained or compressed: of its lowest seed on all examples.
+
+        Raises:
+            KeyError: the run made no such model.
+        """
+        found = [
+            score
+            for score in self.scores
+            if (score.model, score.task) == (name, task) and score.model_folder is not None
+        ]
+        if not found:
+            raise KeyError(f"run {self.name} made no model {name} for {task}")
+        folder = min(found, key=lambda score: (-score.train_fraction, score.seed)).model_folder
+        assert folder is not None
+        return folder
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A pretrained model.
+
+    Attributes:
+        folder: The `save_pretrained` folder.
+        record: What the pretraining left: data, steps, held-out scores, environment.
+    """
+
+    folder: Path
+    record: Record
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class CompressedModel:
+    """A model that was compressed.
+
+    Attributes:
+        folder: Its folder, which names its runtime.
+        base: The folder of the model it was made of.
+        method: The method or chain of methods.
+        runtime: What serves it.
+        record: All that is known of the compression: parameters, non-zero weights and bytes before and after, coverage.
+    """
+
+    folder: Path
+    base: Path
+    method: str
+    runtime: str
+    record: Record
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How a candidate compares with its base in time at one workload.
+
+    Attributes:
+        model: The candidate.
+        workload: Rows × tokens of a call, or a task.
+        stage: `forward`, or `prefill` and `decode` of a generative model.
+        value: Speed over the base's: above 1 is faster.
+        low: Lower end of the 95 % interval.
+        high: Upper end of it.
+        verdict: `VALID`, `IMPRECISE` or `INVALID`.
+        reason: Why it is not valid.
+    """
+
+    model: str
+    workload: str
+    stage: str
+    value: float
+    low: float
+    high: float
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Models timed side by side.
+
+    Attributes:
+        valid: Whether every timing is valid. Decide nothing by the ratios of a measurement that is not.
+        verdict: `VALID`, `IMPRECISE` or `INVALID`, the worst of all timings.
+        ratios: The speed of each candidate over its base's.
+        record: The whole result: times, percentiles, memory, sizes, environment, samples.
+    """
+
+    valid: bool
+    verdict: str
+    ratios: tuple[Ratio, ...]
+    record: Record = field(repr=False)
+
+    def ratio(self, model: str | None = None) -> Ratio:
+        """The first ratio of a candidate, of the first candidate where none is named.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for one in self.ratios:
+            if model is None or one.model == model:
+                return one
+        raise KeyError(model)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame with one row a candidate × workload × stage."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(one) for one in self.ratios], columns=list(Ratio.__dataclass_fields__))
+
+    def to_json(self) -> str:
+        """The whole result, as `harness measure --json` prints it."""
+        return json.dumps(self.record, ensure_ascii=False, indent=1, allow_nan=False)
+
+    def to_markdown(self) -> str:
+        """The tables that `harness measure` prints."""
+        return measurement_text(self.record).rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.to_markdown())}</pre>"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sets of results on the same examples.
+
+    Attributes:
+        report: The verdicts with all numbers they rest on; drops are fractions of a metric's scale.
+        flips: Which examples changed from right to wrong, and back.
+    """
+
+    report: Report
+    flips: tuple[Flips, ...]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame with one row a model × task, averages first; columns are those of a verdict."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.report.rows])
+
+    def to_json(self) -> str:
+        """As `harness compare --format json` and `harness gate --json` print it."""
+        return gate_formats.to_json(self.report, self.flips)
+
+    def to_markdown(self) -> str:
+        """The table of verdicts."""
+        return gate_formats.table(self.report)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.to_markdown())}</pre>"
+
+
+@dataclass(frozen=True)
+class GateReport(Comparison):
+    """The verdict of a gate."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing that was judged fails the gate."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """That of `harness gate`: 0 passed, 1 regressed, 3 inconclusive and strict, 4 not comparable, 5 invalid."""
+        return self.report.exit_code
+
+    @property
+    def outcome(self) -> str:
+        """The exit code in words."""
+        return self.report.outcome
+
+
+def read_results(store: Store, names: Sequence[str] = ()) -> Results:
+    """The results of runs, of all where none is named.
+
+    Raises:
+        HarnessError: there is no such run.
+        DamagedFile: a manifest is not what was written. A damaged record is named on stderr and left out.
+    """
+    manifests = tuple(store.runs(names))
+    records, scores, failures = _read(store, manifests)
+    runs = tuple(str(manifest["run"]) for manifest in manifests)
+    return Results(runs, scores, failures, store.root, records, manifests)
+
+
+def read_run(store: Store, name: str) -> RunResult:
+    """The result of one run. Raises as `read_results` does."""
+    manifest = store.run(name)
+    records, scores, failures = _read(store, (manifest,))
+    return RunResult(
+        runs=(manifest["run"],),
+        scores=scores,
+        failures=failures,
+        root=store.root,
+        _records=records,
+        _manifests=(manifest,),
+        name=manifest["run"],
+        status=manifest["status"],
+        absent=dict(manifest["absent"]),
+        not_applicable={(one["task"], one["model"]): one["reason"] for one in manifest.get("not_applicable", ())},
+        seconds=manifest["timings"]["seconds"],
+    )
+
+
+def measurement_of(record: Record) -> Measurement:
+    """A measurement as `harness measure` keeps it."""
+    ratios = [
+        Ratio(
+            model=name,
+            workload=workload,
+            stage=stage_name,
+            value=one["speed_ratio"]["value"],
+            low=one["speed_ratio"]["low"],
+            high=one["speed_ratio"]["high"],
+            verdict=one["verdict"]["verdict"],
+            reason=one["verdict"].get("reason", ""),
+        )
+        for workload, cell in record["cells"].items()
+        for stage_name, stage in cell["stages"].items()
+        for name, one in stage["models"].items()
+        if "speed_ratio" in one and "verdict" in one
+    ]
+    return Measurement(bool(record["counts"]), record["verdict"], tuple(ratios), record)
+
+
+def _read(
+    store: Store, manifests: Sequence[Record]
+) -> tuple[tuple[Record, ...], tuple[Score, ...], tuple[Failure, ...]]:
+    asked = asked_for(manifests, "score")
+    records = tuple(with_names(store.find_all(asked, say_damaged), asked))
+    scores = tuple(score for record in records for score in _scores(store, record))
+    failures = tuple(
+        Failure(
+            kind=cell["kind"],
+            task=cell["task"],
+            model=cell["model"],
+            seed=cell["seed"],
+            split=cell["split"],
+            status=cell["status"],
+            cause=cell.get("cause", ""),
+            cell=cell["cell"],
+        )
+        for manifest in manifests
+        for cell in manifest["cells"]
+        if cell["status"] not in ("done", "cached")
+    )
+    return records, scores, failures
+
+
+def _scores(store: Store, record: Record) -> list[Score]:
+    model, data = record["model"], record["data"]
+    made_by = maker_of(record["lineage"])
+    return [
+        Score(
+            model=model["name"],
+            task=record["task"]["name"],
+            split=record["split"],
+            metric=metric,
+            seed=record["seed"] or 0,
+            value=score["value"],
+            low=score["low"],
+            high=score["high"],
+            level=score["level"],
+            method=score["method"],
+            n=score["n"],
+            chance=score["chance"],
+            ceiling=score["ceiling"]["value"] if score["ceiling"] else None,
+            greater_is_better=score["greater_is_better"],
+            version=score["version"],
+            source=data["source"],
+            limit=data["limit"],
+            fingerprint=data["fingerprint"],
+            train_fraction=data.get("train_fraction", 1.0),
+            runtime=record.get("runtime"),
+            lineage=dict(record["lineage"]),
+            overrides=dict(model.get("overrides") or {}),
+            model_id=model["id"],
+            cell=record["cell"],
+            model_folder=store.folder(made_by) / "model" if made_by else None,
+        )
+        for metric, score in record["scores"].items()
+    ]
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,260 @@
+"""The Python API, as a notebook uses it: one process, no command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import harness
+
+ROWS = ["a lovely film", "superb acting", "great fun", "a boring plot", "dreadful", "a dull story"] * 10
+CLASSES = ["good", "good", "good", "bad", "bad", "bad"] * 10
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch, machine_cache):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_CACHE", str(machine_cache))
+
+
+@pytest.fixture
+def reviews():
+    train = pd.DataFrame({"body": ROWS, "label": CLASSES})
+    dev = pd.DataFrame({"body": [f"{text}, really" for text in ROWS[:30]], "label": CLASSES[:30]})
+    return harness.Task(
+        name="my-reviews", family="classification", train=train, dev=dev, fields={"text": "body"}, metrics=["accuracy"]
+    )
+
+
+@pytest.fixture
+def pipeline():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(ROWS, CLASSES)
+
+
+def test_a_model_is_trained_measured_compressed_compared_and_gated_in_one_process(tmp_path):
+    run = harness.run(task="sst2", models=["bert-tiny", "majority"], limit=60, epochs=1, executor="inline")
+    assert run.ok and run.status == "done" and run.failures == ()
+    assert {score.model for score in run.scores} == {"bert-tiny", "majority"}
+
+    folder = run.model("bert-tiny", "sst2")
+    small = harness.compress(folder, "int8", "small")
+    assert small.runtime == "onnxruntime" and (tmp_path / "small" / "model.onnx").exists()
+    assert small.record["after"]["bytes"] < small.record["before"]["bytes"]
+
+    scored = harness.evaluate([folder, small.folder], task="sst2", limit=60)
+    trained = next(score for score in run.scores if score.model == "bert-tiny")
+    again = {score.model: score for score in scored.scores}
+    assert again[str(folder)].value == trained.value and again[str(folder)].n == 60
+    assert again["small"].runtime == "onnxruntime"
+
+    timing = harness.measure(folder, [small], batch=1, length=16, budget="15s", memory=False)
+    assert timing.verdict in ("VALID", "IMPRECISE", "INVALID") and timing.valid == (timing.verdict == "VALID")
+    assert list(timing.to_pandas()["stage"]) == ["forward"]
+
+    other = harness.run(task="sst2", models=["bert-tiny"], limit=60, epochs=2, executor="inline")
+    comparison = harness.compare(run, other)
+    assert {row.model for row in comparison.report.rows} == {"bert-tiny"}
+    assert "bert-tiny" in comparison.to_markdown()
+
+    same = harness.gate(run, harness.run(task="sst2", models=["bert-tiny", "majority"], limit=60, epochs=1))
+    assert same.passed and same.exit_code == 0 and {row.verdict for row in same.report.rows} == {"IDENTICAL"}
+
+
+def test_results_come_as_data_frame_json_markdown_and_html():
+    run = harness.run(task=["sst2", "stsb"], models=["majority", "tfidf"], seeds=2, limit=50)
+    frame = run.to_pandas()
+    rows = frame.groupby(["model", "task", "split", "metric", "seed"]).size()
+    assert len(frame) == 6 and set(rows) == {1}, "one row a model × task × split × metric × seed"
+    assert list(frame.columns) == list(harness.Score.__dataclass_fields__)
+    assert [row["value"] for row in json.loads(run.to_json())] == list(frame["value"])
+    assert "| tfidf" in run.to_markdown() and run.to_markdown() == run.leaderboard().to_markdown()
+    assert "<table" in run._repr_html_()
+    loaded = harness.load_results("results")
+    assert loaded.scores == run.scores and loaded.runs == (run.name,)
+    with pytest.raises(AttributeError):
+        run.scores[0].value = 1.0  # type: ignore[misc]
+
+
+def test_the_command_line_and_the_api_leave_the_same_records():
+    asked = ["--task", "sst2", "--model", "tfidf", "--model", "bert-tiny", "--limit", "40", "--epochs", "1"]
+    environment = {**os.environ, "COLUMNS": "200"}
+    command = [sys.executable, "-m", "harness", "run", *asked, "--out", "by-command"]
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    run = harness.run(task="sst2", models=["tfidf", "bert-tiny"], limit=40, epochs=1, out="by-api")
+    command_line = harness.load_results("by-command")
+    own = {(score.cell, score.model, score.metric): score.value for score in run.scores}
+    assert {(score.cell, score.model, score.metric): score.value for score in command_line.scores} == own
+
+    def predictions(root: str) -> list[bytes]:
+        from pathlib import Path
+
+        return [path.read_bytes() for path in sorted(Path(root).glob("cells/*/*/predictions.parquet"))]
+
+    assert predictions("by-command") == predictions("by-api")
+
+
+def test_a_task_made_of_data_frames_is_learned_and_its_data_is_in_the_key(reviews):
+    run = harness.run(task=reviews, models=["tfidf", "majority"])
+    assert run.ok and {score.task for score in run.scores} == {"my-reviews"}
+    assert harness.run(task=reviews, models=["tfidf", "majority"]).scores == run.scores
+    flipped = {"good": "bad", "bad": "good"}
+    changed = reviews.train.assign(label=[flipped[label] for label in reviews.train["label"]])
+    other = harness.Task(
+        name="my-reviews", family="classification", train=changed, dev=reviews.dev, fields={"text": "body"},
+        metrics=["accuracy"],
+    )  # fmt: skip
+    by_model = {score.model: score.value for score in harness.run(task=other, models=["tfidf"]).scores}
+    assert by_model["tfidf"] != next(score.value for score in run.scores if score.model == "tfidf")
+
+
+def test_a_task_may_be_a_dataset_with_named_classes():
+    import datasets
+
+    features = datasets.Features(
+        {"body": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}
+    )
+    numbers = [["bad", "good"].index(label) for label in CLASSES]
+    rows = datasets.Dataset.from_dict({"body": ROWS, "label": numbers}, features=features)
+    task = harness.Task(
+        name="named", family="classification", train=rows, dev=rows, fields={"text": "body"}, metrics=["accuracy"]
+    )
+    seen: list[str] = []
+
+    def answer(texts):
+        seen.extend(texts)
+        return CLASSES
+
+    assert harness.evaluate(harness.wrap(answer, name="oracle"), task=task).scores[0].value == 1.0
+    assert seen == ROWS
+
+
+def test_a_scikit_learn_pipeline_is_scored_with_its_probabilities(reviews, pipeline):
+    run = harness.evaluate(harness.wrap(pipeline, name="mine", version="1"), task=reviews)
+    (score,) = run.scores
+    expected = (pipeline.predict(list(reviews.dev["body"])) == np.array(CLASSES[:30])).mean()
+    assert score.value == pytest.approx(expected) and score.n == 30 and score.low <= score.value <= score.high
+
+
+def test_a_plain_function_is_scored_whatever_it_answers(reviews):
+    names = harness.wrap(lambda texts: ["bad" if "d" in text else "good" for text in texts], name="names")
+    scores = harness.wrap(lambda texts: np.array([[0.9, 0.1]] * len(texts)), name="scores")
+    values = harness.wrap(lambda pairs: [5.0 * (one == other) for one, other in pairs], name="values")
+    texts = harness.wrap(lambda questions: ["in Paris" for question, context in questions], name="texts")
+    found = harness.evaluate([names, scores], task=reviews)
+    expected = np.mean(
+        [
+            ("bad" if "d" in text else "good") == label
+            for text, label in zip(reviews.dev["body"], CLASSES[:30], strict=True)
+        ]
+    )
+    assert {score.model: score.value for score in found.scores} == {"names": pytest.approx(expected), "scores": 0.5}
+    assert {score.metric for score in harness.evaluate(values, task="stsb", limit=30).scores} == {"pearson", "spearman"}
+    assert {score.metric for score in harness.evaluate(texts, task="squad", limit=20).scores} == {
+        "exact_match",
+        "squad_f1",
+    }
+
+
+def test_a_transformers_model_is_scored_with_its_tokenizer_by_the_names_of_its_classes():
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    run = harness.run(task="sst2", models=["bert-tiny"], limit=60, epochs=1)
+    folder = run.model("bert-tiny", "sst2")
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    own = harness.evaluate(harness.wrap(model, name="own", tokenizer=tokenizer, max_length=128), task="sst2", limit=60)
+    assert own.scores[0].value == run.scores[0].value
+
+    swapped = AutoModelForSequenceClassification.from_pretrained(folder)
+    swapped.config.id2label = {0: model.config.id2label[1], 1: model.config.id2label[0]}
+    with_swapped_names = harness.evaluate(
+        harness.wrap(swapped, name="swapped", tokenizer=tokenizer, max_length=128), task="sst2", limit=60
+    )
+    assert with_swapped_names.scores[0].value == pytest.approx(1 - own.scores[0].value), "names count, not positions"
+
+    swapped.config.id2label = {0: "LABEL_0", 1: "LABEL_1"}
+    nameless = harness.evaluate(harness.wrap(swapped, name="nameless", tokenizer=tokenizer), task="sst2", limit=60)
+    assert not nameless.ok and "LABEL_0, LABEL_1" in nameless.failures[0].cause
+
+
+def test_an_object_without_a_version_is_never_cached_and_one_with_a_version_is(reviews):
+    calls: list[int] = []
+
+    def answer(texts):
+        calls.append(len(texts))
+        return ["good"] * len(texts)
+
+    for _ in range(2):
+        harness.evaluate(harness.wrap(answer, name="without"), task=reviews)
+    assert len(calls) == 2
+    for _ in range(2):
+        harness.evaluate(harness.wrap(answer, name="with", version="1"), task=reviews)
+    assert len(calls) == 3
+    harness.evaluate(harness.wrap(answer, name="with", version="2"), task=reviews)
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (lambda texts: ["superb"] * len(texts), "'superb' is no class of task my-reviews: bad, good"),
+        (lambda texts: ["good"], "1 answers to 30 examples"),
+        (lambda texts: np.zeros((len(texts), 3)), "scores of 3 classes, the task has 2"),
+        (lambda texts: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_wrong_answers_are_a_failure_that_says_what_was_wrong(answers, said, reviews):
+    run = harness.evaluate(harness.wrap(answers, name="wrong"), task=reviews)
+    assert not run.ok and said in run.failures[0].cause
+
+
+def test_what_cannot_be_asked_for_is_an_error_before_anything_is_computed(reviews, pipeline):
+    own = harness.wrap(pipeline, name="mine")
+    for ask, said in [
+        (lambda: harness.run(task="sst", models="majority"), "Did you mean"),
+        (lambda: harness.run(task="sst2", models="majority", limits=3), "unknown key 'limits'"),
+        (lambda: harness.run(task=[reviews, "sst2"], models="majority"), "apart"),
+        (lambda: harness.run(task=reviews, models=own, executor="local"), "inline"),
+        (lambda: harness.evaluate("tfidf", task="sst2"), "it has to be trained before"),
+        (lambda: harness.evaluate("./nowhere", task="sst2"), "no such folder"),
+        (lambda: harness.wrap(pipeline, name="no name"), "letters, digits"),
+        (lambda: harness.wrap(3, name="three"), "cannot be called"),
+        (lambda: harness.evaluate(harness.wrap(pipeline, name="tfidf"), task=reviews), "choose another name"),
+        (lambda: harness.run(task="sst2", models=pipeline), "harness.wrap"),
+        (lambda: harness.load_results("nowhere"), "no results folder"),
+        (
+            lambda: harness.Task(name="x", family="classificatoin", metrics=["accuracy"], dev=[{}]).spec(),
+            "Did you mean",
+        ),
+    ]:
+        with pytest.raises(harness.HarnessError, match=said):
+            ask()
+
+
+def test_pretraining_gives_a_folder_that_can_be_fine_tuned():
+    checkpoint = harness.pretrain("bert-tiny-mlm", steps=3, sentences=200, output="first", checkpoint_every=10)
+    assert checkpoint.record["fit"]["steps"] == 3 and (checkpoint.folder / "model.safetensors").exists()
+    assert harness.run(task="sst2", models=checkpoint.folder, limit=40, epochs=1).ok
+
+
+def test_importing_harness_imports_nothing_heavy():
+    code = "import sys, harness; print(*sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'numpy', 'pandas', 'pydantic', 'transformers'}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in harness.__all__:
+        public = getattr(harness, name)
+        assert name.startswith("__") or public.__doc__, name
+    assert set(harness.__all__) <= set(dir(harness))
