@@ -11,8 +11,10 @@ from harness.compression.methods import Method
 from harness.core.machine.processes import in_this_process
 from harness.core.registry import load_registry
 from harness.core.store import Store
+from harness.core.strict_spec import parse
 from harness.measurement.protocol import HALF_WIDTH
 from harness.measurement.results import budget_of
+from harness.measurement.settings import MeasureSpec
 from harness.pipeline.commands import compress as compressing
 from harness.pipeline.commands import measure as measuring
 from harness.pipeline.commands import pretrain as pretraining
@@ -149,25 +151,40 @@ def measure(
     Raises:
         HarnessError: a model that is nowhere or cannot be timed, or settings that make no sense.
     """
-    registry = load_registry([Path(path) for path in include])
-    root = Path(out)
-    seconds = budget_of(budget) if isinstance(budget, str) else budget
     others = [candidates] if isinstance(candidates, str | os.PathLike) else candidates
+    values = {
+        "batch": _numbers(batch), "length": _numbers(length), "task": task, "data": os.fspath(data),
+        "threads": threads, "device": device, "margin": margin, "precision": precision,
+        "budget": None if budget is None else str(budget), "seed": seed, "memory": memory,
+    }  # fmt: skip
+    models = [os.fspath(one) for one in (base, *others)]
+    return perform_measure(models, parse(MeasureSpec, values, "measure"), Path(out), include, tell)
+
+
+def perform_measure(
+    models: Sequence[str],
+    spec: MeasureSpec,
+    root: Path,
+    include: Sequence[str | os.PathLike[str]],
+    tell: Tell,
+) -> Measurement:
+    """A measurement from its spec, as the command line asks for it. Raises HarnessError as `measure` does."""
+    registry = load_registry([Path(path) for path in include])
     request = measuring.make_request(
         registry,
         Store(root) if root.is_dir() else None,
-        [os.fspath(one) for one in (base, *others)],
-        _numbers(batch),
-        _numbers(length),
-        task,
-        os.fspath(data),
-        threads=threads,
-        device=device,
-        margin=margin,
-        precision=precision,
-        budget=seconds,
-        seed=seed,
-        memory=memory,
+        models,
+        spec.batch,
+        spec.length,
+        spec.task,
+        spec.data,
+        threads=spec.threads,
+        device=spec.device,
+        margin=spec.margin,
+        precision=spec.precision,
+        budget=budget_of(spec.budget),
+        seed=spec.seed,
+        memory=spec.memory,
         include=tuple(os.fspath(path) for path in include),
     )
     return measurement_of(measuring.measure(request, Store.open(root), tell))
