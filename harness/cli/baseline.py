@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Baselines, Include, Json, Out, existing_store, folders, load_plugins
+from harness.cli.options import Baselines, Include, Json, Out, examples, existing_store, folders, load_plugins
 from harness.core.text import say
 from harness.gating import baseline as accepted_baselines
 from harness.gating.baseline import accept as write
@@ -19,7 +19,12 @@ Models = Annotated[Optional[list[str]], typer.Option("--model", help="Only this 
 app = typer.Typer(no_args_is_help=True, help="Accepted baselines: what the gate judges against.")
 
 
-@app.command("accept")
+@app.command(
+    "accept",
+    epilog=examples(
+        "harness baseline accept --name glue-main", "harness baseline accept latest --name glue-main --model bert-tiny"
+    ),
+)
 def accept(
     name: Annotated[str, typer.Option("--name", help="What to call it; one of this name is replaced.")],
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
@@ -38,7 +43,7 @@ def accept(
     print(path)
 
 
-@app.command("list")
+@app.command("list", epilog=examples("harness baseline list", "harness baseline list --json"))
 def list_baselines(baselines: Baselines = None, as_json: Json = False) -> None:
     """List the accepted baselines; a damaged one is named as such."""
 
@@ -48,7 +53,7 @@ def list_baselines(baselines: Baselines = None, as_json: Json = False) -> None:
         raise typer.Exit(4)
 
 
-@app.command("show")
+@app.command("show", epilog=examples("harness baseline show glue-main", "harness baseline show glue-main --json"))
 def show(
     name: Annotated[str, typer.Argument(help="A baseline's name or file.")],
     baselines: Baselines = None,
@@ -60,7 +65,10 @@ def show(
     print(baseline_text(accepted_baselines.load(path), as_json))
 
 
-@app.command("diff")
+@app.command(
+    "diff",
+    epilog=examples("harness baseline diff glue-main latest", "harness baseline diff glue-main glue-next --json"),
+)
 def diff(
     one: Annotated[str, typer.Argument(help="A baseline, or whatever `compare` takes.")],
     other: Annotated[str, typer.Argument(help="The same.")],

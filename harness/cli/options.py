@@ -89,3 +89,8 @@ def complete_suites(incomplete: str) -> list[str]:
 def folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:
     """The results folder and that of accepted baselines."""
     return Path(out or "results"), baselines or FOLDER
+
+
+def examples(*commands: str) -> str:
+    """The end of a verb's help."""
+    return "\n\n".join(["Examples:", *commands])

@@ -46,6 +46,12 @@ Mode = Literal["pr", "nightly", "release"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
+MEASURE_BATCH, MEASURE_LENGTH = 8, 64
+"""Rows and tokens of a timed call where a run says nothing else."""
+MEASURE_PRECISION = 0.02
+"""Half the width of an interval that is narrow enough; that of the protocol."""
+
+
 class RunSpec(Strict):
     """What one `harness run` is asked for: the flags, or the keys of `--config run.yaml`."""
 
@@ -89,21 +95,26 @@ class RunSpec(Strict):
         panel=MEASURING,
     )
     measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = setting(
-        list, "Rows of a timed call.", panel=MEASURING, metavar="N,…", shown="8", comma=True
+        list, "Rows of a timed call.", panel=MEASURING, metavar="N,…", shown=str(MEASURE_BATCH), comma=True
     )
     measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = setting(
         list,
         "Tokens of a row; `task`: as the task's own examples are.",
         panel=MEASURING,
         metavar="N,…",
-        shown="64",
+        shown=str(MEASURE_LENGTH),
         comma=True,
     )
     measure_device: Device | None = setting(
         None, "Where models are timed; without it as `harness measure` chooses.", panel=MEASURING
     )
     measure_precision: float | None = setting(
-        None, "Half the width of an interval that is narrow enough.", panel=MEASURING, shown="0.02", gt=0, lt=1
+        None,
+        "Half the width of an interval that is narrow enough.",
+        panel=MEASURING,
+        shown=str(MEASURE_PRECISION),
+        gt=0,
+        lt=1,
     )
     measure_budget: str | None = setting(None, "Of each measuring cell, such as 5m.", panel=MEASURING, metavar="TIME")
     out: str = setting("results", "The results folder.", panel=WHERE, metavar="DIR")

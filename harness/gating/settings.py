@@ -38,7 +38,9 @@ class GateSpec(Strict):
     ok_margin: float = setting(0.03, "OK: the drop is surely below this.", panel=JUDGING, gt=0, le=1)
     tasks: dict[TaskName, Share] = Field(default_factory=dict)
     metrics: dict[Name, Share] = Field(default_factory=dict)
-    speed_margin: float | None = setting(None, "Of time.", panel=MEASURING, shown="0.05, GPU 0.03", gt=0, le=1)
+    speed_margin: float | None = setting(
+        None, "Of time.", panel=MEASURING, shown=f"{MARGINS['cpu']:g}, GPU {MARGINS['cuda']:g}", gt=0, le=1
+    )
     memory_margin: float = setting(0.05, "Of peak memory.", panel=MEASURING, ge=0, le=1)
     size_margin: float = setting(0.01, "Of bytes of weights.", panel=MEASURING, ge=0, le=1)
     strict: bool = setting(False, "Exit 3 where something stays inconclusive.", panel=JUDGING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.run_spec import MEASURING, WHAT, WHERE, Device
 from harness.core.strict_spec import Strict, setting
-from harness.measurement.protocol import HALF_WIDTH
+from harness.measurement.protocol import HALF_WIDTH, MARGINS
 
 
 class MeasureSpec(Strict):
@@ -20,7 +20,7 @@ class MeasureSpec(Strict):
         None,
         "A difference that matters; half of it is what A/A may be off.",
         panel=MEASURING,
-        shown="0.05, on a GPU 0.03",
+        shown=f"{MARGINS['cpu']:g}, on a GPU {MARGINS['cuda']:g}",
     )
     precision: float = setting(HALF_WIDTH, "Half the width of an interval that is narrow enough.", panel=MEASURING)
     budget: str | None = setting(

@@ -12,9 +12,10 @@ import typer
 
 from harness.cli import app as command_line
 from harness.cli.pretrain import FIELDS
-from harness.core.run_spec import RunSpec
+from harness.core.run_spec import MEASURE_PRECISION, RunSpec
 from harness.core.specs import PretrainingSpec
 from harness.gating.settings import GateSpec
+from harness.measurement import protocol
 from harness.measurement.settings import MeasureSpec
 
 GROUP = typer.main.get_command(command_line.app)
@@ -49,12 +50,19 @@ def test_the_help_of_run_shows_the_defaults_of_the_spec():
     assert found["out"].show_default == RunSpec().out  # type: ignore[attr-defined]
 
 
+def test_what_a_spec_says_of_a_default_is_what_the_code_takes():
+    assert MEASURE_PRECISION == protocol.HALF_WIDTH
+    assert options("gate")["speed_margin"].show_default == "0.05, GPU 0.03"  # type: ignore[attr-defined]
+    assert protocol.MARGINS == {"cpu": 0.05, "cuda": 0.03}
+
+
 def test_options_are_grouped_and_each_verb_has_two_examples_that_parse():
     panels = [getattr(option, "rich_help_panel", None) for option in options("run").values()]
     assert list(dict.fromkeys(panel for panel in panels if panel)) == PANELS
     for name, verb in command_line.VERBS.items():
         command = GROUP.loaded(name)  # type: ignore[attr-defined]
         if hasattr(command, "commands"):
+            assert all("Examples:" in below.epilog for below in command.commands.values()), name
             continue
         assert len(verb.examples) == 2 and all(example in command.epilog for example in verb.examples), name
         for example in verb.examples:

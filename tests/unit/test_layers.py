@@ -20,7 +20,7 @@ LAYERS = (
     {"gating"},
     {"report"},
     {"api"},
-    {"cli", "pytest_plugin"},
+    {"cli", "pytest_plugin", "pytest_gate"},
     {"__main__"},
 )
 HEAVY = {
