@@ -148,8 +148,8 @@ def test_bad_data_files(content, expected, harness, tmp_path):
     assert_one_clear_line(harness("run", "--task", "text-classification", "--data", "data", code=2), expected)
 
 
-def test_an_unreachable_hub_is_one_line_that_names_the_other_sources(harness, tmp_path):
-    done = harness(
+def test_an_unreachable_hub_is_one_line_that_names_the_other_sources(harness_process, tmp_path):
+    done = harness_process(
         "run",
         "--task",
         "cola",
@@ -164,8 +164,8 @@ def test_an_unreachable_hub_is_one_line_that_names_the_other_sources(harness, tm
     assert "--data FOLDER" in done.stderr
 
 
-def test_an_unreachable_model_is_one_line(harness, tmp_path):
-    done = harness(
+def test_an_unreachable_model_is_one_line(harness_process, tmp_path):
+    done = harness_process(
         "run", "--task", "cola", "--model", "bert-base-uncased", code=2, timeout=30,
         HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "hf"),
     )  # fmt: skip

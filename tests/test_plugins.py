@@ -78,7 +78,7 @@ def test_a_folder_given_to_include_adds_a_task_a_suite_a_metric_a_learner_and_a_
     check(listing, read_json(done.stdout))
 
 
-def test_an_installed_package_adds_them_through_an_entry_point(harness, tmp_path, reviews):
+def test_an_installed_package_adds_them_through_an_entry_point(harness_process, tmp_path, reviews):
     site = tmp_path / "site"
     write_plugin(site / "harness_shop")
     (site / "harness_shop" / "__init__.py").write_text("from harness_shop import plugin\n")
@@ -87,8 +87,9 @@ def test_an_installed_package_adds_them_through_an_entry_point(harness, tmp_path
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-shop\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[harness.plugins]\nshop = harness_shop\n")
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-    listing = harness("list", "tasks", PYTHONPATH=path).stdout
-    done = harness("run", "--suite", "shop", "--model", "second-word", "--data", reviews, "--json", PYTHONPATH=path)
+    listing = harness_process("list", "tasks", PYTHONPATH=path).stdout
+    command = ("run", "--suite", "shop", "--model", "second-word", "--data", reviews, "--json")
+    done = harness_process(*command, PYTHONPATH=path)
     check(listing, read_json(done.stdout))
 
 

@@ -99,7 +99,7 @@ def test_a_changed_setting_recomputes_only_what_depends_on_it(harness, tmp_path)
 
 
 @pytest.mark.slow
-def test_the_same_logits_at_any_number_of_workers(harness, tmp_path):
+def test_the_same_logits_at_any_number_of_workers(harness_process, tmp_path):
     import numpy as np
     import pyarrow.parquet as pq
 
@@ -108,7 +108,7 @@ def test_the_same_logits_at_any_number_of_workers(harness, tmp_path):
 
     def logits(workers: int) -> list:
         out = f"with-{workers}"
-        scores = read_json(harness(*command, "--workers", workers, "--out", out).stdout)["scores"]
+        scores = read_json(harness_process(*command, "--workers", workers, "--out", out).stdout)["scores"]
         folders = [tmp_path / out / "cells" / one["cell"][:2] / one["cell"] for one in scores]
         tables = [pq.read_table(folder / "predictions.parquet") for folder in folders]
         return [np.stack(table.column("logits").to_pandas()) for table in tables]

@@ -9,7 +9,7 @@ import torch
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.fewer_layers import evenly, from_layers
-from tests.compress.conftest import recipe
+from tests.zoo import recipe
 
 
 def test_layers_are_chosen_evenly_with_the_last():

@@ -22,8 +22,8 @@ from harness.modeling.inference.batching import Padding
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.fewer_layers import from_layers
 from harness.modeling.weights.settings import read_settings
-from tests.compress.conftest import CONFIGS, recipe
 from tests.conftest import ROOT
+from tests.zoo import CONFIGS, recipe
 
 
 def taught(trained_model, tmp_path, student, **options):

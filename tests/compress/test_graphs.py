@@ -45,9 +45,7 @@ def test_a_mask_is_seen_in_the_weights_alone(trained, compressed):
 
 
 def test_a_model_without_a_mask_is_refused(trained, compressed, monkeypatch):
-    import harness.modeling.runtimes.torch_semi_structured as runtime
-
-    monkeypatch.setattr(runtime, "require", lambda: None)
+    monkeypatch.setattr("harness.compression.semi_structured.require", lambda: None)
     with pytest.raises(HarnessError, match=r"none of its 13 linear layers has a 2:4 mask.*put prune-2:4 before"):
         compressed(trained("wide-bert"), "semi-structured")
     _, said = compressed(trained("wide-bert"), "prune-2:4|semi-structured")
@@ -71,9 +69,7 @@ def test_calls_on_a_cpu_are_the_models_own(trained):
 
 
 def test_chains_that_cannot_be_are_refused(trained, compressed, monkeypatch):
-    import harness.modeling.runtimes.torch_cuda_graphs as runtime
-
-    monkeypatch.setattr(runtime, "require", lambda: None)
+    monkeypatch.setattr("harness.compression.cuda_graphs.require", lambda: None)
     with pytest.raises(HarnessError, match="compiled with reduce-overhead, which makes graphs of its own"):
         compressed(trained("bert"), "compile:reduce-overhead|cuda-graphs")
     with pytest.raises(HarnessError, match="regional goes with the mode default"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.compress.conftest import recipe
 from tests.conftest import ROOT
+from tests.zoo import recipe
 
 MAPS = Path("/proc/self/maps")
 LOAD = """

@@ -213,7 +213,7 @@ def test_a_folder_given_to_include_adds_a_compressor(harness, tmp_path):
     assert statuses["compress", "small+rounded:1"] == "done"
 
 
-def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness, tmp_path):
+def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness_process, tmp_path):
     site = tmp_path / "site"
     (site / "harness_round").mkdir(parents=True)
     (site / "harness_round" / "__init__.py").write_text("from harness_round import plugin\n")
@@ -223,8 +223,8 @@ def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness, 
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-round\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[harness.plugins]\nround = harness_round\n")
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-    assert "rounded" in harness("list", "compressors", PYTHONPATH=path).stdout
-    wrong = harness(
+    assert "rounded" in harness_process("list", "compressors", PYTHONPATH=path).stdout
+    wrong = harness_process(
         "run", "--task", "sst2", "--model", "bert-tiny", "--compress", "rounded:-1", code=2, PYTHONPATH=path
     )
     assert "decimals: input should be greater than or equal to 0" in wrong.stderr

@@ -19,8 +19,8 @@ from harness.core.errors import HarnessError
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layers import linear_layers
 from harness.stats.aggregate import Estimate
-from tests.compress.conftest import CONFIGS
 from tests.conftest import call_harness, read_json
+from tests.zoo import CONFIGS
 
 GROUPS = {
     "bert": ["layer.0.attention", "layer.0.ffn", "layer.1.attention", "layer.1.ffn", "pooler.dense"],

@@ -73,14 +73,14 @@ def texts_of(shape: str, split: str) -> set[str]:
 @pytest.mark.parametrize("shape", LABELLED)
 def test_content_changes_only_with_the_version(shape: str) -> None:
     assert FINGERPRINTS[shape] == fingerprint(shape), (
-        f"the content of {shape} changed: bump WORLD_VERSION in harness/data/embedded/rows.py and pin the new fingerprint"
+        f"the content of {shape} changed: bump WORLD_VERSION in harness/data/synthetic/rows.py and pin the new fingerprint"
     )
 
 
 @pytest.mark.slow
 def test_a_fresh_process_with_another_hash_seed_builds_the_same() -> None:
     code = (
-        "import hashlib, json; from harness.data import embedded as e; "
+        "import hashlib, json; from harness.data import synthetic as e; "
         "print(hashlib.sha256(json.dumps([[e.build(s) for s in e.SHAPES], list(e.corpus(500, 3))]).encode()).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "4242"}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,12 +41,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> None:
             for split in ("train", "dev")
         }
 
-    module = ModuleType("harness.data.synthetic")
-    module.build, module.SHAPES, module.WORLD_VERSION = build, ("tiny",), 7  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "harness.data.synthetic", module)
-    import harness.data
-
-    monkeypatch.setattr(harness.data, "embedded", module, raising=False)
+    module = SimpleNamespace(build=build, SHAPES=("tiny",), WORLD_VERSION=7)
+    monkeypatch.setattr("harness.data.synthetic_source.embedded", module)
 
 
 def test_the_embedded_world_brings_its_ids_and_oracle(world: None, task: Make) -> None:

@@ -6,9 +6,12 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from tests.command_line import Harness, call_process
 
 TOKEN = "hf_aTokenOfTheTest"
 
@@ -74,6 +77,12 @@ def hub() -> Iterator[Hub]:
     hub.server.shutdown()
 
 
+@pytest.fixture
+def pushing(small_run, machine_cache) -> Harness:
+    """The command line as a process: the hub's library reads its address and token when it is imported."""
+    return partial(call_process, small_run[1], machine_cache)
+
+
 def environment(address: str, folder) -> dict[str, str]:
     return {
         "HF_ENDPOINT": address, "HF_TOKEN": TOKEN, "HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "0",
@@ -81,8 +90,8 @@ def environment(address: str, folder) -> dict[str, str]:
     }  # fmt: skip
 
 
-def test_a_model_is_pushed_with_its_card_to_a_private_repository(small_run, hub, tmp_path):
-    call, folder, _ = small_run
+def test_a_model_is_pushed_with_its_card_to_a_private_repository(small_run, pushing, hub, tmp_path):
+    folder, call = small_run[1], pushing
     done = call("export", "model-card", "tfidf:cola", "--push", "me/model", **environment(hub.address, tmp_path))
     (created,) = hub.created
     assert created.get("private") is True or created.get("visibility") == "private"
@@ -94,21 +103,21 @@ def test_a_model_is_pushed_with_its_card_to_a_private_repository(small_run, hub,
     assert TOKEN not in done.stdout + done.stderr
 
 
-def test_public_is_said(small_run, hub, tmp_path):
-    small_run[0](
+def test_public_is_said(pushing, hub, tmp_path):
+    pushing(
         "export", "model-card", "tfidf:cola", "--push", "me/model", "--public", **environment(hub.address, tmp_path)
     )
     (created,) = hub.created
     assert created.get("private") is False or created.get("visibility") == "public"
 
 
-def test_without_the_flag_nothing_is_asked_of_the_hub(small_run, hub, tmp_path):
-    small_run[0]("export", "model-card", "tfidf:cola", "-o", tmp_path / "c.md", **environment(hub.address, tmp_path))
+def test_without_the_flag_nothing_is_asked_of_the_hub(pushing, hub, tmp_path):
+    pushing("export", "model-card", "tfidf:cola", "-o", tmp_path / "c.md", **environment(hub.address, tmp_path))
     assert hub.requests == []
 
 
-def test_a_refusal_and_no_answer_are_one_line(small_run, hub, tmp_path):
-    call = small_run[0]
+def test_a_refusal_and_no_answer_are_one_line(pushing, hub, tmp_path):
+    call = pushing
     hub.refuses = 403
     arguments = ("export", "model-card", "tfidf:cola", "--push", "me/model")
     refused = call(*arguments, code=2, **environment(hub.address, tmp_path)).stderr.splitlines()
@@ -119,8 +128,8 @@ def test_a_refusal_and_no_answer_are_one_line(small_run, hub, tmp_path):
     assert TOKEN not in "".join(refused + nobody)
 
 
-def test_bad_names_and_several_models_are_refused_before_anything_is_sent(small_run, hub, tmp_path):
-    call = small_run[0]
+def test_bad_names_and_several_models_are_refused_before_anything_is_sent(pushing, hub, tmp_path):
+    call = pushing
     there = environment(hub.address, tmp_path)
     several = call("export", "model-card", "tfidf", "--push", "me/model", code=2, **there).stderr
     assert "tfidf:cola" in several

@@ -12,6 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import Store
 from harness.measurement.job import affordable
+from harness.measurement.results import budget_of
 from harness.pipeline.commands import measure as command
 from harness.report.text.measuring import measurement_text, verdict_lines
 
@@ -33,13 +34,13 @@ def request(models, store=None, batches="1", lengths="8", task=None, **settings)
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (None, None)])
 def test_budgets(text, seconds):
-    assert command.budget_of(text) == seconds
+    assert budget_of(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5 days", "-3m", "0s", "m"])
 def test_a_bad_budget_says_what_to_give(text):
     with pytest.raises(HarnessError, match=r"--budget .*: give a time"):
-        command.budget_of(text)
+        budget_of(text)
 
 
 def test_one_model_is_too_few(saved):

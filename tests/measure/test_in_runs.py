@@ -12,44 +12,58 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.run_spec import RunSpec
+from harness.core.specs import RecipeSpec, TaskSpec
 from harness.core.strict_spec import parse
-from harness.pipeline.cells import Cell, Event
+from harness.pipeline.cells import Cell, CompressJob, Event, FinetuneJob, TaskInput
+from harness.pipeline.commands.run import _events
+from harness.pipeline.executors.base import Resources
 from harness.pipeline.planner.measuring import measure_cells
 from tests.conftest import call_harness, read_json
 
-TASK = {"name": "sst2", "version": 1, "family": "classification", "fields": {"text": "t", "label": "l"},
-        "labels": ["a", "b"], "metrics": ["accuracy"]}  # fmt: skip
+TASK = TaskSpec(
+    name="sst2", version=1, family="classification", fields={"text": "t", "label": "l"}, labels=["a", "b"],
+    metrics=["accuracy"],
+)  # fmt: skip
 
 
 def fit(model: str, seed: int = 0, fraction: float = 1.0, task: str = "sst2", learner: str = "transformer", **options):
-    job = {
-        "task": TASK | {"name": task}, "recipe": {"learner": learner, "options": options},
-        "facts": {"splits": {"dev": {"fingerprint": "ab"}}},
-    }  # fmt: skip
-    key = f"{model} {task} {seed} {fraction}"
-    return Cell("finetune", key, {}, job, (), task, model, seed, fraction=fraction)
+    facts = {"splits": {"dev": {"fingerprint": "ab"}}}
+    inputs = TaskInput(TASK.model_copy(update={"name": task}), "synthetic", None, facts, ("dev",))
+    recipe = RecipeSpec(
+        name=model, learner=learner, pretrained=model if learner == "transformer" else None, options=options
+    )
+    job = FinetuneJob(inputs, recipe, {"name": model}, seed, fraction)
+    return Cell(f"{model} {task} {seed} {fraction}", {}, job, (), task, model, seed, fraction=fraction)
 
 
 def smaller(of: Cell, method: str = "int8") -> Cell:
-    name = f"{of.model}+{method}"
-    return Cell("compress", f"{name} of {of.key}", {"model": of.key}, of.job, (of.key,), of.task, name, of.seed)
+    return compressed(of, method, {"model": of.key}, ())
 
 
 def made(of: Cell, *methods: str) -> Cell:
     """By a chain of methods."""
     spec = {"model": of.key, "method": [[name, {}] for name in methods]}
-    name = f"{of.model}+{'|'.join(methods)}"
-    return Cell("compress", f"{name} of {of.key}", spec, of.job, (of.key,), of.task, name, of.seed)
+    return compressed(of, "|".join(methods), spec, tuple((name, {}) for name in methods))
+
+
+def compressed(of: Cell, method: str, spec: dict, steps: tuple) -> Cell:
+    assert isinstance(of.job, FinetuneJob)
+    name = f"{of.model}+{method}"
+    model = {"name": name, "original": of.model}
+    job = CompressJob(of.key, method, steps, of.job.recipe, model, of.seed, of.job.fraction)
+    return Cell(f"{name} of {of.key}", spec, job, (of.key,), of.task, name, of.seed)
 
 
 def planned(cells, **settings):
     spec = parse(RunSpec, {"task": ["sst2"], "measure": True, **settings}, "test")
-    architectures = {cell.model: "decoder" if "gpt" in cell.model else "encoder" for cell in cells}
-    return measure_cells(spec, cells, architectures)
+    models = {
+        cell.model: SimpleNamespace(architecture="decoder" if "gpt" in cell.model else "encoder") for cell in cells
+    }
+    return measure_cells(spec, cells, models)  # type: ignore[arg-type]
 
 
 def names(cell: Cell) -> list[str]:
-    return [one["name"] for one in cell.job["models"]]
+    return [one.name for one in cell.job.models]
 
 
 def test_each_original_is_measured_against_all_that_was_made_of_it():
@@ -59,7 +73,7 @@ def test_each_original_is_measured_against_all_that_was_made_of_it():
     assert names(first) == ["a", "a+int8", "a+prune"] and names(second) == ["b", "b+int8"]
     assert first.needs == tuple(cell.key for cell in cells[:3])
     assert (first.kind, first.task, first.model) == ("measure", "sst2", "a")
-    assert first.job["models"][1]["finetune"] == a.key
+    assert first.job.models[1].finetune == a.key
     least, most = first.seconds
     assert 0 < least < most
 
@@ -78,7 +92,7 @@ def test_models_are_measured_on_a_device_that_serves_them(monkeypatch):
     assert names(on_gpu) == ["a", "a+int8-torchao|compile"]
     assert (on_cpu.spec["device"], names(on_cpu)) == ("cpu", ["a", "a+int8", "a+bf16|compile"])
     (asked,) = planned([a, both], measure_device="cpu")
-    assert asked.spec["device"] == "cpu" and asked.job["settings"]["device"] == "cpu"
+    assert asked.spec["device"] == "cpu" and asked.job.settings["device"] == "cpu"
     with pytest.raises(HarnessError, match=r"--measure-device cpu: a\+int8-torchao\|compile is served on cuda only"):
         planned([a, gpu], measure_device="cpu")
     with pytest.raises(HarnessError, match="measure_device goes with measure"):
@@ -95,7 +109,7 @@ def test_without_compression_the_first_model_is_measured_against_the_others_of_i
 def test_of_several_seeds_and_shares_the_first_seed_on_all_examples_is_measured():
     fits = [fit("a", seed, fraction) for seed in (1, 0) for fraction in (0.1, 1.0)]
     (cell,) = planned([*fits, *map(smaller, fits)])
-    assert cell.job["models"][0]["cell"] == "a sst2 0 1.0" and len(names(cell)) == 2
+    assert cell.job.models[0].cell == "a sst2 0 1.0" and len(names(cell)) == 2
 
 
 def test_nothing_to_measure_against_is_an_error():
@@ -150,17 +164,14 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 def test_a_task_as_workload_is_told_by_its_examples():
     a = fit("a")
     (cell,) = planned([a, smaller(a)], measure_length="32,task", measure_batch="1,8")
-    assert [one["name"] for one in cell.job["workloads"]] == ["1 × 32", "8 × 32", "task sst2"]
+    assert [one.name for one in cell.job.workloads] == ["1 × 32", "8 × 32", "task sst2"]
     assert cell.spec["workloads"][2] == ["task", {"dev": "ab"}]
 
 
-def test_what_lacks_a_model_is_skipped_with_the_reason():
-    from harness.pipeline.steps.measure import run_alone
-
+def test_what_lacks_a_model_is_skipped_with_the_reason(tmp_path):
     a = fit("a")
     (cell,) = planned([a, smaller(a)])
-    told: list[Event] = []
-    run_alone([cell], {a.key: "done", cell.needs[1]: "failed"}, SimpleNamespace(), 1, told.append)
+    told = _events("inline", Resources(tmp_path), [cell], {a.key: "done", cell.needs[1]: "failed"})
     assert [(one.kind, one.cause) for one in told] == [("skipped", "what it needs has failed")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from harness import metrics
+from harness.core import code_identity
 from harness.core.errors import HarnessError
 from harness.metrics import METRICS, Metric
 from tests.metrics.given import FREE, JUDGED, NUMBERS, TEXTUAL
@@ -115,19 +117,25 @@ def test_a_changed_module_changes_the_code_version(tmp_path):
     assert len(before) == 64
 
 
-def test_a_change_in_a_module_that_a_metric_imports_changes_its_code_version(monkeypatch):
+def test_a_change_in_a_module_that_a_metric_imports_changes_its_code_version(monkeypatch, tmp_path):
     """Also at second hand: diversity imports translation; and no metric depends on a module that it does not import."""
-    from harness.metrics import hash_code
+    package = tmp_path / "harness"
+    shutil.copytree(code_identity.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "builtin"))
+    monkeypatch.setattr(code_identity, "PACKAGE", package)
 
-    def versions(changed: str) -> dict[str, str]:
-        def hashed(paths):
-            return hash_code(paths) + ("changed" if changed in {path.name for path in paths} else "")
-
-        monkeypatch.setattr(metrics, "hash_code", hashed)
+    def versions() -> dict[str, str]:
+        code_identity.forget()
         return {name: metrics.code_version(name) for name in BUILT_IN}
 
+    before = versions()
+
     def touched(changed: str) -> set[str]:
-        return {name for name, version in versions(changed).items() if version.endswith("changed")}
+        path = package / "metrics" / changed
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text + "\nCHANGED = 1\n", encoding="utf-8")
+        after = versions()
+        path.write_text(text, encoding="utf-8")
+        return {name for name, version in after.items() if version != before[name]}
 
     assert touched("words.py") == {*JUDGED, *FREE} - {"bleu", "bleu_zh", "chrf"}
     assert touched("translation.py") == {"bleu", "bleu_zh", "chrf", *FREE}
@@ -167,10 +175,11 @@ def test_every_metric_is_an_evaluate_metric_without_the_network(tmp_path):
 import json
 import evaluate
 from harness import metrics
+from harness.metrics.hf import load
 from tests.metrics.given import data
 scores = {}
 for name in metrics.names():
-    metric, own = metrics.load(name), metrics.get(name)
+    metric, own = load(name), metrics.get(name)
     assert isinstance(metric, evaluate.Metric)
     predictions, references = data(name, 4)
     given = {"predictions": list(predictions)}

@@ -55,8 +55,12 @@ def test_losses_of_fine_tuning_are_drawn_step_by_step_for_the_first_seed(harness
     charts = data((tmp_path / "page.html").read_text(encoding="utf-8"))["charts"]
     ((line,),) = [one["lines"] for key, one in charts.items() if key.startswith("losses-")]
     assert line["label"] == "bert-tiny, seed 0"
-    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/cells/*/*/record.json")]
-    made = {one["seed"]: one for one in records if one["kind"] == "finetune" and one["model"]["name"] == "bert-tiny"}
+    cells = json.loads(harness("show", "--json").stdout)["cells"]
+    keys = [one["cell"] for one in cells if (one["kind"], one["model"]) == ("finetune", "bert-tiny")]
+    records = [
+        json.loads(path.read_text()) for key in keys for path in tmp_path.glob(f"results/cells/*/{key}/record.json")
+    ]
+    made = {one["seed"]: one for one in records}
     curve = pq.read_table(*tmp_path.glob(f"results/cells/*/{made[0]['cell']}/losses.parquet"))
     assert curve.column("step").to_pylist() == list(range(1, made[0]["fit"]["steps"] + 1))
     assert [point[1] for point in line["points"]] == pytest.approx(curve.column("loss").to_pylist(), rel=1e-4)

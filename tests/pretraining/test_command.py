@@ -82,7 +82,7 @@ def test_the_same_command_again_is_cached_and_the_output_is_a_copy(harness, tmp_
 @pytest.mark.slow
 def test_killed_and_resumed_ends_like_an_unbroken_pretraining(harness, machine_cache, tmp_path):
     command = ("pretrain", "bert-tiny-mlm", "--steps", "150", "--sentences", "300", "--batch-size", "8")
-    command += ("--checkpoint-every", "10")
+    command += ("--checkpoint-every", "10", "--threads", "1")
     whole = tmp_path / harness(*command, "--out", "whole").stdout.strip()
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", *command, "--out", "broken"], cwd=tmp_path, stderr=subprocess.PIPE,
@@ -175,7 +175,7 @@ def test_a_run_pretrains_once_and_fine_tunes_from_it_beside_its_twin(harness, tm
 
 
 @pytest.mark.slow
-def test_an_objective_from_outside_needs_no_change_of_the_package(harness, tmp_path):
+def test_an_objective_from_outside_needs_no_change_of_the_package(harness_process, tmp_path):
     """Through an entry point: an objective that predicts the first word of each block."""
     package = tmp_path / "site" / "harness_first"
     (package / "baselines").mkdir(parents=True)
@@ -197,8 +197,8 @@ register("objective", "copying", Copying)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harness-first\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[harness.plugins]\nfirst = harness_first\n")
     path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    assert "copying" in harness("list", "objectives", PYTHONPATH=path).stdout
-    done = read_json(harness("pretrain", "copier", "--steps", "150", "--json", PYTHONPATH=path).stdout)
+    assert "copying" in harness_process("list", "objectives", PYTHONPATH=path).stdout
+    done = read_json(harness_process("pretrain", "copier", "--steps", "150", "--json", PYTHONPATH=path).stdout)
     assert done["objective"] == "copying"
     assert done["scores"]["masked_accuracy"]["value"] > 0.3
 

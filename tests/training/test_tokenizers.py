@@ -78,8 +78,8 @@ def test_words_that_cannot_be_whole_are_refused(changes, said):
 
 def test_the_vocabulary_is_the_same_in_every_process():
     code = (
-        "from harness.data import embedded; from harness.core.specs import TokenizerSpec; from harness.training import tokenizers;"
-        "texts = list(embedded.corpus(400));"
+        "from harness.data import synthetic; from harness.core.specs import TokenizerSpec; from harness.training import tokenizers;"
+        "texts = list(synthetic.corpus(400));"
         "print(tokenizers.train(TokenizerSpec(vocab_size=600), texts, 64).backend_tokenizer.to_str())"
     )
     outputs = [
