@@ -9,15 +9,17 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", TOKENIZERS_PAR
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
 from harness.core.machine.calibrate import calibration
 from tests.command_line import CompletedProcess, Harness, call_harness, call_process
-from tests.zoo import Trainer, trainer
+from tests.zoo import Trainer, save, trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -68,6 +70,20 @@ def small_run(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def trained(shared_folder: Path) -> Trainer:
     """Tiny fine-tuned models, each trained once: `trained("question-answering")`, `trained("t5", "dialogsum", 12)`."""
     return trainer(shared_folder / "zoo")
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`saved("bert")`: a folder of a small model with random weights, with any other settings a folder of its own."""
+    known: dict[str, Path] = {}
+
+    def of(model_type: str, **settings: Any) -> Path:
+        key = f"{model_type} {settings}"
+        if key not in known:
+            known[key] = save(tmp_path_factory.mktemp(model_type), model_type, **settings)
+        return known[key]
+
+    return of
 
 
 @pytest.fixture(scope="session")

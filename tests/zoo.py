@@ -1,7 +1,10 @@
-"""The zoo: tiny fine-tuned models, one a head and a few more, trained once a session for all its test processes."""
+"""The zoo: tiny fine-tuned models, one a head and a few more, trained once a session for all its test processes; and
+models with random weights where it does not matter what they answer.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +18,7 @@ from filelock import FileLock
 from harness.compression.base import Examples
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.data.frame import Split, TaskData
+from tests.unit.modeling.heads import given
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -160,3 +164,24 @@ def _fit(task: TaskSpec, data: TaskData, kind: str, folder: Path) -> None:
         made.mkdir()
         LEARNER.fit(FitRequest(task, data.labels, data.splits["train"], chosen, 0, made, Path(scratch)))
         made.rename(folder)
+
+
+RANDOM: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "bert": (
+        "AutoModelForSequenceClassification",
+        "wordpiece",
+        "sequence-classification",
+        {"max_position_embeddings": 64},
+    ),
+    "gpt2": ("AutoModelForCausalLM", "bytebpe", "causal-lm", {"n_positions": 64}),
+    "t5": ("AutoModelForSeq2SeqLM", "unigram", "seq2seq-lm", {}),
+}
+
+
+def save(folder: Path, model_type: str, **settings: Any) -> Path:
+    """A small model with random weights, saved as anybody would."""
+    auto_class, kind, head, sizes = RANDOM[model_type]
+    given.model(auto_class, model_type, kind, **(sizes | settings)).save_pretrained(folder)
+    given.tokenizer(kind).save_pretrained(folder)
+    (folder / "harness.json").write_text(json.dumps({"head": head, "max_length": 64, "fitted": {}}))
+    return folder
