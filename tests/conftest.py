@@ -12,56 +12,78 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
+
+from harness.core.machine.calibrate import calibration
+from tests.command_line import CompletedProcess, Harness, call_harness, call_process
+from tests.zoo import Trainer, save, trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
-Harness = Callable[..., "subprocess.CompletedProcess[str]"]
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that all its test processes see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def machine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def machine_cache(shared_folder: Path) -> Path:
     """One calibration for the whole session, and none of the user's."""
-    return tmp_path_factory.mktemp("machine-cache")
-
-
-def call_harness(
-    folder: Path, cache: Path, *arguments: object, code: int | None = 0, timeout: float = 300, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a fresh process in `folder`; `code` is the exit code it must end with."""
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "HARNESS_CACHE": str(cache), "COLUMNS": "200", "NO_COLOR": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    if code is not None:
-        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    folder = shared_folder / "machine-cache"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"), pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HARNESS_CACHE", str(folder))
+        calibration()
+    return folder
 
 
 @pytest.fixture
 def harness(machine_cache: Path, tmp_path: Path) -> Harness:
-    """The command line in an empty folder: `harness("run", "--suite", "mini", code=0)`."""
+    """The command line in an empty folder, in this process: `harness("run", "--suite", "mini", code=0)`."""
     return partial(call_harness, tmp_path, machine_cache)
+
+
+@pytest.fixture
+def harness_process(machine_cache: Path, tmp_path: Path) -> Harness:
+    """The same as a process of its own: for exit codes, signals, environment variables and worker processes."""
+    return partial(call_process, tmp_path, machine_cache)
 
 
 SMALL = ("--task", "cola", "--task", "stsb", "--model", "majority", "--model", "tfidf", "--limit", "200")
 
 
 @pytest.fixture(scope="session")
-def small_run(
-    machine_cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Harness, Path, subprocess.CompletedProcess[str]]:
+def small_run(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Harness, Path, CompletedProcess]:
     """One finished run for the tests that only look at it: the command line in its folder, the folder, what the run printed."""
     folder = tmp_path_factory.mktemp("small-run")
     call = partial(call_harness, folder, machine_cache)
     return call, folder, call("run", *SMALL)
+
+
+@pytest.fixture(scope="session")
+def trained(shared_folder: Path) -> Trainer:
+    """Tiny fine-tuned models, each trained once: `trained("question-answering")`, `trained("t5", "dialogsum", 12)`."""
+    return trainer(shared_folder / "zoo")
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`saved("bert")`: a folder of a small model with random weights, with any other settings a folder of its own."""
+    known: dict[str, Path] = {}
+
+    def of(model_type: str, **settings: Any) -> Path:
+        key = f"{model_type} {settings}"
+        if key not in known:
+            known[key] = save(tmp_path_factory.mktemp(model_type), model_type, **settings)
+        return known[key]
+
+    return of
 
 
 @pytest.fixture(scope="session")

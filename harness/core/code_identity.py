@@ -84,6 +84,11 @@ def _packages(found: dict[str, Path]) -> dict[str, str]:
     return {name: found_version for name, found_version in versions.items() if found_version is not None}
 
 
+def forget() -> None:
+    """Read the closures anew: a plug-in's module has been executed again, and it may have changed."""
+    _identity.cache_clear()
+
+
 @cache
 def _identity(entries: tuple[str, ...]) -> str:
     found = closure(*entries)

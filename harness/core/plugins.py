@@ -10,9 +10,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from harness.core import code_identity
 from harness.core.builtin import BUILTIN
 from harness.core.code_identity import module_file
 from harness.core.errors import HarnessError, unknown
@@ -42,6 +44,8 @@ class Plugins(Generic[T]):
             raise HarnessError(f"{source}: {self.kind} '{name}' is already built in; choose another name")
         if name in self._added and self._added[name][1] != source:
             raise HarnessError(f"{self.kind} '{name}' is defined twice: in {self._added[name][1]} and in {source}")
+        if name in self._added:
+            code_identity.forget()
         self._added[name] = (plugin, source)
         return plugin
 
@@ -94,6 +98,27 @@ def register(kind: str, name: str, plugin: Any) -> Any:
         HarnessError: an unknown kind, or a name that is built in or taken by another module.
     """
     return table(kind).register(name, plugin, source=Path(sys._getframe(1).f_code.co_filename))
+
+
+INCLUDED = "harness_include_"
+"""What the names of modules begin with that `--include` has imported."""
+
+
+def snapshot() -> dict[str, dict[str, Any]]:
+    """What has been added so far, for `restore`: plug-ins by kind, and the modules of `--include`."""
+    added: dict[str, dict[str, Any]] = {kind: dict(one._added) for kind, one in _TABLES.items()}
+    return added | {INCLUDED: {name: sys.modules[name] for name in sys.modules if name.startswith(INCLUDED)}}
+
+
+def restore(before: Mapping[str, Mapping[str, Any]]) -> None:
+    """Forget what was added since `snapshot`: the same files, included again, are executed again."""
+    if before == snapshot():
+        return
+    for kind, one in _TABLES.items():
+        one._added = dict(before[kind])
+    for name in [name for name in sys.modules if name.startswith(INCLUDED) and name not in before[INCLUDED]]:
+        del sys.modules[name]
+    code_identity.forget()
 
 
 def lookup(kind: str, name: str, where: str = "") -> Any:

@@ -140,7 +140,7 @@ def _spec_files(folder: Path) -> list[Path]:
 
 
 def _import_file(path: Path) -> None:
-    name = f"harness_include_{path.stem}_{short(hash_json(str(path.resolve())))}"
+    name = f"{plugins.INCLUDED}{path.stem}_{short(hash_json(str(path.resolve())))}"
     if name in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(name, path)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from harness.data import synthetic as embedded
-from tests.data.test_embedded import LABELLED
-from tests.data.test_embedded_translation import TRANSLATIONS
+from tests.unit.data.test_embedded import LABELLED
+from tests.unit.data.test_embedded_translation import TRANSLATIONS
 
 SENTENCES = 20_000
 DEAREST = 6

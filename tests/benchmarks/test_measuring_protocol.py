@@ -108,7 +108,7 @@ register("runtime", "slowed", SlowedRuntime())
 def slowed_by(factor: float, folder: Path, **settings: Any) -> Request:
     """A measurement of a real model against itself in a runtime that takes `factor` times as long."""
     from harness.measurement.workloads import Workload
-    from tests.measure.conftest import save
+    from tests.zoo import save
 
     original, slowed = save(folder / "original", "bert", hidden_size=128), folder / "slowed"
     shutil.copytree(original, slowed)
@@ -151,7 +151,7 @@ def test_the_gate_finds_a_real_model_slowed_by_10_percent(benchmark, tmp_path):
     from harness.gating.engine import judge
     from harness.gating.measured import Measurement
     from harness.gating.settings import GateSpec
-    from tests.gate.test_measured import sides
+    from tests.unit.gating.test_measured import sides
 
     requests = [slowed_by(1.1, tmp_path / str(seed), seed=seed) for seed in (0, 1)]
     found = benchmark.pedantic(lambda: [perform(request) for request in requests], rounds=1)

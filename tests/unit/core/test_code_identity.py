@@ -32,7 +32,7 @@ def copied(tmp_path, monkeypatch):
 
 
 def identity(*entries: str | Path) -> str:
-    code_identity._identity.cache_clear()
+    code_identity.forget()
     return code_identity.identity(*entries)
 
 
@@ -141,7 +141,7 @@ def test_versions_of_third_party_packages_count(monkeypatch):
     assert "numpy" in code_identity.packages(own) and "rich" not in code_identity.packages(own)
     monkeypatch.setattr(code_identity, "_version", lambda package: "99.0")
     assert identity(own) != before
-    code_identity._identity.cache_clear()
+    code_identity.forget()
 
 
 def test_built_in_tables_are_not_followed():

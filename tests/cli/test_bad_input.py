@@ -1,0 +1,172 @@
+"""Bad input of every kind: exit code 2, one clear line that names the place and what to do, no traceback, nothing
+written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TASK = """\
+name: mine
+family: classification
+fields: {text: text, label: label}
+metrics: [accuracy]
+"""
+
+COMMAND_LINE = {
+    "unknown verb": (["rn"], "No such command 'rn'"),
+    "unknown flag": (["run", "--sute", "glue"], "No such option: --sute"),
+    "nothing to run": (["run"], "give --suite"),
+    "unknown suite": (["run", "--suite", "gleu"], "unknown suite 'gleu'. Did you mean 'glue'?"),
+    "unknown task": (["run", "--task", "colla"], "unknown task 'colla'. Did you mean 'cola'?"),
+    "unknown model": (
+        ["run", "--task", "cola", "--model", "bert-tny"],
+        "unknown model 'bert-tny'. Did you mean 'bert-tiny'?",
+    ),
+    "model folder missing": (["run", "--task", "cola", "--model", "./nowhere"], "no such folder"),
+    "no such data folder": (["run", "--task", "cola", "--data", "./nowhere"], "nowhere"),
+    "misspelled source": (["run", "--task", "cola", "--data", "embeded"], "embedded"),
+    "seeds not positive": (
+        ["run", "--task", "cola", "--seeds", "0"],
+        "seeds: input should be greater than or equal to 1, found 0",
+    ),
+    "seeds no number": (["run", "--task", "cola", "--seeds", "many"], "Input should be a valid integer"),
+    "limit negative": (["run", "--task", "cola", "--limit", "-1"], "limit: input should be greater than"),
+    "learning rate zero": (
+        ["run", "--task", "cola", "--learning-rate", "0"],
+        "learning_rate: input should be greater than 0",
+    ),
+    "unknown optimizer": (
+        ["run", "--task", "cola", "--optimizer", "adam"],
+        "optimizer: input should be 'adamw' or 'adafactor', found 'adam'",
+    ),
+    "unknown optimizer of a pretraining": (
+        ["pretrain", "bert-tiny-mlm", "--optimizer", "adam"],
+        "optimizer: input should be 'adamw' or 'adafactor', found 'adam'",
+    ),
+    "unknown selection": (
+        ["run", "--task", "cola", "--select", "luckiest"],
+        "select: input should be 'last' or 'best'",
+    ),
+    "config missing": (["run", "--config", "nowhere.yaml"], "cannot read nowhere.yaml"),
+    "include missing": (["run", "--task", "cola", "--include", "nowhere"], "--include nowhere: no such file or folder"),
+    "out is a file": (["run", "--task", "cola", "--out", "file.txt"], "choose another with --out"),
+    "unknown kind to list": (["list", "recipes"], "recipes"),
+    "show without results": (["show"], "no results in results"),
+    "leaderboard without results": (["leaderboard", "--out", "elsewhere"], "no results in elsewhere"),
+    "unknown format": (["leaderboard", "--format", "xml"], "'xml' is not one of"),
+}
+
+FILES = {
+    "config with an unknown key": ("run.yaml", "suite: glue\nseed: 3\n", "unknown key 'seed'. Did you mean 'seeds'?"),
+    "config with a duplicate key": ("run.yaml", "suite: glue\nsuite: nli\n", "run.yaml, line 2: duplicate key 'suite'"),
+    "config that is a list": ("run.yaml", "- glue\n", "expected a mapping"),
+    "config that is no YAML": ("run.yaml", "suite: [glue\n", "run.yaml, line"),
+    "config with a Python object": ("run.yaml", "suite: !!python/name:os.system\n", "could not determine a constructor"),
+    "task with an unknown key": ("mine.yaml", TASK + "metrcs: [f1]\n", "unknown key 'metrcs'. Did you mean 'metrics'?"),
+    "task with an unknown family": ("mine.yaml", TASK.replace("classification", "clasification"), "Did you mean 'classification'?"),
+    "task with an unknown metric": ("mine.yaml", TASK.replace("accuracy", "acuracy"), "unknown metric 'acuracy'"),
+    "task with a field its family lacks": ("mine.yaml", TASK.replace("text: text", "txt: text"), "has no field 'txt'"),
+    "task without its label field": ("mine.yaml", TASK.replace(", label: label", ""), "needs the field 'label'"),
+    "task with a wrong type": ("mine.yaml", TASK + "version: new\n", "version: input should be a valid integer"),
+    "task with a label twice": ("mine.yaml", TASK + "labels: [a, a]\n", "labels: a name is given twice"),
+    "task whose name is taken": ("mine.yaml", TASK.replace("mine", "cola"), "task 'cola' is defined twice"),
+    "spec of no kind": ("mine.yaml", "name: mine\n", "neither a task (key family)"),
+    "suite with an unknown task": ("mine.yaml", "name: mine\ntasks: [cola, qqqp]\n", "unknown task 'qqqp'"),
+    "recipe with an unknown learner": ("mine.yaml", "name: mine\nlearner: transfomer\n", "Did you mean 'transformer'?"),
+    "recipe without a model": ("mine.yaml", "name: mine\nlearner: transformer\n", "needs config (train from scratch) or pretrained"),
+    "recipe with two origins": (
+        "mine.yaml", "name: mine\nlearner: transformer\npretrained: a/b\nconfig: {model_type: bert}\n", "either pretrained or config"
+    ),
+    "recipe with an unknown option": ("mine.yaml", "name: mine\nlearner: tfidf\noptions: {ngram: 3}\n", "Did you mean 'ngrams'?"),
+    "plug-in that does not import": ("mine.py", "import nothing_of_this_name\n", "does not import: ModuleNotFoundError"),
+    "plug-in that takes a built-in name": (
+        "mine.py",
+        "from harness.training.learners import LEARNERS\nfrom harness.training.learners.majority import Majority\nLEARNERS.register('majority', Majority())\n",
+        "already built in",
+    ),
+}  # fmt: skip
+
+
+def assert_one_clear_line(done, expected: str) -> None:
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert expected in lines[0], lines[0]
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("case", COMMAND_LINE)
+def test_bad_command_line(case, harness, tmp_path):
+    (tmp_path / "file.txt").write_text("")
+    arguments, expected = COMMAND_LINE[case]
+    assert_one_clear_line(harness(*arguments, code=2), expected)
+    assert not list((tmp_path / "results").rglob("*.json")) if (tmp_path / "results").exists() else True
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_bad_file(case, harness, tmp_path):
+    name, content, expected = FILES[case]
+    (tmp_path / name).write_text(content)
+    flag = "--config" if name == "run.yaml" else "--include"
+    assert_one_clear_line(harness("run", flag, name, "--task", "cola", code=2), expected)
+
+
+def save_model(folder: Path, **files: str) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_text(content)
+
+
+def test_a_model_that_is_a_pickle_is_refused(harness, tmp_path):
+    save_model(tmp_path / "model", config__json="{}", pytorch_model__bin="pickle")
+    done = harness("run", "--task", "cola", "--model", "./model", code=2)
+    assert_one_clear_line(done, "pytorch_model.bin, a pickle, which can run code when loaded")
+
+
+def test_a_model_folder_without_a_config_is_refused(harness, tmp_path):
+    save_model(tmp_path / "model", readme__md="")
+    assert_one_clear_line(harness("run", "--task", "cola", "--model", "./model", code=2), "no config.json")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("text,label\na,good\nb\n", "train.csv"),
+        ("body,stars\na,5\nb,1\n", "stars"),
+        ("text,label\n", "train"),
+        ('{"text": "a", "label": "x"\n', "train"),
+    ],
+    ids=["a row too short", "columns that do not fit", "no rows", "another format than its ending says"],
+)
+def test_bad_data_files(content, expected, harness, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").write_text(content)
+    assert_one_clear_line(harness("run", "--task", "text-classification", "--data", "data", code=2), expected)
+
+
+def test_an_unreachable_hub_is_one_line_that_names_the_other_sources(harness_process, tmp_path):
+    done = harness_process(
+        "run",
+        "--task",
+        "cola",
+        "--data",
+        "hub",
+        code=2,
+        timeout=30,
+        HF_ENDPOINT="http://127.0.0.1:9",
+        HF_HOME=str(tmp_path / "hf"),
+    )
+    assert_one_clear_line(done, "--data embedded")
+    assert "--data FOLDER" in done.stderr
+
+
+def test_an_unreachable_model_is_one_line(harness_process, tmp_path):
+    done = harness_process(
+        "run", "--task", "cola", "--model", "bert-base-uncased", code=2, timeout=30,
+        HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "hf"),
+    )  # fmt: skip
+    assert_one_clear_line(done, "can't be reached")

@@ -1,0 +1,108 @@
+"""pytest-benchmark's files, written and judged: its own `compare` reads ours, and the gate reads its."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import HarnessError
+from harness.gating.benchmarks import judge_benchmarks
+from harness.gating.settings import GateSpec
+from harness.measurement.benchmark_json import as_benchmarks, stats
+from tests.unit.gating.measurements import measurement
+
+TEST = """
+import time
+
+def test_work(benchmark):
+    benchmark.pedantic(time.sleep, ({seconds},), rounds=5, iterations=1)
+"""
+
+
+def written(path: Path, factor: float = 1.0, **machine) -> Path:
+    content = as_benchmarks(measurement(factor).content, "0")
+    content["machine_info"] |= machine
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_pytest_benchmark_compares_what_was_measured(tmp_path):
+    pytest.importorskip("pytest_benchmark")
+    written(tmp_path / "measured.json", 1.5)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "compare", "measured.json", "--columns=median,rounds", "--sort=name"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    big, small = (line for line in done.stdout.splitlines() if "8 × 128[" in line)
+    assert "[big]" in big and "(1.0)" in big
+    assert "[small]" in small
+    relative = float(small.split("(")[1].split(")")[0])
+    assert relative == pytest.approx(1.5, abs=0.05)
+
+
+def test_its_statistics_are_those_of_pytest_benchmark():
+    theirs = pytest.importorskip("pytest_benchmark.stats").Stats()
+    seconds = [0.5, 0.1, 0.2, 0.3, 0.25, 0.22, 0.21, 0.9]
+    for one in seconds:
+        theirs.update(one)
+    ours = stats(seconds)
+    for name in ("min", "max", "mean", "stddev", "rounds", "median", "ops", "total", "stddev_outliers"):
+        assert ours[name] == pytest.approx(getattr(theirs, name))
+    assert ours["iqr"] == pytest.approx(theirs.iqr, rel=0.5)  # another rule of interpolation
+    assert ours["iqr_outliers"] == theirs.iqr_outliers
+
+
+@pytest.mark.slow
+def test_the_gate_judges_a_run_of_pytest_benchmark(tmp_path):
+    pytest.importorskip("pytest_benchmark")
+    for name, seconds in (("base", 0.01), ("slow", 0.2)):
+        (tmp_path / "test_it.py").write_text(TEST.format(seconds=seconds))
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--benchmark-json={name}.json"],
+            cwd=tmp_path, check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+    report = judge_benchmarks(tmp_path / "base.json", tmp_path / "slow.json", GateSpec())
+    assert [(row.model, row.verdict) for row in report.measured] == [("test_it.py::test_work", "INCONCLUSIVE")]
+    assert report.measured[0].ratio > 1.05
+    assert "in separate runs" in report.measured[0].reason
+    assert report.exit_code == 0
+    assert judge_benchmarks(tmp_path / "base.json", tmp_path / "base.json", GateSpec()).measured[0].verdict == "OK"
+
+
+def test_slower_in_another_run_is_advisory_and_fails_a_strict_gate_alone(tmp_path):
+    files = written(tmp_path / "a.json"), written(tmp_path / "b.json", 1.3)
+    report = judge_benchmarks(*files, GateSpec())
+    by_model = {row.model.split("[")[1]: row.verdict for row in report.measured}
+    assert by_model == {"big]": "OK", "small]": "INCONCLUSIVE"}
+    assert report.exit_code == 0
+    assert judge_benchmarks(*files, GateSpec(strict=True)).exit_code == 3
+
+
+def test_another_machine_is_refused_with_what_differs(tmp_path):
+    report = judge_benchmarks(written(tmp_path / "a.json"), written(tmp_path / "b.json", node="elsewhere"), GateSpec())
+    assert report.exit_code == 4 and not report.measured
+    assert report.reasons[0].startswith("times of different machines: node is")
+    cpu = {"brand_raw": "simulated", "count": 2, "flags": ["avx2"], "hz_actual": [1, 0]}
+    report = judge_benchmarks(written(tmp_path / "a.json"), written(tmp_path / "b.json", cpu=cpu), GateSpec())
+    assert report.exit_code == 0  # a clock that varies is no other machine
+
+
+def test_a_benchmark_that_is_gone_is_exit_4(tmp_path):
+    files = written(tmp_path / "a.json"), written(tmp_path / "b.json")
+    content = json.loads(files[1].read_text())
+    content["benchmarks"] = content["benchmarks"][:1]
+    files[1].write_text(json.dumps(content))
+    report = judge_benchmarks(*files, GateSpec())
+    assert report.exit_code == 4 and "[small] of" in report.reasons[0]
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"benchmarks": [{"fullname": "x", "stats": {}}]}'])
+def test_a_file_of_something_else_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(HarnessError, match=r"--benchmark-json .*a\.json"):
+        judge_benchmarks(tmp_path / "a.json", tmp_path / "a.json", GateSpec())

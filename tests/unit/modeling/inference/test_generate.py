@@ -1,0 +1,77 @@
+"""Generation: what the batched greedy loop writes is what `transformers` writes for each prompt alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.core.specs import DecodingSpec
+from harness.modeling.inference import generate as generation
+from harness.modeling.inference.generate import generate
+from tests.unit.modeling.inference.conftest import END, PAD, small_bart, small_gpt2, small_llama, small_t5
+
+MODELS = {"gpt2": small_gpt2, "llama": small_llama, "t5": small_t5, "bart": small_bart}
+
+
+def some_prompts(count: int = 30) -> list[list[int]]:
+    draw = random.Random(0)
+    return [[draw.randrange(2, 40) for _ in range(draw.randrange(1, 20))] for _ in range(count)]
+
+
+def by_transformers(model: Any, prompt: list[int], **settings: Any) -> list[int]:
+    import torch
+    from transformers import GenerationConfig
+
+    ids = torch.tensor([prompt])
+    config = GenerationConfig(
+        eos_token_id=END,
+        pad_token_id=PAD,
+        decoder_start_token_id=getattr(model.config, "decoder_start_token_id", None),
+        **settings,
+    )
+    model.generation_config = config
+    output = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=config)[0].tolist()
+    written = output[1:] if model.config.is_encoder_decoder else output[len(prompt) :]
+    return written[: written.index(END)] if END in written else written
+
+
+@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+def test_greedy_text_is_that_of_transformers_whatever_shares_its_batch(
+    build: Callable[[], Any], tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, prompts = build(), some_prompts()
+    alone = [by_transformers(model, prompt, max_new_tokens=12, do_sample=False) for prompt in prompts]
+    lengths = {len(text) for text in alone}
+    assert len(lengths) > 1, "texts of one length would not show that finished ones leave the batch"
+    for tokens in (64, 4096):
+        monkeypatch.setitem(generation.TOKENS, "cpu", tokens)
+        assert generate(model, tokenizer, prompts, DecodingSpec(max_new_tokens=12)) == alone
+
+
+@pytest.mark.parametrize("build", [small_gpt2, small_t5], ids=["gpt2", "t5"])
+def test_beams_are_those_of_transformers(build: Callable[[], Any], tokenizer: Any) -> None:
+    model, prompts = build(), some_prompts(8)
+    alone = [by_transformers(model, prompt, max_new_tokens=8, num_beams=3, do_sample=False) for prompt in prompts]
+    assert generate(model, tokenizer, prompts, DecodingSpec(max_new_tokens=8, num_beams=3)) == alone
+
+
+def test_samples_depend_on_the_seed_and_on_nothing_else(tokenizer: Any) -> None:
+    import torch
+
+    model, prompts = small_gpt2(), some_prompts(8)
+    sampling = DecodingSpec(max_new_tokens=8, do_sample=True)
+    first = generate(model, tokenizer, prompts, sampling, seed=3)
+    torch.manual_seed(99)
+    before = torch.random.get_rng_state()
+    assert generate(model, tokenizer, prompts, sampling, seed=3) == first
+    assert torch.equal(before, torch.random.get_rng_state()), "sampling must leave the program's own draws alone"
+    assert generate(model, tokenizer, prompts, sampling, seed=4) != first
+
+
+def test_a_model_in_training_is_left_in_training(tokenizer: Any) -> None:
+    model = small_t5().train()
+    generate(model, tokenizer, some_prompts(2), DecodingSpec(max_new_tokens=2))
+    assert model.training
