@@ -11,46 +11,38 @@ from typing import TYPE_CHECKING, Any
 from harness.core.version import __version__
 
 if TYPE_CHECKING:
-    from harness.api import compare, compress, evaluate, gate, load_results, measure, pretrain, run
+    from harness.api.models import compress, measure, pretrain
+    from harness.api.runs import evaluate, load_results, run
+    from harness.api.verdicts import compare, gate
     from harness.core.errors import HarnessError
     from harness.core.plugins import lookup, register
     from harness.data.frames import Task
-    from harness.report.results import (
-        Checkpoint,
-        Comparison,
-        CompressedModel,
-        Failure,
-        GateReport,
-        Leaderboard,
-        Measurement,
-        Results,
-        RunResult,
-        Score,
-    )
+    from harness.report.outcomes import Checkpoint, Comparison, CompressedModel, GateReport, Measurement
+    from harness.report.results import Failure, Leaderboard, Results, RunResult, Score
     from harness.training.learners.objects import WrappedModel, wrap
 
 _NAMES = {
-    "run": "harness.api",
-    "evaluate": "harness.api",
-    "pretrain": "harness.api",
-    "compress": "harness.api",
-    "measure": "harness.api",
-    "compare": "harness.api",
-    "gate": "harness.api",
-    "load_results": "harness.api",
+    "run": "harness.api.runs",
+    "evaluate": "harness.api.runs",
+    "pretrain": "harness.api.models",
+    "compress": "harness.api.models",
+    "measure": "harness.api.models",
+    "compare": "harness.api.verdicts",
+    "gate": "harness.api.verdicts",
+    "load_results": "harness.api.runs",
     "wrap": "harness.training.learners.objects",
     "WrappedModel": "harness.training.learners.objects",
     "Task": "harness.data.frames",
     "register": "harness.core.plugins",
     "lookup": "harness.core.plugins",
     "HarnessError": "harness.core.errors",
-    "Checkpoint": "harness.report.results",
-    "Comparison": "harness.report.results",
-    "CompressedModel": "harness.report.results",
+    "Checkpoint": "harness.report.outcomes",
+    "Comparison": "harness.report.outcomes",
+    "CompressedModel": "harness.report.outcomes",
     "Failure": "harness.report.results",
-    "GateReport": "harness.report.results",
+    "GateReport": "harness.report.outcomes",
     "Leaderboard": "harness.report.results",
-    "Measurement": "harness.report.results",
+    "Measurement": "harness.report.outcomes",
     "Results": "harness.report.results",
     "RunResult": "harness.report.results",
     "Score": "harness.report.results",

@@ -1,47 +1,150 @@
-"""The command line: one function a verb. Imports nothing heavy; each verb imports what it needs."""
+"""The command line: a table of verbs, each imported when it is called. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, NoReturn, Optional
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from harness.cli import export as cli_export
-from harness.cli import gate as cli_gate
-from harness.cli import measure as cli_measure
-from harness.cli import report as cli_report
-from harness.cli.compress import compress
-from harness.cli.options import Include, Json, Mode, Out, say
-from harness.cli.progress import Progress
-from harness.core.errors import HarnessError, unknown
-from harness.core.machine.environment import thread_variables
-from harness.core.registry import load_registry
-from harness.core.run_spec import SEED_MODES, RunSpec
-from harness.core.store import Store
-from harness.core.strict_spec import parse
-from harness.core.strict_yaml import load_mapping
+from harness.core.errors import HarnessError
+from harness.core.text import say
 from harness.core.version import __version__
-from harness.modeling.predicting import predict as predict_texts
-from harness.modeling.weights.pretrained import served_folder
-from harness.pipeline.commands import pretrain as command
-from harness.pipeline.commands.run import perform, prepare
-from harness.report.text import doctor as machine
-from harness.report.text import plans, runs
-from harness.report.text.prediction_text import render
-from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
 INTERRUPTED = 130
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Where a verb is, `module:object` (a function, or a `Typer` of verbs below it), and its line in the help."""
+
+    place: str
+    help: str
+    panel: str
+    examples: tuple[str, ...] = ()
+
+
+MAKE, READ, JUDGE, SHARE = "Train and change models", "Read results", "Measure and judge", "Share and look up"
+VERBS: dict[str, Verb] = {
+    "run": Verb(
+        "harness.cli.run:run", "Train and score models on tasks; print the leaderboard.", MAKE,
+        ("harness run --suite glue", "harness run --data ~/glue_data --task sst2 --model bert-tiny --seeds 3"),
+    ),
+    "evaluate": Verb(
+        "harness.cli.run:evaluate", "Score finished models without training them.", MAKE,
+        ("harness evaluate my-model/ --task sst2", "harness evaluate my-model/ my-model-int8/ --task sst2 --data hub"),
+    ),
+    "pretrain": Verb(
+        "harness.cli.pretrain:pretrain", "Turn raw text into a checkpoint.", MAKE,
+        ("harness pretrain bert-tiny-mlm --budget 10m", "harness pretrain gpt-tiny-clm --corpus my-text/ -o my-gpt"),
+    ),
+    "compress": Verb(
+        "harness.cli.compress:compress", "Make a smaller or faster model of a fine-tuned one.", MAKE,
+        (
+            "harness compress my-model/ --method int8 -o my-model-int8",
+            "harness compress my-model/ --method 'prune-structured:0.5|int8' --task sst2 -o smaller",
+        ),
+    ),
+    "predict": Verb(
+        "harness.cli.predict:predict", "Fill masks, continue a text, answer it.", MAKE,
+        ("harness predict my-model/ --text 'a lovely film'", "harness predict my-gpt/ -t 'Once upon' --json --logits"),
+    ),
+    "leaderboard": Verb(
+        "harness.cli.leaderboard:leaderboard", "Print tables of models by tasks.", READ,
+        ("harness leaderboard", "harness leaderboard --html leaderboard.html"),
+    ),
+    "show": Verb(
+        "harness.cli.results:show", "Show a run: cells, scores, failures and their causes.", READ,
+        ("harness show", "harness show latest --json"),
+    ),
+    "score": Verb(
+        "harness.cli.results:score", "Compute metrics again from stored predictions.", READ,
+        ("harness score", "harness score latest --metric macro_f1"),
+    ),
+    "measure": Verb(
+        "harness.cli.measure:measure", "Time models side by side, with memory and size.", JUDGE,
+        (
+            "harness measure my-model/ my-model-int8/ --budget 5m",
+            "harness measure bert-tiny:sst2 bert-tiny+int8:sst2 --batch 8 --length 64",
+        ),
+    ),
+    "compare": Verb(
+        "harness.cli.gate:compare", "Compare two runs on the same examples.", JUDGE,
+        ("harness compare glue-main latest", "harness compare glue-main latest --by slice --format json"),
+    ),
+    "gate": Verb(
+        "harness.cli.gate:gate", "Judge a run against an accepted baseline, by exit code.", JUDGE,
+        ("harness gate --baseline glue-main", "harness gate --baseline glue-main --mode pr --junit gate.xml"),
+    ),
+    "baseline": Verb("harness.cli.baseline:app", "Accepted baselines: what the gate judges against.", JUDGE),
+    "export": Verb("harness.cli.export:app", "Model cards, GLUE submissions, lm-eval results.", SHARE),
+    "list": Verb(
+        "harness.cli.listing:list_names", "List what can be asked for by name.", SHARE,
+        ("harness list tasks", "harness list compressors --json"),
+    ),
+    "doctor": Verb(
+        "harness.cli.doctor:doctor", "Say what this machine offers.", SHARE, ("harness doctor", "harness doctor --json")
+    ),
+}  # fmt: skip
+
+
+class LazyGroup(TyperGroup):
+    """Knows its verbs by the table; imports one when it is called, or all where something walks over `commands`."""
+
+    @property
+    def commands(self) -> MutableMapping[str, Any]:
+        return {name: self.loaded(name) for name in VERBS}
+
+    @commands.setter
+    def commands(self, value: MutableMapping[str, Any]) -> None:
+        assert not value, "verbs stand in the table"
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A verb as the help lists it; what calls it asks `resolve_command`."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        return TyperCommand(name=cmd_name, help=verb.help, short_help=verb.help, rich_help_panel=verb.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and self.loaded(str(name)), rest
+
+    def loaded(self, name: str) -> Any:
+        """The command of a verb, its module imported."""
+        verb = VERBS[name]
+        module, _, attribute = verb.place.partition(":")
+        found: Any = getattr(importlib.import_module(module), attribute)
+        command: Any = typer.main.get_command(found if isinstance(found, typer.Typer) else _app_of(found, name, verb))
+        command.name = name
+        command.rich_help_panel = verb.panel
+        return command
+
+
+def _app_of(function: Callable[..., Any], name: str, verb: Verb) -> typer.Typer:
+    """A command line of one verb."""
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP_NAMES)
+    examples = "\n\n".join(["Examples:", *verb.examples])
+    alone.command(name, epilog=examples)(function)
+    return alone
+
 
 app = typer.Typer(
     name="harness",
+    cls=LazyGroup,
     help="Take a language model from raw text to a decision: train, score, compare.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP_NAMES,
 )
 
 
@@ -67,22 +170,6 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _complete_tasks(incomplete: str) -> Iterable[str]:
-    return _complete("tasks", incomplete)
-
-
-def _complete_suites(incomplete: str) -> Iterable[str]:
-    return _complete("suites", incomplete)
-
-
-def _complete_models(incomplete: str) -> Iterable[str]:
-    return _complete("recipes", incomplete)
-
-
-def _complete(kind: str, incomplete: str) -> Iterable[str]:
-    return [name for name in getattr(load_registry(), kind) if name.startswith(incomplete)]
-
-
 @app.callback(invoke_without_command=True)
 def _global(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
@@ -90,240 +177,6 @@ def _global(
     if version:
         print(f"nlp-harness {__version__}")
         raise typer.Exit
-
-
-@app.command()
-def run(
-    suite: Annotated[
-        Optional[list[str]],
-        typer.Option("--suite", help="A suite of tasks, e.g. glue. Repeatable.", autocompletion=_complete_suites),
-    ] = None,
-    task: Annotated[
-        Optional[list[str]],
-        typer.Option("--task", help="A single task. Repeatable.", autocompletion=_complete_tasks),
-    ] = None,
-    model: Annotated[
-        Optional[list[str]],
-        typer.Option(
-            "--model",
-            help="A recipe, a save_pretrained folder or a hub id. Repeatable.",
-            autocompletion=_complete_models,
-        ),
-    ] = None,
-    data: Annotated[
-        Optional[str],
-        typer.Option("--data", metavar="SOURCE", help="embedded, hub, or a folder or file.", show_default="embedded"),
-    ] = None,
-    seeds: Annotated[
-        Optional[int], typer.Option("--seeds", help="How many seeds to train with.", show_default="1")
-    ] = None,
-    mode: Annotated[Optional[Mode], typer.Option("--mode", help="3, 5 or 10 seeds, in place of --seeds.")] = None,
-    first_seed: Annotated[
-        Optional[int], typer.Option("--first-seed", help="The first of them.", show_default="0")
-    ] = None,
-    limit: Annotated[Optional[int], typer.Option("--limit", help="Use the first N examples of each split.")] = None,
-    epochs: Annotated[Optional[float], typer.Option("--epochs", help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[Optional[int], typer.Option("--batch-size", help="Instead of the recipe's.")] = None,
-    optimizer: Annotated[
-        Optional[str], typer.Option("--optimizer", help="adamw or adafactor, instead of the recipe's.")
-    ] = None,
-    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,
-    select: Annotated[
-        Optional[str],
-        typer.Option("--select", help="Keep the last epoch, or the best on the scored split.", show_default="last"),
-    ] = None,
-    train_fractions: Annotated[
-        Optional[str],
-        typer.Option("--train-fractions", metavar="F,…", help="Train on these shares of the examples, e.g. 0.1,1."),
-    ] = None,
-    noise: Annotated[
-        Optional[list[str]],
-        typer.Option("--noise", help="Score also under typos, case or punctuation noise. Repeatable."),
-    ] = None,
-    compress: Annotated[
-        Optional[list[str]],
-        typer.Option(
-            "--compress",
-            metavar="METHOD",
-            help="Score also what a method makes of each fine-tuned transformer: int8, prune-structured:0.5, "
-            "distill:RECIPE, or a chain, 'prune-structured:0.5|int8'. Repeatable.",
-        ),
-    ] = None,
-    measure: cli_measure.Measure = None,
-    measure_batch: cli_measure.MeasureBatch = None,
-    measure_length: cli_measure.MeasureLength = None,
-    measure_device: cli_measure.MeasureDevice = None,
-    measure_precision: cli_measure.MeasurePrecision = None,
-    measure_budget: cli_measure.MeasureBudget = None,
-    from_scratch: Annotated[
-        Optional[bool],
-        typer.Option("--from-scratch", help="Beside each pretrained recipe its twin with random weights."),
-    ] = None,
-    out: Out = None,
-    config: Annotated[
-        Optional[Path],
-        typer.Option("--config", metavar="FILE", help="A YAML file with these flags as keys; flags win."),
-    ] = None,
-    workers: Annotated[Optional[int], typer.Option("--workers", help="Processes.", show_default="one a core")] = None,
-    threads: Annotated[
-        Optional[int],
-        typer.Option("--threads", help="Intra-op threads a process.", show_default="calibrated"),
-    ] = None,
-    executor: Annotated[
-        Optional[str],
-        typer.Option("--executor", help="What runs the cells: local (processes) or inline.", show_default="local"),
-    ] = None,
-    include: Include = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan, what is cached, and what the rest costs.")
-    ] = False,
-    as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
-) -> None:
-    """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
-    flags = {name: value for name, value in locals().items() if value is not None}
-
-    given = {name: value for name, value in flags.items() if name in RunSpec.model_fields}
-    values = {**_config(config), **given}
-    where = "the command line" if config is None else f"{config} and the command line"
-    mode_of_file = values.pop("mode", None)
-    chosen = mode or (None if "seeds" in given else mode_of_file)
-    if chosen is not None:
-        if "seeds" in (given if mode else values):
-            raise HarnessError(f"{where}: seeds and mode: give one or the other")
-        if chosen not in SEED_MODES:
-            raise unknown("mode", str(chosen), SEED_MODES, where)
-        values["seeds"] = SEED_MODES[chosen]
-    spec = parse(RunSpec, values, where)
-    registry = load_registry([Path(path) for path in spec.include])
-    store = Store.open(Path(spec.out))
-    prepared = prepare(spec, registry, store, repair=not dry_run)
-    for file in prepared.damaged:
-        say(f"damaged: {file}; {'would be' if dry_run else 'it is'} computed again")
-    if not quiet:
-        for absent, reason in prepared.plan.absent.items():
-            say(f"absent: {absent}: {reason}")
-        for (task_name, model_name), reason in prepared.plan.not_applicable.items():
-            say(f"not applicable: {model_name} on {task_name}: {reason}")
-    if dry_run:
-        print(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
-        return
-    if prepared.missing and not quiet:
-        say(
-            f"{len(prepared.plan.cells)} cells, {len(prepared.cached)} cached; "
-            f"{len(prepared.missing)} to compute in {spec.out}"
-        )
-    with Progress(prepared.missing, quiet) as progress:
-        outcome = perform(spec, prepared, store, progress)
-    if as_json:
-        print(runs.run_json(store, outcome.name))
-    elif not quiet:
-        print(runs.leaderboard_text(store, [outcome.name], "markdown"))
-        say(runs.summary_line(outcome))
-    if not outcome.ok:
-        raise typer.Exit(1)
-
-
-@app.command()
-def pretrain(
-    recipe: Annotated[
-        str, typer.Argument(help="A recipe with a pretraining section.", autocompletion=_complete_models)
-    ],
-    corpus: Annotated[
-        Optional[str],
-        typer.Option("--corpus", metavar="SOURCE", help="embedded, a file or folder of text, or hub:ID."),
-    ] = None,
-    sentences: Annotated[Optional[int], typer.Option("--sentences", help="How much of the embedded corpus.")] = None,
-    budget: Annotated[Optional[str], typer.Option("--budget", help="Wall-clock time: 90s, 10m, 2h.")] = None,
-    steps: Annotated[Optional[int], typer.Option("--steps", help="Optimizer steps.")] = None,
-    tokens: Annotated[Optional[int], typer.Option("--tokens", help="Tokens to train on.")] = None,
-    optimizer: Annotated[
-        Optional[str], typer.Option("--optimizer", help="adamw or adafactor, instead of the recipe's.")
-    ] = None,
-    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate", help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[
-        Optional[int], typer.Option("--batch-size", help="Blocks a step, over all processes.")
-    ] = None,
-    accumulate: Annotated[Optional[int], typer.Option("--accumulate", help="Micro-batches a step.")] = None,
-    checkpoint_every: Annotated[Optional[int], typer.Option("--checkpoint-every", help="Steps.")] = None,
-    seed: Annotated[Optional[int], typer.Option("--seed", help="Of weights, order and masks.")] = None,
-    fsdp: Annotated[
-        bool, typer.Option("--fsdp", help="Under torchrun: share the model's weights out over the processes.")
-    ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same end.")] = False,
-    report_to: Annotated[
-        Optional[list[str]], typer.Option("--report-to", help="wandb, tensorboard or mlflow. Repeatable.")
-    ] = None,
-    output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", metavar="FOLDER", help="Copy the checkpoint here.")
-    ] = None,
-    out: Out = None,
-    threads: Annotated[
-        Optional[int], typer.Option("--threads", help="Intra-op threads.", show_default="calibrated")
-    ] = None,
-    include: Include = None,
-    as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.")] = False,
-) -> None:
-    """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
-    names = (
-        "corpus", "sentences", "budget", "steps", "tokens", "optimizer", "learning_rate", "batch_size",
-        "accumulate", "checkpoint_every", "seed",
-    )  # fmt: skip
-    given = locals()
-    changes = {name: given[name] for name in names if given[name] is not None}
-
-    registry = load_registry([Path(path) for path in include or []])
-    store = Store.open(Path(out or "results"))
-    command.check_output(output)
-    cell = command.plan(registry, store, recipe, changes)
-    tell = (lambda line: None) if quiet else say
-    record = command.perform(cell, store, resume, report_to or [], tell, threads, fsdp)
-    if command.is_first():
-        folder = command.delivered(store, record["cell"], output)
-        print(checkpoint_json(record, folder) if as_json else folder)
-        tell(checkpoint_text(record))
-
-
-@app.command()
-def predict(
-    checkpoint: Annotated[str, typer.Argument(help="A save_pretrained folder, compressed or not, or a hub id.")],
-    text: Annotated[list[str], typer.Option("--text", "-t", help="What to complete. Repeatable.")],
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many candidates a place.")] = 5,
-    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", help="Of a continuation.")] = 20,
-    logits: Annotated[bool, typer.Option("--logits", help="With the raw scores; needs --json.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Fill masks, continue a text or answer it: whatever the checkpoint's head does."""
-    import json
-
-    if logits and not as_json:
-        raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
-    os.environ.update(thread_variables(1))
-    results = predict_texts(served_folder(checkpoint), text, top_k, max_new_tokens, logits)
-    print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
-
-
-app.command()(cli_measure.measure)
-
-
-app.command()(compress)
-
-
-@app.command()
-def doctor(out: Out = None, as_json: Json = False) -> None:
-    """Say what this machine offers: threads, instruction set, memory, versions, the hub, the calibration."""
-
-    print(machine.doctor(Path(out or "results"), as_json))
-
-
-cli_report.add_to(app)
-cli_export.add_to(app)
-cli_gate.add_to(app)
-
-
-def _config(path: Path | None) -> dict[str, Any]:
-    return {} if path is None else load_mapping(path)
 
 
 if __name__ == "__main__":

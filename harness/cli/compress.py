@@ -8,10 +8,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Include, Json, say
+from harness.cli.options import Include, Json
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
+from harness.core.text import say
 from harness.pipeline.commands import compress as command
 from harness.pipeline.commands import sensitivity as sensitivity_command
 from harness.report.tables import plotting

@@ -8,11 +8,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Include, Out, existing_store, say
+from harness.cli.options import Include, Out, examples, existing_store
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
 from harness.core.store import write_atomically
+from harness.core.text import say
 from harness.report.export import hub, source
 from harness.report.export import lm_eval as exporter
 from harness.report.export.glue import write_submission
@@ -21,15 +22,16 @@ from harness.report.export.source import find_model, model_names
 
 Run = Annotated[str, typer.Option("--run", metavar="RUN", help="A run's name, part of it, or latest.")]
 
-export_app = typer.Typer(no_args_is_help=True, help="Model cards, GLUE submissions and lm-eval results from a run.")
+app = typer.Typer(no_args_is_help=True, help="Model cards, GLUE submissions and lm-eval results from a run.")
 
 
-def add_to(app: typer.Typer) -> None:
-    """The verbs of this module, as verbs of the command line."""
-    app.add_typer(export_app, name="export")
-
-
-@export_app.command("model-card")
+@app.command(
+    "model-card",
+    epilog=examples(
+        "harness export model-card bert-tiny:sst2 -o card.md",
+        "harness export model-card bert-tiny:sst2 --push me/bert-tiny-sst2",
+    ),
+)
 def model_card(
     model: Annotated[str, typer.Argument(metavar="MODEL[:TASK]", help="A model of the run; of one task, or of all.")],
     output: Annotated[
@@ -63,7 +65,13 @@ def model_card(
         print(hub.push(card, folder, push, public, say))
 
 
-@export_app.command("glue-submission")
+@app.command(
+    "glue-submission",
+    epilog=examples(
+        "harness export glue-submission bert-tiny -o submission.zip",
+        "harness export glue-submission bert-tiny -o submission.zip --data ~/glue_data",
+    ),
+)
 def glue_submission(
     model: Annotated[str, typer.Argument(help="A model that the run trained on every GLUE task.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="ZIP", help="The file to write.")],
@@ -93,7 +101,10 @@ def glue_submission(
     print(f"{output}: {', '.join(files)}")
 
 
-@export_app.command("lm-eval")
+@app.command(
+    "lm-eval",
+    epilog=examples("harness export lm-eval -o results.json", "harness export lm-eval latest --model bert-tiny"),
+)
 def lm_eval(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
     model: Annotated[

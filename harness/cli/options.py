@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -11,13 +9,21 @@ import typer
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
+from harness.core.run_spec import OUTPUT, WHERE
 from harness.core.store import Store
+from harness.gating.baseline import FOLDER
 
-Out = Annotated[Optional[str], typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results")]
+Out = Annotated[
+    Optional[str],
+    typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results", rich_help_panel=WHERE),
+]
 Include = Annotated[
     Optional[list[str]],
     typer.Option(
-        "--include", metavar="PATH", help="More tasks, suites, recipes (YAML) and plug-ins (.py). Repeatable."
+        "--include",
+        metavar="PATH",
+        help="More tasks, suites, model specs (YAML) and plug-ins (.py). Repeatable.",
+        rich_help_panel=WHERE,
     ),
 ]
 Show = Annotated[
@@ -34,13 +40,17 @@ Pareto = Annotated[
 ]
 
 
-class Mode(StrEnum):
-    pr = "pr"
-    nightly = "nightly"
-    release = "release"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+Baselines = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--baselines",
+        metavar="DIR",
+        help="The folder of accepted baselines.",
+        show_default=str(FOLDER),
+        rich_help_panel=WHERE,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.", rich_help_panel=OUTPUT)]
 
 
 def existing_store(out: str | None) -> Any:
@@ -58,5 +68,29 @@ def load_plugins(include: list[str] | None) -> None:
         load_registry([Path(path) for path in include])
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.", rich_help_panel=OUTPUT)]
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Model specs whose names begin so."""
+    return [name for name in load_registry().recipes if name.startswith(incomplete)]
+
+
+def complete_tasks(incomplete: str) -> list[str]:
+    """Tasks whose names begin so."""
+    return [name for name in load_registry().tasks if name.startswith(incomplete)]
+
+
+def complete_suites(incomplete: str) -> list[str]:
+    """Suites whose names begin so."""
+    return [name for name in load_registry().suites if name.startswith(incomplete)]
+
+
+def folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:
+    """The results folder and that of accepted baselines."""
+    return Path(out or "results"), baselines or FOLDER
+
+
+def examples(*commands: str) -> str:
+    """The end of a verb's help."""
+    return "\n\n".join(["Examples:", *commands])

@@ -143,9 +143,17 @@ def _source(path: Path, name: str, size: int, modified: int) -> Source:
     return Source(digest, modules, frozenset(module.partition(".")[0] for module in modules))
 
 
+SHOWN = frozenset({"description", "panel", "metavar", "shown", "flag"})
+"""Arguments of a spec's fields that only the help shows."""
+
+
 def _normalize(tree: ast.AST) -> None:
-    """Drop strings that stand alone: docstrings of modules, classes, functions and attributes."""
+    """Drop strings that stand alone, docstrings of modules, classes, functions and attributes, and the help of specs."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) in ("setting", "Field"):
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in SHOWN]
+            if node.func.id == "setting":  # type: ignore[attr-defined]
+                node.args = node.args[:1]
         for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
             if isinstance(body, list):
                 body[:] = [statement for statement in body if not _stands_alone(statement)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from harness.core.specs import Name, OptimizerName, TaskName
-from harness.core.strict_spec import Strict, listed
+from harness.core.strict_spec import Strict, listed, setting
 
 
 def _comma_separated(value: Any) -> Any:
@@ -38,37 +38,92 @@ def _tokens_or_task(value: Any) -> int | str:
 Length = Annotated[int | Literal["task"], BeforeValidator(_tokens_or_task)]
 
 
+WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
+    "What", "Models", "Training", "Compression", "Measuring", "Where", "Output",
+)  # fmt: skip
+"""The panels of `--help`."""
+Mode = Literal["pr", "nightly", "release"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+MEASURE_BATCH, MEASURE_LENGTH = 8, 64
+"""Rows and tokens of a timed call where a run says nothing else."""
+MEASURE_PRECISION = 0.02
+"""Half the width of an interval that is narrow enough; that of the protocol."""
+
+
 class RunSpec(Strict):
     """What one `harness run` is asked for: the flags, or the keys of `--config run.yaml`."""
 
-    suite: Annotated[list[Name], BeforeValidator(listed)] = Field(default_factory=list)
-    task: Annotated[list[TaskName], BeforeValidator(listed)] = Field(default_factory=list)
-    model: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)
-    data: str = "embedded"
-    seeds: int = Field(default=1, ge=1, le=1000)
-    first_seed: int = Field(default=0, ge=0, lt=2**31)
-    limit: int | None = Field(default=None, ge=1)
-    epochs: float | None = Field(default=None, gt=0, le=1000)
-    batch_size: int | None = Field(default=None, ge=1, le=65536)
-    optimizer: OptimizerName | None = None
-    learning_rate: float | None = Field(default=None, gt=0, le=10)
-    select: Literal["last", "best"] | None = None
-    from_scratch: bool = False
-    train: bool = True
-    train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = Field(default_factory=list)
-    noise: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)
-    compress: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)
-    measure: bool = False
-    measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = Field(default_factory=list)
-    measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = Field(default_factory=list)
-    measure_device: Literal["auto", "cpu", "cuda"] | None = None
-    measure_precision: float | None = Field(default=None, gt=0, lt=1)
-    measure_budget: str | None = None
-    out: str = "results"
-    executor: str = "local"
-    workers: int | None = Field(default=None, ge=1, le=1024)
-    threads: int | None = Field(default=None, ge=1, le=1024)
-    include: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)
+    suite: Annotated[list[Name], BeforeValidator(listed)] = setting(list, "A suite of tasks, e.g. glue.", panel=WHAT)
+    task: Annotated[list[TaskName], BeforeValidator(listed)] = setting(list, "A single task.", panel=WHAT)
+    data: str = setting("embedded", "embedded, hub, or a folder or file.", panel=WHAT, metavar="SOURCE")
+    limit: int | None = setting(None, "Use the first N examples of each split.", panel=WHAT, ge=1)
+    noise: Annotated[list[str], BeforeValidator(listed)] = setting(
+        list, "Score also under typos, case or punctuation noise.", panel=WHAT
+    )
+    model: Annotated[list[str], BeforeValidator(listed)] = setting(
+        list, "A model spec, a save_pretrained folder or a hub id.", panel=MODELS
+    )
+    from_scratch: bool = setting(False, "Beside each pretrained model its random-init control.", panel=MODELS)
+    train: bool = setting(
+        True, "Train the models first; without, finished models are scored as they are.", panel=MODELS
+    )
+    seeds: int = setting(1, "How many seeds to train with.", panel=TRAINING, ge=1, le=1000)
+    first_seed: int = setting(0, "The first of them.", panel=TRAINING, ge=0, lt=2**31)
+    epochs: float | None = setting(None, "Instead of the model spec's.", panel=TRAINING, gt=0, le=1000)
+    batch_size: int | None = setting(None, "Instead of the model spec's.", panel=TRAINING, ge=1, le=65536)
+    optimizer: OptimizerName | None = setting(None, "adamw or adafactor, instead of the model spec's.", panel=TRAINING)
+    learning_rate: float | None = setting(None, "Instead of the model spec's.", panel=TRAINING, gt=0, le=10)
+    select: Literal["last", "best"] | None = setting(
+        None, "Keep the last epoch, or the best on the scored split.", panel=TRAINING, shown="last"
+    )
+    train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = setting(
+        list, "Train on these fractions of the examples, e.g. 0.1,1.", panel=TRAINING, metavar="F,…", comma=True
+    )
+    compress: Annotated[list[str], BeforeValidator(listed)] = setting(
+        list,
+        "Score also what a method makes of each fine-tuned transformer: int8, prune-structured:0.5, distill:MODEL, or "
+        "a chain, 'prune-structured:0.5|int8'.",
+        panel=COMPRESSION,
+        metavar="METHOD",
+    )
+    measure: bool = setting(
+        False,
+        "Time each fine-tuned transformer against what --compress made of it, alone, after scoring; without --compress the "
+        "first against the others.",
+        panel=MEASURING,
+    )
+    measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = setting(
+        list, "Rows of a timed call.", panel=MEASURING, metavar="N,…", shown=str(MEASURE_BATCH), comma=True
+    )
+    measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = setting(
+        list,
+        "Tokens of a row; `task`: as the task's own examples are.",
+        panel=MEASURING,
+        metavar="N,…",
+        shown=str(MEASURE_LENGTH),
+        comma=True,
+    )
+    measure_device: Device | None = setting(
+        None, "Where models are timed; without it as `harness measure` chooses.", panel=MEASURING
+    )
+    measure_precision: float | None = setting(
+        None,
+        "Half the width of an interval that is narrow enough.",
+        panel=MEASURING,
+        shown=str(MEASURE_PRECISION),
+        gt=0,
+        lt=1,
+    )
+    measure_budget: str | None = setting(None, "Of each measuring cell, such as 5m.", panel=MEASURING, metavar="TIME")
+    out: str = setting("results", "The results folder.", panel=WHERE, metavar="DIR")
+    executor: str = setting("local", "What computes: local (processes), inline, or a plug-in's.", panel=WHERE)
+    workers: int | None = setting(None, "Processes.", panel=WHERE, shown="one per core", ge=1, le=1024)
+    threads: int | None = setting(None, "Intra-op threads per process.", panel=WHERE, shown="calibrated", ge=1, le=1024)
+    include: Annotated[list[str], BeforeValidator(listed)] = setting(
+        list, "More tasks, suites, model specs (YAML) and plug-ins (.py).", panel=WHERE, metavar="PATH"
+    )
 
     @model_validator(mode="after")
     def _settings_of_measuring_go_with_it(self) -> RunSpec:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.core.source_specs import Columns, Sources
-from harness.core.strict_spec import Strict, listed
+from harness.core.strict_spec import Strict, listed, setting
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 OptimizerName = Literal["adamw", "adafactor"]
@@ -218,17 +218,17 @@ class PretrainingSpec(Strict):
 
     objective: Name
     options: dict[str, Any] = {}
-    corpus: str = "embedded"
-    sentences: int = Field(default=20_000, ge=100)
+    corpus: str = setting("embedded", "embedded, a file or folder of text, or hub:ID.", panel="What", metavar="SOURCE")
+    sentences: int = setting(20_000, "How much of the embedded corpus.", panel="What", ge=100)
     field: str = "text"
-    steps: int | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=1)
-    budget: str | None = None
+    steps: int | None = setting(None, "Optimizer steps.", panel="Training", ge=0)
+    tokens: int | None = setting(None, "Tokens to train on.", panel="Training", ge=1)
+    budget: str | None = setting(None, "Wall-clock time: 90s, 10m, 2h.", panel="Training")
     block_size: int = Field(default=128, ge=8, le=65536)
-    batch_size: int = Field(default=32, ge=1, le=65536)
-    accumulate: int = Field(default=1, ge=1)
-    optimizer: OptimizerName = "adamw"
-    learning_rate: float = Field(default=1e-3, gt=0, le=10)
+    batch_size: int = setting(32, "Blocks per step, over all processes.", panel="Training", ge=1, le=65536)
+    accumulate: int = setting(1, "Micro-batches per step.", panel="Training", ge=1)
+    optimizer: OptimizerName = setting("adamw", "Instead of the model spec's.", panel="Training")
+    learning_rate: float = setting(1e-3, "Instead of the model spec's.", panel="Training", gt=0, le=10)
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     schedule: Literal["wsd", "linear", "cosine", "constant"] = "wsd"
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
@@ -236,8 +236,8 @@ class PretrainingSpec(Strict):
     max_grad_norm: float = Field(default=1.0, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    checkpoint_every: int = Field(default=200, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    checkpoint_every: int = setting(200, "Steps between checkpoints to resume from.", panel="Training", ge=1)
+    seed: int = setting(0, "Of weights, order and masks.", panel="Training", ge=0, lt=2**31)
 
     @field_validator("budget")
     @classmethod

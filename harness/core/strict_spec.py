@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.strict_yaml import load_mapping
@@ -13,6 +13,39 @@ from harness.core.strict_yaml import load_mapping
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+def setting(
+    default: Any = None,
+    description: str = "",
+    *,
+    panel: str,
+    metavar: str | None = None,
+    shown: str | None = None,
+    comma: bool = False,
+    flag: str | None = None,
+    **constraints: Any,
+) -> Any:
+    """A field that is an option of the command line as well, by its description.
+
+    Args:
+        default: The default; of a list that of `list`.
+        description: The help of the option, and the field's documentation.
+        panel: The group of options that `--help` shows it in.
+        metavar: What stands for the value in the help.
+        shown: The default in words, where the value says too little.
+        comma: Several values are written in one, `a,b`.
+        flag: The option's name, where it is not the field's.
+        **constraints: `ge`, `le`, `gt`, `lt`, as pydantic's `Field` takes them.
+
+    Returns:
+        The field.
+    """
+    extra: Any = {"panel": panel, "metavar": metavar, "shown": shown, "comma": comma, "flag": flag}
+    extra = {key: value for key, value in extra.items() if value}
+    if default is list:
+        return Field(default_factory=list, description=description, json_schema_extra=extra, **constraints)
+    return Field(default=default, description=description, json_schema_extra=extra, **constraints)
 
 
 def listed(value: Any) -> Any:

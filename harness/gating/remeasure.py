@@ -12,8 +12,8 @@ from harness.core.registry import Registry
 from harness.core.store import Store
 from harness.gating.measured import Measurement, suspects
 from harness.gating.settings import GateSpec
-from harness.measurement.job import Model, Request
 from harness.measurement.protocol import HALF_WIDTH
+from harness.measurement.request import Model, Request
 from harness.measurement.workloads import Workload
 from harness.pipeline.commands.measure import measure
 

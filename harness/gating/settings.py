@@ -8,14 +8,15 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.core.run_spec import SEED_MODES
+from harness.core.run_spec import MEASURING, SEED_MODES, WHAT, Mode
 from harness.core.specs import Margins, Name, Share, TaskName
-from harness.core.strict_spec import Strict, parse
+from harness.core.strict_spec import Strict, parse, setting
 from harness.core.strict_yaml import load_mapping
 from harness.measurement.protocol import MARGINS
 
 Change = Literal["tokenizer", "training-data"]
-Mode = Literal["pr", "nightly", "release"]
+JUDGING = "Judging"
+"""The panel of `--help` of what a verdict depends on."""
 ALPHA = 0.05
 
 
@@ -33,18 +34,26 @@ class GateSpec(Strict):
     seed is judged, by the spread between the baseline's seeds where it has several.
     """
 
-    margin: float = Field(default=0.01, ge=0, le=1)
-    ok_margin: float = Field(default=0.03, gt=0, le=1)
+    margin: float = setting(0.01, "The least drop that counts, 0.01: one point.", panel=JUDGING, ge=0, le=1)
+    ok_margin: float = setting(0.03, "OK: the drop is surely below this.", panel=JUDGING, gt=0, le=1)
     tasks: dict[TaskName, Share] = Field(default_factory=dict)
     metrics: dict[Name, Share] = Field(default_factory=dict)
-    speed_margin: float | None = Field(default=None, gt=0, le=1)
-    memory_margin: float = Field(default=0.05, ge=0, le=1)
-    size_margin: float = Field(default=0.01, ge=0, le=1)
-    strict: bool = False
-    allow: list[Change] = Field(default_factory=list)
-    models: list[str] = Field(default_factory=list)
-    seeds: int | None = Field(default=None, ge=1)
-    mode: Mode | None = None
+    speed_margin: float | None = setting(
+        None, "Of time.", panel=MEASURING, shown=f"{MARGINS['cpu']:g}, GPU {MARGINS['cuda']:g}", gt=0, le=1
+    )
+    memory_margin: float = setting(0.05, "Of peak memory.", panel=MEASURING, ge=0, le=1)
+    size_margin: float = setting(0.01, "Of bytes of weights.", panel=MEASURING, ge=0, le=1)
+    strict: bool = setting(False, "Exit 3 where something stays inconclusive.", panel=JUDGING)
+    allow: list[Change] = setting(list, "What may differ from the baseline's.", panel=JUDGING)
+    models: list[str] = setting(
+        list,
+        "Only this model of the base, and which one of the candidate stands beside it.",
+        panel=WHAT,
+        metavar="BASE[=CANDIDATE]",
+        flag="model",
+    )
+    seeds: int | None = setting(None, "Only the base's first so many seeds.", panel=JUDGING, ge=1)
+    mode: Mode | None = setting(None, "3, 5 or 10 seeds; pr: what so few seeds cannot tell is advisory.", panel=JUDGING)
 
     @model_validator(mode="after")
     def _one_number_of_seeds(self) -> GateSpec:

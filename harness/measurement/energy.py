@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harness.measurement.protocol import SECOND, Series
 
 if TYPE_CHECKING:
-    from harness.measurement.job import Request
     from harness.measurement.processes import ProcessBench
+    from harness.measurement.request import Request
 
 ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
 ENERGY_LASTS = 2.0

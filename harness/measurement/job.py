@@ -6,8 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
@@ -18,6 +17,7 @@ from harness.measurement import protocol
 from harness.measurement.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
 from harness.measurement.processes import ProcessBench, WorkerProcess
 from harness.measurement.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
+from harness.measurement.request import Model, Request
 from harness.measurement.workloads import Workload
 from harness.modeling.runtimes import devices_of
 from harness.modeling.size import size_of
@@ -25,41 +25,6 @@ from harness.modeling.weights.settings import FILE, Settings, read_settings
 from harness.stats.speed import Ratio, percentiles
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model that is measured: how it is called, its folder, the hash of its files, and the cell that made it where it
-    lies in a store.
-    """
-
-    name: str
-    folder: Path
-    fingerprint: str
-    cell: str | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is measured against what, and how. `budget` is in seconds, None for no limit; `precision` is the half-width
-    of an interval that is narrow enough; `margin` None is that of the device (`protocol.MARGINS`). `device` is `cpu`,
-    `cuda`, or `auto`: a GPU where there is one and all models are served there.
-    """
-
-    base: Model
-    candidates: Sequence[Model]
-    cells: Sequence[Workload]
-    threads: int = 1
-    margin: float | None = None
-    precision: float = protocol.HALF_WIDTH
-    budget: float | None = None
-    seed: int = 0
-    memory: bool = True
-    include: Sequence[str] = ()
-    device: str = "auto"
-
-    def arms(self) -> dict[str, Model]:
-        return {BASE: self.base, SECOND: self.base, **{one.name: one for one in self.candidates}}
 
 
 def perform(request: Request, report: Callable[[str], None] = lambda line: None) -> dict[str, Any]:

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from harness.core.hashing import fingerprint_of
-from harness.measurement.job import Model, Request, perform
+from harness.measurement.job import perform
 from harness.measurement.protocol import BASE, measure
+from harness.measurement.request import Model, Request
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
 FULL = os.environ.get("HARNESS_BENCHMARK") == "full"

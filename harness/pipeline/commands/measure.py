@@ -13,7 +13,8 @@ from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry
 from harness.core.store import Store
-from harness.measurement.job import Model, Request, perform
+from harness.measurement.job import perform
+from harness.measurement.request import Model, Request
 from harness.measurement.results import distinct, written
 from harness.measurement.workloads import Workload, cells_of, model_name
 from harness.modeling.weights.pretrained import folder_of

@@ -8,7 +8,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.environment import cores, describe, gpus, machine_fingerprint
-from harness.core.run_spec import RunSpec
+from harness.core.run_spec import MEASURE_BATCH, MEASURE_LENGTH, RunSpec
 from harness.measurement.protocol import (
     BASE,
     BLOCKS_A_LAUNCH,
@@ -25,8 +25,6 @@ from harness.modeling.runtimes import RUNTIMES
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, MeasuredModel, MeasureJob, TaskInput, code_of
 from harness.pipeline.planner.fitting import ModelPlan, runtimes_of
 
-BATCH, LENGTH = 8, 64
-"""Rows and tokens of a call where a run says nothing else."""
 START_SECONDS = 8.0
 """Until a process has imported torch and transformers and opened a small model, for estimates."""
 CALL_SECONDS = 0.05
@@ -163,9 +161,9 @@ def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | 
 
 
 def _workloads(run: RunSpec, base: Cell) -> list[Workload]:
-    lengths = list(dict.fromkeys(run.measure_length or [LENGTH]))
+    lengths = list(dict.fromkeys(run.measure_length or [MEASURE_LENGTH]))
     numbers = [one for one in lengths if isinstance(one, int)]
-    found = Workload.grid(list(dict.fromkeys(run.measure_batch or [BATCH])), numbers)
+    found = Workload.grid(list(dict.fromkeys(run.measure_batch or [MEASURE_BATCH])), numbers)
     if "task" in lengths:
         found.append(Workload(f"task {base.task}", task=_inputs(base).task.model_dump(mode="json"), data=run.data))
     return found

@@ -8,8 +8,9 @@ from typing import Any
 
 from harness.core.hashing import fingerprint_of
 from harness.core.store import Store
-from harness.measurement.job import Model, Request, perform
+from harness.measurement.job import perform
 from harness.measurement.protocol import BLOCKS_A_LAUNCH, MOST_PAIRS
+from harness.measurement.request import Model, Request
 from harness.measurement.results import written
 from harness.pipeline.cells import Cell, MeasureJob
 

@@ -13,8 +13,7 @@ from harness.report.page.text import counted, megabytes, rate
 from harness.report.tables import formats
 from harness.report.tables.comparable import Draft
 from harness.report.tables.formats import interval, scaled, spread
-from harness.report.tables.resources import Resource
-from harness.report.tables.table import Column, Part, Row, Score, Table
+from harness.report.tables.table import Column, Part, Resource, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
 AVERAGE = "average"

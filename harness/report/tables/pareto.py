@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.report.tables import formats
 from harness.report.tables.plotting import figure, plain
-from harness.report.tables.resources import Quantity, Resource, text_of
-from harness.report.tables.table import Row, Score, Table
+from harness.report.tables.resources import text_of
+from harness.report.tables.table import Quantity, Resource, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
 NAMES = {

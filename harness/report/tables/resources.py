@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
 
 from harness.core.errors import HarnessError, did_you_mean
@@ -12,7 +12,7 @@ from harness.core.hashing import short
 from harness.core.store import maker_of
 from harness.report.tables.comparable import Record
 from harness.report.tables.measured import Measured, Setting, base_of
-from harness.report.tables.table import Table
+from harness.report.tables.table import Quantity, Resource, Table
 
 KINDS = ("speed", "memory", "size")
 MEMORY = {
@@ -22,30 +22,6 @@ MEMORY = {
 
 Models = Mapping[str, Mapping[str, Sequence[str]]]
 """The cells that made the models of a table, by the id of a row and the task."""
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number of a model; with an interval where it has one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A column: values by the id of a row's model, those that could be had and may be compared; notes say which and why
-    not the others. `digits` are those shown of a value divided by `unit`.
-    """
-
-    name: str
-    header: str
-    values: Mapping[str, Quantity]
-    less_is_better: bool
-    notes: tuple[str, ...]
-    unit: float = 1.0
-    digits: int = 0
 
 
 def kinds_of(text: str | None) -> list[str]:

@@ -6,13 +6,34 @@ import os.path
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.hashing import hash_json
 from harness.stats.aggregate import Estimate
 
-if TYPE_CHECKING:
-    from harness.report.tables.resources import Resource
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of a model; with an interval where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A column: values by the id of a row's model, those that could be had and may be compared; notes say which and why
+    not the others. `digits` are those shown of a value divided by `unit`.
+    """
+
+    name: str
+    header: str
+    values: Mapping[str, Quantity]
+    less_is_better: bool
+    notes: tuple[str, ...]
+    unit: float = 1.0
+    digits: int = 0
 
 
 @dataclass(frozen=True)

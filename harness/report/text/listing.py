@@ -2,64 +2,97 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import metrics
-from harness.compression import COMPRESSORS
+from harness.core import plugins
+from harness.core.errors import unknown
 from harness.core.registry import Registry
 from harness.report.text.text import cell_text, columns
-from harness.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from harness.compression import Compressor
     from harness.training.objectives import Objective
 
 
+SPECS = ("tasks", "suites", "models")
+PLURALS = {"families": "family"} | {f"{kind}s": kind for kind in plugins.KINDS if kind != "family"}
+"""Kinds of plug-ins by their plural."""
+KINDS = (*SPECS, *PLURALS)
+
+
 def listing(registry: Registry, kind: str, as_json: bool) -> str:
-    """All names of a kind with what one needs to choose among them."""
+    """All names of a kind with what one needs to choose among them.
+
+    Raises:
+        HarnessError: there is no such kind; with a did-you-mean.
+    """
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    rows = _specs(registry, kind) if kind in SPECS else _plugins(PLURALS[kind])
+    if as_json:
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+    if not rows:
+        return f"no {kind}"
+    if kind == "suites":
+        rows = [{key: value for key, value in row.items() if key != "average"} for row in rows]
+    header = list(rows[0])
+    return columns([[cell_text(row[key]) for key in header] for row in rows], header)
+
+
+def _specs(registry: Registry, kind: str) -> list[dict[str, Any]]:
     if kind == "tasks":
-        rows = [
+        return [
             {
                 "name": task.name,
                 "family": task.family,
                 "metrics": task.metrics,
-                "sources": [name for name in ("embedded", "glue", "folder", "hub") if getattr(task.sources, name)],
+                "sources": [name for name in type(task.sources).model_fields if getattr(task.sources, name)],
                 "description": task.description,
             }
             for task in registry.tasks.values()
         ]
-    elif kind == "suites":
-        rows = [
+    if kind == "suites":
+        return [
             {"name": suite.name, "tasks": suite.tasks, "average": suite.averaged, "description": suite.description}
             for suite in registry.suites.values()
         ]
-        if not as_json:
-            rows = [{key: value for key, value in row.items() if key != "average"} for row in rows]
-    elif kind == "models":
-        rows = [
-            {
-                "name": recipe.name,
-                "learner": recipe.learner,
-                "from": recipe.pretrained or ("scratch" if recipe.config else "–"),
-                "default": "default" if recipe.default else "",
-                "description": recipe.description,
-            }
-            for recipe in registry.recipes.values()
-        ]
-    elif kind == "objectives":
-        rows = [{"name": name, **_objective(OBJECTIVES.get(name))} for name in OBJECTIVES.names()]
-    elif kind == "compressors":
-        rows = [{"name": name, **_compressor(COMPRESSORS.get(name))} for name in COMPRESSORS.names()]
-    else:
-        rows = [
+    return [
+        {
+            "name": recipe.name,
+            "learner": recipe.learner,
+            "from": recipe.pretrained or ("scratch" if recipe.config else "–"),
+            "default": "default" if recipe.default else "",
+            "description": recipe.description,
+        }
+        for recipe in registry.recipes.values()
+    ]
+
+
+def _plugins(kind: str) -> list[dict[str, Any]]:
+    table = plugins.table(kind)
+    if kind == "objective":
+        return [{"name": name, **_objective(table.get(name))} for name in table.names()]
+    if kind == "compressor":
+        return [{"name": name, **_compressor(table.get(name))} for name in table.names()]
+    if kind == "metric":
+        return [
             {"name": name, "version": metrics.code_version(name)[:12], "source": str(metrics.source(name))}
-            for name in metrics.names()
+            for name in table.names()
         ]
-    if as_json:
-        return json.dumps(rows, indent=1, ensure_ascii=False)
-    header = list(rows[0])
-    return columns([[cell_text(row[key]) for key in header] for row in rows], header)
+    return [
+        {"name": name, "source": str(table.source(name)), "description": _described(table.source(name))}
+        for name in table.names()
+    ]
+
+
+def _described(source: Path) -> str:
+    """The first paragraph of a module's docstring, read without importing it."""
+    paragraph = (ast.get_docstring(ast.parse(source.read_bytes())) or "").split("\n\n")[0]
+    return " ".join(paragraph.split())
 
 
 def _objective(kind: type[Objective]) -> dict[str, Any]:

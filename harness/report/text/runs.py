@@ -22,20 +22,20 @@ from harness.report.text.measuring import measured_text
 from harness.report.text.text import cell_text, columns
 
 if TYPE_CHECKING:
-    from harness.pipeline.commands.run import Outcome
     from harness.report.tables.layout import Layout
     from harness.report.tables.table import Table
 
 
-def summary_line(outcome: Outcome) -> str:
+def summary_line(manifest: Mapping[str, Any]) -> str:
     """`run NAME: 27 cells: 20 done, 7 cached, in 1:10`, failures first among the words."""
+    statuses = {cell["cell"]: cell["status"] for cell in manifest["cells"]}
     counts = {
-        status: list(outcome.statuses.values()).count(status)
-        for status in ("failed", "skipped", "done", "cached", "missing")
+        status: list(statuses.values()).count(status) for status in ("failed", "skipped", "done", "cached", "missing")
     }
-    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    lines = [f"run {outcome.name}: {len(outcome.statuses)} cells: {said}, in {outcome.seconds:.1f} s"]
-    causes = dict.fromkeys(cause for key, cause in outcome.causes.items() if outcome.statuses[key] == "failed")
+    counted = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    seconds = manifest["timings"]["seconds"]
+    lines = [f"run {manifest['run']}: {len(statuses)} cells: {counted}, in {seconds:.1f} s"]
+    causes = dict.fromkeys(cell.get("cause", "") for cell in manifest["cells"] if cell["status"] == "failed")
     return "\n".join([*lines, *(f"  failed: {cause}" for cause in causes)])
 
 
@@ -62,7 +62,7 @@ def say_damaged(error: DamagedFile) -> None:
 def leaderboard_text(
     store: Store,
     names: Sequence[str],
-    style: str,
+    style: str = "markdown",
     layout: Layout | None = None,
     show: str | None = None,
     pareto: Path | None = None,

@@ -8,7 +8,8 @@ import pytest
 from harness.compression import Target
 from harness.compression.methods import parse_method
 from harness.core.errors import HarnessError
-from harness.measurement.job import Model, Request, common_device
+from harness.measurement.job import common_device
+from harness.measurement.request import Model, Request
 from harness.modeling.runtimes import devices_of
 from harness.modeling.weights.settings import Compiling, Settings, read_settings, write_settings
 

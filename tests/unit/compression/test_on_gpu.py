@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.measurement.job import Model, Request, perform
+from harness.measurement.job import perform
+from harness.measurement.request import Model, Request
 from harness.measurement.workloads import Workload
 
 torch = pytest.importorskip("torch")

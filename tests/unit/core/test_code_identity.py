@@ -73,6 +73,18 @@ def test_comments_docstrings_and_positions_do_not_count(copied):
     assert identity(*own) == before
 
 
+def test_the_help_of_a_spec_does_not_count_and_its_defaults_do(copied):
+    own = entries("pretrain", copied)
+    before = identity(*own)
+    path = copied / "core" / "specs.py"
+    text = path.read_text(encoding="utf-8")
+    assert '"Optimizer steps."' in text and "20_000" in text
+    path.write_text(text.replace('"Optimizer steps."', '"Steps of the optimizer."'), encoding="utf-8")
+    assert identity(*own) == before
+    path.write_text(text.replace("20_000", "20_001"), encoding="utf-8")
+    assert identity(*own) != before
+
+
 def test_a_docstring_of_a_runtime_leaves_fine_tuning_as_it_is_and_so_does_its_code(copied):
     """Which runtimes there are is no part of a training in torch."""
     own = entries("finetune", copied)

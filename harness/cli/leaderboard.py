@@ -1,6 +1,4 @@
-"""The verbs that read results: leaderboard, show, score, list. Imports nothing heavy; each verb imports what it
-needs.
-"""
+"""The verb `harness leaderboard`."""
 
 from __future__ import annotations
 
@@ -10,26 +8,15 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Include, Json, Out, Pareto, Show, existing_store, load_plugins, say
+from harness.cli.options import Include, Out, Pareto, Show, existing_store, load_plugins
 from harness.core.errors import HarnessError
-from harness.core.registry import load_registry
 from harness.core.store import write_atomically
+from harness.core.text import say
 from harness.report.tables.layout import parse_layout
 from harness.report.tables.markers import update_file
-from harness.report.text import diagnostics, runs
-from harness.report.text.listing import listing
+from harness.report.text import diagnostics
 from harness.report.text.page import write_page
-from harness.report.text.rescoring import rescore
 from harness.report.text.runs import efficiency_text, leaderboard_text
-
-
-class Kind(StrEnum):
-    tasks = "tasks"
-    suites = "suites"
-    models = "models"
-    metrics = "metrics"
-    objectives = "objectives"
-    compressors = "compressors"
 
 
 class Format(StrEnum):
@@ -43,14 +30,6 @@ class Format(StrEnum):
     @property
     def style(self) -> str:
         return "markdown" if self is Format.md else self.value
-
-
-def add_to(app: typer.Typer) -> None:
-    """The verbs of this module, as verbs of the command line."""
-    app.command()(leaderboard)
-    app.command()(show)
-    app.command()(score)
-    app.command("list")(list_names)
 
 
 def leaderboard(
@@ -163,44 +142,3 @@ def _check_update(update: Path | None, marker: str | None, output: Path | None, 
         raise HarnessError("give one of --output and --update")
     if update is not None and format.style not in ("markdown", "html"):
         raise HarnessError(f"--update puts a table into Markdown, as md or html, not {format.value}")
-
-
-def show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
-    """Show a run: what was asked for, its cells, scores, failures and their causes."""
-
-    store = existing_store(out)
-    print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
-
-
-def score(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
-    metric: Annotated[
-        Optional[list[str]],
-        typer.Option("--metric", help="Compute this metric instead of the tasks' own. Repeatable."),
-    ] = None,
-    out: Out = None,
-    include: Include = None,
-    as_json: Json = False,
-) -> None:
-    """Compute a run's metrics again from its stored predictions, and compare."""
-
-    load_registry([Path(path) for path in include or []])
-    text, same = rescore(existing_store(out), name, metric or [], as_json)
-    print(text)
-    if not same:
-        raise typer.Exit(1)
-
-
-def list_names(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    include: Include = None,
-    as_json: Json = False,
-) -> None:
-    """List what can be asked for by name."""
-
-    registry = load_registry([Path(path) for path in include or []])
-    print(listing(registry, kind.value, as_json))

@@ -1,0 +1,194 @@
+"""Single models from Python: pretrain, compress, measure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.compression.methods import Method
+from harness.core.machine.processes import in_this_process
+from harness.core.registry import load_registry
+from harness.core.store import Store
+from harness.core.strict_spec import parse
+from harness.measurement.protocol import HALF_WIDTH
+from harness.measurement.results import budget_of
+from harness.measurement.settings import MeasureSpec
+from harness.pipeline.commands import compress as compressing
+from harness.pipeline.commands import measure as measuring
+from harness.pipeline.commands import pretrain as pretraining
+from harness.report.outcomes import Checkpoint, CompressedModel, Measurement, measurement_of
+
+Tell = Callable[[str], None]
+
+
+def pretrain(
+    recipe: str,
+    *,
+    corpus: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "results",
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    threads: int | None = None,
+    include: Sequence[str | os.PathLike[str]] = (),
+    tell: Tell = lambda line: None,
+    **settings: Any,
+) -> Checkpoint:
+    """Turn raw text into a checkpoint that tasks can be fine-tuned from.
+
+    Args:
+        recipe: A model spec with a pretraining section.
+        corpus: `synthetic`, a file or folder of text, or `hub:ID`; the model spec's where left out.
+        out: The results folder.
+        output: A folder to copy the checkpoint to.
+        resume: Go on from the last checkpoint, to the same end.
+        threads: Intra-op threads; as calibrated where left out.
+        include: Files and folders of further specs and plug-ins.
+        tell: Told how it goes, in lines.
+        **settings: Any other setting of pretraining: `steps`, `tokens`, `budget`, `batch_size`, `learning_rate`, …
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        HarnessError: no such model spec, a setting out of range, a corpus that cannot be read, or a failed training.
+    """
+    registry = load_registry([Path(path) for path in include])
+    store = Store.open(Path(out))
+    target = None if output is None else Path(output)
+    pretraining.check_output(target)
+    changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
+    cell = pretraining.plan(registry, store, recipe, changes)
+    with in_this_process(threads or 1):
+        record = pretraining.perform(cell, store, resume, (), tell, threads)
+    return Checkpoint(pretraining.delivered(store, record["cell"], target), record)
+
+
+def compress(
+    model: str | os.PathLike[str],
+    method: str | Method,
+    output: str | os.PathLike[str],
+    *,
+    task: str | None = None,
+    data: str | os.PathLike[str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    include: Sequence[str | os.PathLike[str]] = (),
+    **options: Any,
+) -> CompressedModel:
+    """Make a smaller or faster model of a fine-tuned one.
+
+    Args:
+        model: The folder of a fine-tuned model, or that of its cell in a results folder.
+        method: A compressor, with its main option if need be, or a chain: `int8`, `prune-structured:0.5|int8`.
+        output: The folder to write to; it must not exist.
+        task: Whose examples a method looks at; known of a model that lies in a results folder.
+        data: Where they are.
+        limit: The first so many of them.
+        seed: Of what is drawn.
+        include: Files and folders of plug-ins.
+        **options: Options of a single method.
+
+    Returns:
+        The compressed model.
+
+    Raises:
+        HarnessError: no model there, one the method cannot compress, an unknown method or option, or an output that
+            is there already.
+    """
+    registry = load_registry([Path(path) for path in include])
+    if isinstance(method, str):
+        method = compressing.method_of(method, [f"{name}={value}" for name, value in options.items()])
+    place = None if data is None else os.fspath(data)
+    with in_this_process(1):
+        record = compressing.perform(registry, Path(model), method, Path(output), task, place, limit, seed)
+    return CompressedModel(Path(output), Path(record["model"]), method.label, record["runtime"], record)
+
+
+def measure(
+    base: str | os.PathLike[str],
+    candidates: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    batch: int | Sequence[int] = (1, 8, 32),
+    length: int | Sequence[int] = (32, 128, 512),
+    task: str | None = None,
+    data: str | os.PathLike[str] = "synthetic",
+    threads: int = 1,
+    device: str = "auto",
+    margin: float | None = None,
+    precision: float = HALF_WIDTH,
+    budget: str | float | None = None,
+    seed: int = 0,
+    memory: bool = True,
+    out: str | os.PathLike[str] = "results",
+    include: Sequence[str | os.PathLike[str]] = (),
+    tell: Tell = lambda line: None,
+) -> Measurement:
+    """Time models side by side, with memory and size. Starts processes, and wants the machine to itself.
+
+    Args:
+        base: The original: a folder, or `MODEL:TASK` of the latest run in the results folder.
+        candidates: What is compared with it.
+        batch: Rows of a call.
+        length: Tokens of a row.
+        task: Measure at this task's own lengths as well.
+        data: Where its data is.
+        threads: Intra-op threads of each process.
+        device: `cpu`, `cuda`, or `auto`.
+        margin: A difference that matters, 0.05: five per cent; the device's where left out.
+        precision: Half the width of an interval that is narrow enough.
+        budget: Seconds, or a time such as `5m`.
+        seed: Of orders, token ids and the bootstrap.
+        memory: Read peak memory as well.
+        out: The results folder, where the result is kept.
+        include: Files and folders of plug-ins.
+        tell: Told how it goes, in lines.
+
+    Returns:
+        The measurement; `valid` says whether anything may be decided by it.
+
+    Raises:
+        HarnessError: a model that is nowhere or cannot be timed, or settings that make no sense.
+    """
+    others = [candidates] if isinstance(candidates, str | os.PathLike) else candidates
+    values = {
+        "batch": _numbers(batch), "length": _numbers(length), "task": task, "data": os.fspath(data),
+        "threads": threads, "device": device, "margin": margin, "precision": precision,
+        "budget": None if budget is None else str(budget), "seed": seed, "memory": memory,
+    }  # fmt: skip
+    models = [os.fspath(one) for one in (base, *others)]
+    return perform_measure(models, parse(MeasureSpec, values, "measure"), Path(out), include, tell)
+
+
+def perform_measure(
+    models: Sequence[str],
+    spec: MeasureSpec,
+    root: Path,
+    include: Sequence[str | os.PathLike[str]],
+    tell: Tell,
+) -> Measurement:
+    """A measurement from its spec, as the command line asks for it. Raises HarnessError as `measure` does."""
+    registry = load_registry([Path(path) for path in include])
+    request = measuring.make_request(
+        registry,
+        Store(root) if root.is_dir() else None,
+        models,
+        spec.batch,
+        spec.length,
+        spec.task,
+        spec.data,
+        threads=spec.threads,
+        device=spec.device,
+        margin=spec.margin,
+        precision=spec.precision,
+        budget=budget_of(spec.budget),
+        seed=spec.seed,
+        memory=spec.memory,
+        include=tuple(os.fspath(path) for path in include),
+    )
+    return measurement_of(measuring.measure(request, Store.open(root), tell))
+
+
+def _numbers(values: int | Sequence[int]) -> str:
+    return ",".join(map(str, [values] if isinstance(values, int) else values))

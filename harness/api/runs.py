@@ -1,0 +1,214 @@
+"""Runs from Python: train and score, score finished models, read what is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.registry import Registry, load_registry
+from harness.core.run_spec import RunSpec
+from harness.core.store import Store
+from harness.core.strict_spec import parse
+from harness.data.frames import Task, write_tasks
+from harness.pipeline.cells import Event
+from harness.pipeline.commands.run import Prepared, perform, prepare
+from harness.report.results import Results, RunResult, read_results, read_run
+from harness.training.learners.objects import WrappedModel, forget, keep, recipe_of
+
+ModelLike = str | os.PathLike[str] | WrappedModel
+"""A model: its name in the registry, a folder, a hub id, or an object made by `wrap`."""
+TaskLike = str | Task
+"""A task: its name, or one made of data frames."""
+
+
+def run(
+    *,
+    suite: str | Sequence[str] = (),
+    task: TaskLike | Sequence[TaskLike] = (),
+    models: ModelLike | Sequence[ModelLike] = (),
+    data: str | os.PathLike[str] | None = None,
+    seeds: int = 1,
+    out: str | os.PathLike[str] = "results",
+    executor: str = "inline",
+    include: Sequence[str | os.PathLike[str]] = (),
+    listen: Callable[[Event], None] = lambda event: None,
+    **settings: Any,
+) -> RunResult:
+    """Train and score models on tasks; only what is missing in the results folder is computed.
+
+    Args:
+        suite: Names of suites.
+        task: Names of tasks, or tasks made of data frames; the latter stand in a run of their own.
+        models: Model specs by name, folders, hub ids, or objects made by `wrap`, which are scored as they are. The
+            suites' own where left out.
+        data: `synthetic` (the default), `hub`, another source's name, or the path of a folder or file.
+        seeds: How many seeds each model is trained with.
+        out: The results folder.
+        executor: `inline`: in this process, one cell after another. `local`: in worker processes; a script calls it
+            below `if __name__ == "__main__":`. Or a plug-in's.
+        include: Files and folders of further specs and plug-ins.
+        listen: Told of each event of a cell.
+        **settings: Any other setting of `harness run`, by the name of its option: `limit`, `epochs`, `compress`,
+            `noise`, `train_fractions`, `measure`, …
+
+    Returns:
+        The run. A cell that fails does not raise: see `RunResult.failures`.
+
+    Raises:
+        HarnessError: what is asked for cannot be: an unknown name, bad data, weights that are not there.
+    """
+    names, objects = _models(models)
+    values: dict[str, Any] = {
+        **settings,
+        "suite": _list(suite),
+        "model": names,
+        "seeds": seeds,
+        "out": os.fspath(out),
+        "executor": executor,
+        "include": [os.fspath(path) for path in include],
+    }
+    tasks = _list(task)
+    made = [one for one in tasks if isinstance(one, Task)]
+    if made:
+        if len(made) < len(tasks) or values["suite"] or data is not None:
+            raise HarnessError(
+                "run: tasks made of data frames bring their own data; run those with a name, and suites, apart"
+            )
+        folder = write_tasks(made, Store.open(Path(out)).root / "cache")
+        values |= {"task": [one.name for one in made], "data": str(folder)}
+        values["include"].append(str(folder))
+    else:
+        values |= {"task": tasks, **({} if data is None else {"data": os.fspath(data)})}
+    spec = parse(RunSpec, values, "run")
+    return perform_run(spec, listen, objects=objects)
+
+
+def evaluate(
+    model: ModelLike | Sequence[ModelLike],
+    *,
+    task: TaskLike | Sequence[TaskLike] = (),
+    suite: str | Sequence[str] = (),
+    data: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "results",
+    executor: str = "inline",
+    include: Sequence[str | os.PathLike[str]] = (),
+    **settings: Any,
+) -> RunResult:
+    """Score finished models without training them.
+
+    Args:
+        model: Folders of fine-tuned models, of ours or as `save_pretrained` writes them, compressed ones in their own
+            runtime; or objects made by `wrap`. Classes are matched to the task's by name.
+        task: As `run` takes it.
+        suite: As `run` takes it.
+        data: As `run` takes it.
+        out: The results folder.
+        executor: As `run` takes it; objects need `inline`.
+        include: Files and folders of further specs and plug-ins.
+        **settings: As `run` takes them.
+
+    Returns:
+        The run of these scores.
+
+    Raises:
+        HarnessError: as `run` does; a model that has to be trained first, or whose classes are not those of the task.
+    """
+    return run(
+        suite=suite, task=task, models=model, data=data, out=out, executor=executor, include=include, train=False,
+        **settings,
+    )  # fmt: skip
+
+
+def perform_run(
+    spec: RunSpec,
+    listen: Callable[[Event], None] = lambda event: None,
+    announce: Callable[[Prepared], None] = lambda prepared: None,
+    objects: Mapping[str, WrappedModel] | None = None,
+) -> RunResult:
+    """A run from its spec, as the command line asks for it.
+
+    Args:
+        spec: What is asked for.
+        listen: Told of each event of a cell.
+        announce: Told of the plan before anything is computed.
+        objects: Models that are objects, by name.
+
+    Returns:
+        The run.
+
+    Raises:
+        HarnessError: as `run` does.
+    """
+    objects = objects or {}
+    if objects and spec.executor != "inline":
+        raise HarnessError(
+            f"executor {spec.executor}: {next(iter(objects))} is an object of this process; use executor='inline'"
+        )
+    registry = with_objects(load_registry([Path(path) for path in spec.include]), objects)
+    store = Store.open(Path(spec.out))
+    live = {one.identity: one for one in objects.values()}
+    keep(live)
+    try:
+        prepared = prepare(spec, registry, store)
+        announce(prepared)
+        outcome = perform(spec, prepared, store, listen)
+    finally:
+        forget(live)
+    return read_run(store, outcome.name)
+
+
+def with_objects(registry: Registry, objects: Mapping[str, WrappedModel]) -> Registry:
+    """The registry with objects as model specs. Raises HarnessError where a name is taken."""
+    taken = sorted(set(objects) & set(registry.recipes))
+    if taken:
+        raise HarnessError(f"wrap {taken[0]}: a model spec of that name is registered; choose another name")
+    recipes = {name: recipe_of(one) for name, one in objects.items()}
+    return replace(registry, recipes={**registry.recipes, **recipes})
+
+
+def load_results(out: str | os.PathLike[str] = "results", *runs: str) -> Results:
+    """What runs left in a results folder.
+
+    Args:
+        out: The results folder.
+        *runs: Names of runs, parts of them, or `latest`; all runs where none is named.
+
+    Returns:
+        Their scores.
+
+    Raises:
+        HarnessError: no such folder, or no such run.
+    """
+    return read_results(_existing(out), runs)
+
+
+def _models(models: ModelLike | Sequence[ModelLike]) -> tuple[list[str], dict[str, WrappedModel]]:
+    """The names of models, and those of them that are objects."""
+    listed = _list(models)
+    objects: dict[str, WrappedModel] = {}
+    for one in listed:
+        if isinstance(one, WrappedModel):
+            if objects.get(one.name, one) is not one:
+                raise HarnessError(f"wrap {one.name}: two objects of that name; give each one of its own")
+            objects[one.name] = one
+        elif not isinstance(one, str | os.PathLike):
+            raise HarnessError(
+                f"models: {type(one).__name__} is no name or folder; make a model of an object with harness.wrap"
+            )
+    return [one.name if isinstance(one, WrappedModel) else os.fspath(one) for one in listed], objects
+
+
+def _list(values: Any) -> list[Any]:
+    single = isinstance(values, str | os.PathLike | Task | WrappedModel) or not isinstance(values, Iterable)
+    return [values] if single else list(values)
+
+
+def _existing(out: str | os.PathLike[str]) -> Store:
+    root = Path(out)
+    if not (root / "runs").is_dir():
+        raise HarnessError(f"{root} is no results folder: it has no folder 'runs'")
+    return Store(root)

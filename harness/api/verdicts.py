@@ -1,0 +1,106 @@
+"""Verdicts from Python: compare, gate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
+from harness.core.store import Store
+from harness.core.strict_spec import parse
+from harness.gating import baseline as accepted_baselines
+from harness.gating.engine import judge, with_compressed
+from harness.gating.evidence import Evidence, of_run
+from harness.gating.flips import flips_of, reader
+from harness.gating.settings import GateSpec
+from harness.gating.sources import resolve
+from harness.report.outcomes import Comparison, GateReport
+from harness.report.results import RunResult
+
+
+def compare(
+    base: str | RunResult,
+    candidate: str | RunResult,
+    *,
+    out: str | os.PathLike[str] = "results",
+    baselines: str | os.PathLike[str] = accepted_baselines.FOLDER,
+    include: Sequence[str | os.PathLike[str]] = (),
+    **settings: Any,
+) -> Comparison:
+    """Compare two runs on the same examples.
+
+    Args:
+        base: A run, by its result, name or `latest`; a results folder; or an accepted baseline's name or file.
+        candidate: The same.
+        out: The results folder in which names are looked up.
+        baselines: The folder of accepted baselines.
+        include: Files and folders of further specs and plug-ins.
+        **settings: Settings of `GateSpec`: `margin`, `models`, …
+
+    Returns:
+        Drops with intervals, what could be detected, and which examples flipped.
+
+    Raises:
+        HarnessError: no such run, or nothing that both have.
+    """
+    one, other, spec = _sides(base, candidate, out, baselines, include, settings)
+    if not spec.models:
+        spec = spec.model_copy(update={"models": with_compressed(one, other)})
+    report, pairs = judge(one, other, spec)
+    if not pairs:
+        raise HarnessError(f"nothing to compare: {'; '.join(report.reasons[:3]) or 'no task in common'}")
+    texts = reader(other.data or one.data, [Path(path) for path in include])
+    return Comparison(report, tuple(flip for pair in pairs for flip in flips_of(pair, texts)))
+
+
+def gate(
+    baseline: str | RunResult,
+    candidate: str | RunResult,
+    *,
+    out: str | os.PathLike[str] = "results",
+    baselines: str | os.PathLike[str] = accepted_baselines.FOLDER,
+    include: Sequence[str | os.PathLike[str]] = (),
+    **settings: Any,
+) -> GateReport:
+    """Judge a run against an accepted baseline or another run.
+
+    Args:
+        baseline: As `compare` takes its base.
+        candidate: As `compare` takes it.
+        out: The results folder in which names are looked up.
+        baselines: The folder of accepted baselines.
+        include: Files and folders of further specs and plug-ins.
+        **settings: Settings of `GateSpec`: `margin`, `ok_margin`, `strict`, `models`, `seeds`, …
+
+    Returns:
+        The verdicts. What cannot be compared does not raise: `exit_code` is 4 then.
+
+    Raises:
+        HarnessError: no such run or baseline, or settings out of range.
+    """
+    one, other, spec = _sides(baseline, candidate, out, baselines, include, settings)
+    report, pairs = judge(one, other, spec)
+    texts = reader(other.data or one.data, [Path(path) for path in include])
+    return GateReport(report, tuple(flip for pair in pairs for flip in flips_of(pair, texts)))
+
+
+def _sides(
+    base: str | RunResult,
+    candidate: str | RunResult,
+    out: str | os.PathLike[str],
+    baselines: str | os.PathLike[str],
+    include: Sequence[str | os.PathLike[str]],
+    settings: Mapping[str, Any],
+) -> tuple[Evidence, Evidence, GateSpec]:
+    load_registry([Path(path) for path in include])
+    sides = [_side(one, out, baselines) for one in (base, candidate)]
+    return sides[0], sides[1], parse(GateSpec, dict(settings), "gate")
+
+
+def _side(one: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> Evidence:
+    if isinstance(one, RunResult):
+        return of_run(Store(one.root), one.name)
+    return resolve(os.fspath(one), Path(out), Path(baselines))

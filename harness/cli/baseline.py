@@ -1,0 +1,82 @@
+"""The verbs `harness baseline …`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from harness.cli.options import Baselines, Include, Json, Out, examples, existing_store, folders, load_plugins
+from harness.core.text import say
+from harness.gating import baseline as accepted_baselines
+from harness.gating.baseline import accept as write
+from harness.gating.evidence import of_run, only_models
+from harness.gating.sources import resolve
+from harness.report.text.gating import baseline_text, baselines_text, diff_text
+
+Models = Annotated[Optional[list[str]], typer.Option("--model", help="Only this model of the run. Repeatable.")]
+
+app = typer.Typer(no_args_is_help=True, help="Accepted baselines: what the gate judges against.")
+
+
+@app.command(
+    "accept",
+    epilog=examples(
+        "harness baseline accept --name glue-main", "harness baseline accept latest --name glue-main --model bert-tiny"
+    ),
+)
+def accept(
+    name: Annotated[str, typer.Option("--name", help="What to call it; one of this name is replaced.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    model: Models = None,
+    out: Out = None,
+    baselines: Baselines = None,
+    include: Include = None,
+) -> None:
+    """Write a run's scores and predictions to baselines/accepted/NAME.json, a file for git."""
+
+    load_plugins(include)
+    evidence = only_models(of_run(existing_store(out), run), model or [])
+    path = write(evidence, name, folders(out, baselines)[1])
+    say(f"accepted run {evidence.name}: {len(evidence.models)} models on {len(evidence.tasks)} tasks, "
+        f"{path.stat().st_size / 1000:.0f} KB")  # fmt: skip
+    print(path)
+
+
+@app.command("list", epilog=examples("harness baseline list", "harness baseline list --json"))
+def list_baselines(baselines: Baselines = None, as_json: Json = False) -> None:
+    """List the accepted baselines; a damaged one is named as such."""
+
+    text, sound = baselines_text(folders(None, baselines)[1], as_json)
+    print(text)
+    if not sound:
+        raise typer.Exit(4)
+
+
+@app.command("show", epilog=examples("harness baseline show glue-main", "harness baseline show glue-main --json"))
+def show(
+    name: Annotated[str, typer.Argument(help="A baseline's name or file.")],
+    baselines: Baselines = None,
+    as_json: Json = False,
+) -> None:
+    """Show a baseline: its run, data, scores and environment."""
+
+    path = accepted_baselines.find(name, folders(None, baselines)[1])
+    print(baseline_text(accepted_baselines.load(path), as_json))
+
+
+@app.command(
+    "diff",
+    epilog=examples("harness baseline diff glue-main latest", "harness baseline diff glue-main glue-next --json"),
+)
+def diff(
+    one: Annotated[str, typer.Argument(help="A baseline, or whatever `compare` takes.")],
+    other: Annotated[str, typer.Argument(help="The same.")],
+    out: Out = None,
+    baselines: Baselines = None,
+    as_json: Json = False,
+) -> None:
+    """Show what changed from one baseline to another: tasks, data, versions, models, scores, environment."""
+
+    root, accepted = folders(out, baselines)
+    print(diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json))

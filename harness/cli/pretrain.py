@@ -1,0 +1,73 @@
+"""The verb `harness pretrain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from harness.cli.options import Include, Json, Out, Quiet, complete_models
+from harness.cli.spec_options import spec_options
+from harness.core.registry import load_registry
+from harness.core.run_spec import OUTPUT, WHERE
+from harness.core.specs import PretrainingSpec
+from harness.core.store import Store
+from harness.core.text import say
+from harness.pipeline.commands import pretrain as command
+from harness.report.text.pretraining import checkpoint_json, checkpoint_text
+
+FIELDS = (
+    "corpus", "sentences", "budget", "steps", "tokens", "optimizer", "learning_rate", "batch_size", "accumulate",
+    "checkpoint_every", "seed",
+)  # fmt: skip
+"""What the command line can change of a model spec's pretraining."""
+
+
+@spec_options(PretrainingSpec, FIELDS, hidden_defaults=True)
+def pretrain(
+    given: dict[str, Any],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model spec with a pretraining section.", autocompletion=complete_models
+        ),
+    ],
+    fsdp: Annotated[
+        bool,
+        typer.Option(
+            "--fsdp", help="Under torchrun: shard the model's weights over the processes.", rich_help_panel=WHERE
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the last checkpoint, to the same end.", rich_help_panel=WHERE),
+    ] = False,
+    report_to: Annotated[
+        Optional[list[str]],
+        typer.Option("--report-to", help="wandb, tensorboard or mlflow. Repeatable.", rich_help_panel=OUTPUT),
+    ] = None,
+    output: Annotated[
+        Optional[Path],
+        typer.Option("--output", "-o", metavar="FOLDER", help="Copy the checkpoint here.", rich_help_panel=OUTPUT),
+    ] = None,
+    out: Out = None,
+    threads: Annotated[
+        Optional[int],
+        typer.Option("--threads", help="Intra-op threads.", show_default="calibrated", rich_help_panel=WHERE),
+    ] = None,
+    include: Include = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
+    registry = load_registry([Path(path) for path in include or []])
+    store = Store.open(Path(out or "results"))
+    command.check_output(output)
+    cell = command.plan(registry, store, recipe, given)
+    tell = (lambda line: None) if quiet else say
+    record = command.perform(cell, store, resume, report_to or [], tell, threads, fsdp)
+    if command.is_first():  # of the processes that torchrun starts
+        folder = command.delivered(store, record["cell"], output)
+        print(checkpoint_json(record, folder) if as_json else folder)
+        tell(checkpoint_text(record))

@@ -1,0 +1,43 @@
+"""The verbs `harness show` and `harness score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.cli.options import Include, Json, Out, existing_store
+from harness.core.registry import load_registry
+from harness.report.text import runs
+from harness.report.text.rescoring import rescore
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Show a run: what was asked for, its cells, scores, failures and their causes."""
+
+    store = existing_store(out)
+    print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
+
+
+def score(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    metric: Annotated[
+        Optional[list[str]],
+        typer.Option("--metric", help="Compute this metric instead of the tasks' own. Repeatable."),
+    ] = None,
+    out: Out = None,
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """Compute a run's metrics again from its stored predictions, and compare."""
+
+    load_registry([Path(path) for path in include or []])
+    text, same = rescore(existing_store(out), name, metric or [], as_json)
+    print(text)
+    if not same:
+        raise typer.Exit(1)

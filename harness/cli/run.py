@@ -1,0 +1,129 @@
+"""The verbs `harness run` and `harness evaluate`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from harness.api.runs import perform_run
+from harness.cli.options import Json, Quiet, complete_models, complete_suites, complete_tasks
+from harness.cli.progress import Progress
+from harness.cli.spec_options import spec_options
+from harness.core.errors import HarnessError, unknown
+from harness.core.registry import load_registry
+from harness.core.run_spec import OUTPUT, SEED_MODES, TRAINING, WHERE, Mode, RunSpec
+from harness.core.store import Store
+from harness.core.strict_spec import parse
+from harness.core.strict_yaml import load_mapping
+from harness.core.text import say
+from harness.pipeline.cells import Event
+from harness.pipeline.commands.run import Prepared, prepare
+from harness.report.text import plans, runs
+
+COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
+SCORING = ("suite", "task", "data", "limit", "noise", "out", "executor", "workers", "threads", "include")
+"""The fields of a run in which nothing is trained."""
+
+Config = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--config", metavar="FILE", help="A YAML file with these flags as keys; flags win.", rich_help_panel=WHERE
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show the plan, what is cached, and what the rest costs.", rich_help_panel=OUTPUT),
+]
+
+
+@spec_options(RunSpec, completions=COMPLETIONS)
+def run(
+    given: dict[str, Any],
+    mode: Annotated[
+        Optional[Mode],
+        typer.Option("--mode", help="3, 5 or 10 seeds, in place of --seeds.", rich_help_panel=TRAINING),
+    ] = None,
+    config: Config = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
+    _perform(_spec(given, mode, config), dry_run, as_json, quiet)
+
+
+@spec_options(RunSpec, SCORING, completions=COMPLETIONS)
+def evaluate(
+    given: dict[str, Any],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Folders of finished models, compressed or not, or hub ids.")
+    ],
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score finished models as they are, without training them. The classes of a classifier are matched to the task's
+    by name.
+    """
+    _perform(_spec({**given, "model": models, "train": False}, None, None), dry_run, as_json, quiet)
+
+
+def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSpec:
+    """Raises HarnessError for an unknown key, a value out of range, or seeds given twice."""
+    values = {**({} if config is None else load_mapping(config)), **given}
+    where = "the command line" if config is None else f"{config} and the command line"
+    mode_of_file = values.pop("mode", None)
+    chosen = mode or (None if "seeds" in given else mode_of_file)
+    if chosen is not None:
+        if "seeds" in (given if mode else values):
+            raise HarnessError(f"{where}: seeds and mode: give one or the other")
+        if chosen not in SEED_MODES:
+            raise unknown("mode", str(chosen), SEED_MODES, where)
+        values["seeds"] = SEED_MODES[chosen]
+    return parse(RunSpec, values, where)
+
+
+def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool) -> None:
+    if dry_run:
+        registry = load_registry([Path(path) for path in spec.include])
+        prepared = prepare(spec, registry, Store.open(Path(spec.out)), repair=False)
+        _announce(prepared, spec, quiet, dry_run)
+        print(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
+        return
+    with ExitStack() as stack:
+        progress: list[Progress] = []
+
+        def announce(prepared: Prepared) -> None:
+            _announce(prepared, spec, quiet, dry_run)
+            progress.append(stack.enter_context(Progress(prepared.missing, quiet)))
+
+        def listen(event: Event) -> None:
+            progress[0](event)
+
+        result = perform_run(spec, listen, announce)
+    if as_json:
+        print(runs.run_json(Store(result.root), result.name))
+    elif not quiet:
+        print(result.to_markdown() if result.scores else runs.leaderboard_text(Store(result.root), [result.name]))
+        say(runs.summary_line(Store(result.root).run(result.name)))
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def _announce(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> None:
+    for file in prepared.damaged:
+        say(f"damaged: {file}; {'would be' if dry_run else 'it is'} computed again")
+    if quiet:
+        return
+    for absent, reason in prepared.plan.absent.items():
+        say(f"absent: {absent}: {reason}")
+    for (task_name, model_name), reason in prepared.plan.not_applicable.items():
+        say(f"not applicable: {model_name} on {task_name}: {reason}")
+    if prepared.missing and not dry_run:
+        say(
+            f"{len(prepared.plan.cells)} cells, {len(prepared.cached)} cached; "
+            f"{len(prepared.missing)} to compute in {spec.out}"
+        )

@@ -1,0 +1,133 @@
+"""Options made of the fields of a spec: names, types, choices, defaults, help and panels are said once, in the spec."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin, get_type_hints
+
+import typer
+from pydantic.fields import FieldInfo
+
+from harness.core.strict_spec import Strict
+
+GIVEN = "given"
+"""The parameter by which a verb gets what was given of a spec's fields."""
+Completion = Callable[[str], Sequence[str]]
+
+
+def spec_options(
+    spec: type[Strict],
+    fields: Sequence[str] | None = None,
+    *,
+    completions: Mapping[str, Completion] | None = None,
+    hidden_defaults: bool = False,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb an option for each field of a spec.
+
+    Args:
+        spec: The spec. A field's description is its help; `setting` says its panel, metavar and shown default.
+        fields: The fields that become options, all where left out.
+        completions: What the shell proposes, by field.
+        hidden_defaults: Show no defaults: what is not given has its value from elsewhere.
+
+    Returns:
+        A decorator of the verb, whose parameter `given` is the mapping of the fields that were given.
+    """
+    names = list(fields or spec.model_fields)
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(verb, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[parameter.name])
+            for parameter in inspect.signature(verb).parameters.values()
+            if parameter.name != GIVEN
+        ]
+        made = [
+            _parameter(name, spec.model_fields[name], (completions or {}).get(name), hidden_defaults) for name in names
+        ]
+
+        def with_options(**values: Any) -> None:
+            given = {name: _plain(value) for name in names if (value := values.pop(name)) is not None}
+            verb(given=given, **values)
+
+        with_options.__name__, with_options.__doc__, with_options.__module__ = (
+            verb.__name__,
+            verb.__doc__,
+            verb.__module__,
+        )
+        arguments = [one for one in own if _is_argument(one)]
+        parameters = [*arguments, *made, *(one for one in own if one not in arguments)]
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+        return with_options
+
+    return decorate
+
+
+def _plain(value: Any) -> Any:
+    """A value as a spec takes it: choices by their names."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    return any(type(one).__name__ == "ArgumentInfo" for one in get_args(parameter.annotation)[1:])
+
+
+def _parameter(name: str, field: FieldInfo, completion: Completion | None, hidden_default: bool) -> inspect.Parameter:
+    extra: Mapping[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    flag = "--" + str(extra.get("flag") or name).replace("_", "-")
+    kind = _kind(field.annotation, bool(extra.get("comma")))
+    declared = [f"{flag}/--no-{flag[2:]}" if kind is bool and field.default is True else flag]
+    option = typer.Option(
+        *declared,
+        help=_help(field, kind),
+        metavar=extra.get("metavar"),
+        rich_help_panel=extra.get("panel"),
+        show_default=False if hidden_default else _shown(field, extra),
+        autocompletion=completion,
+    )
+    annotation = Annotated[Optional[kind], option]  # type: ignore[valid-type]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _kind(annotation: Any, comma: bool) -> Any:
+    """What a command line reads: the type inside `Optional` and `Annotated`, of lists their items'."""
+    if comma:
+        return str
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0], comma)
+    if get_origin(annotation) in (Union, types.UnionType):
+        (inner,) = [one for one in get_args(annotation) if one is not type(None)]
+        return _kind(inner, comma)
+    if get_origin(annotation) is list:
+        item = _kind(get_args(annotation)[0], comma)
+        if get_origin(item) is Literal:  # typer takes lists of enumerations, and of no other choices
+            item = _enumeration(get_args(item))
+        return list[item]  # type: ignore[valid-type]
+    if get_origin(annotation) is Literal or annotation in (bool, int, float, str):
+        return annotation
+    raise TypeError(f"no option can be made of {annotation}")
+
+
+def _enumeration(names: Sequence[str]) -> Any:
+    members: Any = {name.replace("-", "_"): name for name in names}
+    return StrEnum("Choice", members)
+
+
+def _help(field: FieldInfo, kind: Any) -> str:
+    repeatable = " Repeatable." if get_origin(kind) is list else ""
+    return f"{field.description}{repeatable}"
+
+
+def _shown(field: FieldInfo, extra: Mapping[str, Any]) -> bool | str:
+    """The default as the help shows it: what a spec says of it, else the value itself."""
+    if extra.get("shown"):
+        return str(extra["shown"])
+    default = field.get_default(call_default_factory=True)
+    return False if default is None or isinstance(default, bool) or default == [] else str(default)

@@ -1,0 +1,201 @@
+"""What the Python API returns of single models and of verdicts: checkpoints, compressed models, measurements,
+comparisons.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.gating.engine import Report
+from harness.gating.flips import Flips
+from harness.report.text import gate_formats
+from harness.report.text.measuring import measurement_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A pretrained model.
+
+    Attributes:
+        folder: The `save_pretrained` folder.
+        record: What the pretraining left: data, steps, held-out scores, environment.
+    """
+
+    folder: Path
+    record: Record
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class CompressedModel:
+    """A model that was compressed.
+
+    Attributes:
+        folder: Its folder, which names its runtime.
+        base: The folder of the model it was made of.
+        method: The method or chain of methods.
+        runtime: What serves it.
+        record: All that is known of the compression: parameters, non-zero weights and bytes before and after, coverage.
+    """
+
+    folder: Path
+    base: Path
+    method: str
+    runtime: str
+    record: Record
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How a candidate compares with its base in time at one workload.
+
+    Attributes:
+        model: The candidate.
+        workload: Rows × tokens of a call, or a task.
+        stage: `forward`, or `prefill` and `decode` of a generative model.
+        value: Speed over the base's: above 1 is faster. None where too few pairs of calls were timed.
+        low: Lower end of the 95 % interval.
+        high: Upper end of it.
+        verdict: `VALID`, `IMPRECISE` or `INVALID`.
+        reason: Why it is not valid.
+    """
+
+    model: str
+    workload: str
+    stage: str
+    value: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Models timed side by side.
+
+    Attributes:
+        valid: Whether every timing is valid. Decide nothing by the ratios of a measurement that is not.
+        verdict: `VALID`, `IMPRECISE` or `INVALID`, the worst of all timings.
+        ratios: The speed of each candidate over its base's.
+        record: The whole result: times, percentiles, memory, sizes, environment, samples.
+    """
+
+    valid: bool
+    verdict: str
+    ratios: tuple[Ratio, ...]
+    record: Record = field(repr=False)
+
+    def ratio(self, model: str | None = None) -> Ratio:
+        """The first ratio of a candidate, of the first candidate where none is named.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for one in self.ratios:
+            if model is None or one.model == model:
+                return one
+        raise KeyError(model)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame with one row a candidate × workload × stage."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(one) for one in self.ratios], columns=list(Ratio.__dataclass_fields__))
+
+    def to_json(self) -> str:
+        """The whole result, as `harness measure --json` prints it."""
+        return json.dumps(self.record, ensure_ascii=False, indent=1, allow_nan=False)
+
+    def to_markdown(self) -> str:
+        """The tables that `harness measure` prints."""
+        return measurement_text(self.record).rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.to_markdown())}</pre>"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sets of results on the same examples.
+
+    Attributes:
+        report: The verdicts with all numbers they rest on; drops are fractions of a metric's scale.
+        flips: Which examples changed from right to wrong, and back.
+    """
+
+    report: Report
+    flips: tuple[Flips, ...]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame with one row a model × task, averages first; columns are those of a verdict."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.report.rows])
+
+    def to_json(self) -> str:
+        """As `harness compare --format json` and `harness gate --json` print it."""
+        return gate_formats.to_json(self.report, self.flips)
+
+    def to_markdown(self) -> str:
+        """The table of verdicts."""
+        return gate_formats.table(self.report)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.to_markdown())}</pre>"
+
+
+@dataclass(frozen=True)
+class GateReport(Comparison):
+    """The verdict of a gate."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing that was judged fails the gate."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """That of `harness gate`: 0 passed, 1 regressed, 3 inconclusive and strict, 4 not comparable, 5 invalid."""
+        return self.report.exit_code
+
+    @property
+    def outcome(self) -> str:
+        """The exit code in words."""
+        return self.report.outcome
+
+
+def measurement_of(record: Record) -> Measurement:
+    """A measurement as `harness measure` keeps it."""
+    ratios = [
+        Ratio(
+            model=name,
+            workload=workload,
+            stage=stage_name,
+            value=one.get("speed_ratio", {}).get("value"),
+            low=one.get("speed_ratio", {}).get("low"),
+            high=one.get("speed_ratio", {}).get("high"),
+            verdict=one["verdict"]["verdict"],
+            reason=one["verdict"].get("reason", ""),
+        )
+        for workload, cell in record["cells"].items()
+        for stage_name, stage in cell["stages"].items()
+        for name, one in stage["models"].items()
+        if "verdict" in one
+    ]
+    return Measurement(bool(record["counts"]), record["verdict"], tuple(ratios), record)
