@@ -19,7 +19,7 @@ from harness.core import plugins
 CompletedProcess = subprocess.CompletedProcess[str]
 Harness = Callable[..., CompletedProcess]
 
-RUNS_CELLS = ("run",)
+RUNS_CELLS = ("run", "evaluate")
 """Verbs with an option `--executor`."""
 DEFAULT_FILTERS = (
     ("ignore", DeprecationWarning),

@@ -23,6 +23,21 @@ from tests.zoo import Trainer, save, trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+PROCESSES = {"harness_process", "start", "pushing", "two_processes"}
+"""Fixtures that start the command line in processes."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Benchmarks have the machine to themselves: no processes side by side where they are asked for."""
+    if config.option.benchmark_enable or config.option.benchmark_only:
+        config.option.numprocesses, config.option.dist = 0, "no"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if PROCESSES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("process")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-"""Models that write as ONNX graphs, in the shape that `harness.modeling.runtimes.graph_writer` calls. Imports torch: import it
-inside functions.
+"""Models that write as ONNX graphs, in the shape that `harness.modeling.runtimes.graph_writer` calls. Imports torch:
+import it inside functions.
 """
 
 from __future__ import annotations

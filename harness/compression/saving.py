@@ -36,8 +36,8 @@ def settled(source: Path, **changes: Any) -> Settings:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """`{"runtime", "parameters", "nonzero", "bytes"}` of a model folder, as `harness.modeling.size` counts them: weights
-    as they are stored, each once, and the bytes of their files. None where a file's format is not read here.
+    """`{"runtime", "parameters", "nonzero", "bytes"}` of a model folder, as `harness.modeling.size` counts them:
+    weights as they are stored, each once, and the bytes of their files. None where a file's format is not read here.
     """
     settings = read_settings(folder)
     found = weights_of(folder, settings)

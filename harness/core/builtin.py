@@ -1,4 +1,4 @@
-"""The built-in plug-ins of every kind, by name, as `module:object`; a plug-in's module is imported when it is asked for."""
+"""The built-in plug-ins of every kind, by name, as `module:object`; a module is imported when it is asked for."""
 
 from __future__ import annotations
 

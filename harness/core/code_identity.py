@@ -148,7 +148,7 @@ SHOWN = frozenset({"description", "panel", "metavar", "shown", "flag"})
 
 
 def _normalize(tree: ast.AST) -> None:
-    """Drop strings that stand alone, docstrings of modules, classes, functions and attributes, and the help of specs."""
+    """Drop strings that stand alone, docstrings of modules, classes, functions and attributes, and help of specs."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) in ("setting", "Field"):
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in SHOWN]

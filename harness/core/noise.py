@@ -1,5 +1,5 @@
-"""Noise as a part of a task's name: `sst2+typos` is scored on the texts of `sst2` with typos; `harness.data.noise` makes
-them.
+"""Noise as a part of a task's name: `sst2+typos` is scored on the texts of `sst2` with typos, which
+`harness.data.noise` makes.
 """
 
 from __future__ import annotations

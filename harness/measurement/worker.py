@@ -152,7 +152,7 @@ class Process:
         return now, calls
 
     def memory(self, cell: Mapping[str, Any], seed: int, device: str = "auto") -> dict[str, Any]:
-        """Load the model and call it in this process, which has done nothing before: see `harness.measurement.memory`."""
+        """Load the model and call it in this process, which did nothing before: see `harness.measurement.memory`."""
 
         return watch(self._folder, self._threads, cell, seed, device)
 

@@ -1,8 +1,8 @@
 """Metrics: a module each, or one for close kin, over a well-kept library; each is also an `evaluate.Metric` that needs
 no network.
 
-`get(name)` is the metric; `harness.metrics.hf.load(name)` is the same as an `evaluate.Metric`. Scoring uses the former, since importing
-`evaluate` imports transformers' pipelines and torch with it, many seconds that a baseline does not need.
+`get(name)` is the metric; `harness.metrics.hf.load(name)` is the same as an `evaluate.Metric`. Scoring uses the former,
+since importing `evaluate` imports transformers' pipelines and torch with it, seconds that a baseline does not need.
 """
 
 from __future__ import annotations

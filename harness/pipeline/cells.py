@@ -125,7 +125,7 @@ class MeasuredModel:
 
 @dataclass(frozen=True)
 class MeasureJob:
-    """What timing needs: the original, then its candidates; the workloads; settings of `harness.measurement.job.Request`."""
+    """What timing needs: the original, then its candidates; the workloads; settings of `measurement.job.Request`."""
 
     kind: ClassVar[Kind] = "measure"
     task: str
@@ -184,7 +184,7 @@ class Cell:
 class Event:
     """What happened to a cell: `started`, `progress`, `done`, `cached`, `failed`, `skipped`.
 
-    `fraction` (0..1) of it is done; `summary` is what a progress line shows of its record; `cause` is that of a failure.
+    `fraction` (0..1) of it is done; `summary` is what a progress line shows of its record; `cause` is a failure's.
     """
 
     kind: str

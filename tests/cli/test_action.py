@@ -78,6 +78,7 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_a_pull_request_is_judged_by_the_baseline_of_its_base(repository, machine_cache):
     folder, base = repository
@@ -94,6 +95,7 @@ def test_a_pull_request_is_judged_by_the_baseline_of_its_base(repository, machin
         assert (folder / "harness-gate" / name).stat().st_size
 
 
+@pytest.mark.process
 def test_a_base_without_the_baseline_is_exit_4(repository, machine_cache, tmp_path):
     folder, _ = repository
     git(folder, "checkout", "--quiet", "--orphan", "bare")

@@ -230,6 +230,7 @@ def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness_p
     assert "decimals: input should be greater than or equal to 0" in wrong.stderr
 
 
+@pytest.mark.process
 def test_planning_a_compression_imports_no_model_code(compressed_run):
     import subprocess
     import sys

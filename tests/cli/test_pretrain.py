@@ -79,6 +79,7 @@ def test_the_same_command_again_is_cached_and_the_output_is_a_copy(harness, tmp_
     assert "it is already there" in refused.stderr
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_killed_and_resumed_ends_like_an_unbroken_pretraining(harness, machine_cache, tmp_path):
     command = ("pretrain", "bert-tiny-mlm", "--steps", "150", "--sentences", "300", "--batch-size", "8")

@@ -288,6 +288,7 @@ def test_doctor_and_lists_tell_what_there_is(harness, tmp_path):
         assert name in [row["name"] for row in read_json(harness("list", kind, "--json").stdout)]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("verb", ["", "run", "leaderboard"])
 def test_help_imports_nothing_heavy(harness, verb, tmp_path):
     import subprocess
@@ -309,6 +310,7 @@ def test_help_imports_nothing_heavy(harness, verb, tmp_path):
     }
 
 
+@pytest.mark.process
 def test_a_fully_cached_run_imports_no_model_code(small_run):
     import subprocess
     import sys
@@ -348,6 +350,7 @@ def test_a_split_without_labels_gets_predictions_and_no_score(harness, tmp_path)
     assert "no labels; 2 predictions written" in harness("show").stdout
 
 
+@pytest.mark.process
 def test_shell_completion_knows_the_tasks(tmp_path):
     import os
     import subprocess
@@ -364,6 +367,7 @@ def test_shell_completion_knows_the_tasks(tmp_path):
     assert done.stdout.split() == ["cola"]
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_the_whole_embedded_suite_stays_below_its_ceilings_and_within_memory(harness, machine_cache, tmp_path):
     """The main job, `harness run --suite glue`, with fewer epochs."""

@@ -79,6 +79,7 @@ def test_every_python_block_compiles(page: str) -> None:
             compile(content, page, "exec")
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.skipif("run" not in dir(harness), reason="this version has no Python API")
 @pytest.mark.parametrize("page", ["README.md", *WITH_PYTHON])
@@ -97,6 +98,7 @@ def test_every_python_block_without_a_title_runs(page: str, tmp_path: Path, mach
             assert done.returncode == 0, f"{page}:\n{content}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS)
 def test_every_command_of_a_page_runs(page: str, tmp_path: Path, machine_cache: Path) -> None:

@@ -88,6 +88,7 @@ def test_results_come_as_data_frame_json_markdown_and_html():
         run.scores[0].value = 1.0  # type: ignore[misc]
 
 
+@pytest.mark.process
 def test_the_command_line_and_the_api_leave_the_same_records():
     asked = ["--task", "sst2", "--model", "tfidf", "--model", "bert-tiny", "--limit", "40", "--epochs", "1"]
     environment = {**os.environ, "COLUMNS": "200"}

@@ -1,5 +1,5 @@
-"""OpenVINO on the CPU: the graphs of `harness.modeling.runtimes.graph`. Floats are computed in float32, also where the CPU has
-bf16.
+"""OpenVINO on the CPU: the graphs of `harness.modeling.runtimes.graph`. Floats are computed in float32, also where
+the CPU has bf16.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ def _score(
     run: RunSpec,
     facts: Mapping[str, Any],
 ) -> Cell:
-    """The scoring of a fitted model or, without one, of a finished model, or a pretrained one that is shown examples."""
+    """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples."""
     scored = split_facts(task, split, facts)
     if source is not None and facts["labels"] != source.spec["task"]["labels"]:
         raise HarnessError(

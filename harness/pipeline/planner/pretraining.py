@@ -33,7 +33,8 @@ def with_controls(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
             )
     if len(both) == len(recipes):
         raise HarnessError(
-            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section, so that there is no random-init control"
+            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section, so that there is no random-init "
+            "control"
         )
     return both
 

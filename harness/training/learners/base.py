@@ -89,8 +89,8 @@ class Learner(ABC):
         """What the model says of the n examples of `request.split`, in their order."""
 
     def plugins(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> list[tuple[str, str]]:
-        """Plug-ins that a fit or a prediction looks up by name, as (kind, name): their code is part of the result's key,
-        beside this module's and what it imports.
+        """Plug-ins that a fit or a prediction looks up by name, as (kind, name): their code is part of the result's
+        key, beside this module's and what it imports.
         """
         return []
 

@@ -1,5 +1,5 @@
-"""Models that are objects of the calling program: a `transformers` model with its tokenizer, a scikit-learn pipeline, or
-any callable. They are scored as they are, in the process they live in.
+"""Models that are objects of the calling program: a `transformers` model with its tokenizer, a scikit-learn pipeline,
+or any callable. They are scored as they are, in the process they live in.
 """
 
 from __future__ import annotations

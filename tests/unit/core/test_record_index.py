@@ -182,6 +182,7 @@ def test_a_record_that_is_not_there_is_left_out(store):
         store.read("ab" * 32)
 
 
+@pytest.mark.process
 def test_a_table_needs_no_heavier_library_than_pyarrow(store):
     code = (
         "import sys; sys.argv = ['harness', 'leaderboard', '--out', sys.argv[1]]\nfrom harness.cli.app import main\n"
