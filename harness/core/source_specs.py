@@ -1,4 +1,4 @@
-"""Where a task's data comes from, as its YAML file says: a download, the hub, the embedded world."""
+"""Where a task's data comes from, as its YAML file says: a download, the hub, the synthetic world."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.core.source_names import canonical_keys
 from harness.core.strict_spec import Strict, listed
 
 Columns = dict[str, str | list[str]]
@@ -60,10 +61,10 @@ class HubSource(Strict):
     merge_by: str | None = None
 
 
-class EmbeddedSource(Strict):
-    """A shape of the embedded world."""
+class SyntheticSource(Strict):
+    """What the synthetic world generates: `template` names the kind of task. `shape`, its earlier name, is accepted."""
 
-    shape: str
+    template: str
 
 
 def _folder(value: Any) -> Any:
@@ -78,8 +79,10 @@ def _hub(value: Any) -> Any:
     return {"path": path, "name": name or None, "revision": revision or None}
 
 
-def _embedded(value: Any) -> Any:
-    return {"shape": value} if isinstance(value, str) else value
+def _synthetic(value: Any) -> Any:
+    if isinstance(value, dict) and "template" not in value:
+        return {"template" if name == "shape" else name: one for name, one in value.items()}
+    return {"template": value} if isinstance(value, str) else value
 
 
 class Sources(Strict):
@@ -91,7 +94,9 @@ class Sources(Strict):
     glue: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
     folder: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
     hub: Annotated[HubSource | None, BeforeValidator(_hub)] = None
-    embedded: Annotated[EmbeddedSource | None, BeforeValidator(_embedded)] = None
+    synthetic: Annotated[SyntheticSource | None, BeforeValidator(_synthetic)] = None
+
+    _by_names_of_today = model_validator(mode="before")(canonical_keys)
 
     @model_validator(mode="after")
     def _one_folder(self) -> Sources:

@@ -1,4 +1,4 @@
-"""Task data from the embedded world, the Hugging Face hub or a path. Never a silent switch between them."""
+"""Task data from the synthetic world, the Hugging Face hub or a path. Never a silent switch between them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from harness.core import code_identity
 from harness.core.errors import HarnessError, TaskAbsent, did_you_mean
 from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
+from harness.core.source_names import canonical
 from harness.core.specs import TaskSpec
 from harness.data.assemble import Reading, assemble
 from harness.data.folder import locate, possible_splits, read_folder
 from harness.data.frame import Split, TaskData
 from harness.data.hub import hub_reachable, read_hub, state_of_hub
 from harness.data.noise import perturbed
-from harness.data.synthetic_source import read_embedded
+from harness.data.synthetic_source import read_synthetic
 
 __all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
 
-KEYWORDS = ("embedded", "hub")
+KEYWORDS = ("synthetic", "hub")
 
 
 def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[str] | None = None) -> TaskData:
-    """A task's data from `data`: `embedded`, `hub`, or the path of a folder or file.
+    """A task's data from `data`: `synthetic`, `hub`, or the path of a folder or file.
 
     `splits` are those the caller needs, by default the training split and those evaluated (only the latter
     for a task that is trained on another one or as one without noise, or not at all). `limit` keeps the first rows of
@@ -34,6 +35,7 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
         TaskAbsent: the source does not hold this task.
         HarnessError: there is no such source, or what it holds is malformed or lacks a split.
     """
+    data = canonical(data)
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
     if task.noise is not None:
         return perturbed(load(task.clean, data, limit, wanted), task)
@@ -52,8 +54,8 @@ def default_splits(task: TaskSpec) -> list[str]:
 
 
 def _read(task: TaskSpec, data: str, wanted: Sequence[str], limit: int | None) -> Reading:
-    if data == "embedded":
-        return read_embedded(task, wanted)
+    if data == "synthetic":
+        return read_synthetic(task, wanted)
     if data == "hub":
         return read_hub(task, wanted, limit)
 
@@ -69,7 +71,7 @@ def existing_path(data: str) -> Path:
         return path
     hint = did_you_mean(data, KEYWORDS)
     hint = hint if hint.startswith(" Did") else ""
-    raise HarnessError(f"no such folder or file: {data or repr(data)}; --data takes embedded, hub, or a folder.{hint}")
+    raise HarnessError(f"no such folder or file: {data or repr(data)}; --data takes synthetic, hub, or a folder.{hint}")
 
 
 def state(task: TaskSpec, data: str) -> str:
@@ -82,6 +84,7 @@ def state(task: TaskSpec, data: str) -> str:
     Raises:
         TaskAbsent, HarnessError: as `load` does where the source as a whole is missing.
     """
+    data = canonical(data)
     if task.noise is not None:
         clean = state(task.clean, data)
         return hash_json([clean, task.noise]) if clean else ""
@@ -89,10 +92,10 @@ def state(task: TaskSpec, data: str) -> str:
         source: object = state_of_hub(task)
         if source is None:
             return ""
-    elif data == "embedded":
-        if task.sources.embedded is None:
-            raise TaskAbsent(f"task '{task.name}' has no embedded data (its sources name no embedded shape)")
-        source = "embedded"
+    elif data == "synthetic":
+        if task.sources.synthetic is None:
+            raise TaskAbsent(f"task '{task.name}' has no synthetic data (its sources name no synthetic template)")
+        source = "synthetic"
     else:
         layout = locate(task, existing_path(data), possible_splits(task, ()))
         stats = [(str(path.resolve()), path.stat()) for path in layout.read_paths()]

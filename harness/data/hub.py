@@ -92,7 +92,7 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
     else:
         raise HarnessError(
             f"the Hugging Face hub cannot be reached ({reason}) and its cache lacks {_name(source)}; "
-            "use --data embedded or --data FOLDER"
+            "use --data synthetic or --data FOLDER"
         )
     if not _is_pinned(source):
         notes.append(f"the task pins no commit of {source.path}; it was {commit}")

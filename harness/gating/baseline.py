@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError, Incompatible, did_you_mean
 from harness.core.hashing import canonical_json, hash_json
 from harness.core.predictions import as_references, prediction_hash
+from harness.core.source_names import SYNTHETIC, canonical_record
 from harness.core.specs import Margins
 from harness.core.store import write_atomically
 from harness.gating.evidence import Evidence, Part, Scored
@@ -72,7 +73,7 @@ def accept(evidence: Evidence, name: str, folder: Path = FOLDER) -> Path:
             for (model, task, split, seed), one in evidence.scored.items()
         ],
         "environment": dict(evidence.environment),
-        "data": evidence.data if evidence.data in ("embedded", "hub") else None,
+        "data": evidence.data if evidence.data in (SYNTHETIC, "hub") else None,
     }
     checked = {**content, "sha256": hash_json(content)}
     write_atomically(path, json.dumps(checked, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -151,7 +152,7 @@ def read(path: Path) -> dict[str, Any]:
     claimed = content.pop("sha256", None)
     if claimed != hash_json(content):
         raise Incompatible(f"baseline {path} is damaged: its content does not fit its checksum; restore it from git")
-    return content
+    return canonical_record(content)
 
 
 def _unpack_part(one: Mapping[str, Any]) -> Part:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.core.hashing import short
+from harness.core.source_names import SYNTHETIC
 from harness.report.tables.comparable import Record
 from harness.report.tables.layout import FACTS, Layout, groups, seeds_text, shown_columns
 from harness.report.tables.resources import text_of
@@ -20,7 +21,8 @@ from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
 NONE = "–"
-EMBEDDED = "embedded data, generated: not GLUE"
+GENERATED = "synthetic data, generated: not GLUE"
+"""What a title says in place of where synthetic data lies."""
 PLAIN = Layout()
 
 
@@ -30,7 +32,7 @@ def title(table: Table) -> str:
 
 
 def heading(what: str, source: str, location: str, limit: int | None, train_fraction: float, fingerprint: str) -> str:
-    place = EMBEDDED if source == "embedded" else f"{source}: {location}"
+    place = GENERATED if source == SYNTHETIC else f"{source}: {location}"
     more = f", first {limit} examples of each split" if limit else ""
     if train_fraction != 1:
         more += f", trained on {100 * train_fraction:g} % of the training examples"
