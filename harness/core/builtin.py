@@ -91,7 +91,11 @@ BUILTIN: dict[str, dict[str, str]] = {
         "onnxruntime": "harness.modeling.runtimes.onnx_runtime:RUNTIME",
         "openvino": "harness.modeling.runtimes.openvino_runtime:RUNTIME",
     },
-    "source": {},
+    "source": {
+        "synthetic": "harness.data.synthetic_source:SOURCE",
+        "hub": "harness.data.hub:SOURCE",
+        "folder": "harness.data.folder:SOURCE",
+    },
     "executor": {
         "inline": "harness.pipeline.executors.inline:build",
         "local": "harness.pipeline.executors.local:build",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.core.source_names import canonical_keys
 from harness.core.strict_spec import Strict, listed
@@ -88,8 +88,11 @@ def _synthetic(value: Any) -> Any:
 class Sources(Strict):
     """Where a task's data comes from, by kind of source. A kind left out means the task is absent there.
 
-    `glue` is a folder of GLUE's kind, tab-separated and of one task alone; `folder` is any other download.
+    `glue` is a folder of GLUE's kind, tab-separated and of one task alone; `folder` is any other download. A plug-in's
+    source stands there under its name with a mapping that it checks itself.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     glue: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
     folder: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
@@ -102,7 +105,24 @@ class Sources(Strict):
     def _one_folder(self) -> Sources:
         if self.glue is not None and self.folder is not None:
             raise ValueError("glue and folder: give one or the other")
+        for name, settings in self.of_plugins.items():
+            if not isinstance(settings, dict):
+                raise ValueError(f"{name}: settings of a source are a mapping")
         return self
+
+    @property
+    def of_plugins(self) -> dict[str, Any]:
+        """What is said of sources that are not built in, by name."""
+        return self.model_extra or {}
+
+    @property
+    def given(self) -> list[str]:
+        """The names of the kinds that are not left out."""
+        return [name for name in type(self).model_fields if getattr(self, name)] + list(self.of_plugins)
+
+    def of(self, name: str) -> Any:
+        """What is said of a source: of a plug-in's the mapping. None where nothing is."""
+        return self.of_plugins.get(name, getattr(self, name, None))
 
     @property
     def download(self) -> FolderSource | None:

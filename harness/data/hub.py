@@ -17,6 +17,7 @@ from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.documents import TEXT, documents_of_rows
+from harness.data.source import Source, refuse_rest
 from harness.data.table import merge_rows, require_column
 
 if TYPE_CHECKING:
@@ -124,7 +125,22 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
             split: documents_of_rows(table, require_column(columns, field, table)) for split, table in tables.items()
         }
         columns = {field: TEXT}
-    return Reading("hub", location, tables, columns, id=source.id, notes=notes)
+    return Reading(location, tables, columns, id=source.id, notes=notes)
+
+
+class Hub(Source):
+    """The dataset that a task's `sources.hub` names."""
+
+    def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
+        refuse_rest("hub", rest)
+        return read_hub(task, splits, limit)
+
+    def state(self, task: TaskSpec, rest: str) -> object | None:
+        refuse_rest("hub", rest)
+        return state_of_hub(task)
+
+
+SOURCE = Hub()
 
 
 def _source(task: TaskSpec) -> HubSource:

@@ -22,6 +22,7 @@ from harness.core.registry import Registry
 from harness.core.source_names import SYNTHETIC, canonical_record
 from harness.core.specs import TaskSpec, TrainingSpec
 from harness.data.frame import TaskData
+from harness.data.source import data_argument
 from harness.modeling.weights.pretrained import folder_of
 from harness.modeling.weights.settings import read_settings
 
@@ -170,7 +171,7 @@ def _data_of(
     own = record["data"] if record and source is None and task.name == record["task"]["name"] else None
     if source is None:
         limit = limit or (own["limit"] if own else None)
-        source = SYNTHETIC if own is None else own["location"] if own["source"] == "folder" else own["source"]
+        source = SYNTHETIC if own is None else data_argument(own["source"], own["location"])
     loaded = data.load(task, source, limit)
     if own and record and own["train_fraction"] < 1:
         train = loaded.splits[task.train].sample(own["train_fraction"], record["seed"])

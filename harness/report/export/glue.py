@@ -18,6 +18,7 @@ from harness.core.errors import HarnessError, did_you_mean
 from harness.core.registry import Registry
 from harness.core.source_names import SYNTHETIC
 from harness.core.store import Store, replacing
+from harness.data.source import FOLDER, data_argument
 from harness.training.learners import LEARNERS, PredictRequest
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def _test_set(registry: Registry, file: File, fits: Mapping[str, Mapping[str, An
     place = source
     if place is None:
         own = file.task in fits
-        place = facts["source"] if facts["source"] != "folder" else facts["location"]
-        if facts["source"] == "folder" and not own:  # of AX, whose folder is beside that of the task it is trained on
+        place = data_argument(facts["source"], facts["location"])
+        if facts["source"] == FOLDER and not own:  # of AX, whose folder is beside that of the task it is trained on
             place = str(Path(place).parent)
     try:
         return data.load(registry.task(file.task), place, None, [file.split])
