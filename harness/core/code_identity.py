@@ -46,9 +46,7 @@ def identity(*entries: str | Path) -> str:
         SHA-256 (hex). Equal as long as no code in the import closure of the entries changed, and none of the
         third-party packages it imports has another version.
     """
-    names = tuple(sorted({str(entry) for entry in entries}))
-    stats = [Path(name).stat() for name in names if name.endswith(".py")]
-    return _identity(names, tuple((stat.st_size, stat.st_mtime_ns) for stat in stats))
+    return _identity(tuple(sorted({str(entry) for entry in entries})))
 
 
 def closure(*entries: str | Path) -> dict[str, Path]:
@@ -92,8 +90,7 @@ def forget() -> None:
 
 
 @cache
-def _identity(entries: tuple[str, ...], stamps: tuple[tuple[int, int], ...]) -> str:
-    """`stamps` tell files of plug-ins that changed within the life of a process from what they were."""
+def _identity(entries: tuple[str, ...]) -> str:
     found = closure(*entries)
     files = {name: read_source(path, name).digest for name, path in found.items()}
     return hash_json({"code": files, "packages": _packages(found)})

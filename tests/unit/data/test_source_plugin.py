@@ -59,12 +59,13 @@ def mine(tmp_path, monkeypatch, machine_cache):
     """A folder with the plug-in and a task of it; gone from the registry after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HARNESS_CACHE", str(machine_cache))
-    monkeypatch.setattr(plugins.table("source"), "_added", {})
+    before = plugins.snapshot()
     folder = tmp_path / "shelf"
     folder.mkdir()
     (folder / "mine.py").write_text(MINE)
     (folder / "mood.yaml").write_text(TASK)
-    return folder
+    yield folder
+    plugins.restore(before)
 
 
 def run(mine: Path, source: str = "mine") -> harness.RunResult:
