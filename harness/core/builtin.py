@@ -100,5 +100,11 @@ BUILTIN: dict[str, dict[str, str]] = {
         "inline": "harness.pipeline.executors.inline:build",
         "local": "harness.pipeline.executors.local:build",
     },
-    "format": {},
+    "format": {
+        "markdown": "harness.report.tables.formats:FORMAT",
+        "csv": "harness.report.tables.csv_lines:FORMAT",
+        "json": "harness.report.tables.json_tables:FORMAT",
+        "latex": "harness.report.tables.latex:FORMAT",
+        "html": "harness.report.tables.html:FORMAT",
+    },
 }

@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report.tables import pareto
-from harness.report.tables.formats import signed, to_csv, to_json, to_latex, to_markdown
+from harness.report.tables.csv_lines import to_csv
+from harness.report.tables.formats import signed, to_markdown
+from harness.report.tables.json_tables import to_json
+from harness.report.tables.latex import to_latex
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Table
 from harness.stats.aggregate import Estimate
