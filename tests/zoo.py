@@ -151,7 +151,7 @@ def _task_and_data(name: str, limit: int) -> tuple[TaskSpec, TaskData]:
     if name == "reviews":
         return reviews_task(), reviews_data()
     task = load_registry().task(name)
-    return task, data.load(task, "embedded", limit)
+    return task, data.load(task, "synthetic", limit)
 
 
 def _fit(task: TaskSpec, data: TaskData, kind: str, folder: Path) -> None:

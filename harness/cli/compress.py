@@ -51,7 +51,9 @@ def compress(
     task: Annotated[Optional[str], typer.Option("--task", help="Whose examples a method looks at.")] = None,
     data: Annotated[
         Optional[str],
-        typer.Option("--data", metavar="SOURCE", help="embedded, hub, or a folder or file.", show_default="the cell's"),
+        typer.Option(
+            "--data", metavar="SOURCE", help="synthetic, hub, or a folder or file.", show_default="the cell's"
+        ),
     ] = None,
     limit: Annotated[
         Optional[int], typer.Option("--limit", min=1, help="Use the first N examples; --sensitivity: score so many.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -10,26 +9,15 @@ import typer
 
 from harness.cli.options import Include, Out, Pareto, Show, existing_store, load_plugins
 from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
 from harness.core.store import write_atomically
 from harness.core.text import say
 from harness.report.tables.layout import parse_layout
 from harness.report.tables.markers import update_file
+from harness.report.tables.report_format import ALIASES, FORMATS, format_named
 from harness.report.text import diagnostics
 from harness.report.text.page import write_page
 from harness.report.text.runs import efficiency_text, leaderboard_text
-
-
-class Format(StrEnum):
-    md = "md"
-    markdown = "markdown"
-    csv = "csv"
-    json = "json"
-    latex = "latex"
-    html = "html"
-
-    @property
-    def style(self) -> str:
-        return "markdown" if self is Format.md else self.value
 
 
 def leaderboard(
@@ -38,8 +26,11 @@ def leaderboard(
     ] = None,
     out: Out = None,
     format: Annotated[
-        Format, typer.Option("--format", "-f", help="How to print it; html: a table for a page.")
-    ] = Format.md,
+        str,
+        typer.Option(
+            "--format", "-f", metavar="NAME", help="md, csv, json, latex, html (a table for a page), or a plug-in's."
+        ),
+    ] = "md",
     output: Annotated[Optional[Path], typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
     sort: Annotated[
         Optional[str],
@@ -104,29 +95,29 @@ def leaderboard(
             show,
             pareto,
         )
-        if any(others) or format is not Format.md:
+        if any(others) or format != "md":
             raise HarnessError("--html is a page of all tables: give it alone, with runs, --out and --include")
 
         say(write_page(existing_store(out), runs or [], page, [Path(path) for path in include or []]))
         return
+    style = _style(format, include)
     layout = parse_layout(columns, sort, group_by)
     if (columns or sort or group_by) and by_fraction + robustness + calibration + compression:
         raise HarnessError("--columns, --sort and --group-by are of the leaderboard itself, not of its other tables")
-    _check_update(update, marker, output, format)
+    _check_update(update, marker, output, style)
     store = existing_store(out)
     if by_fraction:
-        text = efficiency_text(store, runs or [], format.style, plot)
+        text = efficiency_text(store, runs or [], style, plot)
     elif robustness or calibration or compression:
-        load_plugins(include)
         texts = {
             diagnostics.robustness_text: robustness,
             diagnostics.calibration_text: calibration,
             diagnostics.compression_text: compression,
         }
         (text_of,) = [one for one, asked in texts.items() if asked]
-        text = text_of(store, runs or [], format.style)
+        text = text_of(store, runs or [], style)
     else:
-        text = leaderboard_text(store, runs or [], format.style, layout, show, pareto)
+        text = leaderboard_text(store, runs or [], style, layout, show, pareto)
     if update is not None:
         say(f"{update}: {'updated' if update_file(update, text, marker) else 'is up to date'}")
     elif output is not None:
@@ -135,10 +126,18 @@ def leaderboard(
         print(text)
 
 
-def _check_update(update: Path | None, marker: str | None, output: Path | None, format: Format) -> None:
+def _style(format: str, include: list[str] | None) -> str:
+    """The name of a format; plug-ins are looked for where some are included, or where it is not built in."""
+    load_plugins(include)
+    if not include and format not in (*ALIASES, *FORMATS.names()):
+        load_registry()
+    return format_named(format)
+
+
+def _check_update(update: Path | None, marker: str | None, output: Path | None, style: str) -> None:
     if marker is not None and update is None:
         raise HarnessError("--marker goes with --update")
     if update is not None and output is not None:
         raise HarnessError("give one of --output and --update")
-    if update is not None and format.style not in ("markdown", "html"):
-        raise HarnessError(f"--update puts a table into Markdown, as md or html, not {format.value}")
+    if update is not None and not FORMATS.get(style).stands_in_markdown:
+        raise HarnessError(f"--update puts a table into Markdown, as md or html, not {style}")

@@ -63,7 +63,7 @@ def existing_store(out: str | None) -> Any:
 
 
 def load_plugins(include: list[str] | None) -> None:
-    """Of the paths given, where any are: for their metrics."""
+    """Of the paths given, where any are: for their metrics and report formats."""
     if include:
         load_registry([Path(path) for path in include])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, get_args
 
 import typer
 
@@ -43,8 +43,13 @@ DryRun = Annotated[
 def run(
     given: dict[str, Any],
     mode: Annotated[
-        Optional[Mode],
-        typer.Option("--mode", help="3, 5 or 10 seeds, in place of --seeds.", rich_help_panel=TRAINING),
+        Optional[str],
+        typer.Option(
+            "--mode",
+            metavar="|".join(get_args(Mode)),
+            help="3, 5 or 10 seeds, in place of --seeds.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     config: Config = None,
     dry_run: DryRun = False,

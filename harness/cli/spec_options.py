@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin, get_type_hints
 
 import typer
@@ -50,7 +49,7 @@ def spec_options(
         ]
 
         def with_options(**values: Any) -> None:
-            given = {name: _plain(value) for name in names if (value := values.pop(name)) is not None}
+            given = {name: value for name in names if (value := values.pop(name)) is not None}
             verb(given=given, **values)
 
         with_options.__name__, with_options.__doc__, with_options.__module__ = (
@@ -68,13 +67,6 @@ def spec_options(
     return decorate
 
 
-def _plain(value: Any) -> Any:
-    """A value as a spec takes it: choices by their names."""
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value.value if isinstance(value, StrEnum) else value
-
-
 def _is_argument(parameter: inspect.Parameter) -> bool:
     return any(type(one).__name__ == "ArgumentInfo" for one in get_args(parameter.annotation)[1:])
 
@@ -83,17 +75,29 @@ def _parameter(name: str, field: FieldInfo, completion: Completion | None, hidde
     extra: Mapping[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     flag = "--" + str(extra.get("flag") or name).replace("_", "-")
     kind = _kind(field.annotation, bool(extra.get("comma")))
+    choices = choices_of(field.annotation)
     declared = [f"{flag}/--no-{flag[2:]}" if kind is bool and field.default is True else flag]
     option = typer.Option(
         *declared,
         help=_help(field, kind),
-        metavar=extra.get("metavar"),
+        metavar=extra.get("metavar") or "|".join(choices) or None,
         rich_help_panel=extra.get("panel"),
         show_default=False if hidden_default else _shown(field, extra),
-        autocompletion=completion,
+        autocompletion=completion or (_completed(choices) if choices else None),
     )
     annotation = Annotated[Optional[kind], option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def choices_of(annotation: Any) -> tuple[str, ...]:
+    """The values a field may have, where its type names them."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next((found for inner in get_args(annotation) if (found := choices_of(inner))), ())
+
+
+def _completed(choices: Sequence[str]) -> Completion:
+    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
 
 
 def _kind(annotation: Any, comma: bool) -> Any:
@@ -106,18 +110,12 @@ def _kind(annotation: Any, comma: bool) -> Any:
         (inner,) = [one for one in get_args(annotation) if one is not type(None)]
         return _kind(inner, comma)
     if get_origin(annotation) is list:
-        item = _kind(get_args(annotation)[0], comma)
-        if get_origin(item) is Literal:  # typer takes lists of enumerations, and of no other choices
-            item = _enumeration(get_args(item))
-        return list[item]  # type: ignore[valid-type]
-    if get_origin(annotation) is Literal or annotation in (bool, int, float, str):
+        return list[_kind(get_args(annotation)[0], comma)]  # type: ignore[misc]
+    if get_origin(annotation) is Literal:
+        return str  # the spec refuses others, as it does in a file
+    if annotation in (bool, int, float, str):
         return annotation
     raise TypeError(f"no option can be made of {annotation}")
-
-
-def _enumeration(names: Sequence[str]) -> Any:
-    members: Any = {name.replace("-", "_"): name for name in names}
-    return StrEnum("Choice", members)
 
 
 def _help(field: FieldInfo, kind: Any) -> str:

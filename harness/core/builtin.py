@@ -91,10 +91,20 @@ BUILTIN: dict[str, dict[str, str]] = {
         "onnxruntime": "harness.modeling.runtimes.onnx_runtime:RUNTIME",
         "openvino": "harness.modeling.runtimes.openvino_runtime:RUNTIME",
     },
-    "source": {},
+    "source": {
+        "synthetic": "harness.data.synthetic_source:SOURCE",
+        "hub": "harness.data.hub:SOURCE",
+        "folder": "harness.data.folder:SOURCE",
+    },
     "executor": {
         "inline": "harness.pipeline.executors.inline:build",
         "local": "harness.pipeline.executors.local:build",
     },
-    "format": {},
+    "format": {
+        "markdown": "harness.report.tables.formats:FORMAT",
+        "csv": "harness.report.tables.csv_lines:FORMAT",
+        "json": "harness.report.tables.json_tables:FORMAT",
+        "latex": "harness.report.tables.latex:FORMAT",
+        "html": "harness.report.tables.html:FORMAT",
+    },
 }

@@ -31,6 +31,7 @@ class Plugins(Generic[T]):
         self._added: dict[str, tuple[T, Path]] = {}
 
     def names(self) -> list[str]:
+        """All names, built in and added, in order."""
         return sorted({*self._builtin, *self._added})
 
     def register(self, name: str, plugin: T, source: Path | None = None) -> T:

@@ -25,7 +25,7 @@ from harness.core.hashing import canonical_json
 from harness.core.store import RECORD, SCHEMA_VERSION, Store, replacing
 
 INDEX = "index.parquet"
-VERSION = f"2.{SCHEMA_VERSION}"
+VERSION = f"3.{SCHEMA_VERSION}"
 DROPPED = ("spec", "environment", "decoding", "schema_version")
 """Parts of a record that no table needs, and half of it."""
 SHARED = ("task", "model", "data")

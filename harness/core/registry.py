@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.core import plugins
 from harness.core.errors import HarnessError, unknown
-from harness.core.hashing import hash_json, short
+from harness.core.hashing import hash_file, hash_json, short
 from harness.core.noise import with_noise
 from harness.core.specs import NOISE_MARK, RecipeSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
@@ -140,9 +140,13 @@ def _spec_files(folder: Path) -> list[Path]:
 
 
 def _import_file(path: Path) -> None:
-    name = f"{plugins.INCLUDED}{path.stem}_{short(hash_json(str(path.resolve())))}"
+    """Import a plug-in; one that changed since is imported anew, in place of what it was."""
+    own = f"{plugins.INCLUDED}{path.stem}_{short(hash_json(str(path.resolve())))}_"
+    name = own + short(hash_file(path))
     if name in sys.modules:
         return
+    for earlier in [module for module in sys.modules if module.startswith(own)]:
+        del sys.modules[earlier]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -196,6 +200,7 @@ def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
 def _check(registry: Registry) -> None:
     """Names inside specs must lead somewhere."""
     known_metrics = set(plugins.table("metric").names())
+    known_sources = set(plugins.table("source").names())
     for name, task in registry.tasks.items():
         where = str(registry.origins["task", name])
         if task.shots is not None or SHOTS_MARK in name:
@@ -208,6 +213,10 @@ def _check(registry: Registry) -> None:
         for metric in task.metrics:
             if metric not in known_metrics:
                 raise unknown("metric", metric, known_metrics, where)
+        for source, settings in task.sources.of_plugins.items():
+            if source not in known_sources:
+                raise unknown("source", source, {*known_sources, "glue"}, where)
+            plugins.lookup("source", source).check(settings, where)
         if task.train_on is not None:
             registry.task(task.train_on, where)
     for name, suite in registry.suites.items():

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.specs import Name, OptimizerName, TaskName
 from harness.core.strict_spec import Strict, listed, setting
 
@@ -57,7 +58,9 @@ class RunSpec(Strict):
 
     suite: Annotated[list[Name], BeforeValidator(listed)] = setting(list, "A suite of tasks, e.g. glue.", panel=WHAT)
     task: Annotated[list[TaskName], BeforeValidator(listed)] = setting(list, "A single task.", panel=WHAT)
-    data: str = setting("embedded", "embedded, hub, or a folder or file.", panel=WHAT, metavar="SOURCE")
+    data: Annotated[str, BeforeValidator(canonical)] = setting(
+        SYNTHETIC, "synthetic, hub, or a folder or file.", panel=WHAT, metavar="SOURCE"
+    )
     limit: int | None = setting(None, "Use the first N examples of each split.", panel=WHAT, ge=1)
     noise: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "Score also under typos, case or punctuation noise.", panel=WHAT

@@ -1,11 +1,12 @@
-"""Where a task's data comes from, as its YAML file says: a download, the hub, the embedded world."""
+"""Where a task's data comes from, as its YAML file says: a download, the hub, the synthetic world."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from harness.core.source_names import canonical_keys
 from harness.core.strict_spec import Strict, listed
 
 Columns = dict[str, str | list[str]]
@@ -60,10 +61,10 @@ class HubSource(Strict):
     merge_by: str | None = None
 
 
-class EmbeddedSource(Strict):
-    """A shape of the embedded world."""
+class SyntheticSource(Strict):
+    """What the synthetic world generates: `template` names the kind of task. `shape`, its earlier name, is accepted."""
 
-    shape: str
+    template: str
 
 
 def _folder(value: Any) -> Any:
@@ -78,26 +79,50 @@ def _hub(value: Any) -> Any:
     return {"path": path, "name": name or None, "revision": revision or None}
 
 
-def _embedded(value: Any) -> Any:
-    return {"shape": value} if isinstance(value, str) else value
+def _synthetic(value: Any) -> Any:
+    if isinstance(value, dict) and "template" not in value:
+        return {"template" if name == "shape" else name: one for name, one in value.items()}
+    return {"template": value} if isinstance(value, str) else value
 
 
 class Sources(Strict):
     """Where a task's data comes from, by kind of source. A kind left out means the task is absent there.
 
-    `glue` is a folder of GLUE's kind, tab-separated and of one task alone; `folder` is any other download.
+    `glue` is a folder of GLUE's kind, tab-separated and of one task alone; `folder` is any other download. A plug-in's
+    source stands there under its name with a mapping that it checks itself.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     glue: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
     folder: Annotated[FolderSource | None, BeforeValidator(_folder)] = None
     hub: Annotated[HubSource | None, BeforeValidator(_hub)] = None
-    embedded: Annotated[EmbeddedSource | None, BeforeValidator(_embedded)] = None
+    synthetic: Annotated[SyntheticSource | None, BeforeValidator(_synthetic)] = None
+
+    _by_names_of_today = model_validator(mode="before")(canonical_keys)
 
     @model_validator(mode="after")
     def _one_folder(self) -> Sources:
         if self.glue is not None and self.folder is not None:
             raise ValueError("glue and folder: give one or the other")
+        for name, settings in self.of_plugins.items():
+            if not isinstance(settings, dict):
+                raise ValueError(f"{name}: settings of a source are a mapping")
         return self
+
+    @property
+    def of_plugins(self) -> dict[str, Any]:
+        """What is said of sources that are not built in, by name."""
+        return self.model_extra or {}
+
+    @property
+    def given(self) -> list[str]:
+        """The names of the kinds that are not left out."""
+        return [name for name in type(self).model_fields if getattr(self, name)] + list(self.of_plugins)
+
+    def of(self, name: str) -> Any:
+        """What is said of a source: of a plug-in's the mapping. None where nothing is."""
+        return self.of_plugins.get(name, getattr(self, name, None))
 
     @property
     def download(self) -> FolderSource | None:

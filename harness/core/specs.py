@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, Sources
 from harness.core.strict_spec import Strict, listed, setting
 
@@ -176,7 +177,7 @@ class TrainingSpec(Strict):
 class TokenizerSpec(Strict):
     """A tokenizer to train: `wordpiece` (BERT's), `bytebpe` (GPT-2's) or `unigram` (T5's).
 
-    It is trained on the task's own training text, the embedded corpus or, for a recipe that is pretrained, the corpus
+    It is trained on the task's own training text, the synthetic corpus or, for a recipe that is pretrained, the corpus
     of its pretraining. `words` are in a unigram vocabulary though that text may not have them, such as the words of
     prompts and classes: a vocabulary without them cuts them to single letters.
     """
@@ -184,7 +185,7 @@ class TokenizerSpec(Strict):
     kind: Literal["wordpiece", "bytebpe", "unigram"] = "wordpiece"
     vocab_size: int = Field(default=8000, ge=64, le=1_000_000)
     lowercase: bool = True
-    corpus: Literal["task", "embedded", "pretraining"] = "task"
+    corpus: Annotated[Literal["task", "synthetic", "pretraining"], BeforeValidator(canonical)] = "task"
     words: list[str] = []
 
     @model_validator(mode="after")
@@ -207,7 +208,7 @@ def seconds_of(time: str) -> float:
 class PretrainingSpec(Strict):
     """How a model is pretrained before it is fine-tuned.
 
-    `objective` is a registered objective, `options` are its own. `corpus` is `embedded` (`sentences` of it), a file or
+    `objective` is a registered objective, `options` are its own. `corpus` is `synthetic` (`sentences` of it), a file or
     folder of text, or `hub:ID`; `field` is the text's column in jsonl and parquet. How long: `steps`, `tokens` or a
     wall-clock `budget` such as `90s`, `10m`, `2h`, kept by revising the number of steps; 0 steps leave the weights
     random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
@@ -218,8 +219,10 @@ class PretrainingSpec(Strict):
 
     objective: Name
     options: dict[str, Any] = {}
-    corpus: str = setting("embedded", "embedded, a file or folder of text, or hub:ID.", panel="What", metavar="SOURCE")
-    sentences: int = setting(20_000, "How much of the embedded corpus.", panel="What", ge=100)
+    corpus: Annotated[str, BeforeValidator(canonical)] = setting(
+        SYNTHETIC, "synthetic, a file or folder of text, or hub:ID.", panel="What", metavar="SOURCE"
+    )
+    sentences: int = setting(20_000, "How much of the synthetic corpus.", panel="What", ge=100)
     field: str = "text"
     steps: int | None = setting(None, "Optimizer steps.", panel="Training", ge=0)
     tokens: int | None = setting(None, "Tokens to train on.", panel="Training", ge=1)

@@ -24,6 +24,7 @@ from typing import Any
 
 from harness.core.errors import DamagedFile, HarnessError, did_you_mean
 from harness.core.hashing import hash_file, hash_json
+from harness.core.source_names import canonical_record
 
 RECORD = "record.json"
 SCHEMA_VERSION = 1
@@ -89,7 +90,7 @@ class Store:
                 raise DamagedFile(f"{file} is missing")
             if file.stat().st_size != facts["bytes"]:
                 raise DamagedFile(f"{file} is damaged: {file.stat().st_size} bytes, written were {facts['bytes']}")
-        return record
+        return canonical_record(record)
 
     def file(self, key: str, name: str) -> Path:
         """A cell's file, its bytes checked against the record. Raises DamagedFile."""
@@ -224,13 +225,13 @@ class Store:
             raise HarnessError(
                 f"'{name}' fits {len(found)} runs in {self.root}: {', '.join(found[:5])}; write more of the name"
             )
-        return _read_checked(self.root / "runs" / f"{found[0]}.json")
+        return canonical_record(_read_checked(self.root / "runs" / f"{found[0]}.json"))
 
     def runs(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""
         if names or not self.run_names():
             return [self.run(name) for name in names or ["latest"]]
-        return [_read_checked(self.root / "runs" / f"{name}.json") for name in self.run_names()]
+        return [canonical_record(_read_checked(self.root / "runs" / f"{name}.json")) for name in self.run_names()]
 
     # Cache
 

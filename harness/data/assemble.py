@@ -34,11 +34,10 @@ CARVED_MOST = 2000
 class Reading:
     """What a source read for a task: a table a split, and the columns of the canonical fields and the label.
 
-    `id` and `oracle` name columns that may be absent. `carve` says that dev is to be cut from train; rows of the same
-    `group` (a column) then go to the same side.
+    `location` says where exactly it lies. `id` and `oracle` name columns that may be absent. `carve` says that dev is
+    to be cut from train; rows of the same `group` (a column) then go to the same side.
     """
 
-    source: str
     location: str
     tables: Mapping[str, Table]
     columns: Columns
@@ -49,8 +48,8 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
 
-def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str]) -> TaskData:
-    """The splits in canonical fields.
+def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: str) -> TaskData:
+    """The splits in canonical fields; `source` is what records call where they are from.
 
     Raises:
         HarnessError: a missing column, a missing or unknown label, an id given twice, a text that is none.
@@ -80,7 +79,7 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str]) -> TaskDat
         notes.append(f"no dev split there: {len(splits['dev'])} rows of {task.train} serve as dev")
     return TaskData(
         task=task.name,
-        source=reading.source,
+        source=source,
         location=reading.location,
         splits={name: splits[name] for name in wanted},
         labels=vocabulary.labels if vocabulary else (),

@@ -1,4 +1,4 @@
-"""Unlabelled text for pretraining: the embedded world, files or a hub dataset, as a stream of documents.
+"""Unlabelled text for pretraining: the synthetic world, files or a hub dataset, as a stream of documents.
 
 Whatever its size, a corpus takes the memory of its longest document: nothing here holds a file or a split. Two passes
 give the same documents in the same order, and a document's own text decides whether it is held out for evaluation.
@@ -16,6 +16,7 @@ from typing import Any
 from harness.core import code_identity
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
+from harness.core.source_names import canonical
 from harness.data import synthetic
 from harness.data.corpus_files import corpus_files, read_files, text_in, unreadable
 from harness.data.hub import COMMIT, hub_reachable, one_line, without_progress_bars
@@ -28,7 +29,7 @@ HELD_OUT_SHARE = 1 / 20
 class Corpus:
     """Unlabelled documents.
 
-    `source` is embedded, files or hub. `read` starts a pass over the texts. `files` and `pin` determine what they
+    `source` is synthetic, files or hub. `read` starts a pass over the texts. `files` and `pin` determine what they
     are; `pin` is None where nothing does.
     """
 
@@ -48,17 +49,18 @@ class Corpus:
 
 
 def open_corpus(where: str, sentences: int = 20_000, field: str = "text") -> Corpus:
-    """The corpus that `where` names: `embedded`, `hub:ID` or `hub:ID:CONFIG@REVISION`, a file, or a folder.
+    """The corpus that `where` names: `synthetic`, `hub:ID` or `hub:ID:CONFIG@REVISION`, a file, or a folder.
 
     A folder's files are read in the order of their relative paths; hidden ones, other kinds and links to folders are
     left out. Text files (.txt, .text, .md) hold documents between blank lines; .jsonl and .parquet, like the hub, one
-    a record under `field`. `sentences` is the size of the embedded corpus.
+    a record under `field`. `sentences` is the size of the synthetic corpus.
 
     Raises:
         HarnessError: there is nothing of that name, nothing readable in it, or the hub cannot be reached.
     """
-    if where == "embedded":
-        return _embedded(sentences)
+    where = canonical(where)
+    if where == "synthetic":
+        return _synthetic(sentences)
     if where.startswith("hub:"):
         return _hub(where.removeprefix("hub:"), field)
     files = corpus_files(where)
@@ -127,10 +129,10 @@ def is_held_out(document: str) -> bool:
     return drawn < HELD_OUT_SHARE * 2**64
 
 
-def _embedded(sentences: int) -> Corpus:
-    location = f"embedded world v{synthetic.WORLD_VERSION}, {sentences} sentences"
+def _synthetic(sentences: int) -> Corpus:
+    location = f"synthetic world v{synthetic.WORLD_VERSION}, {sentences} sentences"
     code = code_identity.identity("harness.data.synthetic")
-    return Corpus("embedded", location, partial(synthetic.corpus, sentences), ["embedded", sentences, code])
+    return Corpus("synthetic", location, partial(synthetic.corpus, sentences), ["synthetic", sentences, code])
 
 
 def _hub(wanted: str, field: str) -> Corpus:
@@ -140,7 +142,7 @@ def _hub(wanted: str, field: str) -> Corpus:
         raise HarnessError("hub: needs the id of a dataset, as in hub:Salesforce/wikitext:wikitext-2-raw-v1")
     if (reason := hub_reachable()) is not None:
         raise HarnessError(
-            f"the Hugging Face hub cannot be reached ({reason}); use --corpus embedded or --corpus FILE|FOLDER"
+            f"the Hugging Face hub cannot be reached ({reason}); use --corpus synthetic or --corpus FILE|FOLDER"
         )
     from huggingface_hub import HfApi
 

@@ -49,11 +49,11 @@ def corpus_files(where: str) -> tuple[Path, ...]:
         if not files:
             raise HarnessError(f"{where}: no file in this folder can be read as a corpus; it takes {_kinds()}")
     else:
-        hint = did_you_mean(where, ["embedded"])
+        hint = did_you_mean(where, ["synthetic"])
         hint = hint if hint.startswith(" Did") else ""
         raise HarnessError(
             f"no such file or folder: {where or repr(where)}; "
-            f"--corpus takes embedded, hub:ID, a file or a folder.{hint}"
+            f"--corpus takes synthetic, hub:ID, a file or a folder.{hint}"
         )
     packed = next((path for path in files if path.suffix.lower() == ".zst"), None)
     if packed is not None:

@@ -1,13 +1,14 @@
-"""`--data PATH`: where a task lies below a path, and reading it from there."""
+"""The source `folder`, `--data PATH`: where a task lies below a path, and reading it from there."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsent, did_you_mean
 from harness.core.families import FAMILIES
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
@@ -15,6 +16,7 @@ from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.download import download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
+from harness.data.source import Source, named_sources
 from harness.data.table import Table, find_column, missing_column
 
 DOWNLOAD_ROOTS = ("", "glue")
@@ -41,6 +43,41 @@ class Layout:
             return [self.place]
         paths = self.place.rglob("*") if self.saved else self.place.iterdir()
         return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
+
+
+class Folder(Source):
+    """A path: a download, a `save_to_disk` folder, a file a split, or one file."""
+
+    def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
+        return read_folder(task, existing_path(rest), splits)
+
+    def state(self, task: TaskSpec, rest: str) -> object | None:
+        """Paths, sizes and times of the files."""
+        layout = locate(task, existing_path(rest), possible_splits(task, ()))
+        stats = [(str(path.resolve()), path.stat()) for path in layout.read_paths()]
+        return [
+            str(layout.place.resolve()),
+            [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
+            {split: path.name for split, path in layout.files.items()},
+        ]
+
+
+SOURCE = Folder()
+
+
+def existing_path(data: str) -> Path:
+    """Raises HarnessError where there is nothing of that path to read."""
+    path = Path(data).expanduser()
+    if data.strip() and (path.is_dir() or path.is_file()):
+        if not os.access(path, os.R_OK):
+            raise HarnessError(f"{data}: no permission to read it")
+        return path
+    names = named_sources()
+    hint = did_you_mean(data.partition(":")[0], names)
+    hint = hint if hint.startswith(" Did") else ""
+    raise HarnessError(
+        f"no such folder or file: {data or repr(data)}; --data takes {', '.join(names)}, or a folder.{hint}"
+    )
 
 
 def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
@@ -138,9 +175,7 @@ def _read_download(task: TaskSpec, layout: Layout, source: FolderSource, wanted:
     columns = download_columns(task, source)
     if layout.is_root:
         _check_fit(task, columns, tables)
-    return Reading(
-        "folder", str(layout.place), tables, columns, id=source.id, carve=carve, group=source.group, notes=notes
-    )
+    return Reading(str(layout.place), tables, columns, id=source.id, carve=carve, group=source.group, notes=notes)
 
 
 def _read_own(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> Reading:
@@ -157,7 +192,7 @@ def _read_own(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> Reading:
     source = task.sources.folder
     group = source.group if source is not None and carve and source.group in tables[task.train].names else None
     name = source.id if source is not None else None
-    return Reading("folder", str(layout.place), tables, task.fields, id=name, carve=carve, group=group)
+    return Reading(str(layout.place), tables, task.fields, id=name, carve=carve, group=group)
 
 
 def _to_carve(task: TaskSpec, available: Collection[str], wanted: Sequence[str]) -> bool:

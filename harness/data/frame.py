@@ -20,7 +20,7 @@ class Split:
     `fields` maps canonical field names (`text`, `text_pair`, `premise`, …) to n strings. `labels` holds n class
     ids (classification, nli), n floats (similarity) or n tuples of reference texts (the families that answer in
     words; an empty one is a question without an answer), and is None where the source has no labels. `oracle` holds
-    the noise-free labels where the source knows them (the embedded world), else None. `starts` holds, for extractive
+    the noise-free labels where the source knows them (the synthetic world), else None. `starts` holds, for extractive
     answers, where each reference begins in the context, in characters. `clean` is the fingerprint of the split that
     this one is with noise in its texts.
     """
@@ -93,7 +93,7 @@ def _draw(seed: int, name: str) -> bytes:
 class TaskData:
     """A task's data as read from one source.
 
-    `source` is `embedded`, `folder` or `hub`; `location` says where exactly (a path, `hub id@revision`, the world's
+    `source` is `synthetic`, `folder` or `hub`; `location` says where exactly (a path, `hub id@revision`, the world's
     version); `labels` names the classes by id (empty for regression); `notes` are things a reader of the scores should
     know (rows dropped, a dev split carved from train).
     """

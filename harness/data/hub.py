@@ -17,6 +17,7 @@ from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.documents import TEXT, documents_of_rows
+from harness.data.source import Source, refuse_rest
 from harness.data.table import merge_rows, require_column
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
     else:
         raise HarnessError(
             f"the Hugging Face hub cannot be reached ({reason}) and its cache lacks {_name(source)}; "
-            "use --data embedded or --data FOLDER"
+            "use --data synthetic or --data FOLDER"
         )
     if not _is_pinned(source):
         notes.append(f"the task pins no commit of {source.path}; it was {commit}")
@@ -124,7 +125,22 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
             split: documents_of_rows(table, require_column(columns, field, table)) for split, table in tables.items()
         }
         columns = {field: TEXT}
-    return Reading("hub", location, tables, columns, id=source.id, notes=notes)
+    return Reading(location, tables, columns, id=source.id, notes=notes)
+
+
+class Hub(Source):
+    """The dataset that a task's `sources.hub` names."""
+
+    def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
+        refuse_rest("hub", rest)
+        return read_hub(task, splits, limit)
+
+    def state(self, task: TaskSpec, rest: str) -> object | None:
+        refuse_rest("hub", rest)
+        return state_of_hub(task)
+
+
+SOURCE = Hub()
 
 
 def _source(task: TaskSpec) -> HubSource:

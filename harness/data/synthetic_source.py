@@ -1,49 +1,51 @@
-"""The embedded source: data that the package writes itself, the same everywhere."""
+"""The source `synthetic`: data that the package generates, the same everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from harness.core.errors import HarnessError, TaskAbsent, unknown
+from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec
-from harness.data import synthetic as embedded
+from harness.data import synthetic
 from harness.data.assemble import Reading
-from harness.data.table import Table
+from harness.data.source import Source, refuse_rest
+from harness.data.table import table_of
 
 
-def read_embedded(task: TaskSpec, wanted: Sequence[str]) -> Reading:
-    """The wanted splits of the task's shape of the embedded world.
+class Synthetic(Source):
+    """The synthetic world, by the template that a task's `sources.synthetic` names."""
 
-    Raises:
-        TaskAbsent: the task names no shape.
-        HarnessError: it names an unknown one, or a split that the shape does not have.
-    """
-    if task.sources.embedded is None:
-        raise TaskAbsent(f"task '{task.name}' has no embedded data (its sources name no embedded shape)")
-
-    shape = task.sources.embedded.shape
-    if shape not in embedded.SHAPES:
-        raise unknown("embedded shape", shape, embedded.SHAPES, f"task '{task.name}'")
-    location = f"embedded world v{embedded.WORLD_VERSION}"
-    built = embedded.build(shape)
-    tables = {}
-    for split in wanted:
-        if split not in built:
+    def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
+        """Raises HarnessError where the template is unknown or has no such split, else as `Source.read` does."""
+        template = _template(task, rest)
+        if template not in synthetic.SHAPES:
+            raise unknown("synthetic template", template, synthetic.SHAPES, f"task '{task.name}'")
+        location = f"synthetic world v{synthetic.WORLD_VERSION}"
+        built = synthetic.build(template)
+        missing = [split for split in splits if split not in built]
+        if missing:
             raise HarnessError(
-                f"task '{task.name}': {location} has no split '{split}' of {shape}; it has {', '.join(built)}"
+                f"task '{task.name}': {location} has no split '{missing[0]}' of {template}; it has {', '.join(built)}"
             )
-        columns = built[split]
-        tables[split] = Table(
-            where=f"{location} ({shape}/{split})",
-            names=tuple(columns),
-            read_column=columns.__getitem__,
-            numbers=range(len(columns["id"])),
+        return Reading(
+            location=location,
+            tables={split: table_of(built[split], f"{location} ({template}/{split})") for split in splits},
+            columns={name: name for name in task.fields},
+            id="id",
+            oracle="oracle",
         )
-    return Reading(
-        source="embedded",
-        location=location,
-        tables=tables,
-        columns={name: name for name in task.fields},
-        id="id",
-        oracle="oracle",
-    )
+
+    def state(self, task: TaskSpec, rest: str) -> object | None:
+        _template(task, rest)
+        return SYNTHETIC
+
+
+SOURCE = Synthetic()
+
+
+def _template(task: TaskSpec, rest: str) -> str:
+    refuse_rest(SYNTHETIC, rest)
+    if task.sources.synthetic is None:
+        raise TaskAbsent(f"task '{task.name}' has no synthetic data (its sources name no synthetic template)")
+    return task.sources.synthetic.template

@@ -53,6 +53,20 @@ class Table:
         )
 
 
+def table_of(columns: Mapping[str, Sequence[Any]], where: str) -> Table:
+    """A table of columns in memory, all of one length.
+
+    Args:
+        columns: The values of each column, by its name.
+        where: What errors call the table.
+
+    Returns:
+        The table.
+    """
+    size = len(next(iter(columns.values()), ()))
+    return Table(where, tuple(columns), columns.__getitem__, range(size))
+
+
 def _at(values: Sequence[Any], indices: Sequence[int]) -> list[Any]:
     return [values[index] for index in indices]
 

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError, Incompatible, did_you_mean
 from harness.core.hashing import canonical_json, hash_json
 from harness.core.predictions import as_references, prediction_hash
+from harness.core.source_names import canonical_record
 from harness.core.specs import Margins
 from harness.core.store import write_atomically
+from harness.data.source import asked_source
 from harness.gating.evidence import Evidence, Part, Scored
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def accept(evidence: Evidence, name: str, folder: Path = FOLDER) -> Path:
             for (model, task, split, seed), one in evidence.scored.items()
         ],
         "environment": dict(evidence.environment),
-        "data": evidence.data if evidence.data in ("embedded", "hub") else None,
+        "data": evidence.data if evidence.data and not asked_source(evidence.data).is_path else None,
     }
     checked = {**content, "sha256": hash_json(content)}
     write_atomically(path, json.dumps(checked, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -151,7 +153,7 @@ def read(path: Path) -> dict[str, Any]:
     claimed = content.pop("sha256", None)
     if claimed != hash_json(content):
         raise Incompatible(f"baseline {path} is damaged: its content does not fit its checksum; restore it from git")
-    return content
+    return canonical_record(content)
 
 
 def _unpack_part(one: Mapping[str, Any]) -> Part:

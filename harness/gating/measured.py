@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.source_names import canonical_record
 from harness.gating.pairing import Pair
 from harness.gating.settings import GateSpec
 from harness.measurement.protocol import HALF_WIDTH
@@ -67,7 +68,7 @@ class Measurement:
 def read(path: Path) -> Measurement:
     """What `harness measure -o FILE` wrote. Raises HarnessError where it is something else."""
     content = read_json(path, "--measured")
-    measurement = Measurement(str(path), content)
+    measurement = Measurement(str(path), canonical_record(content) if isinstance(content, dict) else content)
     try:
         list(_numbers(measurement, measurement.candidates, GateSpec()))
         sound = all(measurement.fingerprint(name) for name in content["models"])

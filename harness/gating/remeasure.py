@@ -9,6 +9,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of
 from harness.core.registry import Registry
+from harness.core.source_names import SYNTHETIC
 from harness.core.store import Store
 from harness.gating.measured import Measurement, suspects
 from harness.gating.settings import GateSpec
@@ -59,4 +60,4 @@ def _model(one: Measurement, name: str) -> Model:
 def _cell(name: str, facts: dict[str, Any], registry: Registry) -> Workload:
     if "task" not in facts:
         return Workload(name, facts["batch"], facts["length"])
-    return Workload(name, task=registry.task(facts["task"]).model_dump(mode="json"), data=facts.get("data", "embedded"))
+    return Workload(name, task=registry.task(facts["task"]).model_dump(mode="json"), data=facts.get("data", SYNTHETIC))

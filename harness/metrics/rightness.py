@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness import metrics
 from harness.metrics.base import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def judge(scored: Iterable[str], counted: Iterable[str]) -> Metric | None:
@@ -25,6 +27,8 @@ def judge(scored: Iterable[str], counted: Iterable[str]) -> Metric | None:
 
 def right(metric: Metric, predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Which predictions are right, (n,) of 0 and 1, for a metric that counts successes."""
+    import numpy as np
+
     checked, true = metric.check(predictions, references)
     if metric.inputs == "labels":
         return (checked == true).astype(float)

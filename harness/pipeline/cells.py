@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.core import code_identity, plugins
 from harness.core.hashing import hash_json
+from harness.core.source_names import SYNTHETIC
 from harness.core.specs import RecipeSpec, TaskSpec
 from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
@@ -222,7 +223,7 @@ def seeded(recipe: RecipeSpec, seed: int) -> RecipeSpec:
 def model_identity(recipe: RecipeSpec, origin: Origin) -> dict[str, Any]:
     """What a recipe computes, without what it is called."""
     identity = recipe.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
-    if recipe.tokenizer is not None and recipe.tokenizer.corpus == "embedded":
+    if recipe.tokenizer is not None and recipe.tokenizer.corpus == SYNTHETIC:
         identity["corpus"] = code_identity.identity("harness.data.synthetic")
     if recipe.pretraining and origin.corpus:
         settings = recipe.pretraining.model_dump(

@@ -14,6 +14,7 @@ from harness.core.runs import asked_for, with_names
 from harness.core.store import Store, maker_of
 from harness.report.tables import formats, leaderboard
 from harness.report.tables.html import to_html
+from harness.report.tables.json_tables import to_json
 from harness.report.tables.table import Table
 from harness.report.text.runs import say_damaged, suites_of
 
@@ -141,7 +142,7 @@ class Leaderboard:
 
     def to_json(self) -> str:
         """The tables as JSON, as `harness leaderboard --format json` prints them."""
-        return formats.to_json(list(self.tables), formats.PLAIN)
+        return to_json(list(self.tables), formats.PLAIN)
 
     def _repr_html_(self) -> str:
         return "\n".join(to_html(table, formats.PLAIN) for table in self.tables)

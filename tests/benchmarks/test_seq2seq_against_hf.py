@@ -225,7 +225,7 @@ def set_up(name: str, scale_name: str, folder: Path) -> Contest:
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=OPTIMIZER)})
     decoding = task.decoding.model_copy(update={"max_new_tokens": TARGET_TOKENS - 1, "num_beams": 1})
     task = task.model_copy(update={"decoding": decoding})
-    source = str(SHARED) if name == "multi30k-en-fr" and (SHARED / "multi30k").is_dir() else "embedded"
+    source = str(SHARED) if name == "multi30k-en-fr" and (SHARED / "multi30k").is_dir() else "synthetic"
     loaded = data.load(task, source, max(scale.learned, scale.greedy))
     tokenizer = tokenizers.train(recipe.tokenizer, list(embedded.corpus(CORPUS_SENTENCES)), SOURCE_TOKENS)
     reader = Reader(task, loaded.labels, tokenizer, SOURCE_TOKENS)

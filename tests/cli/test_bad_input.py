@@ -27,7 +27,7 @@ COMMAND_LINE = {
     ),
     "model folder missing": (["run", "--task", "cola", "--model", "./nowhere"], "no such folder"),
     "no such data folder": (["run", "--task", "cola", "--data", "./nowhere"], "nowhere"),
-    "misspelled source": (["run", "--task", "cola", "--data", "embeded"], "embedded"),
+    "misspelled source": (["run", "--task", "cola", "--data", "sythetic"], "synthetic"),
     "seeds not positive": (
         ["run", "--task", "cola", "--seeds", "0"],
         "seeds: input should be greater than or equal to 1, found 0",
@@ -159,7 +159,7 @@ def test_an_unreachable_hub_is_one_line_that_names_the_other_sources(harness_pro
         HF_ENDPOINT="http://127.0.0.1:9",
         HF_HOME=str(tmp_path / "hf"),
     )
-    assert_one_clear_line(done, "--data embedded")
+    assert_one_clear_line(done, "--data synthetic")
     assert "--data FOLDER" in done.stderr
 
 

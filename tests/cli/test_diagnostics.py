@@ -70,7 +70,7 @@ def test_runs_with_and_without_noise_are_one_table(noisy_run):
 def test_robustness_shows_what_scores_lose(noisy_run):
     harness, _ = noisy_run
     text = harness("leaderboard", "--robustness").stdout
-    assert text.startswith("### robustness on embedded data, generated: not GLUE")
+    assert text.startswith("### robustness on synthetic data, generated: not GLUE")
     (table,) = read_json(harness("leaderboard", "--robustness", "--format", "json").stdout)["tables"]
     assert table["noises"] == ["typos", "case"]
     rows = {(row["task"], row["model"]): row for row in table["rows"]}
@@ -91,7 +91,7 @@ def test_robustness_shows_what_scores_lose(noisy_run):
 def test_calibration_is_of_classes_only(noisy_run):
     harness, _ = noisy_run
     text = harness("leaderboard", "--calibration").stdout
-    assert text.startswith("### calibration on embedded data, generated: not GLUE")
+    assert text.startswith("### calibration on synthetic data, generated: not GLUE")
     assert "mnli+case dev_mismatched" in text
     (table,) = read_json(harness("leaderboard", "--calibration", "--format", "json").stdout)["tables"]
     assert {row["task"].partition("+")[0] for row in table["rows"]} == {"cola", "mnli"}

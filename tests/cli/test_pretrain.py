@@ -207,7 +207,7 @@ register("objective", "copying", Copying)
         (["bert-tiny-mlmm"], "Did you mean 'bert-tiny-mlm'?"),
         (["bert-tiny-mlm", "--steps", "5", "--tokens", "9"], "give one of steps, tokens and budget"),
         (["bert-tiny-mlm", "--budget", "soon"], "budget"),
-        (["bert-tiny-mlm", "--corpus", "embeded"], "embedded"),
+        (["bert-tiny-mlm", "--corpus", "sythetic"], "synthetic"),
         (["bert-tiny-mlm", "--fsdp"], "there is one; start them with `torchrun"),
         (["bert-tiny-mlm", "--accumulate", "7"], "cannot be split into 7 equal parts"),
         (["bert-tiny-mlm", "--report-to", "wandb"], "pip install wandb"),

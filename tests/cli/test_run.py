@@ -18,7 +18,7 @@ def test_a_run_ends_in_a_leaderboard_and_a_second_run_computes_nothing(small_run
     harness, _, first = small_run
     assert "| majority" in first.stdout
     assert "| tfidf" in first.stdout
-    assert "embedded" in first.stdout.splitlines()[0]
+    assert "synthetic" in first.stdout.splitlines()[0]
     lines = first.stderr.strip().splitlines()
     assert lines[0].startswith("8 cells, 0 cached; 8 to compute")
     assert sum(line.startswith("[") for line in lines) == 8
@@ -36,7 +36,7 @@ def test_every_score_says_what_it_rests_on(small_run):
     for score in result["scores"]:
         assert score["n"] == 200
         assert score["seed"] == 0
-        assert score["data"]["source"] == "embedded"
+        assert score["data"]["source"] == "synthetic"
         assert len(score["data"]["fingerprint"]) == 64
         assert len(score["lineage"]["finetune"]) == 64
         for one in score["scores"].values():

@@ -26,7 +26,7 @@ def request(models, store=None, batches="1", lengths="8", task=None, **settings)
         batches,
         lengths,
         task,
-        "embedded",
+        "synthetic",
         **(SETTINGS | settings),
     )
 

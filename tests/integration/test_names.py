@@ -72,7 +72,7 @@ def test_two_folders_of_equal_bytes_are_two_rows_computed_once():
 
 
 def test_random_init_controls_of_equal_content_share_one_fine_tuning():
-    pretraining = {"steps": 2, "corpus": "embedded", "sentences": 200, "block_size": 16, "batch_size": 4}
+    pretraining = {"steps": 2, "corpus": "synthetic", "sentences": 200, "block_size": 16, "batch_size": 4}
     tokenizer = {**RECIPE["tokenizer"], "corpus": "pretraining"}  # type: ignore[dict-item]
     objectives = {"masked": {"objective": "mlm"}, "masked-again": {"objective": "mlm"}}
     for name, objective in objectives.items():

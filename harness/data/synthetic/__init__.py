@@ -1,4 +1,4 @@
-"""The embedded world: data that this package makes up, the same everywhere, of which the truth is known.
+"""The synthetic world: data that this package makes up, the same everywhere, of which the truth is known.
 
 The world (`concepts`) has kinds in a hierarchy, people, qualities with opposites, places, times, manners, and actions
 with roles, wider actions and opposites, all as keys without a language. `meaning` and `logic` say what follows from
@@ -126,7 +126,7 @@ def build(shape: str) -> dict[str, dict[str, list]]:
     if shape in TEXT_SHAPES:
         return TEXT_SHAPES[shape]()
     if shape not in _SHAPES:
-        raise unknown("embedded shape", shape, SHAPES)
+        raise unknown("synthetic template", shape, SHAPES)
     return tabulate(shape, _SHAPES[shape])
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from transformers import PreTrainedTokenizerBase
 
@@ -74,6 +73,8 @@ class TokenBudgetBatches:
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, multiple_of: int = 1) -> None:
+        import numpy as np
+
         self.lengths = np.asarray(lengths, dtype=np.float64)
         self.batch_size = batch_size
         self.drop_last = False
@@ -90,6 +91,8 @@ class TokenBudgetBatches:
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[list[int]]:
+        import numpy as np
+
         random = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
         order = np.argsort(
@@ -102,6 +105,8 @@ class TokenBudgetBatches:
 
 def _equal_cuts(lengths: np.ndarray, parts: int) -> np.ndarray:
     """Positions that cut `lengths` into `parts` runs of about equal sum, none of them empty."""
+    import numpy as np
+
     reached = np.cumsum(lengths)
     wanted = reached[-1] * np.arange(1, parts) / parts
     cuts = np.searchsorted(reached, wanted, side="left") + 1
@@ -115,6 +120,8 @@ def scoring_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[
 
     Longest first: if memory does not suffice, the first batch says so.
     """
+    import numpy as np
+
     order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
     start = 0
     while start < len(order):
@@ -130,6 +137,7 @@ def pad(
 
     `padding` gives the fill value by input name; `multiple` rounds the length up (8 suits tensor cores).
     """
+    import numpy as np
     import torch
 
     batch: dict[str, Any] = {}

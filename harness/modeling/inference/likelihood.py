@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from harness.modeling.inference.batching import scoring_batches
 from harness.modeling.inference.generate import cache_name, padded, places_of, takes
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedModel
 
 TOKENS = {"cpu": 2048, "cuda": 32768}
@@ -27,6 +26,7 @@ def of_continuations(
 
     A prompt goes through the model once. Of an encoder–decoder it is the input, and a continuation the output.
     """
+    import numpy as np
     import torch
 
     device = model.device
@@ -46,6 +46,7 @@ def of_continuations(
 
 def _of_prompts(model: Any, prompts: list[Any], continuations: list[Any]) -> np.ndarray:
     """Prompts end at the right edge of the batch; continuations follow from the cache, one choice after the other."""
+    import numpy as np
     import torch
 
     device = model.device
@@ -79,6 +80,7 @@ def _of_prompts(model: Any, prompts: list[Any], continuations: list[Any]) -> np.
 
 
 def _of_outputs(model: Any, prompts: list[Any], continuations: list[Any]) -> np.ndarray:
+    import numpy as np
     import torch
 
     device = model.device
@@ -107,6 +109,7 @@ def of_texts(
 
     Every token is predicted once: the rolling log-likelihood of lm-evaluation-harness.
     """
+    import numpy as np
     import torch
 
     device = model.device

@@ -19,8 +19,10 @@ from harness.compression.methods import Method, make_step, parse_method, setting
 from harness.compression.recipe import labelled, method_of_recipe
 from harness.core.errors import HarnessError
 from harness.core.registry import Registry
+from harness.core.source_names import SYNTHETIC, canonical_record
 from harness.core.specs import TaskSpec, TrainingSpec
 from harness.data.frame import TaskData
+from harness.data.source import data_argument
 from harness.modeling.weights.pretrained import folder_of
 from harness.modeling.weights.settings import read_settings
 
@@ -149,7 +151,7 @@ def _model_folder(checkpoint: Path) -> tuple[Path, dict[str, Any] | None]:
     record = folder.parent / "record.json"
     if not record.exists():
         return folder, None
-    found = json.loads(record.read_text(encoding="utf-8"))
+    found = canonical_record(json.loads(record.read_text(encoding="utf-8")))
     return folder, found if found.get("kind") == "finetune" else None
 
 
@@ -169,7 +171,7 @@ def _data_of(
     own = record["data"] if record and source is None and task.name == record["task"]["name"] else None
     if source is None:
         limit = limit or (own["limit"] if own else None)
-        source = "embedded" if own is None else own["location"] if own["source"] == "folder" else own["source"]
+        source = SYNTHETIC if own is None else data_argument(own["source"], own["location"])
     loaded = data.load(task, source, limit)
     if own and record and own["train_fraction"] < 1:
         train = loaded.splits[task.train].sample(own["train_fraction"], record["seed"])

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness import data
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.registry import Registry
+from harness.core.source_names import SYNTHETIC
 from harness.core.store import Store, replacing
+from harness.data.source import FOLDER, data_argument
 from harness.training.learners import LEARNERS, PredictRequest
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def write_submission(
     the official ones will do.
 
     Raises:
-        HarnessError: a task without a model or a test set, embedded data, or test sets that are not GLUE's.
+        HarnessError: a task without a model or a test set, synthetic data, or test sets that are not GLUE's.
     """
     fits = _models(store, run, name, seed)
     _refuse_missing(registry, fits, run, name)
@@ -117,10 +119,10 @@ def _trained_on(registry: Registry, file: File) -> str:
 
 
 def _refuse_missing(registry: Registry, fits: Mapping[str, Mapping[str, Any]], run: str, name: str) -> None:
-    embedded = [task for task, record in fits.items() if record["data"]["source"] == "embedded"]
-    if embedded:
+    synthetic = [task for task, record in fits.items() if record["data"]["source"] == SYNTHETIC]
+    if synthetic:
         raise HarnessError(
-            f"{name} was trained on embedded data, which is not GLUE: there is nothing to submit; run it with "
+            f"{name} was trained on synthetic data, which is not GLUE: there is nothing to submit; run it with "
             "--data and the GLUE download"
         )
     missing = [file.name for file in FILES if _trained_on(registry, file) not in fits]
@@ -137,8 +139,8 @@ def _test_set(registry: Registry, file: File, fits: Mapping[str, Mapping[str, An
     place = source
     if place is None:
         own = file.task in fits
-        place = facts["source"] if facts["source"] != "folder" else facts["location"]
-        if facts["source"] == "folder" and not own:  # of AX, whose folder is beside that of the task it is trained on
+        place = data_argument(facts["source"], facts["location"])
+        if facts["source"] == FOLDER and not own:  # of AX, whose folder is beside that of the task it is trained on
             place = str(Path(place).parent)
     try:
         return data.load(registry.task(file.task), place, None, [file.split])

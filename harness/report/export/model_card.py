@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.hashing import short
+from harness.core.source_names import SYNTHETIC
 from harness.core.store import Store, write_atomically
 from harness.core.version import __version__
 from harness.report.export.source import Model, fitted, made_by
-from harness.report.tables.formats import EMBEDDED, escaped, number
+from harness.report.tables.formats import GENERATED, escaped, number
 from harness.report.tables.table import Part
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _results(model: Model, task: str) -> Iterable[EvalResult]:
             task_type=_pipeline(record),
             task_name=record["task"]["family"],
             dataset_type=dataset,
-            dataset_name=f"{task} ({EMBEDDED if record['data']['source'] == 'embedded' else _place(record)})",
+            dataset_name=f"{task} ({GENERATED if record['data']['source'] == SYNTHETIC else _place(record)})",
             dataset_config=config,
             dataset_split=part.split,
             dataset_revision=revision or prints[part.split],
@@ -155,7 +156,7 @@ def _about(model: Model) -> str:
     base = records[0]["model"].get("pretrained")
     start = f" It starts from `{_code(base if not Path(base).is_absolute() else Path(base).name)}`." if base else ""
     said = [f"Scored on {tasks} by nlp-harness {__version__}, run `{_code(model.run['run'])}`.{start}"]
-    if any(record["data"]["source"] == "embedded" for record in records):
+    if any(record["data"]["source"] == SYNTHETIC for record in records):
         said.append(
             "**Trained and scored on generated data. The scores are not those of the public benchmarks whose names the "
             "tasks have.**"

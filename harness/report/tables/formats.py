@@ -1,26 +1,28 @@
-"""Leaderboards as Markdown, LaTeX, CSV and JSON. Names come from users: every format escapes them."""
+"""Leaderboards as Markdown, and what all formats share: titles, notes, cells and numbers. Names come from users: every
+format escapes them.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from harness.core.hashing import short
+from harness.core.source_names import SYNTHETIC
 from harness.report.tables.comparable import Record
-from harness.report.tables.layout import FACTS, Layout, groups, seeds_text, shown_columns
+from harness.report.tables.layout import Layout, groups, seeds_text, shown_columns
+from harness.report.tables.report_format import ReportFormat, one_after_another
 from harness.report.tables.resources import text_of
 from harness.report.tables.table import Column, Row, Score, Table, common_location, joint_fingerprint
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
+"""Of the tables as JSON."""
 NONE = "–"
-EMBEDDED = "embedded data, generated: not GLUE"
+GENERATED = "synthetic data, generated: not GLUE"
+"""What a title says in place of where synthetic data lies."""
 PLAIN = Layout()
 
 
@@ -30,7 +32,7 @@ def title(table: Table) -> str:
 
 
 def heading(what: str, source: str, location: str, limit: int | None, train_fraction: float, fingerprint: str) -> str:
-    place = EMBEDDED if source == "embedded" else f"{source}: {location}"
+    place = GENERATED if source == SYNTHETIC else f"{source}: {location}"
     more = f", first {limit} examples of each split" if limit else ""
     if train_fraction != 1:
         more += f", trained on {100 * train_fraction:g} % of the training examples"
@@ -141,47 +143,6 @@ def printable(text: str) -> str:
 
 
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-def to_latex(table: Table, layout: Layout = PLAIN) -> str:
-    """A booktabs table (needs the package booktabs)."""
-    grid = grid_of(
-        table, layout, bold=lambda text: rf"\textbf{{{text}}}", plain=_latex, italic=lambda text: rf"\emph{{{text}}}"
-    )
-    width = len(grid.header)
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_latex(title(table))}}}",
-        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
-        r"\toprule",
-        _latex_line(grid.header),
-    ]
-    for name, rows in grid.groups:
-        heading = [rf"\multicolumn{{{width}}}{{l}}{{\emph{{{name}}}}} \\"] if name is not None else []
-        lines += [r"\midrule", *heading, *map(_latex_line, rows)]
-    lines += [r"\midrule", *map(_latex_line, grid.references)] if grid.references else []
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    said = " ".join(_latex(note) for note in notes(table, layout))
-    lines += [rf"\par\smallskip\footnotesize {said}", r"\end{table}"]
-    return "\n".join(lines) + "\n"
-
-
-def _latex_line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
-
-
-LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"{\char34}", "–": "--", "±": r"$\pm$", "×": r"$\times$", "†": r"$\dagger$",
-    "↓": r"$\downarrow$",
-    "[": "{[}", "]": "{]}", "*": "{*}",  # after \\ these would be read as its arguments
-}  # fmt: skip
-
-
-def _latex(text: str) -> str:
-    return "".join(LATEX.get(letter, letter) for letter in printable(text))
 
 
 @dataclass(frozen=True)
@@ -304,76 +265,13 @@ def scaled(one: float | None, scale: int = 100) -> str:
     return f"{scale * one:.1f}"
 
 
-CSV_COLUMNS = (
-    "suite", "source", "location", "limit", "train_fraction", "fingerprint", "model", "model_id", "kind", "task",
-    "split", "metric", "value", "low", "high", "sd", "seeds", "n", "chance", "ceiling", "best", *FACTS,
-)  # fmt: skip
+class Markdown(ReportFormat):
+    """A table with a heading, aligned in a terminal and rendered on the web, for each of the tables."""
+
+    stands_in_markdown = True
+
+    def render(self, tables: Sequence[Table], layout: Layout) -> str:
+        return one_after_another(tables, layout, to_markdown)
 
 
-def to_csv(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
-    """One line for each model, task, split and metric (`kind` metric), for each task's score (`task`), for each average
-    (`average`), and for what else is shown of a model (`resource`). Full precision, scale 0…1; unknown is empty.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for table in tables:
-        for row in table.rows:
-            for line in _csv_lines(table, row, layout):
-                writer.writerow(map(_csv, line))
-    return out.getvalue()
-
-
-def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
-    facts = [row.facts.get(name) for name in FACTS]
-
-    def where(fingerprint: str) -> list[Any]:
-        source = [table.suite, table.source, table.location, table.limit, table.train_fraction, fingerprint]
-        return [*source, row.label, row.model]
-
-    def line(fingerprint: str, what: Sequence[Any], one: Estimate, n: int | None, *last: Any) -> list[Any]:
-        value = [one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n]
-        return [*where(fingerprint), *what, *value, *last, *facts]
-
-    if row.average and "average" in shown_columns(table, layout):
-        ceiling = table.ceiling.value if table.ceiling else None
-        last = (table.chance, ceiling, row.average.best)
-        yield line(table.fingerprint, ["average", None, None, None], row.average.estimate, None, *last)
-    for column in table.columns:
-        score = row.scores.get(column.task)
-        if score:
-            ceiling = column.ceiling.value if column.ceiling else None
-            last = (column.chance, ceiling, score.best)
-            n = sum(column.n.values())
-            yield line(column.fingerprint, ["task", column.task, None, None], score.estimate, n, *last)
-        for part in score.parts if score else row.partial.get(column.task, ()):
-            ceiling = part.ceiling.value if part.ceiling else None
-            what = ["metric", column.task, part.split, part.metric]
-            yield line(column.fingerprint, what, part.estimate, part.n, part.chance, ceiling, None)
-    for resource in table.resources:
-        if row.model in resource.values:
-            own = resource.values[row.model]
-            what, unknown = ["resource", "", "", resource.name], [None] * 6
-            yield [*where(table.fingerprint), *what, own.value, own.low, own.high, *unknown, *facts]
-
-
-def _csv(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
-
-
-def to_json(tables: Sequence[Table], layout: Layout = PLAIN) -> str:
-    """Everything, at full precision, scale 0…1."""
-    return json.dumps(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "tables": [{"title": title(table), **asdict(table), "notes": notes(table, layout)} for table in tables],
-        },
-        indent=1,
-        ensure_ascii=False,
-    )
+FORMAT = Markdown()

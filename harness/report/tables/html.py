@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from harness.report.tables.formats import PLAIN, grid_of, notes, printable, title
 from harness.report.tables.layout import Layout
+from harness.report.tables.report_format import ReportFormat, one_after_another
 from harness.report.tables.table import Table
 
 
@@ -45,3 +47,15 @@ def _line(cells: list[str]) -> str:
 
 def _text(text: str) -> str:
     return escape(printable(text))
+
+
+class Html(ReportFormat):
+    """A `<table>` for each of the tables, without style or script."""
+
+    stands_in_markdown = True
+
+    def render(self, tables: Sequence[Table], layout: Layout) -> str:
+        return one_after_another(tables, layout, to_html)
+
+
+FORMAT = Html()

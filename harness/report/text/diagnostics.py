@@ -11,6 +11,7 @@ from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
 from harness.core.store import Store
 from harness.report.tables import calibration, compression, robustness
+from harness.report.tables.report_format import check_other_table
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader
 from harness.report.text.measured import measured_in
@@ -56,8 +57,7 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
 
 def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Score records, and their tasks in the order of the runs."""
-    if style not in ("markdown", "json"):
-        raise HarnessError(f"{flag} comes as markdown or json, not {style}")
+    check_other_table(flag, style)
     manifests = store.runs(names)
     tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
     records = indexed_scores(RecordIndex(store), manifests, say_damaged)

@@ -50,7 +50,7 @@ def _specs(registry: Registry, kind: str) -> list[dict[str, Any]]:
                 "name": task.name,
                 "family": task.family,
                 "metrics": task.metrics,
-                "sources": [name for name in type(task.sources).model_fields if getattr(task.sources, name)],
+                "sources": task.sources.given,
                 "description": task.description,
             }
             for task in registry.tasks.values()

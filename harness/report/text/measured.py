@@ -13,6 +13,7 @@ from harness.core.store import Store, maker_of
 from harness.measurement.results import RESULT
 from harness.modeling.size import WEIGHTS
 from harness.report.tables import measured, pareto, plotting, resources
+from harness.report.tables.report_format import check_other_table
 
 if TYPE_CHECKING:
     from harness.core.record_index import RecordIndex
@@ -88,8 +89,7 @@ def pareto_text(
         HarnessError: several suites or sources, nothing that two models have, or another style.
     """
 
-    if style not in ("markdown", "json"):
-        raise HarnessError(f"--pareto comes as markdown or json, not {style}")
+    check_other_table("--pareto", style)
     plotting.check(path, "--pareto")
     if len(tables) > 1:
         raise HarnessError(f"--pareto draws one suite on one source, here are {len(tables)}; name the runs to draw")

@@ -14,8 +14,9 @@ from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.runs import asked_for, with_names
 from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
-from harness.report.tables import efficiency, formats, html, leaderboard
+from harness.report.tables import efficiency, formats, leaderboard
 from harness.report.tables.layout import laid_out
+from harness.report.tables.report_format import FORMATS, check_other_table
 from harness.report.tables.resources import kinds_of
 from harness.report.text.measured import pareto_text, with_resources
 from harness.report.text.measuring import measured_text
@@ -67,8 +68,8 @@ def leaderboard_text(
     show: str | None = None,
     pareto: Path | None = None,
 ) -> str:
-    """The tables of the named runs, or of all runs, in `markdown`, `csv`, `json`, `latex` or `html`; with columns of
-    what `show` names (`speed,size`), or as the fronts drawn into the file `pareto` where one is given.
+    """The tables of the named runs, or of all runs, in a registered format (`markdown`, `csv`, …); with columns of what
+    `show` names (`speed,size`), or as the fronts drawn into the file `pareto` where one is given.
 
     Raises:
         HarnessError: no run, none with a score, a column that no table has, or as `with_resources` and `pareto_text`
@@ -81,12 +82,7 @@ def leaderboard_text(
         return pareto_text(store, index, records, tables, style, pareto)
     layout = layout or formats.PLAIN
     tables = laid_out(with_resources(store, index, records, tables, kinds_of(show)), layout)
-    if style == "csv":
-        return formats.to_csv(tables, layout).rstrip("\n")
-    if style == "json":
-        return formats.to_json(tables, layout)
-    one = {"markdown": formats.to_markdown, "latex": formats.to_latex, "html": html.to_html}[style]
-    return "\n\n".join(one(table, layout).rstrip("\n") for table in tables)
+    return FORMATS.get(style).render(tables, layout)
 
 
 def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path | None) -> str:
@@ -96,8 +92,7 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
         HarnessError: no run, none with an average, another style, or several suites or sources for one plot.
     """
 
-    if style not in ("markdown", "json"):
-        raise HarnessError(f"--by-fraction comes as markdown or json, not {style}")
+    check_other_table("--by-fraction", style)
     tables, _ = _tables(store, RecordIndex(store), names)
     found = efficiency.build(tables, [formats.title(table) for table in tables])
     if not found:

@@ -34,7 +34,8 @@ class Classifier(Protocol):
 
     classes_: Any
 
-    def predict_proba(self, texts: Any) -> Any: ...
+    def predict_proba(self, texts: Any) -> Any:
+        """The probability of each class, (n, classes)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,12 +130,19 @@ class ObjectLearner(Learner):
             raise HarnessError(f"recipe {recipe.name}: an object comes from Python, by harness.wrap; it has no file")
 
     def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+        """Why an object cannot do the task: it is shown no examples."""
         return "an object is not shown examples" if task.shots else None
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
+        """Refused: an object is scored as it is."""
         raise HarnessError("an object is scored as it is, and not trained")
 
     def predict(self, request: PredictRequest) -> Predictions:
+        """What the object says of the examples.
+
+        Raises:
+            HarnessError: the object is not known to this process, fails, or answers with what the task does not take.
+        """
         wrapped = _LIVE.get(str(request.directory))
         if wrapped is None:
             raise HarnessError("the object is not known to this process; run it with executor='inline'")

@@ -44,7 +44,7 @@ def write_download(root: Path) -> None:
         }  # fmt: skip
         for split, count in splits.items() if name != "ax" else [("test", TEST)]:
             source = split if name != "mnli" else split.replace("test", "dev")
-            loaded = data.load(task, "embedded", None, [source])
+            loaded = data.load(task, "synthetic", None, [source])
             found = loaded.splits[source].head(count)
             with_labels = not split.startswith("test")
             own = task.sources.glue.columns if task.sources.glue and task.sources.glue.header else {}
@@ -142,4 +142,4 @@ def test_a_missing_test_set_and_missing_tasks_are_named(run):
 
 def test_embedded_data_is_not_glue(small_run):
     said = small_run[0]("export", "glue-submission", "tfidf", "-o", "no.zip", code=2).stderr
-    assert "embedded data, which is not GLUE" in said
+    assert "synthetic data, which is not GLUE" in said

@@ -87,7 +87,7 @@ from harness.training.learners.transformer import LEARNER
 from harness.core.registry import load_registry
 for folder, name in zip(sys.argv[1::2], sys.argv[2::2]):
     task = load_registry().task(name)
-    loaded = data.load(task, "embedded", 40)
+    loaded = data.load(task, "synthetic", 40)
     split = loaded.splits[task.eval[0]].head(8)
     print(json.dumps(LEARNER.predict(PredictRequest(task, loaded.labels, split, Path(folder))).values.tolist()))
 """

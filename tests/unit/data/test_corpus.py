@@ -195,12 +195,12 @@ def test_a_folder_without_a_corpus_names_the_endings(write: Write, tmp_path: Pat
 
 
 def test_the_embedded_world_is_a_corpus_of_any_size() -> None:
-    corpus = open_corpus("embedded", sentences=500)
-    assert corpus.source == "embedded"
-    assert corpus.location.startswith("embedded world v")
+    corpus = open_corpus("synthetic", sentences=500)
+    assert corpus.source == "synthetic"
+    assert corpus.location.startswith("synthetic world v")
     assert corpus.location.endswith(", 500 sentences")
-    assert len(list(corpus.documents())) < len(read("embedded", sentences=1000))
-    assert facts(corpus) == facts(open_corpus("embedded", sentences=500))
+    assert len(list(corpus.documents())) < len(read("synthetic", sentences=1000))
+    assert facts(corpus) == facts(open_corpus("synthetic", sentences=500))
 
 
 # Facts, fingerprints, states
@@ -235,7 +235,7 @@ def test_the_fingerprint_is_of_the_documents_in_order(tmp_path: Path) -> None:
 
 
 def test_a_pass_can_be_repeated_and_a_corpus_sent_to_another_process(tmp_path: Path) -> None:
-    for where in (str(write_as(tmp_path / "corpus.txt", DOCUMENTS)), "embedded"):
+    for where in (str(write_as(tmp_path / "corpus.txt", DOCUMENTS)), "synthetic"):
         corpus = open_corpus(where, sentences=100)
         sent: Corpus = pickle.loads(pickle.dumps(corpus))
         assert list(corpus.documents()) == list(corpus.documents()) == list(sent.documents())
@@ -264,8 +264,8 @@ def test_the_state_changes_with_what_is_read(write: Write, tmp_path: Path) -> No
     changed(state(open_corpus(folder)))
     path.rename(path.with_name("c.jsonl"))
     changed(state(open_corpus(folder)))
-    changed(state(open_corpus("embedded")))
-    changed(state(open_corpus("embedded", sentences=10)))
+    changed(state(open_corpus("synthetic")))
+    changed(state(open_corpus("synthetic", sentences=10)))
 
 
 def test_a_file_that_has_gone_is_named(write: Write) -> None:
@@ -295,7 +295,7 @@ def test_the_side_of_a_document_never_changes() -> None:
 @pytest.mark.parametrize(
     ("where", "hint"),
     [
-        ("embeded", " Did you mean 'embedded'?"),
+        ("sythetic", " Did you mean 'synthetic'?"),
         ("nowhere/at/all.txt", ""),
         ("", ""),
         ("hub", ""),
@@ -307,7 +307,7 @@ def test_a_path_that_does_not_exist_is_one_line(where: str, hint: str) -> None:
         open_corpus(where)
     message = str(caught.value)
     shown = where or "''"
-    assert message == f"no such file or folder: {shown}; --corpus takes embedded, hub:ID, a file or a folder.{hint}"
+    assert message == f"no such file or folder: {shown}; --corpus takes synthetic, hub:ID, a file or a folder.{hint}"
 
 
 @pytest.mark.parametrize("name", ["corpus.pdf", "corpus", "corpus.gz", "corpus.parquet.gz", "corpus.txt.bz2"])
@@ -421,7 +421,7 @@ def test_without_the_hub_the_other_sources_are_named_at_once(monkeypatch: pytest
     with pytest.raises(HarnessError) as caught:
         open_corpus("hub:Salesforce/wikitext:wikitext-2-raw-v1")
     assert str(caught.value) == (
-        "the Hugging Face hub cannot be reached (HF_HUB_OFFLINE is set); use --corpus embedded or --corpus FILE|FOLDER"
+        "the Hugging Face hub cannot be reached (HF_HUB_OFFLINE is set); use --corpus synthetic or --corpus FILE|FOLDER"
     )
 
 

@@ -93,7 +93,7 @@ def test_a_fresh_process_with_another_hash_seed_builds_the_same() -> None:
 
 
 def test_an_unknown_shape_is_named_with_the_closest_known() -> None:
-    with pytest.raises(HarnessError, match=r"unknown embedded shape 'sentimnt'\. Did you mean 'sentiment'\?"):
+    with pytest.raises(HarnessError, match=r"unknown synthetic template 'sentimnt'\. Did you mean 'sentiment'\?"):
         embedded.build("sentimnt")
 
 

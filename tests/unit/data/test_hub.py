@@ -308,7 +308,7 @@ def test_an_unreachable_hub_is_one_line_with_the_other_sources(
     refused = load_in_process("cola", "http://127.0.0.1:9")
     assert "cannot be reached" in refused["error"]
     assert "refused" in refused["error"]
-    assert "--data embedded" in refused["error"]
+    assert "--data synthetic" in refused["error"]
     assert "--data FOLDER" in refused["error"]
     assert "\n" not in refused["error"]
     assert refused["seconds"] < 10

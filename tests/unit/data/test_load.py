@@ -33,7 +33,7 @@ def mood(write: Write, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An embedded world of one small shape."""
+    """A synthetic world of one small template."""
 
     def build(shape: str) -> dict[str, dict[str, Any]]:
         return {
@@ -42,32 +42,32 @@ def world(monkeypatch: pytest.MonkeyPatch) -> None:
         }
 
     module = SimpleNamespace(build=build, SHAPES=("tiny",), WORLD_VERSION=7)
-    monkeypatch.setattr("harness.data.synthetic_source.embedded", module)
+    monkeypatch.setattr("harness.data.synthetic_source.synthetic", module)
 
 
 def test_the_embedded_world_brings_its_ids_and_oracle(world: None, task: Make) -> None:
-    data = load(task(sources={"embedded": "tiny"}), "embedded")
-    assert (data.source, data.location) == ("embedded", "embedded world v7")
+    data = load(task(sources={"synthetic": "tiny"}), "synthetic")
+    assert (data.source, data.location) == ("synthetic", "synthetic world v7")
     assert data.splits["dev"].ids == ("p", "q")
     assert data.splits["dev"].labels == (1, 0)
     assert data.splits["dev"].oracle == (1, 1)
 
 
 def test_a_shape_or_split_the_world_lacks_is_named(world: None, task: Make) -> None:
-    with pytest.raises(HarnessError, match=r"unknown embedded shape 'tini'.*Did you mean 'tiny'"):
-        load(task(sources={"embedded": "tini"}), "embedded")
+    with pytest.raises(HarnessError, match=r"unknown synthetic template 'tini'.*Did you mean 'tiny'"):
+        load(task(sources={"synthetic": "tini"}), "synthetic")
     with pytest.raises(HarnessError, match="no split 'test' of tiny; it has train, dev"):
-        load(task(sources={"embedded": "tiny"}, eval=["test"]), "embedded")
-    with pytest.raises(TaskAbsent, match="no embedded data"):
-        load(task(), "embedded")
+        load(task(sources={"synthetic": "tiny"}, eval=["test"]), "synthetic")
+    with pytest.raises(TaskAbsent, match="no synthetic data"):
+        load(task(), "synthetic")
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("./nowhere", r"no such folder or file: \./nowhere; --data takes embedded, hub, or a folder\."),
-        ("", r"no such folder or file: ''; --data takes embedded"),
-        ("embeded", r"embeded; .*Did you mean 'embedded'\?"),
+        ("./nowhere", r"no such folder or file: \./nowhere; --data takes synthetic, hub, or a folder\."),
+        ("", r"no such folder or file: ''; --data takes synthetic"),
+        ("sythetic", r"sythetic; .*Did you mean 'synthetic'\?"),
         ("Hub", r"Did you mean 'hub'\?"),
     ],
 )
@@ -150,7 +150,7 @@ def test_an_absent_task_has_no_state(task: Make, tmp_path: Path) -> None:
     with pytest.raises(TaskAbsent):
         state(task(), str(tmp_path))
     with pytest.raises(TaskAbsent):
-        state(task(), "embedded")
+        state(task(), "synthetic")
 
 
 def test_a_similarity_task_has_no_classes(task: Make, write: Write, tmp_path: Path) -> None:

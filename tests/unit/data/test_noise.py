@@ -120,7 +120,7 @@ def test_noise_depends_on_the_id_and_not_on_the_rows_around(mood: Path, task: Ma
 def test_noise_is_the_same_in_every_process():
     code = (
         "from harness import data; from harness.core.registry import load_registry; r = load_registry();"
-        "print([data.load(r.task(f'mrpc+{n}'), 'embedded', limit=30).splits['dev'].fingerprint"
+        "print([data.load(r.task(f'mrpc+{n}'), 'synthetic', limit=30).splits['dev'].fingerprint"
         " for n in ('typos', 'case', 'punctuation')])"
     )
     root = str(Path(__file__).parents[3])

@@ -41,7 +41,7 @@ def evidence(
         facts: dict[str, Any] = {
             "task": task, "version": 1, "family": "classification", "split": "dev", "n": n, "headline": tuple(names),
             "metrics": {name: metrics.get(name).version for name in names}, "labels": ("no", "yes"),
-            "data": digest(f"data of {task}"), "source": "embedded", "limit": None, "references": references,
+            "data": digest(f"data of {task}"), "source": "synthetic", "limit": None, "references": references,
             "ids_hash": digest("".join(ids)), "ids": ids if with_ids else None,
         }  # fmt: skip
         made[task, "dev"] = Part(**{**facts, **(parts or {}).get(task, {})})

@@ -208,7 +208,7 @@ def remeasured(monkeypatch, tmp_path, one: Measurement):
 
 
 def test_suspects_alone_are_measured_again_with_another_seed_as_precisely(monkeypatch, tmp_path):
-    cells = {"1 × 8": {"batch": 1, "length": 8}, "task sst2": {"task": "sst2", "data": "embedded"}}
+    cells = {"1 × 8": {"batch": 1, "length": 8}, "task sst2": {"task": "sst2", "data": "synthetic"}}
     first = measurement(1.1, seed=4, cells=cells)
     first.content["protocol"]["half_width"] = 0.05
     found, (request,) = remeasured(monkeypatch, tmp_path, first)

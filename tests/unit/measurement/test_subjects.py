@@ -106,7 +106,7 @@ def test_the_timed_loop_writes_what_the_library_writes(saved, model_type):
 def test_a_task_is_given_in_length_order_with_real_tokens_counted(saved):
     task = load_registry().task("sst2")
     one = Subject(saved("bert"), 1)
-    work = one.prepare(Workload("task sst2", task=task.model_dump(mode="json"), data="embedded"), 0)
+    work = one.prepare(Workload("task sst2", task=task.model_dump(mode="json"), data="synthetic"), 0)
     assert isinstance(work, Work) and work.examples == 128
     widths = [batch["input_ids"].shape[1] for batch in work.batches]
     assert widths == sorted(widths, reverse=True)
@@ -119,7 +119,7 @@ def test_a_task_is_given_in_length_order_with_real_tokens_counted(saved):
 def test_a_task_of_a_generator_has_prompts_that_end_together(saved, model_type):
     task = load_registry().task("dialogsum")
     one = Subject(saved(model_type), 1)
-    work = one.prepare(Workload("task dialogsum", task=task.model_dump(mode="json"), data="embedded"), 0)
+    work = one.prepare(Workload("task dialogsum", task=task.model_dump(mode="json"), data="synthetic"), 0)
     assert isinstance(work, Work) and work.new_tokens == NEW_TOKENS
     side = -1 if model_type == "gpt2" else 0
     assert all(batch["attention_mask"][:, side].all() for batch in work.batches)
@@ -129,7 +129,7 @@ def test_a_task_of_a_generator_has_prompts_that_end_together(saved, model_type):
 def test_a_task_the_head_cannot_do_is_absent(saved):
     task = load_registry().task("squad")
     work = Subject(saved("bert"), 1).prepare(
-        Workload("task squad", task=task.model_dump(mode="json"), data="embedded"), 0
+        Workload("task squad", task=task.model_dump(mode="json"), data="synthetic"), 0
     )
     assert isinstance(work, Absent) and "cannot read squad" in work.reason
 

@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report.tables import pareto
-from harness.report.tables.formats import signed, to_csv, to_json, to_latex, to_markdown
+from harness.report.tables.csv_lines import to_csv
+from harness.report.tables.formats import signed, to_markdown
+from harness.report.tables.json_tables import to_json
+from harness.report.tables.latex import to_latex
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Table
 from harness.stats.aggregate import Estimate
@@ -48,10 +51,10 @@ def cells(markdown: str) -> list[list[str]]:
 @pytest.fixture
 def table() -> Table:
     return table_of(
-        record("a", "strong", {"accuracy": score(0.8123, ceiling=CEILING)}, source="embedded"),
-        record("b", "strong", {"accuracy": score(0.9, ceiling=CEILING)}, source="embedded"),
-        record("a", "weak", {"accuracy": score(0.6, ceiling=CEILING)}, source="embedded"),
-        record("b", "weak", {"accuracy": score(0.9, ceiling=CEILING)}, source="embedded"),
+        record("a", "strong", {"accuracy": score(0.8123, ceiling=CEILING)}, source="synthetic"),
+        record("b", "strong", {"accuracy": score(0.9, ceiling=CEILING)}, source="synthetic"),
+        record("a", "weak", {"accuracy": score(0.6, ceiling=CEILING)}, source="synthetic"),
+        record("b", "weak", {"accuracy": score(0.9, ceiling=CEILING)}, source="synthetic"),
     )
 
 
@@ -83,7 +86,7 @@ def test_without_a_ceiling_there_is_no_row_of_it():
 
 def test_the_title_says_what_the_scores_rest_on(table):
     title = to_markdown(table).splitlines()[0]
-    assert "demo on embedded data, generated: not GLUE" in title
+    assert "demo on synthetic data, generated: not GLUE" in title
     assert table.fingerprint[:12] in title
     limited = to_markdown(table_of(record("a", "m", 0.6, limit=50), of=suite("a"))).splitlines()[0]
     assert "folder: /data/demo" in limited
@@ -249,7 +252,7 @@ def test_json_holds_everything_of_the_table(table):
     board = json.loads(to_json([table]))
     assert board["schema_version"] == 1
     (found,) = board["tables"]
-    assert found["source"] == "embedded"
+    assert found["source"] == "synthetic"
     assert found["rows"][0]["scores"]["a"]["estimate"]["value"] == 0.8123
     assert found["rows"][0]["scores"]["a"]["parts"][0]["ceiling"]["value"] == 0.95
     assert found["rows"][0]["scores"]["a"]["best"] is True

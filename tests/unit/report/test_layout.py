@@ -14,8 +14,11 @@ import pytest
 from markdown_it import MarkdownIt
 
 from harness.core.errors import HarnessError
-from harness.report.tables.formats import to_csv, to_json, to_latex, to_markdown
+from harness.report.tables.csv_lines import to_csv
+from harness.report.tables.formats import to_markdown
 from harness.report.tables.html import to_html
+from harness.report.tables.json_tables import to_json
+from harness.report.tables.latex import to_latex
 from harness.report.tables.layout import laid_out, parse_layout
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Table

@@ -54,7 +54,7 @@ def test_a_model_trained_on_other_data_does_not_share_a_table_though_it_was_scor
     [
         {"version": 2},
         {"limit": 50},
-        {"source": "embedded"},
+        {"source": "synthetic"},
         {"value": {"accuracy": score(0.7, version=2)}},
         {"value": {"accuracy": score(0.7), "f1": score(0.7)}},
     ],

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.report.tables import formats, leaderboard, measured, pareto
+from harness.report.tables import csv_lines, formats, json_tables, latex, leaderboard, measured, pareto
 from harness.report.tables.resources import kinds_of, with_resources
 from tests.unit.report.measures import MACHINE, measure, verdict
 from tests.unit.report.records import record, suite
@@ -55,10 +55,10 @@ def test_speed_memory_and_size_stand_beside_the_scores():
     header = next(line for line in text.splitlines() if line.startswith("| model"))
     assert [cell.strip() for cell in header.split("|")[-5:-1]] == ["examples/s", "× original", "peak MB", "MB"]
     assert "2.50 [2.48, 2.52]" in text and "Speed at 8 × 64: 1 thread, Some CPU" in text
-    assert "2.50" in formats.to_latex(table)
-    rows = list(csv.DictReader(io.StringIO(formats.to_csv([table]))))
+    assert "2.50" in latex.to_latex(table)
+    rows = list(csv.DictReader(io.StringIO(csv_lines.to_csv([table]))))
     assert {row["model"]: float(row["value"]) for row in rows if row["metric"] == "weight_bytes"} == SIZES
-    (said,) = json.loads(formats.to_json([table]))["tables"]
+    (said,) = json.loads(json_tables.to_json([table]))["tables"]
     assert [one["name"] for one in said["resources"]] == list(found)
 
 

@@ -42,7 +42,7 @@ def pretrained() -> dict[str, Any]:
     return {
         "kind": "pretrain", "cell": digest("pretrain"), "seed": 0, "objective": "mlm", "created": "2026-11-24T08:00:00Z",
         "model": {"name": "bert-demo"}, "scores": {"masked_perplexity": 31.5},
-        "data": {"source": "embedded", "location": "embedded world v1", "documents": 20_000, "bytes": 900_000, "fingerprint": digest("corpus")},
+        "data": {"source": "synthetic", "location": "synthetic world v1", "documents": 20_000, "bytes": 900_000, "fingerprint": digest("corpus")},
         "fit": {"steps": 500, "tokens": 64_000}, "timings": {"seconds": 61.0}, "files": {},
     }  # fmt: skip
 
@@ -107,7 +107,7 @@ def widened(
 def manifest(environment: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return {
         "run": "20261124-100000-demo", "created": "2026-11-24T10:00:00Z", "status": "done",
-        "spec": {"task": ["a", "b"], "data": "embedded", "limit": None}, "timings": {"seconds": 12.5},
+        "spec": {"task": ["a", "b"], "data": "synthetic", "limit": None}, "timings": {"seconds": 12.5},
         "cells": [{"cell": "x", "kind": "score", "task": "a", "model": "m", "seed": 0, "status": "done"}],
         "environment": environment or {"cpu": {"model": "A processor", "isa": ["avx2"]}, "cores": 2},
         **more,
@@ -131,12 +131,12 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
         fit = fine_tuned(one, name)
         small = compressed(fit)
         made |= {fit["cell"]: fit, small["cell"]: small}
-        records.append(scored(one, "tfidf", 0.70 + 0.01 * at, source="embedded"))
+        records.append(scored(one, "tfidf", 0.70 + 0.01 * at, source="synthetic"))
         records.append(
-            scored(one, name, 0.80 - 0.1 * at, fit, source="embedded", selection={"mode": "last", "note": note})
+            scored(one, name, 0.80 - 0.1 * at, fit, source="synthetic", selection={"mode": "last", "note": note})
         )
-        records.append(scored(one, "bert-demo+int8", 0.79 - 0.1 * at, small, source="embedded"))
-    fractions = [scored(one, "tfidf", 0.6, source="embedded") for one in tasks]
+        records.append(scored(one, "bert-demo+int8", 0.79 - 0.1 * at, small, source="synthetic"))
+    fractions = [scored(one, "tfidf", 0.6, source="synthetic") for one in tasks]
     for one in fractions:
         one["data"]["train_fraction"] = 0.1
         one["cell"] = digest(one["cell"])

@@ -49,7 +49,7 @@ def test_a_score_that_is_missing_says_why_and_sorts_nowhere():
 
 
 def test_embedded_data_say_in_the_title_that_they_are_not_glue():
-    embedded, folder = (made([scored("a", "m", 0.6, source=source)]) for source in ("embedded", "folder"))
+    embedded, folder = (made([scored("a", "m", 0.6, source=source)]) for source in ("synthetic", "folder"))
     assert "not GLUE" in embedded.title
     assert "not GLUE" not in folder.title
 
