@@ -131,7 +131,6 @@ def test_a_model_folder_without_a_config_is_refused(harness, tmp_path):
     assert_one_clear_line(harness("run", "--task", "cola", "--model", "./model", code=2), "no config.json")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -10,8 +10,6 @@ import pytest
 
 from tests.conftest import Harness, call_harness, read_json
 
-pytestmark = pytest.mark.slow
-
 RECIPE = """\
 name: small
 learner: transformer
@@ -213,6 +211,7 @@ def test_a_folder_given_to_include_adds_a_compressor(harness, tmp_path):
     assert statuses["compress", "small+rounded:1"] == "done"
 
 
+@pytest.mark.slow
 def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness_process, tmp_path):
     site = tmp_path / "site"
     (site / "harness_round").mkdir(parents=True)
@@ -230,6 +229,7 @@ def test_an_installed_package_adds_a_compressor_through_an_entry_point(harness_p
     assert "decimals: input should be greater than or equal to 0" in wrong.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_planning_a_compression_imports_no_model_code(compressed_run):
     import subprocess

@@ -8,8 +8,6 @@ import pytest
 
 from tests.conftest import call_harness, read_json
 
-pytestmark = pytest.mark.slow
-
 NOISY = (
     *("run", "--task", "cola", "--task", "stsb", "--task", "mnli", "--model", "majority", "--model", "tfidf"),
     *("--limit", "200", "--noise", "typos", "--noise", "case"),

@@ -53,7 +53,6 @@ def test_a_worse_recipe_of_the_same_name_regresses_in_every_outlet(gated):
         assert "taken for" in text
 
 
-@pytest.mark.slow
 def test_compare_shows_flips_with_texts_and_slices(gated):
     harness, _ = gated
     text = harness("compare", "good", "bad", "--by", "slice").stdout
@@ -78,7 +77,6 @@ def test_margins_come_from_a_file_and_flags_win(gated):
     assert "typo.yaml" in done.stderr and "Did you mean 'margin'" in done.stderr
 
 
-@pytest.mark.slow
 def test_what_does_not_fit_is_exit_4_with_the_reason(gated):
     harness, folder = gated
     assert "no baseline 'god'. Did you mean 'good'" in harness("gate", "--baseline", "god", code=4).stderr
@@ -109,7 +107,6 @@ def test_baselines_are_listed_shown_and_compared(gated):
     assert harness("baseline", "diff", "good", "good").stdout == "no difference\n"
 
 
-@pytest.mark.slow
 def test_bad_usage_is_one_line(gated):
     harness, _ = gated
     assert (

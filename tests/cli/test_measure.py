@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.core.store import Store
-from harness.pipeline.commands import measure as command
+from harness.measurement.results import RESULT
 
 
 def test_usage_errors_exit_with_2(harness):
@@ -43,5 +43,5 @@ def test_a_measurement_from_end_to_end(harness, saved, tmp_path):
     (key,) = store.keys()
     record = store.read(key)
     assert record["kind"] == "measure" and record["verdict"] == "INVALID"
-    assert json.loads(store.file(key, command.RESULT).read_text())["samples"] == result["samples"]
+    assert json.loads(store.file(key, RESULT).read_text())["samples"] == result["samples"]
     assert result["cell"] == key

@@ -45,7 +45,6 @@ def test_examples_have_their_texts_and_the_counts_of_all_predictions(written, sm
     assert {model["label"] for model in cola["models"]} == {row["label"] for row in table["rows"]}
 
 
-@pytest.mark.slow
 def test_losses_of_fine_tuning_are_drawn_step_by_step_for_the_first_seed(harness, reviews, tmp_path):
     import pyarrow.parquet as pq
 
@@ -90,7 +89,6 @@ def test_what_cannot_be_written_is_said_in_one_line(small_run, arguments, said):
     assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_texts_that_changed_since_are_not_shown(harness, reviews):
     harness("run", "--task", "text-classification", "--data", "reviews", "--model", "majority", "--model", "tfidf")
     dev = reviews / "dev.csv"
@@ -104,7 +102,6 @@ def test_texts_that_changed_since_are_not_shown(harness, reviews):
     assert view["no_texts"].startswith("texts not at hand: ")
 
 
-@pytest.mark.slow
 def test_a_damaged_file_costs_its_part_of_the_page_and_is_named_there(harness, tmp_path):
     harness("run", "--task", "cola", "--model", "majority", "--limit", "40")
     file = next((tmp_path / "results" / "cells").glob("*/*/predictions.parquet"))

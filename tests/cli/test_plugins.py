@@ -6,8 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import read_json
 
 METRIC = '''
@@ -93,7 +91,6 @@ def test_an_installed_package_adds_them_through_an_entry_point(harness_process, 
     check(listing, read_json(done.stdout))
 
 
-@pytest.mark.slow
 def test_a_changed_plug_in_makes_its_cells_stale_and_no_others(harness, tmp_path, reviews):
     write_plugin(tmp_path / "mine")
     command = [

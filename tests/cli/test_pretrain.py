@@ -30,7 +30,6 @@ def losses(folder: Path) -> list[float]:
     return pq.read_table(folder / "losses.parquet").column("loss").to_pylist()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "auto_class"),
     [
@@ -66,7 +65,6 @@ def test_every_recipe_makes_a_checkpoint_that_transformers_loads(recipe, auto_cl
     assert model.config.to_dict().get("hidden_dropout_prob", 0.1) == 0.1, "the config keeps its own dropout"
 
 
-@pytest.mark.slow
 def test_the_same_command_again_is_cached_and_the_output_is_a_copy(harness, tmp_path):
     first = harness("pretrain", "bert-tiny-mlm", *QUICK)
     again = harness("pretrain", "bert-tiny-mlm", *QUICK, "-o", "copy/checkpoint")
@@ -104,7 +102,6 @@ def test_killed_and_resumed_ends_like_an_unbroken_pretraining(harness, machine_c
     assert not list((tmp_path / "broken").glob("partial/*"))
 
 
-@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_a_run_starts_over(harness, tmp_path):
     (tmp_path / "tiny.yaml").write_text(RECIPE)
     command = ("run", "--task", "cola", "--model", "tiny", "--include", "tiny.yaml", "--limit", "40", "--json")
@@ -156,7 +153,6 @@ def test_two_processes_have_the_loss_curve_of_one(objective, flags, harness, two
     assert two == pytest.approx(one, rel=1e-3), "no more than rounding, which grows from step to step"
 
 
-@pytest.mark.slow
 def test_a_run_pretrains_once_and_fine_tunes_from_it_beside_its_twin(harness, tmp_path):
     (tmp_path / "tiny.yaml").write_text(RECIPE)
     command = ("run", "--task", "cola", "--task", "sst2", "--model", "tiny", "--include", "tiny.yaml", "--limit", "60")
@@ -224,7 +220,6 @@ def test_bad_input_is_one_line(arguments, expected, harness):
     assert expected in done.stderr
 
 
-@pytest.mark.slow
 def test_recipes_whose_parts_do_not_fit_are_refused(harness, tmp_path):
     for old, new, expected in [
         ("objective: mlm", "objective: mlmm", "unknown objective 'mlmm'"),

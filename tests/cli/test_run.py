@@ -72,7 +72,6 @@ def test_dry_run_computes_nothing_and_tells_the_cost(harness, tmp_path):
     assert read_json(harness("run", *SMALL, "--dry-run", "--json", "--workers", "3").stdout)["workers"] == 3
 
 
-@pytest.mark.slow
 def test_a_changed_setting_recomputes_only_what_depends_on_it(harness, tmp_path):
     command = [
         "run",
@@ -118,7 +117,6 @@ def test_the_same_logits_at_any_number_of_workers(harness_process, tmp_path):
     assert all(np.ptp(one) > 0 for one in alone)
 
 
-@pytest.mark.slow
 def test_seeds_make_cells_of_their_own_except_where_they_change_nothing(harness, tmp_path):
     models = ["--model", "tfidf", "--model", "bert-tiny"]
     command = ["run", "--task", "stsb", *models, "--limit", "40", "--epochs", "1", "--seeds", "3"]
@@ -131,7 +129,6 @@ def test_seeds_make_cells_of_their_own_except_where_they_change_nothing(harness,
     assert {row["label"]: row["seeds"] for row in table["rows"]} == {"tfidf": [1, 1], "bert-tiny": [3, 3]}
 
 
-@pytest.mark.slow
 def test_the_best_epoch_is_kept_on_request_and_the_optimism_recorded(harness, tmp_path):
     command = [
         "run",
@@ -157,7 +154,6 @@ def test_the_best_epoch_is_kept_on_request_and_the_optimism_recorded(harness, tm
     assert "optimistic" in harness("show").stdout
 
 
-@pytest.mark.slow
 def test_a_diagnostic_set_is_scored_with_the_model_of_its_task(harness, tmp_path):
     command = ["run", "--task", "mnli", "--task", "ax", "--model", "majority", "--limit", "50", "--json"]
     result = read_json(harness(*command).stdout)
@@ -167,7 +163,6 @@ def test_a_diagnostic_set_is_scored_with_the_model_of_its_task(harness, tmp_path
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_failing_cell_leaves_the_others_alone_and_says_why(harness, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "bad.yaml").write_text(
@@ -186,7 +181,6 @@ def test_a_failing_cell_leaves_the_others_alone_and_says_why(harness, tmp_path):
     assert "2 cached; 2 to compute" in again.stderr
 
 
-@pytest.mark.slow
 def test_a_diverged_training_is_a_failure_with_its_cause(harness, tmp_path):
     command = [
         "run",
@@ -208,7 +202,6 @@ def test_a_diverged_training_is_a_failure_with_its_cause(harness, tmp_path):
         assert done.returncode == 0
 
 
-@pytest.mark.slow
 def test_score_recomputes_from_stored_predictions_and_finds_a_damaged_file(harness, tmp_path):
     result = read_json(harness("run", *SMALL, "--json").stdout)
     done = harness("score")
@@ -227,7 +220,6 @@ def test_score_recomputes_from_stored_predictions_and_finds_a_damaged_file(harne
     harness("score")
 
 
-@pytest.mark.slow
 def test_a_model_saved_by_transformers_is_loaded_fine_tuned_and_loads_again(harness, tmp_path):
     first = read_json(
         harness("run", "--task", "cola", "--model", "bert-tiny", "--limit", "60", "--epochs", "1", "--json").stdout
@@ -264,7 +256,6 @@ def test_leaderboards_come_in_four_formats_and_to_a_file(small_run):
     assert json.loads((folder / "board.json").read_text())
 
 
-@pytest.mark.slow
 def test_runs_on_different_amounts_of_data_are_never_in_one_table(harness, tmp_path):
     harness("run", "--task", "cola", "--model", "majority", "--limit", "50", "--quiet")
     harness("run", "--task", "cola", "--model", "tfidf", "--limit", "60", "--quiet")

@@ -12,7 +12,6 @@ from tests.conftest import call_harness, read_json
 from tests.unit.compression.test_sensitivity import GROUPS
 
 
-@pytest.mark.slow
 def test_the_command_writes_a_table_and_a_recipe_that_compress_follows(trained, machine_cache, tmp_path):
     from harness.modeling.runtimes import open_model
 

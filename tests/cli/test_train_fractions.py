@@ -7,7 +7,6 @@ import pytest
 from tests.conftest import read_json
 
 
-@pytest.mark.slow
 def test_a_run_on_shares_gives_a_table_a_plot_and_no_mixed_leaderboard(harness, tmp_path):
     command = ("run", "--task", "sst2", "--model", "tfidf", "--train-fractions", "0.02,1", "--seeds", "2", "--json")
     result = read_json(harness(*command).stdout)
