@@ -59,10 +59,7 @@ def test_a_model_is_trained_measured_compressed_compared_and_gated_in_one_proces
 
     timing = harness.measure(folder, [small], batch=1, length=16, budget="15s", memory=False)
     assert timing.verdict in ("VALID", "IMPRECISE", "INVALID") and timing.valid == (timing.verdict == "VALID")
-    stages = timing.record["cells"]["1 × 16"]["stages"]
-    assert list(stages) == ["forward"]
-    timed = [name for name, one in stages.items() if "speed_ratio" in one["models"]["small"]]
-    assert list(timing.to_pandas()["stage"]) == timed, "no ratio where the budget is over after one launch"
+    assert list(timing.to_pandas()["stage"]) == ["forward"], "also where the budget is over before there is a ratio"
 
     other = harness.run(task="sst2", models=["bert-tiny"], limit=60, epochs=2, executor="inline")
     comparison = harness.compare(run, other)
