@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness.compression.base import Examples
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.data.frame import Split, TaskData
 from tests.unit.modeling.heads import given
 
@@ -68,8 +68,8 @@ class Trained:
         return float((self.predict(folder).values == np.asarray(self.dev.labels)).mean())
 
 
-def recipe(kind: str, **training: Any) -> RecipeSpec:
-    return RecipeSpec.model_validate(
+def recipe(kind: str, **training: Any) -> ModelSpec:
+    return ModelSpec.model_validate(
         {
             "name": f"small-{kind}",
             "learner": "transformer",

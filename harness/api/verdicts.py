@@ -13,8 +13,8 @@ from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.gating import baseline as accepted_baselines
 from harness.gating.engine import judge, with_compressed
-from harness.gating.evidence import Evidence, of_run
 from harness.gating.flips import flips_of, reader
+from harness.gating.run_results import RunResults, of_run
 from harness.gating.settings import GateSpec
 from harness.gating.sources import resolve
 from harness.report.outcomes import Comparison, GateReport
@@ -94,13 +94,13 @@ def _sides(
     baselines: str | os.PathLike[str],
     include: Sequence[str | os.PathLike[str]],
     settings: Mapping[str, Any],
-) -> tuple[Evidence, Evidence, GateSpec]:
+) -> tuple[RunResults, RunResults, GateSpec]:
     load_registry([Path(path) for path in include])
     sides = [_side(one, out, baselines) for one in (base, candidate)]
     return sides[0], sides[1], parse(GateSpec, dict(settings), "gate")
 
 
-def _side(one: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> Evidence:
+def _side(one: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> RunResults:
     if isinstance(one, RunResult):
         return of_run(Store(one.root), one.name)
     return resolve(os.fspath(one), Path(out), Path(baselines))

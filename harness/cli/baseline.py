@@ -10,7 +10,7 @@ from harness.cli.options import Baselines, Include, Json, Out, examples, existin
 from harness.core.text import say
 from harness.gating import baseline as accepted_baselines
 from harness.gating.baseline import accept as write
-from harness.gating.evidence import of_run, only_models
+from harness.gating.run_results import of_run, only_models
 from harness.gating.sources import resolve
 from harness.report.text.gating import baseline_text, baselines_text, diff_text
 

@@ -131,20 +131,20 @@ def gate(
     load_plugins(include)
     root, accepted = folders(out, baselines)
     spec = settings(config, given)
-    outlets = gating.Outlets(as_json, report, junit, summary, comment, annotations)
+    gate_formats = gating.ReportFiles(as_json, report, junit, summary, comment, annotations)
     benchmarks = None
     if benchmark_json is not None:
         benchmarks = judge_benchmarks(*benchmark_json, spec)
     if baseline is None:
         assert benchmarks is not None
-        text, code = gating.publish(benchmarks, [], outlets)
+        text, code = gating.publish(benchmarks, [], gate_formats)
     else:
         base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
         text, code = gating.gate(
             base,
             resolve(candidate, root, accepted),
             spec,
-            outlets,
+            gate_formats,
             include or [],
             [read(path) for path in measured or []],
             _measuring_again(spec, root, include) if remeasure else None,

@@ -51,7 +51,7 @@ def leaderboard(
         Optional[str], typer.Option("--marker", metavar="NAME", help="Of several tables in that file, this one.")
     ] = None,
     by_fraction: Annotated[
-        bool, typer.Option("--by-fraction", help="Averages by the share of the training examples.")
+        bool, typer.Option("--by-fraction", help="Averages by the fraction of the training examples.")
     ] = False,
     plot: Annotated[
         Optional[Path], typer.Option("--plot", metavar="FILE", help="Draw them: .png, .svg or .pdf.")

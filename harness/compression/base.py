@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.compression.options import LayerOptions
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.core.specs import RecipeSpec, TaskSpec, TrainingSpec
+from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.core.strict_spec import Strict
 from harness.data.frame import Split
 from harness.modeling.runtimes.base import OUTPUTS, WRITING_HEADS
@@ -42,9 +42,9 @@ class Examples:
 
 @dataclass(frozen=True)
 class Student:
-    """The recipe of a student, and the local folder of the weights it starts from where it has any."""
+    """The model spec of a student, and the local folder of the weights it starts from where it has any."""
 
-    recipe: RecipeSpec
+    recipe: ModelSpec
     pretrained: Path | None = None
 
 
@@ -66,7 +66,7 @@ class Request:
     examples: Examples | None = None
     student: Student | None = None
     training: TrainingSpec = field(default_factory=TrainingSpec)
-    report: Callable[[float], None] = field(default=lambda share: None)
+    report: Callable[[float], None] = field(default=lambda fraction: None)
 
     @property
     def data(self) -> Examples:
@@ -96,7 +96,7 @@ class Compressor(ABC):
 
     @property
     def recipe(self) -> str | None:
-        """The name of a recipe it needs, as a student."""
+        """The name of a model spec it needs, as a student."""
         return None
 
     def not_applicable(self, target: Target) -> str | None:
@@ -119,7 +119,7 @@ class Compressor(ABC):
 
 
 def no_graph(method: str, target: Target, writes: bool = False) -> str | None:
-    """Why a method cannot make a graph of such a model; None where it can. `writes`: it takes models that write."""
+    """Why a method cannot make a graph of such a model; None where it can. `writes`: it takes generative models."""
     if target.head in OUTPUTS or (writes and target.head in WRITING_HEADS):
         return None
     others = "; int8 and onnx do, and int8-torch serves it in torch" if target.head in WRITING_HEADS else ""

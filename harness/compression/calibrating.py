@@ -7,8 +7,8 @@ from onnxruntime.quantization import CalibrationDataReader
 
 from harness.compression.base import Request
 from harness.compression.graphs import Exported
-from harness.modeling.heads import HEADS, Reader
-from harness.modeling.inference.batching import Padding, scoring_batches
+from harness.modeling.heads import HEADS, EncodingContext
+from harness.modeling.inference.batching import DataCollator, scoring_batches
 
 TOKENS = 1024
 """Padded tokens in a batch, as in scoring."""
@@ -19,7 +19,7 @@ class Batches(CalibrationDataReader):
 
     def __init__(self, model: Exported, request: Request, examples: int) -> None:
         data = request.data
-        reader = Reader(
+        reader = EncodingContext(
             data.task, data.labels, model.tokenizer, model.settings.max_length, request.seed, model.settings.fitted
         )
         drawn = data.train.draw(examples, request.seed)
@@ -27,7 +27,7 @@ class Batches(CalibrationDataReader):
         self.examples = len(drawn)
         self._inputs = model.inputs()
         self._rows = encoded
-        self._padding = Padding.of(model.tokenizer, model.model.device)
+        self._padding = DataCollator.of(model.tokenizer, model.model.device)
         self._batches = list(scoring_batches(encoded.lengths, TOKENS))
         self._report = request.report
         self.set_range(0, len(self._batches))

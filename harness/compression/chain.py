@@ -14,7 +14,7 @@ from harness.modeling.weights.settings import read_settings, write_settings
 
 SAID = "compression.json"
 SAVING = 0.99
-"""A weight file larger than this share of the original's is called no saving: headers differ by some bytes."""
+"""A weight file larger than this fraction of the original's is called no saving: headers differ by some bytes."""
 
 
 def compress(method: Method, request: Request) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         scratch = request.scratch / f"scratch-{number}"
         scratch.mkdir()
 
-        def report(share: float, number: int = number) -> None:
-            request.report((number + share) / len(method.steps))
+        def report(fraction: float, number: int = number) -> None:
+            request.report((number + fraction) / len(method.steps))
 
         said = step.compressor.compress(replace(request, source=source, target=target, scratch=scratch, report=report))
         done = [*done, {"method": step.name, "options": step.options}]

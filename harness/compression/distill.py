@@ -29,8 +29,8 @@ TAUGHT = ("sequence-classification", "question-answering", "seq2seq-lm", "causal
 
 
 class Distill(Compressor):
-    """The `student` is a recipe; without one it has `layers` evenly chosen layers of the model, or is the model itself
-    where an earlier step of a chain has made it smaller. The teacher is the model the chain began with.
+    """The `student` is a model spec; without one it has `layers` evenly chosen layers of the model, or is the model
+    itself where an earlier step of a chain has made it smaller. The teacher is the model the chain began with.
 
     Loss: `alpha` · T² · KL(teacher ‖ student) of logits divided by the `temperature` T, plus (1 - `alpha`) · that of
     the labels; for a number the squared distance to the teacher's. Logits are those of classes, of the places where an
@@ -76,7 +76,8 @@ class Distill(Compressor):
             raise HarnessError(f"model {request.source}: {reason}")
         if self.options.student is None and self.options.layers is None and request.source == request.original:
             raise HarnessError(
-                "distill: a model cannot teach itself; name a student recipe (distill:NAME), or give layers=N, or put "
+                "distill: a model cannot teach itself; name a student model spec (distill:NAME), or give layers=N, "
+                "or put "
                 "distill behind another step"
             )
         fit = fit_request(request, self.options)

@@ -1,4 +1,4 @@
-"""Models that write as ONNX graphs, in the shape that `harness.modeling.runtimes.graph_writer` calls. Imports torch:
+"""Generative models as ONNX graphs, in the shape that `harness.modeling.runtimes.graph_writer` calls. Imports torch:
 import it inside functions.
 """
 
@@ -99,7 +99,7 @@ class _Encoder(_Part):
 
 
 def export_writer(model: PreTrainedModel, head: str, folder: Path) -> int:
-    """Write the graphs of a model that writes into a folder; its Conv1D become Linear: returns how many.
+    """Write the graphs of a generative model into a folder; its Conv1D become Linear: returns how many.
 
     Raises:
         HarnessError: torch cannot export it, its cache is none of whole keys and values, or the graphs give other

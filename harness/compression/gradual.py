@@ -23,8 +23,8 @@ trainer = lazy("harness.training.trainer")
 
 
 class GradualOptions(LayerOptions, Refit):
-    """`sparsity` is the share of zeros among the weights of the linear layers but the head, over all of them
-    (`global`) or in each (`layer`). It grows from `begin` to `end`, shares of the training, cubically.
+    """`sparsity` is the fraction of zeros among the weights of the linear layers but the head, over all of them
+    (`global`) or in each (`layer`). It grows from `begin` to `end`, fractions of the training, cubically.
     """
 
     sparsity: float = Field(default=0.5, gt=0, lt=1)

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compression.base import Request
 from harness.compression.units import Units
-from harness.modeling.heads import HEADS, Reader
-from harness.modeling.inference.batching import Padding, scoring_batches
+from harness.modeling.heads import HEADS, EncodingContext
+from harness.modeling.inference.batching import DataCollator, scoring_batches
 from harness.modeling.weights.settings import read_settings
 
 TOKENS = 1024
@@ -28,9 +28,9 @@ def importance_of(
     settings = read_settings(request.source)
     head = HEADS.get(settings.head)
     data = request.data
-    reader = Reader(data.task, data.labels, tokenizer, settings.max_length, request.seed, settings.fitted)
+    reader = EncodingContext(data.task, data.labels, tokenizer, settings.max_length, request.seed, settings.fitted)
     encoded = head.encode(reader, data.train.draw(examples, request.seed))
-    padding = Padding.of(tokenizer, model.device)
+    padding = DataCollator.of(tokenizer, model.device)
     seen: dict[str, torch.Tensor] = {}
     totals = {layer.consumer: torch.zeros(layer.count) for layer in layers}
 

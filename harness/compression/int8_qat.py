@@ -23,7 +23,7 @@ from harness.training.learners.transformer import train_and_save
 if TYPE_CHECKING:
     import torch
 
-    from harness.modeling.heads import Reader
+    from harness.modeling.heads import EncodingContext
     from harness.training.learners.base import FitRequest
 
 fake_quant = lazy("harness.compression.fake_quant")
@@ -31,7 +31,7 @@ groups = lazy("harness.compression.groups")
 
 
 GENTLER = 0.1
-"""The learning rate by default, as a share of that of the fine-tuning."""
+"""The learning rate by default, as a fraction of that of the fine-tuning."""
 
 
 class Int8Qat(Compressor):
@@ -60,7 +60,7 @@ class Int8Qat(Compressor):
         model, tokenizer = load(request.source)
         int8 = Int8(Int8.Options(**{name: getattr(self.options, name) for name in Int8.Options.model_fields}))
 
-        def loss(model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+        def loss(model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
             del batch["example"]
             return head.loss(model, batch, reader)
 

@@ -15,13 +15,13 @@ UPDATES = 100
 """How often, at most, masks are chosen anew in the course of a training."""
 
 
-def smallest(scores: Sequence[torch.Tensor], share: float) -> list[torch.Tensor]:
-    """Masks in the shapes of the scores, false for exactly that share of all their entries, the smallest; ties by
+def smallest(scores: Sequence[torch.Tensor], fraction: float) -> list[torch.Tensor]:
+    """Masks in the shapes of the scores, false for exactly that fraction of all their entries, the smallest; ties by
     position.
     """
     flat = torch.cat([one.flatten() for one in scores])
     keep = torch.ones_like(flat, dtype=torch.bool)
-    keep[flat.argsort(stable=True)[: round(share * len(flat))]] = False
+    keep[flat.argsort(stable=True)[: round(fraction * len(flat))]] = False
     parts = keep.split([one.numel() for one in scores])
     return [part.view_as(one) for part, one in zip(parts, scores, strict=True)]
 
@@ -45,8 +45,8 @@ class Masks:
         for hook in self._hooks:
             hook.remove()
 
-    def after_step(self, share: float) -> None:
-        """To be called after each step of the optimizer, with the share of the training done (0…1)."""
+    def after_step(self, fraction: float) -> None:
+        """To be called after each step of the optimizer, with the fraction of the training done (0…1)."""
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.mul_(self.masks[name])
@@ -65,8 +65,8 @@ class Masks:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The share of zeros in the course of a training: from none at `begin` to `final` at `end` (shares of it), fast at
-    first and slower as less is left (Zhu & Gupta 2017).
+    """The fraction of zeros in the course of a training: from none at `begin` to `final` at `end` (fractions of it),
+    fast at first and slower as less is left (Zhu & Gupta 2017).
     """
 
     final: float
@@ -97,19 +97,19 @@ class Growing(Masks):
         self._updates = 0
         self._settled = False
 
-    def after_step(self, share: float) -> None:
+    def after_step(self, fraction: float) -> None:
         with torch.no_grad():
-            due = int(share * UPDATES + 1e-9)
-            super().after_step(share)
+            due = int(fraction * UPDATES + 1e-9)
+            super().after_step(fraction)
             if due > self._updates and not self._settled:
-                self._updates, self._settled = due, share >= self.schedule.end
+                self._updates, self._settled = due, fraction >= self.schedule.end
                 for group in self._groups:
-                    self._choose(group, self.schedule.sparsity(share))
+                    self._choose(group, self.schedule.sparsity(fraction))
 
-    def _choose(self, names: list[str], share: float) -> None:
+    def _choose(self, names: list[str], fraction: float) -> None:
         whole = {name: self.weights[name] + self._hidden[name] for name in names}
         scores = [whole[name].abs() if self._movement is None else self._movement[name] for name in names]
-        for name, mask in zip(names, smallest(scores, share), strict=True):
+        for name, mask in zip(names, smallest(scores, fraction), strict=True):
             self.masks[name] = mask
             self.weights[name].copy_(whole[name] * mask)
             self._hidden[name] = whole[name] * ~mask

@@ -36,7 +36,7 @@ Share = Field(default=None, ge=0, lt=1)
 
 
 class PruneStructured(Compressor):
-    """`amount` is the share of units that go, `ffn` and `heads` those of neurons and heads apart where they differ.
+    """`amount` is the fraction of units that go, `ffn` and `heads` those of neurons and heads apart where they differ.
 
     `global`: over all layers, importance brought to the same length in each (Molchanov et al. 2017); `layer`: in each.
     One unit stays in every layer. `examples` of the training split are looked at.
@@ -115,11 +115,11 @@ class PruneStructured(Compressor):
 
     def _share(self, name: str) -> float:
         given = getattr(self.options, name)
-        share: float = self.options.amount if given is None else given
-        return share
+        fraction: float = self.options.amount if given is None else given
+        return fraction
 
 
-def keep(scores: list[Any], names: list[str], share: float, scope: str) -> dict[str, list[int]]:
+def keep(scores: list[Any], names: list[str], fraction: float, scope: str) -> dict[str, list[int]]:
     """The units that stay, in their order, by layer; scores (units,) a layer.
 
     Exactly `share` of all units goes (`global`), or of each layer's (`layer`), but for the best of each layer.
@@ -129,14 +129,16 @@ def keep(scores: list[Any], names: list[str], share: float, scope: str) -> dict[
     if not scores:
         return {}
     if scope == "layer":
-        return {name: _best(one, len(one) - round(share * len(one))) for name, one in zip(names, scores, strict=True)}
+        return {
+            name: _best(one, len(one) - round(fraction * len(one))) for name, one in zip(names, scores, strict=True)
+        }
     lengths = [float(np.linalg.norm(one)) or 1.0 for one in scores]
     ranked = [one / length for one, length in zip(scores, lengths, strict=True)]
     for one in ranked:
         one[one.argmax()] = np.inf
     together = np.concatenate(ranked)
     goes = np.zeros(len(together), dtype=bool)
-    order = together.argsort(kind="stable")[: round(share * len(together))]
+    order = together.argsort(kind="stable")[: round(fraction * len(together))]
     goes[order[np.isfinite(together[order])]] = True
     parts = np.split(goes, np.cumsum([len(one) for one in scores])[:-1])
     return {name: np.flatnonzero(~part).tolist() for name, part in zip(names, parts, strict=True)}

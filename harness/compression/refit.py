@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from harness.compression.base import Request, Student
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 from harness.core.strict_spec import Strict
 from harness.data.corpus import synthetic_sentences
 from harness.training.learners.base import FitRequest
@@ -25,10 +25,10 @@ class Refit(Strict):
 
 
 def fit_request(request: Request, options: Refit) -> FitRequest:
-    """A fit to the request's examples that writes into its target: of its student's recipe where it has one."""
+    """A fit to the request's examples that writes into its target: of its student's model spec where it has one."""
 
     data = request.data
-    student = request.student or Student(RecipeSpec(name="student", learner="transformer", training=request.training))
+    student = request.student or Student(ModelSpec(name="student", learner="transformer", training=request.training))
     given = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
     training = student.recipe.training.model_copy(
         update={"select": "last", **{name: value for name, value in given.items() if value}}

@@ -36,8 +36,8 @@ MARGIN = 0.01
 
 @dataclass(frozen=True)
 class Damage:
-    """What the score loses where only `layers` are compressed (above 0: worse), and the share of predictions that stay,
-    None of numbers.
+    """What the score loses where only `layers` are compressed (above 0: worse), and the fraction of predictions that
+    stay, None of numbers.
     """
 
     layers: str

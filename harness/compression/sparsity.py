@@ -10,7 +10,7 @@ NOTHING_SAVED = (
 
 
 def sparsity_of(weights: dict[str, Any]) -> dict[str, Any]:
-    """The share of zeros in weights (by layer name), in all and a layer, with what it does not save."""
+    """The fraction of zeros in weights (by layer name), in all and a layer, with what it does not save."""
     zeros = {name: int((weight == 0).sum()) for name, weight in weights.items()}
     total = sum(weight.numel() for weight in weights.values())
     return {

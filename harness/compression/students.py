@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 
 def from_recipe(request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
-    """The model a recipe starts with: random or pretrained weights, its own tokenizer."""
+    """The model a model spec starts with: random or pretrained weights, its own tokenizer."""
     return LEARNER.start(request)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from harness.compression.base import Request
 from harness.core.errors import HarnessError
 from harness.core.families import Labelling
-from harness.modeling.heads import HEADS, Head, Reader
+from harness.modeling.heads import HEADS, EncodingContext, Head
 from harness.modeling.heads.causal_lm import labelled_scores
 from harness.modeling.inference.batching import IGNORED
 from harness.modeling.runtimes.torch_eager import load
@@ -68,7 +68,7 @@ class Teacher(ABC):
         return "answers" if self.reads_along else "hidden states and attention maps"
 
     @abstractmethod
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         """Summed over the targets of a batch that holds the number of each example in its column `example` (b,)."""
 
     def _read(self, batch: dict[str, torch.Tensor]) -> Any:
@@ -97,7 +97,7 @@ class OfLabels(Teacher):
         asked = PredictRequest(data.task, data.labels, data.train, request.original)
         self.logits = torch.from_numpy(LEARNER.predict(asked).columns["logits"])
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         family = cast(Labelling, reader.family)
         labels, examples = batch.pop("labels"), batch.pop("example")
         output = model(**batch, **self.inner.wanted)
@@ -115,7 +115,7 @@ class OfLabels(Teacher):
 class OfSpans(Teacher):
     """Of pointers into a context: start and end logits (b, t), the mean of both, without padding."""
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         places = {"start_logits": batch.pop("start_positions"), "end_logits": batch.pop("end_positions")}
         batch.pop("example")
         output, teacher = model(**batch, **self.inner.wanted), self._read(batch)
@@ -141,7 +141,7 @@ class OfTokens(Teacher):
                 f"the student {student.config.vocab_size}"
             )
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         labels = batch.pop("labels")
         batch.pop("example")
         shifted = self.head.name == "causal-lm"

@@ -12,15 +12,15 @@ class HarnessError(Exception):
     exit_code = 2
 
 
-class TaskAbsent(HarnessError):
+class TaskAbsentError(HarnessError):
     """The data source does not hold this task. A run reports it and goes on."""
 
 
-class DamagedFile(HarnessError):
+class DamagedFileError(HarnessError):
     """A stored file does not have the bytes its record names."""
 
 
-class Incompatible(HarnessError):
+class IncompatibleError(HarnessError):
     """A baseline that is missing, damaged, or of something else than what it is to be compared with."""
 
     exit_code = 4

@@ -20,7 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import DamagedFile
+from harness.core.errors import DamagedFileError
 from harness.core.hashing import canonical_json
 from harness.core.store import RECORD, SCHEMA_VERSION, Store, replacing
 
@@ -83,7 +83,7 @@ class RecordIndex:
         self._known = _read(self._path)
         self._parsed: dict[str, Any] = {}
 
-    def read(self, keys: Iterable[str], damaged: Callable[[DamagedFile], None]) -> list[dict[str, Any]]:
+    def read(self, keys: Iterable[str], damaged: Callable[[DamagedFileError], None]) -> list[dict[str, Any]]:
         """The records under these keys without `DROPPED`, in their order, their `files` with sizes alone; those not
         there are left out. Parts of records may be one object: they are for reading only.
 
@@ -103,7 +103,7 @@ class RecordIndex:
                         fresh.append(row)
                 else:
                     self._check_files(row)
-            except DamagedFile as error:
+            except DamagedFileError as error:
                 damaged(error)
                 continue
             records.append(self._record(row))
@@ -132,7 +132,7 @@ class RecordIndex:
                 fits = False
             if not fits:
                 self._store.read(row.cell)  # says what is wrong with it
-                raise DamagedFile(f"{path} is damaged")
+                raise DamagedFileError(f"{path} is damaged")
 
     def _shared(self, text: str) -> Any:
         found = self._parsed.get(text)
@@ -142,7 +142,7 @@ class RecordIndex:
 
 
 def _row(store: Store, key: str) -> Row | None:
-    """Of the record itself, checked; None where there is none. Raises DamagedFile."""
+    """Of the record itself, checked; None where there is none. Raises DamagedFileError."""
     before = _state(store, key)
     if before is None:
         return None

@@ -21,7 +21,7 @@ from harness.core import plugins
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_file, hash_json, short
 from harness.core.noise import with_noise
-from harness.core.specs import NOISE_MARK, RecipeSpec, SuiteSpec, TaskSpec
+from harness.core.specs import NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
 
@@ -34,11 +34,11 @@ SHOTS_MARK = "@"
 
 @dataclass(frozen=True)
 class Registry:
-    """Every task, suite and recipe that can be asked for by name, and the file each came from."""
+    """Every task, suite and model spec that can be asked for by name, and the file each came from."""
 
     tasks: Mapping[str, TaskSpec]
     suites: Mapping[str, SuiteSpec]
-    recipes: Mapping[str, RecipeSpec]
+    recipes: Mapping[str, ModelSpec]
     origins: Mapping[tuple[str, str], Path]
 
     def task(self, name: str, where: str = "") -> TaskSpec:
@@ -64,24 +64,24 @@ class Registry:
             raise unknown("suite", name, self.suites)
         return self.suites[name]
 
-    def recipe(self, name: str) -> RecipeSpec:
-        """A recipe by name, or one made for a local `save_pretrained` folder or a hub id. Raises HarnessError."""
+    def recipe(self, name: str) -> ModelSpec:
+        """A model spec by name, or one made for a local `save_pretrained` folder or a hub id. Raises HarnessError."""
         if name in self.recipes:
             return self.recipes[name]
         path = Path(name).expanduser()
         if path.is_dir():
-            return RecipeSpec(name=_plain(path.resolve().name), learner="transformer", pretrained=str(path.resolve()))
+            return ModelSpec(name=_plain(path.resolve().name), learner="transformer", pretrained=str(path.resolve()))
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
             raise HarnessError(
-                f"model '{name}': no such folder; --model takes a recipe, a save_pretrained folder or a hub id"
+                f"model '{name}': no such folder; --model takes a model spec, a save_pretrained folder or a hub id"
             )
         if "/" in name:
             hub_id, _, revision = name.partition("@")
-            return RecipeSpec(name=_plain(name), learner="transformer", pretrained=hub_id, revision=revision or None)
+            return ModelSpec(name=_plain(name), learner="transformer", pretrained=hub_id, revision=revision or None)
         raise unknown("model", name, self.recipes)
 
     def default_recipes(self) -> list[str]:
-        """The recipes of a run that names no model, cheapest first."""
+        """The model specs of a run that names no model, cheapest first."""
         chosen = [recipe for recipe in self.recipes.values() if recipe.default]
         return [recipe.name for recipe in sorted(chosen, key=lambda recipe: (_cost(recipe), recipe.name))]
 
@@ -181,10 +181,10 @@ def _collect(files: Iterable[Path]) -> Registry:
 
 
 def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
-    """A task has a family, a recipe a learner, a suite tasks."""
+    """A task has a family, a model spec a learner, a suite tasks."""
     for key, word, kind in (
         ("family", "task", TaskSpec),
-        ("learner", "recipe", RecipeSpec),
+        ("learner", "recipe", ModelSpec),
         ("tasks", "suite", SuiteSpec),
     ):
         if key in values:
@@ -194,7 +194,7 @@ def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
     )
     if folder:
         raise HarnessError(f"{file}: key '{folder[0]}' is missing; a {folder[1]} needs it")
-    raise HarnessError(f"{file}: neither a task (key family), nor a recipe (key learner), nor a suite (key tasks)")
+    raise HarnessError(f"{file}: neither a task (key family), nor a model spec (key learner), nor a suite (key tasks)")
 
 
 def _check(registry: Registry) -> None:
@@ -241,7 +241,7 @@ def _plain(name: str) -> str:
     return plain.lstrip("._-") or "model"
 
 
-def _cost(recipe: RecipeSpec) -> float:
-    """Of a nominal fit, to put recipes in order; unknown is last."""
+def _cost(recipe: ModelSpec) -> float:
+    """Of a nominal fit, to put model specs in order; unknown is last."""
     cost = plugins.lookup("learner", recipe.learner).estimate(recipe, None, examples=1000, words=10_000)
     return float("inf") if cost is None else cost

@@ -93,8 +93,8 @@ class RunSpec(Strict):
     )
     measure: bool = setting(
         False,
-        "Time each fine-tuned transformer against what --compress made of it, alone, after scoring; without --compress the "
-        "first against the others.",
+        "Time each fine-tuned transformer against what --compress made of it, alone, after scoring; without "
+        "--compress the first against the others.",
         panel=MEASURING,
     )
     measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = setting(

@@ -1,5 +1,5 @@
-"""The data classes at the edges: task, suite, recipe and run, as their YAML files give them. Strict: unknown keys are
-errors.
+"""The data classes at the edges: task, suite, model spec and run, as their YAML files give them. Strict: unknown keys
+are errors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)
 class DecodingSpec(Strict):
     """How text comes out of a model, for the families that answer in words.
 
-    A model that writes: at most `max_new_tokens`, greedily, by a beam search of `num_beams` (`length_penalty` > 0
+    A generative model: at most `max_new_tokens`, greedily, by a beam search of `num_beams` (`length_penalty` > 0
     favours longer texts), or with `do_sample` drawn at a `temperature` from the `top_k` likeliest tokens (0: all) that
     hold `top_p` of the probability. A model that extracts: the best of `n_best` spans of at most `max_answer_length`
     tokens, over windows of the context that overlap by `doc_stride` tokens. A free generation goes on from the first
@@ -102,11 +102,11 @@ class TaskSpec(Strict):
                 raise ValueError(f"label_aliases: '{alias}' stands for '{label}', which is not in labels")
         if len(set(self.metrics)) != len(self.metrics):
             raise ValueError("metrics: a name is given twice")
-        if strangers := set(self.headline) - set(self.metrics):
-            raise ValueError(f"headline: not among metrics: {', '.join(sorted(strangers))}")
-        strangers = set(self.verbalizers) - set(self.labels or ())
-        if strangers:
-            raise ValueError(f"verbalizers: not among labels: {', '.join(sorted(strangers))}")
+        if unknown_names := set(self.headline) - set(self.metrics):
+            raise ValueError(f"headline: not among metrics: {', '.join(sorted(unknown_names))}")
+        unknown_names = set(self.verbalizers) - set(self.labels or ())
+        if unknown_names:
+            raise ValueError(f"verbalizers: not among labels: {', '.join(sorted(unknown_names))}")
         return self
 
 
@@ -114,7 +114,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Margins(Strict):
-    """Drops that count, as shares of a metric's scale: what a suite says of its tasks and metrics; see `GateSpec`."""
+    """Drops that count, as fractions of a metric's scale: what a suite says of its tasks and metrics; see
+    `GateSpec`.
+    """
 
     margin: Share | None = None
     ok_margin: Share | None = None
@@ -124,8 +126,8 @@ class Margins(Strict):
 
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
-    others are diagnostics. `models` are the recipes of a run that names none, `limit` the number of examples of each
-    split that a run reads which says nothing else. `margins` are for the gate; a baseline keeps them.
+    others are diagnostics. `models` are the model specs of a run that names none, `limit` the number of examples of
+    each split that a run reads which says nothing else. `margins` are for the gate; a baseline keeps them.
     """
 
     name: Name
@@ -141,11 +143,11 @@ class SuiteSpec(Strict):
     def _average_is_of_its_tasks(self) -> SuiteSpec:
         if len(set(self.tasks)) != len(self.tasks):
             raise ValueError("tasks: a name is given twice")
-        strangers = set(self.average or []) - set(self.tasks)
-        if strangers:
-            raise ValueError(f"average: not among tasks: {', '.join(sorted(strangers))}")
-        if strangers := set(self.margins.tasks) - set(self.tasks):
-            raise ValueError(f"margins.tasks: not among tasks: {', '.join(sorted(strangers))}")
+        unknown_names = set(self.average or []) - set(self.tasks)
+        if unknown_names:
+            raise ValueError(f"average: not among tasks: {', '.join(sorted(unknown_names))}")
+        if unknown_names := set(self.margins.tasks) - set(self.tasks):
+            raise ValueError(f"margins.tasks: not among tasks: {', '.join(sorted(unknown_names))}")
         return self
 
     @property
@@ -177,9 +179,9 @@ class TrainingSpec(Strict):
 class TokenizerSpec(Strict):
     """A tokenizer to train: `wordpiece` (BERT's), `bytebpe` (GPT-2's) or `unigram` (T5's).
 
-    It is trained on the task's own training text, the synthetic corpus or, for a recipe that is pretrained, the corpus
-    of its pretraining. `words` are in a unigram vocabulary though that text may not have them, such as the words of
-    prompts and classes: a vocabulary without them cuts them to single letters.
+    It is trained on the task's own training text, the synthetic corpus or, for a model spec that is pretrained, the
+    corpus of its pretraining. `words` are in a unigram vocabulary though that text may not have them, such as the
+    words of prompts and classes: a vocabulary without them cuts them to single letters.
     """
 
     kind: Literal["wordpiece", "bytebpe", "unigram"] = "wordpiece"
@@ -264,14 +266,14 @@ class PretrainingSpec(Strict):
         return None if self.budget is None else seconds_of(self.budget)
 
 
-class RecipeSpec(Strict):
+class ModelSpec(Strict):
     """A model one can ask for by name. One YAML file in `baselines/`.
 
     `learner` names the code that fits and predicts (`majority`, `tfidf`, `transformer`, or a plug-in's). For
     `transformer`, either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a
     `transformers` config: `model_type` and its arguments) and `tokenizer` for a model trained from scratch, which
-    `pretraining` trains on unlabelled text first. `options` goes to the learner as it is. `default` puts the recipe in
-    a run that names no model.
+    `pretraining` trains on unlabelled text first. `options` goes to the learner as it is. `default` puts the model
+    spec in a run that names no model.
     """
 
     name: Name
@@ -288,7 +290,7 @@ class RecipeSpec(Strict):
     default: bool = False
 
     @model_validator(mode="after")
-    def _one_origin(self) -> RecipeSpec:
+    def _one_origin(self) -> ModelSpec:
         if self.pretrained and self.config:
             raise ValueError("give either pretrained or config, not both")
         if self.config is not None and "model_type" not in self.config:
@@ -299,7 +301,7 @@ class RecipeSpec(Strict):
             raise ValueError("pretraining: it needs config and tokenizer, a model to build")
         on_corpus = self.tokenizer is not None and self.tokenizer.corpus == "pretraining"
         if on_corpus != (self.pretraining is not None):
-            raise ValueError("tokenizer.corpus is 'pretraining' where the recipe has pretraining, and only there")
+            raise ValueError("tokenizer.corpus is 'pretraining' where the model spec has pretraining, and only there")
         if self.revision and not self.pretrained:
             raise ValueError("revision goes with pretrained")
         return self

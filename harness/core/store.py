@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import DamagedFile, HarnessError, did_you_mean
+from harness.core.errors import DamagedFileError, HarnessError, did_you_mean
 from harness.core.hashing import hash_file, hash_json
 from harness.core.source_names import canonical_record
 
@@ -57,7 +57,7 @@ class Store:
         """Whether a cell is done: its record is there and sound, and its files have the recorded sizes.
 
         Raises:
-            DamagedFile: something is there that is not what was written.
+            DamagedFileError: something is there that is not what was written.
         """
         return self.find(key) is not None
 
@@ -65,13 +65,13 @@ class Store:
         """The record of a cell, checked as `read` does; None where the cell is not done."""
         return self.read(key) if (self.folder(key) / RECORD).exists() else None
 
-    def find_all(self, keys: Iterable[str], damaged: Callable[[DamagedFile], None]) -> list[dict[str, Any]]:
+    def find_all(self, keys: Iterable[str], damaged: Callable[[DamagedFileError], None]) -> list[dict[str, Any]]:
         """The records of those of these cells that are done, in their order; `damaged` is told of each that is."""
         records = []
         for key in keys:
             try:
                 record = self.find(key)
-            except DamagedFile as error:
+            except DamagedFileError as error:
                 damaged(error)
                 continue
             if record is not None:
@@ -79,7 +79,7 @@ class Store:
         return records
 
     def read(self, key: str) -> dict[str, Any]:
-        """The record of a cell. Raises DamagedFile, naming the file, where it or a file's size is not what was
+        """The record of a cell. Raises DamagedFileError, naming the file, where it or a file's size is not what was
         written.
         """
         path = self.folder(key) / RECORD
@@ -87,21 +87,21 @@ class Store:
         for name, facts in record.get("files", {}).items():
             file = self.folder(key) / name
             if not file.exists():
-                raise DamagedFile(f"{file} is missing")
+                raise DamagedFileError(f"{file} is missing")
             if file.stat().st_size != facts["bytes"]:
-                raise DamagedFile(f"{file} is damaged: {file.stat().st_size} bytes, written were {facts['bytes']}")
+                raise DamagedFileError(f"{file} is damaged: {file.stat().st_size} bytes, written were {facts['bytes']}")
         return canonical_record(record)
 
     def file(self, key: str, name: str) -> Path:
-        """A cell's file, its bytes checked against the record. Raises DamagedFile."""
+        """A cell's file, its bytes checked against the record. Raises DamagedFileError."""
         facts = self.read(key)["files"][name]
         path = self.folder(key) / name
         if hash_file(path) != facts["sha256"]:
-            raise DamagedFile(f"{path} is damaged: its bytes are not those its record names")
+            raise DamagedFileError(f"{path} is damaged: its bytes are not those its record names")
         return path
 
     def model(self, key: str) -> Path:
-        """The model folder of a pretrain, finetune or compress cell, all its files checked. Raises DamagedFile."""
+        """The model folder of a pretrain, finetune or compress cell, all its files checked. Raises DamagedFileError."""
         for name in self.read(key)["files"]:
             self.file(key, name)
         return self.folder(key) / "model"
@@ -140,7 +140,7 @@ class Store:
         """Where a cell that takes long keeps what it needs to go on; removed when the cell is done."""
         return self.root / "partial" / key
 
-    def set_aside(self, key: str) -> None:
+    def quarantine(self, key: str) -> None:
         """Move a damaged cell out of the way, so that it is computed again; its files stay for inspection in
         ROOT/damaged.
         """
@@ -176,7 +176,7 @@ class Store:
         finally:
             lock.release()
 
-    def sweep(self, older_than: float = 86_400) -> None:
+    def prune(self, older_than: float = 86_400) -> None:
         """Remove what killed processes left in ROOT/building more than `older_than` seconds ago."""
         import time
 
@@ -209,7 +209,7 @@ class Store:
 
         Raises:
             HarnessError: no such run, or several.
-            DamagedFile: the manifest is not what was written.
+            DamagedFileError: the manifest is not what was written.
         """
         names = self.run_names()
         if not names:
@@ -240,10 +240,10 @@ class Store:
         path = self.root / "cache" / f"{key}.json"
         try:
             return _read_checked(path)["value"] if path.exists() else None
-        except DamagedFile:
+        except DamagedFileError:
             return None
 
-    def remembered(self, key: str | None, find: Callable[[], Any]) -> Any:
+    def get_or_compute(self, key: str | None, find: Callable[[], Any]) -> Any:
         """A cached fact, found and kept where it is not there yet; found anew where `key` is None: nothing pins it."""
         known = self.cached(key) if key else None
         if known is None:
@@ -299,11 +299,11 @@ def _read_checked(path: Path) -> dict[str, Any]:
         checksum = content.pop("checksum")
         sound = checksum == hash_json(content)
     except FileNotFoundError:
-        raise DamagedFile(f"{path} is missing") from None
+        raise DamagedFileError(f"{path} is missing") from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise DamagedFile(f"{path} is damaged: not a whole JSON record") from None
+        raise DamagedFileError(f"{path} is damaged: not a whole JSON record") from None
     if not sound:
-        raise DamagedFile(f"{path} is damaged: its content does not fit its checksum")
+        raise DamagedFileError(f"{path} is damaged: its content does not fit its checksum")
     if (
         not isinstance(content.get("schema_version", SCHEMA_VERSION), int)
         or content.get("schema_version", 1) > SCHEMA_VERSION

@@ -27,7 +27,7 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
     each.
 
     Raises:
-        TaskAbsent: the source does not hold this task.
+        TaskAbsentError: the source does not hold this task.
         HarnessError: there is no such source, or what it holds is malformed or lacks a split.
     """
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
@@ -56,7 +56,7 @@ def state(task: TaskSpec, data: str) -> str:
     without a commit. The `limit` and `splits` are the caller's to add.
 
     Raises:
-        TaskAbsent, HarnessError: as `load` does where the source as a whole is missing.
+        TaskAbsentError, HarnessError: as `load` does where the source as a whole is missing.
     """
     if task.noise is not None:
         clean = state(task.clean, data)

@@ -22,7 +22,7 @@ from harness.data.corpus_files import corpus_files, read_files, text_in, unreada
 from harness.data.hub import COMMIT, hub_reachable, one_line, without_progress_bars
 
 HELD_OUT_SHARE = 1 / 20
-"""About this share of the documents is for evaluation."""
+"""About this fraction of the documents is for evaluation."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from harness.core.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
 from harness.core.families import FAMILIES
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
@@ -84,7 +84,8 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
     """Where `task` lies below `root`, found by names alone: no file is opened.
 
     Raises:
-        TaskAbsent: no folder is the task's and `root` itself holds no data file, or the folder may be that of several
+        TaskAbsentError: no folder is the task's and `root` itself holds no data file, or the folder may be that of
+        several
             tasks and lacks this one's files.
         HarnessError: the task's folder holds no file that could be a split, or two that could be the same.
     """
@@ -97,7 +98,7 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
         if layout is not None:
             return layout
     if folders and task.sources.folder is not None:
-        raise TaskAbsent(f"{folders[0]} {_lacks(task, task.sources.folder)}")
+        raise TaskAbsentError(f"{folders[0]} {_lacks(task, task.sources.folder)}")
     if folders:
         raise HarnessError(
             f"{folders[0]}: no file there is a split of task '{task.name}'; one a split is expected, "
@@ -108,7 +109,7 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
         looked = list(source.folder) if source else []
         looked += [task.name] if task.name.casefold() not in [name.casefold() for name in looked] else []
         reason = f"{root} has no folder {' or '.join(looked)} for task '{task.name}'"
-        raise TaskAbsent(f"{reason} and {_lacks(task, task.sources.folder)}" if task.sources.folder else reason)
+        raise TaskAbsentError(f"{reason} and {_lacks(task, task.sources.folder)}" if task.sources.folder else reason)
     return replace(at_root, is_root=True)
 
 
@@ -159,7 +160,7 @@ def read_folder(task: TaskSpec, root: Path, wanted: Sequence[str]) -> Reading:
     """The wanted splits of `task` from below `root`.
 
     Raises:
-        TaskAbsent: the path does not hold this task.
+        TaskAbsentError: the path does not hold this task.
         HarnessError: a wanted split is missing, or a file is damaged.
     """
     layout = locate(task, root, possible_splits(task, wanted))
@@ -223,4 +224,4 @@ def _check_fit(task: TaskSpec, columns: Columns, tables: Mapping[str, Table]) ->
             may_lack = name == target and split.startswith("test")
             if not may_lack and find_column(columns, name, table.names) is None:
                 reason = missing_column(columns, name, table.names)
-                raise TaskAbsent(f"{table.where} does not fit task '{task.name}': {reason}")
+                raise TaskAbsentError(f"{table.where} does not fit task '{task.name}': {reason}")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import HarnessError, TaskAbsent, did_you_mean
+from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
 from harness.core.families import FAMILIES
 from harness.core.source_specs import HubSource
 from harness.core.specs import TaskSpec
@@ -63,7 +63,7 @@ def _probe(endpoint: str, timeout: float) -> str | None:
 
 
 def state_of_hub(task: TaskSpec) -> object | None:
-    """What determines the data, None where no commit is pinned. Raises TaskAbsent as `read_hub` does."""
+    """What determines the data, None where no commit is pinned. Raises TaskAbsentError as `read_hub` does."""
     source = _source(task)
     if not _is_pinned(source):
         return None
@@ -75,7 +75,7 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
     the pinned commit.
 
     Raises:
-        TaskAbsent: the task names no hub dataset.
+        TaskAbsentError: the task names no hub dataset.
         HarnessError: the hub cannot be reached, or has no such dataset, revision, config or split.
     """
     source = _source(task)
@@ -145,7 +145,7 @@ SOURCE = Hub()
 
 def _source(task: TaskSpec) -> HubSource:
     if task.sources.hub is None:
-        raise TaskAbsent(f"task '{task.name}' is not on the hub (its sources name no hub dataset)")
+        raise TaskAbsentError(f"task '{task.name}' is not on the hub (its sources name no hub dataset)")
     return task.sources.hub
 
 

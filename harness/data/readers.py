@@ -14,7 +14,7 @@ from harness.data.squad import is_squad, squad_table
 from harness.data.table import Table, with_parts
 
 MALFORMED_SHARE = 0.01
-"""A download may hold this share of rows with missing fields; above it, it is not what it claims to be."""
+"""A download may hold this fraction of rows with missing fields; above it, it is not what it claims to be."""
 
 
 def read_text(path: Path) -> str:

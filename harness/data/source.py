@@ -38,7 +38,7 @@ class Source:
             The tables, with the columns of the task's fields (`harness.data.table.table_of` makes one of lists).
 
         Raises:
-            TaskAbsent: the source does not hold this task.
+            TaskAbsentError: the source does not hold this task.
             HarnessError: it cannot be read, or lacks a split.
         """
         raise NotImplementedError
@@ -51,7 +51,7 @@ class Source:
             That state. None: nothing pins the data, so that it is read anew each time.
 
         Raises:
-            TaskAbsent, HarnessError: as `read` does where the source as a whole is missing.
+            TaskAbsentError, HarnessError: as `read` does where the source as a whole is missing.
         """
         return None
 

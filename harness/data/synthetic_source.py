@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.errors import HarnessError, TaskAbsent, unknown
+from harness.core.errors import HarnessError, TaskAbsentError, unknown
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec
 from harness.data import synthetic
@@ -47,5 +47,5 @@ SOURCE = Synthetic()
 def _template(task: TaskSpec, rest: str) -> str:
     refuse_rest(SYNTHETIC, rest)
     if task.sources.synthetic is None:
-        raise TaskAbsent(f"task '{task.name}' has no synthetic data (its sources name no synthetic template)")
+        raise TaskAbsentError(f"task '{task.name}' has no synthetic data (its sources name no synthetic template)")
     return task.sources.synthetic.template

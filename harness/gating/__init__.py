@@ -1,1 +1,1 @@
-"""Verdicts on a candidate against an accepted baseline, and their outlets."""
+"""Verdicts on a candidate against an accepted baseline, and their reporters."""

@@ -17,14 +17,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import HarnessError, Incompatible, did_you_mean
+from harness.core.errors import HarnessError, IncompatibleError, did_you_mean
 from harness.core.hashing import canonical_json, hash_json
 from harness.core.predictions import as_references, prediction_hash
 from harness.core.source_names import canonical_record
 from harness.core.specs import Margins
 from harness.core.store import write_atomically
 from harness.data.source import asked_source
-from harness.gating.evidence import Evidence, Part, Scored
+from harness.gating.run_results import Part, RunResults, Scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ UNPACKED_AT_MOST = 2**28
 """Bytes one compressed column may grow to: a baseline is read from pull requests."""
 
 
-def accept(evidence: Evidence, name: str, folder: Path = FOLDER) -> Path:
+def accept(evidence: RunResults, name: str, folder: Path = FOLDER) -> Path:
     """Write the baseline and return its file; one of this name is replaced.
 
     Raises:
@@ -92,20 +92,20 @@ def _scored(one: Scored) -> dict[str, Any]:
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:
-    """The file of a baseline given by its path or by its name. Raises Incompatible where there is none."""
+    """The file of a baseline given by its path or by its name. Raises IncompatibleError where there is none."""
     for path in (Path(name), folder / f"{name}.json"):
         if path.is_file():
             return path
     known = [path.stem for path in folder.glob("*.json")]
     hint = did_you_mean(name, known) if known else f" There is none in {folder}."
-    raise Incompatible(f"no baseline '{name}'.{hint} Make one with `harness baseline accept RUN --name NAME`")
+    raise IncompatibleError(f"no baseline '{name}'.{hint} Make one with `harness baseline accept RUN --name NAME`")
 
 
-def load(path: Path) -> Evidence:
+def load(path: Path) -> RunResults:
     """The evidence in a baseline's file, checked.
 
     Raises:
-        Incompatible: the file is damaged, of an unknown schema, or no baseline.
+        IncompatibleError: the file is damaged, of an unknown schema, or no baseline.
     """
 
     content = read(path)
@@ -119,7 +119,7 @@ def load(path: Path) -> Evidence:
                 raise ValueError("not one prediction an example")
             if prediction_hash(score.predictions) != score.prediction_hash:
                 raise ValueError("predictions do not fit their hash")
-        return Evidence(
+        return RunResults(
             name=content["name"],
             created=content["created"],
             suites={suite: tuple(averaged) for suite, averaged in content["suites"].items()},
@@ -132,27 +132,31 @@ def load(path: Path) -> Evidence:
             margins={suite: Margins.model_validate(one) for suite, one in content.get("margins", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Incompatible(f"baseline {path} is damaged: {type(error).__name__}: {error}; accept it again") from None
+        raise IncompatibleError(
+            f"baseline {path} is damaged: {type(error).__name__}: {error}; accept it again"
+        ) from None
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The JSON of a baseline, its checksum checked. Raises Incompatible."""
+    """The JSON of a baseline, its checksum checked. Raises IncompatibleError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Incompatible(f"cannot read baseline {path}: {error.strerror}") from None
+        raise IncompatibleError(f"cannot read baseline {path}: {error.strerror}") from None
     except ValueError:
-        raise Incompatible(f"baseline {path} is damaged: not a whole JSON file; restore it from git") from None
+        raise IncompatibleError(f"baseline {path} is damaged: not a whole JSON file; restore it from git") from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise Incompatible(f"{path} is no baseline; `harness baseline accept RUN --name NAME` writes one")
+        raise IncompatibleError(f"{path} is no baseline; `harness baseline accept RUN --name NAME` writes one")
     if content.get("schema_version") not in READ:
-        raise Incompatible(
+        raise IncompatibleError(
             f"baseline {path} has schema {content.get('schema_version')!r}, this harness reads up to {SCHEMA_VERSION}; "
             "accept it again, or install the harness it was written by"
         )
     claimed = content.pop("sha256", None)
     if claimed != hash_json(content):
-        raise Incompatible(f"baseline {path} is damaged: its content does not fit its checksum; restore it from git")
+        raise IncompatibleError(
+            f"baseline {path} is damaged: its content does not fit its checksum; restore it from git"
+        )
     return canonical_record(content)
 
 
@@ -196,12 +200,12 @@ def listed(folder: Path = FOLDER) -> list[tuple[Path, dict[str, Any] | str]]:
     for path in sorted(folder.glob("*.json")):
         try:
             found.append((path, read(path)))
-        except Incompatible as error:
+        except IncompatibleError as error:
             found.append((path, str(error)))
     return found
 
 
-def facts(evidence: Evidence) -> dict[str, Any]:
+def facts(evidence: RunResults) -> dict[str, Any]:
     """A baseline or run without its predictions, as JSON."""
     parts = []
     for part in evidence.parts.values():

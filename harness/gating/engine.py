@@ -1,4 +1,4 @@
-"""The verdicts: one engine for every outlet. What the statistics are is in `harness.stats.significance`, what is made
+"""The verdicts: one engine for every reporter. What the statistics are is in `harness.stats.significance`, what is made
 of measured time, memory and size in `harness.gating.measured`.
 """
 
@@ -12,9 +12,9 @@ from typing import Literal
 from harness.core.errors import unknown
 from harness.core.run_spec import SEED_MODES
 from harness.gating.estimates import Estimated, averaged, counted, estimate
-from harness.gating.evidence import Evidence
 from harness.gating.measured import Measured, Measurement, judge_measured
 from harness.gating.pairing import Pair, align, compressed
+from harness.gating.run_results import RunResults
 from harness.gating.settings import ALPHA, GateSpec
 from harness.stats.significance import POWER, holm
 
@@ -28,7 +28,7 @@ class Judged:
     """A verdict on a task or on an average, with all it rests on.
 
     `base` and `candidate` are mean scores over paired seeds; `drop`, `low`, `high`, `margin`, `ok_margin` and
-    `detectable` are shares of the scale. `p` is adjusted: with alpha 0.05 for the whole gate. `power` is that of
+    `detectable` are fractions of the scale. `p` is adjusted: with alpha 0.05 for the whole gate. `power` is that of
     finding a drop of `ok_margin`. `by_seeds` says what would be detectable with so many seeds, `power_by_seeds` with
     which power a drop of `ok_margin` would be found. `advisory`: in the mode of pull requests, where so few seeds
     cannot tell, it does not fail even a strict gate. `one_candidate`: one seed against several of the base.
@@ -107,7 +107,7 @@ class Report:
 
 
 def judge(
-    base: Evidence, candidate: Evidence, spec: GateSpec, measurements: Sequence[Measurement] = ()
+    base: RunResults, candidate: RunResults, spec: GateSpec, measurements: Sequence[Measurement] = ()
 ) -> tuple[Report, list[Pair]]:
     """Judge a candidate. Returns the pairs as well, for flip reports.
 
@@ -125,19 +125,19 @@ def judge(
     found = align(base, candidate, tuple(spec.allow), spec.seeds_at_most, pairs)
     tasks = [estimate(pair) for pair in found.pairs]
     averages = _averages(base, tasks)
-    share = ALPHA / 2 if averages else ALPHA
+    fraction = ALPHA / 2 if averages else ALPHA
     rows: list[Judged] = []
     for group in (averages, [_Row(one.pair.task, one.pair.model, one) for one in tasks]):
         adjusted = holm([row.estimated.p for row in group])
-        strictest = share / max(1, len(group))
+        strictest = fraction / max(1, len(group))
         for row, p in zip(group, adjusted, strict=True):
-            rows.append(_judged(row, min(1.0, p * ALPHA / share), strictest, spec))
+            rows.append(_judged(row, min(1.0, p * ALPHA / fraction), strictest, spec))
     notes += found.notes
     notes += _few_seeds(found.pairs, spec)
     if any(row.seeds == 1 and row.verdict != "IDENTICAL" for row in rows):
         notes.append(
             "one seed says nothing of how scores vary between trainings: its verdicts are of these very models, and a "
-            "mere retraining may be called a regression; use three seeds or more to judge a recipe"
+            "mere retraining may be called a regression; use three seeds or more to judge a model spec"
         )
     report = Report(base.name, candidate.name, tuple(rows), tuple(found.reasons), tuple(notes), spec.strict)
     return with_measurements(report, measurements, found.pairs, spec), found.pairs
@@ -168,7 +168,7 @@ def _few_seeds(pairs: Sequence[Pair], spec: GateSpec) -> list[str]:
     return [f"{asked}, but the baseline has {min(counts)}; accept one with more to have the power of more"]
 
 
-def _check_names(base: Evidence, spec: GateSpec) -> None:
+def _check_names(base: RunResults, spec: GateSpec) -> None:
     """A margin for something that is not there would be no margin."""
     for task in spec.tasks:
         if task not in base.tasks:
@@ -179,7 +179,7 @@ def _check_names(base: Evidence, spec: GateSpec) -> None:
             raise unknown("metric", metric, known, f"the margins; the baseline is {base.name}")
 
 
-def named_pairs(base: Evidence, candidate: Evidence, names: Sequence[str]) -> dict[str, str]:
+def named_pairs(base: RunResults, candidate: RunResults, names: Sequence[str]) -> dict[str, str]:
     """From models of the base to those of the candidate: `MODEL` where both are called so, or `BASE=CANDIDATE`.
 
     A compressed model's name may hold an `=` of its own.
@@ -199,7 +199,7 @@ def named_pairs(base: Evidence, candidate: Evidence, names: Sequence[str]) -> di
     return pairs
 
 
-def with_compressed(base: Evidence, candidate: Evidence) -> list[str]:
+def with_compressed(base: RunResults, candidate: RunResults) -> list[str]:
     """Names for `GateSpec.models` that pair each model the candidate lacks with the one that was made of it."""
     names = []
     for model in base.models:
@@ -209,7 +209,9 @@ def with_compressed(base: Evidence, candidate: Evidence) -> list[str]:
     return names if any("=" in name for name in names) else []
 
 
-def _only(base: Evidence, candidate: Evidence, pairs: Mapping[str, str]) -> tuple[Evidence, Evidence, list[str]]:
+def _only(
+    base: RunResults, candidate: RunResults, pairs: Mapping[str, str]
+) -> tuple[RunResults, RunResults, list[str]]:
     left_out = [model for model in base.models if model not in pairs]
     notes = [f"not judged, since --model names others: {', '.join(left_out)}"] if left_out else []
     kept = tuple(model for model in candidate.models if model in pairs.values())
@@ -224,7 +226,7 @@ class _Row:
     members: tuple[Estimated, ...] = ()
 
 
-def _averages(base: Evidence, tasks: Sequence[Estimated]) -> list[_Row]:
+def _averages(base: RunResults, tasks: Sequence[Estimated]) -> list[_Row]:
     """For each suite and model with several averaged tasks that were compared, the mean of their drops."""
     rows = []
     models = dict.fromkeys(one.pair.model for one in tasks)
@@ -311,5 +313,5 @@ def _score(pair: Pair, side: int) -> float:
     )
 
 
-def points(share: float) -> str:
-    return f"{100 * share:.1f}"
+def points(fraction: float) -> str:
+    return f"{100 * fraction:.1f}"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from harness import metrics
 from harness.core.errors import HarnessError
-from harness.gating.evidence import Part
 from harness.gating.pairing import Pair
+from harness.gating.run_results import Part
 from harness.metrics.base import Metric
+from harness.metrics.correctness import right
 from harness.metrics.resampling import Resampler, samples
-from harness.metrics.rightness import right
 from harness.stats.bootstrap import RESAMPLES
 from harness.stats.significance import (
     Drop,
@@ -35,7 +35,7 @@ ONE_CANDIDATE = "t with the spread of the base's seeds and the examples' varianc
 
 @dataclass(frozen=True)
 class Estimated:
-    """A pair before corrections for how many there are; all in shares of the scale."""
+    """A pair before corrections for how many there are; all in fractions of the scale."""
 
     pair: Pair
     drop: Drop | None
@@ -55,7 +55,7 @@ def counted(part: Part) -> list[Metric]:
 
 
 def weight_of(metric: Metric, base_score: float) -> float:
-    """From a metric's units to shares of its scale: of the base's score where it has no upper bound. Negative where
+    """From a metric's units to fractions of its scale: of the base's score where it has no upper bound. Negative where
     lower is better.
     """
     scale = metric.high if metric.high is not None else abs(base_score)
@@ -63,7 +63,7 @@ def weight_of(metric: Metric, base_score: float) -> float:
 
 
 def estimate(pair: Pair) -> Estimated:
-    """The drop of a pair, its interval and p. With one seed the p is McNemar's for shares of right answers, else by
+    """The drop of a pair, its interval and p. With one seed the p is McNemar's for fractions of right answers, else by
     approximate randomization; with several it is that of examples and seeds together, as it is where one seed of the
     candidate stands beside several of the base.
     """

@@ -12,9 +12,9 @@ from harness.core.registry import load_registry
 from harness.data import load
 from harness.data.frame import Split
 from harness.gating.estimates import counted
-from harness.gating.evidence import Part
 from harness.gating.pairing import Pair
-from harness.metrics.rightness import judge, right
+from harness.gating.run_results import Part
+from harness.metrics.correctness import judge, right
 from harness.stats.significance import drop_of_shares, holm, mcnemar_mid_p
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Flips:
 
 @dataclass(frozen=True)
 class Slice:
-    """The share of right answers on the examples of a split with one label or length; p is adjusted by Holm over all
+    """The fraction of right answers on the examples of a split with one label or length; p is adjusted by Holm over all
     slices of the task.
     """
 
@@ -105,7 +105,7 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
     pair = pair.one_to_one()
     found = []
     for part in pair.parts:
-        sides = rightness(pair, part)
+        sides = correctness(pair, part)
         if sides is None:
             continue
         worse = [base > candidate for base, candidate in sides]
@@ -147,11 +147,11 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
 
 
 def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
-    """Shares of right answers by label and by length, where examples are right or wrong."""
+    """Fractions of right answers by label and by length, where examples are right or wrong."""
     pair = pair.one_to_one()
     rows: list[tuple[Part, str, str, list[np.ndarray], float, float, float]] = []
     for part in pair.parts:
-        sides = rightness(pair, part)
+        sides = correctness(pair, part)
         if sides is None:
             continue
         columns = {"label": [_named(part, one) for one in part.references]} if _has_classes(part) else {}
@@ -186,7 +186,7 @@ def _sliced(
     return lost, base, candidate, mcnemar_mid_p(int((lost[0] > 0).sum()), int((lost[0] < 0).sum()))
 
 
-def rightness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] | None:
+def correctness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """Which examples base and candidate have right, by seed; None where examples are not right or wrong."""
 
     if not pair.sides[part.split]:

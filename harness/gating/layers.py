@@ -13,10 +13,10 @@ from harness.core.errors import HarnessError
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.data.frame import Split
-from harness.gating.evidence import Part, Scored
 from harness.gating.pairing import Pair
-from harness.modeling.heads import HEADS, Reader
-from harness.modeling.inference.batching import Padding
+from harness.gating.run_results import Part, Scored
+from harness.modeling.heads import HEADS, EncodingContext
+from harness.modeling.inference.batching import DataCollator
 from harness.modeling.runtimes import open_model, read_settings
 from harness.stats.representations import Likeness
 
@@ -154,14 +154,14 @@ def _change(base: Mapping[str, torch.Tensor], candidate: Mapping[str, torch.Tens
 def _alike(
     models: Sequence[RuntimeModel], names: Sequence[str], task: TaskSpec, labels: tuple[str, ...], split: Split
 ) -> dict[str, Likeness]:
-    """Each example alone, so that nothing is padding; models that write are given their references."""
+    """Each example alone, so that nothing is padding; generative models are given their references."""
     import torch
 
     inputs = []
     for model in models:
         head = HEADS.get(model.settings.head)
-        reader = Reader(task, labels, model.tokenizer, model.settings.max_length, 0, model.settings.fitted)
-        inputs.append((head, reader, head.encode(reader, split), Padding.of(model.tokenizer, torch.device("cpu"))))
+        reader = EncodingContext(task, labels, model.tokenizer, model.settings.max_length, 0, model.settings.fitted)
+        inputs.append((head, reader, head.encode(reader, split), DataCollator.of(model.tokenizer, torch.device("cpu"))))
     if dict(inputs[0][2].columns) != dict(inputs[1][2].columns):
         raise HarnessError("--by layer: the two models read the examples as different tokens, so nothing corresponds")
     found: dict[str, Likeness] = {}

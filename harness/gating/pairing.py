@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from harness import metrics
 from harness.core.errors import did_you_mean
-from harness.gating.evidence import Evidence, Key, Part, Scored
+from harness.gating.run_results import Key, Part, RunResults, Scored
 
 COMPRESSED = "+"
 """What stands between the name of a model and the method by which another was made of it."""
@@ -68,8 +68,8 @@ class Alignment:
 
 
 def align(
-    base: Evidence,
-    candidate: Evidence,
+    base: RunResults,
+    candidate: RunResults,
     allow: tuple[str, ...] = (),
     seeds: int | None = None,
     models: Mapping[str, str] | None = None,
@@ -95,7 +95,7 @@ def align(
     return found
 
 
-def _models(base: Evidence, candidate: Evidence, given: Mapping[str, str], found: Alignment) -> dict[str, str]:
+def _models(base: RunResults, candidate: RunResults, given: Mapping[str, str], found: Alignment) -> dict[str, str]:
     if len(base.models) == len(candidate.models) == 1:
         return {base.models[0]: candidate.models[0]}
     pairs = {model: given.get(model, model) for model in base.models}
@@ -120,8 +120,8 @@ def compressed(model: str, models: Sequence[str]) -> list[str]:
 
 
 def _align_task(
-    base: Evidence,
-    candidate: Evidence,
+    base: RunResults,
+    candidate: RunResults,
     base_model: str,
     candidate_model: str,
     task: str,
@@ -188,7 +188,7 @@ def _align_task(
         found.pairs.append(made.without_retraining())
 
 
-def _vanished(base: Evidence, candidate: Evidence, model: str, task: str) -> str:
+def _vanished(base: RunResults, candidate: RunResults, model: str, task: str) -> str:
     """Says which new task has the same examples: then it was renamed."""
     prints = {part.data for (name, _), part in base.parts.items() if name == task}
     twins = [part.task for part in candidate.parts.values() if part.data in prints and part.task not in base.tasks]
@@ -233,7 +233,7 @@ def _changes(
     return reasons
 
 
-def _recomputed(base: Evidence, part: Part, sides: list[Scored]) -> list[str]:
+def _recomputed(base: RunResults, part: Part, sides: list[Scored]) -> list[str]:
     for one in sides:
         for name in part.headline:
             stored = one.scores[name]["value"]

@@ -21,8 +21,8 @@ ALPHA = 0.05
 
 
 class GateSpec(Strict):
-    """Margins are shares of a metric's scale: 0.01 is one point of a score ×100, or, where a metric has no upper bound,
-    one per cent of the base's score.
+    """Margins are fractions of a metric's scale: 0.01 is one point of a score ×100, or, where a metric has no upper
+    bound, one per cent of the base's score.
 
     A drop is a regression from `margin` on, if it is significant. A task is OK where its drop is surely below
     `ok_margin`. `metrics` and `tasks` have margins of their own; a task's wins, several metrics count by their mean.

@@ -7,10 +7,10 @@ from pathlib import Path
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.store import Store
 from harness.gating import baseline
-from harness.gating.evidence import Evidence, of_run
+from harness.gating.run_results import RunResults, of_run
 
 
-def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> Evidence:
+def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResults:
     """The evidence of a path (a results folder means its latest run; a file, a baseline or a manifest in `runs`), of an
     accepted baseline's name, or of a run in `out`, by name, part of it, or `latest`.
 

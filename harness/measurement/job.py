@@ -16,7 +16,7 @@ from harness.core.machine.environment import cores, describe
 from harness.measurement import protocol
 from harness.measurement.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
 from harness.measurement.processes import ProcessBench, WorkerProcess
-from harness.measurement.protocol import BASE, BLOCKS_A_LAUNCH, LEAST_PAIRS, SECOND, Series, Standing, Verdict
+from harness.measurement.protocol import BASE, BLOCKS_PER_LAUNCH, LEAST_PAIRS, SECOND, Series, Validity, Verdict
 from harness.measurement.request import Model, Request
 from harness.measurement.workloads import Workload
 from harness.modeling.runtimes import devices_of
@@ -76,13 +76,13 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
     verdicts = {
         f"{name}, {stage}": one["verdict"] for name, cell in cells.items() for stage, one in cell["stages"].items()
     }
-    standing = Standing.worst(Standing(one["verdict"]) for one in verdicts.values())
+    standing = Validity.worst(Validity(one["verdict"]) for one in verdicts.values())
     energy = EnergyCounter.find()
     return {
         "schema_version": SCHEMA_VERSION,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "verdict": standing.value,
-        "counts": standing is Standing.VALID,
+        "counts": standing is Validity.VALID,
         "reasons": {name: one["reason"] for name, one in verdicts.items() if not one["counts"]},
         "models": {
             model.name: {
@@ -107,7 +107,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             "seed": request.seed,
             "half_width": request.precision,
             "pairs": [LEAST_PAIRS, protocol.MOST_PAIRS],
-            "blocks_a_launch": BLOCKS_A_LAUNCH,
+            "blocks_a_launch": BLOCKS_PER_LAUNCH,
             "block_seconds": protocol.BLOCK_SECONDS,
             "bound_to_cpus": bench.cpus is not None,
             "interval": "95 %, Hodges–Lehmann, bootstrap over launches with Student's t",
@@ -122,7 +122,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
     }
 
 
-LEAST_LAUNCHES = LEAST_PAIRS // BLOCKS_A_LAUNCH
+LEAST_LAUNCHES = LEAST_PAIRS // BLOCKS_PER_LAUNCH
 
 
 def affordable(
@@ -202,7 +202,7 @@ def _costs(bench: ProcessBench) -> dict[str, float]:
             if call < 1:  # the first call of a shape is slower than those after it
                 call = sum(bench.call(arm, cell.name).values())
             calls.append(call)
-        costs[cell.name] = BLOCKS_A_LAUNCH * protocol.block_seconds(calls)
+        costs[cell.name] = BLOCKS_PER_LAUNCH * protocol.block_seconds(calls)
     return costs
 
 
@@ -215,7 +215,7 @@ def _memory_seconds(request: Request, launching: float, costs: Mapping[str, floa
     models = 1 + len(request.candidates)
     arms = models + 1
     each = launching / arms * min(arms, cores())
-    return {name: models * (each + cost / arms / BLOCKS_A_LAUNCH) / cores() for name, cost in costs.items()}
+    return {name: models * (each + cost / arms / BLOCKS_PER_LAUNCH) / cores() for name, cost in costs.items()}
 
 
 def _memory(
@@ -330,7 +330,7 @@ def _verdict(one: Verdict) -> dict[str, Any]:
 
 def _of_all(verdicts: Sequence[tuple[str, Verdict]]) -> dict[str, Any]:
     """The worst of the candidates', with the reason of the first of those, whom it names where it is one of several."""
-    worst = Standing.worst(one.standing for _, one in verdicts)
+    worst = Validity.worst(one.standing for _, one in verdicts)
     name, first = next((name, one) for name, one in verdicts if one.standing is worst)
     shared = len({one.reason for _, one in verdicts}) == 1
     return _verdict(first if shared else replace(first, reason=f"{name}: {first.reason}"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.measurement.procfs import reset_peak, resident
-from harness.measurement.subject import Subject, import_for, start_cuda
+from harness.measurement.subject import LoadedModel, import_for, start_cuda
 from harness.measurement.workloads import Absent, Workload
 
 CALLS = 2
@@ -27,7 +27,7 @@ def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int, device
     start_cuda(device)
     baseline = resident()
     reason = reset_peak()
-    subject = Subject(folder, threads, device)
+    subject = LoadedModel(folder, threads, device)
     loaded = resident()
     work = subject.prepare(Workload(**cell), seed)
     if isinstance(work, Absent):

@@ -25,7 +25,7 @@ BASE = "base"
 SECOND = "base again"
 """The A/A arm: another process of the original, whose ratio to it should be 1."""
 
-BLOCKS_A_LAUNCH = 4
+BLOCKS_PER_LAUNCH = 4
 BLOCK_SECONDS = 0.3
 """A block has rounds until one of the arms has been timed for so long in it."""
 MARGINS = {"cpu": 0.05, "cuda": 0.03}
@@ -112,7 +112,7 @@ class Series:
         return all(one is not None and one.half_width <= half_width for one in ratios)
 
 
-class Standing(StrEnum):
+class Validity(StrEnum):
     """Whether a ratio counts. IMPRECISE: nothing speaks against it, but its interval is wider than was asked for. Only
     VALID ones may be judged by.
     """
@@ -122,7 +122,7 @@ class Standing(StrEnum):
     INVALID = "INVALID"
 
     @classmethod
-    def worst(cls, found: Iterable[Standing]) -> Standing:
+    def worst(cls, found: Iterable[Validity]) -> Validity:
         """That of the whole; VALID of nothing."""
         order = list(cls)
         return max(found, key=order.index, default=cls.VALID)
@@ -132,23 +132,23 @@ class Standing(StrEnum):
 class Verdict:
     """Whether a ratio counts. `reason` says why not; `note` what else to know of it."""
 
-    standing: Standing
+    standing: Validity
     reason: str = ""
     note: str = ""
 
     @property
     def counts(self) -> bool:
-        return self.standing is Standing.VALID
+        return self.standing is Validity.VALID
 
 
 def orders(arms: Sequence[str], seed: int, launch: int, cell: str) -> list[list[str]]:
     """The order of the arms in each block of a launch: a random one, its reverse, another one, its reverse."""
     drawn = random.Random(f"{seed} {launch} {cell}")
     blocks: list[list[str]] = []
-    while len(blocks) < BLOCKS_A_LAUNCH:
+    while len(blocks) < BLOCKS_PER_LAUNCH:
         order = drawn.sample(list(arms), len(arms))
         blocks += [order, order[::-1]]
-    return blocks[:BLOCKS_A_LAUNCH]
+    return blocks[:BLOCKS_PER_LAUNCH]
 
 
 def measure(
@@ -213,17 +213,17 @@ def verdict(series: Series, stage: str, arm: str, margin: float, seed: int, half
     """
     if series.pairs() < LEAST_PAIRS:
         reason = f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget; raise it"
-        return Verdict(Standing.INVALID, reason)
+        return Verdict(Validity.INVALID, reason)
     second, own = series.ratio(SECOND, stage, seed), series.ratio(arm, stage, seed)
     assert second is not None and own is not None
     if abs(second.value - 1) > margin / 2:
         reason = f"the original against itself is {second.value:.3f}, beyond 1 ± {margin / 2:g}"
-        return Verdict(Standing.INVALID, reason)
+        return Verdict(Validity.INVALID, reason)
     for whose, one in (("its interval", own), ("the interval of the original against itself", second)):
         if one.half_width > half_width:
             wide = f"{whose} is ±{100 * one.half_width:.1f} % wide, wider than ±{100 * half_width:g} %"
-            return Verdict(Standing.IMPRECISE, f"{wide}, after {series.pairs()} pairs")
-    return Verdict(Standing.VALID)
+            return Verdict(Validity.IMPRECISE, f"{wide}, after {series.pairs()} pairs")
+    return Verdict(Validity.VALID)
 
 
 def samples(series: Series) -> dict[str, list[dict[str, Any]]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.modeling.runtimes import RuntimeModel
 
 
-class Subject:
+class LoadedModel:
     """An open model on a device, `cpu`, `cuda` or `auto`: a GPU where there is one and its runtime serves there.
     `writes`: it is timed as a generator, prefill and decoding apart.
     """

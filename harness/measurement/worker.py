@@ -18,12 +18,12 @@ from harness.core.machine.processes import end_with, quiet_libraries
 from harness.core.registry import load_registry
 from harness.measurement.memory import watch
 from harness.measurement.procfs import reset_peak, resident
-from harness.measurement.subject import Subject, import_for, start_cuda
+from harness.measurement.subject import LoadedModel, import_for, start_cuda
 from harness.measurement.workloads import Absent, Workload
 
 if TYPE_CHECKING:
     from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
-    from harness.measurement.subject import Subject
+    from harness.measurement.subject import LoadedModel
 
 UNTIMED_CALLS = 2
 """Before those of a visit that are timed; one is enough where it takes longer than the visit."""
@@ -63,12 +63,12 @@ class Process:
     def __init__(self, folder: Path, threads: int, include: Sequence[str]) -> None:
         self._folder = folder
         self._threads = threads
-        self._subject: Subject | None = None
+        self._subject: LoadedModel | None = None
         self._energy: EnergyCounter | None = None
         self._gpu: GpuEnergyCounter | None = None
 
     @property
-    def _loaded(self) -> Subject:
+    def _loaded(self) -> LoadedModel:
         assert self._subject is not None
         return self._subject
 
@@ -97,7 +97,7 @@ class Process:
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
         start = time.perf_counter()
-        self._subject = Subject(self._folder, self._threads, device)
+        self._subject = LoadedModel(self._folder, self._threads, device)
         return {"seconds": time.perf_counter() - start, **self._subject.facts()}
 
     def prepare(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from harness import data
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.specs import TaskSpec
-from harness.modeling.heads import HEADS, Reader
+from harness.modeling.heads import HEADS, EncodingContext
 from harness.modeling.inference.batching import IGNORED, pad, scoring_batches
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def task_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | Non
     settings = model.settings
     if settings.head not in HEADS.names():
         return Absent(f"{model.folder.name} has no head for a task")
-    reader = Reader(task, loaded.labels, model.tokenizer, settings.max_length, 0, settings.fitted)
+    reader = EncodingContext(task, loaded.labels, model.tokenizer, settings.max_length, 0, settings.fitted)
     try:
         encoded = HEADS.get(settings.head).encode(reader, split)
     except (KeyError, AssertionError, AttributeError, TypeError):

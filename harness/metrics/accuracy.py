@@ -1,4 +1,4 @@
-"""Accuracy: the share of predictions that equal their reference."""
+"""Accuracy: the fraction of predictions that equal their reference."""
 
 from __future__ import annotations
 

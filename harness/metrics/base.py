@@ -38,7 +38,7 @@ class Metric:
     checked references. `chance` is what the best predictor scores that does not look at its input, given the
     references, and None where that is unknown. `resample(predictions, references, random, b)` gives the scores (b,) of
     b bootstrap samples; left out, a plain loop over `compute` does; `approximation` names what they are samples of
-    where that is not the score itself. `counts_successes`: the score is the share of examples that are right.
+    where that is not the score itself. `counts_successes`: the score is the fraction of examples that are right.
     `signature` tells the settings and the library behind a score, so that others can compute the same. A change of
     `version` means that scores before and after must not be compared.
     """

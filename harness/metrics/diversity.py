@@ -4,7 +4,8 @@
   longer: compare it at equal numbers and lengths.
 - self_bleu: the mean BLEU of each text against all the others (Zhu et al. 2018); lower is more varied. It rises with
   the number of texts: of more than 500, 500 at even distances are looked at.
-- repetition_4: the share of a text's 4-grams that occurred in it before, its mean over texts (seq-rep-4 of Welleck et
+- repetition_4: the fraction of a text's 4-grams that occurred in it before, its mean over texts (seq-rep-4 of Welleck
+et
   al. 2020); lower is more varied. A text of fewer than four words repeats nothing.
 
 Words are as `words` finds them: punctuation marks and Chinese characters are one each.
@@ -33,7 +34,7 @@ def ngrams(text: list[str], n: int) -> Iterator[Ngram]:
 
 
 def distinct(predictions: np.ndarray, n: int) -> tuple[float, np.ndarray]:
-    """The share of different n-grams, and the shares (m,) without each text. 0 without any n-gram."""
+    """The fraction of different n-grams, and the shares (m,) without each text. 0 without any n-gram."""
     counts = [Counter(ngrams(words(text), n)) for text in predictions]
     texts_with = Counter(one for count in counts for one in count)
     total = sum(count.total() for count in counts)
@@ -95,7 +96,7 @@ def _nearest_lengths(lengths: np.ndarray, at: int) -> np.ndarray:
 
 
 def repetition(predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """(n,): the share of each text's 4-grams that occurred in it before."""
+    """(n,): the fraction of each text's 4-grams that occurred in it before."""
     found = [list(ngrams(words(text), 4)) for text in predictions]
     return np.asarray([1 - len(set(own)) / len(own) if own else 0.0 for own in found])
 

@@ -20,8 +20,8 @@ def compute(predictions: np.ndarray, references: np.ndarray) -> float:
 
 def chance(references: np.ndarray) -> float:
     """Always class 1: precision p at full recall."""
-    share = float((references == 1).mean())
-    return 2 * share / (1 + share)
+    fraction = float((references == 1).mean())
+    return 2 * fraction / (1 + fraction)
 
 
 def of_counts(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:

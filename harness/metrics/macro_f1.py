@@ -17,8 +17,8 @@ def compute(predictions: np.ndarray, references: np.ndarray) -> float:
 def chance(references: np.ndarray) -> float:
     """Always one class, the most frequent: its F1 over the number of classes there are."""
     counts = np.unique(references, return_counts=True)[1]
-    share = counts.max() / len(references)
-    return float(2 * share / (1 + share) / len(counts))
+    fraction = counts.max() / len(references)
+    return float(2 * fraction / (1 + fraction) / len(counts))
 
 
 def of_counts(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:

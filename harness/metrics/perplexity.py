@@ -31,7 +31,9 @@ def count_words(text: str) -> int:
 
 
 def nats_of_bytes(references: np.ndarray) -> float:
-    """All texts' nats by the share of each byte in them: the best prediction that does not look at the bytes before."""
+    """All texts' nats by the fraction of each byte in them: the best prediction that does not look at the bytes
+    before.
+    """
     counts = Counter(byte for (text,) in references for byte in text.encode("utf-8", "surrogatepass"))
     return sum(count * math.log(counts.total() / count) for count in counts.values())
 

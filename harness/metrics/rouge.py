@@ -58,7 +58,7 @@ _scorer = RougeScorer(KINDS, tokenizer=CharacterTokenizer())
 
 @lru_cache(maxsize=2**16)
 def _of_text(prediction: str, references: tuple[str, ...]) -> tuple[float, ...]:
-    """All kinds at once, and remembered: they share the work, and a score's interval needs them again."""
+    """All kinds at once, and cached: they share the work, and a score's interval needs them again."""
     lines = ["\n".join(sentences(text)) for text in (prediction, *references)]
     scores = _scorer.score_multi(lines[1:], lines[0])
     return tuple(scores[kind].fmeasure for kind in KINDS)

@@ -26,7 +26,7 @@ LOGITS_AT_ONCE = 2**26
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedText:
     """A text of n tokens as model inputs, each (1, n); `added` says which tokens the tokenizer put around it."""
 
     inputs: dict[str, Tensor]
@@ -83,7 +83,7 @@ def predict(
         ]
 
 
-def _encode(checkpoint: Checkpoint, text: str) -> Encoded:
+def _encode(checkpoint: Checkpoint, text: str) -> EncodedText:
     import torch
 
     tokenizer, model, kind = checkpoint.tokenizer, checkpoint.model, checkpoint.kind
@@ -115,7 +115,7 @@ def _encode(checkpoint: Checkpoint, text: str) -> Encoded:
     known = {"input_ids", "attention_mask"}
     if kind in (FILL, CLASSIFY):
         known |= _read_by(model) or set(row)
-    return Encoded(
+    return EncodedText(
         {name: torch.tensor([ids[:length]], device=model.device) for name, ids in row.items() if name in known},
         tuple(added),
     )
@@ -129,7 +129,7 @@ def _read_by(model: Any) -> set[str]:
 
 
 def _predict(
-    checkpoint: Checkpoint, encoded: Encoded, top_k: int, max_new_tokens: int, with_logits: bool
+    checkpoint: Checkpoint, encoded: EncodedText, top_k: int, max_new_tokens: int, with_logits: bool
 ) -> dict[str, Any]:
     def choices(logits: Tensor) -> dict[str, Any]:
         return _choices(checkpoint, logits, top_k) | ({"logits": logits.tolist()} if with_logits else {})
@@ -149,7 +149,7 @@ def _predict(
 
 
 def _score_tokens(
-    checkpoint: Checkpoint, encoded: Encoded, choices: Callable[[Tensor], dict[str, Any]]
+    checkpoint: Checkpoint, encoded: EncodedText, choices: Callable[[Tensor], dict[str, Any]]
 ) -> dict[str, Any]:
     """Each token of the text judged by the model that does not see it."""
     import torch
@@ -191,7 +191,7 @@ def _masked_in_turn(checkpoint: Checkpoint, inputs: dict[str, Tensor], positions
 
 
 def _generate(
-    checkpoint: Checkpoint, encoded: Encoded, max_new_tokens: int, choices: Callable[[Tensor], dict[str, Any]]
+    checkpoint: Checkpoint, encoded: EncodedText, max_new_tokens: int, choices: Callable[[Tensor], dict[str, Any]]
 ) -> dict[str, Any]:
     """Greedy text: each token the likeliest after those before it."""
     import torch

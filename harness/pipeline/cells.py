@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from harness.core import code_identity, plugins
 from harness.core.hashing import hash_json
 from harness.core.source_names import SYNTHETIC
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
 from harness.training.learners import LEARNERS
@@ -44,10 +44,12 @@ class TaskInput:
 
 @dataclass(frozen=True)
 class PretrainJob:
-    """What pretraining needs: the recipe, and what is known of its corpus. The others are for `harness pretrain`."""
+    """What pretraining needs: the model spec, and what is known of its corpus. The others are for `harness
+    pretrain`.
+    """
 
     kind: ClassVar[Kind] = "pretrain"
-    recipe: RecipeSpec
+    recipe: ModelSpec
     corpus: Mapping[str, Any]
     model: Mapping[str, Any]
     trackers: tuple[str, ...] = ()
@@ -63,7 +65,7 @@ class FinetuneJob:
 
     kind: ClassVar[Kind] = "finetune"
     inputs: TaskInput
-    recipe: RecipeSpec
+    recipe: ModelSpec
     model: Mapping[str, Any]
     seed: int
     fraction: float = 1.0
@@ -75,7 +77,7 @@ class FinetuneJob:
 class StudentJob:
     """A student to distil into, and where it starts, as `FinetuneJob` has it."""
 
-    recipe: RecipeSpec
+    recipe: ModelSpec
     pretrained: Path | None
     checkpoint: str | None
 
@@ -83,14 +85,14 @@ class StudentJob:
 @dataclass(frozen=True)
 class CompressJob:
     """What compression needs: the chain `steps` of methods with their options, written as `method`, the finetune cell
-    `source`, and the recipe it was trained by. `inputs` where a method looks at examples.
+    `source`, and the model spec it was trained by. `inputs` where a method looks at examples.
     """
 
     kind: ClassVar[Kind] = "compress"
     source: str
     method: str
     steps: tuple[tuple[str, Mapping[str, Any]], ...]
-    recipe: RecipeSpec
+    recipe: ModelSpec
     model: Mapping[str, Any]
     seed: int
     fraction: float = 1.0
@@ -213,15 +215,15 @@ class Origin:
         return self.cell.key if self.cell else None
 
 
-def seeded(recipe: RecipeSpec, seed: int) -> RecipeSpec:
+def seeded(recipe: ModelSpec, seed: int) -> ModelSpec:
     """Random weights are drawn anew for each seed; a pretrained checkpoint is one for all."""
     if recipe.pretraining and recipe.pretraining.steps == 0:
         return recipe.model_copy(update={"pretraining": recipe.pretraining.model_copy(update={"seed": seed})})
     return recipe
 
 
-def model_identity(recipe: RecipeSpec, origin: Origin) -> dict[str, Any]:
-    """What a recipe computes, without what it is called."""
+def model_identity(recipe: ModelSpec, origin: Origin) -> dict[str, Any]:
+    """What a model spec computes, without what it is called."""
     identity = recipe.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
     if recipe.tokenizer is not None and recipe.tokenizer.corpus == SYNTHETIC:
         identity["corpus"] = code_identity.identity("harness.data.synthetic")
@@ -233,7 +235,7 @@ def model_identity(recipe: RecipeSpec, origin: Origin) -> dict[str, Any]:
     return identity | {"weights": origin.weights.fingerprint if origin.weights else None}
 
 
-def model_record(recipe: RecipeSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:
+def model_record(recipe: ModelSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:
     """What a plan knows of a model: what its records say of it, and what the run calls it (`harness.core.runs`). `id`
     tells apart what must not be averaged; it knows no seed of fine-tuning.
     """

@@ -227,7 +227,7 @@ def read_results(store: Store, names: Sequence[str] = ()) -> Results:
 
     Raises:
         HarnessError: there is no such run.
-        DamagedFile: a manifest is not what was written. A damaged record is named on stderr and left out.
+        DamagedFileError: a manifest is not what was written. A damaged record is named on stderr and left out.
     """
     manifests = tuple(store.runs(names))
     records, scores, failures = _read(store, manifests)

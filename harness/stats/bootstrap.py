@@ -38,7 +38,7 @@ def interval(
     """The percentile bootstrap interval of a score, resampling examples (Efron & Tibshirani 1993, chapter 13).
 
     The percentile method keeps to the metric's scale and needs no variance formula; with few dozen examples it is
-    somewhat too narrow. A share of 0 or 1 would get an interval of no width: it gets Wilson's instead (Wilson 1927).
+    somewhat too narrow. A fraction of 0 or 1 would get an interval of no width: it gets Wilson's instead (Wilson 1927).
     For other metrics a perfect score keeps an interval of no width, since no sample of the examples can say more.
     Metrics with an `approximation` are resampled through it, and the method says so; the scale still bounds them.
     Deterministic in `seed`.
@@ -74,11 +74,11 @@ def interval(
 
 
 def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval for a share of `successes` in `n`."""
+    """Wilson's score interval for a fraction of `successes` in `n`."""
     from statistics import NormalDist
 
     z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    fraction = successes / n
+    centre = (fraction + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(fraction * (1 - fraction) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)

@@ -109,9 +109,9 @@ def measure(
 ) -> Calibration:
     """Calibration of logits (n, k), with intervals by the bootstrap over examples.
 
-    The expected calibration error is the mean gap between the confidence in the likeliest class and its share of right
-    answers, over 15 bins of equal width, weighted by their examples (Naeini et al. 2015; Guo et al. 2017, section 2).
-    The Brier score is the squared distance of the probabilities from the truth, 0 to 2 (Brier 1950).
+    The expected calibration error is the mean gap between the confidence in the likeliest class and its fraction of
+    right answers, over 15 bins of equal width, weighted by their examples (Naeini et al. 2015; Guo et al. 2017,
+    section 2). The Brier score is the squared distance of the probabilities from the truth, 0 to 2 (Brier 1950).
 
     The expected calibration error is biased upward: in each bin chance alone parts confidence from accuracy, the more
     the fewer examples there are. A bootstrap sample has that bias twice, so that its quantiles are shifted by how far

@@ -209,8 +209,8 @@ class Drop:
 
 
 def drop_of_shares(splits: Sequence[Sequence[np.ndarray]], one_candidate: bool = False) -> Drop:
-    """The drop of a share of right answers, mean over splits: for each split and seed, what each example loses: 1 where
-    only the base is right, -1 where only the candidate is, else 0. `one_candidate` is as in `of_parts`.
+    """The drop of a fraction of right answers, mean over splits: for each split and seed, what each example loses: 1
+    where only the base is right, -1 where only the candidate is, else 0. `one_candidate` is as in `of_parts`.
 
     The variance has one such example of each kind more, as in the adjusted Wald interval of Bonett & Price (2012),
     which keeps its level with few discordant pairs.

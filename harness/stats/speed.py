@@ -113,9 +113,9 @@ def percentiles(values: Sequence[float]) -> dict[str, Percentile]:
     found = {}
     for percentile in PERCENTILES:
         if len(ordered) >= needed(percentile):
-            share = percentile / 100
-            rank = int(binom.ppf(LEVEL, len(ordered), share)) + 1  # 1-based: P(X < rank) ≥ 0.95
+            fraction = percentile / 100
+            rank = int(binom.ppf(LEVEL, len(ordered), fraction)) + 1  # 1-based: P(X < rank) ≥ 0.95
             found[f"p{percentile}"] = Percentile(
-                float(np.quantile(ordered, share)), float(ordered[min(rank, len(ordered)) - 1]), len(ordered)
+                float(np.quantile(ordered, fraction)), float(ordered[min(rank, len(ordered)) - 1]), len(ordered)
             )
     return found

@@ -63,7 +63,7 @@ class InnerLosses:
     def loss(self, student: Any, teacher: Any, mask: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
         """Means over layers and an example's tokens (`mask`, (b, t)), summed over the batch.
 
-        `targets` (b, u) are those of models that write: each example counts as often as it has some, as in their loss,
+        `targets` (b, u) are those of generative models: each example counts as often as it has some, as in their loss,
         and a decoder's own tokens are those.
         """
         total: Any = 0.0

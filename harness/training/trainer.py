@@ -16,13 +16,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 from harness.core.errors import HarnessError
 from harness.core.machine.calibrate import cpu_bf16_pays
 from harness.core.specs import TrainingSpec
-from harness.modeling.inference.batching import Encoded, Padding, TokenBudgetBatches
+from harness.modeling.inference.batching import DataCollator, TokenBudgetBatchSampler, TokenizedDataset
 from harness.training import optimizers
 from harness.training.dropout import quick_dropout
 
 
 class TokenBudgetTrainer(Trainer):
-    """HF Trainer that draws `TokenBudgetBatches` and weighs every target alike, whatever batch it is in.
+    """HF Trainer that draws `TokenBudgetBatchSampler` and weighs every target alike, whatever batch it is in.
 
     `loss` sums over the targets of a batch; the sum is divided by how many a step has on average, not by how many this
     one has: batches hold different numbers, and a mean would weigh a target by the company it keeps. An example has
@@ -32,8 +32,8 @@ class TokenBudgetTrainer(Trainer):
     loss_is_scaled_for_ga = False
 
     def __init__(
-        self, *args: Any, loss: Callable[[Any, Any], torch.Tensor], padding: Padding, batch_size: int, targets: float,
-        **kwargs: Any,
+        self, *args: Any, loss: Callable[[Any, Any], torch.Tensor], padding: DataCollator, batch_size: int, targets:
+        float, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
         self._loss = loss
@@ -48,8 +48,8 @@ class TokenBudgetTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         dataset = self.train_dataset
-        assert isinstance(dataset, Encoded)
-        batches = TokenBudgetBatches(
+        assert isinstance(dataset, TokenizedDataset)
+        batches = TokenBudgetBatchSampler(
             dataset.lengths, self._batch_size, seed=self.args.seed, multiple_of=self.accelerator.num_processes
         )
         loader: DataLoader = DataLoader(
@@ -152,7 +152,7 @@ def pick_precision(wanted: str, device: torch.device) -> str:
 def fine_tune(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    encoded: Encoded,
+    encoded: TokenizedDataset,
     loss: Callable[[Any, Any], torch.Tensor],
     targets: float,
     training: TrainingSpec,
@@ -206,7 +206,7 @@ def fine_tune(
         train_dataset=encoded,
         callbacks=callbacks,
         loss=loss,
-        padding=Padding.of(tokenizer, device),
+        padding=DataCollator.of(tokenizer, device),
         batch_size=training.batch_size,
         targets=targets,
         optimizer_cls_and_kwargs=(kind, {"lr": training.learning_rate, **options}),

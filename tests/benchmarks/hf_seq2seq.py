@@ -2,7 +2,7 @@
 
 `examples` is what the public `run_translation.py` and `run_summarization.py` do where nothing is said: batches of 8
 texts in random order for training and in the order of the file for generation, the loss of the test set beside its
-texts, fp32. `tuned` is the same trainer in the hands of somebody who knows it: batches of the recipe's size grouped by
+texts, fp32. `tuned` is the same trainer in the hands of somebody who knows it: batches of the model spec's size grouped by
 length, in the precision that harness picks; generation in large batches of like length, without the loss. Tokenization
 is on neither side's clock.
 """
@@ -25,7 +25,7 @@ MODES = ("examples", "tuned")
 
 @dataclass(frozen=True)
 class HFSide:
-    """Seq2SeqTrainer in one of `MODES`. `training` is the recipe's, `precision` fp32 or bf16."""
+    """Seq2SeqTrainer in one of `MODES`. `training` is the model spec's, `precision` fp32 or bf16."""
 
     mode: str
     tokenizer: Any

@@ -25,7 +25,7 @@ import pytest
 from harness import data
 from harness.core.machine.calibrate import calibration
 from harness.core.registry import load_registry
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.training import tokenizers
 from harness.training.learners import LEARNERS
 from tests.conftest import ROOT
@@ -35,7 +35,7 @@ TASKS = ("cola", "sst2", "stsb", "sick")
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is trained: (recipe, limit) pairs on tasks, for `epochs`, with `seeds` on the sides cheap enough to
+    """What is trained: (model spec, limit) pairs on tasks, for `epochs`, with `seeds` on the sides cheap enough to
     repeat.
     """
 
@@ -59,16 +59,16 @@ class Side:
     scores: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
 
-def export(folder: Path, source: Path, sweep: Sweep) -> Path:
+def export(folder: Path, source: Path, prune: Sweep) -> Path:
     """The work file of the HF side: jsonl splits, tokenizers, settings: all that harness makes for itself, made
     beforehand.
     """
     registry = load_registry()
     jobs = []
-    for model, limit in sweep.models:
+    for model, limit in prune.models:
         recipe = registry.recipe(model)
         assert recipe.tokenizer is not None
-        for name in sweep.tasks:
+        for name in prune.tasks:
             task = registry.task(name)
             loaded = data.load(task, str(source), limit)
             place = folder / f"{name}-{model}"
@@ -98,7 +98,7 @@ def export(folder: Path, source: Path, sweep: Sweep) -> Path:
                     "metric": task.metrics[0],
                     "config": recipe.config,
                     "tokenizer": str(place / "tokenizer"),
-                    "training": {**recipe.training.model_dump(), "epochs": sweep.epochs},
+                    "training": {**recipe.training.model_dump(), "epochs": prune.epochs},
                 }
             )
     (folder / "work.json").write_text(json.dumps(jobs))
@@ -136,14 +136,14 @@ def run_baseline(work: Path, mode: str, seed: int, side: Side) -> None:
         side.scores.setdefault((result["task"], result["model"]), []).append(result["score"])
 
 
-def run_harness(folder: Path, source: Path, sweep: Sweep, seed: int, side: Side) -> None:
+def run_harness(folder: Path, source: Path, prune: Sweep, seed: int, side: Side) -> None:
     """One seed a call, in a fresh results folder. Models with different limits are different runs, so they run one
     after the other.
     """
     total = 0.0
-    for model, limit in sweep.models:
+    for model, limit in prune.models:
         out = folder / f"harness-{seed}-{model}"
-        tasks = [part for task in sweep.tasks for part in ("--task", task)]
+        tasks = [part for task in prune.tasks for part in ("--task", task)]
         command = [
             sys.executable,
             "-m",
@@ -158,7 +158,7 @@ def run_harness(folder: Path, source: Path, sweep: Sweep, seed: int, side: Side)
             str(out),
             "--quiet",
         ]
-        command += ["--epochs", str(sweep.epochs), "--first-seed", str(seed)] + (
+        command += ["--epochs", str(prune.epochs), "--first-seed", str(seed)] + (
             ["--limit", str(limit)] if limit else []
         )
         total += timed(command, folder)
@@ -170,14 +170,14 @@ def run_harness(folder: Path, source: Path, sweep: Sweep, seed: int, side: Side)
     side.seconds.append(total)
 
 
-def flops(source: Path, sweep: Sweep) -> float:
+def flops(source: Path, prune: Sweep) -> float:
     """Arithmetic of the sweep's real (non-pad) tokens, by the learner's own estimate."""
     registry = load_registry()
     total = 0.0
-    for model, limit in sweep.models:
-        recipe: RecipeSpec = registry.recipe(model)
-        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": sweep.epochs})})
-        for name in sweep.tasks:
+    for model, limit in prune.models:
+        recipe: ModelSpec = registry.recipe(model)
+        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": prune.epochs})})
+        for name in prune.tasks:
             task: TaskSpec = registry.task(name)
             train = data.load(task, str(source), limit).splits[task.train]
             words = sum(len(text.split()) for column in train.fields.values() for text in column)
@@ -189,18 +189,18 @@ def flops(source: Path, sweep: Sweep) -> float:
 def test_sweep_against_hf_trainer(benchmark, real_data, tmp_path):
     """The benchmark itself. Asserts that both sides learn alike; the ratios are reported, not asserted."""
     name = os.environ.get("HARNESS_BENCHMARK", "small")
-    sweep = SWEEPS[name]
+    prune = SWEEPS[name]
     source = real_data
-    work = export(tmp_path / "hf", source, sweep)
+    work = export(tmp_path / "hf", source, prune)
     calibration()
     sides = {"harness": Side(), "tuned": Side(), "run_glue": Side()}
 
     def rounds() -> None:
-        for seed in range(sweep.seeds):
+        for seed in range(prune.seeds):
             order = ["harness", "tuned"] if seed % 2 == 0 else ["tuned", "harness"]
             for side in order + (["run_glue"] if seed == 0 else []):
                 if side == "harness":
-                    run_harness(tmp_path, source, sweep, seed, sides[side])
+                    run_harness(tmp_path, source, prune, seed, sides[side])
                 else:
                     run_baseline(work, side, seed, sides[side])
 
@@ -212,7 +212,7 @@ def test_sweep_against_hf_trainer(benchmark, real_data, tmp_path):
         "seconds": {side: [round(value, 1) for value in one.seconds] for side, one in sides.items()},
         "ratio_run_glue": round(sides["run_glue"].seconds[0] / ours, 2),
         "ratio_tuned": round(statistics.median(sides["tuned"].seconds) / ours, 2),
-        "gemm_share": round(flops(source, sweep) / ours / (gemm * 1e9), 3),
+        "gemm_share": round(flops(source, prune) / ours / (gemm * 1e9), 3),
         "scores": {
             f"{task} {model}": {
                 side: [round(value, 4) for value in one.scores[task, model]] for side, one in sides.items()

@@ -50,18 +50,18 @@ def called(noise: Noise, factor: float) -> list[tuple[bool, bool]]:
 @pytest.mark.parametrize("machine", SHOWN)
 def test_the_original_is_seldom_called_different_from_itself(benchmark, machine):
     found = benchmark.pedantic(called, (MACHINES[machine], 1.0), rounds=1)
-    share = np.mean([slower or faster for slower, faster in found])
-    benchmark.extra_info.update(repetitions=REPETITIONS, called_different=float(share))
-    assert share <= 0.05
+    fraction = np.mean([slower or faster for slower, faster in found])
+    benchmark.extra_info.update(repetitions=REPETITIONS, called_different=float(fraction))
+    assert fraction <= 0.05
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", SHOWN)
 def test_a_slowdown_of_5_percent_is_found(benchmark, machine):
     found = benchmark.pedantic(called, (MACHINES[machine], SLOWDOWN), rounds=1)
-    share = np.mean([slower for slower, _ in found])
-    benchmark.extra_info.update(repetitions=REPETITIONS, found=float(share))
-    assert share >= 0.95
+    fraction = np.mean([slower for slower, _ in found])
+    benchmark.extra_info.update(repetitions=REPETITIONS, found=float(fraction))
+    assert fraction >= 0.95
 
 
 def test_the_simulated_machine_misleads_a_test_of_one_after_the_other():

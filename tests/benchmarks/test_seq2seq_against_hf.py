@@ -27,7 +27,7 @@ from harness.core.registry import load_registry
 from harness.data import synthetic as embedded
 from harness.data.corpus import TOKENIZER_SENTENCES as CORPUS_SENTENCES
 from harness.data.frame import Split
-from harness.modeling.heads import HEADS, Reader, prompting
+from harness.modeling.heads import HEADS, EncodingContext, prompting
 from harness.modeling.weights.building import build_config
 from harness.training import tokenizers
 from tests.benchmarks.hf_seq2seq import MODES, SOURCE_TOKENS, TARGET_TOKENS, HFSide
@@ -35,14 +35,14 @@ from tests.conftest import SHARED
 
 BEAMS = 4
 SAME = 0.99
-"""Share of the texts of one model that must be the same: sums in another order may turn a tie of two tokens."""
+"""Fraction of the texts of one model that must be the same: sums in another order may turn a tie of two tokens."""
 
 LOSS_NOISE = 1.15
 """Losses on the test set of one model trained in two ways differ by less than this factor."""
 
 
 OPTIMIZER = {"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.01}
-"""Of both sides: that of the public examples, not the recipe's Adafactor, which their trainer has in another form."""
+"""Of both sides: that of the public examples, not the model spec's Adafactor, which their trainer has in another form."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ SCALES = {
 class Ours:
     """Harness's own trainer and decoder behind the methods of `hf_seq2seq.HFSide`."""
 
-    reader: Reader
+    reader: EncodingContext
     recipe: Any
     folder: Path
 
@@ -90,7 +90,7 @@ class Ours:
             self.recipe.training.model_copy(update={"epochs": epochs}),
             seed,
             self.folder,
-            lambda share: None,
+            lambda fraction: None,
         )
         return report.loss
 
@@ -101,13 +101,13 @@ class Ours:
         return generate(model, self.reader.tokenizer, encoded.columns["input_ids"], decoding)
 
 
-def loss_on(model: Any, encoded: Any, reader: Reader) -> float:
+def loss_on(model: Any, encoded: Any, reader: EncodingContext) -> float:
     """Nats a target of the test set, the same measure for every side."""
     import torch
 
-    from harness.modeling.inference.batching import Padding
+    from harness.modeling.inference.batching import DataCollator
 
-    head, padding = HEADS.get("seq2seq-lm"), Padding.of(reader.tokenizer, torch.device("cpu"))
+    head, padding = HEADS.get("seq2seq-lm"), DataCollator.of(reader.tokenizer, torch.device("cpu"))
     model.eval()
     with torch.inference_mode():
         total = sum(
@@ -156,7 +156,7 @@ class Contest:
     name: str
     scale: Scale
     report: dict[str, Any]
-    reader: Reader
+    reader: EncodingContext
     fresh: Any
     sides: dict[str, Any]
     encoded: dict[str, dict[str, Any]]
@@ -228,7 +228,7 @@ def set_up(name: str, scale_name: str, folder: Path) -> Contest:
     source = str(SHARED) if name == "multi30k-en-fr" and (SHARED / "multi30k").is_dir() else "synthetic"
     loaded = data.load(task, source, max(scale.learned, scale.greedy))
     tokenizer = tokenizers.train(recipe.tokenizer, list(embedded.corpus(CORPUS_SENTENCES)), SOURCE_TOKENS)
-    reader = Reader(task, loaded.labels, tokenizer, SOURCE_TOKENS)
+    reader = EncodingContext(task, loaded.labels, tokenizer, SOURCE_TOKENS)
     torch.manual_seed(0)
     fresh = AutoModelForSeq2SeqLM.from_config(build_config(recipe, tokenizer))
     precision = pick_precision(recipe.training.precision, pick_device())

@@ -16,7 +16,7 @@ RUN = ("--task", "sst2", "--task", "qqp", "--model", "mine", "--limit", "300", "
 
 @pytest.fixture(scope="module")
 def gated(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Harness, Path]:
-    """A folder with a good run of the recipe `mine` accepted as `good`, and a later run of a worse `mine`."""
+    """A folder with a good run of the model spec `mine` accepted as `good`, and a later run of a worse `mine`."""
     folder = tmp_path_factory.mktemp("gated")
     harness = partial(call_harness, folder, machine_cache)
     (folder / "recipe").mkdir()

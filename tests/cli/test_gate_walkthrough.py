@@ -12,7 +12,7 @@ import pytest
 
 from harness.core.hashing import fingerprint_of
 from harness.core.store import Store
-from harness.gating.evidence import of_run
+from harness.gating.run_results import of_run
 from tests.conftest import Harness, call_harness, read_json
 from tests.unit.gating.measurements import measurement
 

@@ -1,4 +1,4 @@
-"""Third parties add tasks, suites, metrics, learners and recipes without touching the package."""
+"""Third parties add tasks, suites, metrics, learners and model specs without touching the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness pretrain`, and recipes that are pretrained in a run."""
+"""`harness pretrain`, and model specs that are pretrained in a run."""
 
 from __future__ import annotations
 
@@ -225,7 +225,11 @@ def test_recipes_whose_parts_do_not_fit_are_refused(harness, tmp_path):
         ("objective: mlm", "objective: mlmm", "unknown objective 'mlmm'"),
         ("kind: wordpiece", "kind: unigram", "objective mlm needs a tokenizer of kind wordpiece, not unigram"),
         ("steps: 20", "steps: 20, options: {ratio: 0.3}", "unknown key 'ratio'"),
-        ("corpus: pretraining", "corpus: task", "tokenizer.corpus is 'pretraining' where the recipe has pretraining"),
+        (
+            "corpus: pretraining",
+            "corpus: task",
+            "tokenizer.corpus is 'pretraining' where the model spec has pretraining",
+        ),
     ]:
         (tmp_path / "tiny.yaml").write_text(RECIPE.replace(old, new))
         done = harness("run", "--task", "cola", "--model", "tiny", "--include", "tiny.yaml", code=2)

@@ -91,7 +91,7 @@ def test_a_changed_setting_recomputes_only_what_depends_on_it(harness, tmp_path)
     after = cells(read_json(harness(*command, "--learning-rate", "0.002").stdout))
     assert (
         after["finetune", "cola", None, "majority", 0]["status"] == "done"
-    )  # the recipe's training settings are part of its identity
+    )  # the model spec's training settings are part of its identity
     assert after["finetune", "cola", None, "bert-tiny", 0]["status"] == "done"
     again = cells(read_json(harness(*command).stdout))
     assert {cell["status"] for cell in again.values()} == {"cached"}

@@ -1,4 +1,4 @@
-"""Data efficiency: shares of the training examples, and what pretraining bought."""
+"""Data efficiency: fractions of the training examples, and what pretraining bought."""
 
 from __future__ import annotations
 

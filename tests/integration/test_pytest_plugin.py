@@ -1,4 +1,4 @@
-"""pytest as an outlet of the gate: a test item a verdict."""
+"""pytest as an reporter of the gate: a test item a verdict."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from harness.core.machine.environment import cache_folder, cores, cpu, thread_va
 from harness.core.store import write_atomically
 
 WORTHWHILE = 0.9
-"""Share of perfect scaling n threads must reach to be preferred over n processes with one thread each."""
+"""Fraction of perfect scaling n threads must reach to be preferred over n processes with one thread each."""
 BF16_WORTHWHILE = 1.3
 """How many times faster a training step in bf16 must be for `precision: auto` to choose it on a CPU."""
 

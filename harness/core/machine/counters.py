@@ -86,7 +86,7 @@ def throttlings(sys: Path = SYS) -> dict[str, int]:
 
 
 def between(before: Counters, after: Counters) -> dict[str, Any]:
-    """`{"seconds", "steal": share of CPU time or None, "throttled": {…}, "load": [before, after]}`"""
+    """`{"seconds", "steal": fraction of CPU time or None, "throttled": {…}, "load": [before, after]}`"""
     steal = None
     if before.ticks and after.ticks:
         passed = {name: after.ticks[name] - before.ticks.get(name, 0) for name in after.ticks}

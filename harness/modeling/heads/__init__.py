@@ -10,7 +10,7 @@ from harness.core.families import FAMILIES
 from harness.core.plugins import Plugins
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.heads.base import Head, Reader
+from harness.modeling.heads.base import EncodingContext, Head
 
 HEADS: Plugins[Head] = plugins.table("head")
 
@@ -43,4 +43,4 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     return "question-answering" if family.extractive else None
 
 
-__all__ = ["HEADS", "Architecture", "Head", "Predictions", "Reader", "architecture_of", "head_for"]
+__all__ = ["HEADS", "Architecture", "EncodingContext", "Head", "Predictions", "architecture_of", "head_for"]

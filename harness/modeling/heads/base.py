@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.families import FAMILIES, Family
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.inference.batching import Encoded
+from harness.modeling.inference.batching import TokenizedDataset
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reader:
+class EncodingContext:
     """All that reading a task depends on. `max_length` is in tokens of what the model reads at once; `fitted` is what
     the head noted of the training split; `shots` are examples shown to a model that is not trained on the task.
     """
@@ -53,23 +53,27 @@ class Head(ABC):
         return FAMILIES.get(task.family).words(split)
 
     @abstractmethod
-    def encode(self, reader: Reader, split: Split) -> Encoded:
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         """A labelled split for training."""
 
-    def fitted(self, reader: Reader, train: Split) -> dict[str, Any]:
-        """What predicting must know of the training split, JSON-able: `Reader.fitted`."""
+    def fitted(self, reader: EncodingContext, train: Split) -> dict[str, Any]:
+        """What predicting must know of the training split, JSON-able: `EncodingContext.fitted`."""
         return {}
 
     @abstractmethod
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
-        """Summed over the targets of a batch (b rows of padded `Encoded.columns`)."""
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+        """Summed over the targets of a batch (b rows of padded `TokenizedDataset.columns`)."""
 
-    def targets(self, encoded: Encoded) -> float:
+    def targets(self, encoded: TokenizedDataset) -> float:
         """How many terms the loss of an example sums, on average."""
         return 1.0
 
     @abstractmethod
     def predict(
-        self, model: PreTrainedModel, reader: Reader, split: Split, report: Callable[[float], None] = lambda share: None
+        self,
+        model: PreTrainedModel,
+        reader: EncodingContext,
+        split: Split,
+        report: Callable[[float], None] = lambda fraction: None,
     ) -> Predictions:
         """Predictions of n examples in their order, computed in batches of like length on the model's device."""

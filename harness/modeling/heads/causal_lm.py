@@ -14,8 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.heads import prompting
-from harness.modeling.heads.base import Head, Reader
-from harness.modeling.inference.batching import IGNORED, Encoded
+from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations, of_texts
 
@@ -35,7 +35,7 @@ class CausalLM(Head):
     def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
         return prompting.words(task, labels, split)
 
-    def encode(self, reader: Reader, split: Split) -> Encoded:
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         if reader.family.target is None:
             return _whole_texts(reader, split)
         longest = reader.max_length - _prompt_room(reader)
@@ -51,17 +51,17 @@ class CausalLM(Head):
             labels.append([IGNORED] * len(prompt) + ending)
         return _encoded(rows, labels, truncated)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         """Of the tokens that are answered, each predicted from all before it; the vocabulary is scored there alone."""
         labels = batch.pop("labels")[:, 1:]
         return summed_loss(model, batch, labels, shifted=True)
 
-    def targets(self, encoded: Encoded) -> float:
+    def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]
         return max(1.0, sum(sum(label != IGNORED for label in row[1:]) for row in rows) / len(rows))
 
     def predict(
-        self, model: PreTrainedModel, reader: Reader, split: Split, report: Report = lambda share: None
+        self, model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report = lambda fraction: None
     ) -> Predictions:
         kind = reader.family.predictions
         if kind == "likelihoods":
@@ -102,27 +102,27 @@ def labelled_scores(
         hook.remove()
 
 
-def _ids(reader: Reader, text: str) -> list[int]:
+def _ids(reader: EncodingContext, text: str) -> list[int]:
     return list(reader.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
-def _prompt_room(reader: Reader) -> int:
+def _prompt_room(reader: EncodingContext) -> int:
     """Tokens of a prompt that leave room for what is written, and at least half of those read at once."""
     return max(reader.max_length // 2, reader.max_length - reader.task.decoding.max_new_tokens)
 
 
-def _encoded(rows: list[list[int]], labels: list[list[int]], truncated: int) -> Encoded:
+def _encoded(rows: list[list[int]], labels: list[list[int]], truncated: int) -> TokenizedDataset:
     columns = {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], "labels": labels}
-    return Encoded(columns, [len(row) for row in rows], truncated)
+    return TokenizedDataset(columns, [len(row) for row in rows], truncated)
 
 
-def _start(reader: Reader) -> int:
+def _start(reader: EncodingContext) -> int:
     """What stands before a text: the token that begins one, else the one that ends one."""
     start = reader.tokenizer.bos_token_id
     return start if isinstance(start, int) else prompting.add_end(reader.tokenizer, [])[0]
 
 
-def _whole_texts(reader: Reader, split: Split) -> Encoded:
+def _whole_texts(reader: EncodingContext, split: Split) -> TokenizedDataset:
     """Texts from the start token to the end token, cut into rows of at most `max_length` tokens.
 
     A row begins with the last token of the one before, so that every token is predicted once.
@@ -135,7 +135,7 @@ def _whole_texts(reader: Reader, split: Split) -> Encoded:
     return _encoded(rows, [list(row) for row in rows], 0)
 
 
-def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+def _likelihoods(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
     """Of the text's own tokens after a start token, which is not counted even where the tokenizer adds it by itself."""
 
     texts = [_ids(reader, text) for text in split.fields["text"]]
@@ -143,7 +143,7 @@ def _likelihoods(model: PreTrainedModel, reader: Reader, split: Split, report: R
     return Predictions(values, {"tokens": [len(text) for text in texts]}, {"window": reader.max_length})
 
 
-def _ranked(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
     """The class whose word is likeliest after the prompt; the log-likelihoods (n, labels) are the logits."""
     import numpy as np
 
@@ -165,7 +165,9 @@ def _ranked(model: PreTrainedModel, reader: Reader, split: Split, report: Report
     return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
 
 
-def _questions(reader: Reader, texts: list[str], words: list[str]) -> tuple[list[list[int]], list[list[list[int]]]]:
+def _questions(
+    reader: EncodingContext, texts: list[str], words: list[str]
+) -> tuple[list[list[int]], list[list[list[int]]]]:
     """Token ids of n prompts and of what each word adds to them. White space that ends a prompt begins the words: so
     they are cut into tokens as in running text.
     """
@@ -178,7 +180,7 @@ def _questions(reader: Reader, texts: list[str], words: list[str]) -> tuple[list
     return prompts, choices
 
 
-def _written(model: PreTrainedModel, reader: Reader, split: Split, report: Report) -> Predictions:
+def _written(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
     room = _prompt_room(reader)
     start = prompting.start_of(reader.tokenizer)
     if reader.family.target is None:

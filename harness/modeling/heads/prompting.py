@@ -10,7 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.heads.base import Reader
+from harness.modeling.heads.base import EncodingContext
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,7 +26,7 @@ STEP = 0.2
 """Numbers are written to the nearest fifth, as in T5: 2.57 is "2.6" (Raffel et al. 2020, section 2.4)."""
 
 
-def prompts(reader: Reader, split: Split) -> list[str]:
+def prompts(reader: EncodingContext, split: Split) -> list[str]:
     """n prompts. Raises HarnessError where the task has none, or names a field it lacks."""
     template = template_of(reader)
     fields = _fields_of(reader, template)
@@ -41,7 +41,7 @@ def prompts(reader: Reader, split: Split) -> list[str]:
 
 def words(task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
     """n prompts and n answers; of a task without a target its texts."""
-    reader = Reader(task, labels, tokenizer=cast(Any, None), max_length=0)
+    reader = EncodingContext(task, labels, tokenizer=cast(Any, None), max_length=0)
     if reader.family.target is None:
         return reader.family.words(split)
     return [*prompts(reader, split), *answers(reader, split)]
@@ -55,7 +55,7 @@ def prompt_of(task: TaskSpec) -> str | None:
     return trained or task.prompt or FAMILIES.get(task.family).prompt
 
 
-def template_of(reader: Reader) -> str:
+def template_of(reader: EncodingContext) -> str:
     """As `prompt_of`. Raises HarnessError where there is none."""
     template = prompt_of(reader.task)
     if template is None:
@@ -63,7 +63,7 @@ def template_of(reader: Reader) -> str:
     return template
 
 
-def _fields_of(reader: Reader, template: str) -> list[str]:
+def _fields_of(reader: EncodingContext, template: str) -> list[str]:
     """The fields a template shows, each once. Raises HarnessError where it shows none, or its braces do not match."""
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
@@ -74,7 +74,7 @@ def _fields_of(reader: Reader, template: str) -> list[str]:
     return list(dict.fromkeys(fields))
 
 
-def fitting_prompts(reader: Reader, split: Split, budget: Sequence[int] | int) -> tuple[list[str], int]:
+def fitting_prompts(reader: EncodingContext, split: Split, budget: Sequence[int] | int) -> tuple[list[str], int]:
     """n prompts of at most so many tokens each, and how many were too long.
 
     Of one that is, the longest field loses its end, so that what is around it, question and instructions, stays.
@@ -93,7 +93,7 @@ def fitting_prompts(reader: Reader, split: Split, budget: Sequence[int] | int) -
     return texts, len(too_long)
 
 
-def _shortened(reader: Reader, fields: dict[str, str], budget: int) -> str:
+def _shortened(reader: EncodingContext, fields: dict[str, str], budget: int) -> str:
     template, tokenizer = template_of(reader), reader.tokenizer
     longest = max(_fields_of(reader, template), key=lambda name: len(fields[name]))
     offsets = tokenizer(fields[longest], add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
@@ -116,12 +116,12 @@ def _shortened(reader: Reader, fields: dict[str, str], budget: int) -> str:
     )
 
 
-def verbalizers(reader: Reader) -> list[str]:
+def verbalizers(reader: EncodingContext) -> list[str]:
     """The words that stand for the classes, in their order."""
     return [reader.task.verbalizers.get(label, label) for label in reader.labels]
 
 
-def answers(reader: Reader, split: Split) -> list[str]:
+def answers(reader: EncodingContext, split: Split) -> list[str]:
     """n texts that a model is trained to write: the first reference, the word for the class, or the number."""
     labels: Any = split.labels
     assert labels is not None
@@ -150,7 +150,7 @@ def read_number(text: str, default: float) -> float:
     return value if value == value and abs(value) < 1e6 else default
 
 
-def with_shots(reader: Reader, prompt_texts: Sequence[str]) -> list[str]:
+def with_shots(reader: EncodingContext, prompt_texts: Sequence[str]) -> list[str]:
     """Prompts after the examples shown, each of these with its answer."""
     if reader.shots is None or not len(reader.shots):
         return list(prompt_texts)
@@ -168,7 +168,7 @@ def start_of(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return first if first == [tokenizer.bos_token_id] else []
 
 
-def beginnings(reader: Reader, split: Split) -> tuple[list[str], list[str]]:
+def beginnings(reader: EncodingContext, split: Split) -> tuple[list[str], list[str]]:
     """The first words of n texts, from which a free generation goes on, and the rest of them."""
     words = reader.task.decoding.prompt_words
     first, rest = [], []
@@ -179,7 +179,7 @@ def beginnings(reader: Reader, split: Split) -> tuple[list[str], list[str]]:
     return first, rest
 
 
-def in_words(reader: Reader, written: Sequence[Sequence[int]], cut: int) -> Predictions:
+def in_words(reader: EncodingContext, written: Sequence[Sequence[int]], cut: int) -> Predictions:
     """What token ids say: texts, or numbers where the task asks for them.
 
     A model that was only shown examples goes on with one of its own after an empty line: its answer ends there.
@@ -208,5 +208,5 @@ def add_end(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
     """With the token that ends a text, once. Raises HarnessError for a tokenizer that has none."""
     end = tokenizer.eos_token_id
     if not isinstance(end, int):
-        raise HarnessError("a model that writes needs a tokenizer with an end of text (kind: bytebpe or unigram)")
+        raise HarnessError("a generative model needs a tokenizer with an end of text (kind: bytebpe or unigram)")
     return ids if ids and ids[-1] == end else [*ids, end]

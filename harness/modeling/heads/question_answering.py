@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.heads.base import Head, Reader
-from harness.modeling.inference.batching import Encoded, Padding, scoring_batches
+from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,7 @@ class QuestionAnswering(Head):
     name = "question-answering"
     auto_class = "AutoModelForQuestionAnswering"
 
-    def encode(self, reader: Reader, split: Split) -> Encoded:
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         answers: Any = split.labels
         assert answers is not None and split.starts is not None
         windows = cut(reader, split)
@@ -56,13 +56,13 @@ class QuestionAnswering(Head):
         lengths = [len(row) for row in windows.columns["input_ids"]]
         truncated = sum(count > 1 for count in Counter(windows.example).values())
         columns = windows.columns | {"start_positions": starts, "end_positions": ends}
-        return Encoded(columns, lengths, truncated)
+        return TokenizedDataset(columns, lengths, truncated)
 
-    def fitted(self, reader: Reader, train: Split) -> dict[str, Any]:
+    def fitted(self, reader: EncodingContext, train: Split) -> dict[str, Any]:
         """Where every question of the training split has an answer, "no answer" is no choice."""
         return {"null_answers": any(not answers for answers in train.labels or ())}
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
 
         starts, ends = batch.pop("start_positions"), batch.pop("end_positions")
@@ -71,7 +71,11 @@ class QuestionAnswering(Head):
         return (start + cross_entropy(output.end_logits.float(), ends, reduction="sum")) / 2
 
     def predict(
-        self, model: PreTrainedModel, reader: Reader, split: Split, report: Callable[[float], None] = lambda share: None
+        self,
+        model: PreTrainedModel,
+        reader: EncodingContext,
+        split: Split,
+        report: Callable[[float], None] = lambda fraction: None,
     ) -> Predictions:
         import numpy as np
 
@@ -110,7 +114,7 @@ class QuestionAnswering(Head):
         )  # fmt: skip
 
 
-def _room(reader: Reader) -> int:
+def _room(reader: EncodingContext) -> int:
     """Tokens of question and context that are read at once. Raises HarnessError where hardly any are."""
     special = reader.tokenizer.num_special_tokens_to_add(pair=True)
     if reader.max_length < special + 2:
@@ -118,7 +122,7 @@ def _room(reader: Reader) -> int:
     return reader.max_length - special
 
 
-def _stride(reader: Reader) -> int:
+def _stride(reader: EncodingContext) -> int:
     """The overlap asked for, at most a third of what is read at once."""
     return min(reader.task.decoding.doc_stride, _room(reader) // 3)
 
@@ -129,7 +133,7 @@ def _written(answer: str, start: int) -> tuple[int, int]:
     return first, first + len(answer.strip())
 
 
-def cut(reader: Reader, split: Split) -> Windows:
+def cut(reader: EncodingContext, split: Split) -> Windows:
     """Windows of `[CLS] question [SEP] part of the context [SEP]` of at most `max_length` tokens.
 
     A question longer than half of that is cut. Raises HarnessError for a tokenizer that can't tell characters.
@@ -204,12 +208,12 @@ def best_spans(
 
 
 def _pointers(
-    model: PreTrainedModel, reader: Reader, windows: Windows, report: Callable[[float], None]
+    model: PreTrainedModel, reader: EncodingContext, windows: Windows, report: Callable[[float], None]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Start and end logits of each window, (its length,) each."""
     import torch
 
-    padding = Padding.of(reader.tokenizer, model.device)
+    padding = DataCollator.of(reader.tokenizer, model.device)
     lengths = [len(row) for row in windows.columns["input_ids"]]
     found: list[Any] = [None] * len(lengths)
     model.eval()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.heads import prompting
-from harness.modeling.heads.base import Head, Reader
+from harness.modeling.heads.base import EncodingContext, Head
 from harness.modeling.heads.causal_lm import summed_loss
-from harness.modeling.inference.batching import IGNORED, Encoded
+from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations
 
@@ -32,7 +32,7 @@ class Seq2SeqLM(Head):
     def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
         return prompting.words(task, labels, split)
 
-    def encode(self, reader: Reader, split: Split) -> Encoded:
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         sources, truncated = _sources(reader, split)
         texts = prompting.beginnings(reader, split)[1] if reader.family.target is None else None
         answers = texts if texts is not None else prompting.answers(reader, split)
@@ -41,19 +41,19 @@ class Seq2SeqLM(Head):
         labels = [prompting.add_end(reader.tokenizer, list(ids)[:longest]) for ids in written]
         columns = {"input_ids": sources, "attention_mask": [[1] * len(row) for row in sources], "labels": labels}
         lengths = [len(source) + len(label) for source, label in zip(sources, labels, strict=True)]
-        return Encoded(columns, lengths, truncated)
+        return TokenizedDataset(columns, lengths, truncated)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         labels = batch.pop("labels")
         inputs = batch | {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
         return summed_loss(model, inputs, labels, shifted=False)
 
-    def targets(self, encoded: Encoded) -> float:
+    def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]
         return sum(sum(label != IGNORED for label in row) for row in rows) / len(rows)
 
     def predict(
-        self, model: PreTrainedModel, reader: Reader, split: Split, report: Report = lambda share: None
+        self, model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report = lambda fraction: None
     ) -> Predictions:
         sources, cut = _sources(reader, split)
         if reader.family.predictions == "labels":
@@ -63,7 +63,7 @@ class Seq2SeqLM(Head):
         return prompting.in_words(reader, written, cut)
 
 
-def _sources(reader: Reader, split: Split) -> tuple[list[list[int]], int]:
+def _sources(reader: EncodingContext, split: Split) -> tuple[list[list[int]], int]:
     """n prompts as token ids with their end, and how many had to be shortened."""
     room = reader.max_length - max(1, reader.tokenizer.num_special_tokens_to_add())
     shortened = 0
@@ -79,7 +79,9 @@ def _sources(reader: Reader, split: Split) -> tuple[list[list[int]], int]:
     return [row[-reader.max_length :] for row in sources], shortened + cut
 
 
-def _ranked(model: PreTrainedModel, reader: Reader, sources: list[list[int]], cut: int, report: Report) -> Predictions:
+def _ranked(
+    model: PreTrainedModel, reader: EncodingContext, sources: list[list[int]], cut: int, report: Report
+) -> Predictions:
     """The class whose word is the likeliest output: for a trained model with the end of the text, as it was trained;
     for others without, as lm-evaluation-harness has it.
     """

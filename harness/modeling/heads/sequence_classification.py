@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.core.families import Family, Labelling
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.heads.base import Head, Reader
-from harness.modeling.inference.batching import Encoded, Padding
+from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.inference.batching import DataCollator, TokenizedDataset
 
 if TYPE_CHECKING:
     import torch
@@ -27,26 +27,30 @@ class SequenceClassification(Head):
     def config(self, family: Family, labels: tuple[str, ...]) -> dict[str, Any]:
         return cast(Labelling, family).config(labels)
 
-    def encode(self, reader: Reader, split: Split) -> Encoded:
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
         lengths = [len(row) for row in columns["input_ids"]]
         truncated = sum(length >= reader.max_length for length in lengths)
         assert split.labels is not None
-        return Encoded(columns | {"labels": list(split.labels)}, lengths, truncated)
+        return TokenizedDataset(columns | {"labels": list(split.labels)}, lengths, truncated)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: Reader) -> torch.Tensor:
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         labels = batch.pop("labels")
         return _family(reader).loss(model(**batch).logits, labels)
 
     def predict(
-        self, model: PreTrainedModel, reader: Reader, split: Split, report: Callable[[float], None] = lambda share: None
+        self,
+        model: PreTrainedModel,
+        reader: EncodingContext,
+        split: Split,
+        report: Callable[[float], None] = lambda fraction: None,
     ) -> Predictions:
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
-        values = scoring.logits(model, Padding.of(reader.tokenizer, model.device), columns)
+        values = scoring.logits(model, DataCollator.of(reader.tokenizer, model.device), columns)
         return Predictions(_family(reader).decode(values), {"logits": values})
 
 
-def _family(reader: Reader) -> Labelling:
+def _family(reader: EncodingContext) -> Labelling:
     return cast(Labelling, reader.family)
 
 

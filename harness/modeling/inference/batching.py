@@ -20,7 +20,7 @@ LENGTH_JITTER = 0.05
 
 
 @dataclass(frozen=True)
-class Encoded:
+class TokenizedDataset:
     """n training examples (windows, where an example has several), a dataset for a DataLoader.
 
     `columns` maps input names to n unpadded rows of token ids, or to n numbers. `lengths` (n,) is how much of a batch
@@ -39,14 +39,14 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Padding:
+class DataCollator:
     """Fill values of the model's inputs, and the multiple that padded lengths are rounded up to."""
 
     values: Mapping[str, int]
     multiple: int
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> Padding:
+    def of(cls, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> DataCollator:
         pad_id = tokenizer.pad_token_id
         assert isinstance(pad_id, int)
         fills = {"input_ids": pad_id, "attention_mask": 0, "token_type_ids": tokenizer.pad_token_type_id}
@@ -63,7 +63,7 @@ class Padding:
         return batch | {name: torch.tensor([row[name] for row in rows]) for name in numbers}
 
 
-class TokenBudgetBatches:
+class TokenBudgetBatchSampler:
     """A batch sampler for training: each epoch every example once, in batches of like length and equal token count.
 
     Yields lists of indices. Every epoch has exactly ceil(n / batch_size) batches, so that the optimizer takes as many

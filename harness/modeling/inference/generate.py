@@ -22,7 +22,7 @@ TOKENS = {"cpu": 16384, "cuda": 65536}
 """Tokens of a batch, prompts and what is written: a step of a small model costs as much for one text as for many."""
 
 KEEP_ABOVE = 0.75
-"""A batch is made smaller once no more than this share of its texts goes on."""
+"""A batch is made smaller once no more than this fraction of its texts goes on."""
 
 
 def generate(
@@ -31,7 +31,7 @@ def generate(
     prompts: Sequence[Sequence[int]],
     decoding: DecodingSpec,
     seed: int = 0,
-    report: Callable[[float], None] = lambda share: None,
+    report: Callable[[float], None] = lambda fraction: None,
 ) -> list[list[int]]:
     """The tokens a model goes on with after each of n prompts (for an encoder–decoder: its output), without the end.
 

@@ -20,7 +20,7 @@ def of_continuations(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     continuations: Sequence[Sequence[Sequence[int]]],
-    report: Callable[[float], None] = lambda share: None,
+    report: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
     """Log-likelihoods (n, k) of k continuations of each of n prompts.
 
@@ -103,7 +103,7 @@ def of_texts(
     texts: Sequence[Sequence[int]],
     start: int,
     size: int,
-    report: Callable[[float], None] = lambda share: None,
+    report: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
     """Log-likelihoods (n,) of whole texts after the token `start`, by windows of `size` tokens.
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from harness.modeling.inference.batching import Padding, scoring_batches
+from harness.modeling.inference.batching import DataCollator, scoring_batches
 
 SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Padded tokens in a scoring batch. On a CPU core small batches keep activations in cache."""
 
 
 @torch.inference_mode()
-def logits(model: PreTrainedModel, padding: Padding, columns: Mapping[str, Sequence[Sequence[int]]]) -> np.ndarray:
+def logits(model: PreTrainedModel, padding: DataCollator, columns: Mapping[str, Sequence[Sequence[int]]]) -> np.ndarray:
     """Logits (n, outputs) float32 of n encoded examples, in their order; computed in length order, longest first."""
     device = model.device
     was_training = model.training

@@ -1,4 +1,4 @@
-"""A model that writes, as graphs: called, and made to generate, as one of `transformers`. Imports torch: import it
+"""A generative model, as graphs: called, and made to generate, as one of `transformers`. Imports torch: import it
 inside functions.
 
 One graph decodes. It is given the keys and values of what stands before and gives those of the whole, (b, heads, t,

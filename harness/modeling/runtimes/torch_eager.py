@@ -200,9 +200,9 @@ def _fill(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], folder: P
     model.tie_weights()
     empty = [name for name, parameter in model.named_parameters() if parameter.is_meta]
     buffers = {name for name, _ in model.named_buffers()}
-    strangers = [*empty, *(name for name in missing if name in buffers), *unexpected]
-    if strangers:
-        raise HarnessError(f"model {folder}: its weights are not those of its config: {strangers[0]}")
+    unknown_names = [*empty, *(name for name in missing if name in buffers), *unexpected]
+    if unknown_names:
+        raise HarnessError(f"model {folder}: its weights are not those of its config: {unknown_names[0]}")
 
 
 RUNTIME = TorchRuntime()

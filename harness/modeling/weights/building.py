@@ -1,18 +1,18 @@
-"""A recipe's `transformers` config, for a tokenizer trained for it."""
+"""A model spec's `transformers` config, for a tokenizer trained for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, unknown
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 
-def build_config(recipe: RecipeSpec, tokenizer: PreTrainedTokenizerFast, **extra: Any) -> PretrainedConfig:
-    """The recipe's config with the tokenizer's size and special tokens, and with `extra` values.
+def build_config(recipe: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra: Any) -> PretrainedConfig:
+    """The model spec's config with the tokenizer's size and special tokens, and with `extra` values.
 
     Raises:
         HarnessError: `transformers` knows no such model_type, or refuses a value.

@@ -10,7 +10,7 @@ from typing import Any
 from harness import data
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.modeling.weights.settings import FILE
 
@@ -26,8 +26,8 @@ class Weights:
     fingerprint: str
 
 
-def find(recipe: RecipeSpec, store: Store) -> Weights | None:
-    """The weights a recipe starts from; None where it trains from scratch.
+def find(recipe: ModelSpec, store: Store) -> Weights | None:
+    """The weights a model spec starts from; None where it trains from scratch.
 
     Raises:
         HarnessError: nothing there, no safetensors in it, or the hub can't be reached (said within ten seconds).
@@ -38,7 +38,7 @@ def find(recipe: RecipeSpec, store: Store) -> Weights | None:
     return Weights(folder, _fingerprint(folder, store))
 
 
-def find_finished(recipe: RecipeSpec, store: Store) -> Weights:
+def find_finished(recipe: ModelSpec, store: Store) -> Weights:
     """The folder of a model that is scored as it is: fine-tuned here or elsewhere, compressed or not.
 
     Raises:
@@ -96,7 +96,7 @@ def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> 
     files = sorted({path for pattern in wanted for path in folder.glob(pattern) if path.is_file()})
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = hash_json(["weights", str(folder.resolve()), stats])
-    return store.remembered(key, lambda: hash_files(files))
+    return store.get_or_compute(key, lambda: hash_files(files))
 
 
 def _from_hub(name: str, revision: str | None) -> Path:

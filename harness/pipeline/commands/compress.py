@@ -28,7 +28,7 @@ from harness.modeling.weights.settings import read_settings
 
 
 def method_of(name: str | None, settings: Sequence[str], recipe: Path | None = None) -> Method:
-    """A method or chain, or a single method with `key=value` settings, or that of a recipe file.
+    """A method or chain, or a single method with `key=value` settings, or that of a model spec file.
 
     Raises:
         HarnessError: as `parse_method` and `method_of_recipe` do; or neither a name nor a file.

@@ -32,10 +32,11 @@ SAY_EVERY = 5.0
 
 
 def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]) -> Cell:
-    """The cell of a recipe with `changes` to its pretraining.
+    """The cell of a model spec with `changes` to its pretraining.
 
     Raises:
-        HarnessError: no such recipe, one that is not pretrained, a value out of range, or a corpus that cannot be read.
+        HarnessError: no such model spec, one that is not pretrained, a value out of range, or a corpus that cannot be
+        read.
     """
     recipe = registry.recipe(name)
     if recipe.pretraining is None:
@@ -98,7 +99,7 @@ def perform(
 def _assist(cell: Cell, store: Store) -> None:
     """One of several processes that is not the first: it trains along, and writes nothing."""
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        pretrain.run(cell, store, Path(scratch), lambda share, detail="": None)
+        pretrain.run(cell, store, Path(scratch), lambda fraction, detail="": None)
 
 
 def _check(trackers: Sequence[str]) -> None:
@@ -115,15 +116,15 @@ class _Speaker:
         self._started = self._said = time.monotonic()
         self._first: float | None = None
 
-    def __call__(self, share: float, detail: str = "") -> None:
+    def __call__(self, fraction: float, detail: str = "") -> None:
         now = time.monotonic()
         if self._first is None:
-            self._first, self._started = share, now
-        if now - self._said < SAY_EVERY and share < 1:
+            self._first, self._started = fraction, now
+        if now - self._said < SAY_EVERY and fraction < 1:
             return
         self._said = now
-        done = share - self._first
-        eta = f", eta {clock((now - self._started) * (1 - share) / done)}" if done > 0 and share < 1 else ""
+        done = fraction - self._first
+        eta = f", eta {clock((now - self._started) * (1 - fraction) / done)}" if done > 0 and fraction < 1 else ""
         self._say(f"{detail}{eta}")
 
 

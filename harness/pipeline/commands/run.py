@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from harness.core import plugins
-from harness.core.errors import DamagedFile
+from harness.core.errors import DamagedFileError
 from harness.core.hashing import hash_json
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import cores, describe
@@ -64,7 +64,9 @@ class Outcome:
 
 
 def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True) -> Prepared:
-    """Plan, and look up what is done. With `repair`, damaged cells are set aside so that they can be computed again."""
+    """Plan, and look up what is done. With `repair`, damaged cells are quarantined so that they can be computed
+    again.
+    """
     plan = make_plan(run, registry, store)
     cached: set[str] = set()
     damaged: list[str] = []
@@ -74,21 +76,21 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
                 if cell.kind == "score":
                     store.file(cell.key, PREDICTIONS)
                 cached.add(cell.key)
-        except DamagedFile as error:
+        except DamagedFileError as error:
             damaged.append(str(error))
             if repair:
-                store.set_aside(cell.key)
+                store.quarantine(cell.key)
     by_key = {cell.key: cell for cell in plan.cells}
     for cell in plan.cells:  # a score that is missing needs a model whose files are sound
         if cell.key not in cached:
             for key in [key for key in cell.needs if key in cached]:
                 try:
                     store.model(by_key[key].key)
-                except DamagedFile as error:
+                except DamagedFileError as error:
                     damaged.append(str(error))
                     cached.discard(key)
                     if repair:
-                        store.set_aside(key)
+                        store.quarantine(key)
     return Prepared(plan, frozenset(cached), tuple(damaged))
 
 
@@ -103,7 +105,7 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
     plan = prepared.plan
     statuses = {cell.key: "cached" if cell.key in prepared.cached else "missing" for cell in plan.cells}
     causes: dict[str, str] = {}
-    store.sweep()
+    store.prune()
     threads = run.threads or 1
 
     def note(event: Event) -> None:

@@ -12,7 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.heads import head_for
 from harness.modeling.weights.pretrained import Weights, find
@@ -32,13 +32,13 @@ class Compressions:
     """The methods of a run, and the students they teach.
 
     Raises:
-        HarnessError: an unknown method or recipe, or options that cannot be.
+        HarnessError: an unknown method or model spec, or options that cannot be.
     """
 
     def __init__(self, run: RunSpec, registry: Registry, store: Store) -> None:
         self.methods = [parse_method(text) for text in dict.fromkeys(run.compress)]
         self._run = run
-        self._students: dict[str, tuple[RecipeSpec, Weights | None, Mapping[str, Any] | None]] = {}
+        self._students: dict[str, tuple[ModelSpec, Weights | None, Mapping[str, Any] | None]] = {}
         for method in self.methods:
             if method.recipe is not None and method.recipe not in self._students:
                 recipe = registry.recipe(method.recipe)

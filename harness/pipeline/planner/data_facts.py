@@ -23,7 +23,7 @@ def data_facts(
     """
     state = data.state(task, source)
     key = hash_json(["data", state, limit, task.train, task.eval, task.train_on, only_scored])
-    return store.remembered(key if state else None, lambda: _read_facts(task, source, limit, only_scored))
+    return store.get_or_compute(key if state else None, lambda: _read_facts(task, source, limit, only_scored))
 
 
 def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: bool) -> dict[str, Any]:

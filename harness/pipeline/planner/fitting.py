@@ -13,7 +13,7 @@ from harness.compression import COMPRESSORS
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.heads import architecture_of, head_for
 from harness.modeling.weights.pretrained import Weights
@@ -34,18 +34,18 @@ from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.learners import LEARNERS
 
 EPOCHS_AT_MOST = 10
-"""Trained on a fraction of the examples, a recipe's epochs are multiplied by its inverse, up to this: as many steps as
-on all examples, down to a tenth of them. Few examples seen few times would show little of what a model can make of
-them.
+"""Trained on a fraction of the examples, a model spec's epochs are multiplied by its inverse, up to this: as many
+steps as on all examples, down to a tenth of them. Few examples seen few times would show little of what a model can
+make of them.
 """
 
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """A recipe of a run under its name there, and what its cells start from."""
+    """A model spec of a run under its name there, and what its cells start from."""
 
     name: str
-    recipe: RecipeSpec
+    recipe: ModelSpec
     weights: Weights | None
     corpus: Mapping[str, Any] | None
     store: Store
@@ -64,7 +64,7 @@ class ModelPlan:
             return None
         known = {key: config.get(key) for key in ("model_type", "is_encoder_decoder")}
         key = hash_json(["architecture", known, version("transformers")])
-        return self.store.remembered(key, lambda: {"architecture": architecture_of(known)})["architecture"]
+        return self.store.get_or_compute(key, lambda: {"architecture": architecture_of(known)})["architecture"]
 
     def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
         """What the model is fitted to a task and predicts with, as (kind, name)."""
@@ -131,8 +131,8 @@ def cells_of_model(
                 yield _score(task, split, source, model, origin, seed, run, facts[task.name])
 
 
-def _trainings(task: TaskSpec, run: RunSpec, recipe: RecipeSpec) -> list[tuple[float, int]]:
-    """The fractions of the examples and the seeds a recipe is trained with; the seed also draws the fraction. Where
+def _trainings(task: TaskSpec, run: RunSpec, recipe: ModelSpec) -> list[tuple[float, int]]:
+    """The fractions of the examples and the seeds a model spec is trained with; the seed also draws the fraction. Where
     examples are shown instead, the seeds that draw them; none are drawn for none.
     """
     seeds = range(run.first_seed, run.first_seed + run.seeds)
@@ -146,7 +146,7 @@ def _trainings(task: TaskSpec, run: RunSpec, recipe: RecipeSpec) -> list[tuple[f
     ]
 
 
-def _for_fraction(recipe: RecipeSpec, fraction: float) -> RecipeSpec:
+def _for_fraction(recipe: ModelSpec, fraction: float) -> ModelSpec:
     epochs = recipe.training.epochs * min(1 / fraction, EPOCHS_AT_MOST)
     return recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
 

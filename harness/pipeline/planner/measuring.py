@@ -11,7 +11,7 @@ from harness.core.machine.environment import cores, describe, gpus, machine_fing
 from harness.core.run_spec import MEASURE_BATCH, MEASURE_LENGTH, RunSpec
 from harness.measurement.protocol import (
     BASE,
-    BLOCKS_A_LAUNCH,
+    BLOCKS_PER_LAUNCH,
     HALF_WIDTH,
     LEAST_PAIRS,
     MOST_PAIRS,
@@ -35,7 +35,7 @@ def measure_cells(run: RunSpec, cells: Sequence[Cell], models: Mapping[str, Mode
     """The cells that measure what a run makes: for each task and original one, against all that was made of it.
 
     Without compressed models, one for each task: its first transformer against the others that do the task by the same
-    kind of head. Of several seeds and shares of the training examples the first seed on all examples is measured.
+    kind of head. Of several seeds and fractions of the training examples the first seed on all examples is measured.
     Models that only a GPU serves are measured there, with all others that can be; those that cannot, on the CPU.
 
     Raises:
@@ -184,7 +184,7 @@ def _inputs(base: Cell) -> TaskInput:
 def _estimate(models: int, workloads: int, budget: float | None) -> tuple[float, float]:
     """Seconds of 20 pairs and of 60; the arms are the models and the original once more."""
     arms = len({BASE, SECOND}) + models - 1
-    launch = arms * START_SECONDS / cores() + workloads * BLOCKS_A_LAUNCH * block_seconds([CALL_SECONDS] * arms)
+    launch = arms * START_SECONDS / cores() + workloads * BLOCKS_PER_LAUNCH * block_seconds([CALL_SECONDS] * arms)
     memory = models * workloads * START_SECONDS / cores()
-    least, most = (pairs / BLOCKS_A_LAUNCH * launch + memory for pairs in (LEAST_PAIRS, MOST_PAIRS))
+    least, most = (pairs / BLOCKS_PER_LAUNCH * launch + memory for pairs in (LEAST_PAIRS, MOST_PAIRS))
     return least, max(least, min(most, budget)) if budget else most

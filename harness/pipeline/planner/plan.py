@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
-from harness.core.specs import RecipeSpec, SuiteSpec
+from harness.core.specs import ModelSpec, SuiteSpec
 from harness.core.store import Store
 from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
@@ -66,7 +66,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             for needed in {trained_on.name: trained_on, task.name: task}.values():
                 if needed.name not in facts:
                     facts[needed.name] = data_facts(needed, run.data, run.limit, store, only_scored)
-        except TaskAbsent as error:
+        except TaskAbsentError as error:
             absent[task.name] = str(error)
             continue
         for model in models:
@@ -100,7 +100,7 @@ def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) ->
     return [_model(name, recipe, run, store) for name, recipe in recipes.items()]
 
 
-def _model(name: str, recipe: RecipeSpec, run: RunSpec, store: Store) -> ModelPlan:
+def _model(name: str, recipe: ModelSpec, run: RunSpec, store: Store) -> ModelPlan:
     if recipe.learner == "object":
         identity = str(recipe.options["identity"])
         return ModelPlan(name, recipe, Weights(Path(identity), identity), None, store, finished=True)
@@ -110,5 +110,5 @@ def _model(name: str, recipe: RecipeSpec, run: RunSpec, store: Store) -> ModelPl
     return ModelPlan(name, recipe, find(recipe, store), corpus, store)
 
 
-def _resolved(recipe: RecipeSpec, run: RunSpec) -> RecipeSpec:
+def _resolved(recipe: ModelSpec, run: RunSpec) -> ModelSpec:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=run.overrides())})

@@ -1,4 +1,4 @@
-"""The part of a plan that comes before fine-tuning: a recipe's checkpoint, and its control with random weights."""
+"""The part of a plan that comes before fine-tuning: a model spec's checkpoint, and its control with random weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
 from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, model_record
@@ -16,12 +16,12 @@ from harness.training.learners import LEARNERS
 from harness.training.objectives import OBJECTIVES, check_objective
 
 CONTROL_SUFFIX = "-scratch"
-"""What `--from-scratch` appends to a recipe's name for its control with random weights."""
+"""What `--from-scratch` appends to a model spec's name for its control with random weights."""
 
 
-def with_controls(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
-    """Beside each recipe that is pretrained the same one with no step of it: same tokenizer, same architecture."""
-    both: dict[str, RecipeSpec] = {}
+def with_controls(recipes: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
+    """Beside each model spec that is pretrained the same one with no step of it: same tokenizer, same architecture."""
+    both: dict[str, ModelSpec] = {}
     for name, recipe in recipes.items():
         both[name] = recipe
         if recipe.pretraining:
@@ -39,17 +39,19 @@ def with_controls(recipes: Mapping[str, RecipeSpec]) -> dict[str, RecipeSpec]:
     return both
 
 
-def corpus_facts(recipe: RecipeSpec, store: Store) -> dict[str, Any]:
-    """What the plan must know of a recipe's corpus, from the store's cache where the corpus is unchanged."""
+def corpus_facts(recipe: ModelSpec, store: Store) -> dict[str, Any]:
+    """What the plan must know of a model spec's corpus, from the store's cache where the corpus is unchanged."""
     settings = recipe.pretraining
     assert settings is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
     state = corpora.state(corpus)
-    return store.remembered(hash_json(["corpus", state]) if state else None, lambda: corpora.facts(corpus))
+    return store.get_or_compute(hash_json(["corpus", state]) if state else None, lambda: corpora.facts(corpus))
 
 
-def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
-    """The cell that makes a recipe's checkpoint. Raises HarnessError for an objective or options it does not have."""
+def pretrain_cell(recipe: ModelSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
+    """The cell that makes a model spec's checkpoint. Raises HarnessError for an objective or options it does not
+    have.
+    """
     settings = recipe.pretraining
     assert settings is not None
     kind, options = check_objective(recipe)
@@ -68,7 +70,7 @@ def pretrain_cell(recipe: RecipeSpec, name: str, corpus: Mapping[str, Any], run:
     return Cell(key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe))
 
 
-def _pretraining_flops(recipe: RecipeSpec) -> float | None:
+def _pretraining_flops(recipe: ModelSpec) -> float | None:
     settings = recipe.pretraining
     assert settings is not None
     tokens = settings.tokens

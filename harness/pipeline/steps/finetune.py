@@ -1,4 +1,4 @@
-"""The finetune cell: fit a recipe to a task's training split."""
+"""The finetune cell: fit a model spec to a task's training split."""
 
 from __future__ import annotations
 

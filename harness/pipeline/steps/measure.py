@@ -9,12 +9,12 @@ from typing import Any
 from harness.core.hashing import fingerprint_of
 from harness.core.store import Store
 from harness.measurement.job import perform
-from harness.measurement.protocol import BLOCKS_A_LAUNCH, MOST_PAIRS
+from harness.measurement.protocol import BLOCKS_PER_LAUNCH, MOST_PAIRS
 from harness.measurement.request import Model, Request
 from harness.measurement.results import written
 from harness.pipeline.cells import Cell, MeasureJob
 
-LAUNCHES = MOST_PAIRS // BLOCKS_A_LAUNCH
+LAUNCHES = MOST_PAIRS // BLOCKS_PER_LAUNCH
 
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The pretrain cell: a corpus, a recipe and an objective to a checkpoint."""
+"""The pretrain cell: a corpus, a model spec and an objective to a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core import code_identity
-from harness.core.errors import DamagedFile, HarnessError
+from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.hashing import hash_json
 from harness.core.lazy import lazy
 from harness.core.machine.calibrate import calibration
 from harness.core.runs import content_of
-from harness.core.specs import PretrainingSpec, RecipeSpec, TokenizerSpec
+from harness.core.specs import ModelSpec, PretrainingSpec, TokenizerSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
 from harness.modeling.weights.building import build_config
@@ -30,7 +30,7 @@ from harness.training.pretraining.blocks import cut, tokenized, whole_blocks
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from harness.training.pretraining.loop import Outcome, Pace
+    from harness.training.pretraining.loop import Outcome, Throughput
 
 evaluation = lazy("harness.training.pretraining.evaluation")
 loop = lazy("harness.training.pretraining.loop")
@@ -82,7 +82,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     measured = calibration()
     peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
 
-    def listen(pace: Pace) -> None:
+    def listen(pace: Throughput) -> None:
         report(pace.step / max(1, pace.steps), str(pace))
 
     resume = job.resume
@@ -93,7 +93,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
             tracking=store.root / "tracking", resume=resume is not False,
             sharded=job.sharded, spent=time.perf_counter() - started,
         )  # fmt: skip
-    except DamagedFile as error:
+    except DamagedFileError as error:
         if resume:
             raise
         shutil.rmtree(store.partial(cell.key), ignore_errors=True)
@@ -151,7 +151,7 @@ def _budget(settings: PretrainingSpec, outcome: Outcome, seconds: float) -> dict
     }
 
 
-def make_objective(recipe: RecipeSpec, tokens: Any) -> Objective:
+def make_objective(recipe: ModelSpec, tokens: Any) -> Objective:
     """Raises HarnessError for an unknown objective, options it does not have, or a tokenizer it cannot use."""
     settings = recipe.pretraining
     assert settings is not None and recipe.tokenizer is not None

@@ -37,7 +37,7 @@ METRICS = {"pearson": "pearsonr", "spearman": "spearmanr", "squad_f1": "f1"}
 
 
 def make_card(store: Store, model: Model, license: str | None) -> ModelCard:
-    """The card. Raises DamagedFile where a record behind it is not what was written."""
+    """The card. Raises DamagedFileError where a record behind it is not what was written."""
     from huggingface_hub import ModelCard
 
     metadata = _metadata(model, license).to_yaml()
@@ -184,13 +184,13 @@ def _scores(model: Model) -> str:
 
 
 def _number(part: Part) -> str:
-    return number(part.estimate, 100 if part.is_share else 1)
+    return number(part.estimate, 100 if part.is_fraction else 1)
 
 
 def _chance(part: Part) -> str:
     if part.chance is None:
         return "–"
-    return f"{100 * part.chance:.1f}" if part.is_share else f"{part.chance:.2f}"
+    return f"{100 * part.chance:.1f}" if part.is_fraction else f"{part.chance:.2f}"
 
 
 def _print(model: Model, task: str, split: str) -> str:

@@ -17,7 +17,7 @@ from harness.report.tables.table import Part
 
 @dataclass(frozen=True)
 class Model:
-    """A model of a run: its score records by task, all seeds and splits of each, trained on the same share of the
+    """A model of a run: its score records by task, all seeds and splits of each, trained on the same fraction of the
     examples, and per task what each metric of each split scores over the seeds.
     """
 
@@ -36,7 +36,7 @@ def find_model(store: Store, run: str, asked: str) -> Model:
 
     Raises:
         HarnessError: no such run, model or task, or none of its scores is done.
-        DamagedFile: a record is not what was written.
+        DamagedFileError: a record is not what was written.
     """
     manifest = store.run(run)
     known = model_names(manifest)
@@ -58,17 +58,17 @@ def model_names(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def read_model(store: Store, manifest: Mapping[str, Any], name: str) -> Model:
-    """Raises HarnessError where the model has no score, DamagedFile where a record is damaged."""
+    """Raises HarnessError where the model has no score, DamagedFileError where a record is damaged."""
     cells = [cell for cell in manifest["cells"] if cell["kind"] == "score" and cell["model"] == name]
     asked = asked_for([{**manifest, "cells": cells}])
     records = with_names((record for key in asked if (record := store.find(key)) is not None), asked)
     records = [record for record in records if not record["task"].get("noise")]
     if not records:
         raise HarnessError(f"run {manifest['run']} has no score of {name}; run it again, or name another with --run")
-    share = max(record["data"].get("train_fraction", 1.0) for record in records)
+    fraction = max(record["data"].get("train_fraction", 1.0) for record in records)
     by_task: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
-        if record["data"].get("train_fraction", 1.0) == share:
+        if record["data"].get("train_fraction", 1.0) == fraction:
             by_task.setdefault(record["task"]["name"], []).append(record)
     return Model(name, manifest, by_task, {task: _parts(own) for task, own in by_task.items()})
 
@@ -89,7 +89,7 @@ def fitted(store: Store, record: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def weights_of(store: Store, model: Model) -> Path:
     """The checked folder of the model of the lowest seed. Raises HarnessError where there are several tasks, or none of
-    them trained it; DamagedFile.
+    them trained it; DamagedFileError.
     """
     if len(model.records) > 1:
         tasks = list(model.records)

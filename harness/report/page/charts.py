@@ -1,4 +1,4 @@
-"""What the plots show: quality against cost, losses while training, averages by the share of training examples."""
+"""What the plots show: quality against cost, losses while training, averages by the fraction of training examples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FINE_TUNING_POINTS = 60
 PRETRAINING = "Losses of different objectives, vocabularies or corpora do not compare."
 FINE_TUNING = (
     "Losses on training examples, of the first seed of a table's first models on whole training sets. "
-    "Those of models that write (a loss a token) and of models with a head do not compare."
+    "Those of generative models (a loss a token) and of models with a head do not compare."
 )
 
 
@@ -154,7 +154,7 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[t
 
 
 def efficiency_charts(found: Sequence[Efficiency]) -> tuple[Chart, ...]:
-    """Averages by the share of the training examples, of models that were trained on several shares."""
+    """Averages by the fraction of the training examples, of models that were trained on several shares."""
     drawn = [replace(one, curves=tuple(curve for curve in one.curves if len(curve.by_fraction) > 1)) for one in found]
     return tuple(_efficiency(f"efficiency-{at}", one) for at, one in enumerate(drawn) if one.curves)
 
@@ -162,13 +162,13 @@ def efficiency_charts(found: Sequence[Efficiency]) -> tuple[Chart, ...]:
 def _efficiency(key: str, one: Efficiency) -> Chart:
     def points(curve: Curve) -> list[list[float]]:
         return [
-            [100 * share, *(round(100 * value, 2) for value in (at.value, at.low, at.high))]
-            for share, at in sorted(curve.by_fraction.items())
+            [100 * fraction, *(round(100 * value, 2) for value in (at.value, at.low, at.high))]
+            for fraction, at in sorted(curve.by_fraction.items())
         ]
 
     def cells(curve: Curve) -> Iterable[str]:
-        for share in one.fractions:
-            at = curve.by_fraction.get(share)
+        for fraction in one.fractions:
+            at = curve.by_fraction.get(fraction)
             yield f"{scaled(at.value)} {interval(at)}" if at else NONE
 
     lines = [
@@ -177,14 +177,14 @@ def _efficiency(key: str, one: Efficiency) -> Chart:
     ]
     drawing = {
         "kind": "lines",
-        "x": "share of the training examples, %",
+        "x": "fraction of the training examples, %",
         "y": "suite average ×100",
         "log": True,
-        "ticks": [100 * share for share in one.fractions],
+        "ticks": [100 * fraction for fraction in one.fractions],
         "lines": lines,
         **({"chance": round(100 * one.chance, 2)} if one.chance is not None else {}),
     }
-    header = ("model", "seeds", *(f"{100 * share:g} %" for share in one.fractions))
+    header = ("model", "seeds", *(f"{100 * fraction:g} %" for fraction in one.fractions))
     rows = tuple((curve.label, str(curve.seeds), *cells(curve)) for curve in (*one.curves, *one.gains))
-    notes = ("Bands: 95 % intervals. Dashed: the twin with random weights.",)
+    notes = ("Bands: 95 % intervals. Dashed: the random-init control with random weights.",)
     return Chart(key, one.title, drawing, Grid("", header, rows, numbers_from=1), notes)

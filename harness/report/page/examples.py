@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.metrics.rightness import judge, right
+from harness.metrics.correctness import judge, right
 from harness.report.tables.comparable import Draft, Record
 from harness.report.tables.pairs import counted
 from harness.report.tables.table import Table
@@ -82,7 +82,7 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
     first = loaded[0][2]
     same = [(label, seed, one) for label, seed, one in loaded if list(one.ids) == list(first.ids)]
     names = list(first.labels)
-    rights = [rightness(record, one.values, one.references) for _, _, one in same]
+    rights = [correctness(record, one.values, one.references) for _, _, one in same]
     indices = _chosen_examples(len(first.ids), [one.values for _, _, one in same], rights)
     texts = read(record)
     known = [right for right in rights if right is not None]
@@ -105,7 +105,7 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
     }
 
 
-def rightness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
+def correctness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
     """Which predictions are right; None where a prediction is not right or wrong, or its metric is not known here."""
 
     if references is None or not record["scores"]:

@@ -73,8 +73,8 @@ def _pretraining(record: Record) -> tuple[str, str]:
 def _fine_tuning(record: Record) -> tuple[str, str]:
     fit, data = record["fit"], record["data"]
     split, facts_of = next(iter(data["splits"].items()))
-    share = f" ({100 * data['train_fraction']:g} %)" if data.get("train_fraction", 1.0) != 1 else ""
-    said = [f"{data['trained_on']:,} examples of {split}{share}, data {facts_of['fingerprint'][:12]}"]
+    fraction = f" ({100 * data['train_fraction']:g} %)" if data.get("train_fraction", 1.0) != 1 else ""
+    said = [f"{data['trained_on']:,} examples of {split}{fraction}, data {facts_of['fingerprint'][:12]}"]
     if "steps" in fit:
         said.append(f"{fit['steps']:,} steps")
     said += [f"{fit[name]}" for name in ("precision", "device") if name in fit]

@@ -172,7 +172,7 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Card:
-    """A compressed model against its original on one task: bars are shares of the original, 0 to 1."""
+    """A compressed model against its original on one task: bars are fractions of the original, 0 to 1."""
 
     task: str
     model: str

@@ -238,7 +238,7 @@ def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
     for task, parts in [*((task, score.parts) for task, score in row.scores.items()), *row.partial.items()]:
         for part in parts:
             behind = _newest(records, task, part)
-            scale = 100 if part.is_share else 1
+            scale = 100 if part.is_fraction else 1
             found.append(
                 Detail(
                     task=task,

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 LoadLogits = Callable[[Record], "tuple[Sequence[str], np.ndarray, np.ndarray] | None"]
 """The ids, labels (n,) and logits (n, k) stored with a score record; None where it has no classes or no logits."""
 SAVED = 0.98
-"""Memory above this share of the original's is called no saving: processes differ by that much from start to start."""
+"""Memory above this fraction of the original's is called no saving: processes differ by that much from start to
+start.
+"""
 
 
 @dataclass(frozen=True)

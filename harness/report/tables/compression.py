@@ -20,9 +20,10 @@ from harness.stats.aggregate import Estimate
 NOTE = (
     "Scores ×100 where they are shares. Change: compressed minus original, with a 95 % interval by the paired "
     "bootstrap over the same examples and, with several seeds, their spread; bold: the interval leaves out 0. "
-    "Agreement: share of equal predictions. Lost and won: examples right before and wrong after, and the other way "
+    "Agreement: fraction of equal predictions. Lost and won: examples right before and wrong after, and the other way "
     "round, over all seeds. Bytes are those of the weight files; parameters that are not zero against those of the "
-    "original; sparsity: the share of its own that are zero. ECE: expected calibration error ×100, 15 bins, without a "
+    "original; sparsity: the fraction of its own that are zero. ECE: expected calibration error ×100, 15 bins, "
+    "without a "
     "temperature, before and after, with the change and its paired interval."
 )
 COST_NOTE = (
@@ -37,7 +38,7 @@ COST_NOTE = (
 class Card:
     """A compressed model on a task. `agreement` is None for predictions that are numbers, `flips` also for texts that
     no metric calls right or wrong; what else could not be had is None or empty, and `absent` says why. `sparsity` is
-    the share of parameters that are zero. Pairs are of the original and of the model.
+    the fraction of parameters that are zero. Pairs are of the original and of the model.
     """
 
     task: str

@@ -1,4 +1,4 @@
-"""Data efficiency: a model's average by the share of the training examples it saw, and what pretraining bought."""
+"""Data efficiency: a model's average by the fraction of the training examples it saw, and what pretraining bought."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.stats.aggregate import Estimate
 
 @dataclass(frozen=True)
 class Curve:
-    """One model: its suite average by share of the training examples."""
+    """One model: its suite average by fraction of the training examples."""
 
     label: str
     seeds: int
@@ -25,7 +25,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """The curves of one suite on one source, and by model the gain over its twin with random weights."""
+    """The curves of one suite on one source, and by model the gain over its random-init control."""
 
     title: str
     fractions: tuple[float, ...]
@@ -84,14 +84,14 @@ def _differences(curve: Mapping[float, Estimate], twin: Mapping[float, Estimate]
 
 
 def to_markdown(found: Efficiency) -> str:
-    """Models by shares of the training examples, then the gains of pretraining."""
+    """Models by fractions of the training examples, then the gains of pretraining."""
 
     def cells(curve: Curve, sign: str = "") -> Iterable[str]:
         for fraction in found.fractions:
             one = curve.by_fraction.get(fraction)
             yield f"{100 * one.value:{sign}.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]" if one else "–"
 
-    header = ["average ×100 by share of the training examples", "seeds"]
+    header = ["average ×100 by fraction of the training examples", "seeds"]
     header += [f"{100 * fraction:g} %" for fraction in found.fractions]
     rows = [[curve.label, str(curve.seeds), *cells(curve)] for curve in found.curves]
     rows += [[f"*{curve.label}*", str(curve.seeds), *cells(curve, "+")] for curve in found.gains]
@@ -106,7 +106,8 @@ def to_json(found: Sequence[Efficiency]) -> str:
 
 
 def plot(found: Efficiency, path: Path) -> None:
-    """Average by share, a line a model with its 95 % band; twins dashed. The format follows the file's ending.
+    """Average by share, a line a model with its 95 % band; random-init controls dashed. The format follows the file's
+    ending.
 
     Raises:
         HarnessError: matplotlib is not installed, or the ending is of no format.
@@ -130,7 +131,7 @@ def plot(found: Efficiency, path: Path) -> None:
             [100 * fraction for fraction in found.fractions], [f"{100 * one:g} %" for one in found.fractions]
         )
         axes.minorticks_off()
-        axes.set_xlabel("share of the training examples")
+        axes.set_xlabel("fraction of the training examples")
         axes.set_ylabel("suite average ×100, 95 % interval")
         axes.set_title(plain(found.title), fontsize=9, wrap=True)
         axes.legend(fontsize=8, handlelength=4)

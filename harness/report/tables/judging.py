@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from harness.metrics.rightness import judge, right
+from harness.metrics.correctness import judge, right
 from harness.report.tables.card_parts import CalibrationChange, LoadLogits, calibration_change
 from harness.report.tables.pairs import Load, Pairs, change_of, counted, loaded, whole
 from harness.stats.aggregate import Estimate
@@ -31,8 +31,8 @@ class Flips:
 
 @dataclass(frozen=True)
 class Judged:
-    """`agreement`, the share of equal predictions, is None for those that are numbers, `flips` also for texts that no
-    metric calls right or wrong; `calibration` is the reason where there is none.
+    """`agreement`, the fraction of equal predictions, is None for those that are numbers, `flips` also for texts that
+    no metric calls right or wrong; `calibration` is the reason where there is none.
     """
 
     change: Estimate

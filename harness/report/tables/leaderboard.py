@@ -155,7 +155,7 @@ def _part(split: str, metric: str, by_seed: Mapping[int, Mapping[str, Any]], hea
         ceiling=Estimate(ceiling["value"], ceiling["low"], ceiling["high"]) if ceiling else None,
         greater_is_better=first.get("greater_is_better", True),
         headline=headline,
-        is_share=high is not None and high <= 1,
+        is_fraction=high is not None and high <= 1,
     )
 
 
@@ -183,7 +183,7 @@ def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], rec
         metrics=dict(sorted(versions.items())),
         chance=fmean(chances) if len(chances) == len(counted) else None,
         ceiling=over_metrics(ceilings) if len(ceilings) == len(counted) else None,
-        scale=100 if all(part.is_share for part in counted) else 1,
+        scale=100 if all(part.is_fraction for part in counted) else 1,
         headline=tuple(dict.fromkeys(part.metric for part in counted)),
     )
 

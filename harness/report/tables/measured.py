@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.machine.environment import machine_fingerprint
-from harness.measurement.protocol import Standing
+from harness.measurement.protocol import Validity
 
-VALID = Standing.VALID
+VALID = Validity.VALID
 OWN_LENGTHS = "task"
 """The workload of a task's own examples, whatever the task."""
 
@@ -157,7 +157,7 @@ def processor_of(environment: Mapping[str, Any], device: str) -> str:
 
 
 def _best(verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return min(verdicts, key=lambda one: list(Standing).index(one["verdict"]))
+    return min(verdicts, key=lambda one: list(Validity).index(one["verdict"]))
 
 
 def _memory(record: Mapping[str, Any], name: str, workload: str) -> tuple[Memory | None, str]:

@@ -157,8 +157,8 @@ def plot(found: Pareto, path: Path, units: Mapping[str, float]) -> None:
         panels = drawn.subplots(1, count, sharey=True, squeeze=False)[0]
         for panel, front in zip(panels, found.fronts, strict=True):
             _panel(panel, front, found.scale, units[front.resource], styles)
-        share = " ×100" if found.scale == 100 else ""
-        panels[0].set_ylabel(f"{plain(found.quality)}{share}, 95 % interval")
+        fraction = " ×100" if found.scale == 100 else ""
+        panels[0].set_ylabel(f"{plain(found.quality)}{fraction}, 95 % interval")
         drawn.suptitle(plain(f"Pareto front of {found.title}"), fontsize=9, wrap=True)
         handles = [
             panels[0].plot([], [], linestyle="", color=color, marker=marker, label=plain(name))[0]

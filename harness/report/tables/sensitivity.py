@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOTE = (
     "Drop: what the score loses (in points, a hundredth of the metric's scale) where the method touches these layers "
     "alone, with a 95 % interval by the paired bootstrap over the same examples; bold: the interval leaves out 0. "
-    "Agreement: share of equal predictions."
+    "Agreement: fraction of equal predictions."
 )
 
 

@@ -51,7 +51,7 @@ class Part:
     ceiling: Estimate | None
     greater_is_better: bool
     headline: bool = True
-    is_share: bool = True
+    is_fraction: bool = True
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 
 def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
     """A function from a score record to the calibration of its classes; None where it has no classes or no logits.
-    Raises DamagedFile.
+    Raises DamagedFileError.
     """
 
     from pydantic import TypeAdapter
@@ -30,7 +30,7 @@ def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
 
     def read(record: Record) -> Report | None:
         key = hash_json([code_identity.identity("harness.stats.calibration"), *identity(record)])
-        kept = store.remembered(key, lambda: {"report": _found(store, record)})
+        kept = store.get_or_compute(key, lambda: {"report": _found(store, record)})
         return kind.validate_python(kept["report"])
 
     return read

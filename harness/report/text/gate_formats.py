@@ -1,5 +1,5 @@
 """What a report becomes: JSON, JUnit XML, Markdown for a step summary and for a comment, GitHub annotations. Names and
-texts come from users: every outlet escapes them.
+texts come from users: every reporter escapes them.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _cut(text: str | None, most: int = TEXT_AT_MOST) -> str:
 
 
 def slice_text(slices: Sequence[Slice]) -> str:
-    """Shares of right answers by label and length."""
+    """Fractions of right answers by label and length."""
     header = ["task", "split", "model", "slice", "base", "candidate", "drop", "p adj.", "examples"]
     body = [
         [
@@ -218,7 +218,7 @@ def slice_text(slices: Sequence[Slice]) -> str:
         ]
         for one in slices
     ]
-    said = "Shares of right answers ×100; p one-sided, adjusted over the slices of a task (Holm)."
+    said = "Fractions of right answers ×100; p one-sided, adjusted over the slices of a task (Holm)."
     return markdown_table("slices", header, body, [said]).rstrip("\n")
 
 

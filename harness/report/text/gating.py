@@ -14,18 +14,18 @@ from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
 from harness.gating import baseline
 from harness.gating.engine import Report, judge, with_compressed, with_measurements
-from harness.gating.evidence import Evidence
 from harness.gating.flips import Flips, Texts, flips_of, reader, slices_of
 from harness.gating.layers import Layer, finder, layers_of
 from harness.gating.measured import Measurement
 from harness.gating.pairing import Pair
+from harness.gating.run_results import RunResults
 from harness.gating.settings import GateSpec
-from harness.report.text import gate_formats as outlets
+from harness.report.text import gate_formats as gate_formats
 from harness.report.text.text import columns
 
 
 @dataclass(frozen=True)
-class Outlets:
+class ReportFiles:
     """What a gate writes beside its table."""
 
     as_json: bool = False
@@ -37,8 +37,8 @@ class Outlets:
 
 
 def compare(
-    base: Evidence,
-    candidate: Evidence,
+    base: RunResults,
+    candidate: RunResults,
     spec: GateSpec,
     by: str,
     as_json: bool,
@@ -60,13 +60,13 @@ def compare(
     slices = [one for pair in pairs for one in slices_of(pair, texts)] if by == "slice" else []
     layers = _layers(pairs, texts, include, stores) if by == "layer" else []
     if as_json:
-        return outlets.to_json(report, flips, slices, layers)
-    parts = [outlets.table(report)]
+        return gate_formats.to_json(report, flips, slices, layers)
+    parts = [gate_formats.table(report)]
     if layers:
-        parts.append(outlets.layer_text(layers))
+        parts.append(gate_formats.layer_text(layers))
     if slices:
-        parts.append(outlets.slice_text(slices))
-    if text := outlets.flip_text(flips):
+        parts.append(gate_formats.slice_text(slices))
+    if text := gate_formats.flip_text(flips):
         parts.append(f"### right→wrong\n\n{text}")
     return "\n\n".join(parts)
 
@@ -78,10 +78,10 @@ def _layers(pairs: Sequence[Pair], texts: Texts, include: Sequence[str], stores:
 
 
 def gate(
-    base: Evidence,
-    candidate: Evidence,
+    base: RunResults,
+    candidate: RunResults,
     spec: GateSpec,
-    wanted: Outlets,
+    wanted: ReportFiles,
     include: Sequence[str],
     measurements: Sequence[Measurement] = (),
     measure_again: Callable[[Measurement], Measurement | None] | None = None,
@@ -108,19 +108,19 @@ def gate(
     return publish(report, flips, wanted)
 
 
-def publish(report: Report, flips: Sequence[Flips], wanted: Outlets) -> tuple[str, int]:
+def publish(report: Report, flips: Sequence[Flips], wanted: ReportFiles) -> tuple[str, int]:
     """Write every file asked for, and return what to print with the exit code."""
     if wanted.report:
-        write_atomically(wanted.report, outlets.to_json(report, flips) + "\n")
+        write_atomically(wanted.report, gate_formats.to_json(report, flips) + "\n")
     if wanted.junit:
-        write_atomically(wanted.junit, outlets.to_junit(report))
+        write_atomically(wanted.junit, gate_formats.to_junit(report))
     if wanted.comment:
-        write_atomically(wanted.comment, outlets.to_comment(report, flips))
+        write_atomically(wanted.comment, gate_formats.to_comment(report, flips))
     if wanted.summary:
-        _append(wanted.summary, outlets.to_summary(report, flips))
-    text = outlets.to_json(report, flips) if wanted.as_json else outlets.table(report)
+        _append(wanted.summary, gate_formats.to_summary(report, flips))
+    text = gate_formats.to_json(report, flips) if wanted.as_json else gate_formats.table(report)
     if wanted.annotations and not wanted.as_json:
-        text = "\n".join([text, "", *outlets.to_annotations(report)])
+        text = "\n".join([text, "", *gate_formats.to_annotations(report)])
     return text, report.exit_code
 
 
@@ -134,7 +134,7 @@ def _flips_of_changed(pairs: Sequence[Pair], texts: Texts) -> list[Flips]:
     return [one for pair in changed for one in flips_of(pair, texts)]
 
 
-def _texts(base: Evidence, candidate: Evidence, include: Sequence[str]) -> Texts:
+def _texts(base: RunResults, candidate: RunResults, include: Sequence[str]) -> Texts:
     return reader(candidate.data or base.data, [Path(path) for path in include])
 
 
@@ -181,7 +181,7 @@ def baselines_text(folder: Path, as_json: bool) -> tuple[str, bool]:
     return columns(lines, ["name", "size", "accepted", "seeds", "models", "tasks"]), sound
 
 
-def baseline_text(evidence: Evidence, as_json: bool) -> str:
+def baseline_text(evidence: RunResults, as_json: bool) -> str:
     """A baseline without its predictions."""
     if as_json:
         return json.dumps(baseline.facts(evidence), indent=1, ensure_ascii=False)
@@ -209,7 +209,7 @@ def baseline_text(evidence: Evidence, as_json: bool) -> str:
     )
 
 
-def diff_text(one: Evidence, other: Evidence, as_json: bool) -> str:
+def diff_text(one: RunResults, other: RunResults, as_json: bool) -> str:
     """What differs between two, each a line: what, before, after."""
     lines = _differences(one, other)
     if as_json:
@@ -219,7 +219,7 @@ def diff_text(one: Evidence, other: Evidence, as_json: bool) -> str:
     return columns(lines, ["what", one.name, other.name]) if lines else "no difference"
 
 
-def _differences(one: Evidence, other: Evidence) -> list[list[str]]:
+def _differences(one: RunResults, other: RunResults) -> list[list[str]]:
     facts: dict[str, list[str]] = {}
 
     def note(what: str, side: int, value: str) -> None:

@@ -14,7 +14,7 @@ from harness.report.text.calibrating import identity
 
 
 def judge_reader(store: Store, load: Load, load_logits: LoadLogits) -> Judge:
-    """`judged` of pairs of score records, found once for each pair of predictions. Raises DamagedFile."""
+    """`judged` of pairs of score records, found once for each pair of predictions. Raises DamagedFileError."""
     from pydantic import TypeAdapter
 
     kind = TypeAdapter(Judged)
@@ -27,6 +27,6 @@ def judge_reader(store: Store, load: Load, load_logits: LoadLogits) -> Judge:
                 [[*place, *map(identity, both)] for place, both in sorted(pairs.items())],
             ]
         )
-        return kind.validate_python(store.remembered(key, lambda: asdict(judged(pairs, load, load_logits))))
+        return kind.validate_python(store.get_or_compute(key, lambda: asdict(judged(pairs, load, load_logits))))
 
     return read

@@ -94,10 +94,12 @@ def _models(result: Mapping[str, Any]) -> str:
     for name, one in result["models"].items():
         size = one["size"]
         known = "nonzeros" in size
-        share = f"{size['nonzeros']:,} ({100 * size['nonzeros'] / max(1, size['parameters']):.1f} %)" if known else NONE
+        fraction = (
+            f"{size['nonzeros']:,} ({100 * size['nonzeros'] / max(1, size['parameters']):.1f} %)" if known else NONE
+        )
         first = sum(one["first_call"]["seconds"].values())
         line = [escaped(name), one["runtime"], f"{one['load_seconds']:.2f}", _ms(first), _mb(size["bytes"])]
-        body.append([*line, _mb(size["gzip_bytes"]), f"{size['parameters']:,}" if known else NONE, share])
+        body.append([*line, _mb(size["gzip_bytes"]), f"{size['parameters']:,}" if known else NONE, fraction])
     first = next(iter(result["models"].values()))["first_call"]["cell"]
     notes = [f"Load: files are in the page cache. First call: at {first}. MB: 10⁶ bytes of weight files."]
     return markdown_table("Size and start", header, body, notes)

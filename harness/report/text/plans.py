@@ -13,7 +13,7 @@ from harness.pipeline.cost import clock, cost
 from harness.report.text.text import columns
 
 RATE_SHARE = 0.35
-"""Share of the GEMM rate that training of a small model reaches, for cost estimates."""
+"""Fraction of the GEMM rate that training of a small model reaches, for cost estimates."""
 
 
 def plan_text(run: RunSpec, prepared: Prepared) -> str:

@@ -22,7 +22,7 @@ def rescore(store: Store, name: str, names: Sequence[str], as_json: bool) -> tup
     Returns the text and whether every score that was stored came out the same.
 
     Raises:
-        DamagedFile: predictions are not what was written.
+        DamagedFileError: predictions are not what was written.
         HarnessError: an unknown metric, or one that does not fit a task's predictions.
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import DamagedFile, HarnessError
+from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.hashing import short
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.runs import asked_for, with_names
@@ -47,14 +47,14 @@ def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[
 
 
 def indexed_scores(
-    index: RecordIndex, manifests: Sequence[Mapping[str, Any]], damaged: Callable[[DamagedFile], None]
+    index: RecordIndex, manifests: Sequence[Mapping[str, Any]], damaged: Callable[[DamagedFileError], None]
 ) -> list[dict[str, Any]]:
     """As `score_records`, of what the index keeps of them."""
     asked = asked_for(manifests, "score")
     return with_names(index.read(asked, damaged), asked)
 
 
-def say_damaged(error: DamagedFile) -> None:
+def say_damaged(error: DamagedFileError) -> None:
     """Names a damaged record on stderr."""
     print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
 
@@ -86,7 +86,7 @@ def leaderboard_text(
 
 
 def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path | None) -> str:
-    """Averages by the share of the training examples, as `markdown` or `json`; `plot` is a file for the curves.
+    """Averages by the fraction of the training examples, as `markdown` or `json`; `plot` is a file for the curves.
 
     Raises:
         HarnessError: no run, none with an average, another style, or several suites or sources for one plot.
@@ -96,7 +96,7 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
     tables, _ = _tables(store, RecordIndex(store), names)
     found = efficiency.build(tables, [formats.title(table) for table in tables])
     if not found:
-        raise HarnessError("no model has an average to show by its share of the training examples")
+        raise HarnessError("no model has an average to show by its fraction of the training examples")
     if plot is not None:
         if len(found) > 1:
             raise HarnessError(f"--plot draws one suite on one source, here are {len(found)}; name the runs to draw")
@@ -114,7 +114,7 @@ def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[lis
 
 
 def scored_runs(
-    store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[DamagedFile], None]
+    store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[DamagedFileError], None]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The manifests of the named runs, or of all runs, and their score records, as the index keeps them.
 
@@ -220,7 +220,7 @@ def run_text(store: Store, name: str) -> str:
 def _record(store: Store, key: str) -> dict[str, Any] | None:
     try:
         return store.find(key)
-    except DamagedFile as error:
+    except DamagedFileError as error:
         print(f"damaged: {error}", file=sys.stderr)
         return None
 

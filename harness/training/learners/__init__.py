@@ -1,4 +1,4 @@
-"""Learners: the code behind recipes. One module each."""
+"""Learners: the code behind model specs. One module each."""
 
 from harness.core import plugins
 from harness.core.plugins import Plugins

@@ -1,4 +1,4 @@
-"""What a learner is: the code behind a recipe, which fits a model to a task and predicts with it."""
+"""What a learner is: the code behind a model spec, which fits a model to a task and predicts with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.families import FAMILIES, Family, Labelling
 from harness.core.predictions import Predictions
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.data.frame import Split
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class FitRequest:
     """Everything a fit may depend on.
 
-    `train` is labelled. `held_out` is the labelled split that picks the best epoch where the recipe asks for it,
+    `train` is labelled. `held_out` is the labelled split that picks the best epoch where the model spec asks for it,
     scored by `held_out_score` (greater is better). `pretrained` is the local folder of the
     weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
     nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
@@ -32,7 +32,7 @@ class FitRequest:
     task: TaskSpec
     labels: tuple[str, ...]
     train: Split
-    recipe: RecipeSpec
+    recipe: ModelSpec
     seed: int
     directory: Path
     scratch: Path
@@ -41,7 +41,7 @@ class FitRequest:
     held_out_score: Callable[[Predictions], float] | None = None
     corpus: Callable[[], list[str]] | None = None
     losses: Path | None = None
-    report: Callable[[float], None] = field(default=lambda share: None)
+    report: Callable[[float], None] = field(default=lambda fraction: None)
 
     @property
     def family(self) -> Family:
@@ -62,7 +62,7 @@ class PredictRequest:
     directory: Path
     seed: int = 0
     shown: Split | None = None
-    report: Callable[[float], None] = field(default=lambda share: None)
+    report: Callable[[float], None] = field(default=lambda fraction: None)
 
     @property
     def family(self) -> Family:
@@ -70,7 +70,7 @@ class PredictRequest:
 
 
 class Learner(ABC):
-    """Fits and predicts. One subclass a module, registered by name; recipes name it as their `learner`.
+    """Fits and predicts. One subclass a module, registered by name; model specs name it as their `learner`.
 
     `deterministic`: the seed changes nothing, so a run of many seeds fits it once.
     """
@@ -88,14 +88,14 @@ class Learner(ABC):
     def predict(self, request: PredictRequest) -> Predictions:
         """What the model says of the n examples of `request.split`, in their order."""
 
-    def plugins(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> list[tuple[str, str]]:
+    def plugins(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
         """Plug-ins that a fit or a prediction looks up by name, as (kind, name): their code is part of the result's
         key, beside this module's and what it imports.
         """
         return []
 
-    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
-        """Why this recipe cannot do the task at all, None where it can. By default a learner does the families that
+    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
+        """Why this model spec cannot do the task at all, None where it can. By default a learner does the families that
         answer with a class or a number, and has to be trained. `architecture` is that of a transformer.
         """
         family = FAMILIES.get(task.family)
@@ -103,11 +103,11 @@ class Learner(ABC):
             return f"{recipe.learner} answers with a class or a number, {task.family} asks for more"
         return f"{recipe.learner} has to be trained on a task" if task.shots is not None else None
 
-    def check(self, recipe: RecipeSpec) -> None:
-        """Raises HarnessError where the recipe lacks what this learner needs, or has what it cannot use."""
+    def check(self, recipe: ModelSpec) -> None:
+        """Raises HarnessError where the model spec lacks what this learner needs, or has what it cannot use."""
         self._refuse_options(recipe, ())
 
-    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         """Floating-point operations of a fit to `examples` examples of `words` words in all; None where unknown."""
         return None
 
@@ -117,7 +117,7 @@ class Learner(ABC):
         assert isinstance(family, Labelling)
         return Predictions(family.decode(logits), {"logits": logits})
 
-    def _refuse_options(self, recipe: RecipeSpec, known: tuple[str, ...]) -> None:
+    def _refuse_options(self, recipe: ModelSpec, known: tuple[str, ...]) -> None:
         for option in recipe.options:
             if option not in known:
                 hint = did_you_mean(option, known) if known else " It takes none."

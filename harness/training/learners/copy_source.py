@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.predictions import Predictions
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 
 class CopySource(Learner):
     deterministic = True
 
-    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
         return None if task.family == "translation" else f"{recipe.name} translates, {task.family} is something else"
 
-    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 
     def fit(self, request: FitRequest) -> dict[str, Any]:

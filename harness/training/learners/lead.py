@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
@@ -20,16 +20,16 @@ SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
 class Lead(Learner):
     deterministic = True
 
-    def check(self, recipe: RecipeSpec) -> None:
+    def check(self, recipe: ModelSpec) -> None:
         self._refuse_options(recipe, ("sentences",))
         sentences = recipe.options.get("sentences", 3)
         if not isinstance(sentences, int) or sentences < 1:
             raise HarnessError(f"recipe {recipe.name}: options.sentences must be a whole number from 1 on")
 
-    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
         return None if task.family == "summarization" else f"{recipe.name} summarizes, {task.family} is something else"
 
-    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 
     def fit(self, request: FitRequest) -> dict[str, Any]:

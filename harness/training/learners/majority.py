@@ -1,7 +1,7 @@
 """The trivial baseline: the most frequent class, the mean value, or the most frequent answer, whatever the text.
 
-Its logits are the logarithms of the classes' shares of the training examples, each counted once more (Laplace), so that
-a class without examples has a chance too.
+Its logits are the logarithms of the classes' fractions of the training examples, each counted once more (Laplace), so
+that a class without examples has a chance too.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 
 from harness.core.families import FAMILIES
 from harness.core.predictions import Predictions
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 
 class Majority(Learner):
     deterministic = True
 
-    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 
-    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
         if FAMILIES.get(task.family).extractive:
             return "majority has to be trained on a task" if task.shots is not None else None
         return super().not_applicable(task, recipe, architecture)

@@ -14,8 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.families import Labelling
 from harness.core.hashing import hash_json
 from harness.core.predictions import Predictions
-from harness.core.specs import RecipeSpec, TaskSpec
-from harness.modeling.heads import HEADS, Reader, head_for
+from harness.core.specs import ModelSpec, TaskSpec
+from harness.modeling.heads import HEADS, EncodingContext, head_for
 from harness.modeling.weights.settings import LONGEST, head_of_class
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order
@@ -113,10 +113,10 @@ def forget(models: Mapping[str, WrappedModel]) -> None:
         _LIVE.pop(identity, None)
 
 
-def recipe_of(wrapped: WrappedModel) -> RecipeSpec:
+def recipe_of(wrapped: WrappedModel) -> ModelSpec:
     """How a plan knows an object."""
     options = {"identity": wrapped.identity, "version": wrapped.version}
-    return RecipeSpec(name=wrapped.name, learner="object", options=options)
+    return ModelSpec(name=wrapped.name, learner="object", options=options)
 
 
 class ObjectLearner(Learner):
@@ -124,12 +124,12 @@ class ObjectLearner(Learner):
 
     deterministic = True
 
-    def check(self, recipe: RecipeSpec) -> None:
+    def check(self, recipe: ModelSpec) -> None:
         """Recipes of objects are made by `wrap` alone."""
         if "identity" not in recipe.options:
             raise HarnessError(f"recipe {recipe.name}: an object comes from Python, by harness.wrap; it has no file")
 
-    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
         """Why an object cannot do the task: it is shown no examples."""
         return "an object is not shown examples" if task.shots else None
 
@@ -165,7 +165,7 @@ def _of_transformer(wrapped: WrappedModel, request: PredictRequest) -> Predictio
     if usual != name:
         raise HarnessError(f"model {wrapped.name}: {task.family} needs the head {usual}, it has {name}")
     limit = wrapped.max_length or min(LONGEST, int(getattr(model.config, "max_position_embeddings", None) or LONGEST))
-    reader = Reader(task, request.labels, wrapped.tokenizer, limit, request.seed)
+    reader = EncodingContext(task, request.labels, wrapped.tokenizer, limit, request.seed)
     was_training = model.training
     try:
         predicted = HEADS.get(name).predict(model.eval(), reader, request.split, request.report)

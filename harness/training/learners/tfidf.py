@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.predictions import Predictions
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ OPTIONS: dict[str, Any] = {"ngrams": 2, "min_df": 1, "max_features": 100_000, "C
 class TfidfLinear(Learner):
     deterministic = True
 
-    def check(self, recipe: RecipeSpec) -> None:
+    def check(self, recipe: ModelSpec) -> None:
         self._refuse_options(recipe, tuple(OPTIONS))
 
-    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 40_000.0 * words
 
     def fit(self, request: FitRequest) -> dict[str, Any]:

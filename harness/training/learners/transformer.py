@@ -15,8 +15,8 @@ from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Labelling
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.core.specs import RecipeSpec, TaskSpec
-from harness.modeling.heads import HEADS, Head, Reader, architecture_of, head_for, prompting
+from harness.core.specs import ModelSpec, TaskSpec
+from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of, head_for, prompting
 from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights.building import build_config
@@ -47,11 +47,11 @@ ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 
 class TransformerLearner(Learner):
-    def plugins(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> list[tuple[str, str]]:
+    def plugins(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
         head = _head_name(task, recipe, str(head_for(task, architecture)))  # type: ignore[arg-type]
         return [("head", head), ("runtime", "torch")]
 
-    def check(self, recipe: RecipeSpec) -> None:
+    def check(self, recipe: ModelSpec) -> None:
         self._refuse_options(recipe, ("head",))
         if recipe.config is None and recipe.pretrained is None:
             raise HarnessError(
@@ -60,7 +60,7 @@ class TransformerLearner(Learner):
         if "head" in recipe.options:
             HEADS.check(recipe.options["head"], f"recipe {recipe.name}")
 
-    def not_applicable(self, task: TaskSpec, recipe: RecipeSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
         assert architecture is not None
         if task.shots is not None and recipe.pretrained is None and not _is_pretrained(recipe):
             return "it has random weights, and is not trained on the task"
@@ -81,7 +81,7 @@ class TransformerLearner(Learner):
             return "the task has no prompt, by which a model that reads and writes text is asked"
         return None
 
-    def estimate(self, recipe: RecipeSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         config = recipe.config
         if pretrained is not None:
             config = json.loads((pretrained / "config.json").read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ class TransformerLearner(Learner):
         return train_and_save(request, tokenizer, model, head)
 
     def start(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
-        """The recipe's model before it is fine-tuned, its tokenizer, and the head for the task."""
+        """The model spec's model before it is fine-tuned, its tokenizer, and the head for the task."""
         return self._build(request) if request.pretrained is None else self._load_pretrained(request)
 
     def predict(self, request: PredictRequest) -> Predictions:
@@ -121,7 +121,7 @@ class TransformerLearner(Learner):
             model, tokenizer = _load_pretrained(request.directory, head.auto_class)
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
             model.to(trainer.pick_device())
-        reader = Reader(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
+        reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
         predicted = head.predict(model, reader, request.split, request.report)
         if head.name != "sequence-classification" or not request.labels:
             return predicted
@@ -130,7 +130,7 @@ class TransformerLearner(Learner):
         return in_order(request.family, predicted, order)
 
     def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:
-        """The head the recipe names, else the one for the family. Raises HarnessError where it does not fit."""
+        """The head the model spec names, else the one for the family. Raises HarnessError where it does not fit."""
         architecture = architecture_of(config)
         reason = self.not_applicable(request.task, request.recipe, architecture)
         usual = head_for(request.task, architecture)
@@ -186,7 +186,7 @@ class TransformerLearner(Learner):
         return tokenizer, model, head
 
 
-Loss = Callable[[Any, dict[str, Any], Reader], Any]
+Loss = Callable[[Any, dict[str, Any], EncodingContext], Any]
 """A model and a batch to the loss summed over its targets."""
 
 
@@ -206,7 +206,7 @@ def train_and_save(
 
     training = request.recipe.training
     limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
-    reader = Reader(request.task, request.labels, tokenizer, limit, request.seed)
+    reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed)
     fitted = head.fitted(reader, request.train)
     encoded = head.encode(reader, request.train)
     if loss is not None:
@@ -272,12 +272,12 @@ def _load_pretrained(directory: Path, auto_class: str) -> tuple[PreTrainedModel,
     return model, AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
 
 
-def _head_name(task: TaskSpec, recipe: RecipeSpec, usual: str) -> str:
-    """Of a model that is trained on the task, the recipe's own choice goes first."""
+def _head_name(task: TaskSpec, recipe: ModelSpec, usual: str) -> str:
+    """Of a model that is trained on the task, the model spec's own choice goes first."""
     return recipe.options.get("head", usual) if task.shots is None else usual
 
 
-def _is_pretrained(recipe: RecipeSpec) -> bool:
+def _is_pretrained(recipe: ModelSpec) -> bool:
     return recipe.pretraining is not None and recipe.pretraining.steps != 0
 
 

@@ -7,14 +7,14 @@ from typing import Any
 from harness.core import plugins
 from harness.core.errors import HarnessError
 from harness.core.plugins import Plugins
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 from harness.core.strict_spec import parse
 from harness.training.objectives.base import Objective, Tokens
 
 OBJECTIVES: Plugins[type[Objective]] = plugins.table("objective")
 
 
-def check_objective(recipe: RecipeSpec) -> tuple[type[Objective], Any]:
+def check_objective(recipe: ModelSpec) -> tuple[type[Objective], Any]:
     """The objective's class and its options; what can be checked without a tokenizer. Raises HarnessError."""
     settings = recipe.pretraining
     assert settings is not None and recipe.tokenizer is not None

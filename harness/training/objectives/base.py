@@ -76,7 +76,7 @@ class Objective(ABC):
 
     @classmethod
     def at_random(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options, as they are written, of a twin that `build` gives random weights."""
+        """The options, as they are written, of a random-init control that `build` gives random weights."""
         return dict(options)
 
     def prepare(self) -> None:  # noqa: B027 - most objectives have something to check, not all

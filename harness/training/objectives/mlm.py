@@ -50,8 +50,8 @@ class MaskedLM(Objective):
     def replaced(self, targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """What stands in the place of the chosen tokens: mask, random token or the token itself, 80/10/10."""
         draw = random.random(targets.shape)
-        strangers = self.text_ids[random.integers(0, len(self.text_ids), targets.shape)]
-        kept_or_random = np.where(draw < SHARE_MASKED + SHARE_RANDOM, strangers, targets)
+        unknown_names = self.text_ids[random.integers(0, len(self.text_ids), targets.shape)]
+        kept_or_random = np.where(draw < SHARE_MASKED + SHARE_RANDOM, unknown_names, targets)
         return np.where(draw < SHARE_MASKED, self._need("mask"), kept_or_random)
 
     def build(self, config: PretrainedConfig) -> torch.nn.Module:

@@ -1,9 +1,9 @@
 """Token order: some tokens of a block are masked and shuffled, and are to be put back.
 
-Of a share of the positions, those with equal tokens are dropped, so that m different tokens remain. They are masked and
-permuted at random, and for each of the m tokens the model points, by a softmax over those m slots alone, to the one it
-came from: the token's embedding against what the encoder makes of the slots. A guess is right once in m. The pointer
-is that of Vinyals et al. 2015.
+Of a fraction of the positions, those with equal tokens are dropped, so that m different tokens remain. They are
+masked and permuted at random, and for each of the m tokens the model points, by a softmax over those m slots alone,
+to the one it came from: the token's embedding against what the encoder makes of the slots. A guess is right once in
+m. The pointer is that of Vinyals et al. 2015.
 
 It reads a slot with the two positions beside it (`reading.beside`): of the masked slots alone bert-tiny had learned
 nothing after 1,000 steps.

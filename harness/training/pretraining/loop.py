@@ -26,7 +26,7 @@ from harness.training.objectives import Objective
 from harness.training.pretraining import state
 from harness.training.pretraining.activations import fused_activations
 from harness.training.pretraining.plan import Plan
-from harness.training.pretraining.stepper import Stepper
+from harness.training.pretraining.stepper import TrainStep
 
 PROBE_STEPS = (2, 6)
 """Untimed and timed steps that turn a wall-clock budget into a first number of steps."""
@@ -36,7 +36,7 @@ REPORT_EVERY = 0.5
 
 
 @dataclass(frozen=True)
-class Pace:
+class Throughput:
     """How a pretraining goes: what a progress line says."""
 
     step: int
@@ -46,8 +46,8 @@ class Pace:
     flops_share: float | None
 
     def __str__(self) -> str:
-        share = f", {100 * self.flops_share:.0f} % of the GEMM rate" if self.flops_share else ""
-        return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s{share}"
+        fraction = f", {100 * self.flops_share:.0f} % of the GEMM rate" if self.flops_share else ""
+        return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s{fraction}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def train(
     spec: PretrainingSpec,
     precision: str,
     checkpoints: Path,
-    report: Callable[[Pace], None],
+    report: Callable[[Throughput], None],
     peak_flops: float | None = None,
     trackers: Sequence[str] = (),
     tracking: Path | None = None,
@@ -90,13 +90,13 @@ def train(
     """Train `model` in place on blocks (n, raw_size); if `sharded` it is shared out, and the outcome has a whole one.
 
     Goes on from the newest checkpoint in the folder `checkpoints` where `resume`; the loss curve and the weights are
-    those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a share of it. `trackers` are names
-    `accelerate` knows: wandb, tensorboard, mlflow. `sharded` leaves each process its part of the weights. Of a
+    those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a fraction of it. `trackers` are
+    names `accelerate` knows: wandb, tensorboard, mlflow. `sharded` leaves each process its part of the weights. Of a
     wall-clock budget `spent` seconds are gone already; `clock` tells seconds.
 
     Raises:
         HarnessError: the batch cannot be shared equally, the loss is not a finite number, or the budget is spent.
-        DamagedFile: the checkpoint is not what was written.
+        DamagedFileError: the checkpoint is not what was written.
     """
     AcceleratorState._reset_state()  # a training in this process before may have had another precision
     accelerator = Accelerator(
@@ -108,7 +108,7 @@ def train(
     )
     is_first = accelerator.is_main_process
     trained = (copy.deepcopy(model) if sharded else model) if is_first else None
-    stepper = Stepper(model, objective, blocks, spec, accelerator, sharded)
+    stepper = TrainStep(model, objective, blocks, spec, accelerator, sharded)
     if trackers:
         accelerator.init_trackers("harness", config=spec.model_dump(mode="json", exclude={"options"}))
     place = state.latest(checkpoints) if resume else None
@@ -126,8 +126,8 @@ def train(
         _settle(pending, progress, spec)
         told, told_at = clock(), progress.step
         speed = (progress.step - resumed_from) * stepper.tokens / max(1e-9, clock() - started)
-        share = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
-        report(Pace(progress.step, plan.steps, progress.losses[-1], speed, share))
+        fraction = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
+        report(Throughput(progress.step, plan.steps, progress.losses[-1], speed, fraction))
         if trackers:
             values = {
                 "loss": progress.losses[-1],
@@ -196,7 +196,7 @@ def _settle(pending: list[torch.Tensor], progress: state.Progress, spec: Pretrai
 
 
 def _planned(
-    spec: PretrainingSpec, stepper: Stepper, accelerator: Accelerator, spent: float, clock: Callable[[], float]
+    spec: PretrainingSpec, stepper: TrainStep, accelerator: Accelerator, spent: float, clock: Callable[[], float]
 ) -> Plan:
     """What the spec asks for; a wall-clock budget is first turned into steps by a probe that leaves no trace."""
     if spec.steps is not None:

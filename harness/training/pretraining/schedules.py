@@ -1,4 +1,4 @@
-"""Learning rates over a pretraining, as shares of the peak."""
+"""Learning rates over a pretraining, as fractions of the peak."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def rate(schedule: str, step: float, steps: int, warmup_ratio: float, decay_ratio: float) -> float:
-    """The share of the peak learning rate at `step` (0-based, a fraction where a schedule is stretched) of `steps`.
+    """The fraction of the peak learning rate at `step` (0-based, a fraction where a schedule is stretched) of `steps`.
 
     Linear warm-up in all. `wsd` (warmup–stable–decay; Hu et al. 2024) then holds, and falls to 0 over the last
     `decay_ratio` as 1 − √progress (Hägele et al. 2024); `linear` and `cosine` fall to 0 from the warm-up on.

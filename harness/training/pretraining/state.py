@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.core.errors import DamagedFile
+from harness.core.errors import DamagedFileError
 from harness.training.pretraining.plan import Plan
 from harness.training.pretraining.sharding import as_sharded, whole
 
@@ -70,7 +70,7 @@ def save(
 
 
 def load(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Put a checkpoint back. Raises DamagedFile where it is not what was written."""
+    """Put a checkpoint back. Raises DamagedFileError where it is not what was written."""
     try:
         meta = json.loads((place / "state.json").read_text())
         weights = load_file(place / "weights.safetensors")
@@ -82,7 +82,7 @@ def load(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) 
         _restore_random(random)
         return Progress(losses=losses, plan=Plan(**meta.pop("plan")), **meta)
     except Exception as error:  # safetensors, json and torch each have errors of their own
-        raise DamagedFile(f"{place} is damaged ({' '.join(str(error).split())[:200]})") from None
+        raise DamagedFileError(f"{place} is damaged ({' '.join(str(error).split())[:200]})") from None
 
 
 def own_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:

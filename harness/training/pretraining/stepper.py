@@ -34,7 +34,7 @@ class Losses(torch.nn.Module):
         return self._objective.loss(self.model, batch)
 
 
-class Stepper:
+class TrainStep:
     """One optimizer step after the other, each a pure function of (seed, step) and the weights before it.
 
     Under `torchrun` each process takes an equal part of every batch and, where `sharded`, keeps a part of every weight.
@@ -88,9 +88,9 @@ class Stepper:
         random = np.random.default_rng([spec.seed, DATA_SEED, step])
         rows = np.asarray(self._blocks[self._order.at(step)], dtype=np.int64)
         batch = self._objective.corrupt(rows, random)
-        share = rate(spec.schedule, place, steps, spec.warmup_ratio, spec.decay_ratio)
+        fraction = rate(spec.schedule, place, steps, spec.warmup_ratio, spec.decay_ratio)
         for group in self._optimizer.param_groups:
-            group["lr"] = spec.learning_rate * share
+            group["lr"] = spec.learning_rate * fraction
         total = torch.zeros((), device=accelerator.device)
         for micro in range(spec.accumulate):
             last = micro == spec.accumulate - 1

@@ -11,7 +11,7 @@ import pytest
 from harness.compression.base import Request, Student
 from harness.compression.chain import compress
 from harness.compression.methods import parse_method
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 from tests.zoo import Trained
 
 
@@ -19,7 +19,7 @@ from tests.zoo import Trained
 def compressed(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
     """A model compressed by a method: the new folder, and what the chain says of it."""
 
-    def make(model: Trained, method: str, student: RecipeSpec | None = None) -> tuple[Path, dict[str, Any]]:
+    def make(model: Trained, method: str, student: ModelSpec | None = None) -> tuple[Path, dict[str, Any]]:
         folder = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
         scratch = tmp_path / f"scratch-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()

@@ -71,14 +71,14 @@ def test_the_soft_loss_is_hintons(trained, tmp_path):
     from harness.compression.base import Request
     from harness.compression.distill import Distill
     from harness.compression.teaching import OfLabels
-    from harness.modeling.heads import Reader
+    from harness.modeling.heads import EncodingContext
 
     model = trained("bert")
     options = Distill.Options(layers=1, temperature=3.0, alpha=1.0)
     teacher = OfLabels(Request(model.folder, model.folder, tmp_path, tmp_path, examples=model.examples), options)
     student = torch.randn(2, 2, generator=torch.Generator().manual_seed(0))
     batch = {"labels": torch.tensor([0, 1]), "example": torch.tensor([4, 2])}
-    reader = Reader(model.examples.task, model.examples.labels, None, 64)  # type: ignore[arg-type]
+    reader = EncodingContext(model.examples.task, model.examples.labels, None, 64)  # type: ignore[arg-type]
     loss = teacher.loss(lambda **given: SimpleNamespace(logits=student), batch, reader)
     p = (teacher.logits[[4, 2]] / 3).softmax(-1)
     q = (student / 3).softmax(-1)

@@ -1,4 +1,4 @@
-"""Students of question answering and of models that write, layer maps, and losses of attention maps."""
+"""Students of question answering and of generative models, layer maps, and losses of attention maps."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from harness.compression.base import Request
 from harness.compression.distill import Distill
 from harness.compression.teaching import teacher_of
 from harness.core.errors import HarnessError
-from harness.modeling.heads import Reader
-from harness.modeling.inference.batching import Padding
+from harness.modeling.heads import EncodingContext
+from harness.modeling.inference.batching import DataCollator
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.fewer_layers import from_layers
 from harness.modeling.weights.settings import read_settings
@@ -33,10 +33,10 @@ def taught(trained_model, tmp_path, student, **options):
     teacher = teacher_of(request, given)
     teacher.check(student, teacher.tokenizer, teacher.head, 64)
     data, settings = trained_model.examples, read_settings(trained_model.folder)
-    reader = Reader(data.task, data.labels, teacher.tokenizer, settings.max_length, 0, settings.fitted)
+    reader = EncodingContext(data.task, data.labels, teacher.tokenizer, settings.max_length, 0, settings.fitted)
     encoded = teacher.head.encode(reader, data.train.head(2))
     rows = [{**encoded[index], "example": index} for index in range(2)]
-    batch = Padding.of(teacher.tokenizer, torch.device("cpu"))(rows)
+    batch = DataCollator.of(teacher.tokenizer, torch.device("cpu"))(rows)
     with torch.no_grad():
         return teacher, batch, float(teacher.loss(student, dict(batch), reader))
 

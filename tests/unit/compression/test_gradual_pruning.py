@@ -87,13 +87,13 @@ def test_gradual_pruning_ends_with_the_share_and_a_model_that_does_its_task(trai
     model = trained("bert")
     folder, said = compressed(model, f"{method},skip=pooler.dense,learning_rate=0.001")
     step = said["steps"][0]
-    pruned = {name: share for name, share in step["layers"].items() if name != "bert.pooler.dense"}
+    pruned = {name: fraction for name, fraction in step["layers"].items() if name != "bert.pooler.dense"}
     weights = {name: layer.weight for name, layer in linear_layers(load(folder)[0]).items()}
     zeros = sum(int((weights[name] == 0).sum()) for name in pruned)
     assert zeros / sum(weights[name].numel() for name in pruned) == pytest.approx(0.8, abs=1e-3)
     assert step["layers"]["bert.pooler.dense"] == 0
     if "scope=layer" in method:
-        assert all(share == pytest.approx(0.8, abs=0.01) for share in pruned.values())
+        assert all(fraction == pytest.approx(0.8, abs=0.01) for fraction in pruned.values())
     assert model.accuracy(folder) > 0.8
 
 

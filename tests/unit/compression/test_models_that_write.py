@@ -1,4 +1,4 @@
-"""Models that write are stored as int8 and write much the same, and go on writing without half their heads; what cannot
+"""Generative models are stored as int8 and write much the same, and go on writing without half their heads; what cannot
 serve them is refused."""
 
 from __future__ import annotations

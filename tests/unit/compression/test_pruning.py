@@ -138,7 +138,7 @@ def test_magnitude_pruning_zeroes_exactly_the_share_and_leaves_the_head(trained,
     step = said["steps"][0]
     assert step["sparsity"] == pytest.approx(0.6, abs=1e-3)
     if scope == "layer":
-        assert all(share == pytest.approx(0.6, abs=0.01) for share in step["layers"].values())
+        assert all(fraction == pytest.approx(0.6, abs=0.01) for fraction in step["layers"].values())
     before, after = load(model.folder)[0], load(folder)[0]
     for name in head_names(before):
         for one, other in zip(
@@ -170,8 +170,8 @@ def test_importance_is_that_of_a_finite_difference(trained, tmp_path):
 
     from harness.compression.base import Request
     from harness.compression.importance import importance_of
-    from harness.modeling.heads import HEADS, Reader
-    from harness.modeling.inference.batching import Padding
+    from harness.modeling.heads import HEADS, EncodingContext
+    from harness.modeling.inference.batching import DataCollator
 
     trained_model = trained("bert")
     model, tokenizer = load(trained_model.folder)
@@ -182,12 +182,12 @@ def test_importance_is_that_of_a_finite_difference(trained, tmp_path):
     request = Request(trained_model.folder, trained_model.folder, tmp_path, tmp_path, examples=examples)
     found = importance_of(model, tokenizer, [layer], request, 1)[layer.consumer]
     head = HEADS.get("sequence-classification")
-    reader = Reader(examples.task, examples.labels, tokenizer, 128)
+    reader = EncodingContext(examples.task, examples.labels, tokenizer, 128)
     encoded = head.encode(reader, examples.train)
     model.double()
 
     def loss() -> float:
-        batch = Padding.of(tokenizer, model.device)([encoded[0]])
+        batch = DataCollator.of(tokenizer, model.device)([encoded[0]])
         labels = batch.pop("labels")
         with torch.no_grad():
             return float(torch.nn.functional.cross_entropy(model(**batch).logits, labels))

@@ -1,4 +1,4 @@
-"""Models that write, in ONNX Runtime and OpenVINO: the texts of torch, in float and much the same in int8."""
+"""Generative models, in ONNX Runtime and OpenVINO: the texts of torch, in float and much the same in int8."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
     import onnx
 
     from harness.compression.export_writer import FILES, export_writer
-    from harness.compression.graph_weights import DATA, share
+    from harness.compression.graph_weights import DATA, fraction
     from harness.modeling.runtimes import Settings
     from harness.modeling.size import weights_of
 
@@ -144,7 +144,7 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
     export_writer(model, "seq2seq-lm", tmp_path)
     files = [tmp_path / name for name in FILES["seq2seq-lm"]]
     apart = sum(file.stat().st_size for file in files)
-    share(files)
+    fraction(files)
     found = weights_of(tmp_path, Settings(head="seq2seq-lm", max_length=64, runtime="onnxruntime"))
     table = 4 * 2000 * 64
     assert found["files"] == ["encoder.onnx", "model.onnx", DATA]
@@ -198,11 +198,11 @@ def test_a_folder_without_one_of_its_files_is_a_line(trained, compressed, lost):
 def test_prefill_and_decoding_are_timed_apart(trained, compressed, kind, task, method):
     if method == "openvino":
         pytest.importorskip("openvino")
-    from harness.measurement.subject import Subject
+    from harness.measurement.subject import LoadedModel
     from harness.measurement.workloads import Workload
 
     folder, _ = compressed(trained(kind, task, 12), method)
-    subject = Subject(folder, 1)
+    subject = LoadedModel(folder, 1)
     work = subject.prepare(Workload("2 × 8", 2, 8), 0)
     assert work.amounts()["decode"]["tokens"] == 2 * (work.new_tokens - 1)
     assert {name: seconds > 0 for name, seconds in subject.call("2 × 8").items()} == {"prefill": True, "decode": True}

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.core import record_index
-from harness.core.errors import DamagedFile
+from harness.core.errors import DamagedFileError
 from harness.core.record_index import DROPPED, INDEX, RecordIndex
 from harness.core.store import Store
 from harness.report.text.page import write_page
@@ -178,7 +178,7 @@ def test_a_record_written_a_moment_ago_is_not_indexed_yet(tmp_path, opened):
 
 def test_a_record_that_is_not_there_is_left_out(store):
     assert read(store, keys=["ab" * 32]) == []
-    with pytest.raises(DamagedFile):
+    with pytest.raises(DamagedFileError):
         store.read("ab" * 32)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import DamagedFile, HarnessError
+from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.store import Store, write_atomically
 
 KEY = "ab" * 32
@@ -51,7 +51,7 @@ def test_a_record_whose_bytes_changed_is_named(store):
     commit(store)
     record = store.folder(KEY) / "record.json"
     record.write_text(record.read_text().replace("1.5", "2.5"))
-    with pytest.raises(DamagedFile, match=r"record\.json is damaged: .*checksum"):
+    with pytest.raises(DamagedFileError, match=r"record\.json is damaged: .*checksum"):
         store.has(KEY)
 
 
@@ -59,7 +59,7 @@ def test_a_truncated_record_is_named(store):
     commit(store)
     record = store.folder(KEY) / "record.json"
     record.write_bytes(record.read_bytes()[:40])
-    with pytest.raises(DamagedFile, match=r"record\.json is damaged: not a whole JSON record"):
+    with pytest.raises(DamagedFileError, match=r"record\.json is damaged: not a whole JSON record"):
         store.has(KEY)
 
 
@@ -68,20 +68,20 @@ def test_a_file_of_another_size_is_found_by_looking_and_one_flipped_byte_by_read
     weights = store.folder(KEY) / "model" / "weights.txt"
     weights.write_text("kontent")
     assert store.has(KEY)
-    with pytest.raises(DamagedFile, match=r"weights\.txt is damaged"):
+    with pytest.raises(DamagedFileError, match=r"weights\.txt is damaged"):
         store.model(KEY)
     weights.write_text("contents")
-    with pytest.raises(DamagedFile, match=r"8 bytes, written were 7"):
+    with pytest.raises(DamagedFileError, match=r"8 bytes, written were 7"):
         store.has(KEY)
     weights.unlink()
-    with pytest.raises(DamagedFile, match=r"weights\.txt is missing"):
+    with pytest.raises(DamagedFileError, match=r"weights\.txt is missing"):
         store.has(KEY)
 
 
 def test_a_damaged_cell_set_aside_is_kept_for_inspection_and_can_be_committed_again(store):
     commit(store)
     (store.folder(KEY) / "record.json").write_text("{")
-    store.set_aside(KEY)
+    store.quarantine(KEY)
     assert not store.has(KEY)
     assert len(list((store.root / "damaged").iterdir())) == 1
     commit(store)

@@ -279,8 +279,8 @@ def test_a_file_that_has_gone_is_named(write: Write) -> None:
 
 def test_about_one_document_in_twenty_is_held_out() -> None:
     documents = [f"document number {number}" for number in range(20_000)]
-    share = sum(map(is_held_out, documents)) / len(documents)
-    assert share == pytest.approx(HELD_OUT_SHARE, abs=0.005)
+    fraction = sum(map(is_held_out, documents)) / len(documents)
+    assert fraction == pytest.approx(HELD_OUT_SHARE, abs=0.005)
     assert [is_held_out(document) for document in documents] == [is_held_out(document[:]) for document in documents]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.specs import TaskSpec
 from harness.data import load
 
@@ -214,12 +214,14 @@ def test_columns_that_do_not_fit_make_the_task_absent_from_a_bare_folder(
 ) -> None:
     path = write("train.csv", "sentense,label\na,good\n")
     for place in (path, tmp_path):
-        with pytest.raises(TaskAbsent, match=r"no column for 'text' .*columns found: sentense, label.*'sentense'\?"):
+        with pytest.raises(
+            TaskAbsentError, match=r"no column for 'text' .*columns found: sentense, label.*'sentense'\?"
+        ):
             load(task(), str(place))
     write("mood/train.csv", "sentense,label\na,good\n")
     with pytest.raises(HarnessError, match="no column for 'text'") as raised:
         load(task(), str(tmp_path))
-    assert not isinstance(raised.value, TaskAbsent)
+    assert not isinstance(raised.value, TaskAbsentError)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.specs import TaskSpec
 from harness.data import load
 
@@ -63,7 +63,7 @@ def test_real_quotes_are_characters(real_data: Path, shipped: Shipped) -> None:
 
 def test_real_tasks_that_are_not_there_are_absent(real_data: Path, shipped: Shipped) -> None:
     for name in ("mrpc", "qqp", "mnli", "qnli", "rte", "wnli", "ax", "sick"):
-        with pytest.raises(TaskAbsent, match=f"has no folder .* for task '{name}'"):
+        with pytest.raises(TaskAbsentError, match=f"has no folder .* for task '{name}'"):
             load(shipped(name), str(real_data / "glue"))
 
 
@@ -219,14 +219,14 @@ def test_a_download_without_dev_is_not_carved(shipped: Shipped, write: Write, tm
     write("SST-2/train.tsv", "sentence\tlabel\n" + rows(30, "text {}\t1"))
     with pytest.raises(HarnessError, match=re.escape("SST-2: no dev.tsv for the split 'dev'")) as raised:
         load(shipped("sst2"), str(tmp_path))
-    assert not isinstance(raised.value, TaskAbsent)
+    assert not isinstance(raised.value, TaskAbsentError)
 
 
 def test_a_task_folder_without_any_split_is_an_error(shipped: Shipped, write: Write, tmp_path: Path) -> None:
     write("SST-2/readme.txt", "nothing")
     with pytest.raises(HarnessError, match="no file there is a split of task 'sst2'") as raised:
         load(shipped("sst2"), str(tmp_path))
-    assert not isinstance(raised.value, TaskAbsent)
+    assert not isinstance(raised.value, TaskAbsentError)
 
 
 @pytest.mark.parametrize(

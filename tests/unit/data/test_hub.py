@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.errors import TaskAbsent
+from harness.core.errors import TaskAbsentError
 from harness.core.specs import TaskSpec
 from harness.data import hub_reachable, load, state
 from harness.data.hub import OFFLINE_SWITCHES
@@ -355,7 +355,7 @@ def test_only_a_pinned_commit_has_a_state(shipped: Callable[[str], TaskSpec], ta
 
 
 def test_a_task_without_a_hub_dataset_is_absent_there(shipped: Callable[[str], TaskSpec]) -> None:
-    with pytest.raises(TaskAbsent, match="text-classification"):
+    with pytest.raises(TaskAbsentError, match="text-classification"):
         load(shipped("text-classification"), "hub")
-    with pytest.raises(TaskAbsent):
+    with pytest.raises(TaskAbsentError):
         state(shipped("sick"), "hub")

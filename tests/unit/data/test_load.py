@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.families import FAMILIES
 from harness.core.specs import SuiteSpec, TaskSpec
 from harness.core.strict_spec import load_spec
@@ -58,7 +58,7 @@ def test_a_shape_or_split_the_world_lacks_is_named(world: None, task: Make) -> N
         load(task(sources={"synthetic": "tini"}), "synthetic")
     with pytest.raises(HarnessError, match="no split 'test' of tiny; it has train, dev"):
         load(task(sources={"synthetic": "tiny"}, eval=["test"]), "synthetic")
-    with pytest.raises(TaskAbsent, match="no synthetic data"):
+    with pytest.raises(TaskAbsentError, match="no synthetic data"):
         load(task(), "synthetic")
 
 
@@ -75,7 +75,7 @@ def test_a_source_that_does_not_exist_is_named(task: Make, data: str, message: s
     for call in (load, state):
         with pytest.raises(HarnessError, match=message) as raised:
             call(task(), data)
-        assert not isinstance(raised.value, TaskAbsent)
+        assert not isinstance(raised.value, TaskAbsentError)
 
 
 def test_only_the_splits_asked_for_are_read(task: Make, mood: Path) -> None:
@@ -147,9 +147,9 @@ def test_the_state_opens_no_file(task: Make, mood: Path) -> None:
 
 
 def test_an_absent_task_has_no_state(task: Make, tmp_path: Path) -> None:
-    with pytest.raises(TaskAbsent):
+    with pytest.raises(TaskAbsentError):
         state(task(), str(tmp_path))
-    with pytest.raises(TaskAbsent):
+    with pytest.raises(TaskAbsentError):
         state(task(), "synthetic")
 
 

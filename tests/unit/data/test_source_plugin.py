@@ -15,7 +15,7 @@ from harness.data.source import asked_source, data_argument
 
 MINE = """
 from harness import register
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.data.assemble import Reading
 from harness.data.source import Source
 from harness.data.table import table_of
@@ -27,14 +27,14 @@ class Mine(Source):
     def read(self, task, rest, splits, limit):
         settings = task.sources.of("mine")
         if settings is None:
-            raise TaskAbsent(f"task '{task.name}' is not mine")
+            raise TaskAbsentError(f"task '{task.name}' is not mine")
         columns = {"text": [f"{settings['word']} {rest} {n}" for n in range(len(LABELS))], "label": LABELS}
         tables = {split: table_of(columns, f"mine ({split})") for split in splits}
         return Reading("a shelf", tables, task.fields)
 
     def state(self, task, rest):
         if task.sources.of("mine") is None:
-            raise TaskAbsent(f"task '{task.name}' is not mine")
+            raise TaskAbsentError(f"task '{task.name}' is not mine")
         return "always the same"
 
     def check(self, settings, where):

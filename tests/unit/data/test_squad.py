@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.specs import TaskSpec
 from harness.data import load, state
 
@@ -62,7 +62,7 @@ def test_a_file_alone_gives_the_same_questions(real_data: Path, shipped: Shipped
 
 def test_a_folder_of_one_version_lacks_the_other(real_data: Path, shipped: Shipped) -> None:
     for call in (load, state):
-        with pytest.raises(TaskAbsent, match=r"lacks the files of task 'squad_v2': train-v2\.0\.json; dev-v2"):
+        with pytest.raises(TaskAbsentError, match=r"lacks the files of task 'squad_v2': train-v2\.0\.json; dev-v2"):
             call(shipped("squad_v2"), str(real_data))
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_file_names_the_place(
         load(shipped("squad"), str(tmp_path), splits=["train"])
     assert "train-v1.1.json" in str(raised.value)
     assert "\n" not in str(raised.value)
-    assert not isinstance(raised.value, TaskAbsent)
+    assert not isinstance(raised.value, TaskAbsentError)
 
 
 def test_a_test_set_may_keep_its_answers_secret(shipped: Shipped, write: Write, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_files_that_could_be_anybodys_are_no_download(shipped: Shipped, write: W
     write("test.en", "a")
     write("test.fr", "a")
     for name in ("squad", "squad_v2", "multi30k-en-fr", "dialogsum"):
-        with pytest.raises(TaskAbsent, match=f"does not fit task '{name}'"):
+        with pytest.raises(TaskAbsentError, match=f"does not fit task '{name}'"):
             load(shipped(name), str(tmp_path), splits=["train"])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.errors import HarnessError, TaskAbsent
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.source_specs import Sources
 from harness.core.specs import TaskSpec
 from harness.core.strict_spec import parse
@@ -72,10 +72,10 @@ def test_real_articles_are_cut_at_their_titles(real_data: Path, shipped: Shipped
 
 def test_tasks_that_are_not_there_are_absent(real_data: Path, shipped: Shipped) -> None:
     for name in ("xsum", "cnn_dailymail", "wmt14-en-fr", "wmt19-en-zh", "story-generation"):
-        with pytest.raises(TaskAbsent, match=f"has no folder {name} for task '{name}'"):
+        with pytest.raises(TaskAbsentError, match=f"has no folder {name} for task '{name}'"):
             load(shipped(name), str(real_data))
     for name in ("multi30k-en-fr", "dialogsum", "wikitext", "squad"):
-        with pytest.raises(TaskAbsent, match=rf"has no folder .* and lacks the files of task '{name}'"):
+        with pytest.raises(TaskAbsentError, match=rf"has no folder .* and lacks the files of task '{name}'"):
             load(shipped(name), str(real_data / "glue"))
 
 

@@ -1,4 +1,4 @@
-"""Evidence made of arrays: what a run or a baseline would hold, without training anything."""
+"""RunResults made of arrays: what a run or a baseline would hold, without training anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from harness import metrics
 from harness.core.predictions import prediction_hash
-from harness.gating.evidence import Evidence, Part, Scored
+from harness.gating.run_results import Part, RunResults, Scored
 
 
 def digest(text: str) -> str:
@@ -28,7 +28,7 @@ def evidence(
     tokenizer: str | None = None,
     trained_on: str = "train",
     with_ids: bool = True,
-) -> Evidence:
+) -> RunResults:
     """`tasks` maps a name to its metrics, its references (n,), and predictions (n,), an array a seed; None stands for
     a seed that failed. `parts` replaces fields of a task's part.
     """
@@ -69,7 +69,7 @@ def evidence(
                 tokenizer,
                 trained_on,
             )
-    return Evidence(
+    return RunResults(
         name=name,
         created="2026-11-24T10:00:00Z",
         suites={"demo": tuple(tasks)},
@@ -93,10 +93,10 @@ def answers(references: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 class Recipe:
-    """Trainings of one recipe on one task: examples of different difficulty, models of different luck.
+    """Trainings of one model spec on one task: examples of different difficulty, models of different luck.
 
     An example's log-odds of being right are normal around those of `accuracy`; a trained model shifts all by its own
-    draw of sd `luck` (0.1: about one point), and a change of the recipe by `drop`, in share of right answers.
+    draw of sd `luck` (0.1: about one point), and a change of the model spec by `drop`, in fraction of right answers.
     """
 
     def __init__(self, random: np.random.Generator, n: int, accuracy: float = 0.8, luck: float = 0.1) -> None:

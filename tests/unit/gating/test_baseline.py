@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from harness.core.errors import HarnessError, Incompatible
+from harness.core.errors import HarnessError, IncompatibleError
 from harness.core.hashing import hash_json
 from harness.gating import baseline
 from harness.gating.engine import judge
@@ -103,7 +103,7 @@ def changed(path, change) -> None:
 def test_a_damaged_baseline_is_incompatible_and_named(tmp_path, damage, message):
     path = baseline.accept(several_kinds(), "demo", tmp_path)
     path.write_text(damage(path.read_text()))
-    with pytest.raises(Incompatible, match=message) as caught:
+    with pytest.raises(IncompatibleError, match=message) as caught:
         baseline.load(path)
     assert "demo.json" in str(caught.value)
     assert caught.value.exit_code == 4
@@ -128,7 +128,7 @@ def test_a_damaged_baseline_is_incompatible_and_named(tmp_path, damage, message)
 def test_a_baseline_that_fits_its_checksum_but_not_its_schema_is_incompatible(tmp_path, change):
     path = baseline.accept(several_kinds(), "demo", tmp_path)
     changed(path, change)
-    with pytest.raises(Incompatible, match=r"demo\.json is damaged"):
+    with pytest.raises(IncompatibleError, match=r"demo\.json is damaged"):
         baseline.load(path)
 
 
@@ -155,7 +155,7 @@ def test_a_column_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
 
 def test_a_missing_baseline_names_one_like_it(tmp_path):
     baseline.accept(several_kinds(), "glue-main", tmp_path)
-    with pytest.raises(Incompatible, match="Did you mean 'glue-main'"):
+    with pytest.raises(IncompatibleError, match="Did you mean 'glue-main'"):
         baseline.find("glue-man", tmp_path)
-    with pytest.raises(Incompatible, match="There is none"):
+    with pytest.raises(IncompatibleError, match="There is none"):
         baseline.find("glue", tmp_path / "nowhere")

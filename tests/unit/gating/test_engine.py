@@ -95,7 +95,7 @@ def test_lower_is_better_where_the_metric_says_so():
 def test_other_metrics_are_judged_by_randomization_and_several_by_their_mean():
     references = classes(600)
     random = np.random.default_rng(1)
-    before, after = (answers(references, random.random(600) < share) for share in (0.85, 0.65))
+    before, after = (answers(references, random.random(600) < fraction) for fraction in (0.85, 0.65))
     base, candidate = (
         evidence({"mrpc": (["accuracy", "f1"], references, [side])}, name=name)
         for side, name in ((before, "base"), (after, "candidate"))
@@ -136,9 +136,9 @@ def test_seeds_the_candidate_lacks_are_failures_unless_fewer_are_asked_for():
     assert verdicts(base, candidate, seeds=3) == {"cola": "IDENTICAL"}
 
 
-def several(count: int, n: int = 400, share: float = 0.8):
+def several(count: int, n: int = 400, fraction: float = 0.8):
     references = classes(n)
-    return references, [answers(references, np.random.default_rng(seed).random(n) < share) for seed in range(count)]
+    return references, [answers(references, np.random.default_rng(seed).random(n) < fraction) for seed in range(count)]
 
 
 def test_one_seed_is_judged_beside_all_of_the_base_by_their_spread():
@@ -196,7 +196,7 @@ def test_one_model_a_side_is_a_pair_whatever_they_are_called():
 
 
 def two_models(first: str, second: str, wrong: int):
-    """Evidence of two models on one task."""
+    """RunResults of two models on one task."""
     references = classes(400)
     found = [
         evidence({"cola": (["accuracy"], references, [answers(references, np.arange(400) >= misses)])}, model=model)
@@ -297,7 +297,7 @@ def test_a_margin_for_a_task_that_is_not_there_is_refused():
 
 
 def retrained(repetition: int, n: int, seeds: int, luck: float, drop: float = 0.0, candidates: int | None = None):
-    """Nine tasks trained twice by one recipe, on one of which the second is worse by `drop`: the report. With
+    """Nine tasks trained twice by one model spec, on one of which the second is worse by `drop`: the report. With
     `candidates` the second is trained so many times only.
     """
     random = np.random.default_rng([6, repetition])

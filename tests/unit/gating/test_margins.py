@@ -77,12 +77,12 @@ def seeds(n_base: int, n_candidate: int):
     references = classes(100)
     random = np.random.default_rng(0)
 
-    def trained(share: float):
-        return answers(references, random.random(100) < share)
+    def trained(fraction: float):
+        return answers(references, random.random(100) < fraction)
 
     return (
-        evidence({"cola": (["accuracy"], references, [trained(share) for _ in range(count)])})
-        for count, share in ((n_base, 0.8), (n_candidate, 0.77))
+        evidence({"cola": (["accuracy"], references, [trained(fraction) for _ in range(count)])})
+        for count, fraction in ((n_base, 0.8), (n_candidate, 0.77))
     )
 
 

@@ -17,7 +17,7 @@ from harness.gating import remeasure
 from harness.gating.engine import judge
 from harness.gating.measured import Measurement, read
 from harness.gating.settings import GateSpec
-from harness.report.text import gate_formats as outlets
+from harness.report.text import gate_formats as gate_formats
 from tests.benchmarks.simulated import Noise
 from tests.unit.gating.measurements import measurement
 from tests.unit.gating.synthetic import answers, classes, evidence
@@ -165,17 +165,17 @@ def test_exit_codes_come_in_their_order():
 def test_every_outlet_shows_what_was_measured():
     report = outcome(measurement(1.1, size=(10_000_000, 12_000_000)), measurement(1.1, seed=1, size=(10, 12)))
     report = replace(report, measured=(*report.measured, replace(report.measured[0], verdict="INVALID", where="<b>")))
-    content = json.loads(outlets.to_json(report))
+    content = json.loads(gate_formats.to_json(report))
     assert content["schema_version"] == 2
     assert [row["verdict"] for row in content["measured"]] == ["REGRESSED", "OK", "REGRESSED", "INVALID"]
-    for text in (outlets.table(report), outlets.to_comment(report), outlets.to_summary(report)):
+    for text in (gate_formats.table(report), gate_formats.to_comment(report), gate_formats.to_summary(report)):
         assert "### measured" in text and "slower by 9.9 %" in text and "speed, 8 × 128" in text
         assert "<b>" not in text.replace("\\<b\\>", "")
-    (suite,) = ElementTree.fromstring(outlets.to_junit(report))
+    (suite,) = ElementTree.fromstring(gate_formats.to_junit(report))
     assert {name: int(suite.get(name)) for name in ("tests", "failures", "errors")} == {
         "tests": 5, "failures": 2, "errors": 1,
     }  # fmt: skip
-    lines = outlets.to_annotations(report)
+    lines = gate_formats.to_annotations(report)
     assert [line.split("title=")[1].split("::")[0] for line in lines] == [
         "speed regressed", "size regressed", "speed invalid",
     ]  # fmt: skip

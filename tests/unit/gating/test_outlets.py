@@ -1,4 +1,4 @@
-"""Every outlet says the same, within its limits, and escapes what comes from users."""
+"""Every reporter says the same, within its limits, and escapes what comes from users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.data.frame import Split
 from harness.gating.engine import judge
 from harness.gating.flips import flips_of, slices_of
 from harness.gating.settings import GateSpec
-from harness.report.text import gate_formats as outlets
+from harness.report.text import gate_formats as gate_formats
 from tests.unit.gating.synthetic import answers, classes, evidence
 
 HOSTILE = 'a|b <script>alert("x")</script>\n::error::%0A `c` [d](e) \x00\x1b[31m &'
@@ -50,7 +50,7 @@ def test_without_texts_flips_have_ids_only():
     (flips,) = flips_of(pair, lambda part: None)
     assert flips.by_length == {}
     assert flips.examples[0].text is None
-    assert "cola-0" in outlets.flip_text([flips])
+    assert "cola-0" in gate_formats.flip_text([flips])
 
 
 def test_slices_are_of_labels_and_lengths_with_adjusted_p():
@@ -71,7 +71,7 @@ def test_numbers_have_neither_flips_nor_slices():
 
 def test_json_has_a_schema_version_the_verdicts_and_every_flip():
     report, (pair,) = changed()
-    content = json.loads(outlets.to_json(report, flips_of(pair, texts)))
+    content = json.loads(gate_formats.to_json(report, flips_of(pair, texts)))
     assert content["schema_version"] == 2
     assert (content["outcome"], content["exit_code"]) == ("regressed", 1)
     assert content["rows"][0]["verdict"] == "REGRESSED"
@@ -83,7 +83,7 @@ def test_junit_is_xml_with_a_case_a_verdict(strict):
     report, _ = changed(model=HOSTILE)
     inconclusive = replace(report.rows[0], verdict="INCONCLUSIVE", task="rte")
     report = replace(report, rows=(*report.rows, inconclusive), reasons=(HOSTILE,), strict=strict)
-    (suite,) = ElementTree.fromstring(outlets.to_junit(report))
+    (suite,) = ElementTree.fromstring(gate_formats.to_junit(report))
     counts = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": 3, "failures": 1 + strict, "errors": 1, "skipped": 1 - strict}
     assert "a|b <script>" in suite.findall("testcase")[0].get("classname")
@@ -91,7 +91,10 @@ def test_junit_is_xml_with_a_case_a_verdict(strict):
 
 def test_markdown_escapes_names_and_texts():
     report, (pair,) = changed(model=HOSTILE)
-    for text in (outlets.to_comment(report, flips_of(pair, texts)), outlets.to_summary(report, flips_of(pair, texts))):
+    for text in (
+        gate_formats.to_comment(report, flips_of(pair, texts)),
+        gate_formats.to_summary(report, flips_of(pair, texts)),
+    ):
         assert "<script>" not in text.replace("\\<script\\>", "")
         assert "\x1b" not in text
         assert not any(line.startswith("::") for line in text.splitlines())
@@ -100,16 +103,16 @@ def test_markdown_escapes_names_and_texts():
 def test_a_comment_keeps_to_the_limit_and_says_what_it_left_out():
     report, (pair,) = changed()
     flips = [replace(one, task=f"task-{n}") for n in range(400) for one in flips_of(pair, texts)]
-    text = outlets.to_comment(report, flips)
+    text = gate_formats.to_comment(report, flips)
     assert len(text) <= 65_536
-    assert text.startswith(outlets.MARKER)
+    assert text.startswith(gate_formats.MARKER)
     assert "cut to fit" in text
     assert text.count("<details>") == text.count("</details>") == 1
 
 
 def test_annotations_are_one_line_each_and_few():
     report, _ = changed(model=HOSTILE)
-    lines = outlets.to_annotations(replace(report, reasons=tuple(f"{n}: {HOSTILE}" for n in range(30))))
-    assert len(lines) == outlets.ANNOTATIONS_AT_MOST
+    lines = gate_formats.to_annotations(replace(report, reasons=tuple(f"{n}: {HOSTILE}" for n in range(30))))
+    assert len(lines) == gate_formats.ANNOTATIONS_AT_MOST
     assert all(line.startswith("::error title=") and "\n" not in line for line in lines)
     assert "%25" in lines[0] and "%0A" in lines[0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.measurement import protocol
-from harness.measurement.protocol import BASE, SECOND, Standing, measure, orders, samples, verdict
+from harness.measurement.protocol import BASE, SECOND, Validity, measure, orders, samples, verdict
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
 CALM = Noise(drift=0.005, launch=0.002, call=0.005, spiked_visits=0, spiked_calls=0)
@@ -25,7 +25,7 @@ def run(noise: Noise, factor: float = 1.0, **settings):
 @pytest.mark.parametrize("arms", [["a", "b"], ["a", "b", "c", "d"]])
 def test_each_order_is_followed_by_its_reverse(arms):
     blocks = orders(arms, seed=1, launch=2, cell="c")
-    assert len(blocks) == protocol.BLOCKS_A_LAUNCH
+    assert len(blocks) == protocol.BLOCKS_PER_LAUNCH
     for first, second in zip(blocks[::2], blocks[1::2], strict=True):
         assert first == second[::-1]
         assert sorted(first) == arms
@@ -52,7 +52,7 @@ def test_it_stops_at_sixty_pairs_where_they_stay_wide():
     series = run(WILD)
     assert series.pairs() == 60 and not series.precise
     said = verdict(series, "forward", "b", 1.9, 0)
-    assert said.standing is Standing.IMPRECISE and not said.counts
+    assert said.standing is Validity.IMPRECISE and not said.counts
     assert "wider than ±2 %, after 60 pairs" in said.reason
 
 
@@ -60,7 +60,7 @@ def test_a_wider_target_is_reached_sooner_and_counts():
     bench = SimulatedBench({"b": 1.0}, Noise(), 0)
     narrow, wide = (measure(bench, ["c"], ["b"], 0, half_width=half)["c"] for half in (0.001, 0.2))
     assert (narrow.pairs(), wide.pairs()) == (60, 20)
-    assert verdict(narrow, "forward", "b", 0.05, 0, 0.001).standing is Standing.IMPRECISE
+    assert verdict(narrow, "forward", "b", 0.05, 0, 0.001).standing is Validity.IMPRECISE
     assert verdict(wide, "forward", "b", 0.05, 0, 0.2).counts
 
 
@@ -72,9 +72,9 @@ def test_a_wide_candidate_leaves_the_others_theirs():
         slower = tuple({"forward": [(1 + place % 5) * one for one in calls["forward"]]} for calls in visit.rounds)
         series.visits["c"][place] = replace(visit, rounds=slower)
     assert verdict(series, "forward", "b", 0.05, 0).counts
-    assert verdict(series, "forward", "c", 0.05, 0).standing is Standing.IMPRECISE
-    assert Standing.worst([Standing.VALID, Standing.IMPRECISE]) is Standing.IMPRECISE
-    assert Standing.worst([Standing.INVALID, Standing.IMPRECISE]) is Standing.INVALID
+    assert verdict(series, "forward", "c", 0.05, 0).standing is Validity.IMPRECISE
+    assert Validity.worst([Validity.VALID, Validity.IMPRECISE]) is Validity.IMPRECISE
+    assert Validity.worst([Validity.INVALID, Validity.IMPRECISE]) is Validity.INVALID
 
 
 def test_it_never_stops_because_a_difference_is_plain():
@@ -125,7 +125,7 @@ def test_a_block_has_rounds_to_and_fro_until_an_arm_has_been_timed_long_enough()
     series = measure(bench, ["x"], ["slow"], 0, deadline=-1.0)["x"]
     first = bench.visited[:15]
     assert first[3:6] == first[:3][::-1] and first[6:9] == first[:3]
-    assert [len(one.rounds) for one in series.visits["slow"]] == [5] * protocol.BLOCKS_A_LAUNCH
+    assert [len(one.rounds) for one in series.visits["slow"]] == [5] * protocol.BLOCKS_PER_LAUNCH
     assert series.visits["slow"][0].joules == 10.0
     assert series.visits["slow"][0].seconds == pytest.approx(0.35)
 
@@ -161,7 +161,7 @@ def test_a_quiet_measurement_is_valid():
 def test_an_original_that_differs_from_itself_makes_it_invalid():
     bench = SimulatedBench({"b": 1.0, SECOND: 1.04}, CALM, 0)
     said = verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", "b", 0.05, 0)
-    assert said.standing is Standing.INVALID and "against itself is 1.04" in said.reason
+    assert said.standing is Validity.INVALID and "against itself is 1.04" in said.reason
     assert verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", "b", 0.1, 0).counts
 
 
@@ -170,12 +170,12 @@ def test_a_budget_that_ends_early_makes_it_invalid():
     series = run(CALM, deadline=45, clock=lambda: next(clock))
     assert 0 < series.pairs() < 20
     said = verdict(series, "forward", "b", 0.05, 0)
-    assert said.standing is Standing.INVALID and "budget" in said.reason
+    assert said.standing is Validity.INVALID and "budget" in said.reason
 
 
 def test_the_first_launch_is_made_whatever_the_budget():
     series = run(CALM, deadline=-1.0)
-    assert series.pairs() == protocol.BLOCKS_A_LAUNCH
+    assert series.pairs() == protocol.BLOCKS_PER_LAUNCH
     assert series.ratio("b", "forward", 0) is None
 
 

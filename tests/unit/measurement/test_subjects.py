@@ -10,7 +10,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.measurement import subject
-from harness.measurement.subject import Subject
+from harness.measurement.subject import LoadedModel
 from harness.measurement.workloads import NEW_TOKENS, Absent, Work, Workload, cells_of
 from harness.modeling.inference.generate import ends_of
 
@@ -28,7 +28,7 @@ def test_a_bad_list_names_its_flag(text):
 
 
 def test_random_rows_are_full_and_without_special_tokens(saved):
-    one = Subject(saved("bert"), 1)
+    one = LoadedModel(saved("bert"), 1)
     work = one.prepare(Workload("8 × 32", 8, 32), seed=0)
     assert isinstance(work, Work)
     (batch,) = work.batches
@@ -42,26 +42,26 @@ def test_random_rows_are_full_and_without_special_tokens(saved):
 
 def test_equal_tokenizers_are_given_equal_rows(saved):
     cell = Workload("2 × 16", 2, 16)
-    first, second = (Subject(saved("bert", num_hidden_layers=n), 1).prepare(cell, seed=3) for n in (1, 2))
+    first, second = (LoadedModel(saved("bert", num_hidden_layers=n), 1).prepare(cell, seed=3) for n in (1, 2))
     assert np.array_equal(first.batches[0]["input_ids"], second.batches[0]["input_ids"])
-    other = Subject(saved("bert"), 1).prepare(cell, seed=4)
+    other = LoadedModel(saved("bert"), 1).prepare(cell, seed=4)
     assert not np.array_equal(first.batches[0]["input_ids"], other.batches[0]["input_ids"])
 
 
 def test_a_row_beyond_the_positions_is_absent(saved):
-    work = Subject(saved("bert"), 1).prepare(Workload("1 × 65", 1, 65), seed=0)
+    work = LoadedModel(saved("bert"), 1).prepare(Workload("1 × 65", 1, 65), seed=0)
     assert isinstance(work, Absent) and "64 positions, not 65" in work.reason
 
 
 def test_a_decoder_needs_room_for_what_it_writes(saved):
-    one = Subject(saved("gpt2"), 1)
+    one = LoadedModel(saved("gpt2"), 1)
     assert isinstance(one.prepare(Workload("1 × 48", 1, 64 - NEW_TOKENS), 0), Work)
     work = one.prepare(Workload("1 × 49", 1, 65 - NEW_TOKENS), 0)
     assert isinstance(work, Absent) and f"not 49 and {NEW_TOKENS} more" in work.reason
 
 
 def test_an_encoder_call_has_one_stage(saved):
-    one = Subject(saved("bert"), 1)
+    one = LoadedModel(saved("bert"), 1)
     one.prepare(Workload("2 × 8", 2, 8), 0)
     assert set(one.call("2 × 8")) == {"forward"}
     assert one.facts() == {"runtime": "torch", "head": "sequence-classification", "device": "cpu"}
@@ -69,7 +69,7 @@ def test_an_encoder_call_has_one_stage(saved):
 
 @pytest.mark.parametrize("model_type", ["gpt2", "t5"])
 def test_generators_prefill_once_and_decode_token_by_token(saved, model_type):
-    one = Subject(saved(model_type), 1)
+    one = LoadedModel(saved(model_type), 1)
     work = one.prepare(Workload("2 × 8", 2, 8), 0)
     assert work.amounts()["prefill"] == {"tokens": 16, "examples": 2}
     assert work.amounts()["decode"] == {"tokens": 2 * (NEW_TOKENS - 1), "examples": 2}
@@ -89,7 +89,7 @@ def test_the_timed_loop_writes_what_the_library_writes(saved, model_type):
     """Seen through the tokens it feeds back; no text ends here."""
     import torch
 
-    one = Subject(saved(model_type), 1)
+    one = LoadedModel(saved(model_type), 1)
     model = one.model.module
     (batch,) = one.prepare(Workload("2 × 8", 2, 8), 0).batches
     fed = []
@@ -105,7 +105,7 @@ def test_the_timed_loop_writes_what_the_library_writes(saved, model_type):
 
 def test_a_task_is_given_in_length_order_with_real_tokens_counted(saved):
     task = load_registry().task("sst2")
-    one = Subject(saved("bert"), 1)
+    one = LoadedModel(saved("bert"), 1)
     work = one.prepare(Workload("task sst2", task=task.model_dump(mode="json"), data="synthetic"), 0)
     assert isinstance(work, Work) and work.examples == 128
     widths = [batch["input_ids"].shape[1] for batch in work.batches]
@@ -118,7 +118,7 @@ def test_a_task_is_given_in_length_order_with_real_tokens_counted(saved):
 @pytest.mark.parametrize("model_type", ["gpt2", "t5"])
 def test_a_task_of_a_generator_has_prompts_that_end_together(saved, model_type):
     task = load_registry().task("dialogsum")
-    one = Subject(saved(model_type), 1)
+    one = LoadedModel(saved(model_type), 1)
     work = one.prepare(Workload("task dialogsum", task=task.model_dump(mode="json"), data="synthetic"), 0)
     assert isinstance(work, Work) and work.new_tokens == NEW_TOKENS
     side = -1 if model_type == "gpt2" else 0
@@ -128,7 +128,7 @@ def test_a_task_of_a_generator_has_prompts_that_end_together(saved, model_type):
 
 def test_a_task_the_head_cannot_do_is_absent(saved):
     task = load_registry().task("squad")
-    work = Subject(saved("bert"), 1).prepare(
+    work = LoadedModel(saved("bert"), 1).prepare(
         Workload("task squad", task=task.model_dump(mode="json"), data="synthetic"), 0
     )
     assert isinstance(work, Absent) and "cannot read squad" in work.reason
@@ -139,7 +139,7 @@ def test_a_checkpoint_without_a_head_for_tasks_is_measured_as_it_is(tmp_path):
 
     given.model("AutoModelForMaskedLM", "bert", "wordpiece").save_pretrained(tmp_path)
     given.tokenizer("wordpiece").save_pretrained(tmp_path)
-    one = Subject(tmp_path, 1)
+    one = LoadedModel(tmp_path, 1)
     one.prepare(Workload("2 × 8", 2, 8), 0)
     assert set(one.call("2 × 8")) == {"forward"}
     assert one.facts()["head"] == "none"
@@ -150,4 +150,4 @@ def test_pickles_are_refused(saved, tmp_path):
     shutil.copytree(saved("bert"), folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(HarnessError, match="pickle"):
-        Subject(folder, 1)
+        LoadedModel(folder, 1)

@@ -43,5 +43,5 @@ def _text(random: np.random.Generator) -> str:
 
 
 def _changed(random: np.random.Generator, text: str) -> str:
-    share = random.choice([0.0, 0.4])
-    return " ".join(random.choice(WORDS) if random.random() < share else word for word in text.split())
+    fraction = random.choice([0.0, 0.4])
+    return " ".join(random.choice(WORDS) if random.random() < fraction else word for word in text.split())

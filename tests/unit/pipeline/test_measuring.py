@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.run_spec import RunSpec
-from harness.core.specs import RecipeSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.strict_spec import parse
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, TaskInput
 from harness.pipeline.commands.run import _events
@@ -24,7 +24,7 @@ TASK = TaskSpec(
 def fit(model: str, seed: int = 0, fraction: float = 1.0, task: str = "sst2", learner: str = "transformer", **options):
     facts = {"splits": {"dev": {"fingerprint": "ab"}}}
     inputs = TaskInput(TASK.model_copy(update={"name": task}), "synthetic", None, facts, ("dev",))
-    recipe = RecipeSpec(
+    recipe = ModelSpec(
         name=model, learner=learner, pretrained=model if learner == "transformer" else None, options=options
     )
     job = FinetuneJob(inputs, recipe, {"name": model}, seed, fraction)

@@ -46,7 +46,7 @@ def tsv(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return make_store(tmp_path_factory.mktemp("made"), 33)
 
 

@@ -56,9 +56,9 @@ def test_what_no_sample_changes_is_computed_once():
         return np.array([[len(one), 1.0] for one in predictions])
 
     predictions, references = metrics.get("bleu").check(*data("bleu", 1000))
-    share = by_sums(lengths, lambda sums: sums[:, 0] / sums[:, 1])
+    fraction = by_sums(lengths, lambda sums: sums[:, 0] / sums[:, 1])
     mean = by_mean(lambda predictions, references: lengths(predictions, references)[:, 0])
-    scores = [resample(predictions, references, np.random.default_rng(0), 3000) for resample in (share, mean)]
+    scores = [resample(predictions, references, np.random.default_rng(0), 3000) for resample in (fraction, mean)]
     assert asked == [1000, 1000]
     assert scores[0] == pytest.approx(scores[1])
 

@@ -73,7 +73,7 @@ def test_words_that_the_corpus_does_not_have_are_whole_where_they_are_asked_for(
 )
 def test_words_that_cannot_be_whole_are_refused(changes, said):
     with pytest.raises(HarnessError, match=said):
-        parse(TokenizerSpec, {"kind": "unigram", "words": ["positive"], **changes}, "a recipe")
+        parse(TokenizerSpec, {"kind": "unigram", "words": ["positive"], **changes}, "a model spec")
 
 
 def test_the_vocabulary_is_the_same_in_every_process():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.core.specs import TrainingSpec
-from harness.modeling.inference.batching import Encoded
+from harness.modeling.inference.batching import TokenizedDataset
 from harness.training import trainer
 from harness.training.trainer import fine_tune
 
@@ -31,7 +31,7 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
     monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
     model, tokenizer = tiny_model()
     rows = [[1, 2], [2, 1], [1, 1], [2, 2]]
-    encoded = Encoded({"input_ids": rows, "attention_mask": [[1, 1]] * 4, "labels": [0, 1, 0, 1]}, [2] * 4)
+    encoded = TokenizedDataset({"input_ids": rows, "attention_mask": [[1, 1]] * 4, "labels": [0, 1, 0, 1]}, [2] * 4)
     inputs = {"input_ids": torch.tensor(rows), "attention_mask": torch.ones(4, 2, dtype=torch.long)}
     trained: list[torch.dtype] = []
     scored: list[torch.Tensor] = []
@@ -48,7 +48,7 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
         return float(len(scored))
 
     training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-3, precision="bf16")
-    fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda share: None, score)
+    fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda fraction: None, score)
 
     assert torch.bfloat16 in trained
     model.eval()
@@ -62,7 +62,9 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
 def test_the_loss_of_each_step_is_that_of_its_batch_a_target(tmp_path: Path) -> None:
     model, tokenizer = tiny_model()
     rows = [[1, 2], [2, 1], [1, 1], [2, 2], [1, 2], [2, 1]]
-    encoded = Encoded({"input_ids": rows, "attention_mask": [[1, 1]] * 6, "labels": [0, 1, 0, 1, 1, 0]}, [2] * 6)
+    encoded = TokenizedDataset(
+        {"input_ids": rows, "attention_mask": [[1, 1]] * 6, "labels": [0, 1, 0, 1, 1, 0]}, [2] * 6
+    )
     seen: list[float] = []
 
     def loss(current: Any, batch: dict[str, Any]) -> torch.Tensor:
@@ -72,7 +74,7 @@ def test_the_loss_of_each_step_is_that_of_its_batch_a_target(tmp_path: Path) -> 
         return summed
 
     training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-2, precision="fp32")
-    report = fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda share: None)
+    report = fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda fraction: None)
     assert report.steps == len(report.losses) == 4  # a batch of four and one of two, twice
     assert report.losses == pytest.approx(seen)
 
@@ -90,14 +92,14 @@ def test_the_first_step_is_the_rate_or_the_rate_times_the_size_of_the_weight(
         row = {"input_ids": torch.tensor([[1, 2]]), "attention_mask": torch.ones(1, 2, dtype=torch.long)}
         wrong = 1 - int(model.eval()(**row).logits.argmax())
     before = [weight.detach().clone() for weight in watched]
-    encoded = Encoded({"input_ids": [[1, 2]], "attention_mask": [[1, 1]], "labels": [wrong]}, [2])
+    encoded = TokenizedDataset({"input_ids": [[1, 2]], "attention_mask": [[1, 1]], "labels": [wrong]}, [2])
     training = TrainingSpec(
         epochs=1, batch_size=1, learning_rate=0.1, optimizer=optimizer, weight_decay=0, warmup_ratio=0,
         max_grad_norm=1e9, precision="fp32",
     )  # fmt: skip
     fine_tune(
         model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0, tmp_path,
-        lambda share: None,
+        lambda fraction: None,
     )  # fmt: skip
     steps = [
         (weight.detach().cpu() - old).square().mean().sqrt().item() for weight, old in zip(watched, before, strict=True)

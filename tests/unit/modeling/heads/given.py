@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core.specs import TaskSpec, TokenizerSpec
 from harness.data.frame import Split
-from harness.modeling.heads import Reader
+from harness.modeling.heads import EncodingContext
 from harness.training import tokenizers
 
 WORDS = "red green blue stone river bird house tree old small walks sings over under near the a is of negative positive"
@@ -51,8 +51,8 @@ def tokenizer(kind: str, vocab_size: int = 400) -> Any:
     return tokenizers.train(spec, TEXTS, 512)
 
 
-def reader(of: TaskSpec, kind: str, max_length: int = 64, labels: Sequence[str] = (), **more: Any) -> Reader:
-    return Reader(of, tuple(labels), tokenizer(kind), max_length, **more)
+def reader(of: TaskSpec, kind: str, max_length: int = 64, labels: Sequence[str] = (), **more: Any) -> EncodingContext:
+    return EncodingContext(of, tuple(labels), tokenizer(kind), max_length, **more)
 
 
 def model(auto_class: str, model_type: str, kind: str, **settings: Any) -> Any:
@@ -87,7 +87,7 @@ def batch_of(encoded: Any, tokens: Any, indices: Sequence[int] | None = None) ->
     """A padded batch of encoded examples, all of them where no indices are given."""
     import torch
 
-    from harness.modeling.inference.batching import Padding
+    from harness.modeling.inference.batching import DataCollator
 
     chosen = range(len(encoded)) if indices is None else indices
-    return Padding.of(tokens, torch.device("cpu"))([encoded[index] for index in chosen])
+    return DataCollator.of(tokens, torch.device("cpu"))([encoded[index] for index in chosen])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.specs import RecipeSpec
+from harness.core.specs import ModelSpec
 from harness.modeling.heads import HEADS, architecture_of, head_for
 from harness.training.learners.transformer import LEARNER
 from tests.unit.modeling.heads.given import TARGETS, task
@@ -29,9 +29,9 @@ TABLE = {
 }
 
 
-def recipe(model_type: str = "bert", pretrained: bool = False, **options: str) -> RecipeSpec:
+def recipe(model_type: str = "bert", pretrained: bool = False, **options: str) -> ModelSpec:
     origin = {"pretrained": "somewhere"} if pretrained else {"config": {"model_type": model_type}, "tokenizer": {}}
-    return RecipeSpec.model_validate({"name": "mine", "learner": "transformer", "options": options} | origin)
+    return ModelSpec.model_validate({"name": "mine", "learner": "transformer", "options": options} | origin)
 
 
 @pytest.mark.parametrize(

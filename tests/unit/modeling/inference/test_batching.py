@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.modeling.inference.batching import TokenBudgetBatches, pad, scoring_batches
+from harness.modeling.inference.batching import TokenBudgetBatchSampler, pad, scoring_batches
 
 LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300)
 
@@ -13,7 +13,7 @@ LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300)
 @settings(max_examples=60, deadline=None)
 @given(LENGTHS, st.integers(1, 64), st.integers(1, 4))
 def test_an_epoch_has_every_example_once_and_the_announced_number_of_batches(lengths, batch_size, processes):
-    sampler = TokenBudgetBatches(lengths, batch_size, seed=1, multiple_of=processes)
+    sampler = TokenBudgetBatchSampler(lengths, batch_size, seed=1, multiple_of=processes)
     for _ in range(2):
         batches = list(sampler)
         assert len(batches) == len(sampler)
@@ -25,7 +25,7 @@ def test_an_epoch_has_every_example_once_and_the_announced_number_of_batches(len
 
 def test_batches_hold_like_lengths_and_about_equal_tokens():
     lengths = np.random.default_rng(0).integers(3, 60, 4000)
-    batches = list(TokenBudgetBatches(lengths, 32, seed=0))
+    batches = list(TokenBudgetBatchSampler(lengths, 32, seed=0))
     padded = sum(lengths[batch].max() * len(batch) for batch in batches)
     assert padded < 1.10 * lengths.sum()
     tokens = [lengths[batch].sum() for batch in batches]
@@ -34,7 +34,7 @@ def test_batches_hold_like_lengths_and_about_equal_tokens():
 
 def test_epochs_differ_and_a_seed_repeats_them():
     lengths = list(range(5, 100))
-    first, again = TokenBudgetBatches(lengths, 8, seed=3), TokenBudgetBatches(lengths, 8, seed=3)
+    first, again = TokenBudgetBatchSampler(lengths, 8, seed=3), TokenBudgetBatchSampler(lengths, 8, seed=3)
     epochs = [list(first), list(first)]
     assert epochs[0] != epochs[1]
     assert [list(again), list(again)] == epochs
@@ -64,4 +64,4 @@ def test_padding_fills_each_input_with_its_own_value_to_a_multiple():
 
 @pytest.mark.parametrize("lengths", [[1], [1, 1, 1, 1, 1000], [1000] + [1] * 50])
 def test_lopsided_lengths_still_fill_every_batch(lengths):
-    assert all(list(TokenBudgetBatches(lengths, 2, seed=0)))
+    assert all(list(TokenBudgetBatchSampler(lengths, 2, seed=0)))

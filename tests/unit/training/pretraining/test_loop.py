@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harness.core.errors import DamagedFile, HarnessError
+from harness.core.errors import DamagedFileError, HarnessError
 from harness.training.pretraining.blocks import BlockOrder, cut
 from harness.training.pretraining.schedules import rate
 from tests.unit.training.pretraining.settings import KINDS, setting_of, spec, trained
@@ -58,7 +58,7 @@ def test_a_checkpoint_holds_no_pickle_and_a_damaged_one_is_named(setting, tmp_pa
     assert {path.suffix for path in checkpoint.iterdir()} == {".safetensors", ".json"}
     file = checkpoint / "weights.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(DamagedFile, match="000000004 is damaged"):
+    with pytest.raises(DamagedFileError, match="000000004 is damaged"):
         trained(setting, tmp_path / "broken", spec())
 
 

@@ -52,7 +52,7 @@ def test_a_machine_that_becomes_three_times_slower_keeps_the_budget_and_the_whol
     assert shares[-1] < 0.05, "the learning rate comes down before time is up"
     decay = sum(place >= 0.8 * plan.first for place in places) / (plan.steps - turn)
     assert turn > 1000 or decay == pytest.approx(0.2 * 2000 / (2000 - turn), rel=0.15), (
-        "its share of what is left stays"
+        "its fraction of what is left stays"
     )
 
 

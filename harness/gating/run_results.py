@@ -69,7 +69,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RunResults:
     """A run, or an accepted baseline. `failures` are causes by key; `data` is where texts can be read again; `suites`
     list, by name, the tasks that are averaged, `margins` what a suite's file says of them. A run's `store` has its
     models.
@@ -96,7 +96,7 @@ class Evidence:
         keys = (*self.scored, *self.failures)
         return sorted({key[3] for key in keys if key[0] == model and key[1] == task})
 
-    def only(self, models: tuple[str, ...]) -> Evidence:
+    def only(self, models: tuple[str, ...]) -> RunResults:
         """The evidence on some of its models."""
         return replace(
             self,
@@ -106,7 +106,7 @@ class Evidence:
         )
 
 
-def only_models(evidence: Evidence, models: list[str]) -> Evidence:
+def only_models(evidence: RunResults, models: list[str]) -> RunResults:
     """The evidence on the models named, on all where none is. Raises HarnessError for one that is not in it."""
     for model in models:
         if model not in evidence.models:
@@ -114,12 +114,12 @@ def only_models(evidence: Evidence, models: list[str]) -> Evidence:
     return evidence.only(tuple(models)) if models else evidence
 
 
-def of_run(store: Store, name: str) -> Evidence:
+def of_run(store: Store, name: str) -> RunResults:
     """The evidence of a run.
 
     Raises:
         HarnessError: no such run, or nothing in it was scored against references.
-        DamagedFile: a record or predictions are not what was written.
+        DamagedFileError: a record or predictions are not what was written.
     """
 
     manifest = store.run(name)
@@ -177,7 +177,7 @@ def of_run(store: Store, name: str) -> Evidence:
         )
     if not scored:
         raise HarnessError(f"run {manifest['run']}: nothing in it was scored against references")
-    return Evidence(
+    return RunResults(
         name=manifest["run"],
         created=manifest["created"],
         suites={suite["name"]: tuple(suite["averaged"]) for suite in manifest["suites"]},
@@ -197,7 +197,7 @@ def of_run(store: Store, name: str) -> Evidence:
 
 
 def _label(model: str, fraction: float) -> str:
-    """A model trained on a share of the examples is another model."""
+    """A model trained on a fraction of the examples is another model."""
     return model if fraction == 1 else f"{model} at {100 * fraction:g} %"
 
 

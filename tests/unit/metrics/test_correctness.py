@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.metrics.rightness import judge, right
+from harness.metrics.correctness import judge, right
 
 
 @pytest.mark.parametrize(
