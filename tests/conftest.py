@@ -29,9 +29,11 @@ PROCESSES = {"harness_process", "start", "pushing", "two_processes"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Benchmarks have the machine to themselves: no processes side by side where they are asked for."""
+    """Benchmarks that are asked for are run, slow ones too, and have the machine to themselves."""
     if config.option.benchmark_enable or config.option.benchmark_only:
         config.option.numprocesses, config.option.dist = 0, "no"
+        if config.option.markexpr == "not slow":
+            config.option.markexpr = ""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

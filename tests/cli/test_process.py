@@ -29,7 +29,7 @@ def test_a_process_with_workers_says_and_leaves_what_a_call_in_this_process_does
     done = harness_process("run", *SMALL)
     assert done.stdout == inline.stdout
     said = [
-        sorted(TIMES.sub("", line.partition("] ")[2] or line) for line in one.stderr.splitlines())
+        sorted(TIMES.sub("", line.partition("] ")[2] or line).rstrip() for line in one.stderr.splitlines())
         for one in (done, inline)
     ]
     assert said[0] == said[1]

@@ -42,7 +42,7 @@ def made(machine_cache, tmp_path_factory) -> dict[str, Any]:
     first = read_json(call(*RUN).stdout)
     board = read_json(call("leaderboard", "--format", "json").stdout)
     second = read_json(call(*OTHER).stdout)
-    compared = read_json(call("compare", first["run"], second["run"], "--format", "json", code=4).stdout)
+    compared = read_json(call("compare", first["run"], second["run"], "--format", "json").stdout)
     call("baseline", "accept", first["run"], "--name", "golden")
     judged = read_json(call("gate", "--baseline", "golden", "--candidate", first["run"], "--json").stdout)
     (fit,) = [one["cell"] for one in second["cells"] if one["kind"] == "finetune"]

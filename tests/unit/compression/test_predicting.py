@@ -30,7 +30,7 @@ def test_classes_are_those_that_are_scored(trained, compressed, method):
 
 @pytest.mark.parametrize(
     "method",
-    ["int8", *(pytest.param(method, marks=pytest.mark.slow) for method in (*METHODS, "openvino") if method != "int8")],
+    [*METHODS, "openvino"],
 )
 @pytest.mark.parametrize(("kind", "task"), [("t5", "dialogsum"), ("gpt2", "story-generation")])
 def test_models_that_write_write_in_their_runtime(trained, compressed, kind, task, method):

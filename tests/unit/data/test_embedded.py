@@ -294,7 +294,7 @@ def test_likeness_falls_with_every_part_that_differs() -> None:
         SALE._replace(time="june", patient=Thing("violin")),
         SALE._replace(action="lend", time="june", patient=Thing("violin")),
     ]
-    scores = [pairs.similarity(SALE, other) for other in shared]
+    scores = [pairs.likeness(SALE, other) for other in shared]
     assert scores[0] == 5
     assert scores == sorted(set(scores), reverse=True)
 
