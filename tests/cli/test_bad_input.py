@@ -56,7 +56,7 @@ COMMAND_LINE = {
     "unknown kind to list": (["list", "recipes"], "recipes"),
     "show without results": (["show"], "no results in results"),
     "leaderboard without results": (["leaderboard", "--out", "elsewhere"], "no results in elsewhere"),
-    "unknown format": (["leaderboard", "--format", "xml"], "unknown format 'xml'"),
+    "unknown format": (["leaderboard", "--format", "xml"], "unknown format 'xml'. Known: csv, html, json"),
 }
 
 FILES = {
