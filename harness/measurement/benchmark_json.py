@@ -51,9 +51,9 @@ def _benchmarks(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for stage_name, stage in cell["stages"].items():
             group = cell_name if stage_name == "forward" else f"{cell_name}, {stage_name}"
             for model, facts in stage["models"].items():
-                arm = BASE if result["models"][model]["role"] == "original" else model
-                visits = result["samples"][cell_name][arm]
-                calls = [seconds for visit in visits for seconds in visit["seconds"][stage_name]]
+                variant = BASE if result["models"][model]["role"] == "original" else model
+                bursts = result["samples"][cell_name][variant]
+                calls = [seconds for burst in bursts for seconds in burst["seconds"][stage_name]]
                 yield {
                     "group": group,
                     "name": f"{group}[{model}]",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.measurement.protocol import SECOND, Series
 
 if TYPE_CHECKING:
-    from harness.measurement.processes import ProcessBench
+    from harness.measurement.processes import ProcessRunner
     from harness.measurement.request import Request
 
 ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
@@ -19,32 +19,32 @@ ENERGY_LASTS = 2.0
 GPU_ENERGY_ABSENT = "no energy counter of the GPU that may be read (pip install 'nlp-harness[nvml]')"
 
 
-def joules_of(request: Request, bench: ProcessBench, series: Series) -> dict[str, float]:
+def joules_of(request: Request, runner: ProcessRunner, series: Series) -> dict[str, float]:
     """Of the whole CPU package while calls of the model are timed, an example, by model."""
     found = {}
-    for arm, model in request.arms().items():
-        visits = [one for one in series.visits[arm] if one.joules is not None]
-        if arm != SECOND and visits:
-            examples = next(iter(bench.amounts[arm, series.cell].values()))["examples"]
-            calls = sum(len(one.calls(series.stages()[0])) for one in visits)
-            found[model.name] = sum(one.joules or 0.0 for one in visits) / (calls * examples)
+    for variant, model in request.variants().items():
+        bursts = [one for one in series.bursts[variant] if one.joules is not None]
+        if variant != SECOND and bursts:
+            examples = next(iter(runner.amounts[variant, series.cell].values()))["examples"]
+            calls = sum(len(one.calls(series.stages()[0])) for one in bursts)
+            found[model.name] = sum(one.joules or 0.0 for one in bursts) / (calls * examples)
     return found
 
 
 def gpu_joules_of(
-    request: Request, bench: ProcessBench, chosen: Sequence[str]
+    request: Request, runner: ProcessRunner, chosen: Sequence[str]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Of the whole GPU while a model is called again and again, an example, by cell and model; and why not."""
     if request.device != "cuda":
         return {}, {}
     found: dict[str, dict[str, Any]] = {}
     for cell in chosen:
-        for arm, model in request.arms().items():
-            if arm == SECOND:
+        for variant, model in request.variants().items():
+            if variant == SECOND:
                 continue
-            joules = bench.gpu_energy(arm, cell)
+            joules = runner.gpu_energy(variant, cell)
             if joules is None:
                 return {}, {"energy of the GPU": GPU_ENERGY_ABSENT}
-            examples = next(iter(bench.amounts[arm, cell].values()))["examples"]
+            examples = next(iter(runner.amounts[variant, cell].values()))["examples"]
             found.setdefault(cell, {})[model.name] = joules / examples
     return {cell: {"gpu_joules_per_example": by_model} for cell, by_model in found.items()}, {}

@@ -15,7 +15,7 @@ from harness.core.machine.counters import EnergyCounter, between, read_counters
 from harness.core.machine.environment import cores, describe
 from harness.measurement import protocol
 from harness.measurement.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
-from harness.measurement.processes import ProcessBench, WorkerProcess
+from harness.measurement.processes import ProcessRunner, WorkerProcess
 from harness.measurement.protocol import BASE, BLOCKS_PER_LAUNCH, LEAST_PAIRS, SECOND, Series, Validity, Verdict
 from harness.measurement.request import Model, Request
 from harness.measurement.workloads import Workload
@@ -41,22 +41,24 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
     with ThreadPoolExecutor(cores()) as executor:  # packing takes longest, and needs no interpreter
         sizes = {model.name: size for model, size in zip(models, executor.map(_size, models), strict=True)}
     launched = time.monotonic()
-    folders = {arm: model.folder for arm, model in request.arms().items()}
-    with ProcessBench(folders, request.cells, request.threads, request.include, request.seed, request.device) as bench:
-        bench.launch(0)
-        device = bench.models[BASE]["device"].partition(":")[0]
+    folders = {variant: model.folder for variant, model in request.variants().items()}
+    with ProcessRunner(
+        folders, request.cells, request.threads, request.include, request.seed, request.device
+    ) as runner:
+        runner.launch(0)
+        device = runner.models[BASE]["device"].partition(":")[0]
         request = replace(request, device=device, margin=request.margin or protocol.MARGINS[device])
         launching = time.monotonic() - launched
-        _refuse_different_work(bench)
-        costs = _costs(bench)
+        _refuse_different_work(runner)
+        costs = _costs(runner)
         extra = _memory_seconds(request, launching, costs) if request.memory else dict.fromkeys(costs, 0.0)
         if device == "cuda":
             extra = {name: seconds + len(models) * ENERGY_LASTS for name, seconds in extra.items()}
         end = float("inf") if request.budget is None else clock + request.budget
         chosen, dropped = affordable(costs, extra, launching, end - time.monotonic())
-        bench.keep(chosen)
-        bench.absent |= dropped
-        for cell, reason in bench.absent.items():
+        runner.keep(chosen)
+        runner.absent |= dropped
+        for cell, reason in runner.absent.items():
             report(f"absent: {cell}: {reason}")
         reserve = sum(extra[name] for name in chosen)
         least = _least_seconds(chosen, costs, launching) + reserve
@@ -67,12 +69,12 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             report(f"the budget ends before that, what is measured may not count: give {needed} min or fewer models")
         names = [one.name for one in request.candidates]
         series = protocol.measure(
-            bench, chosen, names, request.seed, end - reserve, report, half_width=request.precision
+            runner, chosen, names, request.seed, end - reserve, report, half_width=request.precision
         )
-        gpu_joules, energy_absent = gpu_joules_of(request, bench, chosen)
+        gpu_joules, energy_absent = gpu_joules_of(request, runner, chosen)
     memory, without = _memory(request, chosen, report) if request.memory else ({}, {"memory": "not asked for"})
     after = read_counters()
-    cells = {name: _cell_result(request, bench, series[name]) | gpu_joules.get(name, {}) for name in chosen}
+    cells = {name: _cell_result(request, runner, series[name]) | gpu_joules.get(name, {}) for name in chosen}
     verdicts = {
         f"{name}, {stage}": one["verdict"] for name, cell in cells.items() for stage, one in cell["stages"].items()
     }
@@ -90,15 +92,15 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
                 "fingerprint": model.fingerprint,
                 "cell": model.cell,
                 "role": "original" if model is request.base else "candidate",
-                **bench.models[BASE if model is request.base else model.name],
+                **runner.models[BASE if model is request.base else model.name],
                 "size": sizes[model.name],
-                **_starts(bench, model, request),
+                **_starts(runner, model, request),
                 **({"memory": memory[model.name]} if model.name in memory else {}),
             }
             for model in models
         },
         "cells": cells,
-        "absent": {**bench.absent, **without, **({} if energy else {"energy": ENERGY_ABSENT}), **energy_absent},
+        "absent": {**runner.absent, **without, **({} if energy else {"energy": ENERGY_ABSENT}), **energy_absent},
         "protocol": {
             "threads": request.threads,
             "device": request.device,
@@ -109,16 +111,20 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             "pairs": [LEAST_PAIRS, protocol.MOST_PAIRS],
             "blocks_a_launch": BLOCKS_PER_LAUNCH,
             "block_seconds": protocol.BLOCK_SECONDS,
-            "bound_to_cpus": bench.cpus is not None,
+            "bound_to_cpus": runner.cpus is not None,
             "interval": "95 %, Hodges–Lehmann, bootstrap over launches with Student's t",
         },
         "environment": {
             **describe(request.threads),
-            "workers": bench.setup[BASE],
+            "workers": runner.setup[BASE],
             "counters": between(before, after),
         },
         "samples": {name: protocol.samples(one) for name, one in series.items()},
-        "starts": [asdict(one) for one in bench.starts],
+        "starts": [
+            {"launch": one.launch, "arm": one.variant}
+            | {"load": one.load, "first_cell": one.first_cell, "first_call": dict(one.first_call)}
+            for one in runner.starts
+        ],
     }
 
 
@@ -176,31 +182,31 @@ def _settings(model: Model) -> Settings | None:
     return read_settings(model.folder) if (model.folder / FILE).exists() else None
 
 
-def _refuse_different_work(bench: ProcessBench) -> None:
+def _refuse_different_work(runner: ProcessRunner) -> None:
     """Arms are compared stage by stage, and task cells on the same examples."""
-    if not bench.cells:
-        raise HarnessError(f"nothing to measure: {next(iter(bench.absent.values()))}")
-    for cell in bench.cells:
-        for arm in bench.models:
-            ours, theirs = bench.amounts[BASE, cell.name], bench.amounts[arm, cell.name]
+    if not runner.cells:
+        raise HarnessError(f"nothing to measure: {next(iter(runner.absent.values()))}")
+    for cell in runner.cells:
+        for variant in runner.models:
+            ours, theirs = runner.amounts[BASE, cell.name], runner.amounts[variant, cell.name]
             if list(ours) != list(theirs):
                 raise HarnessError(
-                    f"{arm} and the original do different things ({', '.join(theirs)} and {', '.join(ours)}); "
+                    f"{variant} and the original do different things ({', '.join(theirs)} and {', '.join(ours)}); "
                     "measure models of one head in runtimes that do it"
                 )
             if any(ours[stage]["examples"] != theirs[stage]["examples"] for stage in ours):
-                raise HarnessError(f"{arm} cuts the examples of {cell.name} otherwise than the original does")
+                raise HarnessError(f"{variant} cuts the examples of {cell.name} otherwise than the original does")
 
 
-def _costs(bench: ProcessBench) -> dict[str, float]:
-    """Seconds of each cell in one launch, from a call or two of each arm."""
+def _costs(runner: ProcessRunner) -> dict[str, float]:
+    """Seconds of each cell in one launch, from a call or two of each variant."""
     costs: dict[str, float] = {}
-    for cell in bench.cells:
+    for cell in runner.cells:
         calls = []
-        for arm in bench.models:
-            call = sum(bench.call(arm, cell.name).values())
+        for variant in runner.models:
+            call = sum(runner.call(variant, cell.name).values())
             if call < 1:  # the first call of a shape is slower than those after it
-                call = sum(bench.call(arm, cell.name).values())
+                call = sum(runner.call(variant, cell.name).values())
             calls.append(call)
         costs[cell.name] = BLOCKS_PER_LAUNCH * protocol.block_seconds(calls)
     return costs
@@ -213,9 +219,9 @@ def _size(model: Model) -> dict[str, Any]:
 def _memory_seconds(request: Request, launching: float, costs: Mapping[str, float]) -> dict[str, float]:
     """What reading memory will take, by cell: a process for each model, as many side by side as there are cores."""
     models = 1 + len(request.candidates)
-    arms = models + 1
-    each = launching / arms * min(arms, cores())
-    return {name: models * (each + cost / arms / BLOCKS_PER_LAUNCH) / cores() for name, cost in costs.items()}
+    variants = models + 1
+    each = launching / variants * min(variants, cores())
+    return {name: models * (each + cost / variants / BLOCKS_PER_LAUNCH) / cores() for name, cost in costs.items()}
 
 
 def _memory(
@@ -258,10 +264,10 @@ def _memory(
     return found, reasons
 
 
-def _starts(bench: ProcessBench, model: Model, request: Request) -> dict[str, Any]:
+def _starts(runner: ProcessRunner, model: Model, request: Request) -> dict[str, Any]:
     """Seconds to load and of the first call: medians over the launches. The original has two processes a launch."""
-    arms = (BASE, SECOND) if model is request.base else (model.name,)
-    mine = [one for one in bench.starts if one.arm in arms]
+    variants = (BASE, SECOND) if model is request.base else (model.name,)
+    mine = [one for one in runner.starts if one.variant in variants]
     stages = mine[0].first_call
     cell = mine[0].first_cell
     same = [one.first_call for one in mine if one.first_cell == cell]
@@ -271,16 +277,16 @@ def _starts(bench: ProcessBench, model: Model, request: Request) -> dict[str, An
     }
 
 
-def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[str, Any]:
-    stages = {stage: _stage_result(request, bench, series, stage) for stage in series.stages()}
+def _cell_result(request: Request, runner: ProcessRunner, series: Series) -> dict[str, Any]:
+    stages = {stage: _stage_result(request, runner, series, stage) for stage in series.stages()}
     cell = next(cell for cell in request.cells if cell.name == series.cell)
-    notes = bench.notes[BASE, series.cell]
+    notes = runner.notes[BASE, series.cell]
     what = (
         {"task": cell.task["name"], "data": cell.data, **notes}
         if cell.task
         else {"batch": cell.batch, "length": cell.length}
     )
-    joules = joules_of(request, bench, series)
+    joules = joules_of(request, runner, series)
     return {
         **what,
         "pairs": series.pairs(),
@@ -290,19 +296,19 @@ def _cell_result(request: Request, bench: ProcessBench, series: Series) -> dict[
     }
 
 
-def _stage_result(request: Request, bench: ProcessBench, series: Series, stage: str) -> dict[str, Any]:
+def _stage_result(request: Request, runner: ProcessRunner, series: Series, stage: str) -> dict[str, Any]:
     by_model, verdicts = {}, []
-    for arm, model in request.arms().items():
-        if arm == SECOND:
+    for variant, model in request.variants().items():
+        if variant == SECOND:
             continue
-        amounts = bench.amounts[arm, series.cell][stage]
-        calls = [seconds for visits in series.visits[arm] for seconds in visits.calls(stage)]
-        typical = median(median(visits.calls(stage)) for visits in series.visits[arm])
-        found = series.ratio(arm, stage, request.seed) if arm != BASE else None
+        amounts = runner.amounts[variant, series.cell][stage]
+        calls = [seconds for bursts in series.bursts[variant] for seconds in bursts.calls(stage)]
+        typical = median(median(bursts.calls(stage)) for bursts in series.bursts[variant])
+        found = series.ratio(variant, stage, request.seed) if variant != BASE else None
         own = {}
-        if arm != BASE:
+        if variant != BASE:
             assert request.margin is not None
-            said = protocol.verdict(series, stage, arm, request.margin, request.seed, request.precision)
+            said = protocol.verdict(series, stage, variant, request.margin, request.seed, request.precision)
             verdicts.append((model.name, said))
             own = {"verdict": _verdict(said)}
         # the calls of a task are passes over many batches, whose percentiles say nothing of a request's

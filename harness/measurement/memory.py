@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.measurement.loaded_model import LoadedModel, import_for, start_cuda
 from harness.measurement.procfs import reset_peak, resident
-from harness.measurement.subject import LoadedModel, import_for, start_cuda
 from harness.measurement.workloads import Absent, Workload
 
 CALLS = 2
@@ -27,15 +27,15 @@ def watch(folder: Path, threads: int, cell: Mapping[str, Any], seed: int, device
     start_cuda(device)
     baseline = resident()
     reason = reset_peak()
-    subject = LoadedModel(folder, threads, device)
+    model = LoadedModel(folder, threads, device)
     loaded = resident()
-    work = subject.prepare(Workload(**cell), seed)
+    work = model.prepare(Workload(**cell), seed)
     if isinstance(work, Absent):
         return {"absent": {"peak": work.reason}}
     on_device = _Device()
     reset_peak()
     for _ in range(CALLS):
-        subject.call(cell["name"])
+        model.call(cell["name"])
     after = resident()
     host: dict[str, Any] = {
         "baseline": asdict(baseline),

@@ -1,4 +1,4 @@
-"""Worker processes from outside: one for each arm of the protocol, started anew for each launch."""
+"""Worker processes from outside: one for each variant of the protocol, started anew for each launch."""
 
 from __future__ import annotations
 
@@ -83,18 +83,18 @@ class WorkerProcess:
 
 @dataclass
 class Start:
-    """How a launch began for an arm: seconds to load, and of the first call, at the cell `first_cell`, by stage."""
+    """How a launch began for a variant: seconds to load, and of the first call, at the cell `first_cell`, by stage."""
 
     launch: int
-    arm: str
+    variant: str
     load: float
     first_cell: str = ""
     first_call: Mapping[str, float] = field(default_factory=dict)
 
 
-class ProcessBench:
-    """The bench of real processes. `folders` gives each arm's model; arms may share one. `cpus` are those the processes
-    of a launch are bound to, None where they may use all.
+class ProcessRunner:
+    """The runner of real processes. `folders` gives each variant's model; variants may share one. `cpus` are those
+    the processes of a launch are bound to, None where they may use all.
     """
 
     def __init__(
@@ -131,48 +131,48 @@ class ProcessBench:
         self._cells = {name: self._cells[name] for name in names}
 
     def launch(self, number: int) -> None:
-        """Fresh processes for all arms: imports side by side, then models loaded one after another in random order, all
-        on the same CPUs: what slows one CPU and not another must not fall on one arm alone.
+        """Fresh processes for all variants: imports side by side, then models loaded one after another in random
+        order, all on the same CPUs: what slows one CPU and not another must not fall on one variant alone.
         """
         if number == self._number:
             return
         self.close()
         self._number = number
-        for arm, folder in self._folders.items():
-            self._workers[arm] = WorkerProcess(folder, self._threads, self._include, f"{arm} ({folder})")
-            self._workers[arm].send("start")
-        for arm, one in self._workers.items():
-            self.setup[arm] = one.receive()
+        for variant, folder in self._folders.items():
+            self._workers[variant] = WorkerProcess(folder, self._threads, self._include, f"{variant} ({folder})")
+            self._workers[variant].send("start")
+        for variant, one in self._workers.items():
+            self.setup[variant] = one.receive()
         order = random.Random(f"{self._seed} {number} load").sample(list(self._workers), len(self._workers))
         self.cpus = idle_cpus(self._threads)
-        for arm in order:
-            loaded = self._workers[arm].ask("load", cpus=self.cpus, device=self._device)
-            self.starts.append(Start(number, arm, loaded.pop("seconds")))
-            self.models[arm] = loaded
-            self._prepare(arm)
+        for variant in order:
+            loaded = self._workers[variant].ask("load", cpus=self.cpus, device=self._device)
+            self.starts.append(Start(number, variant, loaded.pop("seconds")))
+            self.models[variant] = loaded
+            self._prepare(variant)
         for start in [one for one in self.starts if one.launch == number]:
             if self._cells:
                 start.first_cell = next(iter(self._cells))
-                start.first_call = self._workers[start.arm].ask("call", cell=start.first_cell)
+                start.first_call = self._workers[start.variant].ask("call", cell=start.first_cell)
 
-    def _prepare(self, arm: str) -> None:
+    def _prepare(self, variant: str) -> None:
         for name, cell in list(self._cells.items()):
-            answer = self._workers[arm].ask("prepare", cell=asdict(cell), seed=self._seed)
+            answer = self._workers[variant].ask("prepare", cell=asdict(cell), seed=self._seed)
             if "absent" in answer:
                 self.absent[name] = answer["absent"]
                 del self._cells[name]
             else:
-                self.amounts[arm, name] = answer["amounts"]
-                self.notes[arm, name] = answer["notes"]
+                self.amounts[variant, name] = answer["amounts"]
+                self.notes[variant, name] = answer["notes"]
 
-    def visit(self, arm: str, cell: str) -> tuple[dict[str, list[float]], float | None]:
-        return self._workers[arm].ask("visit", cell=cell)
+    def burst(self, variant: str, cell: str) -> tuple[dict[str, list[float]], float | None]:
+        return self._workers[variant].ask("burst", cell=cell)
 
-    def call(self, arm: str, cell: str) -> dict[str, float]:
-        return self._workers[arm].ask("call", cell=cell)
+    def call(self, variant: str, cell: str) -> dict[str, float]:
+        return self._workers[variant].ask("call", cell=cell)
 
-    def gpu_energy(self, arm: str, cell: str) -> float | None:
-        return self._workers[arm].ask("gpu_energy", cell=cell)
+    def gpu_energy(self, variant: str, cell: str) -> float | None:
+        return self._workers[variant].ask("gpu_energy", cell=cell)
 
     def close(self) -> None:
         for one in self._workers.values():
@@ -180,7 +180,7 @@ class ProcessBench:
         self._workers.clear()
         self._number = None
 
-    def __enter__(self) -> ProcessBench:
+    def __enter__(self) -> ProcessRunner:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -1,10 +1,10 @@
 """The protocol of a measurement: who is timed when, when it is enough, and whether it counts.
 
-All models are timed in one job, in blocks. In a block the arms (the original, a second process of the original, the
-candidates) take turns in rounds of short visits; a random order is followed by its reverse, so that of two arms each
-comes first equally often and a steady drift cancels. Rounds are short because machines grow slower and faster within
-seconds: what happens to one arm has to happen to all. Processes are started anew after a few blocks, since a process
-keeps its memory layout. It goes on until the intervals are narrow, never until they show something.
+All models are timed in one job, in blocks. In a block the variants (the original, a second process of the original, the
+candidates) take turns in rounds of short bursts; a random order is followed by its reverse, so that of two variants
+each comes first equally often and a steady drift cancels. Rounds are short because machines grow slower and faster
+within seconds: what happens to one variant has to happen to all. Processes are started anew after a few blocks, since a
+process keeps its memory layout. It goes on until the intervals are narrow, never until they show something.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from enum import StrEnum
 from statistics import median
 from typing import Any, Protocol
 
-from harness.measurement.worker import UNTIMED_CALLS, VISIT_SECONDS
+from harness.measurement.worker import BURST_SECONDS, UNTIMED_CALLS
 from harness.stats.speed import Ratio, ratio
 
 BASE = "base"
 SECOND = "base again"
-"""The A/A arm: another process of the original, whose ratio to it should be 1."""
+"""The A/A variant: another process of the original, whose ratio to it should be 1."""
 
 BLOCKS_PER_LAUNCH = 4
 BLOCK_SECONDS = 0.3
-"""A block has rounds until one of the arms has been timed for so long in it."""
+"""A block has rounds until one of the variants has been timed for so long in it."""
 MARGINS = {"cpu": 0.05, "cuda": 0.03}
 """Differences that matter, by the type of the device, where nothing else is asked for."""
 LEAST_PAIRS = 20
@@ -36,12 +36,12 @@ HALF_WIDTH = 0.02
 """Of an interval that is narrow enough, in logarithms, where nothing else is asked for."""
 
 Calls = Mapping[str, Sequence[float]]
-"""Seconds of the timed calls of a visit, by stage: `forward`, or `prefill` and `decode`."""
+"""Seconds of the timed calls of a burst, by stage: `forward`, or `prefill` and `decode`."""
 
 
 @dataclass(frozen=True)
 class Visits:
-    """The visits to an arm in one block, one a round: where it stands in the first of them, and the seconds of the
+    """The bursts to a variant in one block, one a round: where it stands in the first of them, and the seconds of the
     timed calls of each round by stage. `joules` of all of them.
     """
 
@@ -70,45 +70,49 @@ class Visits:
         return replace(self, rounds=(*self.rounds, calls), joules=both)
 
 
-class Bench(Protocol):
+class Runner(Protocol):
     """What is timed: processes, or a simulation of them."""
 
     def launch(self, number: int) -> None:
-        """Have fresh processes of all arms."""
+        """Have fresh processes of all variants."""
 
-    def visit(self, arm: str, cell: str) -> tuple[Calls, float | None]:
-        """The timed calls of one visit, and their energy in joules where it can be read."""
+    def burst(self, variant: str, cell: str) -> tuple[Calls, float | None]:
+        """The timed calls of one burst, and their energy in joules where it can be read."""
 
 
 @dataclass
 class Series:
-    """All visits to one cell (a batch × length, or a task), by arm."""
+    """All bursts to one cell (a batch × length, or a task), by variant."""
 
     cell: str
-    visits: dict[str, list[Visits]] = field(default_factory=dict)
+    bursts: dict[str, list[Visits]] = field(default_factory=dict)
     precise: bool = False
 
     def stages(self) -> list[str]:
-        return list(next(iter(self.visits.values()))[0].rounds[0])
+        return list(next(iter(self.bursts.values()))[0].rounds[0])
 
     def pairs(self) -> int:
-        return len(self.visits.get(BASE, ()))
+        return len(self.bursts.get(BASE, ()))
 
-    def differences(self, arm: str, stage: str) -> list[list[float]]:
-        """log(t_arm / t_base) of each block, by launch: the median over its rounds, t being that of a visit's calls."""
+    def differences(self, variant: str, stage: str) -> list[list[float]]:
+        """log(t_variant / t_base) of each block, by launch: the median over its rounds, t being that of a burst's
+        calls.
+        """
         launches: dict[int, list[float]] = {}
-        for base, other in zip(self.visits[BASE], self.visits[arm], strict=True):
+        for base, other in zip(self.bursts[BASE], self.bursts[variant], strict=True):
             pairs = zip(other.medians(stage), base.medians(stage), strict=True)
             launches.setdefault(base.launch, []).append(median(math.log(one / two) for one, two in pairs))
         return list(launches.values())
 
-    def ratio(self, arm: str, stage: str, seed: int) -> Ratio | None:
+    def ratio(self, variant: str, stage: str, seed: int) -> Ratio | None:
         """None where there are not the pairs of two launches."""
-        differences = self.differences(arm, stage)
+        differences = self.differences(variant, stage)
         return ratio(differences, seed) if len(differences) > 1 else None
 
     def is_precise(self, seed: int, half_width: float = HALF_WIDTH) -> bool:
-        ratios = [self.ratio(arm, stage, seed) for arm in self.visits if arm != BASE for stage in self.stages()]
+        ratios = [
+            self.ratio(variant, stage, seed) for variant in self.bursts if variant != BASE for stage in self.stages()
+        ]
         return all(one is not None and one.half_width <= half_width for one in ratios)
 
 
@@ -141,18 +145,18 @@ class Verdict:
         return self.standing is Validity.VALID
 
 
-def orders(arms: Sequence[str], seed: int, launch: int, cell: str) -> list[list[str]]:
-    """The order of the arms in each block of a launch: a random one, its reverse, another one, its reverse."""
+def orders(variants: Sequence[str], seed: int, launch: int, cell: str) -> list[list[str]]:
+    """The order of the variants in each block of a launch: a random one, its reverse, another one, its reverse."""
     drawn = random.Random(f"{seed} {launch} {cell}")
     blocks: list[list[str]] = []
     while len(blocks) < BLOCKS_PER_LAUNCH:
-        order = drawn.sample(list(arms), len(arms))
+        order = drawn.sample(list(variants), len(variants))
         blocks += [order, order[::-1]]
     return blocks[:BLOCKS_PER_LAUNCH]
 
 
 def measure(
-    bench: Bench,
+    runner: Runner,
     cells: Sequence[str],
     candidates: Sequence[str],
     seed: int,
@@ -161,19 +165,19 @@ def measure(
     clock: Callable[[], float] = time.monotonic,
     half_width: float = HALF_WIDTH,
 ) -> dict[str, Series]:
-    """Visit all arms in all cells, launch after launch.
+    """Visit all variants in all cells, launch after launch.
 
     A cell is done when it has at least 20 pairs and all its ratios a half-width of at most `half_width`, or 60 pairs.
     No launch but the first begins that would end after `deadline` (of `clock`) by the length of the one before.
     """
-    series = {cell: Series(cell, {arm: [] for arm in (BASE, SECOND, *candidates)}) for cell in cells}
+    series = {cell: Series(cell, {variant: [] for variant in (BASE, SECOND, *candidates)}) for cell in cells}
     open_cells = list(cells)
     launch, took = 0, 0.0
     while open_cells and (launch == 0 or clock() + took <= deadline):
         started = clock()
-        bench.launch(launch)
+        runner.launch(launch)
         for cell in random.Random(f"{seed} {launch}").sample(open_cells, len(open_cells)):
-            _visit_all(bench, series[cell], seed, launch)
+            _burst_all(runner, series[cell], seed, launch)
         for cell in open_cells:
             one = series[cell]
             one.precise = one.pairs() >= LEAST_PAIRS and one.is_precise(seed, half_width)
@@ -184,37 +188,41 @@ def measure(
     return series
 
 
-def _visit_all(bench: Bench, series: Series, seed: int, launch: int) -> None:
-    for block, order in enumerate(orders(list(series.visits), seed, launch, series.cell)):
-        visits: dict[str, Visits] = {}
+def _burst_all(runner: Runner, series: Series, seed: int, launch: int) -> None:
+    for block, order in enumerate(orders(list(series.bursts), seed, launch, series.cell)):
+        bursts: dict[str, Visits] = {}
         turn = order
-        while max((one.seconds for one in visits.values()), default=0.0) < BLOCK_SECONDS:
-            for arm in turn:
-                calls, joules = bench.visit(arm, series.cell)
-                known = visits.get(arm)
-                place = order.index(arm)
-                visits[arm] = known.and_then(calls, joules) if known else Visits(launch, block, place, (calls,), joules)
+        while max((one.seconds for one in bursts.values()), default=0.0) < BLOCK_SECONDS:
+            for variant in turn:
+                calls, joules = runner.burst(variant, series.cell)
+                known = bursts.get(variant)
+                place = order.index(variant)
+                bursts[variant] = (
+                    known.and_then(calls, joules) if known else Visits(launch, block, place, (calls,), joules)
+                )
             turn = turn[::-1]
-        for arm, found in visits.items():
-            series.visits[arm].append(found)
+        for variant, found in bursts.items():
+            series.bursts[variant].append(found)
 
 
 def block_seconds(calls: Sequence[float]) -> float:
-    """How long a block takes whose arms' calls take so many seconds."""
-    timed = [max(1, math.ceil(VISIT_SECONDS / max(call, 1e-9))) for call in calls]
-    untimed = [1 if call > VISIT_SECONDS else UNTIMED_CALLS for call in calls]
+    """How long a block takes whose variants' calls take so many seconds."""
+    timed = [max(1, math.ceil(BURST_SECONDS / max(call, 1e-9))) for call in calls]
+    untimed = [1 if call > BURST_SECONDS else UNTIMED_CALLS for call in calls]
     rounds = math.ceil(BLOCK_SECONDS / max(call * count for call, count in zip(calls, timed, strict=True)))
     return rounds * sum(call * (first + count) for call, first, count in zip(calls, untimed, timed, strict=True))
 
 
-def verdict(series: Series, stage: str, arm: str, margin: float, seed: int, half_width: float = HALF_WIDTH) -> Verdict:
-    """Of an arm's ratio at one stage: it counts where there are pairs enough, where the original against itself comes
-    out as 1 to within half the margin, and where neither interval is wider than ± `half_width` (in logarithms).
+def verdict(
+    series: Series, stage: str, variant: str, margin: float, seed: int, half_width: float = HALF_WIDTH
+) -> Verdict:
+    """Of a variant's ratio at one stage: it counts where there are pairs enough, where the original against itself
+    comes out as 1 to within half the margin, and where neither interval is wider than ± `half_width` (in logarithms).
     """
     if series.pairs() < LEAST_PAIRS:
         reason = f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget; raise it"
         return Verdict(Validity.INVALID, reason)
-    second, own = series.ratio(SECOND, stage, seed), series.ratio(arm, stage, seed)
+    second, own = series.ratio(SECOND, stage, seed), series.ratio(variant, stage, seed)
     assert second is not None and own is not None
     if abs(second.value - 1) > margin / 2:
         reason = f"the original against itself is {second.value:.3f}, beyond 1 ± {margin / 2:g}"
@@ -227,9 +235,9 @@ def verdict(series: Series, stage: str, arm: str, margin: float, seed: int, half
 
 
 def samples(series: Series) -> dict[str, list[dict[str, Any]]]:
-    """All visits with all their calls, and how many of them each round has, JSON-able."""
+    """All bursts with all their calls, and how many of them each round has, JSON-able."""
     return {
-        arm: [
+        variant: [
             {
                 "launch": one.launch,
                 "block": one.block,
@@ -238,7 +246,7 @@ def samples(series: Series) -> dict[str, list[dict[str, Any]]]:
                 "rounds": [len(next(iter(calls.values()))) for calls in one.rounds],
                 **({} if one.joules is None else {"joules": one.joules}),
             }
-            for one in visits
+            for one in bursts
         ]
-        for arm, visits in series.visits.items()
+        for variant, bursts in series.bursts.items()
     }

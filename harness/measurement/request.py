@@ -42,5 +42,5 @@ class Request:
     include: Sequence[str] = ()
     device: str = "auto"
 
-    def arms(self) -> dict[str, Model]:
+    def variants(self) -> dict[str, Model]:
         return {BASE: self.base, SECOND: self.base, **{one.name: one for one in self.candidates}}

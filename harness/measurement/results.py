@@ -15,7 +15,7 @@ RESULT = "measurement.json"
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names, told apart from one another and from those of the protocol's arms."""
+    """The names, told apart from one another and from those of the protocol's variants."""
     found: list[str] = []
     for name in names:
         taken = {BASE, SECOND, *found}

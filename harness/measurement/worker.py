@@ -16,19 +16,19 @@ from harness.core.errors import HarnessError
 from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
 from harness.core.machine.processes import end_with, quiet_libraries
 from harness.core.registry import load_registry
+from harness.measurement.loaded_model import LoadedModel, import_for, start_cuda
 from harness.measurement.memory import watch
 from harness.measurement.procfs import reset_peak, resident
-from harness.measurement.subject import LoadedModel, import_for, start_cuda
 from harness.measurement.workloads import Absent, Workload
 
 if TYPE_CHECKING:
     from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
-    from harness.measurement.subject import LoadedModel
+    from harness.measurement.loaded_model import LoadedModel
 
 UNTIMED_CALLS = 2
-"""Before those of a visit that are timed; one is enough where it takes longer than the visit."""
-VISIT_SECONDS = 0.0375
-"""A visit is timed for at least so long, by whole calls, at least one."""
+"""Before those of a burst that are timed; one is enough where it takes longer than the burst."""
+BURST_SECONDS = 0.0375
+"""A burst is timed for at least so long, by whole calls, at least one."""
 ENERGY_SECONDS = 1.5
 """Calls for the energy of a GPU go on for so long: its counter moves some ten times a second."""
 STEP_SECONDS = 1.0
@@ -111,17 +111,17 @@ class Process:
     def call(self, cell: str) -> dict[str, float]:
         return self._loaded.call(cell)
 
-    def visit(self, cell: str) -> tuple[dict[str, list[float]], float | None]:
-        """Untimed calls, then `VISIT_SECONDS` of timed ones; with the joules of these where they are counted."""
-        subject = self._loaded
+    def burst(self, cell: str) -> tuple[dict[str, list[float]], float | None]:
+        """Untimed calls, then `BURST_SECONDS` of timed ones; with the joules of these where they are counted."""
+        loaded = self._loaded
         for _ in range(UNTIMED_CALLS):
-            if sum(subject.call(cell).values()) > VISIT_SECONDS:
+            if sum(loaded.call(cell).values()) > BURST_SECONDS:
                 break
         before = self._energy.joules() if self._energy else None
         calls: dict[str, list[float]] = {}
         start = time.perf_counter()
-        while not calls or time.perf_counter() - start < VISIT_SECONDS:
-            for stage, seconds in subject.call(cell).items():
+        while not calls or time.perf_counter() - start < BURST_SECONDS:
+            for stage, seconds in loaded.call(cell).items():
                 calls.setdefault(stage, []).append(seconds)
         joules = self._energy.joules() - before if self._energy and before is not None else None
         return calls, joules

@@ -13,10 +13,10 @@ from harness.measurement.protocol import SECOND
 
 @dataclass(frozen=True)
 class Noise:
-    """Log-scale standard deviations: of a process against others of its kind, of the slow drift that visits share
-    (autocorrelated from one visit to the next), of single calls. `trend` is a steady slowing a visit. A spike hits a
-    visit, or a single call, and multiplies it by 1 + an exponential of the mean `spike`. For a share `contended` of the
-    time a neighbour on the same core makes everything take `contention` times as long, some `stay` visits at a stretch.
+    """Log-scale standard deviations: of a process against others of its kind, of the slow drift that bursts share
+    (autocorrelated from one burst to the next), of single calls. `trend` is a steady slowing a burst. A spike hits a
+    burst, or a single call, and multiplies it by 1 + an exponential of the mean `spike`. For a share `contended` of the
+    time a neighbour on the same core makes everything take `contention` times as long, some `stay` bursts at a stretch.
     """
 
     launch: float = 0.005
@@ -33,7 +33,7 @@ class Noise:
 
 
 class SimulatedBench:
-    """A bench of the protocol. `factors` are the true times of arms relative to the original's."""
+    """A runner of the protocol. `factors` are the true times of variants relative to the original's."""
 
     def __init__(self, factors: Mapping[str, float], noise: Noise, seed: int, calls: int = 2) -> None:
         self.factors = {"base": 1.0, SECOND: 1.0, **factors}
@@ -41,19 +41,19 @@ class SimulatedBench:
         self.random = np.random.default_rng([seed, 1])  # not the stream that draws the bootstrap
         self.calls = calls
         self.drift = self.random.normal(0, noise.drift)
-        self.visits = 0
+        self.bursts = 0
         self.busy = noise.contended > 0 and self.random.random() < noise.contended
         self.layout: dict[str, float] = {}
 
     def launch(self, number: int) -> None:
-        self.layout = {arm: self.random.normal(0, self.noise.launch) for arm in self.factors}
+        self.layout = {variant: self.random.normal(0, self.noise.launch) for variant in self.factors}
         for _ in range(20):  # time goes by while processes start
             self._drift()
 
-    def visit(self, arm: str, cell: str) -> tuple[dict[str, list[float]], None]:
+    def burst(self, variant: str, cell: str) -> tuple[dict[str, list[float]], None]:
         noise = self.noise
         self._drift()
-        level = math.log(0.02 * self.factors[arm]) + self.layout[arm] + self.drift + noise.trend * self.visits
+        level = math.log(0.02 * self.factors[variant]) + self.layout[variant] + self.drift + noise.trend * self.bursts
         if self.random.random() < noise.spiked_visits:
             level += math.log1p(self.random.exponential(noise.spike))
         level += math.log(noise.contention) * self.busy
@@ -65,6 +65,6 @@ class SimulatedBench:
     def _drift(self) -> None:
         keep = self.noise.autocorrelation
         self.drift = keep * self.drift + self.random.normal(0, self.noise.drift * math.sqrt(1 - keep**2))
-        self.visits += 1
+        self.bursts += 1
         if self.noise.contended and self.random.random() < 1 / self.noise.stay:
             self.busy = self.random.random() < self.noise.contended

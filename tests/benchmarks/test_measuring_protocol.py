@@ -65,15 +65,16 @@ def test_a_slowdown_of_5_percent_is_found(benchmark, machine):
 
 
 def test_the_simulated_machine_misleads_a_test_of_one_after_the_other():
-    """Twenty visits to one, then twenty to the other, and Welch's test: what the protocol is there to avoid."""
+    """Twenty bursts to one, then twenty to the other, and Welch's test: what the protocol is there to avoid."""
     from scipy.stats import ttest_ind
 
     misled = []
     for seed in range(100):
-        bench = SimulatedBench({"candidate": 1.0}, MACHINES["drift and spikes"], seed, calls=5)
-        bench.launch(0)
+        runner = SimulatedBench({"candidate": 1.0}, MACHINES["drift and spikes"], seed, calls=5)
+        runner.launch(0)
         first, second = (
-            [np.median(bench.visit(arm, "cell")[0]["forward"]) for _ in range(20)] for arm in (BASE, "candidate")
+            [np.median(runner.burst(variant, "cell")[0]["forward"]) for _ in range(20)]
+            for variant in (BASE, "candidate")
         )
         misled.append(ttest_ind(first, second, equal_var=False).pvalue < 0.05)
     assert np.mean(misled) > 0.3

@@ -34,7 +34,7 @@ def test_a_measurement_from_end_to_end(harness, saved, tmp_path):
         assert "peak" in memory or "clear_refs" in memory["absent"]["peak"]
         assert memory["loaded"]["total"] > 0
     samples = result["samples"]["2 × 8"]
-    assert len(samples) == 3 and all(len(visits) == 4 for visits in samples.values())
+    assert len(samples) == 3 and all(len(bursts) == 4 for bursts in samples.values())
     assert result["environment"]["workers"]["threads"] == 1
     assert result["environment"]["workers"]["omp_wait_policy"] == "PASSIVE"
     assert {"steal", "throttled", "load"} <= set(result["environment"]["counters"])

@@ -224,6 +224,7 @@ def test_what_cannot_be_asked_for_is_an_error_before_anything_is_computed(review
     for ask, said in [
         (lambda: harness.run(task="sst", models="majority"), "Did you mean"),
         (lambda: harness.run(task="sst2", models="majority", limits=3), "unknown key 'limits'"),
+        (lambda: harness.run(task="sst2", models="majority", executor="inlin"), "Did you mean 'inline'"),
         (lambda: harness.run(task=[reviews, "sst2"], models="majority"), "apart"),
         (lambda: harness.run(task=reviews, models=own, executor="local"), "inline"),
         (lambda: harness.evaluate("tfidf", task="sst2"), "it has to be trained before"),

@@ -79,7 +79,7 @@ def test_models_of_one_name_are_told_apart(saved, tmp_path):
         shutil.copytree(saved("bert"), tmp_path / name)
     found = request([tmp_path / name for name in ("base", "here/base", "there/base")])
     names = [one.name for one in (found.base, *found.candidates)]
-    assert len(set(names)) == 3 and len(set(found.arms())) == 4
+    assert len(set(names)) == 3 and len(set(found.variants())) == 4
     assert all(name.startswith("base") for name in names)
 
 

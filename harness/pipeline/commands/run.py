@@ -67,6 +67,7 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
     """Plan, and look up what is done. With `repair`, damaged cells are quarantined so that they can be computed
     again.
     """
+    EXECUTORS.check(run.executor)
     plan = make_plan(run, registry, store)
     cached: set[str] = set()
     damaged: list[str] = []

@@ -182,9 +182,11 @@ def _inputs(base: Cell) -> TaskInput:
 
 
 def _estimate(models: int, workloads: int, budget: float | None) -> tuple[float, float]:
-    """Seconds of 20 pairs and of 60; the arms are the models and the original once more."""
-    arms = len({BASE, SECOND}) + models - 1
-    launch = arms * START_SECONDS / cores() + workloads * BLOCKS_PER_LAUNCH * block_seconds([CALL_SECONDS] * arms)
+    """Seconds of 20 pairs and of 60; the variants are the models and the original once more."""
+    variants = len({BASE, SECOND}) + models - 1
+    launch = variants * START_SECONDS / cores() + workloads * BLOCKS_PER_LAUNCH * block_seconds(
+        [CALL_SECONDS] * variants
+    )
     memory = models * workloads * START_SECONDS / cores()
     least, most = (pairs / BLOCKS_PER_LAUNCH * launch + memory for pairs in (LEAST_PAIRS, MOST_PAIRS))
     return least, max(least, min(most, budget)) if budget else most

@@ -198,7 +198,7 @@ def test_a_folder_without_one_of_its_files_is_a_line(trained, compressed, lost):
 def test_prefill_and_decoding_are_timed_apart(trained, compressed, kind, task, method):
     if method == "openvino":
         pytest.importorskip("openvino")
-    from harness.measurement.subject import LoadedModel
+    from harness.measurement.loaded_model import LoadedModel
     from harness.measurement.workloads import Workload
 
     folder, _ = compressed(trained(kind, task, 12), method)

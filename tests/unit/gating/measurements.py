@@ -84,8 +84,8 @@ def measurement(
 
 @cache
 def timed(factor: float, noise: Noise, seed: int, again: float, at: int) -> tuple[protocol.Series, Ratio, Ratio]:
-    bench = SimulatedBench({"small": factor, protocol.SECOND: again}, noise, 100 * seed + at)
-    series = protocol.measure(bench, ["cell"], ["small"], seed)["cell"]
+    runner = SimulatedBench({"small": factor, protocol.SECOND: again}, noise, 100 * seed + at)
+    series = protocol.measure(runner, ["cell"], ["small"], seed)["cell"]
     ratio, second = series.ratio("small", "forward", seed), series.ratio(protocol.SECOND, "forward", seed)
     assert ratio is not None and second is not None
     return series, ratio, second

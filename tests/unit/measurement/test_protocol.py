@@ -18,17 +18,17 @@ NOISES = {"calm": CALM, "wild": WILD}
 
 
 def run(noise: Noise, factor: float = 1.0, **settings):
-    bench = SimulatedBench({"b": factor}, noise, 0)
-    return measure(bench, ["c"], ["b"], 0, **settings)["c"]
+    runner = SimulatedBench({"b": factor}, noise, 0)
+    return measure(runner, ["c"], ["b"], 0, **settings)["c"]
 
 
-@pytest.mark.parametrize("arms", [["a", "b"], ["a", "b", "c", "d"]])
-def test_each_order_is_followed_by_its_reverse(arms):
-    blocks = orders(arms, seed=1, launch=2, cell="c")
+@pytest.mark.parametrize("variants", [["a", "b"], ["a", "b", "c", "d"]])
+def test_each_order_is_followed_by_its_reverse(variants):
+    blocks = orders(variants, seed=1, launch=2, cell="c")
     assert len(blocks) == protocol.BLOCKS_PER_LAUNCH
     for first, second in zip(blocks[::2], blocks[1::2], strict=True):
         assert first == second[::-1]
-        assert sorted(first) == arms
+        assert sorted(first) == variants
 
 
 def test_of_two_arms_each_comes_first_equally_often():
@@ -57,8 +57,8 @@ def test_it_stops_at_sixty_pairs_where_they_stay_wide():
 
 
 def test_a_wider_target_is_reached_sooner_and_counts():
-    bench = SimulatedBench({"b": 1.0}, Noise(), 0)
-    narrow, wide = (measure(bench, ["c"], ["b"], 0, half_width=half)["c"] for half in (0.001, 0.2))
+    runner = SimulatedBench({"b": 1.0}, Noise(), 0)
+    narrow, wide = (measure(runner, ["c"], ["b"], 0, half_width=half)["c"] for half in (0.001, 0.2))
     assert (narrow.pairs(), wide.pairs()) == (60, 20)
     assert verdict(narrow, "forward", "b", 0.05, 0, 0.001).standing is Validity.IMPRECISE
     assert verdict(wide, "forward", "b", 0.05, 0, 0.2).counts
@@ -66,11 +66,11 @@ def test_a_wider_target_is_reached_sooner_and_counts():
 
 def test_a_wide_candidate_leaves_the_others_theirs():
     """Of two candidates one is spiky: its own verdict says so, and the whole is as good as the worst."""
-    bench = SimulatedBench({"b": 1.0, "c": 1.0}, CALM, 0)
-    series = measure(bench, ["x"], ["b", "c"], 0)["x"]
-    for place, visit in enumerate(series.visits["c"]):
-        slower = tuple({"forward": [(1 + place % 5) * one for one in calls["forward"]]} for calls in visit.rounds)
-        series.visits["c"][place] = replace(visit, rounds=slower)
+    runner = SimulatedBench({"b": 1.0, "c": 1.0}, CALM, 0)
+    series = measure(runner, ["x"], ["b", "c"], 0)["x"]
+    for place, burst in enumerate(series.bursts["c"]):
+        slower = tuple({"forward": [(1 + place % 5) * one for one in calls["forward"]]} for calls in burst.rounds)
+        series.bursts["c"][place] = replace(burst, rounds=slower)
     assert verdict(series, "forward", "b", 0.05, 0).counts
     assert verdict(series, "forward", "c", 0.05, 0).standing is Validity.IMPRECISE
     assert Validity.worst([Validity.VALID, Validity.IMPRECISE]) is Validity.IMPRECISE
@@ -92,8 +92,8 @@ def test_cells_that_are_done_are_not_visited_again():
             for machine in self.machines.values():
                 machine.launch(number)
 
-        def visit(self, arm, cell):
-            return self.machines[cell].visit(arm, cell)
+        def burst(self, variant, cell):
+            return self.machines[cell].burst(variant, cell)
 
     series = measure(TwoMachines(), list(NOISES), ["b"], 0)
     assert (series["calm"].pairs(), series["wild"].pairs()) == (20, 60)
@@ -101,10 +101,10 @@ def test_cells_that_are_done_are_not_visited_again():
 
 def test_every_arm_is_visited_once_a_block():
     series = run(CALM)
-    assert set(series.visits) == {BASE, SECOND, "b"}
-    places = {(one.launch, one.block): set() for one in series.visits[BASE]}
-    for visits in series.visits.values():
-        for one in visits:
+    assert set(series.bursts) == {BASE, SECOND, "b"}
+    places = {(one.launch, one.block): set() for one in series.bursts[BASE]}
+    for bursts in series.bursts.values():
+        for one in bursts:
             places[one.launch, one.block].add(one.place)
     assert all(found == {0, 1, 2} for found in places.values())
 
@@ -117,17 +117,17 @@ def test_a_block_has_rounds_to_and_fro_until_an_arm_has_been_timed_long_enough()
         def launch(self, number):
             pass
 
-        def visit(self, arm, cell):
-            self.visited.append(arm)
-            return {"forward": [0.07 if arm == "slow" else 0.01]}, 2.0
+        def burst(self, variant, cell):
+            self.visited.append(variant)
+            return {"forward": [0.07 if variant == "slow" else 0.01]}, 2.0
 
-    bench = Told()
-    series = measure(bench, ["x"], ["slow"], 0, deadline=-1.0)["x"]
-    first = bench.visited[:15]
+    runner = Told()
+    series = measure(runner, ["x"], ["slow"], 0, deadline=-1.0)["x"]
+    first = runner.visited[:15]
     assert first[3:6] == first[:3][::-1] and first[6:9] == first[:3]
-    assert [len(one.rounds) for one in series.visits["slow"]] == [5] * protocol.BLOCKS_PER_LAUNCH
-    assert series.visits["slow"][0].joules == 10.0
-    assert series.visits["slow"][0].seconds == pytest.approx(0.35)
+    assert [len(one.rounds) for one in series.bursts["slow"]] == [5] * protocol.BLOCKS_PER_LAUNCH
+    assert series.bursts["slow"][0].joules == 10.0
+    assert series.bursts["slow"][0].seconds == pytest.approx(0.35)
 
 
 def test_the_ratio_of_a_block_is_that_of_visits_next_to_each_other():
@@ -139,9 +139,9 @@ def test_the_ratio_of_a_block_is_that_of_visits_next_to_each_other():
         def launch(self, number):
             pass
 
-        def visit(self, arm, cell):
+        def burst(self, variant, cell):
             self.count += 1
-            return {"forward": [0.05 * (1 + (self.count - 1) // 3 % 2) * (1.1 if arm == "b" else 1.0)]}, None
+            return {"forward": [0.05 * (1 + (self.count - 1) // 3 % 2) * (1.1 if variant == "b" else 1.0)]}, None
 
     series = measure(Waving(), ["x"], ["b"], 0)["x"]
     assert series.pairs() == 20
@@ -159,10 +159,10 @@ def test_a_quiet_measurement_is_valid():
 
 
 def test_an_original_that_differs_from_itself_makes_it_invalid():
-    bench = SimulatedBench({"b": 1.0, SECOND: 1.04}, CALM, 0)
-    said = verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", "b", 0.05, 0)
+    runner = SimulatedBench({"b": 1.0, SECOND: 1.04}, CALM, 0)
+    said = verdict(measure(runner, ["c"], ["b"], 0)["c"], "forward", "b", 0.05, 0)
     assert said.standing is Validity.INVALID and "against itself is 1.04" in said.reason
-    assert verdict(measure(bench, ["c"], ["b"], 0)["c"], "forward", "b", 0.1, 0).counts
+    assert verdict(measure(runner, ["c"], ["b"], 0)["c"], "forward", "b", 0.1, 0).counts
 
 
 def test_a_budget_that_ends_early_makes_it_invalid():

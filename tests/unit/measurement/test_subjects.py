@@ -9,8 +9,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
-from harness.measurement import subject
-from harness.measurement.subject import LoadedModel
+from harness.measurement import loaded_model as loaded
+from harness.measurement.loaded_model import LoadedModel
 from harness.measurement.workloads import NEW_TOKENS, Absent, Work, Workload, cells_of
 from harness.modeling.inference.generate import ends_of
 
@@ -95,7 +95,7 @@ def test_the_timed_loop_writes_what_the_library_writes(saved, model_type):
     fed = []
     name = "input_ids" if model_type == "gpt2" else "decoder_input_ids"
     hook = model.register_forward_pre_hook(lambda module, args, kwargs: fed.append(kwargs[name]), with_kwargs=True)
-    subject.write(model, batch, 6)
+    loaded.write(model, batch, 6)
     hook.remove()
     ids, mask = torch.from_numpy(batch["input_ids"]), torch.from_numpy(batch["attention_mask"])
     wanted = model.generate(input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=5)[:, -5:]
