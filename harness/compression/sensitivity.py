@@ -111,7 +111,7 @@ class Probe:
 
 def _counted(task: TaskSpec) -> list[Any]:
     """The metrics a task's score is the mean of, all better in one direction."""
-    every = [metrics.get(name) for name in task.headline or task.metrics]
+    every = [metrics.get(name) for name in task.primary_metrics or task.metrics]
     return [metric for metric in every if metric.greater_is_better] or every
 
 

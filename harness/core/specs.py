@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, Sources
@@ -58,8 +58,8 @@ class TaskSpec(Strict):
     list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference.
     `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
     `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
-    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `headline` are the
-    metrics that a task's score is the mean of, all where left out. `prompt` is how a
+    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `primary_metrics`
+    (once `headline`) are the metrics that a task's score is the mean of, all where left out. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces, and `prompt_trained`, where given, how one is
     that is trained to answer: T5's own, shorter ones. `verbalizers` are the words that stand for the classes in its
     answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
@@ -80,7 +80,9 @@ class TaskSpec(Strict):
     eval: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)] = ["dev"]
     train_on: Name | None = None
     metrics: list[Name] = Field(min_length=1)
-    headline: list[Name] = []
+    primary_metrics: list[Name] = Field(
+        default_factory=list, validation_alias=AliasChoices("primary_metrics", "headline")
+    )
     prompt: str | None = None
     prompt_trained: str | None = None
     verbalizers: dict[str, str] = {}
@@ -102,8 +104,8 @@ class TaskSpec(Strict):
                 raise ValueError(f"label_aliases: '{alias}' stands for '{label}', which is not in labels")
         if len(set(self.metrics)) != len(self.metrics):
             raise ValueError("metrics: a name is given twice")
-        if unknown_names := set(self.headline) - set(self.metrics):
-            raise ValueError(f"headline: not among metrics: {', '.join(sorted(unknown_names))}")
+        if unknown_names := set(self.primary_metrics) - set(self.metrics):
+            raise ValueError(f"primary_metrics: not among metrics: {', '.join(sorted(unknown_names))}")
         unknown_names = set(self.verbalizers) - set(self.labels or ())
         if unknown_names:
             raise ValueError(f"verbalizers: not among labels: {', '.join(sorted(unknown_names))}")

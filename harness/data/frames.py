@@ -31,7 +31,7 @@ class Task:
         name: What tables call it: letters, digits and `._-`.
         family: The shape of the task: `classification`, `similarity`, `nli`, `question-answering`, `summarization`,
             `translation`, `text-generation` or `language-modeling`.
-        metrics: Names of metrics; a score is their mean unless `headline` names some of them.
+        metrics: Names of metrics; a score is their mean unless `primary_metrics` names some of them.
         fields: The columns of the family's fields, `{"text": "body", "label": "stars"}`; a field left out has its own
             name.
         train: Rows to train on: a pandas DataFrame, a `datasets.Dataset`, or a list of mappings. May be left out
@@ -39,7 +39,7 @@ class Task:
         dev: Rows to score on.
         test: Rows to score on where there is no dev.
         labels: The classes in order; those of the training split in sorted order where left out.
-        settings: Further keys of a task's YAML file: `headline`, `prompt`, `verbalizers`, `label_aliases`, …
+        settings: Further keys of a task's YAML file: `primary_metrics`, `prompt`, `verbalizers`, `label_aliases`, …
     """
 
     name: str

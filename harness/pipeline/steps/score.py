@@ -46,7 +46,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "name": task.name,
             "version": task.version,
             "family": task.family,
-            "headline": task.headline or list(task.metrics),
+            "headline": task.primary_metrics or list(task.metrics),
             "noise": task.noise,
         },
         "split": job.split,
