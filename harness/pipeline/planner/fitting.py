@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -32,6 +32,7 @@ from harness.pipeline.cells import (
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
 from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.learners import LEARNERS
+from harness.training.learners.classes import class_order
 
 EPOCHS_AT_MOST = 10
 """Trained on a fraction of the examples, a model spec's epochs are multiplied by its inverse, up to this: as many
@@ -80,12 +81,16 @@ class ModelPlan:
             return None
         return read_settings(self.weights.folder)
 
-    def not_applicable(self, task: TaskSpec) -> str | None:
-        """Why the model cannot do the task; None where it can.
+    def check_classes(self, task: TaskSpec, labels: Sequence[str]) -> None:
+        """Raises HarnessError for a finished classifier whose classes are not those of the task; both are named."""
+        if self.settings is None or self.settings.head != "sequence-classification" or not labels:
+            return
+        assert self.weights is not None
+        config = json.loads((self.weights.folder / "config.json").read_text(encoding="utf-8"))
+        class_order(config.get("id2label", {}), task, labels, self.name)
 
-        Raises:
-            HarnessError: a finished classifier whose classes are not those of the task.
-        """
+    def not_applicable(self, task: TaskSpec) -> str | None:
+        """Why the model cannot do the task; None where it can."""
         if self.settings is None:
             return LEARNERS.get(self.recipe.learner).not_applicable(task, self.recipe, self.architecture)
         if task.shots is not None:
@@ -109,6 +114,7 @@ def cells_of_model(
     `compressed` gives for a fine-tuned model the cells of each compressed one, that one's last.
     """
     if model.finished:
+        model.check_classes(task, facts[task.name]["labels"])
         for split in task.eval:
             yield _score(task, split, None, model, Origin(model.weights), 0, run, facts[task.name])
         return
