@@ -13,7 +13,7 @@ import yaml
 from tests.conftest import ROOT, call_harness
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
-RUN = "--task sst2 --model mine --limit 200 --include model spec -q"
+RUN = "--task sst2 --model mine --limit 200 --include recipe -q"
 
 
 def expressions(folder: Path, base: str) -> dict[str, str]:
