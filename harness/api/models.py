@@ -54,7 +54,7 @@ def pretrain(
     Raises:
         HarnessError: no such model spec, a setting out of range, a corpus that cannot be read, or a failed training.
     """
-    registry = load_registry([Path(path) for path in include])
+    registry = load_registry(include)
     store = Store.open(Path(out))
     target = None if output is None else Path(output)
     pretraining.check_output(target)
@@ -97,7 +97,7 @@ def compress(
         HarnessError: no model there, one the method cannot compress, an unknown method or option, or an output that
             is there already.
     """
-    registry = load_registry([Path(path) for path in include])
+    registry = load_registry(include)
     if isinstance(method, str):
         method = compressing.method_of(method, [f"{name}={value}" for name, value in options.items()])
     place = None if data is None else os.fspath(data)
@@ -169,7 +169,7 @@ def perform_measure(
     tell: Tell,
 ) -> Measurement:
     """A measurement from its spec, as the command line asks for it. Raises HarnessError as `measure` does."""
-    registry = load_registry([Path(path) for path in include])
+    registry = load_registry(include)
     request = measuring.make_request(
         registry,
         Store(root) if root.is_dir() else None,

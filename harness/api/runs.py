@@ -148,17 +148,17 @@ def perform_run(
         raise HarnessError(
             f"executor {spec.executor}: {next(iter(objects))} is an object of this process; use executor='inline'"
         )
-    registry = with_objects(load_registry([Path(path) for path in spec.include]), objects)
+    registry = with_objects(load_registry(spec.include), objects)
     store = Store.open(Path(spec.out))
     live = {one.identity: one for one in objects.values()}
     keep(live)
     try:
         prepared = prepare(spec, registry, store)
         announce(prepared)
-        outcome = perform(spec, prepared, store, listen)
+        name = perform(spec, prepared, store, listen)
     finally:
         forget(live)
-    return read_run(store, outcome.name)
+    return read_run(store, name)
 
 
 def with_objects(registry: Registry, objects: Mapping[str, WrappedModel]) -> Registry:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.gating import baseline as accepted_baselines
-from harness.gating.engine import judge, with_compressed
-from harness.gating.flips import flips_of, reader
+from harness.gating.engine import judge, judge_all
+from harness.gating.flips import Flips, flips_of, reader
+from harness.gating.pairing import Pair
 from harness.gating.run_results import RunResults, of_run
 from harness.gating.settings import GateSpec
 from harness.gating.sources import resolve
@@ -47,13 +47,8 @@ def compare(
         HarnessError: no such run, or nothing that both have.
     """
     one, other, spec = _sides(base, candidate, out, baselines, include, settings)
-    if not spec.models:
-        spec = spec.model_copy(update={"models": with_compressed(one, other)})
-    report, pairs = judge(one, other, spec)
-    if not pairs:
-        raise HarnessError(f"nothing to compare: {'; '.join(report.reasons[:3]) or 'no task in common'}")
-    texts = reader(other.data or one.data, [Path(path) for path in include])
-    return Comparison(report, tuple(flip for pair in pairs for flip in flips_of(pair, texts)))
+    report, pairs = judge_all(one, other, spec)
+    return Comparison(report, _flips(one, other, pairs, include))
 
 
 def gate(
@@ -83,8 +78,14 @@ def gate(
     """
     one, other, spec = _sides(baseline, candidate, out, baselines, include, settings)
     report, pairs = judge(one, other, spec)
-    texts = reader(other.data or one.data, [Path(path) for path in include])
-    return GateReport(report, tuple(flip for pair in pairs for flip in flips_of(pair, texts)))
+    return GateReport(report, _flips(one, other, pairs, include))
+
+
+def _flips(
+    base: RunResults, candidate: RunResults, pairs: Sequence[Pair], include: Sequence[str | os.PathLike[str]]
+) -> tuple[Flips, ...]:
+    texts = reader(candidate.data or base.data, [Path(path) for path in include])
+    return tuple(flip for pair in pairs for flip in flips_of(pair, texts))
 
 
 def _sides(
@@ -95,7 +96,7 @@ def _sides(
     include: Sequence[str | os.PathLike[str]],
     settings: Mapping[str, Any],
 ) -> tuple[RunResults, RunResults, GateSpec]:
-    load_registry([Path(path) for path in include])
+    load_registry(include)
     sides = [_side(one, out, baselines) for one in (base, candidate)]
     return sides[0], sides[1], parse(GateSpec, dict(settings), "gate")
 

@@ -70,7 +70,7 @@ def compress(
     if stray:
         raise HarnessError(f"{stray} goes with --sensitivity")
     os.environ.update(thread_variables(1))
-    registry = load_registry([Path(path) for path in include or []])
+    registry = load_registry(include)
     chosen = command.method_of(method, settings or [], recipe)
     if sensitivity:
         if plot is not None:

@@ -95,7 +95,7 @@ def glue_submission(
         raise HarnessError(f"-o {output}: the server takes a .zip")
     if not output.resolve().parent.is_dir():
         raise HarnessError(f"-o {output}: no folder {output.parent}; make it first")
-    registry = load_registry([Path(path) for path in include or []])
+    registry = load_registry(include)
     store = existing_store(out)
     files = write_submission(registry, store, run, model, output, seed, data, allow_other_data, say)
     print(f"{output}: {', '.join(files)}")

@@ -155,5 +155,5 @@ def gate(
 
 
 def _measuring_again(spec: Any, root: Path, include: list[str] | None) -> Any:
-    registry = load_registry([Path(path) for path in include or []])
+    registry = load_registry(include)
     return lambda one: measure_again(one, spec, registry, Store.open(root), say)

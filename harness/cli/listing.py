@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,5 +17,5 @@ def list_names(
     as_json: Json = False,
 ) -> None:
     """List what can be asked for by name."""
-    registry = load_registry([Path(path) for path in include or []])
+    registry = load_registry(include)
     print(listing(registry, kind, as_json))

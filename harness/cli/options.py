@@ -65,7 +65,7 @@ def existing_store(out: str | None) -> Any:
 def load_plugins(include: list[str] | None) -> None:
     """Of the paths given, where any are: for their metrics and report formats."""
     if include:
-        load_registry([Path(path) for path in include])
+        load_registry(include)
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.", rich_help_panel=OUTPUT)]

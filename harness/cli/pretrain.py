@@ -61,7 +61,7 @@ def pretrain(
     quiet: Quiet = False,
 ) -> None:
     """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
-    registry = load_registry([Path(path) for path in include or []])
+    registry = load_registry(include)
     store = Store.open(Path(out or "results"))
     command.check_output(output)
     cell = command.plan(registry, store, recipe, given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -36,7 +35,7 @@ def score(
 ) -> None:
     """Compute a run's metrics again from its stored predictions, and compare."""
 
-    load_registry([Path(path) for path in include or []])
+    load_registry(include)
     text, same = rescore(existing_store(out), name, metric or [], as_json)
     print(text)
     if not same:

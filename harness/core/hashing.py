@@ -34,21 +34,6 @@ def fingerprint_of(folder: Path) -> str:
     return hash_files(path for path in folder.iterdir() if path.is_file())
 
 
-def hash_code(paths: Iterable[Path]) -> str:
-    """SHA-256 over the text of source files and folders of them, independent of where they are installed.
-
-    Line endings and trailing blanks do not count, so that a checkout on another system agrees.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        for file in files:
-            digest.update(file.name.encode() + b"\0")
-            for line in file.read_text(encoding="utf-8").splitlines():
-                digest.update(line.rstrip().encode() + b"\n")
-    return digest.hexdigest()
-
-
 def short(digest: str) -> str:
     """The first 12 hex digits: how hashes are shown to people."""
     return digest[:12]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -86,7 +87,7 @@ class Registry:
         return [recipe.name for recipe in sorted(chosen, key=lambda recipe: (_cost(recipe), recipe.name))]
 
 
-def load_registry(include: Sequence[Path] = ()) -> Registry:
+def load_registry(include: Iterable[str | os.PathLike[str]] | None = None) -> Registry:
     """Read all specs and import all plug-ins.
 
     Raises:
@@ -94,7 +95,7 @@ def load_registry(include: Sequence[Path] = ()) -> Registry:
     """
     folders = [*_builtin_folders(), *_entry_point_folders()]
     files = [file for folder in folders for file in _spec_files(folder)]
-    for path in include:
+    for path in map(Path, include or ()):
         if not path.exists():
             raise HarnessError(f"--include {path}: no such file or folder")
         if path.is_dir():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
-from harness.core.errors import unknown
+from harness.core.errors import HarnessError, unknown
 from harness.core.run_spec import SEED_MODES
 from harness.gating.estimates import Estimated, averaged, counted, estimate
 from harness.gating.measured import Measured, Measurement, judge_measured
@@ -315,3 +315,17 @@ def _score(pair: Pair, side: int) -> float:
 
 def points(fraction: float) -> str:
     return f"{100 * fraction:.1f}"
+
+
+def judge_all(base: RunResults, candidate: RunResults, spec: GateSpec) -> tuple[Report, list[Pair]]:
+    """As `judge`, of all models where none is named, compressed ones beside their originals.
+
+    Raises:
+        HarnessError: the two have nothing that can be compared.
+    """
+    if not spec.models:
+        spec = spec.model_copy(update={"models": with_compressed(base, candidate)})
+    report, pairs = judge(base, candidate, spec)
+    if not pairs:
+        raise HarnessError(f"nothing to compare: {'; '.join(report.reasons[:3]) or 'no task in common'}")
+    return report, pairs

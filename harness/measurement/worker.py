@@ -49,7 +49,7 @@ def main(pipe: Connection, folder: str, threads: int, include: Sequence[str], st
             return
         try:
             if name == "start":
-                load_registry([Path(path) for path in include])
+                load_registry(include)
             pipe.send(("done", getattr(process, name)(**arguments)))
         except HarnessError as error:
             pipe.send(("failed", str(error)))

@@ -117,13 +117,14 @@ class Tabular:
         """A data frame with one row a model × task × split × metric × seed; columns are the attributes of `Score`."""
         import pandas as pd
 
-        rows = [{**asdict(score), "model_folder": _text(score.model_folder)} for score in self.scores]
-        return pd.DataFrame(rows, columns=list(Score.__dataclass_fields__))
+        return pd.DataFrame(self._rows(), columns=list(Score.__dataclass_fields__))
 
     def to_json(self) -> str:
         """All scores as JSON, by the attributes of `Score`."""
-        rows = [{**asdict(score), "model_folder": _text(score.model_folder)} for score in self.scores]
-        return json.dumps(rows, indent=1, ensure_ascii=False)
+        return json.dumps(self._rows(), indent=1, ensure_ascii=False)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{**asdict(score), "model_folder": _text(score.model_folder)} for score in self.scores]
 
 
 @dataclass(frozen=True)

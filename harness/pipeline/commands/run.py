@@ -49,20 +49,6 @@ class Prepared:
         return [cell for cell in self.plan.cells if cell.key not in self.cached]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its name, the status of each cell by key, causes of failures by key."""
-
-    name: str
-    statuses: dict[str, str]
-    causes: dict[str, str]
-    seconds: float
-
-    @property
-    def ok(self) -> bool:
-        return all(status in ("done", "cached") for status in self.statuses.values())
-
-
 def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True) -> Prepared:
     """Plan, and look up what is done. With `repair`, damaged cells are quarantined so that they can be computed
     again.
@@ -95,8 +81,8 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
     return Prepared(plan, frozenset(cached), tuple(damaged))
 
 
-def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Event], None]) -> Outcome:
-    """Compute the missing cells, those that measure after all others and alone.
+def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Event], None]) -> str:
+    """Compute the missing cells, those that measure after all others and alone; returns the name of the run.
 
     `listen` gets the executor's events. Ctrl-C and SIGTERM end the workers and raise KeyboardInterrupt; what is done
     stays done.
@@ -139,7 +125,7 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
         status = "done"
     finally:
         _write_manifest(store, name, run, plan, statuses, causes, started, status, threads)
-    return Outcome(name, statuses, causes, time.time() - started)
+    return name
 
 
 def _events(executor: str, resources: Resources, cells: Sequence[Cell], statuses: Mapping[str, str]) -> Iterator[Event]:

@@ -27,7 +27,7 @@ def main(pipe: Connection, root: str, include: Sequence[str], threads: int, star
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=end_with, args=(started_by,), daemon=True).start()
     quiet_libraries()
-    load_registry([Path(path) for path in include])
+    load_registry(include)
     store = Store(Path(root))
     while True:
         try:

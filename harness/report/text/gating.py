@@ -13,7 +13,7 @@ from harness.core.hashing import short
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
 from harness.gating import baseline
-from harness.gating.engine import Report, judge, with_compressed, with_measurements
+from harness.gating.engine import Report, judge, judge_all, with_measurements
 from harness.gating.flips import Flips, Texts, flips_of, reader, slices_of
 from harness.gating.layers import Layer, finder, layers_of
 from harness.gating.measured import Measurement
@@ -50,11 +50,7 @@ def compare(
     Raises:
         HarnessError: nothing of the two can be compared, or there are no models whose layers could be.
     """
-    if not spec.models:
-        spec = spec.model_copy(update={"models": with_compressed(base, candidate)})
-    report, pairs = judge(base, candidate, spec)
-    if not pairs:
-        raise HarnessError(f"nothing to compare: {'; '.join(report.reasons[:3]) or 'no task in common'}")
+    report, pairs = judge_all(base, candidate, spec)
     texts = _texts(base, candidate, include)
     flips = [one for pair in pairs for one in flips_of(pair, texts)]
     slices = [one for pair in pairs for one in slices_of(pair, texts)] if by == "slice" else []
@@ -72,7 +68,7 @@ def compare(
 
 
 def _layers(pairs: Sequence[Pair], texts: Texts, include: Sequence[str], stores: Sequence[Store]) -> list[Layer]:
-    registry = load_registry([Path(path) for path in include])
+    registry = load_registry(include)
     find = finder(stores)
     return [one for pair in pairs for one in layers_of(pair, registry.task(pair.task), texts, find)]
 
