@@ -96,10 +96,15 @@ def read_settings(folder: Path) -> Settings:
     architecture = next(iter(values.get("architectures") or []), "")
     head = head_of_class(architecture)
     if head is not None:
-        return Settings(head=head, max_length=min(LONGEST, int(values.get("max_position_embeddings") or LONGEST)))
+        return Settings(head=head, max_length=usual_length(values.get("max_position_embeddings")))
     raise HarnessError(
         f"model {folder}: {architecture or 'its config'} has no head for a task; give the folder of a fine-tuned model"
     )
+
+
+def usual_length(positions: int | None) -> int:
+    """Tokens read at once by a model of so many positions that says nothing else."""
+    return min(LONGEST, int(positions or LONGEST))
 
 
 def head_of_class(name: str) -> str | None:

@@ -57,7 +57,7 @@ class ModelPlan:
     def architecture(self) -> str | None:
         """Of a transformer, cached by its model_type: asking `transformers` takes seconds."""
         config = self.recipe.config
-        if self.recipe.learner == "object":
+        if LEARNERS.get(self.recipe.learner).in_process:
             return None
         if self.weights is not None:
             config = json.loads((self.weights.folder / "config.json").read_text(encoding="utf-8"))
@@ -77,7 +77,7 @@ class ModelPlan:
     @cached_property
     def settings(self) -> Settings | None:
         """Of a finished model in a folder."""
-        if not self.finished or self.weights is None or self.recipe.learner == "object":
+        if not self.finished or self.weights is None or LEARNERS.get(self.recipe.learner).in_process:
             return None
         return read_settings(self.weights.folder)
 
@@ -262,8 +262,6 @@ def _identity(model: ModelPlan, origin: Origin) -> dict[str, Any]:
     """What a model is that no cell made; how it would be trained says nothing of a finished one."""
     if not model.finished:
         return model_identity(model.recipe, origin)
-    if model.recipe.learner == "object":
-        return {"finished": model.recipe.options["identity"], "learner": model.recipe.learner}
     assert origin.weights is not None
     return {"finished": origin.weights.fingerprint, "learner": model.recipe.learner}
 

@@ -21,6 +21,7 @@ from harness.pipeline.planner.fitting import ModelPlan, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.pretraining import corpus_facts, with_controls
 from harness.pipeline.planner.suites import default_limit, default_models, suites_of
+from harness.training.learners import LEARNERS
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) ->
 
 
 def _model(name: str, recipe: ModelSpec, run: RunSpec, store: Store) -> ModelPlan:
-    if recipe.learner == "object":
+    if LEARNERS.get(recipe.learner).in_process:
         identity = str(recipe.options["identity"])
         return ModelPlan(name, recipe, Weights(Path(identity), identity), None, store, finished=True)
     if not run.train:

@@ -115,7 +115,7 @@ def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
         shown_of = {task.train: job.inputs.facts["splits"][task.train]}
     lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
     record = {**content_of(job.model), "parameters": None}
-    in_folder = task.shots is None and job.learner != "object"
+    in_folder = task.shots is None and not LEARNERS.get(job.learner).in_process
     runtime = read_settings(directory).runtime if in_folder else None
     return Model(directory, record, job.seed, shown_of, lineage, shown=shown, runtime=runtime)
 

@@ -74,10 +74,12 @@ def _specs(registry: Registry, kind: str) -> list[dict[str, Any]]:
 
 def _plugins(kind: str) -> list[dict[str, Any]]:
     table = plugins.table(kind)
-    if kind == "objective":
-        return [{"name": name, **_objective(table.get(name))} for name in table.names()]
-    if kind == "compressor":
-        return [{"name": name, **_compressor(table.get(name))} for name in table.names()]
+    if kind in ("objective", "compressor"):
+        facts = _objective if kind == "objective" else _compressor
+        return [
+            {"name": name, **facts(table.get(name)), "description": _described(table.source(name))}
+            for name in table.names()
+        ]
     if kind == "metric":
         return [
             {"name": name, "version": metrics.code_version(name)[:12], "source": str(metrics.source(name))}
@@ -99,7 +101,6 @@ def _objective(kind: type[Objective]) -> dict[str, Any]:
     return {
         "tokenizers": list(kind.tokenizers),
         "options": list(kind.Options.model_fields),
-        "description": _about(kind),
     }
 
 
@@ -108,13 +109,4 @@ def _compressor(kind: type[Compressor]) -> dict[str, Any]:
         "runtime": kind.runtime,
         "options": list(kind.Options.model_fields),
         "main": kind.main or "",
-        "description": _about(kind),
     }
-
-
-def _about(kind: type) -> str:
-    """The first paragraph of what the module of a class says of itself."""
-    import sys
-
-    about = (sys.modules[kind.__module__].__doc__ or "").strip().split("\n\n")[0]
-    return " ".join(about.split())

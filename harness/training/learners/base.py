@@ -72,10 +72,12 @@ class PredictRequest:
 class Learner(ABC):
     """Fits and predicts. One subclass a module, registered by name; model specs name it as their `learner`.
 
-    `deterministic`: the seed changes nothing, so a run of many seeds fits it once.
+    `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `in_process`: its models are objects
+    of the calling program, finished and in no folder; `options["identity"]` of their specs stands for them.
     """
 
     deterministic = False
+    in_process = False
 
     @abstractmethod
     def fit(self, request: FitRequest) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import uuid4
 
 from harness.core.errors import HarnessError
-from harness.core.families import Labelling
 from harness.core.hashing import hash_json
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.modeling.heads import HEADS, EncodingContext, head_for
-from harness.modeling.weights.settings import LONGEST, head_of_class
+from harness.modeling.weights.settings import head_of_class, usual_length
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order
 
@@ -123,6 +122,7 @@ class ObjectLearner(Learner):
     """Predicts with objects of this process; fits nothing."""
 
     deterministic = True
+    in_process = True
 
     def check(self, recipe: ModelSpec) -> None:
         """Recipes of objects are made by `wrap` alone."""
@@ -164,7 +164,7 @@ def _of_transformer(wrapped: WrappedModel, request: PredictRequest) -> Predictio
     usual = head_for(task, "encoder-decoder" if model.config.is_encoder_decoder else _architecture(name))
     if usual != name:
         raise HarnessError(f"model {wrapped.name}: {task.family} needs the head {usual}, it has {name}")
-    limit = wrapped.max_length or min(LONGEST, int(getattr(model.config, "max_position_embeddings", None) or LONGEST))
+    limit = wrapped.max_length or usual_length(getattr(model.config, "max_position_embeddings", None))
     reader = EncodingContext(task, request.labels, wrapped.tokenizer, limit, request.seed)
     was_training = model.training
     try:
@@ -179,11 +179,7 @@ def _of_answers(wrapped: WrappedModel, request: PredictRequest) -> Predictions:
     import numpy as np
 
     family, model = request.family, wrapped.model
-    if isinstance(family, Labelling):
-        first, second = family.texts(request.split)
-    else:
-        columns = [list(request.split.fields[name]) for name in family.required if name in request.split.fields]
-        first, second = columns[0], columns[1] if len(columns) > 1 else None
+    first, second = family.texts(request.split)
     texts: list[Any] = first if second is None else list(zip(first, second, strict=True))
     if family.predictions == "labels" and isinstance(model, Classifier):
         scores = np.asarray(model.predict_proba(texts), dtype=np.float32)
