@@ -93,6 +93,7 @@ def test_no_worker_is_left_while_a_cell_is_measured(tmp_path, monkeypatch):
     from harness.core.registry import load_registry
     from harness.core.store import Store
     from harness.pipeline.commands.run import perform, prepare
+    from harness.report.results import read_run
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
@@ -112,7 +113,8 @@ def test_no_worker_is_left_while_a_cell_is_measured(tmp_path, monkeypatch):
         workers = sum("spawn_main" in " ".join(one.cmdline()) for one in children)
         seen.append((event.kind, event.cell.kind, workers))
 
-    assert perform(spec, prepared, store, listen).ok
+    name = perform(spec, prepared, store, listen)
+    assert read_run(store, name).ok
     started = seen.index(("started", "measure", 0))
     before = seen[:started]
     assert {kind for _, kind, _ in before} == {"finetune", "compress", "score"}
