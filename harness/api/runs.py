@@ -102,14 +102,15 @@ def evaluate(
 
     Args:
         model: Folders of fine-tuned models, of ours or as `save_pretrained` writes them, compressed ones in their own
-            runtime; or objects made by `wrap`. Classes are matched to the task's by name.
+            runtime; ONNX files with their tokenizer beside them; or objects made by `wrap`. Classes are matched to the
+            task's by name.
         task: As `run` takes it.
         suite: As `run` takes it.
         data: As `run` takes it.
         out: The results folder.
         executor: As `run` takes it; objects need `inline`.
         include: Files and folders of further specs and plug-ins.
-        **settings: As `run` takes them.
+        **settings: As `run` takes them; `label_map` is a mapping of the model's names of classes to the task's.
 
     Returns:
         The run of these scores.

@@ -24,7 +24,7 @@ from harness.pipeline.commands.run import Prepared, prepare
 from harness.report.text import plans, runs
 
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
-SCORING = ("suite", "task", "data", "limit", "noise", "out", "executor", "workers", "threads", "include")
+SCORING = ("suite", "task", "data", "limit", "noise", "label_map", "out", "executor", "workers", "threads", "include")
 """The fields of a run in which nothing is trained."""
 
 Config = Annotated[
@@ -64,14 +64,15 @@ def run(
 def evaluate(
     given: dict[str, Any],
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Folders of finished models, compressed or not, or hub ids.")
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Finished models: folders, compressed or not, ONNX files, hub ids."),
     ],
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Score finished models as they are, without training them. The classes of a classifier are matched to the task's
-    by name.
+    by name, or by --label-map; a sentence encoder does similarity by the cosine of its vectors.
     """
     _perform(_spec({**given, "model": models, "train": False}, None, None), dry_run, as_json, quiet)
 

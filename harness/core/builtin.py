@@ -40,6 +40,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "head": {
         "causal-lm": "harness.modeling.heads.causal_lm:HEAD",
         "question-answering": "harness.modeling.heads.question_answering:HEAD",
+        "sentence-similarity": "harness.modeling.heads.sentence_similarity:HEAD",
         "seq2seq-lm": "harness.modeling.heads.seq2seq_lm:HEAD",
         "sequence-classification": "harness.modeling.heads.sequence_classification:HEAD",
     },

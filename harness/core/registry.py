@@ -72,6 +72,11 @@ class Registry:
         path = Path(name).expanduser()
         if path.is_dir():
             return ModelSpec(name=_plain(path.resolve().name), learner="transformer", pretrained=str(path.resolve()))
+        if path.suffix == ".onnx" and path.is_file():
+            graph = path.resolve()
+            folder = graph.parents[1] if graph.parent.name == "onnx" else graph.parent
+            named = folder.name if graph.stem == "model" else graph.stem
+            return ModelSpec(name=_plain(named), learner="transformer", pretrained=str(graph))
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
             raise HarnessError(
                 f"model '{name}': no such folder; --model takes a model spec, a save_pretrained folder or a hub id"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -9,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.specs import Name, OptimizerName, TaskName
 from harness.core.strict_spec import Strict, listed, setting
+from harness.core.strict_yaml import load_mapping
 
 
 def _comma_separated(value: Any) -> Any:
@@ -37,6 +40,17 @@ def _tokens_or_task(value: Any) -> int | str:
 
 
 Length = Annotated[int | Literal["task"], BeforeValidator(_tokens_or_task)]
+
+
+def _label_pairs(value: Any) -> Any:
+    """Pairs `a=b`, as they are given, of a mapping, or of the file that a path names."""
+    if isinstance(value, Mapping):
+        return [f"{name}={label}" for name, label in value.items()]
+    pairs: list[Any] = []
+    for one in listed(value) if isinstance(value, str | list) else [value]:
+        is_file = isinstance(one, str) and "=" not in one
+        pairs += _label_pairs(load_mapping(Path(one).expanduser())) if is_file else [one]
+    return pairs
 
 
 WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
@@ -71,6 +85,13 @@ class RunSpec(Strict):
     from_scratch: bool = setting(False, "Beside each pretrained model its random-init control.", panel=MODELS)
     train: bool = setting(
         True, "Train the models first; without, finished models are scored as they are.", panel=MODELS
+    )
+    label_map: Annotated[list[str], BeforeValidator(_label_pairs)] = setting(
+        list,
+        "The task's class for one that a finished model calls otherwise: MODEL_LABEL=TASK_LABEL, or a YAML file of "
+        "such.",
+        panel=MODELS,
+        metavar="A=B",
     )
     seeds: int = setting(1, "How many seeds to train with.", panel=TRAINING, ge=1, le=1000)
     first_seed: int = setting(0, "The first of them.", panel=TRAINING, ge=0, lt=2**31)
@@ -134,6 +155,24 @@ class RunSpec(Strict):
         if given and not self.measure:
             raise ValueError(f"{given[0]} goes with measure")
         return self
+
+    @model_validator(mode="after")
+    def _label_maps_are_of_finished_models(self) -> RunSpec:
+        if self.label_map and self.train:
+            raise ValueError("label_map goes with finished models: use evaluate, or train: false")
+        for pair in self.label_map:
+            name, equals, label = pair.partition("=")
+            if not (name.strip() and equals and label.strip()):
+                raise ValueError(f"label_map: {pair!r} is no MODEL_LABEL=TASK_LABEL")
+        if len(self.labels_by_name) < len(self.label_map):
+            raise ValueError("label_map: a class of the model is given twice")
+        return self
+
+    @property
+    def labels_by_name(self) -> dict[str, str]:
+        """`label_map` as a mapping."""
+        pairs = (pair.partition("=") for pair in self.label_map)
+        return {name.strip(): label.strip() for name, _, label in pairs}
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`."""

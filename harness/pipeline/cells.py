@@ -103,7 +103,8 @@ class CompressJob:
 @dataclass(frozen=True)
 class ScoreJob:
     """What scoring a split needs: the cell `source` that made the model or, for one that is not trained here, where its
-    weights are, as `FinetuneJob` has it; of an object of the calling program `pretrained` is its identity.
+    weights are, as `FinetuneJob` has it; of an object of the calling program `pretrained` is its identity. `label_map`
+    names the task's class for one that a finished model calls otherwise.
     """
 
     kind: ClassVar[Kind] = "score"
@@ -115,6 +116,7 @@ class ScoreJob:
     source: str | None = None
     pretrained: Path | None = None
     checkpoint: str | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

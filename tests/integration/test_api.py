@@ -70,6 +70,17 @@ def test_a_model_is_trained_measured_compressed_compared_and_gated_in_one_proces
     assert same.passed and same.exit_code == 0 and {row.verdict for row in same.report.rows} == {"IDENTICAL"}
 
 
+def test_a_map_says_which_class_of_an_object_is_which_of_the_task(reviews):
+    from sklearn.dummy import DummyClassifier
+
+    model = harness.wrap(DummyClassifier(strategy="most_frequent").fit(["a"] * 3, [1, 1, 0]), name="mine", version="1")
+    with pytest.raises(harness.HarnessError, match="those of task my-reviews are bad, good"):
+        run = harness.evaluate(model, task=reviews)
+        raise harness.HarnessError(run.failures[0].cause)
+    assert harness.evaluate(model, task=reviews, label_map={"1": "good", "0": "bad"}).scores[0].value == 0.5
+    assert harness.evaluate(model, task=reviews, label_map={"1": "bad", "0": "good"}).scores[0].value == 0.5
+
+
 def test_results_come_as_data_frame_json_markdown_and_html():
     run = harness.run(task=["sst2", "stsb"], models=["majority", "tfidf"], seeds=2, limit=50)
     frame = run.to_pandas()

@@ -43,4 +43,18 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     return "question-answering" if family.extractive else None
 
 
-__all__ = ["HEADS", "Architecture", "EncodingContext", "Head", "Predictions", "architecture_of", "head_for"]
+def heads_of(task: TaskSpec, architecture: Architecture) -> list[str]:
+    """The heads with which a finished model may do the task: what it was trained with nobody chose here."""
+    family = FAMILIES.get(task.family)
+    usual = head_for(task, architecture)
+    heads = [] if usual is None else [usual]
+    if task.shots is None and family.predictions in ("labels", "values"):
+        heads.append("sequence-classification")
+    if task.shots is None and family.predictions == "values":
+        heads.append("sentence-similarity")
+    if task.shots is None and family.extractive:
+        heads.append("question-answering")
+    return list(dict.fromkeys(heads))
+
+
+__all__ = ["HEADS", "Architecture", "EncodingContext", "Head", "Predictions", "architecture_of", "head_for", "heads_of"]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import HarnessError
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -48,7 +50,8 @@ class DataCollator:
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> DataCollator:
         pad_id = tokenizer.pad_token_id
-        assert isinstance(pad_id, int)
+        if not isinstance(pad_id, int):
+            raise HarnessError("the tokenizer has no padding and no end of text; give it a pad_token and save it again")
         fills = {"input_ids": pad_id, "attention_mask": 0, "token_type_ids": tokenizer.pad_token_type_id}
         names = [name for name in tokenizer.model_input_names if name in fills]
         return cls({name: fills[name] for name in names}, 8 if device.type == "cuda" else 1)

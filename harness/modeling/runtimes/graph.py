@@ -14,7 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import WRITING_HEADS, RuntimeModel
 from harness.modeling.runtimes.graph_file import FILE, Graph, Opener
-from harness.modeling.weights.settings import Settings
+from harness.modeling.weights.pretrained import refuse_empty_tokenizer
+from harness.modeling.weights.settings import Settings, home_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,10 @@ class GraphModel(RuntimeModel):
 
     def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         assert self.graph is not None, "closed"
-        return self.graph.run({name: array for name, array in inputs.items() if name in self.graph.inputs})
+        outputs = self.graph.run({name: array for name, array in inputs.items() if name in self.graph.inputs})
+        if len(outputs) == 1 and self.settings.head == "sequence-classification":  # whatever an exporter calls it
+            return {"logits": next(iter(outputs.values()))}
+        return outputs
 
     def close(self) -> None:
         super().close()
@@ -68,11 +72,14 @@ def open_graphs(runtime: str, folder: Path, settings: Settings, threads: int, op
     """The model of a folder in a runtime. Raises HarnessError where a file is missing or damaged."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(home_of(folder), local_files_only=True, trust_remote_code=False)
     if settings.head in WRITING_HEADS:
         return graph_writer.WriterModel(
             runtime, folder, settings, tokenizer, graph_writer.open_writer(folder, threads, opener)
         )
-    model = GraphModel(runtime, folder, settings, tokenizer, None, opener(folder / FILE, threads))
+    if folder.is_file():
+        refuse_empty_tokenizer(home_of(folder), tokenizer)
+    graph = opener(folder if folder.is_file() else folder / FILE, threads)
+    model = GraphModel(runtime, folder, settings, tokenizer, None, graph)
     model.module = Module(model)
     return model

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes.base import Runtime, RuntimeModel, require_packages
 from harness.modeling.runtimes.graph import open_graphs
 from harness.modeling.runtimes.graph_file import Graph
 from harness.modeling.weights.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def require() -> None:
@@ -38,7 +43,13 @@ def open_graph(file: Path, threads: int) -> Graph:
         raise HarnessError(f"onnxruntime cannot load {file}: {' '.join(str(error).split())}") from None
     names = [output.name for output in session.get_outputs()]
     inputs = {one.name: one.shape for one in session.get_inputs()}
-    return Graph(inputs, lambda arrays: dict(zip(names, session.run(names, arrays), strict=True)))
+    narrow = {one.name for one in session.get_inputs() if one.type == "tensor(int32)"}
+
+    def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        given = {name: array.astype("int32") if name in narrow else array for name, array in arrays.items()}
+        return dict(zip(names, session.run(names, given), strict=True))
+
+    return Graph(inputs, run)
 
 
 RUNTIME = OnnxRuntime()

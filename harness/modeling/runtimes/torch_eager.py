@@ -100,7 +100,18 @@ def load(
             in_floats(model, dtype)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
+    _complete_padding(model, tokenizer)
     return model.eval(), tokenizer
+
+
+def _complete_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """A tokenizer without padding, as GPT-2's, fills with what its config names, else with the end of the text."""
+    config = model.config.get_text_config()
+    known = getattr(config, "pad_token_id", None)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(known) if isinstance(known, int) else tokenizer.eos_token
+    if known is None and tokenizer.pad_token_id is not None:
+        config.pad_token_id = tokenizer.pad_token_id
 
 
 def shapes_of(model: PreTrainedModel) -> Shapes | None:

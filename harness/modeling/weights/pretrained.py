@@ -12,7 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json
 from harness.core.specs import ModelSpec
 from harness.core.store import Store
-from harness.modeling.weights.settings import FILE
+from harness.modeling.weights.settings import FILE, GRAPH, home_of
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
 """Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
@@ -50,22 +50,35 @@ def find_finished(recipe: ModelSpec, store: Store) -> Weights:
             "or leave out --no-train"
         )
     folder = served_folder(recipe.pretrained)
-    return Weights(folder, _fingerprint(folder, store, ("*",)))
+    return Weights(folder, _fingerprint(folder, store, ("*", "*/config.json")))
 
 
 def folder_of(name: str, revision: str | None = None) -> Path:
     """The local folder of a `save_pretrained` folder or a hub id. Raises HarnessError as `find` does."""
     local = Path(name).expanduser()
+    if local.is_file():
+        raise HarnessError(
+            f"model {name}: a file; an ONNX graph is scored by `harness evaluate`, and all else takes the folder"
+        )
     folder = local if local.is_dir() else _from_hub(name, revision)
     check_folder(folder, name)
     return folder
 
 
 def served_folder(name: str) -> Path:
-    """The local folder of a model that is to be served, compressed or not. Raises HarnessError as `find` does."""
-
+    """The local folder of a model that is to be served, compressed or not; of a graph with its tokenizer beside it the
+    file. Raises HarnessError as `find` does.
+    """
     local = Path(name).expanduser()
-    return local if (local / FILE).is_file() else folder_of(name)
+    graphs = [] if any(local.glob("*.safetensors")) else [*local.glob(f"*{GRAPH}"), *local.glob(f"onnx/*{GRAPH}")]
+    if (local / FILE).is_file():
+        return local
+    if local.suffix == GRAPH and local.is_file():
+        return local
+    if len(graphs) > 1:
+        names = ", ".join(sorted(path.relative_to(local).as_posix() for path in graphs))
+        raise HarnessError(f"model {name}: it holds several graphs, {names}; give the file of the one to score")
+    return graphs[0] if graphs else folder_of(name)
 
 
 def check_folder(folder: Path, name: str) -> None:
@@ -93,7 +106,10 @@ def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> 
     """Of the bytes of weights, config and tokenizer; found again from the files' sizes and times where those are
     unchanged.
     """
-    files = sorted({path for pattern in wanted for path in folder.glob(pattern) if path.is_file()})
+    files = sorted({path for pattern in wanted for path in home_of(folder).glob(pattern) if path.is_file()})
+    if folder.is_file():  # a graph, with the files that its weights may lie in, and without other models beside it
+        files = [path for path in files if path.suffix in (".json", ".txt", ".model")]
+        files += sorted(path for path in folder.parent.glob(f"{folder.stem}*") if path.is_file())
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = hash_json(["weights", str(folder.resolve()), stats])
     return store.get_or_compute(key, lambda: hash_files(files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict, parse
+from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
 
 FILE = "harness.json"
 LONGEST = 512
@@ -20,8 +22,20 @@ HEADS_BY_CLASS = {
     "ForCausalLM": "causal-lm",
     "LMHeadModel": "causal-lm",
     "ForConditionalGeneration": "seq2seq-lm",
+    "MTModel": "seq2seq-lm",
 }
 """The heads of folders that `transformers` alone has written, by the endings of their classes."""
+SENTENCES = "sentence-similarity"
+"""The head of a model that gives vectors alone."""
+GRAPH = ".onnx"
+HEADS_BY_OUTPUT = {
+    "logits": "sequence-classification",
+    "start_logits": "question-answering",
+    "sentence_embedding": SENTENCES,
+    "token_embeddings": SENTENCES,
+    "last_hidden_state": SENTENCES,
+}
+"""The heads of graphs that no config describes, by the names of their outputs."""
 
 
 class Shapes(Strict):
@@ -81,7 +95,8 @@ class Settings(Strict):
 
 
 def read_settings(folder: Path) -> Settings:
-    """The settings of a model folder, made up from its config where `transformers` alone has written it.
+    """The settings of a model folder, made up from its config where `transformers` alone has written it; or of a graph,
+    a file that ends in `.onnx`, with its tokenizer beside it.
 
     Raises:
         HarnessError: no model folder, a damaged file, or a model without a head for a task.
@@ -89,22 +104,86 @@ def read_settings(folder: Path) -> Settings:
     file = folder / FILE
     if file.exists():
         return parse(Settings, _json(file), str(file))
-    config = folder / "config.json"
-    if not config.exists():
+    values = model_config(folder)
+    if folder.suffix == GRAPH and folder.is_file():
+        return _graph_settings(folder, values)
+    if not values:
         raise HarnessError(f"model {folder}: no {FILE} and no config.json in it; give the folder of a fine-tuned model")
-    values = _json(config)
     architecture = next(iter(values.get("architectures") or []), "")
     head = head_of_class(architecture)
     if head is not None:
-        return Settings(head=head, max_length=usual_length(values.get("max_position_embeddings")))
+        return Settings(head=head, max_length=usual_length(values))
+    if (folder / MODULES).exists() or architecture.endswith("Model"):
+        return _sentence_settings(folder, values)
     raise HarnessError(
         f"model {folder}: {architecture or 'its config'} has no head for a task; give the folder of a fine-tuned model"
     )
 
 
-def usual_length(positions: int | None) -> int:
-    """Tokens read at once by a model of so many positions that says nothing else."""
-    return min(LONGEST, int(positions or LONGEST))
+def home_of(place: Path) -> Path:
+    """The folder of a model: of a graph that is a file the one with its tokenizer, its own or the one above."""
+    if not place.is_file():
+        return place
+    near = (place.parent, place.parent.parent)
+    return next((folder for folder in near if any(folder.glob("tokenizer*")) or any(folder.glob("vocab*"))), near[0])
+
+
+def model_config(place: Path) -> dict[str, Any]:
+    """A model's `config.json`; empty where it has none. Raises HarnessError for a damaged one."""
+    config = home_of(place) / "config.json"
+    return _json(config) if config.exists() else {}
+
+
+def class_names(place: Path) -> dict[str, str]:
+    """A classifier's classes by the index of their output; where none is named, as `transformers` calls them."""
+    config = model_config(place)
+    names = config.get("id2label")
+    if isinstance(names, dict) and names:
+        return dict(names)
+    from transformers import CONFIG_MAPPING, PretrainedConfig
+
+    kind = CONFIG_MAPPING[config["model_type"]] if config.get("model_type") in CONFIG_MAPPING else PretrainedConfig
+    return {str(index): name for index, name in (kind().id2label or {}).items()}
+
+
+def usual_length(config: Mapping[str, Any]) -> int:
+    """Tokens read at once by a model of this config that says nothing else."""
+    names = ("max_position_embeddings", "n_positions", "max_encoder_position_embeddings", "seq_length")
+    positions = (config.get(name) for name in names)
+    return min(LONGEST, next((value for value in positions if isinstance(value, int) and value > 0), LONGEST))
+
+
+def _sentence_settings(place: Path, config: Mapping[str, Any]) -> Settings:
+    fitted = pooling_of(home_of(place))
+    limit = min(usual_length(config), fitted.pop("max_length", LONGEST))
+    return Settings(head=SENTENCES, max_length=limit, fitted=fitted)
+
+
+def _graph_settings(file: Path, config: Mapping[str, Any]) -> Settings:
+    """Of a graph; what it answers its config says, else the names of its outputs."""
+    architecture = next(iter(config.get("architectures") or []), "")
+    head = head_of_class(architecture) or _head_of_outputs(file)
+    if head not in HEADS_BY_OUTPUT.values():
+        raise HarnessError(f"model {file}: of graphs that generate ({architecture}) only our own exports are scored")
+    limit = usual_length(config)
+    made = _sentence_settings(file, config) if head == SENTENCES else Settings(head=head, max_length=limit)
+    return made.model_copy(update={"runtime": "onnxruntime"})
+
+
+def _head_of_outputs(file: Path) -> str:
+    try:
+        import onnx
+    except ImportError:
+        raise HarnessError("onnx is not installed; pip install 'nlp-harness[onnx]'") from None
+    try:
+        outputs = [output.name for output in onnx.load(file, load_external_data=False).graph.output]
+    except Exception as error:  # protobuf raises what it likes over a file that is no graph
+        raise HarnessError(f"model {file}: no ONNX graph: {' '.join(str(error).split())[:200]}") from None
+    head = next((head for name, head in HEADS_BY_OUTPUT.items() if name in outputs), None)
+    if head is None:
+        known = ", ".join(HEADS_BY_OUTPUT)
+        raise HarnessError(f"model {file}: its outputs are {', '.join(outputs)}; it takes {known}")
+    return head
 
 
 def head_of_class(name: str) -> str | None:

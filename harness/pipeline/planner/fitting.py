@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +14,9 @@ from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
-from harness.modeling.heads import architecture_of, head_for
+from harness.modeling.heads import architecture_of, heads_of
 from harness.modeling.weights.pretrained import Weights
-from harness.modeling.weights.settings import Settings, read_settings
+from harness.modeling.weights.settings import GRAPH, Settings, class_names, model_config, read_settings
 from harness.pipeline.cells import (
     Cell,
     FinetuneJob,
@@ -60,9 +59,11 @@ class ModelPlan:
         if LEARNERS.get(self.recipe.learner).in_process:
             return None
         if self.weights is not None:
-            config = json.loads((self.weights.folder / "config.json").read_text(encoding="utf-8"))
+            config = model_config(self.weights.folder) or {"model_type": GRAPH}
         if config is None:
             return None
+        if config.get("model_type") == GRAPH:  # of which nothing is known but its inputs and outputs
+            return "encoder"
         known = {key: config.get(key) for key in ("model_type", "is_encoder_decoder")}
         key = hash_json(["architecture", known, version("transformers")])
         return self.store.get_or_compute(key, lambda: {"architecture": architecture_of(known)})["architecture"]
@@ -70,7 +71,7 @@ class ModelPlan:
     def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
         """What the model is fitted to a task and predicts with, as (kind, name)."""
         used = [("learner", self.recipe.learner), ("family", task.family)]
-        if self.settings is not None:
+        if self.settings is not None and task.shots is None:
             return [*used, ("head", self.settings.head), *(("runtime", name) for name in self.settings.runtimes)]
         return [*used, *LEARNERS.get(self.recipe.learner).plugins(task, self.recipe, self.architecture)]
 
@@ -81,23 +82,42 @@ class ModelPlan:
             return None
         return read_settings(self.weights.folder)
 
-    def check_classes(self, task: TaskSpec, labels: Sequence[str]) -> None:
+    @property
+    def classes(self) -> list[str]:
+        """What a finished classifier calls its classes."""
+        if self.settings is None or self.settings.head != "sequence-classification":
+            return []
+        assert self.weights is not None
+        return [str(name) for name in class_names(self.weights.folder).values()]
+
+    def check_classes(self, task: TaskSpec, labels: Sequence[str], label_map: Mapping[str, str]) -> None:
         """Raises HarnessError for a finished classifier whose classes are not those of the task; both are named."""
-        if self.settings is None or self.settings.head != "sequence-classification" or not labels:
+        if self.settings is None or self.settings.head != "sequence-classification" or task.shots is not None:
             return
         assert self.weights is not None
-        config = json.loads((self.weights.folder / "config.json").read_text(encoding="utf-8"))
-        class_order(config.get("id2label", {}), task, labels, self.name)
+        names = class_names(self.weights.folder)
+        if labels:
+            class_order(names, task, labels, self.name, label_map)
+        elif len(names) != 1 and self.settings.runtime == "torch" and not self._is_regression:
+            raise HarnessError(
+                f"model {self.name}: it gives {len(names)} classes, and task {task.name} asks for one number"
+            )
+
+    @property
+    def _is_regression(self) -> bool:
+        assert self.weights is not None
+        return model_config(self.weights.folder).get("problem_type") == "regression"
 
     def not_applicable(self, task: TaskSpec) -> str | None:
         """Why the model cannot do the task; None where it can."""
-        if self.settings is None:
+        if self.settings is not None and task.shots is not None and not self.settings.is_plain:
+            return "a compressed model, or a graph, is not shown examples"
+        if self.settings is None or task.shots is not None:
             return LEARNERS.get(self.recipe.learner).not_applicable(task, self.recipe, self.architecture)
-        if task.shots is not None:
-            return "a finished model is not shown examples; leave out --no-train"
-        head = head_for(task, self.architecture)  # type: ignore[arg-type]
-        if head != self.settings.head:
-            return f"its head is {self.settings.head}, {task.family} needs {head or 'another architecture'}"
+        heads = heads_of(task, self.architecture)  # type: ignore[arg-type]
+        if self.settings.head not in heads:
+            wanted = " or ".join(heads) or "another architecture"
+            return f"its head is {self.settings.head}, {task.family} needs {wanted}"
         return None
 
 
@@ -114,7 +134,7 @@ def cells_of_model(
     `compressed` gives for a fine-tuned model the cells of each compressed one, that one's last.
     """
     if model.finished:
-        model.check_classes(task, facts[task.name]["labels"])
+        model.check_classes(task, facts[task.name]["labels"], run.labels_by_name)
         for split in task.eval:
             yield _score(task, split, None, model, Origin(model.weights), 0, run, facts[task.name])
         return
@@ -228,8 +248,10 @@ def _score(
         "metrics": metric_versions(task.metrics),
         "code": code_of("score", *model.plugins(task), *runtimes),
     }
+    label_map = run.labels_by_name if model.finished and facts["labels"] else {}
     if source is None:
         spec["seed"] = seed
+        spec |= {"label_map": label_map} if label_map else {}
     named = model_record(model.recipe, model.name, origin, run) if source is None else source.job.model
     job = ScoreJob(
         inputs=TaskInput(task, run.data, run.limit, facts, tuple(used)),
@@ -240,6 +262,7 @@ def _score(
         source=None if source is None else source.key,
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,
+        label_map=label_map,
     )
     cost = LEARNERS.get(model.recipe.learner).estimate(model.recipe, origin.folder, scored["n"], scored["words"])
     flops = None if cost is None else cost / (3 * model.recipe.training.epochs)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, TaskAbsentError
+from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
-from harness.core.specs import ModelSpec, SuiteSpec
+from harness.core.specs import ModelSpec, SuiteSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
@@ -56,12 +56,14 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
     models = _models(run, registry, store, list(dict.fromkeys(run.model or default_models(suites, registry))))
     compressions = Compressions(run, registry, store)
+    _check_label_map(run, tasks, models)
     absent: dict[str, str] = {}
     not_applicable: dict[tuple[str, str], str] = {}
     facts: dict[str, dict[str, Any]] = {}
     cells: dict[tuple[str, str], Cell] = {}
-    only_scored = all(model.finished for model in models)
+    finished = all(model.finished for model in models)
     for task in tasks:
+        only_scored = finished and not task.shots
         trained_on = registry.task(task.train_on) if task.train_on and not only_scored else task.clean
         try:
             for needed in {trained_on.name: trained_on, task.name: task}.values():
@@ -92,6 +94,19 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
     names = tuple(model.name for model in models)
     return Plan(tuple(cells.values()), absent, tuple(suites), names, shown, not_applicable)
+
+
+def _check_label_map(run: RunSpec, tasks: Sequence[TaskSpec], models: Sequence[ModelPlan]) -> None:
+    """Raises HarnessError where a label map names a class that no model, or no task, has."""
+    labels = {label for task in tasks for label in (*(task.labels or ()), *task.label_aliases)}
+    classes = {name for model in models for name in model.classes}
+    for name, label in run.labels_by_name.items():
+        if label not in labels and all(task.labels is not None for task in tasks):
+            hint = did_you_mean(label, labels)
+            raise HarnessError(f"--label-map {name}={label}: no task of the run has a class '{label}'.{hint}")
+        if name not in classes and all(model.settings is not None for model in models):
+            hint = did_you_mean(name, classes)
+            raise HarnessError(f"--label-map {name}={label}: no model of the run has a class {name}.{hint}")
 
 
 def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) -> list[ModelPlan]:

@@ -32,7 +32,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     split = loaded.splits[job.split]
     model = _trained(job.source, store) if job.source is not None else _untrained(job, store, loaded)
     predicted = LEARNERS.get(job.learner).predict(
-        PredictRequest(task, loaded.labels, split, model.directory, model.seed, model.shown, report)
+        PredictRequest(task, loaded.labels, split, model.directory, model.seed, model.shown, report, job.label_map)
     )
     _refuse_not_finite(predicted)
     references = None if split.labels is None else as_references(split.labels)
@@ -66,6 +66,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         "scores": score_all(task.metrics, predicted.values, references, oracle),
         "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predicted.values)},
         "decoding": dict(predicted.settings),
+        **({"label_map": dict(job.label_map)} if job.label_map else {}),
         "runtime": model.runtime,
         "selection": model.selection,
         "lineage": model.lineage,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,8 @@ class PredictRequest:
     """A split to predict with the model in `directory`.
 
     Where the task gives `shots`, the model was not fitted to it: `directory` is that of a pretrained model, which is
-    shown the examples of `shown` (a labelled split; empty for none). `seed` is for what is drawn.
+    shown the examples of `shown` (a labelled split; empty for none). `seed` is for what is drawn. `label_map` names the
+    task's class for a class that a finished model calls otherwise.
     """
 
     task: TaskSpec
@@ -63,6 +64,7 @@ class PredictRequest:
     seed: int = 0
     shown: Split | None = None
     report: Callable[[float], None] = field(default=lambda fraction: None)
+    label_map: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def family(self) -> Family:

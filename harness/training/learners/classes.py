@@ -4,58 +4,108 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import Family, Labelling
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 
+if TYPE_CHECKING:
+    import numpy as np
+
 GENERIC = re.compile(r"LABEL_\d+")
 """What `transformers` calls classes that nobody named."""
 
 
-def class_order(names: Mapping[Any, str], task: TaskSpec, labels: Sequence[str], model: str) -> list[int] | None:
-    """Where the task's classes stand among a model's outputs.
+ClassOrder = Sequence[Sequence[int]]
+"""For each class of a task the outputs of a model that stand for it: one, or several that a map makes one."""
+
+
+def class_order(
+    names: Mapping[Any, str],
+    task: TaskSpec,
+    labels: Sequence[str],
+    model: str,
+    label_map: Mapping[str, str] | None = None,
+) -> ClassOrder | None:
+    """Where the task's classes stand among a model's outputs: by their names, and by a stated map where those differ.
 
     Args:
         names: The model's classes by the index of their output, as a config's `id2label`.
         task: The task, whose `label_aliases` are other spellings.
         labels: The task's classes in order.
         model: What messages call the model.
+        label_map: The task's class for a class of the model; several may become one.
 
     Returns:
-        For each class of the task the index of its output; None where the orders are the same.
+        For each class of the task its outputs; None where the orders are the same.
 
     Raises:
-        HarnessError: the model does not name its classes, or they are not those of the task; both sets are named.
+        HarnessError: the model does not name its classes, or they are not those of the task; both sets are named. Or
+            the map contradicts the names.
     """
-    own = [str(name) for _, name in sorted(((int(index), name) for index, name in names.items()))]
-    if own == list(labels):
+    model_labels = [str(name) for _, name in sorted((int(index), name) for index, name in names.items())]
+    stated = _stated(label_map or {}, task, labels)
+    if model_labels == list(labels) and not stated:
         return None
-    if any(GENERIC.fullmatch(name) for name in own):
+    if any(GENERIC.fullmatch(name) and name not in stated for name in model_labels):
+        example = f"--label-map {model_labels[0]}={labels[0]}"
         raise HarnessError(
-            f"model {model}: its classes are called {', '.join(own)}, which does not say which is which of task "
-            f"{task.name} ({', '.join(labels)}); name them in id2label of its config"
+            f"model {model}: its classes are called {', '.join(model_labels)}, which does not say which is which of "
+            f"task {task.name} ({', '.join(labels)}); say it, such as {example}, or name them in id2label of its config"
         )
+    by_name = _by_name(model_labels, task, labels)
+    matched = [by_name.get(name, stated.get(name)) for name in model_labels]
+    for name in model_labels:
+        if by_name.get(name, stated.get(name)) != stated.get(name, by_name.get(name)):
+            raise HarnessError(
+                f"--label-map {name}={stated[name]}: task {task.name} has a class of that name, {by_name[name]}"
+            )
+    outputs = [[index for index, label in enumerate(matched) if label == wanted] for wanted in labels]
+    twice = any(sum(model_labels[index] not in stated for index in same) > 1 for same in outputs)
+    if None in matched or not all(outputs) or twice:
+        raise HarnessError(
+            f"model {model}: its classes are {', '.join(model_labels)}, those of task {task.name} are "
+            f"{', '.join(labels)}; the names must be the same, or --label-map MODEL_LABEL=TASK_LABEL says which is"
+        )
+    return None if outputs == [[index] for index in range(len(labels))] else outputs
+
+
+def _by_name(model_labels: Sequence[str], task: TaskSpec, labels: Sequence[str]) -> dict[str, str]:
+    """The task's class for each of the model's that has its name or an alias, in any case where that says it."""
     meanings = {label: label for label in labels} | {
         alias: label for alias, label in task.label_aliases.items() if alias not in labels
     }
-    for spelling in (lambda text: text, str.casefold):
-        known = {spelling(alias): label for alias, label in meanings.items()}
-        found = [known.get(spelling(name)) for name in own]
-        if sorted(filter(None, found)) == sorted(labels) and None not in found:
-            return [found.index(label) for label in labels]
-    raise HarnessError(
-        f"model {model}: its classes are {', '.join(own)}, those of task {task.name} are {', '.join(labels)}; the "
-        "names must be the same"
-    )
+    loose = {alias.casefold(): label for alias, label in meanings.items()}
+    exact = {name: meanings[name] for name in model_labels if name in meanings}
+    free = set(labels) - set(exact.values())
+    others = {name: loose[name.casefold()] for name in model_labels if name not in exact and name.casefold() in loose}
+    return exact | {name: label for name, label in others.items() if label in free}
 
 
-def in_order(family: Family, predicted: Predictions, order: Sequence[int] | None) -> Predictions:
+def _stated(label_map: Mapping[str, str], task: TaskSpec, labels: Sequence[str]) -> dict[str, str]:
+    """What of a map is of this task: one map may be of several, whose classes differ."""
+    meanings = {label: label for label in labels} | {
+        alias: label for alias, label in task.label_aliases.items() if alias not in labels
+    }
+    return {name: meanings[label] for name, label in label_map.items() if label in meanings}
+
+
+def in_order(family: Family, predicted: Predictions, order: ClassOrder | None) -> Predictions:
     """Predictions whose logits (n, classes) stand in the task's order; `order` is None where they do already."""
     if order is None or "logits" not in predicted.columns:
         return predicted
     assert isinstance(family, Labelling)
-    logits = predicted.columns["logits"][:, list(order)]
+    logits = in_columns(predicted.columns["logits"], order)
     return Predictions(family.decode(logits), {**predicted.columns, "logits": logits}, predicted.settings)
+
+
+def in_columns(logits: np.ndarray, order: ClassOrder) -> np.ndarray:
+    """Logits (n, outputs) as those of a task's classes (n, classes): the probabilities of several outputs are added."""
+    import numpy as np
+
+    columns = [
+        logits[:, one[0]] if len(one) == 1 else np.logaddexp.reduce(logits[:, list(one)], axis=1) for one in order
+    ]
+    return np.stack(columns, axis=1).astype(logits.dtype)

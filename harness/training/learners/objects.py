@@ -17,7 +17,7 @@ from harness.core.specs import ModelSpec, TaskSpec
 from harness.modeling.heads import HEADS, EncodingContext, head_for
 from harness.modeling.weights.settings import head_of_class, usual_length
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
-from harness.training.learners.classes import class_order, in_order
+from harness.training.learners.classes import class_order, in_columns, in_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,14 +164,15 @@ def _of_transformer(wrapped: WrappedModel, request: PredictRequest) -> Predictio
     usual = head_for(task, "encoder-decoder" if model.config.is_encoder_decoder else _architecture(name))
     if usual != name:
         raise HarnessError(f"model {wrapped.name}: {task.family} needs the head {usual}, it has {name}")
-    limit = wrapped.max_length or usual_length(getattr(model.config, "max_position_embeddings", None))
+    limit = wrapped.max_length or usual_length(model.config.to_dict())
     reader = EncodingContext(task, request.labels, wrapped.tokenizer, limit, request.seed)
     was_training = model.training
     try:
         predicted = HEADS.get(name).predict(model.eval(), reader, request.split, request.report)
     finally:
         model.train(was_training)
-    order = class_order(model.config.id2label, task, request.labels, wrapped.name) if request.labels else None
+    names = model.config.id2label
+    order = class_order(names, task, request.labels, wrapped.name, request.label_map) if request.labels else None
     return in_order(request.family, predicted, order)
 
 
@@ -184,8 +185,9 @@ def _of_answers(wrapped: WrappedModel, request: PredictRequest) -> Predictions:
     if family.predictions == "labels" and isinstance(model, Classifier):
         scores = np.asarray(model.predict_proba(texts), dtype=np.float32)
         names = {index: str(name) for index, name in enumerate(model.classes_)}
-        order = class_order(names, request.task, request.labels, wrapped.name)
-        return Learner.of_logits(family, np.log(np.maximum(scores if order is None else scores[:, list(order)], 1e-12)))
+        order = class_order(names, request.task, request.labels, wrapped.name, request.label_map)
+        logits = np.log(np.maximum(scores, 1e-12))
+        return Learner.of_logits(family, logits if order is None else in_columns(logits, order))
     ask: Callable[[Any], Any] = model.predict if hasattr(model, "predict") else model
     answers = ask(texts)
     if len(answers) != len(texts):
@@ -221,6 +223,7 @@ def _classes(answers: list[str], wrapped: WrappedModel, request: PredictRequest)
 
     known = {label: index for index, label in enumerate(request.labels)}
     known |= {alias: known[label] for alias, label in request.task.label_aliases.items() if alias not in known}
+    known |= {name: known[label] for name, label in request.label_map.items() if name not in known and label in known}
     unknown = sorted(set(answers) - set(known))
     if unknown:
         raise HarnessError(

@@ -22,7 +22,13 @@ from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights.building import build_config
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
-from harness.modeling.weights.settings import Settings, refuse_compressed, write_settings
+from harness.modeling.weights.settings import (
+    Settings,
+    class_names,
+    model_config,
+    refuse_compressed,
+    write_settings,
+)
 from harness.training.curves import write_losses
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order
@@ -84,7 +90,7 @@ class TransformerLearner(Learner):
     def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         config = recipe.config
         if pretrained is not None:
-            config = json.loads((pretrained / "config.json").read_text(encoding="utf-8"))
+            config = model_config(pretrained)
         width, layers = (
             _find(config, "hidden_size", "d_model", "dim", "n_embd"),
             _find(config, "num_hidden_layers", "n_layers", "n_layer", "num_layers"),
@@ -111,6 +117,8 @@ class TransformerLearner(Learner):
             served = _opened(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
+            if served.in_torch:
+                limit = min(limit, positions_of(model, "encoder") or limit)
             if "cuda" in devices_of(served.settings):
                 model.to(trainer.pick_device())
         else:
@@ -125,8 +133,8 @@ class TransformerLearner(Learner):
         predicted = head.predict(model, reader, request.split, request.report)
         if head.name != "sequence-classification" or not request.labels:
             return predicted
-        names = json.loads((request.directory / "config.json").read_text(encoding="utf-8")).get("id2label", {})
-        order = class_order(names, request.task, request.labels, request.directory.name)
+        names = class_names(request.directory)
+        order = class_order(names, request.task, request.labels, request.directory.name, request.label_map)
         return in_order(request.family, predicted, order)
 
     def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:

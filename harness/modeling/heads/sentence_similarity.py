@@ -1,0 +1,118 @@
+"""The cosine of two sentence vectors, without training: how sentence encoders do similarity (Reimers and Gurevych
+2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.predictions import Predictions
+from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from harness.data.frame import Split
+
+SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
+"""Padded tokens in a batch."""
+
+
+class SentenceSimilarity(Head):
+    """`EncodingContext.fitted` says how tokens become one vector (`harness.modeling.weights.sentence_encoder`)."""
+
+    name = "sentence-similarity"
+    auto_class = "AutoModel"
+
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
+        """Refused: vectors are compared as they are."""
+        raise HarnessError("a sentence encoder is scored by the cosine of its vectors, and not trained so")
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+        """Refused, as `encode`."""
+        raise HarnessError("a sentence encoder is scored by the cosine of its vectors, and not trained so")
+
+    def predict(
+        self,
+        model: PreTrainedModel,
+        reader: EncodingContext,
+        split: Split,
+        report: Callable[[float], None] = lambda fraction: None,
+    ) -> Predictions:
+        import torch
+
+        first, second = reader.family.texts(split)
+        assert second is not None
+        distinct = list(dict.fromkeys([*first, *second]))
+        place = {text: index for index, text in enumerate(distinct)}
+        vectors = _vectors(model, reader, distinct, report)
+        left = vectors[[place[text] for text in first]]
+        right = vectors[[place[text] for text in second]]
+        values = torch.nn.functional.cosine_similarity(left, right).double().numpy()
+        settings = {"similarity": "cosine", "pooling": list(reader.fitted["pooling"])}
+        return Predictions(values, {}, settings)
+
+
+def _vectors(model: Any, reader: EncodingContext, texts: list[str], report: Callable[[float], None]) -> torch.Tensor:
+    """The vectors (n, size) of n texts, in float32 on the CPU."""
+    import torch
+
+    fitted = reader.fitted
+    written = [fitted.get("prompt", "") + (text.lower() if fitted.get("lowercase") else text) for text in texts]
+    columns = dict(reader.tokenizer(written, truncation=True, max_length=reader.max_length, padding=False))
+    lengths = [len(row) for row in columns["input_ids"]]
+    padding = DataCollator.of(reader.tokenizer, model.device)
+    found: list[Any] = [None] * len(texts)
+    done = 0
+    model.eval()
+    with torch.inference_mode():
+        for indices in scoring_batches(lengths, SCORING_TOKENS[model.device.type]):
+            batch = padding([{name: column[index] for name, column in columns.items()} for index in indices])
+            output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
+            whole = getattr(output, "sentence_embedding", None)
+            if whole is None:
+                whole = pooled(_tokens(output), batch["attention_mask"].to(model.device), fitted["pooling"])
+            for index, vector in zip(indices, whole.float().cpu(), strict=True):
+                found[index] = vector
+            done += len(indices)
+            report(done / len(texts))
+    return torch.stack(found)
+
+
+def _tokens(output: Any) -> torch.Tensor:
+    """The vectors of tokens (b, t, size), under the name of `transformers` or of sentence-transformers' graphs."""
+    hidden = getattr(output, "last_hidden_state", None)
+    return hidden if hidden is not None else output.token_embeddings
+
+
+def pooled(tokens: torch.Tensor, mask: torch.Tensor, modes: list[str]) -> torch.Tensor:
+    """Vectors of tokens (b, t, size) as one vector a text, (b, size × modes), without padding (`mask` (b, t) is 0)."""
+    import torch
+
+    weight = mask.unsqueeze(-1).to(tokens.dtype)
+    count = weight.sum(1).clamp(min=1e-9)
+    rows = torch.arange(len(tokens), device=tokens.device)
+    made = {
+        "cls": lambda: tokens[rows, mask.argmax(1)],
+        "mean": lambda: (tokens * weight).sum(1) / count,
+        "mean_sqrt_len": lambda: (tokens * weight).sum(1) / count.sqrt(),
+        "max": lambda: tokens.masked_fill(weight == 0, float("-inf")).amax(1),
+        "weightedmean": lambda: _weighted(tokens, weight),
+        "lasttoken": lambda: tokens[rows, mask.shape[1] - 1 - mask.flip(1).argmax(1)],
+    }
+    return torch.cat([made[mode]() for mode in modes], dim=1)
+
+
+def _weighted(tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Later tokens weigh more, by their position from 1 (Muennighoff 2022)."""
+    import torch
+
+    position = torch.arange(1, tokens.shape[1] + 1, device=tokens.device, dtype=tokens.dtype).view(1, -1, 1)
+    return (tokens * weight * position).sum(1) / (weight * position).sum(1).clamp(min=1e-9)
+
+
+HEAD = SentenceSimilarity()
