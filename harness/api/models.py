@@ -74,6 +74,7 @@ def compress(
     data: str | os.PathLike[str] | None = None,
     limit: int | None = None,
     seed: int = 0,
+    allow_partial: bool = False,
     include: Sequence[str | os.PathLike[str]] = (),
     **options: Any,
 ) -> CompressedModel:
@@ -87,6 +88,7 @@ def compress(
         data: Where they are.
         limit: The first so many of them.
         seed: Of what is drawn.
+        allow_partial: Go on where the model's weights do not fit its config, with random numbers for the rest.
         include: Files and folders of plug-ins.
         **options: Options of a single method.
 
@@ -102,7 +104,9 @@ def compress(
         method = compressing.method_of(method, [f"{name}={value}" for name, value in options.items()])
     place = None if data is None else os.fspath(data)
     with in_this_process(1):
-        record = compressing.perform(registry, Path(model), method, Path(output), task, place, limit, seed)
+        record = compressing.perform(
+            registry, Path(model), method, Path(output), task, place, limit, seed, allow_partial
+        )
     return CompressedModel(Path(output), Path(record["model"]), method.label, record["runtime"], record)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Include, Json
+from harness.cli.options import AllowPartial, Include, Json
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
@@ -60,6 +60,7 @@ def compress(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
     include: Include = None,
+    allow_partial: AllowPartial = False,
     as_json: Json = False,
 ) -> None:
     """Make a smaller or faster model of a fine-tuned one. Prints what was done."""
@@ -85,5 +86,5 @@ def compress(
         said["text"] = tables.to_markdown(said)
         print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else sensitivity_text(said))
         return
-    said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed)
+    said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed, allow_partial)
     print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))

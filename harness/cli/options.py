@@ -9,7 +9,7 @@ import typer
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
-from harness.core.run_spec import OUTPUT, WHERE
+from harness.core.run_spec import OUTPUT, WHAT, WHERE
 from harness.core.store import Store
 from harness.gating.baseline import FOLDER
 
@@ -68,6 +68,14 @@ def load_plugins(include: list[str] | None) -> None:
         load_registry(include)
 
 
+AllowPartial = Annotated[
+    bool,
+    typer.Option(
+        "--allow-partial",
+        help="Go on where the model's weights do not fit its config, with random numbers for the rest.",
+        rich_help_panel=WHAT,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.", rich_help_panel=OUTPUT)]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Json
+from harness.cli.options import AllowPartial, Json
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.run_spec import OUTPUT, WHAT
@@ -33,11 +33,12 @@ def predict(
     logits: Annotated[
         bool, typer.Option("--logits", help="With the raw scores; needs --json.", rich_help_panel=OUTPUT)
     ] = False,
+    allow_partial: AllowPartial = False,
     as_json: Json = False,
 ) -> None:
     """Fill masks, continue a text or answer it: whatever the checkpoint's head does."""
     if logits and not as_json:
         raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
     os.environ.update(thread_variables(1))
-    results = predict_texts(served_folder(checkpoint), text, top_k, max_new_tokens, logits)
+    results = predict_texts(served_folder(checkpoint), text, top_k, max_new_tokens, logits, allow_partial)
     print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))

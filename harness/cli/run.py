@@ -24,7 +24,20 @@ from harness.pipeline.commands.run import Prepared, prepare
 from harness.report.text import plans, runs
 
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
-SCORING = ("suite", "task", "data", "limit", "noise", "label_map", "out", "executor", "workers", "threads", "include")
+SCORING = (
+    "suite",
+    "task",
+    "data",
+    "limit",
+    "noise",
+    "label_map",
+    "allow_partial",
+    "out",
+    "executor",
+    "workers",
+    "threads",
+    "include",
+)
 """The fields of a run in which nothing is trained."""
 
 Config = Annotated[

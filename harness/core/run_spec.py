@@ -93,6 +93,9 @@ class RunSpec(Strict):
         panel=MODELS,
         metavar="A=B",
     )
+    allow_partial: bool = setting(
+        False, "Go on where a model's weights do not fit its config, with random numbers for the rest.", panel=MODELS
+    )
     seeds: int = setting(1, "How many seeds to train with.", panel=TRAINING, ge=1, le=1000)
     first_seed: int = setting(0, "The first of them.", panel=TRAINING, ge=0, lt=2**31)
     epochs: float | None = setting(None, "Instead of the model spec's.", panel=TRAINING, gt=0, le=1000)

@@ -12,6 +12,7 @@ from harness.modeling.inference.generate import cache_name, places_of, takes
 from harness.modeling.runtimes import RUNTIMES, open_model, torch_eager
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.runtimes.torch_eager import TorchModel
+from harness.modeling.weights.loading import HERE, load_weights
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import check_folder
 from harness.modeling.weights.settings import FILE, HEADS_BY_CLASS, LONGEST, Settings, read_settings
@@ -117,11 +118,9 @@ def _headless(folder: Path, architecture: str, threads: int) -> RuntimeModel:
     import transformers
 
     torch.set_num_threads(threads)
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-        kind = getattr(transformers, architecture, transformers.AutoModel)
-        model = kind.from_pretrained(folder, use_safetensors=True, dtype="float32", **options).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **HERE)
+        model = load_weights(architecture if hasattr(transformers, architecture) else "AutoModel", folder).eval()
     except (OSError, ValueError, KeyError) as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes import open_model
 from harness.modeling.size import weights_of
+from harness.modeling.weights.loading import HERE, load_weights, partial_facts, partial_weights
 from harness.modeling.weights.pretrained import check_folder, refuse_empty_tokenizer
 from harness.modeling.weights.settings import Settings, compressed_settings
 
@@ -25,8 +26,6 @@ HEADS = (
     (CLASSIFY, "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES", "AutoModelForSequenceClassification"),
 )
 """What is done with which architectures, and what loads them. The first that lists an architecture decides."""
-
-HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ class Graph:
         return None
 
 
-def load(folder: Path) -> Checkpoint:
+def load(folder: Path, allow_partial: bool = False) -> Checkpoint:
     """The model of a folder; a compressed one in its own runtime, of those outside torch only classifiers and models
-    that write.
+    that write. `allow_partial`: with random numbers for weights that do not fit.
 
     Raises:
         HarnessError: no model there, a damaged one, or one without a head to predict with.
@@ -83,21 +82,9 @@ def load(folder: Path) -> Checkpoint:
         return _served(folder, settings, config, kind, architecture)
     tokenizer = _attempt(folder, "tokenizer", lambda: transformers.AutoTokenizer.from_pretrained(folder, **HERE))
     refuse_empty_tokenizer(folder, tokenizer)
-    loader = getattr(transformers, auto_class)
-    model, report = _attempt(
-        folder,
-        "weights",
-        lambda: loader.from_pretrained(
-            folder, config=config, use_safetensors=True, dtype="float32", output_loading_info=True, **HERE
-        ),
-    )
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise HarnessError(
-            f"model {folder}: its weights lack {len(missing)} that {type(model).__name__} predicts with, "
-            f"{missing[0]} first; they would be random"
-        )
-    about = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+    with partial_weights(allow_partial) as misfits:
+        model = load_weights(auto_class, folder, config=config)
+    about = {"parameters": sum(parameter.numel() for parameter in model.parameters()), **partial_facts(misfits)}
     return Checkpoint(str(folder), kind, architecture, model.eval(), tokenizer, about)
 
 

@@ -34,7 +34,12 @@ class EncodedText:
 
 
 def predict(
-    folder: Path, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20, with_logits: bool = False
+    folder: Path,
+    texts: Sequence[str],
+    top_k: int = 5,
+    max_new_tokens: int = 20,
+    with_logits: bool = False,
+    allow_partial: bool = False,
 ) -> list[dict[str, Any]]:
     """What the model in a save_pretrained folder predicts for each text, in float32 on the CPU, ready for JSON. A
     compressed one predicts in its own runtime, which `model` names.
@@ -66,7 +71,7 @@ def predict(
     for flag, value in (("--top-k", top_k), ("--max-new-tokens", max_new_tokens)):
         if value < 1:
             raise HarnessError(f"{flag} {value}: must be at least 1")
-    checkpoint = load(folder)
+    checkpoint = load(folder, allow_partial)
 
     import torch
 

@@ -60,7 +60,8 @@ class PretrainJob:
 @dataclass(frozen=True)
 class FinetuneJob:
     """What fine-tuning needs. Where it starts: the folder `pretrained`, or the pretrain cell `checkpoint`; neither for
-    random weights. `fraction` of the training examples is drawn by `seed`.
+    random weights. `fraction` of the training examples is drawn by `seed`. `partial`: weights that do not fit are no
+    error.
     """
 
     kind: ClassVar[Kind] = "finetune"
@@ -71,6 +72,7 @@ class FinetuneJob:
     fraction: float = 1.0
     pretrained: Path | None = None
     checkpoint: str | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class StudentJob:
     recipe: ModelSpec
     pretrained: Path | None
     checkpoint: str | None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class ScoreJob:
     pretrained: Path | None = None
     checkpoint: str | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,10 @@ class Origin:
         return self.weights.folder if self.weights else None
 
     @property
+    def partial(self) -> bool:
+        return self.weights is not None and self.weights.partial
+
+    @property
     def checkpoint(self) -> str | None:
         return self.cell.key if self.cell else None
 
@@ -234,7 +242,7 @@ def model_identity(recipe: ModelSpec, origin: Origin) -> dict[str, Any]:
             mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}
         )
         identity |= {"pretraining": settings, "corpus": origin.corpus["fingerprint"]}
-    return identity | {"weights": origin.weights.fingerprint if origin.weights else None}
+    return identity | {"weights": origin.weights.identity if origin.weights else None}
 
 
 def model_record(recipe: ModelSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
 from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
+from harness.modeling.weights.loading import HERE, load_weights
 from harness.modeling.weights.pretrained import check_folder
 from harness.modeling.weights.settings import Settings, Shapes, Storage, read_settings
 
@@ -73,18 +74,17 @@ def load(
     if settings.runtime != "torch":
         raise HarnessError(f"model {folder}: it runs in {settings.runtime}; torch cannot load it")
     check_folder(folder, str(folder))
-    auto_class = getattr(transformers, HEADS.get(settings.head, str(folder)).auto_class)
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+    auto_class = HEADS.get(settings.head, str(folder)).auto_class
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **HERE)
     try:
         if settings.is_plain:
-            model = auto_class.from_pretrained(folder, use_safetensors=True, dtype=dtype, **options)
+            model = load_weights(auto_class, folder, dtype=dtype)
         else:
             from accelerate import init_empty_weights
 
-            config = transformers.AutoConfig.from_pretrained(folder, **options)
+            config = transformers.AutoConfig.from_pretrained(folder, **HERE)
             with init_empty_weights(include_buffers=False):
-                model = auto_class.from_config(config, dtype="float32")
+                model = getattr(transformers, auto_class).from_config(config, dtype="float32")
             reshape(model, settings.shapes or Shapes())
             if settings.storage is not None and settings.storage.format == "torchao":
                 layers.as_linear(model)

@@ -16,17 +16,27 @@ from harness.modeling.weights.settings import FILE, GRAPH, home_of
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
 """Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
+FINISHED = ("*", "*/config.json")
+"""What of a finished model's folder a score depends on."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A local folder of a pretrained model, and the hash of what is in it."""
+    """A local folder of a pretrained model, and the hash of what is in it. `partial`: it may lack weights that its
+    config asks for.
+    """
 
     folder: Path
     fingerprint: str
+    partial: bool = False
+
+    @property
+    def identity(self) -> str | dict[str, Any]:
+        """What of it a result depends on."""
+        return {"weights": self.fingerprint, "partial": True} if self.partial else self.fingerprint
 
 
-def find(recipe: ModelSpec, store: Store) -> Weights | None:
+def find(recipe: ModelSpec, store: Store, partial: bool = False) -> Weights | None:
     """The weights a model spec starts from; None where it trains from scratch.
 
     Raises:
@@ -35,10 +45,10 @@ def find(recipe: ModelSpec, store: Store) -> Weights | None:
     if recipe.pretrained is None:
         return None
     folder = folder_of(recipe.pretrained, recipe.revision)
-    return Weights(folder, _fingerprint(folder, store))
+    return Weights(folder, _fingerprint(folder, store), partial)
 
 
-def find_finished(recipe: ModelSpec, store: Store) -> Weights:
+def find_finished(recipe: ModelSpec, store: Store, partial: bool = False) -> Weights:
     """The folder of a model that is scored as it is: fine-tuned here or elsewhere, compressed or not.
 
     Raises:
@@ -50,7 +60,7 @@ def find_finished(recipe: ModelSpec, store: Store) -> Weights:
             "or leave out --no-train"
         )
     folder = served_folder(recipe.pretrained)
-    return Weights(folder, _fingerprint(folder, store, ("*", "*/config.json")))
+    return Weights(folder, _fingerprint(folder, store, FINISHED), partial)
 
 
 def folder_of(name: str, revision: str | None = None) -> Path:

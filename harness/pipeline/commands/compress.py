@@ -23,6 +23,7 @@ from harness.core.source_names import SYNTHETIC, canonical_record
 from harness.core.specs import TaskSpec, TrainingSpec
 from harness.data.frame import TaskData
 from harness.data.source import data_argument
+from harness.modeling.weights.loading import partial_weights
 from harness.modeling.weights.pretrained import folder_of
 from harness.modeling.weights.settings import read_settings
 
@@ -64,8 +65,11 @@ def perform(
     data: str | None = None,
     limit: int | None = None,
     seed: int = 0,
+    allow_partial: bool = False,
 ) -> dict[str, Any]:
     """Compress a fine-tuned model's folder, or that of its cell, into `output`; returns what was done.
+
+    `allow_partial`: with random numbers for weights that do not fit.
 
     A cell's record names the task, the data and the training; else `task` must, where the method uses examples.
 
@@ -76,8 +80,14 @@ def perform(
 
     refuse_existing(output)
     prepared = prepare(registry, checkpoint, method, method.uses_data, task, data, limit, seed)
-    with new_folder(output) as folder, tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+    with (
+        new_folder(output) as folder,
+        tempfile.TemporaryDirectory(prefix="harness-") as scratch,
+        partial_weights(allow_partial) as misfits,
+    ):
         said = compress(method, replace(prepared.request, target=folder, scratch=Path(scratch)))
+    if misfits:
+        said["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
     return {"model": str(prepared.request.source), "output": str(output), **said}
 
 

@@ -48,7 +48,7 @@ class Compressions:
                         f"--compress {method.label}: the student {recipe.name} is no transformer, but {recipe.learner}"
                     )
                 corpus = corpus_facts(recipe, store) if recipe.pretraining else None
-                self._students[method.recipe] = recipe, find(recipe, store), corpus
+                self._students[method.recipe] = recipe, find(recipe, store, run.allow_partial), corpus
 
     def applicable(self, task: TaskSpec, model: ModelPlan) -> tuple[list[Method], list[tuple[Method, str]]]:
         """The methods by which a model of a task can be compressed, and of the others why not."""
@@ -70,7 +70,7 @@ class Compressions:
         start = None if corpus is None else pretrain_cell(recipe, method.recipe, corpus, self._run)
         origin = Origin(weights, corpus, start)
         identity = model_identity(recipe, origin) | {"checkpoint": origin.checkpoint}
-        student = StudentJob(recipe, origin.folder, origin.checkpoint)
+        student = StudentJob(recipe, origin.folder, origin.checkpoint, origin.partial)
         return [*([start] if start else []), _compress(method, model, fit, student, identity)]
 
 

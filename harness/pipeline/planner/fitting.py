@@ -211,6 +211,7 @@ def _finetune(
         fraction=fraction,
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,
+        partial=origin.partial,
     )
     learner = LEARNERS.get(recipe.learner)
     flops = learner.estimate(recipe, origin.folder, round(fraction * train["n"]), round(fraction * train["words"]))
@@ -263,6 +264,7 @@ def _score(
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,
         label_map=label_map,
+        partial=origin.partial,
     )
     cost = LEARNERS.get(model.recipe.learner).estimate(model.recipe, origin.folder, scored["n"], scored["words"])
     flops = None if cost is None else cost / (3 * model.recipe.training.epochs)
@@ -286,7 +288,7 @@ def _identity(model: ModelPlan, origin: Origin) -> dict[str, Any]:
     if not model.finished:
         return model_identity(model.recipe, origin)
     assert origin.weights is not None
-    return {"finished": origin.weights.fingerprint, "learner": model.recipe.learner}
+    return {"finished": origin.weights.identity, "learner": model.recipe.learner}
 
 
 def runtimes_of(cell: Cell) -> list[str]:

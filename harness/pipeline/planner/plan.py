@@ -121,9 +121,9 @@ def _model(name: str, recipe: ModelSpec, run: RunSpec, store: Store) -> ModelPla
         identity = str(recipe.options["identity"])
         return ModelPlan(name, recipe, Weights(Path(identity), identity), None, store, finished=True)
     if not run.train:
-        return ModelPlan(name, recipe, find_finished(recipe, store), None, store, finished=True)
+        return ModelPlan(name, recipe, find_finished(recipe, store, run.allow_partial), None, store, finished=True)
     corpus = corpus_facts(recipe, store) if recipe.pretraining else None
-    return ModelPlan(name, recipe, find(recipe, store), corpus, store)
+    return ModelPlan(name, recipe, find(recipe, store, run.allow_partial), corpus, store)
 
 
 def _resolved(recipe: ModelSpec, run: RunSpec) -> ModelSpec:

@@ -13,6 +13,7 @@ from harness.compression.chain import compress
 from harness.compression.methods import Method, make_step
 from harness.core.runs import content_of
 from harness.core.store import Store
+from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.pipeline.cells import Cell, CompressJob, StudentJob, TaskInput
 from harness.pipeline.steps.inputs import task_data
 
@@ -25,7 +26,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     fitted = store.read(job.source)
     source = store.model(job.source)
     (folder / "model").mkdir()
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+    may_lack = job.student is not None and job.student.partial
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, partial_weights(may_lack) as misfits:
         result = compress(
             Method(job.method, steps),
             Request(
@@ -41,10 +43,11 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             ),
         )
     made = {"parameters": result["after"]["parameters"], "runtime": result["runtime"]}
+    lacking = {key: fitted["model"][key] for key in ("partial_weights",) if key in fitted["model"]}
     student = {"student": job.student.checkpoint} if job.student and job.student.checkpoint else {}
     return {
         "task": fitted["task"],
-        "model": {**content_of(job.model), **made},
+        "model": {**content_of(job.model), **made, **lacking, **partial_facts(misfits)},
         "data": fitted["data"],
         "fit": {"selection": fitted["fit"].get("selection", {"mode": "last"})},
         "compression": result,

@@ -12,6 +12,7 @@ from harness.core.predictions import Predictions, as_references
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.corpus import synthetic_sentences
+from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.pipeline.cells import Cell, FinetuneJob
 from harness.pipeline.steps.inputs import task_data
 from harness.training.curves import LOSSES
@@ -38,7 +39,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             return sign * metric.score(predictions.values, as_references(held_out.labels))
 
     (folder / "model").mkdir()
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, partial_weights(job.partial) as misfits:
         fitted = LEARNERS.get(recipe.learner).fit(
             FitRequest(
                 task=task,
@@ -65,7 +66,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     facts = job.inputs.facts
     return {
         "task": {"name": task.name, "version": task.version, "family": task.family},
-        "model": {**content_of(job.model), "parameters": fitted.get("parameters")},
+        "model": {**content_of(job.model), "parameters": fitted.get("parameters"), **partial_facts(misfits)},
         "data": {
             "source": facts["source"],
             "location": facts["location"],

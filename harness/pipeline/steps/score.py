@@ -13,6 +13,7 @@ from harness.core.predictions import PREDICTIONS, Predictions, as_references, pr
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
+from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.settings import read_settings
 from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.steps.inputs import task_data
@@ -31,9 +32,10 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     loaded = task_data(job.inputs)
     split = loaded.splits[job.split]
     model = _trained(job.source, store) if job.source is not None else _untrained(job, store, loaded)
-    predicted = LEARNERS.get(job.learner).predict(
-        PredictRequest(task, loaded.labels, split, model.directory, model.seed, model.shown, report, job.label_map)
-    )
+    with partial_weights(job.partial and job.source is None) as misfits:
+        predicted = LEARNERS.get(job.learner).predict(
+            PredictRequest(task, loaded.labels, split, model.directory, model.seed, model.shown, report, job.label_map)
+        )
     _refuse_not_finite(predicted)
     references = None if split.labels is None else as_references(split.labels)
     oracle = None if split.oracle is None else as_references(split.oracle)
@@ -50,7 +52,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "noise": task.noise,
         },
         "split": job.split,
-        "model": model.record,
+        "model": {**model.record, **partial_facts(misfits)},
         "seed": model.seed,
         "n": len(split),
         "data": {

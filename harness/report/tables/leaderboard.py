@@ -103,9 +103,16 @@ def _row(
     if averaged and all(task in scores for task in averaged):
         average = Score(over_tasks([scores[task].estimate for task in averaged]))
     seeds = [len(part.estimate.per_seed) for own in parts.values() for part in own] or [0]
-    notes = (record.get("selection", {}).get("note") for record in records)
-    said = tuple(dict.fromkeys(note for note in notes if note))
+    said = tuple(dict.fromkeys(note for record in records for note in notes_of(record)))
     return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, said, _facts(records))
+
+
+def notes_of(record: Record) -> list[str]:
+    """What a reader must know of the model of a score: how it was chosen, and weights that were random."""
+    chosen = record.get("selection", {}).get("note")
+    partial = record["model"].get("partial_weights")
+    random = [f"its weights did not fit its config, and are random there: {partial['summary']}"] if partial else []
+    return [*([chosen] if chosen else []), *random]
 
 
 def _facts(records: Sequence[Record]) -> dict[str, Any]:

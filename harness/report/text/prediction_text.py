@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.core.text import quoted
@@ -21,9 +21,15 @@ def render(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(blocks)
 
 
-def _about(architecture: str, parameters: int | None, runtime: str | None = None) -> str:
+def _about(
+    architecture: str,
+    parameters: int | None,
+    runtime: str | None = None,
+    partial_weights: Mapping[str, Any] | None = None,
+) -> str:
     counted = f", {parameters:,} parameters" if parameters is not None else ""
-    return architecture + counted + (f", in {runtime}" if runtime else "")
+    random = f"; weights that did not fit are random: {partial_weights['summary']}" if partial_weights else ""
+    return architecture + counted + (f", in {runtime}" if runtime else "") + random
 
 
 def _body(result: dict[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of
 from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights.building import build_config
+from harness.modeling.weights.loading import HERE, load_weights, partial_allowed
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
@@ -114,7 +115,7 @@ class TransformerLearner(Learner):
 
     def predict(self, request: PredictRequest) -> Predictions:
         if request.task.shots is None:
-            served = _opened(request.directory)
+            served = _kept(_opened)(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
             if served.in_torch:
@@ -126,7 +127,7 @@ class TransformerLearner(Learner):
             name = head_for(request.task, architecture_of(config))
             assert name is not None
             head = HEADS.get(name)
-            model, tokenizer = _load_pretrained(request.directory, head.auto_class)
+            model, tokenizer = _kept(_load_pretrained)(request.directory, head.auto_class)
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
             model.to(trainer.pick_device())
         reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
@@ -164,7 +165,6 @@ class TransformerLearner(Learner):
         return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
 
     def _load_pretrained(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
-        import transformers
         from transformers import AutoTokenizer, set_seed
 
         set_seed(request.seed)
@@ -173,17 +173,9 @@ class TransformerLearner(Learner):
         refuse_compressed(where)
         head = self._head(request, json.loads((where / "config.json").read_text(encoding="utf-8")))
         try:
-            tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(where, **HERE)
             refuse_empty_tokenizer(where, tokenizer)
-            model = getattr(transformers, head.auto_class).from_pretrained(
-                where,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="float32",
-                ignore_mismatched_sizes=True,
-                **head.config(request.family, request.labels),
-            )
+            model = load_weights(head.auto_class, where, new_head=True, **head.config(request.family, request.labels))
         except (OSError, ValueError, KeyError) as error:
             raise HarnessError(
                 f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"
@@ -270,14 +262,14 @@ def _opened(directory: Path) -> RuntimeModel:
 @lru_cache(maxsize=1)
 def _load_pretrained(directory: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A model that is not fine-tuned, kept as well."""
-    import transformers
     from transformers import AutoTokenizer
 
-    loader = getattr(transformers, auto_class)
-    model = loader.from_pretrained(
-        directory, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
-    )
-    return model, AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    return load_weights(auto_class, directory), AutoTokenizer.from_pretrained(directory, **HERE)
+
+
+def _kept(load: Any) -> Any:
+    """What loads a model and keeps it; without the keeping where weights may be partial, which is said of each."""
+    return load.__wrapped__ if partial_allowed() else load
 
 
 def _head_name(task: TaskSpec, recipe: ModelSpec, usual: str) -> str:

@@ -15,6 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of
 from harness.core.lazy import lazy
 from harness.modeling.weights.layer_map import LayerMap, refuse_twice
+from harness.modeling.weights.loading import load_weights, partial_weights
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import folder_of
 from harness.training.objectives.base import Batch
@@ -149,19 +150,12 @@ def _folder(name: str) -> Path:
 
 def _masked_lm(folder: Path) -> PreTrainedModel:
     """Raises HarnessError where the checkpoint has no head for masked tokens: a new one would teach noise."""
-    from transformers import AutoModelForMaskedLM
-
-    try:
-        model, told = AutoModelForMaskedLM.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32",
-            output_loading_info=True,
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError) as error:
-        raise HarnessError(f"cannot load the teacher in {folder}: {' '.join(str(error).split())}") from None
-    if told["missing_keys"]:
+    with partial_weights(True) as misfits:
+        model = load_weights("AutoModelForMaskedLM", folder)
+    if misfits:
         raise HarnessError(
-            f"teacher {folder}: it is no masked language model, {sorted(told['missing_keys'])[0]} is missing; "
-            "give a checkpoint pretrained with the objective mlm"
+            f"teacher {folder}: it is no masked language model: {misfits[0]}; give a checkpoint pretrained with the "
+            "objective mlm"
         )
     return model.eval()
 

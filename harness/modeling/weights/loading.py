@@ -1,0 +1,216 @@
+"""Weights of a folder into a model: whole, or an error that names what does not fit.
+
+`from_pretrained` fills whatever it finds no weights for with random numbers, and says so in a report that nobody reads.
+Here a new head alone may be random: one for a task, with an output for each of its classes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+layers = lazy("harness.modeling.weights.layers")
+
+HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+NEW_HEADS = ("AutoModelForSequenceClassification", "AutoModelForQuestionAnswering")
+"""What loads models whose heads are made for a task; an output layer over a vocabulary is learned before."""
+COMPUTED = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias)$")
+"""Buffers that older versions of `transformers` stored, and that a model computes."""
+ALIKE = ({"roberta", "xlm-roberta", "camembert"}, {"t5", "mt5"}, {"mbart", "bart"})
+"""Model types that compute the same with the same weights."""
+NAMED_AT_MOST = 3
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """What of a folder's weights is not as its config says: names of those it lacks, has without use, or has in another
+    shape; and the type of the model that was saved, where that is another.
+    """
+
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    mismatched: tuple[str, ...] = ()
+    saved_type: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unexpected or self.mismatched or self.saved_type)
+
+    def __str__(self) -> str:
+        kinds = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", self.mismatched))
+        said = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in kinds if names]
+        return ", ".join([self.saved_type, *said] if self.saved_type else said)
+
+    def facts(self) -> dict[str, Any]:
+        """For a record: how many of each, and the first names."""
+        kinds = {"missing": self.missing, "unexpected": self.unexpected, "mismatched": self.mismatched}
+        return {kind: len(names) for kind, names in kinds.items()} | {"summary": str(self)}
+
+
+_partial: ContextVar[list[Misfit] | None] = ContextVar("partial", default=None)
+
+
+@contextmanager
+def partial_weights(allowed: bool) -> Iterator[list[Misfit]]:
+    """Within, weights that do not fit are an error or, where `allowed`, are kept in the list that this gives."""
+    misfits: list[Misfit] = []
+    token = _partial.set(misfits if allowed else None)
+    try:
+        yield misfits
+    finally:
+        _partial.reset(token)
+
+
+def partial_allowed() -> bool:
+    """Whether this is within `partial_weights` that are allowed."""
+    return _partial.get() is not None
+
+
+def partial_facts(misfits: Sequence[Misfit]) -> dict[str, Any]:
+    """What the record of a model says of weights that did not fit; nothing where all did."""
+    return {"partial_weights": misfits[0].facts()} if misfits else {}
+
+
+def load_weights(auto_class: str, folder: Path, new_head: bool = False, **options: Any) -> PreTrainedModel:
+    """A model of a folder in float32, by a class of `transformers`.
+
+    Args:
+        auto_class: The name of the class.
+        folder: A `save_pretrained` folder.
+        new_head: The head may be missing, or have another number of outputs.
+        **options: Of `from_pretrained`, such as values of the config.
+
+    Returns:
+        The model.
+
+    Raises:
+        HarnessError: nothing that can be loaded, or weights that are missing, left over or of another shape, outside
+            `partial_weights` that are allowed.
+    """
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        model, report = getattr(transformers, auto_class).from_pretrained(
+            folder,
+            **{"dtype": "float32", **options},
+            **HERE,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # of safetensors, json, torch and of each config, over a file they cannot use
+        raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())[:300]}") from None
+    misfit = _misfit(model, report, new_head and auto_class in NEW_HEADS)
+    if misfit:
+        allowed = _partial.get()
+        if allowed is None:
+            raise HarnessError(
+                f"model {folder}: its weights do not fit its config.json: {misfit}; --allow-partial goes on with what "
+                "fits, and random numbers for the rest"
+            )
+        allowed.append(misfit)
+    return model
+
+
+def _misfit(model: PreTrainedModel, report: Mapping[str, Any], new_head: bool) -> Misfit:
+    shapes = {name: (stored, wanted) for name, stored, wanted in report["mismatched_keys"]}
+    missing = {name for name in report["missing_keys"] if not COMPUTED.search(name)}
+    if new_head:
+        owners = _new_modules(model, missing | shapes.keys())
+        missing = {name for name in missing if name.rpartition(".")[0] not in owners}
+        shapes = {
+            name: (stored, wanted)
+            for name, (stored, wanted) in shapes.items()
+            if name.rpartition(".")[0] not in owners or stored[1:] != wanted[1:]
+        }
+    left_over = {name for name in report["unexpected_keys"] if not COMPUTED.search(name)}
+    mismatched = (f"{name} is {_shape(stored)}, not {_shape(wanted)}" for name, (stored, wanted) in shapes.items())
+    unexplained = _unexplained(model, left_over)
+    return Misfit(
+        tuple(sorted(missing)), tuple(sorted(unexplained)), tuple(sorted(mismatched)), _other_type(model.config)
+    )
+
+
+def _new_modules(model: PreTrainedModel, absent: set[str]) -> set[str]:
+    """Modules of the head, and a pooler before it, of whose weights none was loaded: half a head is a damaged one."""
+    heads = layers.head_names(model)
+    owners: dict[str, list[str]] = {}
+    for name, _ in model.named_parameters():
+        owner = name.rpartition(".")[0]
+        if layers.inside(name, heads) or "pooler" in owner.split("."):
+            owners.setdefault(owner, []).append(name)
+    return {owner for owner, names in owners.items() if absent.issuperset(names)}
+
+
+def _unexplained(model: PreTrainedModel, names: set[str]) -> set[str]:
+    """Of weights that the model does not have, those that are not of the head it was saved with either."""
+    prefix = f"{model.base_model_prefix}."
+    architecture = next(iter(getattr(model.config, "architectures", None) or ()), None)
+    had_a_head = architecture is None
+    for kind in _classes_like(model, architecture) if names else ():
+        known, is_base = _names_of(kind, model.config)
+        names = {name for name in names if not known & {name, prefix + name, name.removeprefix(prefix)}}
+        had_a_head |= kind.__name__ == architecture and not is_base and kind is not type(model)
+        if not names:
+            return names
+    if not had_a_head or model.base_model is model:
+        return names
+    body = {name for name, _ in model.base_model.named_children()}
+    return {name for name in names if name.removeprefix(prefix).split(".")[0] in body}
+
+
+def _classes_like(model: PreTrainedModel, architecture: str | None) -> list[Any]:
+    """The classes of `transformers` for the model's config, the one that saved it first."""
+    import transformers
+
+    kinds = [
+        kind
+        for name, kind in vars(sys.modules[type(model).__module__]).items()
+        if isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)
+        if kind.config_class is type(model.config) and not name.endswith("PreTrainedModel")
+    ]
+    return sorted(kinds, key=lambda kind: kind.__name__ != architecture)
+
+
+def _names_of(kind: Any, config: Any) -> tuple[set[str], bool]:
+    """The names of the weights of a class, and whether it is a model without a head."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            model = kind(config)
+    except Exception:  # a class for another kind of config, such as a decoder's
+        return set(), False
+    return set(model.state_dict()), model.base_model is model
+
+
+def _other_type(config: Any) -> str:
+    """What saved the model, where that is of another type than its config says."""
+    import transformers
+
+    for name in getattr(config, "architectures", None) or ():
+        saved = getattr(getattr(getattr(transformers, str(name), None), "config_class", None), "model_type", None)
+        if saved not in (None, config.model_type) and not any({saved, config.model_type} <= kin for kin in ALIKE):
+            return f"saved by {name}, which is of model_type {saved}, not {config.model_type}"
+    return ""
+
+
+def _shape(shape: Iterable[int]) -> str:
+    return " × ".join(map(str, shape)) or "one number"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED_AT_MOST
+    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

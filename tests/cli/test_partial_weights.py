@@ -1,0 +1,45 @@
+"""Checkpoints whose weights do not fit their config, on the command line: an error that names them, or a note in every
+table.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def partial(saved, tmp_path):
+    """A classifier whose config asks for a layer more than there are weights of."""
+    import shutil
+
+    folder = shutil.copytree(saved("bert", num_labels=2), tmp_path / "partial")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"num_hidden_layers": config["num_hidden_layers"] + 1, "id2label": {"0": "negative", "1": "positive"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+LAYER = "bert.encoder.layer."
+
+
+@pytest.mark.parametrize("verb", [["run", "--model"], ["evaluate"]])
+def test_a_run_fails_or_says_in_the_table_what_was_random(harness, partial, verb):
+    asked = [*verb, partial, "--task", "sst2", "--limit", "24"]
+    failed = harness(*asked, code=2)
+    assert "16 missing (" + LAYER in failed.stderr + failed.stdout
+    done = harness(*asked, "--allow-partial")
+    assert "are random there: 16 missing (" + LAYER in done.stdout
+    for listing in (["leaderboard"], ["leaderboard", "--format", "json"]):
+        assert "are random there: 16 missing (" + LAYER in harness(*listing).stdout
+    again = harness(*asked, code=2)
+    assert "are random there" not in again.stdout, "a partial model's score is not that of a whole one"
+
+
+def test_predict_and_compress(harness, partial):
+    assert "16 missing (" + LAYER in harness("predict", partial, "--text", "a film", code=2).stderr
+    assert "16 missing" in harness("predict", partial, "--text", "a film", "--allow-partial").stdout
+    command = ("compress", partial, "--method", "int8-weight", "-o", "small")
+    assert "16 missing (" + LAYER in harness(*command, code=2).stderr
+    assert "16 missing" in harness(*command, "--allow-partial").stdout
