@@ -150,7 +150,7 @@ def perform_run(
             f"executor {spec.executor}: {next(iter(objects))} is an object of this process; use executor='inline'"
         )
     registry = with_objects(load_registry(spec.include), objects)
-    store = Store.open(Path(spec.out))
+    store = Store.open(Path(spec.out), spec.verify)
     live = {one.identity: one for one in objects.values()}
     keep(live)
     try:

@@ -32,6 +32,7 @@ SCORING = (
     "noise",
     "label_map",
     "allow_partial",
+    "verify",
     "out",
     "executor",
     "workers",
@@ -108,7 +109,7 @@ def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSp
 def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if dry_run:
         registry = load_registry(spec.include)
-        prepared = prepare(spec, registry, Store.open(Path(spec.out)), repair=False)
+        prepared = prepare(spec, registry, Store.open(Path(spec.out), spec.verify), repair=False)
         _announce(prepared, spec, quiet, dry_run)
         print(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
         return

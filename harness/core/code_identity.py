@@ -131,11 +131,11 @@ def module_file(name: str) -> Path:
 def read_source(path: Path, name: str) -> Source:
     """The module `name` in the file `path`. Raises SyntaxError where it is no Python."""
     stat = path.stat()
-    return _source(path, name, stat.st_size, stat.st_mtime_ns)
+    return _source(path, name, (stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size))
 
 
 @cache
-def _source(path: Path, name: str, size: int, modified: int) -> Source:
+def _source(path: Path, name: str, state: tuple[int, ...]) -> Source:
     tree = ast.parse(path.read_bytes())
     modules = tuple(dict.fromkeys(_imported(tree, name, path.name == "__init__.py")))
     _normalize(tree)

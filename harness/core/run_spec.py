@@ -145,6 +145,9 @@ class RunSpec(Strict):
     )
     measure_budget: str | None = setting(None, "Of each measuring cell, such as 5m.", panel=MEASURING, metavar="TIME")
     out: str = setting("results", "The results folder.", panel=WHERE, metavar="DIR")
+    verify: bool = setting(
+        False, "Read and hash all files anew, data, weights and results, whatever is known of them.", panel=WHERE
+    )
     executor: str = setting("local", "What computes: local (processes), inline, or a plug-in's.", panel=WHERE)
     workers: int | None = setting(None, "Processes.", panel=WHERE, shown="one per core", ge=1, le=1024)
     threads: int | None = setting(None, "Intra-op threads per process.", panel=WHERE, shown="calibrated", ge=1, le=1024)

@@ -31,13 +31,17 @@ SCHEMA_VERSION = 1
 
 
 class Store:
-    """A folder of records. Several processes may use one store at once."""
+    """A folder of records. Several processes may use one store at once.
 
-    def __init__(self, root: Path) -> None:
+    `verify`: nothing that was found before is believed; facts in the cache are found anew.
+    """
+
+    def __init__(self, root: Path, verify: bool = False) -> None:
         self.root = root
+        self.verify = verify
 
     @classmethod
-    def open(cls, root: Path) -> Store:
+    def open(cls, root: Path, verify: bool = False) -> Store:
         """The store at `root`, made if it is not there. Raises HarnessError where that cannot be."""
         try:
             for name in ("cells", "failures", "runs", "cache", "locks", "building"):
@@ -46,7 +50,7 @@ class Store:
             raise HarnessError(
                 f"cannot use {root} as the results folder: {error.strerror}; choose another with --out"
             ) from None
-        return cls(root)
+        return cls(root, verify)
 
     def folder(self, key: str) -> Path:
         return self.root / "cells" / key[:2] / key
@@ -102,9 +106,13 @@ class Store:
 
     def model(self, key: str) -> Path:
         """The model folder of a pretrain, finetune or compress cell, all its files checked. Raises DamagedFileError."""
+        self.check(key)
+        return self.folder(key) / "model"
+
+    def check(self, key: str) -> None:
+        """Read a cell that is done whole. Raises DamagedFileError where a byte of it is not what was written."""
         for name in self.read(key)["files"]:
             self.file(key, name)
-        return self.folder(key) / "model"
 
     @contextlib.contextmanager
     def building(self, key: str) -> Iterator[Path]:
@@ -245,7 +253,7 @@ class Store:
 
     def get_or_compute(self, key: str | None, find: Callable[[], Any]) -> Any:
         """A cached fact, found and kept where it is not there yet; found anew where `key` is None: nothing pins it."""
-        known = self.cached(key) if key else None
+        known = self.cached(key) if key and not self.verify else None
         if known is None:
             known = find()
             if key:

@@ -52,8 +52,8 @@ def state(task: TaskSpec, data: str) -> str:
     """A hash that changes whenever what `load` returns could, found without reading data.
 
     It covers this package's code and the source's, the task's data settings, and what the source says pins its data:
-    the files' paths, sizes and times, or the hub's pinned commit. Empty where nothing pins the data: a hub dataset
-    without a commit. The `limit` and `splits` are the caller's to add.
+    the files' paths and states (`hashing.states_of`), or the hub's pinned commit. Empty where nothing pins the data: a
+    hub dataset without a commit. The `limit` and `splits` are the caller's to add.
 
     Raises:
         TaskAbsentError, HarnessError: as `load` does where the source as a whole is missing.

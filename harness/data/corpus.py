@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.core import code_identity
 from harness.core.errors import HarnessError
-from harness.core.hashing import hash_json
+from harness.core.hashing import hash_json, states_of
 from harness.core.source_names import canonical
 from harness.data import synthetic
 from harness.data.corpus_files import corpus_files, read_files, text_in, unreadable
@@ -70,7 +70,7 @@ def open_corpus(where: str, sentences: int = 20_000, field: str = "text") -> Cor
 def state(corpus: Corpus) -> str:
     """A hash that changes whenever the documents could, found without reading them; "" where nothing pins them.
 
-    It covers the code that makes or reads them, the files' paths, sizes and times, or the hub's commit if one was
+    It covers the code that makes or reads them, the files' paths and states, or the hub's commit if one was
     asked for.
 
     Raises:
@@ -78,13 +78,11 @@ def state(corpus: Corpus) -> str:
     """
     if corpus.pin is None:
         return ""
-    stats = []
-    for path in corpus.files:
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise unreadable(path, error) from None
-        stats.append([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
+    try:
+        states = states_of(corpus.files)
+    except OSError as error:
+        raise unreadable(error.filename, error) from None
+    stats = [[str(path.resolve()), *state] for path, state in zip(corpus.files, states, strict=True)]
     return hash_json(
         {
             "code": code_identity.identity("harness.data.corpus_files"),

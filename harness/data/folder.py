@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
 from harness.core.families import FAMILIES
+from harness.core.hashing import states_of
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
 from harness.data import files
@@ -52,12 +53,12 @@ class Folder(Source):
         return read_folder(task, existing_path(rest), splits)
 
     def state(self, task: TaskSpec, rest: str) -> object | None:
-        """Paths, sizes and times of the files."""
+        """Paths and states of the files."""
         layout = locate(task, existing_path(rest), possible_splits(task, ()))
-        stats = [(str(path.resolve()), path.stat()) for path in layout.read_paths()]
+        paths = layout.read_paths()
         return [
             str(layout.place.resolve()),
-            [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
+            [[str(path.resolve()), *state] for path, state in zip(paths, states_of(paths), strict=True)],
             {split: path.name for split, path in layout.files.items()},
         ]
 

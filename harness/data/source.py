@@ -45,7 +45,8 @@ class Source:
 
     def state(self, task: TaskSpec, rest: str) -> object | None:
         """What pins the data that `read` returns, found without reading it: JSON that changes whenever the data could,
-        such as a commit, or the sizes and times of files. The code of the source's module is pinned beside it.
+        such as a commit, or `harness.core.hashing.states_of` files. The code of the source's module is pinned beside
+        it.
 
         Returns:
             That state. None: nothing pins the data, so that it is read anew each time.

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import data
 from harness.core.errors import HarnessError
-from harness.core.hashing import hash_files, hash_json
+from harness.core.hashing import hash_files, hash_json, states_of
 from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.modeling.weights.settings import FILE, GRAPH, home_of
@@ -113,16 +113,23 @@ def refuse_empty_tokenizer(folder: Path, tokenizer: Any) -> None:
 
 
 def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> str:
-    """Of the bytes of weights, config and tokenizer; found again from the files' sizes and times where those are
-    unchanged.
-    """
+    """Of the bytes of weights, config and tokenizer; kept in the store's cache under the states of the files."""
     files = sorted({path for pattern in wanted for path in home_of(folder).glob(pattern) if path.is_file()})
     if folder.is_file():  # a graph, with the files that its weights may lie in, and without other models beside it
         files = [path for path in files if path.suffix in (".json", ".txt", ".model")]
         files += sorted(path for path in folder.parent.glob(f"{folder.stem}*") if path.is_file())
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    key = hash_json(["weights", str(folder.resolve()), stats])
-    return store.get_or_compute(key, lambda: hash_files(files))
+    try:
+        states = states_of(files)
+        key = hash_json(["weights", [[path.name, *state] for path, state in zip(files, states, strict=True)]])
+        return store.get_or_compute(key, lambda: hash_files(files))
+    except OSError as error:
+        raise HarnessError(f"model {folder}: cannot read {error.filename}: {error.strerror}") from None
+
+
+def refuse_changed(folder: Path, fingerprint: str | None, store: Store, finished: bool = False) -> None:
+    """Raises HarnessError where the weights are not those that a run was planned with."""
+    if fingerprint is not None and _fingerprint(folder, store, FINISHED if finished else WANTED) != fingerprint:
+        raise HarnessError(f"model {folder}: its files changed since the run was planned; run it again")
 
 
 def _from_hub(name: str, revision: str | None) -> Path:

@@ -60,7 +60,9 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
     for cell in plan.cells:
         try:
             if store.has(cell.key):
-                if cell.kind == "score":
+                if run.verify:
+                    store.check(cell.key)
+                elif cell.kind == "score":
                     store.file(cell.key, PREDICTIONS)
                 cached.add(cell.key)
         except DamagedFileError as error:

@@ -13,6 +13,7 @@ from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.corpus import synthetic_sentences
 from harness.modeling.weights.loading import partial_facts, partial_weights
+from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, FinetuneJob
 from harness.pipeline.steps.inputs import task_data
 from harness.training.curves import LOSSES
@@ -82,4 +83,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
 
 def _weights(job: FinetuneJob, store: Store) -> Path | None:
     """The folder of the weights to start from: of a pretrain cell, or found when the run was planned."""
-    return store.model(job.checkpoint) if job.checkpoint else job.pretrained
+    if job.checkpoint:
+        return store.model(job.checkpoint)
+    if job.pretrained is not None:
+        refuse_changed(job.pretrained, job.model["weights"], store)
+    return job.pretrained

@@ -14,6 +14,7 @@ from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
 from harness.modeling.weights.loading import partial_facts, partial_weights
+from harness.modeling.weights.pretrained import refuse_changed
 from harness.modeling.weights.settings import read_settings
 from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.steps.inputs import task_data
@@ -109,6 +110,8 @@ def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
     task = job.inputs.task
     directory = store.model(job.checkpoint) if job.checkpoint else job.pretrained
     assert directory is not None
+    if not job.checkpoint and not LEARNERS.get(job.learner).in_process:
+        refuse_changed(directory, job.model["weights"], store, finished=task.shots is None)
     shown = None
     shown_of: Mapping[str, Mapping[str, Any]] = {}
     if task.shots:

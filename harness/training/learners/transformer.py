@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Labelling
+from harness.core.hashing import hash_json, states_of
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
@@ -115,7 +116,7 @@ class TransformerLearner(Learner):
 
     def predict(self, request: PredictRequest) -> Predictions:
         if request.task.shots is None:
-            served = _kept(_opened)(request.directory)
+            served = _kept(_opened)(request.directory, _state(request.directory))
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
             if served.in_torch:
@@ -127,7 +128,7 @@ class TransformerLearner(Learner):
             name = head_for(request.task, architecture_of(config))
             assert name is not None
             head = HEADS.get(name)
-            model, tokenizer = _kept(_load_pretrained)(request.directory, head.auto_class)
+            model, tokenizer = _kept(_load_pretrained)(request.directory, head.auto_class, _state(request.directory))
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
             model.to(trainer.pick_device())
         reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
@@ -251,16 +252,20 @@ def train_and_save(
     }
 
 
+def _state(directory: Path) -> str:
+    return hash_json(states_of(sorted(path for path in directory.rglob("*") if path.is_file())))
+
+
 @lru_cache(maxsize=1)
-def _opened(directory: Path) -> RuntimeModel:
-    """Kept for the next call: several splits are scored with one model. Folders in the store never change."""
+def _opened(directory: Path, state: str) -> RuntimeModel:
+    """Kept for the next call, while the folder's files are the same: several splits are scored with one model."""
     import torch
 
     return open_model(directory, torch.get_num_threads())
 
 
 @lru_cache(maxsize=1)
-def _load_pretrained(directory: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load_pretrained(directory: Path, auto_class: str, state: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A model that is not fine-tuned, kept as well."""
     from transformers import AutoTokenizer
 
