@@ -26,6 +26,8 @@ layers = lazy("harness.modeling.weights.layers")
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 NEW_HEADS = ("AutoModelForSequenceClassification", "AutoModelForQuestionAnswering")
 """What loads models whose heads are made for a task; an output layer over a vocabulary is learned before."""
+BODY = "AutoModel"
+"""What loads models without a head; the pooler of some is one for a task, which sentence encoders do without."""
 COMPUTED = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias)$")
 """Buffers that older versions of `transformers` stored, and that a model computes."""
 ALIKE = ({"roberta", "xlm-roberta", "camembert"}, {"t5", "mt5"}, {"mbart", "bart"})
@@ -112,7 +114,7 @@ def load_weights(auto_class: str, folder: Path, new_head: bool = False, **option
         )
     except Exception as error:  # of safetensors, json, torch and of each config, over a file they cannot use
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())[:300]}") from None
-    misfit = _misfit(model, report, new_head and auto_class in NEW_HEADS)
+    misfit = _misfit(model, report, (new_head and auto_class in NEW_HEADS) or auto_class == BODY)
     if misfit:
         allowed = _partial.get()
         if allowed is None:

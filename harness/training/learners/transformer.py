@@ -27,6 +27,7 @@ from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
     Settings,
     class_names,
+    home_of,
     model_config,
     refuse_compressed,
     write_settings,
@@ -253,7 +254,7 @@ def train_and_save(
 
 
 def _state(directory: Path) -> str:
-    return hash_json(states_of(sorted(path for path in directory.rglob("*") if path.is_file())))
+    return hash_json(states_of(sorted(path for path in home_of(directory).rglob("*") if path.is_file())))
 
 
 @lru_cache(maxsize=1)

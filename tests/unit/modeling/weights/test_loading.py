@@ -85,6 +85,14 @@ def test_a_model_that_only_answers_questions_leaves_the_pooler_behind(built):
     load_weights(ANSWERS, built("bert", "AutoModelForPreTraining"), new_head=True)
 
 
+def test_a_sentence_encoder_may_be_without_a_pooler(built):
+    model = load_weights("AutoModel", built("bert", MASKED))
+    assert torch.equal(
+        model.embeddings.word_embeddings.weight, load_file(model.name_or_path + "/model.safetensors")[EMBEDDING]
+    )
+
+
+EMBEDDING = "bert.embeddings.word_embeddings.weight"
 WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
     "more layers than weights": (
         lambda folder: with_config(folder, num_hidden_layers=3), r"16 missing \(bert\.encoder\.layer\.2\."
