@@ -74,7 +74,14 @@ def call_process(
 
 
 def _environment(cache: Path, changes: dict[str, str]) -> dict[str, str]:
-    return {**os.environ, "HARNESS_CACHE": str(cache), "COLUMNS": "200", "NO_COLOR": "1", **changes}
+    return {
+        **os.environ,
+        "HARNESS_CACHE": str(cache),
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+        "HARNESS_TRACEBACK": "1",
+        **changes,
+    }
 
 
 def _checked(done: CompletedProcess, code: int | None) -> CompletedProcess:

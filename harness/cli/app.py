@@ -13,10 +13,12 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from harness.core.errors import HarnessError
-from harness.core.text import say
+from harness.core.text import one_line, say
 from harness.core.version import __version__
 
 INTERRUPTED = 130
+TRACEBACK = "HARNESS_TRACEBACK"
+"""The environment variable that shows where an unforeseen error came from."""
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
@@ -149,25 +151,44 @@ app = typer.Typer(
 
 
 def main() -> NoReturn:
-    """Run a verb. Bad usage and HarnessError are one line on stderr and exit code 2; Ctrl-C is exit code 130."""
+    """Run a verb. Bad usage and HarnessError are one line on stderr and exit code 2; Ctrl-C is exit code 130. No fault
+    and nothing that a plug-in does ends in a code that means a verdict.
+    """
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:
-        say(f"error: {error}")
+        say(one_line(f"error: {error}"))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of our stdout has gone, e.g. `harness leaderboard | head`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - or the interpreter complains at exit
         code = 0
+    except SystemExit as error:
+        say(one_line(f"error: a plug-in or a library ended the program: exit code {error.code}"))
+        code = 2
     except Exception as error:
-        if not hasattr(error, "format_message"):  # typer's own usage errors, whichever click they come from
+        line = _foreseen(error)
+        if line is None and os.environ.get(TRACEBACK):
             raise
-        say(f"error: {error.format_message()}; see `harness --help`")
+        say(one_line(f"error: {line or _unforeseen(error)}"))
         code = 2
     if code == INTERRUPTED:
         say("interrupted; finished cells are kept, the same command goes on from there")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _foreseen(error: Exception) -> str | None:
+    """What is said of errors that are no fault of the program."""
+    if hasattr(error, "format_message"):  # typer's own usage errors, whichever click they come from
+        return f"{error.format_message()}; see `harness --help`"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return "not enough memory" if isinstance(error, MemoryError) else None
+
+
+def _unforeseen(error: Exception) -> str:
+    return f"a fault of harness itself: {type(error).__name__}: {error}; {TRACEBACK}=1 shows where"
 
 
 @app.callback(invoke_without_command=True)

@@ -13,9 +13,10 @@ from harness.cli.options import Baselines, Include, Json, Out, folders, load_plu
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
+from harness.core.plugins import refusing_exit
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.gating import baseline as accepted_baselines
 from harness.gating.benchmarks import judge_benchmarks
 from harness.gating.measured import read
@@ -128,29 +129,30 @@ def gate(
     if remeasure and not measured:
         raise HarnessError("--remeasure: measure once first, and give the file with --measured")
 
-    load_plugins(include)
-    root, accepted = folders(out, baselines)
-    spec = settings(config, given)
-    gate_formats = gating.ReportFiles(as_json, report, junit, summary, comment, annotations)
-    benchmarks = None
-    if benchmark_json is not None:
-        benchmarks = judge_benchmarks(*benchmark_json, spec)
-    if baseline is None:
-        assert benchmarks is not None
-        text, code = gating.publish(benchmarks, [], gate_formats)
-    else:
-        base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
-        text, code = gating.gate(
-            base,
-            resolve(candidate, root, accepted),
-            spec,
-            gate_formats,
-            include or [],
-            [read(path) for path in measured or []],
-            _measuring_again(spec, root, include) if remeasure else None,
-            benchmarks,
-        )
-    print(text)
+    with refusing_exit("a plug-in or a library"):
+        load_plugins(include)
+        root, accepted = folders(out, baselines)
+        spec = settings(config, given)
+        gate_formats = gating.ReportFiles(as_json, report, junit, summary, comment, annotations)
+        benchmarks = None
+        if benchmark_json is not None:
+            benchmarks = judge_benchmarks(*benchmark_json, spec)
+        if baseline is None:
+            assert benchmarks is not None
+            text, code = gating.publish(benchmarks, [], gate_formats)
+        else:
+            base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
+            text, code = gating.gate(
+                base,
+                resolve(candidate, root, accepted),
+                spec,
+                gate_formats,
+                include or [],
+                [read(path) for path in measured or []],
+                _measuring_again(spec, root, include) if remeasure else None,
+                benchmarks,
+            )
+    emit(text)
     raise typer.Exit(code)
 
 

@@ -54,7 +54,9 @@ def pretrain(
     out: Out = None,
     threads: Annotated[
         Optional[int],
-        typer.Option("--threads", help="Intra-op threads.", show_default="calibrated", rich_help_panel=WHERE),
+        typer.Option(
+            "--threads", min=1, max=1024, help="Intra-op threads.", show_default="calibrated", rich_help_panel=WHERE
+        ),
     ] = None,
     include: Include = None,
     as_json: Json = False,
@@ -64,6 +66,7 @@ def pretrain(
     registry = load_registry(include)
     store = Store.open(Path(out or "results"))
     command.check_output(output)
+    command.check_trackers(report_to or [])
     cell = command.plan(registry, store, recipe, given)
     tell = (lambda line: None) if quiet else say
     record = command.perform(cell, store, resume, report_to or [], tell, threads, fsdp)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from harness.core.text import clipped
+
 
 class HarnessError(Exception):
     """A problem with an input. The command line prints its message alone and exits with `exit_code`."""
@@ -38,4 +40,4 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> HarnessError:
     """The error for a name nobody registered, e.g. `unknown task 'colla'. Did you mean 'cola'?`"""
     place = f" in {where}" if where else ""
-    return HarnessError(f"unknown {kind} '{name}'{place}.{did_you_mean(name, known)}")
+    return HarnessError(f"unknown {kind} '{clipped(name)}'{place}.{did_you_mean(name, known)}")

@@ -7,10 +7,11 @@ a module of the group `harness.plugins` or a file given by `--include`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -99,6 +100,23 @@ def register(kind: str, name: str, plugin: Any) -> Any:
         HarnessError: an unknown kind, or a name that is built in or taken by another module.
     """
     return table(kind).register(name, plugin, source=Path(sys._getframe(1).f_code.co_filename))
+
+
+@contextlib.contextmanager
+def refusing_exit(who: str) -> Iterator[None]:
+    """Turns the attempt of others' code to end the program into an error: an exit code is this program's to give.
+
+    Raises:
+        HarnessError: the code within called `sys.exit` or the like.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise HarnessError(f"{who} tried to end the program: sys.exit({error.code!r})") from None
+    except Exception as error:
+        if not hasattr(error, "exit_code") or isinstance(error, HarnessError):  # that of typer and click
+            raise
+        raise HarnessError(f"{who} tried to end the program: {type(error).__name__}") from None
 
 
 INCLUDED = "harness_include_"

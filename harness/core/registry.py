@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,15 +23,18 @@ from harness.core import plugins
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_file, hash_json, short
 from harness.core.noise import with_noise
+from harness.core.reading import expanded, is_file, is_folder
 from harness.core.specs import NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
+from harness.core.text import shown
 
 ENTRY_POINTS = "harness.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 
 SHOTS_MARK = "@"
+SHOTS = re.compile(r"[0-9]{1,4}-shot")
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,10 @@ class Registry:
         if not at:
             return task
         count = shots.removesuffix("-shot")
-        if not count.isdigit() or count + "-shot" != shots:
-            raise HarnessError(f"task '{name}': after @ comes the number of examples shown, e.g. {base}@0-shot")
+        if not SHOTS.fullmatch(shots):
+            raise HarnessError(
+                f"task {shown(name)}: after @ comes the number of examples shown, at most 9999, e.g. {base}@0-shot"
+            )
         return task.model_copy(update={"name": name, "shots": int(count), "train_on": None})
 
     def suite(self, name: str) -> SuiteSpec:
@@ -69,8 +75,8 @@ class Registry:
         """A model spec by name, or one made for a local `save_pretrained` folder or a hub id. Raises HarnessError."""
         if name in self.recipes:
             return self.recipes[name]
-        path = Path(name).expanduser()
-        if path.is_dir():
+        path = expanded(name)
+        if is_folder(path):
             return ModelSpec(name=_plain(path.resolve().name), learner="transformer", pretrained=str(path.resolve()))
         if path.suffix == ".onnx" and path.is_file():
             graph = path.resolve()
@@ -101,7 +107,7 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None) -> Re
     folders = [*_builtin_folders(), *_entry_point_folders()]
     files = [file for folder in folders for file in _spec_files(folder)]
     for path in map(Path, include or ()):
-        if not path.exists():
+        if not is_file(path) and not is_folder(path):
             raise HarnessError(f"--include {path}: no such file or folder")
         if path.is_dir():
             files += _spec_files(path)
@@ -128,12 +134,13 @@ def _builtin_folders() -> list[Path]:
 def _entry_point_folders() -> list[Path]:
     folders = []
     for entry in entry_points(group=ENTRY_POINTS):
-        try:
-            module = importlib.import_module(entry.module)
-        except Exception as error:
-            raise HarnessError(
-                f"plug-in '{entry.name}' ({entry.value}) does not import: {type(error).__name__}: {error}"
-            ) from None
+        with plugins.refusing_exit(f"plug-in '{entry.name}' ({entry.value})"):
+            try:
+                module = importlib.import_module(entry.module)
+            except Exception as error:
+                raise HarnessError(
+                    f"plug-in '{entry.name}' ({entry.value}) does not import: {type(error).__name__}: {error}"
+                ) from None
         if module.__file__:
             folders.append(Path(module.__file__).parent)
     return folders
@@ -158,7 +165,8 @@ def _import_file(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with plugins.refusing_exit(f"plug-in {path}"):
+            spec.loader.exec_module(module)
     except HarnessError:
         del sys.modules[name]
         raise
@@ -207,6 +215,7 @@ def _check(registry: Registry) -> None:
     """Names inside specs must lead somewhere."""
     known_metrics = set(plugins.table("metric").names())
     known_sources = set(plugins.table("source").names())
+    builtin = _builtin_folders()
     for name, task in registry.tasks.items():
         where = str(registry.origins["task", name])
         if task.shots is not None or SHOTS_MARK in name:
@@ -219,6 +228,8 @@ def _check(registry: Registry) -> None:
         for metric in task.metrics:
             if metric not in known_metrics:
                 raise unknown("metric", metric, known_metrics, where)
+            if registry.origins["task", name].parent not in builtin:
+                _check_metric(metric, task, where)
         for source, settings in task.sources.of_plugins.items():
             if source not in known_sources:
                 raise unknown("source", source, {*known_sources, "glue"}, where)
@@ -239,6 +250,19 @@ def _check(registry: Registry) -> None:
         plugins.lookup("learner", recipe.learner, where).check(recipe)
         if recipe.pretraining is not None:
             plugins.table("objective").check(recipe.pretraining.objective, where)
+
+
+def _check_metric(name: str, task: TaskSpec, where: str) -> None:
+    """Raises HarnessError for a metric of other predictions than those of the task's family."""
+    scored, predicted = plugins.lookup("metric", name).inputs, plugins.lookup("family", task.family).predictions
+    if scored != predicted:
+        fitting = [
+            other for other in plugins.table("metric").names() if plugins.lookup("metric", other).inputs == predicted
+        ]
+        raise HarnessError(
+            f"{where}: metric {name} scores {scored}, family {task.family} predicts {predicted}; metrics of these: "
+            f"{', '.join(fitting)}"
+        )
 
 
 def _plain(name: str) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 
 from harness.core.errors import DamagedFileError, HarnessError, did_you_mean
 from harness.core.hashing import hash_file, hash_json
+from harness.core.reading import ReadingError, read_object
 from harness.core.source_names import canonical_record
 
 RECORD = "record.json"
@@ -303,13 +304,15 @@ def _write_checked(path: Path, content: dict[str, Any]) -> None:
 
 def _read_checked(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_object(path)
         checksum = content.pop("checksum")
         sound = checksum == hash_json(content)
-    except FileNotFoundError:
-        raise DamagedFileError(f"{path} is missing") from None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise DamagedFileError(f"{path} is damaged: not a whole JSON record") from None
+    except ReadingError as error:
+        if error.missing:
+            raise DamagedFileError(f"{path} is missing") from None
+        raise DamagedFileError(f"{path} is damaged: not a whole JSON record ({error.reason})") from None
+    except KeyError:
+        raise DamagedFileError(f"{path} is damaged: not a whole JSON record (no checksum)") from None
     if not sound:
         raise DamagedFileError(f"{path} is damaged: its content does not fit its checksum")
     if (

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.strict_yaml import load_mapping
+from harness.core.text import clipped
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    """What a file or a command line gives. Numbers are finite, and true is none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        is_number = _takes(annotation, (int, float)) and not _takes(annotation, (bool, str, Any))
+        if is_number and any(isinstance(item, bool) for item in (value if isinstance(value, list) else [value])):
+            raise ValueError("a number is expected")
+        return value
+
+
+def _takes(annotation: Any, kinds: Sequence[Any]) -> bool:
+    """Whether a type is one of these, or holds one."""
+    return annotation in kinds or any(_takes(inner, kinds) for inner in get_args(annotation))
 
 
 def setting(
@@ -52,7 +70,7 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-SpecT = TypeVar("SpecT", bound=Strict)
+SpecT = TypeVar("SpecT", bound=BaseModel)
 
 
 def parse(kind: type[SpecT], values: dict[str, Any], where: str) -> SpecT:
@@ -65,16 +83,34 @@ def parse(kind: type[SpecT], values: dict[str, Any], where: str) -> SpecT:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = clipped(".".join(str(part) for part in first["loc"]))
         if first["type"] == "extra_forbidden":
-            hint = did_you_mean(str(first["loc"][-1]), kind.model_fields) if len(first["loc"]) == 1 else ""
+            hint = did_you_mean(str(first["loc"][-1]), _keys_at(kind, first["loc"][:-1]))
             raise HarnessError(f"{where}: unknown key '{key}'.{hint}") from None
         if first["type"] == "missing":
             raise HarnessError(f"{where}: key '{key}' is missing") from None
         message = first["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+        given = "" if isinstance(first["input"], dict) else f", found {clipped(repr(first['input']))}"
         place = f"{key}: " if key else ""
         raise HarnessError(f"{where}: {place}{message[0].lower()}{message[1:]}{given}") from None
+
+
+def _keys_at(kind: Any, place: Sequence[int | str]) -> list[str]:
+    """The keys of the data class that stands at a place inside another; none where that is no data class."""
+    for part in place:
+        field = kind.model_fields.get(part) if isinstance(part, str) else None
+        kind = next((one for one in _classes(field.annotation)), None) if field else None
+        if kind is None:
+            return []
+    return list(kind.model_fields)
+
+
+def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The data classes in a type such as `Part | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _classes(inner)
 
 
 def load_spec(kind: type[SpecT], path: Path) -> SpecT:

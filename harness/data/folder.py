@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
 from harness.core.families import FAMILIES
 from harness.core.hashing import states_of
+from harness.core.reading import expanded, is_file, is_folder
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
 from harness.data import files
@@ -68,8 +69,8 @@ SOURCE = Folder()
 
 def existing_path(data: str) -> Path:
     """Raises HarnessError where there is nothing of that path to read."""
-    path = Path(data).expanduser()
-    if data.strip() and (path.is_dir() or path.is_file()):
+    path = expanded(data)
+    if data.strip() and (is_folder(path) or is_file(path)):
         if not os.access(path, os.R_OK):
             raise HarnessError(f"{data}: no permission to read it")
         return path

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core import reading
 from harness.core.errors import HarnessError
+from harness.core.reading import JsonError, ReadingError, parse_json
 from harness.data.squad import is_squad, squad_table
 from harness.data.table import Table, with_parts
 
+MOST_COLUMNS = 10_000
 MALFORMED_SHARE = 0.01
 """A download may hold this fraction of rows with missing fields; above it, it is not what it claims to be."""
 
@@ -20,17 +22,11 @@ MALFORMED_SHARE = 0.01
 def read_text(path: Path) -> str:
     """A file's text without byte order mark. Raises HarnessError with the byte and line that is not UTF-8."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise HarnessError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        text = data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise HarnessError(
-            f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}); "
-            "convert the file to UTF-8"
-        ) from None
+        text = reading.read_text(path, reading.DATA)
+    except ReadingError as error:
+        if error.line is not None:
+            raise HarnessError(f"{path}:{error.line}: {error.reason}; convert the file to UTF-8") from None
+        raise HarnessError(f"cannot read {path}: {error.reason}") from None
     if not text.strip():
         raise HarnessError(f"{path}: the file is empty")
     return text
@@ -127,9 +123,9 @@ def read_jsonl(path: Path) -> Table:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise HarnessError(f"{path}:{place}: not JSON: {error}") from None
+            record = parse_json(line, finite=False)
+        except JsonError as error:
+            raise HarnessError(f"{path}:{place}: {error}") from None
         if not isinstance(record, dict):
             raise HarnessError(f"{path}:{place}: expected an object, found {type(record).__name__}")
         records.append(record)
@@ -159,11 +155,9 @@ def read_squad(path: Path) -> Table:
 
 def _parse_json(path: Path) -> Any:
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise HarnessError(f"{path}:{error.lineno}: not JSON: {error.msg} at character {error.colno}") from None
-    except RecursionError:
-        raise HarnessError(f"{path}: not JSON: nested too deeply") from None
+        return parse_json(read_text(path), finite=False)
+    except JsonError as error:
+        raise HarnessError(f"{path}{f':{error.line}' if error.line else ''}: {error}") from None
 
 
 def read_parquet(path: Path) -> Table:
@@ -216,6 +210,8 @@ def _of_rows(
     lines: Sequence[int],
     dropped: int = 0,
 ) -> Table:
+    _check_columns(names, path)
+
     def read_column(name: str) -> Sequence[str]:
         index = names.index(name)
         return [row[index] for row in rows]
@@ -225,6 +221,7 @@ def _of_rows(
 
 def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] | None) -> Table:
     names = tuple(dict.fromkeys(name for record in records for name in record))
+    _check_columns(names, path)
     table = Table(str(path), names, lambda name: [record.get(name) for record in records], range(len(records)), lines)
     parts: dict[str, dict[str, None]] = {}
     for record in records:
@@ -232,3 +229,8 @@ def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] 
             if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
                 parts.setdefault(name, {}).update(dict.fromkeys(value))
     return with_parts(table, parts)
+
+
+def _check_columns(names: Sequence[str], path: Path) -> None:
+    if len(names) > MOST_COLUMNS:
+        raise HarnessError(f"{path}: {len(names):,} columns, at most {MOST_COLUMNS:,} are read; is it of this format?")

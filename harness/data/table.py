@@ -10,6 +10,9 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.source_specs import Columns
 
+MOST_NAMED = 20
+"""Columns that a message lists."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -132,4 +135,6 @@ def missing_column(columns: Columns, name: str, found: Sequence[str]) -> str:
     close = [match for candidate in tried for match in difflib.get_close_matches(candidate, found, n=1)]
     called = f" (looked for {', '.join(tried)})" if tried != [name] else ""
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    return f"no column for '{name}'{called}; columns found: {', '.join(found)}.{hint}"
+    more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    listed = ", ".join([*found[:MOST_NAMED], *more])
+    return f"no column for '{name}'{called}; columns found: {listed}.{hint}"

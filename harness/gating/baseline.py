@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError, IncompatibleError, did_you_mean
 from harness.core.hashing import canonical_json, hash_json
 from harness.core.predictions import as_references, prediction_hash
+from harness.core.reading import is_file
 from harness.core.source_names import canonical_record
 from harness.core.specs import Margins
 from harness.core.store import write_atomically
@@ -94,7 +95,7 @@ def _scored(one: Scored) -> dict[str, Any]:
 def find(name: str, folder: Path = FOLDER) -> Path:
     """The file of a baseline given by its path or by its name. Raises IncompatibleError where there is none."""
     for path in (Path(name), folder / f"{name}.json"):
-        if path.is_file():
+        if is_file(path):
             return path
     known = [path.stem for path in folder.glob("*.json")]
     hint = did_you_mean(name, known) if known else f" There is none in {folder}."

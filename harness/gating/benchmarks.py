@@ -7,47 +7,98 @@ what looks slower stays inconclusive. Times of different machines are not compar
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.errors import HarnessError
 from harness.gating.engine import Report
 from harness.gating.measured import Measured, read_json
 from harness.gating.settings import GateSpec
 
+MOST_SECONDS = 1e9
 UNSTEADY = ("hz_actual", "hz_actual_friendly", "hz_actual_raw")
 """Facts of a CPU that differ from one moment to the next."""
 
 
-def read_benchmarks(path: Path) -> dict[str, Any]:
+class Benchmark(BaseModel):
+    """A benchmark as pytest-benchmark writes it: of its statistics those that are judged, whatever they may hold."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    fullname: str
+    stats: dict[str, Any]
+
+    @property
+    def times(self) -> tuple[float, float]:
+        """Median and minimum, in seconds; what `problem` has nothing against."""
+        return float(self.stats["median"]), float(self.stats["min"])
+
+    @property
+    def problem(self) -> str | None:
+        """What makes its times none that can be judged; None where nothing does."""
+        for name in ("median", "min"):
+            value = self.stats.get(name)
+            if value is None:
+                return f"its {name} is missing"
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return f"its {name} is no number"
+            if not 0 < value < MOST_SECONDS:
+                return f"its {name} is {value:g} seconds, which no time can be"
+        return "its minimum is above its median" if self.times[1] > self.times[0] else None
+
+
+class Benchmarks(BaseModel):
+    """A run of pytest-benchmark."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    machine_info: dict[str, Any] = Field(min_length=1)
+    benchmarks: list[Benchmark]
+
+    @property
+    def by_name(self) -> dict[str, Benchmark]:
+        return {one.fullname: one for one in self.benchmarks}
+
+
+def read_benchmarks(path: Path) -> Benchmarks:
     """What `pytest --benchmark-json FILE` or `harness measure --benchmark-json FILE` wrote. Raises HarnessError."""
-    content = read_json(path, "--benchmark-json")
+    content = read_json(path, "--benchmark-json", finite=False)
     try:
-        sound = all(_times(one) > (0, 0) for one in _by_name(content).values()) and bool(content["machine_info"])
-    except (KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
+        return Benchmarks.model_validate(content)
+    except ValidationError:
         raise HarnessError(
             f"--benchmark-json {path}: no run of pytest-benchmark; `pytest --benchmark-json FILE` writes one"
-        )
-    return content
+        ) from None
 
 
 def judge_benchmarks(base: Path, candidate: Path, spec: GateSpec) -> Report:
-    """A report of benchmarks by name. Slower is what is so by the margin both in its median and in its minimum."""
+    """A report of benchmarks by name. Slower is what is so by the margin both in its median and in its minimum. Where a
+    time is none, or a name stands for two benchmarks, nothing is judged.
+    """
     sides = read_benchmarks(base), read_benchmarks(candidate)
     margin = spec.speed_margin_on("cpu")
-    reasons = _other_machine(sides[0]["machine_info"], sides[1]["machine_info"])
-    before, after = (_by_name(side) for side in sides)
+    reasons = [reason for path, side in zip((base, candidate), sides, strict=True) for reason in _problems(path, side)]
+    reasons += _other_machine(sides[0].machine_info, sides[1].machine_info)
+    before, after = (side.by_name for side in sides)
     gone = [name for name in before if name not in after]
     reasons += [f"benchmark {name} of {base} is not in {candidate}" for name in gone]
     new = [name for name in after if name not in before]
     notes = [f"benchmarks not in {base}, so not judged: {', '.join(new)}"] if new else []
     rows = []
     if not reasons:
-        rows = [_judged(name, _times(before[name]), _times(after[name]), margin) for name in before]
+        rows = [_judged(name, before[name].times, after[name].times, margin) for name in before]
     return Report(str(base), str(candidate), (), tuple(reasons), tuple(notes), spec.strict, tuple(rows))
+
+
+def _problems(path: Path, side: Benchmarks) -> list[str]:
+    found = [f"benchmark {one.fullname} of {path}: {one.problem}" for one in side.benchmarks if one.problem]
+    counts = Counter(one.fullname for one in side.benchmarks)
+    found += [f"benchmark {name} stands {count} times in {path}" for name, count in counts.items() if count > 1]
+    return found if side.benchmarks else [f"no benchmark in {path}"]
 
 
 def _judged(name: str, before: tuple[float, float], after: tuple[float, float], margin: float) -> Measured:
@@ -70,14 +121,6 @@ def _judged(name: str, before: tuple[float, float], after: tuple[float, float], 
     )
 
 
-def _by_name(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {one["fullname"]: one["stats"] for one in content["benchmarks"]}
-
-
-def _times(stats: Mapping[str, Any]) -> tuple[float, float]:
-    return float(stats["median"]), float(stats["min"])
-
-
 def _other_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Which facts of the machines differ."""
     facts = [_facts(one) for one in (before, after)]
@@ -91,7 +134,7 @@ def _other_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
 
 
 def _facts(machine: Mapping[str, Any]) -> dict[str, str]:
-    cpu = machine.get("cpu") or {}
-    own = {name: machine[name] for name in machine if name != "cpu"}
+    cpu = machine["cpu"] if isinstance(machine.get("cpu"), dict) else {}
+    own = {name: machine[name] for name in machine if name != "cpu" or not cpu}
     own |= {f"cpu.{name}": value for name, value in cpu.items() if name not in UNSTEADY}
     return {name: json.dumps(value, sort_keys=True) for name, value in own.items()}

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.core import reading
 from harness.core.errors import HarnessError
+from harness.core.reading import ReadingError
 from harness.core.source_names import canonical_record
 from harness.gating.pairing import Pair
 from harness.gating.settings import GateSpec
@@ -79,14 +81,13 @@ def read(path: Path) -> Measurement:
     return measurement
 
 
-def read_json(path: Path, flag: str) -> Any:
+def read_json(path: Path, flag: str, finite: bool = True) -> Any:
     """What a JSON file given with a flag holds. Raises HarnessError where it is not there, or not whole."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HarnessError(f"{flag} {path}: {error.strerror}") from None
-    except ValueError:
-        raise HarnessError(f"{flag} {path}: not a whole JSON file") from None
+        return reading.read_json(path, finite=finite)
+    except ReadingError as error:
+        what = "" if error.missing else "not a whole JSON file: "
+        raise HarnessError(f"{flag} {path}: {what}{error.reason}") from None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.errors import HarnessError, did_you_mean
+from harness.core.reading import expanded, is_file, is_folder
 from harness.core.store import Store
 from harness.gating import baseline
 from harness.gating.run_results import RunResults, of_run
@@ -17,16 +18,16 @@ def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResult
     Raises:
         HarnessError: nothing of that name, or what it is cannot be read.
     """
-    path = Path(name)
-    if path.is_dir():
+    path = expanded(name)
+    if is_folder(path):
         if not (path / "runs").is_dir():
             raise HarnessError(f"{name} is no results folder: it has no folder 'runs'")
         return of_run(Store(path), "latest")
-    if path.is_file():
+    if is_file(path):
         if path.parent.name == "runs" and path.suffix == ".json":
             return of_run(Store(path.parent.parent), path.stem)
         return baseline.load(path)
-    if (accepted / f"{name}.json").is_file():
+    if is_file(accepted / f"{name}.json"):
         return baseline.load(accepted / f"{name}.json")
     runs = Store(out).run_names() if (out / "runs").is_dir() else []
     if name == "latest" or any(name in known for known in runs):

@@ -15,6 +15,13 @@ fields: {text: text, label: label}
 metrics: [accuracy]
 """
 
+MODEL = """\
+name: mine
+learner: transformer
+config: {model_type: bert, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32}
+tokenizer: {kind: wordpiece, vocab_size: 300, corpus: task}
+"""
+
 COMMAND_LINE = {
     "unknown verb": (["rn"], "No such command 'rn'"),
     "unknown flag": (["run", "--sute", "glue"], "No such option: --sute"),
@@ -31,6 +38,29 @@ COMMAND_LINE = {
     "seeds not positive": (
         ["run", "--task", "cola", "--seeds", "0"],
         "seeds: input should be greater than or equal to 1, found 0",
+    ),
+    "threads negative": (["run", "--task", "cola", "--threads", "-1"], "threads: input should be greater than"),
+    "threads of a pretraining": (["pretrain", "bert-tiny-mlm", "--threads", "0"], "Invalid value for '--threads'"),
+    "a tracker that is a path": (
+        ["pretrain", "bert-tiny-mlm", "--report-to", "../x"],
+        "unknown tracker '../x' in --report-to. Known: mlflow, tensorboard, wandb.",
+    ),
+    "shots that are no digits": (["run", "--task", "cola@²-shot"], "task.0: string should match pattern"),
+    "more shots than anybody shows": (["run", "--task", f"cola@{'9' * 5000}-shot"], "after @ comes the number"),
+    "a very long name of a model": (["run", "--task", "cola", "--model", "a" * 5000], "unknown model 'aaaa"),
+    "a very long path of a model": (
+        ["run", "--task", "cola", "--model", "./" + "a" * 5000],
+        "a save_pretrained folder or a hub id",
+    ),
+    "a home that nobody has": (["run", "--task", "cola", "--model", "~nobody-here/x"], "no such folder"),
+    "data in a home that nobody has": (["run", "--task", "cola", "--data", "~nobody-here/x"], "no such folder or file"),
+    "data of a very long name": (["run", "--task", "cola", "--data", "a" * 5000], "no such folder or file"),
+    "a run of a very long name": (["show", "a" * 5000, "--out", "a" * 5000], "File name too long"),
+    "out below a file": (["run", "--task", "cola", "--out", "file.txt/results"], "choose another with --out"),
+    "a config that is a folder": (["run", "--config", "."], "cannot read .: a folder"),
+    "a config that is a device": (
+        ["gate", "--baseline", "b", "--config", "/dev/zero"],
+        "cannot read /dev/zero: no regular file",
     ),
     "seeds no number": (["run", "--task", "cola", "--seeds", "many"], "Input should be a valid integer"),
     "limit negative": (["run", "--task", "cola", "--limit", "-1"], "limit: input should be greater than"),
@@ -80,6 +110,24 @@ FILES = {
     "recipe with two origins": (
         "mine.yaml", "name: mine\nlearner: transformer\npretrained: a/b\nconfig: {model_type: bert}\n", "either pretrained or config"
     ),
+    "model of a key that is misspelled": (
+        "mine.yaml", MODEL.replace("hidden_size", "hiden_size"), "unknown key 'hiden_size' in the config of bert. Did you mean 'hidden_size'?"
+    ),
+    "model of negative layers": ("mine.yaml", MODEL.replace("layers: 1", "layers: -1"), "num_hidden_layers: input should be greater"),
+    "model of a thousand million layers": ("mine.yaml", MODEL.replace("layers: 1", "layers: 1000000000"), "num_hidden_layers: input should be less"),
+    "model larger than the machine": ("mine.yaml", MODEL.replace("size: 32", "size: 200000"), "GB of memory"),
+    "model of layers in words": ("mine.yaml", MODEL.replace("layers: 1", "layers: x"), "num_hidden_layers: input should be a valid integer"),
+    "model of a kind that nobody knows": ("mine.yaml", MODEL.replace("bert", "brt"), "unknown model_type 'brt'. Did you mean 'bert'?"),
+    "a causal objective on a model that reads both ways": (
+        "mine.yaml",
+        MODEL.replace("task", "pretraining") + "pretraining: {objective: clm, steps: 1}\n",
+        "bert reads in both directions, and would see the tokens it is to predict",
+    ),
+    "task with a metric of numbers on classes": (
+        "mine.yaml", TASK.replace("accuracy", "pearson"), "metric pearson scores values, family classification predicts labels; metrics of these: accuracy"
+    ),
+    "plug-in that ends the program": ("mine.py", "import sys\nsys.exit(0)\n", "plug-in mine.py tried to end the program: sys.exit(0)"),
+    "plug-in that ends the command": ("mine.py", "import typer\nraise typer.Exit(0)\n", "plug-in mine.py tried to end the program: Exit"),
     "recipe with an unknown option": ("mine.yaml", "name: mine\nlearner: tfidf\noptions: {ngram: 3}\n", "Did you mean 'ngrams'?"),
     "plug-in that does not import": ("mine.py", "import nothing_of_this_name\n", "does not import: ModuleNotFoundError"),
     "plug-in that takes a built-in name": (
@@ -95,6 +143,7 @@ def assert_one_clear_line(done, expected: str) -> None:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("error: ")
     assert expected in lines[0], lines[0]
+    assert len(lines[0]) <= 500
     assert done.stdout == ""
 
 
@@ -111,7 +160,8 @@ def test_bad_file(case, harness, tmp_path):
     name, content, expected = FILES[case]
     (tmp_path / name).write_text(content)
     flag = "--config" if name == "run.yaml" else "--include"
-    assert_one_clear_line(harness("run", flag, name, "--task", "cola", code=2), expected)
+    asked = ["--model", "mine"] if content.startswith("name: mine\nlearner") else []
+    assert_one_clear_line(harness("run", flag, name, "--task", "cola", *asked, code=2), expected)
 
 
 def save_model(folder: Path, **files: str) -> None:

@@ -124,3 +124,31 @@ def test_bad_usage_is_one_line(gated):
     assert "give one or the other" in harness("gate", "--baseline", "good", *both, code=2).stderr
     assert "give one or the other" in harness("run", *RUN, *both, code=2).stderr
     assert "--benchmark-json a.json" in harness("gate", "--benchmark-json", "a.json", "b.json", code=2).stderr
+
+
+ENDING = """
+import sys
+from harness import register
+from harness.metrics import Metric
+register("metric", "ending", Metric(
+    name="ending", version=1, inputs="labels", low=0.0, high=1.0,
+    compute={compute}, chance=lambda references: 0.5,
+))
+"""
+TASK = "name: ended\nfamily: classification\nfields: {text: text, label: label}\nmetrics: [accuracy, ending]\n"
+
+
+@pytest.mark.parametrize("way", ["sys.exit(0)", "(_ for _ in ()).throw(__import__('typer').Exit(0))"])
+def test_a_plug_in_that_ends_the_program_is_no_pass(way, harness, tmp_path, reviews):
+    (tmp_path / "plugin").mkdir()
+    (tmp_path / "plugin" / "ended.yaml").write_text(TASK)
+    plugin = tmp_path / "plugin" / "ending.py"
+    plugin.write_text(ENDING.format(compute="lambda predictions, references: 0.5"))
+    asked = ("--task", "ended", "--data", "reviews", "--model", "majority", "--include", "plugin")
+    harness("run", *asked)
+    harness("baseline", "accept", "--name", "good", "--include", "plugin")
+    plugin.write_text(ENDING.format(compute=f"lambda predictions, references: {way}"))
+    done = harness("gate", "--baseline", "good", "--include", "plugin", code=2)
+    assert "a plug-in or a library tried to end the program" in done.stderr and done.stdout == ""
+    done = harness("run", *asked, "--out", "other", code=2)
+    assert "tried to end the program" in done.stderr

@@ -234,3 +234,20 @@ def test_recipes_whose_parts_do_not_fit_are_refused(harness, tmp_path):
         (tmp_path / "tiny.yaml").write_text(RECIPE.replace(old, new))
         done = harness("run", "--task", "cola", "--model", "tiny", "--include", "tiny.yaml", code=2)
         assert expected in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"RANK": "1"}, "RANK=1 and WORLD_SIZE=unset"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK=2 and WORLD_SIZE=2"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, "WORLD_SIZE=2 without MASTER_ADDR"),
+        ({"RANK": "x"}, 'RANK="x", which is no number'),
+        ({"RANK": "-1"}, 'RANK="-1", which is no number'),
+        ({"RANK": "²"}, "which is no number"),
+    ],
+)
+def test_a_process_of_several_that_nobody_started_is_refused(environment, expected, harness):
+    done = harness("pretrain", "bert-tiny-mlm", "--steps", "1", "--sentences", "200", code=2, **environment)
+    assert expected in done.stderr and "torchrun" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, unknown
@@ -9,6 +12,14 @@ from harness.core.specs import ModelSpec
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
+
+GENERAL = (
+    "model_type", "bos_token_id", "eos_token_id", "pad_token_id", "cls_token_id", "sep_token_id", "mask_token_id",
+    "unk_token_id", "decoder_start_token_id", "is_decoder", "is_encoder_decoder", "tie_word_embeddings", "use_cache",
+    "attn_implementation", "torch_dtype", "dtype", "vocab_size",
+)  # fmt: skip
+"""Keys that models of every kind may have."""
 
 
 def build_config(recipe: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra: Any) -> PretrainedConfig:
@@ -29,9 +40,54 @@ def build_config(recipe: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra:
     else:
         special |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
         special["decoder_start_token_id"] = tokenizer.pad_token_id
+    if kind not in CONFIG_MAPPING:
+        raise unknown("model_type", str(kind), CONFIG_MAPPING, f"recipe {recipe.name}")
     try:
         return AutoConfig.for_model(kind, **(special | values | extra))
-    except ValueError as error:
-        if kind not in CONFIG_MAPPING:
-            raise unknown("model_type", kind, CONFIG_MAPPING, f"recipe {recipe.name}") from None
-        raise HarnessError(f"recipe {recipe.name}: config: {error}") from None
+    except Exception as error:  # each class of configs has errors of its own
+        raise HarnessError(f"recipe {recipe.name}: config: {' '.join(str(error).split())}") from None
+
+
+def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:
+    """What is wrong with a model spec's config; None where nothing is. Imports `transformers`, which takes seconds.
+
+    Args:
+        config: The section `config`.
+        causal: Whether the model is trained to predict each token from those before it alone.
+    """
+    from transformers import CONFIG_MAPPING
+    from transformers.models.auto import modeling_auto
+
+    kind = config["model_type"]
+    if kind not in CONFIG_MAPPING:
+        return str(unknown("model_type", str(kind), CONFIG_MAPPING))
+    known = _known_keys(CONFIG_MAPPING[kind])
+    for key in config:
+        if key not in known and not _is_read(CONFIG_MAPPING[kind], str(key)):
+            return str(unknown("key", str(key), known, f"the config of {kind}"))
+    try:
+        CONFIG_MAPPING[kind](**{key: value for key, value in config.items() if key != "model_type"})
+    except Exception as error:
+        return " ".join(str(error).split())
+    if causal and kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return f"{kind} is no causal language model"
+    two_ways = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
+    if causal and two_ways:
+        return f"{kind} reads in both directions, and would see the tokens it is to predict; give is_decoder: true"
+    return None
+
+
+def _known_keys(kind: type[PretrainedConfig]) -> set[str]:
+    """What a class of configs takes: its own values, and those that its parents and all models have."""
+    known = {*GENERAL, *kind.attribute_map, *inspect.signature(kind).parameters}
+    for parent in kind.__mro__:
+        known |= {*getattr(parent, "__annotations__", ())}
+    return {name for name in known if not name.startswith("_")} - {"self", "args", "kwargs"}
+
+
+def _is_read(kind: type[PretrainedConfig], key: str) -> bool:
+    """Whether the code of a class of configs names a key that is none of its values: an old one, or one it derives
+    others from.
+    """
+    source = inspect.getsource(inspect.getmodule(kind) or kind)
+    return re.search(rf"\b{re.escape(key)}\b", source) is not None

@@ -10,6 +10,7 @@ from typing import Any
 from harness import data
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json, states_of
+from harness.core.reading import expanded, is_file, is_folder
 from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.modeling.weights.settings import FILE, GRAPH, home_of
@@ -65,12 +66,12 @@ def find_finished(recipe: ModelSpec, store: Store, partial: bool = False) -> Wei
 
 def folder_of(name: str, revision: str | None = None) -> Path:
     """The local folder of a `save_pretrained` folder or a hub id. Raises HarnessError as `find` does."""
-    local = Path(name).expanduser()
-    if local.is_file():
+    local = expanded(name)
+    if is_file(local):
         raise HarnessError(
             f"model {name}: a file; an ONNX graph is scored by `harness evaluate`, and all else takes the folder"
         )
-    folder = local if local.is_dir() else _from_hub(name, revision)
+    folder = local if is_folder(local) else _from_hub(name, revision)
     check_folder(folder, name)
     return folder
 
@@ -79,7 +80,9 @@ def served_folder(name: str) -> Path:
     """The local folder of a model that is to be served, compressed or not; of a graph with its tokenizer beside it the
     file. Raises HarnessError as `find` does.
     """
-    local = Path(name).expanduser()
+    local = expanded(name)
+    if not is_folder(local) and not is_file(local):
+        return folder_of(name)
     graphs = [] if any(local.glob("*.safetensors")) else [*local.glob(f"*{GRAPH}"), *local.glob(f"onnx/*{GRAPH}")]
     if (local / FILE).is_file():
         return local

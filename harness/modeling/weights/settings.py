@@ -10,8 +10,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.core.errors import HarnessError
+from harness.core.reading import read_object
 from harness.core.strict_spec import Strict, parse
 from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
+from harness.modeling.weights.config_file import CONFIG, read_config
 
 FILE = "harness.json"
 LONGEST = 512
@@ -209,7 +211,4 @@ def refuse_compressed(folder: Path) -> None:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise HarnessError(f"{file}: not JSON: {error}") from None
+    return read_config(file) if file.name == CONFIG else read_object(file)

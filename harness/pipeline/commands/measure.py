@@ -11,6 +11,7 @@ from typing import Any
 from harness.core import code_identity
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
+from harness.core.reading import expanded, is_folder
 from harness.core.registry import Registry
 from harness.core.store import Store
 from harness.measurement.job import perform
@@ -49,7 +50,7 @@ def make_request(
     folders = [find_folder(name, store, task) for name in models]
     shown = distinct(
         [
-            model_name(folder) if Path(name).expanduser().is_dir() else name
+            model_name(folder) if is_folder(expanded(name)) else name
             for name, folder in zip(models, folders, strict=True)
         ]
     )
@@ -66,8 +67,8 @@ def find_folder(name: str, store: Store | None, task: str | None) -> Path:
     Raises:
         HarnessError: it is nowhere, or the run has several models of that name.
     """
-    local = Path(name).expanduser()
-    if local.is_dir():
+    local = expanded(name)
+    if is_folder(local):
         if not any((local / file).exists() for file in ("config.json", "harness.json")):
             raise HarnessError(
                 f"{name}: no config.json in it; give the folder of a model, as save_pretrained writes it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -12,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, unknown
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import Registry
@@ -21,12 +22,16 @@ from harness.core.runs import facts_of, named
 from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
+from harness.core.text import shown
 from harness.pipeline.cells import Cell, PretrainJob
 from harness.pipeline.cost import clock
 from harness.pipeline.executors.execute import execute
-from harness.pipeline.planner.pretraining import corpus_facts, pretrain_cell
+from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 from harness.pipeline.steps import pretrain
 
+TRACKERS = ("wandb", "tensorboard", "mlflow")
+LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+"""The environment variables by which `torchrun` tells its processes apart."""
 SAY_EVERY = 5.0
 """Seconds between two progress lines."""
 
@@ -47,6 +52,7 @@ def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]
         values |= {"steps": None, "tokens": None, "budget": None}
     settings = parse(PretrainingSpec, values | dict(changes), "the command line")
     recipe = recipe.model_copy(update={"pretraining": settings})
+    check_model(recipe, store)
     facts = corpus_facts(recipe, store)
     return pretrain_cell(recipe, name, facts, RunSpec())
 
@@ -66,7 +72,8 @@ def perform(
         HarnessError: another process is at it, a tracker is not installed, the training failed, or there is one process
             where a model is to be sharded.
     """
-    if sharded and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    first = is_first()
+    if sharded and int(os.environ.get("WORLD_SIZE") or "1") == 1:
         raise HarnessError(
             "--fsdp shares a model out over processes, and there is one; start them with "
             "`torchrun --nproc-per-node N -m harness pretrain … --fsdp`"
@@ -74,16 +81,15 @@ def perform(
     if store.has(cell.key):
         return named(store.read(cell.key), facts_of(cell.job.model))
     begun = store.partial(cell.key).is_dir()
-    if is_first() and begun and not resume:
+    if first and begun and not resume:
         shutil.rmtree(store.partial(cell.key))
         say("what was begun before is discarded; --resume would go on from it")
-    elif is_first() and resume and not begun:
+    elif first and resume and not begun:
         say("nothing to resume, starting from the beginning")
-    _check(trackers)
     os.environ.update(thread_variables(threads or int(calibration()["threads"])))
     assert isinstance(cell.job, PretrainJob)
     cell = replace(cell, job=replace(cell.job, trackers=tuple(trackers), resume=resume, sharded=sharded))
-    if not is_first():
+    if not first:
         _assist(cell, store)
         return {}
     threads_used = int(os.environ["OMP_NUM_THREADS"])
@@ -102,8 +108,11 @@ def _assist(cell: Cell, store: Store) -> None:
         pretrain.run(cell, store, Path(scratch), lambda fraction, detail="": None)
 
 
-def _check(trackers: Sequence[str]) -> None:
+def check_trackers(trackers: Sequence[str]) -> None:
+    """Raises HarnessError for a tracker that nobody knows, or that is not installed."""
     for name in trackers:
+        if name not in TRACKERS:
+            raise unknown("tracker", name, TRACKERS, "--report-to")
         if importlib.util.find_spec(name) is None:
             raise HarnessError(f"--report-to {name}: the package {name} is not installed; pip install {name}")
 
@@ -129,8 +138,20 @@ class _Speaker:
 
 
 def is_first() -> bool:
-    """Whether this is the process of several that speaks and writes."""
-    return int(os.environ.get("RANK", "0")) == 0
+    """Whether this is the process of several that speaks and writes. Raises HarnessError where the environment says
+    that it is one of several, and not which.
+    """
+    given = {name: os.environ[name] for name in LAUNCHED if os.environ.get(name)}
+    hint = "start several processes with `torchrun --nproc-per-node N -m harness pretrain …`, or unset it"
+    for name, value in given.items():
+        if not re.fullmatch(r"[0-9]{1,6}", value):
+            raise HarnessError(f"the environment has {name}={shown(value)}, which is no number; {hint}")
+    rank, size = int(given.get("RANK", "0")), int(given.get("WORLD_SIZE", "1"))
+    if rank >= size:
+        raise HarnessError(f"the environment has RANK={rank} and WORLD_SIZE={given.get('WORLD_SIZE', 'unset')}; {hint}")
+    if size > 1 and not (os.environ.get("MASTER_ADDR") and os.environ.get("MASTER_PORT")):
+        raise HarnessError(f"the environment has WORLD_SIZE={size} without MASTER_ADDR and MASTER_PORT; {hint}")
+    return rank == 0
 
 
 def check_output(output: Path | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from harness.core import plugins
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import describe
 from harness.core.store import Store
@@ -38,7 +39,8 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
                 return "cached", summary(store.read(key))
             with store.building(key) as folder:
                 clock = time.perf_counter()
-                body = STEPS[cell.kind](cell, store, folder, report)
+                with plugins.refusing_exit("a plug-in or a library"):
+                    body = STEPS[cell.kind](cell, store, folder, report)
                 record = {
                     "kind": cell.kind,
                     "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),

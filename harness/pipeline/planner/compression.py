@@ -18,7 +18,7 @@ from harness.modeling.heads import head_for
 from harness.modeling.weights.pretrained import Weights, find
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, Origin, StudentJob, code_of, model_identity, seeded
 from harness.pipeline.planner.fitting import ModelPlan
-from harness.pipeline.planner.pretraining import corpus_facts, pretrain_cell
+from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 
 MARK = "+"
 """Stands between the name of a model and what was done to it: `bert-tiny+int8`."""
@@ -47,6 +47,7 @@ class Compressions:
                     raise HarnessError(
                         f"--compress {method.label}: the student {recipe.name} is no transformer, but {recipe.learner}"
                     )
+                check_model(recipe, store)
                 corpus = corpus_facts(recipe, store) if recipe.pretraining else None
                 self._students[method.recipe] = recipe, find(recipe, store, run.allow_partial), corpus
 

@@ -19,7 +19,7 @@ from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.data_facts import data_facts
 from harness.pipeline.planner.fitting import ModelPlan, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
-from harness.pipeline.planner.pretraining import corpus_facts, with_controls
+from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls
 from harness.pipeline.planner.suites import default_limit, default_models, suites_of
 from harness.training.learners import LEARNERS
 
@@ -82,6 +82,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                 not_applicable[task.name, compressed_name(model.name, method)] = why_not
             for cell in cells_of_model(task, trained_on, model, partial(compressions.cells, methods), run, facts):
                 cells.setdefault((cell.key, cell.model), cell)
+    for model in models:
+        check_model(model.recipe, store)
     for cell in measure_cells(run, list(cells.values()), {model.name: model for model in models}):
         cells[cell.key, cell.model] = cell
     if absent and len(absent) == len(tasks):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
+
+import psutil
 
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
@@ -11,6 +14,8 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
+from harness.modeling.weights.building import config_problem
+from harness.modeling.weights.config_file import parameters_of
 from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, model_record
 from harness.training.learners import LEARNERS
 from harness.training.objectives import OBJECTIVES, check_objective
@@ -37,6 +42,26 @@ def with_controls(recipes: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
             "control"
         )
     return both
+
+
+def check_model(recipe: ModelSpec, store: Store) -> None:
+    """Raises HarnessError for a model to be built that `transformers` does not know so, or that its objective does not
+    fit. What is found is cached: asking `transformers` takes seconds.
+    """
+    if recipe.config is None:
+        return
+    where = f"recipe {recipe.name}: config"
+    needed, there = 4 * parameters_of(recipe.config), psutil.virtual_memory().total
+    if needed > there:
+        raise HarnessError(
+            f"{where}: a model of some {needed / 1e9:,.0f} GB, this machine has {there / 1e9:,.0f} GB of memory"
+        )
+    causal = recipe.pretraining is not None and OBJECTIVES.get(recipe.pretraining.objective, where).causal
+    key = hash_json(["config", recipe.config, causal, version("transformers")])
+    config = recipe.config
+    problem = store.get_or_compute(key, lambda: {"problem": config_problem(config, causal)})["problem"]
+    if problem is not None:
+        raise HarnessError(f"{where}: {problem}")
 
 
 def corpus_facts(recipe: ModelSpec, store: Store) -> dict[str, Any]:

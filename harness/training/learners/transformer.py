@@ -22,6 +22,7 @@ from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights.building import build_config
 from harness.modeling.weights.loading import HERE, load_weights, partial_allowed
+from harness.modeling.weights.config_file import check_config
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
@@ -66,6 +67,8 @@ class TransformerLearner(Learner):
             raise HarnessError(
                 f"recipe {recipe.name}: learner transformer needs config (train from scratch) or pretrained"
             )
+        if recipe.config is not None:
+            check_config(recipe.config, f"recipe {recipe.name}: config")
         if "head" in recipe.options:
             HEADS.check(recipe.options["head"], f"recipe {recipe.name}")
 

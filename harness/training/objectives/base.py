@@ -63,6 +63,9 @@ class Objective(ABC):
     """Scores that are `exp` of their quotient."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
 
+    causal: ClassVar[bool] = False
+    """Whether each token is predicted from those before it alone."""
+
     def __init__(self, options: Any, tokens: Tokens, block_size: int) -> None:
         self.options = options
         self.tokens = tokens

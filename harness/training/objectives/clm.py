@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
+from harness.modeling.weights.direction import reads_ahead
 from harness.training.objectives.base import Batch, Objective, Ratios
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ linear_cross_entropy = lazy("harness.training.objectives.linear_cross_entropy")
 class CausalLM(Objective):
     perplexities = frozenset({"perplexity"})
     lower_is_better = frozenset({"perplexity", "bits_per_byte"})
+    causal = True
 
     @property
     def raw_size(self) -> int:
@@ -36,6 +39,11 @@ class CausalLM(Objective):
         from transformers import AutoModelForCausalLM
 
         model = AutoModelForCausalLM.from_config(config)
+        if reads_ahead(model):
+            raise HarnessError(
+                f"objective clm: {type(model).__name__} of this config sees the tokens it is to predict; it must read "
+                "in one direction (is_decoder: true, where the model has that)"
+            )
         self.linear_head = has_linear_head(model)
         return model
 

@@ -109,3 +109,41 @@ def test_a_file_of_something_else_is_named(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(HarnessError, match=r"--benchmark-json .*a\.json"):
         judge_benchmarks(tmp_path / "a.json", tmp_path / "a.json", GateSpec())
+
+
+@pytest.mark.parametrize(
+    ("stats", "reason"),
+    [
+        ({"median": 0.0}, "its median is 0 seconds, which no time can be"),
+        ({"min": 0}, "its min is 0 seconds"),
+        ({"min": -1.0}, "its min is -1 seconds"),
+        ({"min": float("inf"), "median": float("inf")}, "its median is inf seconds"),
+        ({"median": float("nan")}, "its median is nan seconds"),
+        ({"median": None}, "its median is missing"),
+        ({"min": "0.1"}, "its min is no number"),
+        ({"min": True}, "its min is no number"),
+        ({"min": 9.0}, "its minimum is above its median"),
+    ],
+)
+def test_a_time_that_cannot_be_is_never_a_pass(tmp_path, stats, reason):
+    sound, broken = written(tmp_path / "sound.json"), written(tmp_path / "broken.json")
+    content = json.loads(broken.read_text())
+    name = content["benchmarks"][0]["fullname"]
+    content["benchmarks"][0]["stats"] |= stats
+    broken.write_text(json.dumps(content))
+    for files in ((sound, broken), (broken, sound), (broken, broken)):
+        for strict in (False, True):
+            report = judge_benchmarks(*files, GateSpec(strict=strict))
+            assert report.exit_code == 4 and not report.measured
+            assert f"benchmark {name} of {broken}: {reason}" in report.reasons[0]
+
+
+def test_a_name_that_stands_for_two_benchmarks_and_a_file_without_any_are_never_a_pass(tmp_path):
+    sound, twice = written(tmp_path / "sound.json"), written(tmp_path / "twice.json")
+    content = json.loads(twice.read_text())
+    content["benchmarks"].append(content["benchmarks"][0])
+    twice.write_text(json.dumps(content))
+    assert "stands 2 times in" in judge_benchmarks(sound, twice, GateSpec()).reasons[0]
+    twice.write_text(json.dumps({**content, "benchmarks": []}))
+    report = judge_benchmarks(twice, sound, GateSpec())
+    assert report.exit_code == 4 and report.reasons[0] == f"no benchmark in {twice}"

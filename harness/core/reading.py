@@ -1,0 +1,198 @@
+"""Files that somebody else may have written: regular ones only, of bounded size, in UTF-8; JSON of bounded depth whose
+numbers are finite and fit 64 bits. Every reader of a document opens its file here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+
+DOCUMENT = 2**26
+"""Bytes of a JSON document: a baseline of a large suite has a tenth of it."""
+DATA = 2**33
+"""Bytes of a file of examples."""
+DEEPEST = 100
+"""Lists and mappings inside one another."""
+LARGEST = 2**63
+
+
+class ReadingError(HarnessError):
+    """A file that cannot be read as what it should be. `reason` says why, without the file's name."""
+
+    def __init__(self, path: Path | str, reason: str, missing: bool = False, line: int | None = None) -> None:
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {reason}")
+        self.reason = reason
+        self.missing = missing
+        self.line = line
+
+
+def read_bytes(path: Path, most: int = DOCUMENT) -> bytes:
+    """The bytes of a regular file. A pipe or a device is never waited for.
+
+    Args:
+        path: The file.
+        most: The largest size that is read.
+
+    Raises:
+        ReadingError: nothing there, no regular file, no permission, or a larger one.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(handle, "rb") as file:  # noqa: PTH123 - of a handle
+            facts = os.fstat(handle)
+            if not stat.S_ISREG(facts.st_mode):
+                raise ReadingError(path, f"{'a folder' if stat.S_ISDIR(facts.st_mode) else 'no regular file'}")
+            if facts.st_size > most:
+                raise ReadingError(path, f"too large: {facts.st_size:,} bytes, at most {most:,} are read")
+            return file.read(most)
+    except OSError as error:
+        raise ReadingError(path, _why(error), isinstance(error, FileNotFoundError)) from None
+    except ValueError as error:  # a null character in the name
+        raise ReadingError(path, str(error)) from None
+
+
+def read_text(path: Path, most: int = DOCUMENT) -> str:
+    """The text of a UTF-8 file, without byte order mark. Raises ReadingError as `read_bytes` does, and with the line of
+    what is not UTF-8.
+    """
+    content = read_bytes(path, most)
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ReadingError(
+            path, f"not UTF-8 (byte 0x{content[error.start]:02x} at offset {error.start})", line=line
+        ) from None
+
+
+def read_json(path: Path, most: int = DOCUMENT, finite: bool = True) -> Any:
+    """What a JSON file holds.
+
+    Args:
+        path: The file.
+        most: The largest size that is read.
+        finite: Refuse NaN and infinite numbers.
+
+    Raises:
+        ReadingError: as `read_text` does, or no JSON, nested too deeply, or a number that is not finite or too large.
+    """
+    text = read_text(path, most)
+    if not text.strip():
+        raise ReadingError(path, "the file is empty")
+    try:
+        return parse_json(text, finite)
+    except JsonError as error:
+        raise ReadingError(path, str(error), line=error.line) from None
+
+
+def read_object(path: Path, most: int = DOCUMENT, finite: bool = True) -> dict[str, Any]:
+    """The object a JSON file holds. Raises ReadingError as `read_json` does, or for anything else than an object."""
+    value = read_json(path, most, finite)
+    if not isinstance(value, dict):
+        raise ReadingError(path, f"a JSON object is expected, found {kind_of(value)}")
+    return value
+
+
+class JsonError(ValueError):
+    """What is wrong with a JSON text, and in which line where that is known."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def parse_json(text: str | bytes, finite: bool = True) -> Any:
+    """What a JSON text holds. Raises JsonError as `read_json` describes."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise JsonError("not JSON: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise JsonError(f"not JSON: {error.msg} at character {error.colno}", error.lineno) from None
+    except ValueError:
+        raise JsonError("not JSON: a number of too many digits") from None
+    check_values(value, finite)
+    return value
+
+
+def check_values(value: Any, finite: bool = True) -> None:
+    """Raises JsonError for a nesting deeper than `DEEPEST`, half of a surrogate pair and, where numbers must be
+    `finite`, for one that is not, or is beyond 64 bits.
+    """
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is dict:
+                below.extend(item.values())
+                for key in item:
+                    _check_text(key)
+            elif kind is list:
+                below.extend(item)
+            elif kind is str:
+                _check_text(item)
+            elif kind is int and finite:
+                if not -LARGEST <= item < LARGEST:
+                    raise JsonError(f"a number of {len(f'{abs(item):x}') * 4} bits, 64 are read")
+            elif kind is float and finite and not isfinite(item):
+                raise JsonError(f"{item} is no finite number")
+        if not below:
+            return
+        level = below
+    raise JsonError(f"nested too deeply, {DEEPEST} levels are read")
+
+
+def _check_text(text: Any) -> None:
+    if isinstance(text, str) and not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise JsonError("a text with half of a surrogate pair") from None
+
+
+def kind_of(value: Any) -> str:
+    """What JSON calls a value's type."""
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there; False for names that no file can have."""
+    with suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; False for names that no folder can have."""
+    with suppress(OSError, ValueError):
+        return path.is_dir()
+    return False
+
+
+def expanded(name: str) -> Path:
+    """The path of a name, `~` for the home folder; as it is where there is no such home."""
+    path = Path(name)
+    with suppress(RuntimeError):
+        return path.expanduser()
+    return path
+
+
+def regular_files(paths: Iterable[Path]) -> list[Path]:
+    """Those that are regular files."""
+    return [path for path in paths if is_file(path)]
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    return error.strerror or str(error) or "it cannot be read"
