@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.core.reading import expanded
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.specs import Name, OptimizerName, TaskName
 from harness.core.strict_spec import Strict, listed, setting
@@ -49,7 +49,7 @@ def _label_pairs(value: Any) -> Any:
     pairs: list[Any] = []
     for one in listed(value) if isinstance(value, str | list) else [value]:
         is_file = isinstance(one, str) and "=" not in one
-        pairs += _label_pairs(load_mapping(Path(one).expanduser())) if is_file else [one]
+        pairs += _label_pairs(load_mapping(expanded(one))) if is_file else [one]
     return pairs
 
 

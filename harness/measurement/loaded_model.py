@@ -12,10 +12,11 @@ from harness.modeling.inference.generate import cache_name, places_of, takes
 from harness.modeling.runtimes import RUNTIMES, open_model, torch_eager
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.runtimes.torch_eager import TorchModel
+from harness.modeling.weights.config_file import CONFIG
 from harness.modeling.weights.loading import HERE, load_weights
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import check_folder
-from harness.modeling.weights.settings import FILE, HEADS_BY_CLASS, LONGEST, Settings, read_settings
+from harness.modeling.weights.settings import FILE, HEADS_BY_CLASS, LONGEST, Settings, model_config, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,12 +103,9 @@ def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[fl
 
 def open_any(folder: Path, threads: int) -> RuntimeModel:
     """The model in the runtime its folder names; a checkpoint without a head for tasks as its own class has it."""
-    import json
-
-    config = folder / "config.json"
-    if not (folder / FILE).exists() and config.exists():
+    if not (folder / FILE).exists() and (folder / CONFIG).exists():
         check_folder(folder, str(folder))
-        architecture = next(iter(json.loads(config.read_text(encoding="utf-8")).get("architectures") or []), "")
+        architecture = next(iter(model_config(folder).get("architectures") or []), "")
         if not any(architecture.endswith(ending) for ending in HEADS_BY_CLASS):
             return _headless(folder, architecture or "AutoModel", threads)
     return open_model(folder, threads)

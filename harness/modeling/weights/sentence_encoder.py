@@ -4,11 +4,11 @@ them.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.reading import read_json
 
 MODULES = "modules.json"
 POOLINGS = {
@@ -52,7 +52,8 @@ def pooling_of(folder: Path) -> dict[str, Any]:
     prompts = folder / "config_sentence_transformers.json"
     if prompts.exists():
         values = _read(prompts, dict)
-        prompt = (values.get("prompts") or {}).get(values.get("default_prompt_name"))
+        named = values.get("prompts")
+        prompt = named.get(str(values.get("default_prompt_name"))) if isinstance(named, dict) else None
         if prompt:
             found["prompt"] = str(prompt)
     return found
@@ -73,10 +74,7 @@ def _pooling(file: Path) -> list[str]:
 
 
 def _read(file: Path, kind: type) -> Any:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise HarnessError(f"{file}: not JSON: {' '.join(str(error).split())[:200]}") from None
+    content = read_json(file)
     items = content if isinstance(content, list) else [content]
     if not isinstance(content, kind) or not all(isinstance(item, dict) for item in items):
         raise HarnessError(f"{file}: expected {'a list of objects' if kind is list else 'an object'}")

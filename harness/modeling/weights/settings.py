@@ -12,8 +12,8 @@ from pydantic import Field
 from harness.core.errors import HarnessError
 from harness.core.reading import read_object
 from harness.core.strict_spec import Strict, parse
-from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
 from harness.modeling.weights.config_file import CONFIG, read_config
+from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
 
 FILE = "harness.json"
 LONGEST = 512
@@ -105,7 +105,7 @@ def read_settings(folder: Path) -> Settings:
     """
     file = folder / FILE
     if file.exists():
-        return parse(Settings, _json(file), str(file))
+        return parse(Settings, read_object(file), str(file))
     values = model_config(folder)
     if folder.suffix == GRAPH and folder.is_file():
         return _graph_settings(folder, values)
@@ -132,8 +132,8 @@ def home_of(place: Path) -> Path:
 
 def model_config(place: Path) -> dict[str, Any]:
     """A model's `config.json`; empty where it has none. Raises HarnessError for a damaged one."""
-    config = home_of(place) / "config.json"
-    return _json(config) if config.exists() else {}
+    config = home_of(place) / CONFIG
+    return read_config(config) if config.exists() else {}
 
 
 def class_names(place: Path) -> dict[str, str]:
@@ -208,7 +208,3 @@ def refuse_compressed(folder: Path) -> None:
     """Raises HarnessError for a folder that has `compressed_settings`."""
     if compressed_settings(folder) is not None:
         raise HarnessError(f"model {folder}: it is compressed, and can be served and scored only; give its original")
-
-
-def _json(file: Path) -> dict[str, Any]:
-    return read_config(file) if file.name == CONFIG else read_object(file)

@@ -25,7 +25,7 @@ from harness.data.frame import TaskData
 from harness.data.source import data_argument
 from harness.modeling.weights.loading import partial_weights
 from harness.modeling.weights.pretrained import folder_of
-from harness.modeling.weights.settings import read_settings
+from harness.modeling.weights.settings import model_config, read_settings
 
 
 def method_of(name: str | None, settings: Sequence[str], recipe: Path | None = None) -> Method:
@@ -104,7 +104,7 @@ def prepare(
     """Raises HarnessError for no model there, one the method cannot compress, or no task or data it needs."""
     source, record = _model_folder(checkpoint)
     settings = read_settings(source)
-    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    config = model_config(source)
     examples, loaded = None, None
     if needs_data:
         spec, loaded = _data_of(registry, method, record, task, data, limit)

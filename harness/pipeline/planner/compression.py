@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.heads import head_for
 from harness.modeling.weights.pretrained import Weights, find
+from harness.modeling.weights.settings import model_config
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, Origin, StudentJob, code_of, model_identity, seeded
 from harness.pipeline.planner.fitting import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
@@ -83,7 +83,7 @@ def _not_applicable(method: Method, task: TaskSpec, model: ModelPlan) -> str | N
         return "only models that are fine-tuned on a task are compressed"
     config = recipe.config
     if model.weights is not None:
-        config = json.loads((model.weights.folder / "config.json").read_text(encoding="utf-8"))
+        config = model_config(model.weights.folder)
     head = recipe.options.get("head") or head_for(task, model.architecture)  # type: ignore[arg-type]
     return method.not_applicable(Target(str((config or {}).get("model_type")), str(head), task.family))
 

@@ -4,7 +4,6 @@ fine-tuned.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -21,8 +20,8 @@ from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of
 from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights.building import build_config
-from harness.modeling.weights.loading import HERE, load_weights, partial_allowed
 from harness.modeling.weights.config_file import check_config
+from harness.modeling.weights.loading import HERE, load_weights, partial_allowed
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
@@ -128,7 +127,7 @@ class TransformerLearner(Learner):
             if "cuda" in devices_of(served.settings):
                 model.to(trainer.pick_device())
         else:
-            config = json.loads((request.directory / "config.json").read_text(encoding="utf-8"))
+            config = model_config(request.directory)
             name = head_for(request.task, architecture_of(config))
             assert name is not None
             head = HEADS.get(name)
@@ -176,7 +175,7 @@ class TransformerLearner(Learner):
         where = request.pretrained
         assert where is not None
         refuse_compressed(where)
-        head = self._head(request, json.loads((where / "config.json").read_text(encoding="utf-8")))
+        head = self._head(request, model_config(where))
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, **HERE)
             refuse_empty_tokenizer(where, tokenizer)
