@@ -25,20 +25,10 @@ from harness.report.text import plans, runs
 
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
 SCORING = (
-    "suite",
-    "task",
-    "data",
-    "limit",
-    "noise",
-    "label_map",
-    "allow_partial",
-    "verify",
-    "out",
-    "executor",
-    "workers",
-    "threads",
-    "include",
-)
+    "suite", "task", "data", "text_column", "label_column", "delimiter", "test", "limit", "noise", "label_map",
+    "allow_partial", "verify", "out",
+    "executor", "workers", "threads", "include",
+)  # fmt: skip
 """The fields of a run in which nothing is trained."""
 
 Config = Annotated[
@@ -140,6 +130,9 @@ def _announce(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> 
         return
     for absent, reason in prepared.plan.absent.items():
         say(f"absent: {absent}: {reason}")
+    for task_name, facts in prepared.plan.data.items():
+        for missing, other in facts["stands_in"].items():
+            say(f"{task_name}: no {missing} split there, so that {other} is scored")
     for (task_name, model_name), reason in prepared.plan.not_applicable.items():
         say(f"not applicable: {model_name} on {task_name}: {reason}")
     if prepared.missing and not dry_run:

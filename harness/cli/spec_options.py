@@ -77,6 +77,7 @@ def _parameter(name: str, field: FieldInfo, completion: Completion | None, hidde
     kind = _kind(field.annotation, bool(extra.get("comma")))
     choices = choices_of(field.annotation)
     declared = [f"{flag}/--no-{flag[2:]}" if kind is bool and field.default is True else flag]
+    declared += ["--" + str(alias).replace("_", "-") for alias in extra.get("aliases", ())]
     option = typer.Option(
         *declared,
         help=_help(field, kind),

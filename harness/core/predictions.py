@@ -29,6 +29,24 @@ class Predictions:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+def joined(parts: Sequence[Predictions], rows: Sequence[Sequence[int]]) -> Predictions:
+    """Predictions of disjoint parts of a split as those of the whole; `rows` are where each part's examples stand."""
+    import numpy as np
+
+    order = np.argsort(np.concatenate([np.asarray(own, dtype=np.int64) for own in rows]))
+
+    def column(name: str) -> Any:
+        values = [part.columns[name] for part in parts]
+        if all(isinstance(one, np.ndarray) for one in values):
+            return np.concatenate(values)[order]
+        flat = [value for one in values for value in one]
+        return [flat[index] for index in order]
+
+    values = np.concatenate([part.values for part in parts])[order]
+    names = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
+    return Predictions(values, {name: column(name) for name in names}, parts[0].settings)
+
+
 def as_references(labels: Sequence[Any]) -> np.ndarray:
     """Labels as metrics take them, (n,): class ids, floats, or tuples of reference texts."""
     import numpy as np

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from harness.core.reading import expanded
 from harness.core.source_names import SYNTHETIC, canonical
+from harness.core.source_specs import ReadingSpec
 from harness.core.specs import Name, OptimizerName, TaskName
 from harness.core.strict_spec import Strict, listed, setting
 from harness.core.strict_yaml import load_mapping
@@ -74,6 +75,31 @@ class RunSpec(Strict):
     task: Annotated[list[TaskName], BeforeValidator(listed)] = setting(list, "A single task.", panel=WHAT)
     data: Annotated[str, BeforeValidator(canonical)] = setting(
         SYNTHETIC, "synthetic, hub, or a folder or file.", panel=WHAT, metavar="SOURCE"
+    )
+    text_column: Annotated[list[str], BeforeValidator(listed)] = setting(
+        list, "The column of a text, in the order of the task's, or FIELD=COLUMN.", panel=WHAT, metavar="COLUMN"
+    )
+    label_column: str | None = setting(None, "The column of the labels or answers.", panel=WHAT, metavar="COLUMN")
+    delimiter: str | None = setting(
+        None, "Of csv files: auto, comma, semicolon, tab, pipe, or a character.", panel=WHAT, shown="auto"
+    )
+    test: str | None = setting(None, "Score the rows of this file.", panel=WHAT, metavar="FILE")
+    dev_fraction: float | None = setting(
+        None,
+        "The fraction of the training rows that serves as dev where there is no dev split.",
+        panel=WHAT,
+        shown="0.1",
+        aliases=("dev_share",),
+        gt=0,
+        lt=1,
+    )
+    folds: int | None = setting(
+        None,
+        "Cross-validate: train K times, and score each training row by the model that did not see it.",
+        panel=WHAT,
+        metavar="K",
+        ge=2,
+        le=1000,
     )
     limit: int | None = setting(None, "Use the first N examples of each split.", panel=WHAT, ge=1)
     noise: Annotated[list[str], BeforeValidator(listed)] = setting(
@@ -172,6 +198,21 @@ class RunSpec(Strict):
                 raise ValueError(f"label_map: {pair!r} is no MODEL_LABEL=TASK_LABEL")
         if len(self.labels_by_name) < len(self.label_map):
             raise ValueError("label_map: a class of the model is given twice")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_score(self) -> RunSpec:
+        ways = [name for name in ("test", "dev_fraction", "folds") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)}: give one or the other")
+        if self.folds is not None:
+            beside = [name for name in ("compress", "measure") if getattr(self, name)]
+            beside += ["select best"] if self.select == "best" else []
+            beside += [] if self.train else ["models that are not trained"]
+            if beside:
+                raise ValueError(f"folds does not go with {beside[0]}")
+        if self.delimiter is not None:
+            ReadingSpec(delimiter=self.delimiter)
         return self
 
     @property

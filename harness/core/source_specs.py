@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from harness.core.source_names import canonical_keys
 from harness.core.strict_spec import Strict, listed
 
 Columns = dict[str, str | list[str]]
+
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+"""Delimiters by name; any other single character stands for itself."""
+
+
+class ReadingSpec(Strict):
+    """How files are read, and what is scored where they do not say.
+
+    `dev_fraction` of the training rows serves as dev where there is no dev split. `test` is a file whose rows are
+    scored. `delimiter` is that of csv files: `auto` (found from the first rows), a name (`comma`, `semicolon`, `tab`,
+    `pipe`) or one character.
+    """
+
+    dev_fraction: float | None = Field(default=None, gt=0, lt=1)
+    test: str | None = None
+    delimiter: str = "auto"
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, delimiter: str) -> str:
+        if delimiter != "auto" and len(DELIMITERS.get(delimiter, delimiter)) != 1:
+            raise ValueError(f"give auto, {', '.join(DELIMITERS)}, or one character")
+        return delimiter
+
+    @property
+    def character(self) -> str | None:
+        """The delimiter itself; None where it is to be found."""
+        return None if self.delimiter == "auto" else DELIMITERS.get(self.delimiter, self.delimiter)
 
 
 class FolderSource(Strict):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
 from harness.core.source_names import SYNTHETIC, canonical
-from harness.core.source_specs import Columns, Sources
+from harness.core.source_specs import Columns, ReadingSpec, Sources
 from harness.core.strict_spec import Strict, listed, setting
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -57,6 +57,7 @@ class TaskSpec(Strict):
     `fields` maps the family's canonical fields (and its target: `label`, `answers`, `summary`, …) to column names; a
     list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference.
     `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
+    `reading` says how files are read and what is scored where they hold no dev split.
     `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
     scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `primary_metrics`
     (once `headline`) are the metrics that a task's score is the mean of, all where left out. `prompt` is how a
@@ -76,6 +77,7 @@ class TaskSpec(Strict):
     label_aliases: dict[str, str] = {}
     label_range: tuple[float, float] | None = None
     sources: Sources = Sources()
+    reading: ReadingSpec = ReadingSpec()
     train: str = "train"
     eval: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)] = ["dev"]
     train_on: Name | None = None

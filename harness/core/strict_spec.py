@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.strict_yaml import load_mapping
@@ -16,7 +16,14 @@ from harness.core.text import clipped
 class Strict(BaseModel):
     """What a file or a command line gives. Numbers are finite, and true is none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -42,6 +49,7 @@ def setting(
     shown: str | None = None,
     comma: bool = False,
     flag: str | None = None,
+    aliases: tuple[str, ...] = (),
     **constraints: Any,
 ) -> Any:
     """A field that is an option of the command line as well, by its description.
@@ -54,13 +62,17 @@ def setting(
         shown: The default in words, where the value says too little.
         comma: Several values are written in one, `a,b`.
         flag: The option's name, where it is not the field's.
+        aliases: Other names of the field, as keys and as options.
         **constraints: `ge`, `le`, `gt`, `lt`, as pydantic's `Field` takes them.
 
     Returns:
         The field.
     """
     extra: Any = {"panel": panel, "metavar": metavar, "shown": shown, "comma": comma, "flag": flag}
+    extra["aliases"] = list(aliases)
     extra = {key: value for key, value in extra.items() if value}
+    if aliases:
+        constraints["validation_alias"] = AliasChoices(*aliases)
     if default is list:
         return Field(default_factory=list, description=description, json_schema_extra=extra, **constraints)
     return Field(default=default, description=description, json_schema_extra=extra, **constraints)

@@ -5,16 +5,19 @@ between them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.core import code_identity
+from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
-from harness.core.hashing import hash_json
+from harness.core.hashing import hash_json, states_of
 from harness.core.specs import TaskSpec
 from harness.data.assemble import assemble
+from harness.data.folder import existing_path, of_file, with_test
 from harness.data.frame import Split, TaskData
 from harness.data.hub import hub_reachable
 from harness.data.noise import perturbed
-from harness.data.source import asked_source
+from harness.data.source import FOLDER, asked_source
 
 __all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
 
@@ -34,12 +37,22 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
     if task.noise is not None:
         return perturbed(load(task.clean, data, limit, wanted), task)
     predictions = FAMILIES.get(task.family).predictions
-    inferred = task.labels is None and predictions == "labels"
+    only_file = task.reading.test is not None and wanted == ["test"]
+    inferred = task.labels is None and predictions == "labels" and not only_file
     to_read = [task.train, *wanted] if inferred else wanted
     # Which rows have a label only all of them tell; texts are all there, and may be many.
     read_at_most = None if predictions in ("labels", "values") else limit
     asked = asked_source(data)
-    reading = asked.source.read(task, asked.rest, list(dict.fromkeys(to_read)), read_at_most)
+    to_read = list(dict.fromkeys(to_read))
+    if only_file:
+        reading = of_file(task, Path(str(task.reading.test)))
+        return assemble(task, reading, wanted, FOLDER).head(limit)
+    from_source = [name for name in to_read if name != "test"] if task.reading.test else to_read
+    reading = asked.source.read(task, asked.rest, from_source, read_at_most)
+    if task.reading.test and "test" in to_read:
+        reading = with_test(reading, of_file(task, Path(task.reading.test)))
+    if task.reading.dev_fraction is not None and not reading.carve and {"dev", task.train} & set(wanted):
+        raise HarnessError(f"--dev-fraction: {reading.location} has a dev split; leave it out")
     return assemble(task, reading, wanted, asked.recorded).head(limit)
 
 
@@ -69,4 +82,7 @@ def state(task: TaskSpec, data: str) -> str:
         mode="json", exclude={"version", "description", "metrics", "prompt", "verbalizers", "decoding"}
     )
     code = code_identity.identity("harness.data", asked.code)
+    if task.reading.test:
+        test = existing_path(task.reading.test)
+        pinned = [pinned, str(test.resolve()), *states_of([test])]
     return hash_json({"code": code, "task": settings, "source": [asked.recorded, pinned]})

@@ -35,7 +35,9 @@ class Reading:
     """What a source read for a task: a table a split, and the columns of the canonical fields and the label.
 
     `location` says where exactly it lies. `id` and `oracle` name columns that may be absent. `carve` says that dev is
-    to be cut from train; rows of the same `group` (a column) then go to the same side.
+    to be cut from train, `dev_fraction` of it; rows of the same `group` (a column) then go to the same side.
+    `stands_in` names the split that is scored in place of one that is not there, `own_columns` the columns of splits
+    that have others than the rest.
     """
 
     location: str
@@ -46,6 +48,13 @@ class Reading:
     carve: bool = False
     group: str | None = None
     notes: list[str] = field(default_factory=list)
+    dev_fraction: float | None = None
+    stands_in: Mapping[str, str] = field(default_factory=dict)
+    own_columns: Mapping[str, Columns] = field(default_factory=dict)
+
+    def columns_of(self, split: str) -> Columns:
+        """The columns of the canonical fields in a split."""
+        return self.own_columns.get(split, self.columns)
 
 
 def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: str) -> TaskData:
@@ -65,7 +74,7 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
     if family.predictions in ("labels", "values"):
         texts: dict[str, list[str] | None] = {}
         for name, table in tables.items():
-            tables[name], texts[name], undecided = _decided(task, table, reading.columns, name)
+            tables[name], texts[name], undecided = _decided(task, table, reading.columns_of(name), name)
             if undecided:
                 notes.append(f"{name}: {undecided} rows without a majority label dropped")
         if family.predictions == "labels":
@@ -75,8 +84,11 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
         splits = {name: _split_in_words(task, family, reading, name, table) for name, table in tables.items()}
     if reading.carve:
         groups = tables[task.train].read_column(reading.group) if reading.group else None
-        splits[task.train], splits["dev"] = carve(splits[task.train], reading.location, groups)
+        fraction = reading.dev_fraction
+        splits[task.train], splits["dev"] = carve(splits[task.train], reading.location, groups, fraction)
         notes.append(f"no dev split there: {len(splits['dev'])} rows of {task.train} serve as dev")
+    notes += [f"no {missing} split there: {other} is scored" for missing, other in reading.stands_in.items()]
+    wanted = list(dict.fromkeys(reading.stands_in.get(name, name) for name in wanted))
     return TaskData(
         task=task.name,
         source=source,
@@ -84,6 +96,7 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
         splits={name: splits[name] for name in wanted},
         labels=vocabulary.labels if vocabulary else (),
         notes=tuple(notes),
+        stands_in=reading.stands_in,
     )
 
 
@@ -109,12 +122,13 @@ def _vocabulary(
 ) -> Vocabulary:
     if task.labels is not None:
         return Vocabulary(task, task.labels)
-    table, train = tables.get(task.train), texts.get(task.train)
+    name = task.train if task.train in tables or task.reading.test is None else "test"
+    table, train = tables.get(name), texts.get(name)
     if table is None or train is None:
         raise HarnessError(
             f"task '{task.name}': its labels are to be inferred, but {reading.location} has no training split"
         )
-    named = table.classes.get(require_column(reading.columns, "label", table))
+    named = table.classes.get(require_column(reading.columns_of(name), "label", table))
     return Vocabulary(task, named if named is not None else infer_labels(train))
 
 
@@ -129,7 +143,7 @@ def _split(
     oracle = reading.oracle if reading.oracle in table.names else None
     return Split(
         ids=_ids(table, name, reading.id),
-        fields=_fields(task, "label", table, reading.columns),
+        fields=_fields(task, "label", table, reading.columns_of(name)),
         labels=None if texts is None else _values(task, table, texts, vocabulary),
         oracle=None if oracle is None else _values(task, table, spellings(table, oracle), vocabulary),
     )
@@ -139,13 +153,13 @@ def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str,
     """A split whose references are texts; of a task without a target the text is its own reference."""
     if len(table) == 0:
         raise HarnessError(f"{table.where}: holds no rows")
-    ids, fields = _ids(table, name, reading.id), _fields(task, family.target, table, reading.columns)
+    ids, fields = _ids(table, name, reading.id), _fields(task, family.target, table, reading.columns_of(name))
     if family.target is None:
         return Split(ids, fields, labels=tuple((text,) for text in next(iter(fields.values()))))
-    if name.startswith("test") and find_column(reading.columns, family.target, table.names) is None:
+    if name.startswith("test") and find_column(reading.columns_of(name), family.target, table.names) is None:
         return Split(ids, fields)
     contexts = fields["context"] if family.extractive else None
-    references = read_references(table, reading.columns, family.target, contexts)
+    references = read_references(table, reading.columns_of(name), family.target, contexts)
     if references is None and name == task.train:
         raise HarnessError(f"{table.where}: the training split has no {family.target}")
     return Split(
@@ -207,8 +221,10 @@ def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
     return ids
 
 
-def carve(train: Split, where: str, groups: Sequence[Any] | None = None) -> tuple[Split, Split]:
-    """Cut dev from `train`: a tenth of its rows, at least 1 and at most 2000, by the hash of their texts.
+def carve(
+    train: Split, where: str, groups: Sequence[Any] | None = None, fraction: float | None = None
+) -> tuple[Split, Split]:
+    """Cut dev from `train`: the fraction asked for, else a tenth of its rows, at most 2000, by the hash of their texts.
 
     Rows with identical texts, or of one group where `groups` (n) are given, go to the same side; order is kept.
 
@@ -222,7 +238,8 @@ def carve(train: Split, where: str, groups: Sequence[Any] | None = None) -> tupl
         alike.setdefault(key, []).append(index)
     if len(alike) < 2:
         raise HarnessError(f"{where}: no dev split, and none can be cut from a training split with a single text")
-    size = min(max(round(CARVED_SHARE * len(train)), 1), CARVED_MOST)
+    most = CARVED_MOST if fraction is None else len(train)
+    size = min(max(round((fraction or CARVED_SHARE) * len(train)), 1), most)
     chosen: set[int] = set()
     for key in sorted(alike):
         if len(chosen) + len(alike[key]) <= size:

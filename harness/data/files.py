@@ -11,7 +11,7 @@ from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.specs import TaskSpec
 from harness.data.documents import ENDINGS, read_documents
-from harness.data.readers import READERS, as_written
+from harness.data.readers import READERS, as_written, read_csv
 from harness.data.table import Table, with_parts
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def endings_for(task: TaskSpec) -> list[str]:
     return sorted([*READERS, *ENDINGS] if FAMILIES.get(task.family).target is None else READERS)
 
 
-def read_file(path: Path, endings: Collection[str] = READERS) -> Table:
-    """One csv, tsv, jsonl, json or parquet file, or raw text where its ending is among `endings`.
+def read_file(path: Path, endings: Collection[str] = READERS, delimiter: str | None = None) -> Table:
+    """One csv, tsv, jsonl, json or parquet file, or raw text where its ending is among `endings`. `delimiter` is that
+    of a text file with columns; found from its first rows where it is None.
 
     Raises:
         HarnessError: a file of another kind, or a damaged one.
@@ -74,6 +75,8 @@ def read_file(path: Path, endings: Collection[str] = READERS) -> Table:
     ending = path.suffix.lower()
     if ending not in endings:
         raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(endings))}")
+    if ending == ".csv" or (ending == ".tsv" and delimiter not in (None, "\t")):
+        return read_csv(path, delimiter)
     return READERS.get(ending, read_documents)(path)
 
 

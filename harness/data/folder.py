@@ -18,8 +18,9 @@ from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.download import download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
+from harness.data.labels import are_missing, spelling
 from harness.data.source import Source, named_sources
-from harness.data.table import Table, find_column, missing_column
+from harness.data.table import Table, find_column, missing_column, require_column
 
 DOWNLOAD_ROOTS = ("", "glue")
 """Below a data root, the folders in which downloads keep one folder a task."""
@@ -172,18 +173,25 @@ def read_folder(task: TaskSpec, root: Path, wanted: Sequence[str]) -> Reading:
 
 
 def _read_download(task: TaskSpec, layout: Layout, source: FolderSource, wanted: Sequence[str]) -> Reading:
-    carve = source.group is not None and _to_carve(task, layout.files, wanted)
+    asked = source.group is not None or task.reading.dev_fraction is not None
+    carve = asked and _to_carve(task, layout.files, wanted)
     needed = _with_train(task, wanted) if carve else wanted
     tables, notes = read_download(task, source, layout.files, needed)
     columns = download_columns(task, source)
     if layout.is_root:
         _check_fit(task, columns, tables)
-    return Reading(str(layout.place), tables, columns, id=source.id, carve=carve, group=source.group, notes=notes)
+    return Reading(
+        str(layout.place), tables, columns, id=source.id, carve=carve, group=source.group, notes=notes,
+        dev_fraction=task.reading.dev_fraction,
+    )  # fmt: skip
 
 
 def _read_own(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> Reading:
     available = _readers(task, layout, wanted)
     carve = _to_carve(task, available, wanted)
+    stands_in = _stand_in(task, available) if carve or "dev" in wanted else {}
+    carve = carve and not stands_in
+    wanted = list(dict.fromkeys(stands_in.get(split, split) for split in wanted))
     needed = _with_train(task, wanted) if carve else wanted
     tables = {split: read() for split, read in available.items() if split in needed}
     if layout.is_root:
@@ -195,7 +203,45 @@ def _read_own(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> Reading:
     source = task.sources.folder
     group = source.group if source is not None and carve and source.group in tables[task.train].names else None
     name = source.id if source is not None else None
-    return Reading(str(layout.place), tables, task.fields, id=name, carve=carve, group=group)
+    return Reading(
+        str(layout.place), tables, task.fields, id=name, carve=carve, group=group,
+        dev_fraction=task.reading.dev_fraction, stands_in=stands_in,
+    )  # fmt: skip
+
+
+def _stand_in(task: TaskSpec, available: Mapping[str, Callable[[], Table]]) -> dict[str, str]:
+    """Where there is no dev split but one to test on with labels, that is scored: rows of train would be lost to it."""
+    if "dev" in available or "test" not in available or task.reading.dev_fraction is not None:
+        return {}
+    target = FAMILIES.get(task.family).target
+    table = available["test"]()
+    column = find_column(task.fields, target, table.names) if target is not None else None
+    if target is not None and (column is None or are_missing([spelling(one) for one in table.read_column(column)])):
+        return {}
+    return {"dev": "test"}
+
+
+def of_file(task: TaskSpec, file: Path) -> Reading:
+    """The rows of a file as the split test. Raises HarnessError where it has no labels to score by."""
+    table = files.read_file(existing_path(str(file)), files.endings_for(task), task.reading.character)
+    _check_fit(task, task.fields, {"test": table})
+    target = FAMILIES.get(task.family).target
+    if target is not None:
+        values = table.read_column(require_column(task.fields, target, table))
+        if are_missing([spelling(value) for value in values]):
+            raise HarnessError(f"{file}: its rows have no {target}, so that nothing can be scored by them")
+    return Reading(str(file), {"test": table}, task.fields, notes=[f"test: the rows of {file.name}"])
+
+
+def with_test(reading: Reading, test: Reading) -> Reading:
+    """What is trained on, and the rows of a file that are scored."""
+    return replace(
+        reading,
+        location=f"{reading.location} and {test.location}",
+        tables={**reading.tables, **test.tables},
+        own_columns={"test": test.columns},
+        notes=[*reading.notes, *test.notes],
+    )
 
 
 def _to_carve(task: TaskSpec, available: Collection[str], wanted: Sequence[str]) -> bool:
@@ -212,7 +258,8 @@ def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str,
     """What reads each split that lies there."""
     if not layout.saved:
         endings = files.endings_for(task)
-        return {split: partial(files.read_file, path, endings) for split, path in layout.files.items()}
+        delimiter = task.reading.character
+        return {split: partial(files.read_file, path, endings, delimiter) for split, path in layout.files.items()}
     saved = files.read_saved(layout.place, task.train)
     found = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
     return {split: partial(saved.__getitem__, name) for split, name in found.items() if name is not None}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from harness.core.errors import HarnessError
 from harness.core.hashing import canonical_json, hash_json
 
 Labels = tuple[int, ...] | tuple[float, ...] | tuple[tuple[str, ...], ...]
@@ -58,6 +59,33 @@ class Split:
             starts=None if self.starts is None else at(self.starts),
         )
 
+    def folds(self, count: int) -> tuple[tuple[int, ...], ...]:
+        """The examples of each of so many folds, the same for every model and seed. Identical texts are in one fold,
+        and classes are spread evenly.
+
+        Raises:
+            HarnessError: there are fewer distinct texts.
+        """
+        alike: dict[bytes, list[int]] = {}
+        for index, row in enumerate(zip(*(self.fields[name] for name in sorted(self.fields)), strict=True)):
+            alike.setdefault(_draw(0, canonical_json(row)), []).append(index)
+        if len(alike) < count:
+            raise HarnessError(f"{count} folds of {len(alike)} distinct texts: take fewer")
+
+        def kind(first: int) -> int:
+            label = self.labels[first] if self.labels is not None else 0
+            return label if isinstance(label, int) else 0
+
+        dealt = sorted(alike, key=lambda digest: (kind(alike[digest][0]), digest))
+        return tuple(
+            tuple(sorted(index for digest in dealt[fold::count] for index in alike[digest])) for fold in range(count)
+        )
+
+    def without(self, indices: Sequence[int]) -> Split:
+        """The examples that are not at `indices`."""
+        left_out = set(indices)
+        return self.select([index for index in range(len(self)) if index not in left_out])
+
     def sample(self, fraction: float, seed: int) -> Split:
         """A random fraction of the examples, at least one, in their order; a smaller share is part of a larger one."""
         return self.select(sorted(self._shuffled(seed)[: max(1, round(fraction * len(self)))]))
@@ -95,7 +123,8 @@ class TaskData:
 
     `source` is `synthetic`, `folder` or `hub`; `location` says where exactly (a path, `hub id@revision`, the world's
     version); `labels` names the classes by id (empty for regression); `notes` are things a reader of the scores should
-    know (rows dropped, a dev split carved from train).
+    know (rows dropped, a dev split carved from train). `stands_in` names the split that is scored for one that is not
+    there.
     """
 
     task: str
@@ -104,6 +133,11 @@ class TaskData:
     splits: Mapping[str, Split]
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    stands_in: Mapping[str, str] = field(default_factory=dict)
+
+    def split(self, name: str) -> Split:
+        """A split, or the one that stands in for it."""
+        return self.splits[self.stands_in.get(name, name)]
 
     def head(self, limit: int | None) -> TaskData:
         """Every split cut to its first `limit` examples."""

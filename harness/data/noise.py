@@ -107,7 +107,7 @@ def perturbed(data: TaskData, task: TaskSpec) -> TaskData:
     """The task's data with noise in the splits it is scored on; examples to learn from or to show stay clean."""
     assert task.noise is not None
     splits, notes = dict(data.splits), list(data.notes)
-    for name in task.eval:
+    for name in dict.fromkeys(data.stands_in.get(name, name) for name in task.eval):
         if name in splits:
             clean = splits[name]
             splits[name] = noisy = _perturbed(clean, task.noise, task.clean.name)

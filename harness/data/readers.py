@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,31 @@ def read_tsv(
     return _of_rows(path, names, rows, numbers, places, dropped=len(malformed))
 
 
-def read_csv(path: Path) -> Table:
-    """A comma-separated file with header and the usual quoting. Raises HarnessError as `read_tsv` does."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+DELIMITERS = (",", ";", "\t", "|")
+SNIFFED = 20
+"""Rows by which a delimiter is found."""
+
+
+def found_delimiter(text: str) -> str:
+    """The first of `DELIMITERS` that cuts the first rows into equal numbers of fields, two or more; else the comma."""
+    for delimiter in DELIMITERS:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        try:
+            counts = {len(row) for row in islice(reader, SNIFFED) if row}
+        except csv.Error:
+            continue
+        if len(counts) == 1 and counts.pop() > 1:
+            return delimiter
+    return DELIMITERS[0]
+
+
+def read_csv(path: Path, delimiter: str | None = None) -> Table:
+    """A file of columns with header and the usual quoting; the delimiter is found where it is None. Raises HarnessError
+    as `read_tsv` does.
+    """
+    text = read_text(path)
     csv.field_size_limit(1 << 30)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or found_delimiter(text), strict=True)
     names: tuple[str, ...] = ()
     rows: list[list[str]] = []
     places: list[int] = []

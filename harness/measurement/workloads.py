@@ -106,7 +106,7 @@ def task_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | Non
     assert cell.task is not None
     task = TaskSpec.model_validate(cell.task)
     loaded = data.load(task, cell.data, TASK_EXAMPLES)
-    split = loaded.splits[task.eval[0]]
+    split = loaded.split(task.eval[0])
     settings = model.settings
     if settings.head not in HEADS.names():
         return Absent(f"{model.folder.name} has no head for a task")

@@ -60,8 +60,8 @@ class PretrainJob:
 @dataclass(frozen=True)
 class FinetuneJob:
     """What fine-tuning needs. Where it starts: the folder `pretrained`, or the pretrain cell `checkpoint`; neither for
-    random weights. `fraction` of the training examples is drawn by `seed`. `partial`: weights that do not fit are no
-    error.
+    random weights. `fraction` of the training examples is drawn by `seed`. `fold`: the first of so many folds, from 0,
+    is left out. `partial`: weights that do not fit are no error.
     """
 
     kind: ClassVar[Kind] = "finetune"
@@ -73,6 +73,7 @@ class FinetuneJob:
     pretrained: Path | None = None
     checkpoint: str | None = None
     partial: bool = False
+    fold: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class CompressJob:
 class ScoreJob:
     """What scoring a split needs: the cell `source` that made the model or, for one that is not trained here, where its
     weights are, as `FinetuneJob` has it; of an object of the calling program `pretrained` is its identity. `label_map`
-    names the task's class for one that a finished model calls otherwise.
+    names the task's class for one that a finished model calls otherwise. `folds` are the cells that made the model of
+    each fold, for cross-validation.
     """
 
     kind: ClassVar[Kind] = "score"
@@ -121,6 +123,7 @@ class ScoreJob:
     checkpoint: str | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
+    folds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,9 @@ class Cell:
     @property
     def label(self) -> str:
         fraction = "" if self.fraction == 1 else f"{100 * self.fraction:g} %"
-        parts = [part for part in (self.kind, self.task, self.model, fraction, f"seed {self.seed}") if part]
+        fold = getattr(self.job, "fold", None)
+        left_out = f"fold {fold[0] + 1} of {fold[1]}" if fold else ""
+        parts = [part for part in (self.kind, self.task, self.model, fraction, f"seed {self.seed}", left_out) if part]
         return " ".join([*parts, self.split] if self.split and self.split != "dev" else parts)
 
 
@@ -258,6 +263,11 @@ def model_record(recipe: ModelSpec, name: str, origin: Origin, run: RunSpec) -> 
         "revision": recipe.revision,
         "weights": origin.weights.fingerprint if origin.weights else None,
     }
+
+
+def folds_name(count: int) -> str:
+    """What a training split is called that is scored by cross-validation."""
+    return f"{count}-fold"
 
 
 def code_of(step: str, *used: tuple[str, str]) -> str:

@@ -52,7 +52,7 @@ def analyse(
     prepared = prepare(registry, checkpoint, method, True, task, data, None, seed)
     loaded, request = prepared.data, prepared.request
     assert loaded is not None
-    names = [split] if split else list(request.data.task.eval)
+    names = [split] if split else [loaded.stands_in.get(name, name) for name in request.data.task.eval]
     if split and split not in loaded.splits:
         raise HarnessError(f"--split {split}: task {loaded.task} was read with {', '.join(loaded.splits)}")
     scored = {name: loaded.splits[name].head(limit) for name in names if name in loaded.splits}

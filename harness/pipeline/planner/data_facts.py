@@ -19,7 +19,8 @@ def data_facts(
 
     `only_scored`: of the splits that are scored alone.
 
-    Returns `{"source", "location", "labels", "notes", "splits": {split: {"n", "fingerprint", "labelled", "words"}}}`.
+    Returns `{"source", "location", "labels", "notes", "stands_in", "splits": {split: {"n", "fingerprint", "labelled",
+    "words"}}}`.
     """
     state = data.state(task, source)
     key = hash_json(["data", state, limit, task.train, task.eval, task.train_on, only_scored])
@@ -30,6 +31,7 @@ def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: boo
     loaded = data.load(task, source, limit, task.eval if only_scored else None)
     splits = loaded.fingerprints()
     for name, split in loaded.splits.items():
+        splits[name]["distinct"] = len(set(zip(*(split.fields[key] for key in sorted(split.fields)), strict=True)))
         splits[name]["words"] = sum(text.count(" ") + 1 for column in split.fields.values() for text in column)
     return {
         "source": loaded.source,
@@ -37,7 +39,15 @@ def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: boo
         "labels": list(loaded.labels),
         "notes": list(loaded.notes),
         "splits": splits,
+        "stands_in": dict(loaded.stands_in),
     }
+
+
+def as_scored(task: TaskSpec, facts: Mapping[str, Any]) -> TaskSpec:
+    """The task with the splits that are there to be scored: a test split where there is no dev."""
+    stands_in = facts["stands_in"]
+    scored = [stands_in.get(split, split) for split in task.eval]
+    return task if scored == task.eval else task.model_copy(update={"eval": list(dict.fromkeys(scored))})
 
 
 def split_facts(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:

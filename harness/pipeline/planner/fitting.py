@@ -24,6 +24,7 @@ from harness.pipeline.cells import (
     ScoreJob,
     TaskInput,
     code_of,
+    folds_name,
     model_identity,
     model_record,
     seeded,
@@ -138,12 +139,25 @@ def cells_of_model(
         for split in task.eval:
             yield _score(task, split, None, model, Origin(model.weights), 0, run, facts[task.name])
         return
+    folds = run.folds if task.shots is None else None
+    if folds is not None and model.recipe.training.select == "best":
+        raise HarnessError(f"--folds: model {model.name} picks its best epoch on a dev split; add --select last")
+    if folds is not None and folds > (distinct := split_facts(task, task.train, facts[task.name])["distinct"]):
+        raise HarnessError(f"--folds: {folds} folds of {distinct} distinct texts; take fewer")
     for fraction, seed in _trainings(task, run, model.recipe):
         start = None
         if model.corpus is not None:
             start = pretrain_cell(seeded(model.recipe, seed), model.name, model.corpus, run)
             yield start
         origin = Origin(model.weights, model.corpus, start)
+        if folds is not None:
+            cells = [
+                _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name], (fold, folds))
+                for fold in range(folds)
+            ]
+            yield from cells
+            yield _score(task, task.train, cells[0], model, origin, seed, run, facts[task.name], cells)
+            continue
         sources: list[Cell | None] = [None]
         if task.shots is None:
             fit = _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name])
@@ -185,6 +199,7 @@ def _finetune(
     fraction: float,
     run: RunSpec,
     facts: Mapping[str, Any],
+    fold: tuple[int, int] | None = None,
 ) -> Cell:
     train = split_facts(task, task.train, facts)
     if not train["labelled"]:
@@ -201,6 +216,8 @@ def _finetune(
         "fraction": fraction,
         "code": code_of("finetune", *model.plugins(task)),
     }
+    if fold is not None:
+        spec["fold"] = list(fold)
     if held_out:
         spec["select_by"] = metric_versions(task.metrics[:1])
     job = FinetuneJob(
@@ -212,6 +229,7 @@ def _finetune(
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,
         partial=origin.partial,
+        fold=fold,
     )
     learner = LEARNERS.get(recipe.learner)
     flops = learner.estimate(recipe, origin.folder, round(fraction * train["n"]), round(fraction * train["words"]))
@@ -228,8 +246,11 @@ def _score(
     seed: int,
     run: RunSpec,
     facts: Mapping[str, Any],
+    folds: Sequence[Cell] = (),
 ) -> Cell:
-    """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples."""
+    """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples. Of
+    `folds`, the first of which is `source`, each scores the examples it was not fitted to.
+    """
     scored = split_facts(task, split, facts)
     if source is not None and facts["labels"] != source.spec["task"]["labels"]:
         raise HarnessError(
@@ -250,6 +271,8 @@ def _score(
         "code": code_of("score", *model.plugins(task), *runtimes),
     }
     label_map = run.labels_by_name if model.finished and facts["labels"] else {}
+    if folds:
+        spec |= {"model": [cell.key for cell in folds], "split": folds_name(len(folds))}
     if source is None:
         spec["seed"] = seed
         spec |= {"label_map": label_map} if label_map else {}
@@ -265,6 +288,7 @@ def _score(
         checkpoint=origin.checkpoint,
         label_map=label_map,
         partial=origin.partial,
+        folds=tuple(cell.key for cell in folds),
     )
     cost = LEARNERS.get(model.recipe.learner).estimate(model.recipe, origin.folder, scored["n"], scored["words"])
     flops = None if cost is None else cost / (3 * model.recipe.training.epochs)
@@ -273,11 +297,11 @@ def _score(
         key=hash_json(spec),
         spec=spec,
         job=job,
-        needs=(before.key,) if before else (),
+        needs=job.folds or ((before.key,) if before else ()),
         task=task.name,
         model=str(named["name"]),
         seed=job.seed,
-        split=split,
+        split=spec["split"],
         flops=flops,
         fraction=source.fraction if source is not None else 1.0,
     )

@@ -16,10 +16,11 @@ from harness.core.store import Store
 from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
-from harness.pipeline.planner.data_facts import data_facts
+from harness.pipeline.planner.data_facts import as_scored, data_facts
 from harness.pipeline.planner.fitting import ModelPlan, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls
+from harness.pipeline.planner.reading import as_read, check_reading
 from harness.pipeline.planner.suites import default_limit, default_models, suites_of
 from harness.training.learners import LEARNERS
 
@@ -54,6 +55,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     suites = suites_of(run, registry)
     run = run.model_copy(update={"limit": run.limit or default_limit(suites)})
     tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
+    check_reading(run, tasks)
+    tasks = [as_read(task, run) for task in tasks]
     models = _models(run, registry, store, list(dict.fromkeys(run.model or default_models(suites, registry))))
     compressions = Compressions(run, registry, store)
     _check_label_map(run, tasks, models)
@@ -64,7 +67,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     finished = all(model.finished for model in models)
     for task in tasks:
         only_scored = finished and not task.shots
-        trained_on = registry.task(task.train_on) if task.train_on and not only_scored else task.clean
+        other = task.train_on if task.train_on and not only_scored else None
+        trained_on = task.clean if other is None else as_read(registry.task(other), run)
         try:
             for needed in {trained_on.name: trained_on, task.name: task}.values():
                 if needed.name not in facts:
@@ -72,6 +76,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         except TaskAbsentError as error:
             absent[task.name] = str(error)
             continue
+        task = as_scored(task, facts[task.name])
+        trained_on = as_scored(trained_on, facts[trained_on.name])
         for model in models:
             reason = model.not_applicable(task)
             if reason is not None:

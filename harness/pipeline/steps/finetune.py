@@ -27,6 +27,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     task, recipe = job.inputs.task, job.recipe
     loaded = task_data(job.inputs)
     train = loaded.splits[task.train]
+    if job.fold is not None:
+        train = train.without(train.folds(job.fold[1])[job.fold[0]])
     if job.fraction < 1:
         train = train.sample(job.fraction, job.seed)
     held_out = held_out_score = None

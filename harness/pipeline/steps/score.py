@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
-from harness.core.predictions import PREDICTIONS, Predictions, as_references, prediction_hash, write_predictions
+from harness.core.predictions import PREDICTIONS, Predictions, as_references, joined, prediction_hash, write_predictions
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
@@ -33,17 +33,28 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     loaded = task_data(job.inputs)
     split = loaded.splits[job.split]
     model = _trained(job.source, store) if job.source is not None else _untrained(job, store, loaded)
+
+    def predict(of: Model, part: Split) -> Predictions:
+        request = PredictRequest(task, loaded.labels, part, of.directory, of.seed, of.shown, report, job.label_map)
+        return LEARNERS.get(job.learner).predict(request)
+
+    facts = job.inputs.facts
+    scored = {job.split: facts["splits"][job.split]}
     with partial_weights(job.partial and job.source is None) as misfits:
-        predicted = LEARNERS.get(job.learner).predict(
-            PredictRequest(task, loaded.labels, split, model.directory, model.seed, model.shown, report, job.label_map)
-        )
+        if job.folds:
+            rows = split.folds(len(job.folds))
+            models = [_trained(key, store) for key in job.folds]
+            predicted = joined([predict(of, split.select(own)) for of, own in zip(models, rows, strict=True)], rows)
+            model = replace(model, lineage={**model.lineage, "finetune": None})
+            scored = {str(cell.split): {**scored[job.split], "fingerprint": hash_json([scored[job.split], len(rows)])}}
+        else:
+            predicted = predict(model, split)
     _refuse_not_finite(predicted)
     references = None if split.labels is None else as_references(split.labels)
     oracle = None if split.oracle is None else as_references(split.oracle)
     write_predictions(folder / PREDICTIONS, split.ids, predicted, references, oracle)
-    facts = job.inputs.facts
     known = facts["splits"] if model.trained_on else task.eval  # of others nobody knows what they learned from
-    used = {"train": model.trained_on, "scored": {job.split: facts["splits"][job.split]}}
+    used = {"train": model.trained_on, "scored": scored}
     return {
         "task": {
             "name": task.name,
@@ -52,7 +63,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "headline": task.primary_metrics or list(task.metrics),
             "noise": task.noise,
         },
-        "split": job.split,
+        "split": next(iter(scored)),
         "model": {**model.record, **partial_facts(misfits)},
         "seed": model.seed,
         "n": len(split),
@@ -62,9 +73,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "fingerprint": hash_json(_fingerprints(used)),
             "limit": job.inputs.limit,
             "train_fraction": model.train_fraction,
-            "splits": {name: one for name, one in facts["splits"].items() if name in known},
+            "splits": {name: one for name, one in facts["splits"].items() if name in known} | scored,
             "trained_on": {name: one["fingerprint"] for name, one in model.trained_on.items()},
-            "notes": list(loaded.notes),
+            "notes": list(dict.fromkeys([*facts["notes"], *loaded.notes])),
         },
         "scores": score_all(task.metrics, predicted.values, references, oracle),
         "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predicted.values)},

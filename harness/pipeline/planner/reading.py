@@ -1,0 +1,81 @@
+"""How a run reads its tasks, where it says so: columns, delimiter, and what is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
+from harness.core.run_spec import RunSpec
+from harness.core.source_specs import Columns, ReadingSpec, Sources
+from harness.core.specs import TaskSpec
+
+OF_ONE_TASK = ("test", "text_column", "label_column")
+"""Settings of a run that mean one task's files."""
+
+
+def check_reading(run: RunSpec, tasks: Sequence[TaskSpec]) -> None:
+    """Raises HarnessError where settings of one task stand beside several, or cross-validation beside what it is not
+    of.
+    """
+    given = next((name for name in OF_ONE_TASK if getattr(run, name)), None)
+    names = list(dict.fromkeys(task.clean.name for task in tasks))
+    if given is not None and len(names) > 1:
+        raise HarnessError(f"--{given.replace('_', '-')} is of one task; the run has {', '.join(names)}")
+    if run.folds is not None:
+        for task in tasks:
+            if task.noise is not None or task.train_on is not None:
+                raise HarnessError(f"--folds: task {task.name} is scored with another task's model; leave it out")
+
+
+def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:
+    """The task with the run's columns, delimiter and split to score: all rows of a file that finished models are scored
+    on. Raises HarnessError for columns it has no use
+    for.
+    """
+    test = run.test or (run.data if not run.train and Path(run.data).expanduser().is_file() else None)
+    reading = ReadingSpec(
+        dev_fraction=run.dev_fraction if run.dev_fraction is not None else task.reading.dev_fraction,
+        test=str(Path(test).expanduser()) if test else task.reading.test,
+        delimiter=run.delimiter or task.reading.delimiter,
+    )
+    changes: dict[str, Any] = {"reading": reading}
+    if reading.test is not None:
+        changes["eval"] = ["test"]
+    if run.folds is not None and task.shots is None:
+        changes["eval"] = [task.train]
+    columns = _columns(task, run)
+    if columns:
+        changes["fields"] = {**task.fields, **columns}
+        changes["sources"] = _overridden(task.sources, columns)
+    return task.model_copy(update=changes)
+
+
+def _columns(task: TaskSpec, run: RunSpec) -> Columns:
+    family = FAMILIES.get(task.family)
+    fields = [name for name in (*family.required, *family.optional) if name in task.fields]
+    columns: Columns = {}
+    for place, given in enumerate(run.text_column):
+        field, equals, column = given.rpartition("=")
+        if not equals and len(run.text_column) > len(fields):
+            raise HarnessError(f"--text-column: task {task.name} has {len(fields)} of them: {', '.join(fields)}")
+        if equals and field not in fields:
+            raise HarnessError(f"--text-column {given}: the texts of task {task.name} are {', '.join(fields)}")
+        columns[field if equals else fields[place]] = column
+    if run.label_column is not None:
+        if family.target is None:
+            raise HarnessError(f"--label-column: task {task.name} has no labels")
+        columns[family.target] = run.label_column
+    return columns
+
+
+def _overridden(sources: Sources, columns: Columns) -> Sources:
+    """The sources without columns of their own for what the run names."""
+    changed = {}
+    for name in ("glue", "folder", "hub"):
+        source = getattr(sources, name)
+        if source is not None:
+            changed[name] = source.model_copy(update={"columns": {**source.columns, **columns}})
+    return sources.model_copy(update=changed)

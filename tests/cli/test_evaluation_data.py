@@ -1,0 +1,140 @@
+"""What a run scores on: splits that are there, a file, a fraction of train, or each training row by cross-validation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+TASK = "name: mine\nfamily: classification\nfields: {text: text, label: label}\nmetrics: [accuracy]\n"
+ASKED = ("--include", "mine.yaml", "--task", "mine", "--model", "tfidf")
+
+
+@pytest.fixture
+def rows(reviews, tmp_path) -> Path:
+    """48 rows to train on, 16 with the labels to test on, and no dev."""
+    (tmp_path / "mine.yaml").write_text(TASK)
+    (reviews / "dev.csv").rename(reviews / "test.csv")
+    return reviews
+
+
+def run(harness, *arguments: str) -> dict:
+    return json.loads(harness("run", *ASKED, *arguments, "--json").stdout)
+
+
+def only(printed: dict) -> dict:
+    (score,) = printed["scores"]
+    return score
+
+
+def test_a_labelled_test_split_is_scored_where_there_is_no_dev(harness, rows):
+    done = harness("run", *ASKED, "--data", "reviews", "--json")
+    score = only(json.loads(done.stdout))
+    assert (score["split"], score["n"]) == ("test", 16) and score["data"]["splits"]["train"]["n"] == 48
+    assert "mine: no dev split there, so that test is scored" in done.stderr
+    assert "no dev split there: test is scored" in score["data"]["notes"]
+    for name in ("validation", "dev"):  # each goes first
+        (rows / f"{name}.csv").write_text("text,label\na great show,good\na poor show,bad\n")
+        assert (only(run(harness, "--data", "reviews"))["split"], score["n"]) == ("dev", 16)
+        (rows / f"{name}.csv").unlink()
+
+
+def test_a_test_split_without_labels_is_not_scored(harness, rows):
+    (rows / "test.csv").write_text("text\na great show\n")
+    score = only(run(harness, "--data", "reviews"))
+    assert score["split"] == "dev" and score["data"]["splits"]["train"]["n"] + score["n"] == 48
+
+
+def test_noise_and_the_api_know_the_split_that_stands_in(harness, rows):
+    scores = run(harness, "--data", "reviews", "--noise", "typos")["scores"]
+    assert {(one["task"]["name"], one["split"], one["n"]) for one in scores} == {
+        ("mine", "test", 16), ("mine+typos", "test", 16)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--dev-fraction", "--dev-share"])
+def test_a_fraction_of_train_serves_as_dev(harness, rows, option):
+    score = only(run(harness, "--data", "reviews", option, "0.25"))
+    assert (score["split"], score["n"]) == ("dev", 12) and score["data"]["splits"]["train"]["n"] == 36
+    (rows / "dev.csv").write_text("text,label\na great show,good\n")
+    refusal = harness("run", *ASKED, "--data", "reviews", option, "0.25", code=2).stderr
+    assert "has a dev split; leave it out" in refusal
+
+
+def test_a_file_is_scored(harness, rows, tmp_path):
+    (tmp_path / "held-out.csv").write_text("text,label\na great dog,good\na poor cat,bad\n")
+    score = only(run(harness, "--data", "reviews", "--test", "held-out.csv"))
+    assert (score["split"], score["n"]) == ("test", 2) and score["data"]["splits"]["train"]["n"] == 48
+    (tmp_path / "held-out.csv").write_text("text,label\na great dog,\n")
+    refusal = harness("run", *ASKED, "--data", "reviews", "--test", "held-out.csv", code=2).stderr
+    assert "its rows have no label" in refusal
+    assert "no such folder or file" in harness("run", *ASKED, "--data", "reviews", "--test", "x.csv", code=2).stderr
+
+
+def test_finished_models_are_scored_on_all_rows_of_a_file(harness, rows):
+    harness("run", *ASKED[:4], "--model", "bert-tiny", "--epochs", "1", "--data", "reviews")
+    (folder,) = Path(rows.parent).glob("results/cells/*/*/model")
+    score = only(
+        json.loads(harness("evaluate", str(folder), *ASKED[:4], "--data", "reviews/train.csv", "--json").stdout)
+    )
+    assert (score["split"], score["n"]) == ("test", 48)
+
+
+def test_each_training_row_is_scored_once_by_a_model_that_did_not_see_it(harness, rows, tmp_path):
+    printed = run(harness, "--data", "reviews", "--folds", "4", "--seeds", "2", "--model", "majority")
+    assert [one["kind"] for one in printed["cells"]].count("finetune") == 8, "of neither does the seed change anything"
+    for score in printed["scores"]:
+        assert (score["split"], score["n"]) == ("4-fold", 48) and score["data"]["splits"]["train"]["n"] == 48
+        table = pq.read_table(tmp_path / "results/cells" / score["cell"][:2] / score["cell"] / "predictions.parquet")
+        assert table.column("id").to_pylist() == [f"train-{row}" for row in range(48)]
+    accuracy = {one["model"]["name"]: one["scores"]["accuracy"] for one in printed["scores"]}
+    assert accuracy["tfidf"]["value"] > 0.9 and accuracy["majority"]["low"] < 0.5 < accuracy["majority"]["high"]
+    assert "16 cells" not in harness("leaderboard").stdout
+
+
+def test_seeds_of_folds_are_scores_of_their_own(harness, rows):
+    asked = ("--data", "reviews", "--folds", "2", "--seeds", "2", "--epochs", "1", "--model", "bert-tiny")
+    printed = json.loads(harness("run", *ASKED[:4], *asked, "--json").stdout)
+    assert [(one["seed"], one["n"]) for one in printed["scores"]] == [(0, 48), (1, 48)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--folds", "4", "--test", "x.csv"), "test and folds: give one or the other"),
+        (("--folds", "4", "--compress", "int8"), "folds does not go with compress"),
+        (("--folds", "4", "--no-train"), "folds does not go with models that are not trained"),
+        (("--folds", "4", "--noise", "typos"), "mine+typos is scored with another task's model"),
+        (("--folds", "1"), "folds"),
+        (("--task", "sst2", "--test", "reviews/test.csv"), "--test is of one task; the run has mine, sst2"),
+        (("--text-column", "a", "--text-column", "b"), "task mine has 1 of them: text"),
+        (("--text-column", "texd=a"), "the texts of task mine are text"),
+        (("--text-column", "body"), "body"),
+        (("--delimiter", "semi"), "give auto, comma, semicolon, tab, pipe, or one character"),
+    ],
+)
+def test_what_does_not_go_together_is_said(harness, rows, options, message):
+    assert message in harness("run", *ASKED, "--data", "reviews", *options, code=2).stderr
+
+
+def test_there_are_not_more_folds_than_texts(harness, rows):
+    done = harness("run", *ASKED, "--data", "reviews", "--folds", "49", code=2)
+    assert "49 folds of 48 distinct texts" in done.stderr
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("said", [(), ("--delimiter", "auto")])
+def test_columns_and_delimiters_are_found_or_named(harness, rows, delimiter, said):
+    for file in rows.glob("*.csv"):
+        lines = file.read_text().replace("text,label", "body,stars").splitlines()
+        file.write_text("\n".join(line.replace(",", delimiter) for line in lines) + "\n")
+    asked = ("--data", "reviews", "--text-column", "body", "--label-column", "stars", *said)
+    assert only(run(harness, *asked))["n"] == 16
+
+
+def test_a_delimiter_that_is_named_holds(harness, rows):
+    for file in rows.glob("*.csv"):
+        file.write_text(file.read_text().replace(",", ":"))
+    assert only(run(harness, "--data", "reviews", "--delimiter", ":"))["n"] == 16
