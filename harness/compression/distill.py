@@ -14,7 +14,10 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layer_map import LayerMap, refuse_twice
+from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.settings import read_settings
+from harness.training.defaults import length_for
+from harness.training.learners.base import FitRequest
 from harness.training.learners.transformer import train_and_save
 
 fewer_layers = lazy("harness.modeling.weights.fewer_layers")
@@ -89,7 +92,7 @@ class Distill(Compressor):
             if self.options.layers is not None:
                 fewer_layers.from_layers(model, self.options.layers, [other for _, other in sorted(self.options.map)])
             head = teacher.head
-        teacher.check(model, tokenizer, head, fit.recipe.training.max_length)
+        teacher.check(model, tokenizer, head, _length(fit, model, tokenizer))
         model.to(trainer.pick_device())
         with masks_module.Masks(_with_zeros(model)) as masks:
             said = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
@@ -98,6 +101,10 @@ class Distill(Compressor):
             "teacher_seen": len(request.data.train),
             "fit": said,
         }
+
+
+def _length(fit: FitRequest, model: Any, tokenizer: Any) -> int:
+    return length_for(fit.recipe.training, positions_of(model, "encoder"), tokenizer, fit.family, fit.train)
 
 
 def _with_zeros(model: Any) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from harness.modeling.heads import HEADS
 from harness.modeling.runtimes.onnx_runtime import require
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.settings import read_settings
+from harness.training.defaults import learning_rate_for
 from harness.training.learners.transformer import train_and_save
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
     from harness.modeling.heads import EncodingContext
     from harness.training.learners.base import FitRequest
@@ -56,8 +58,8 @@ class Int8Qat(Compressor):
         reason = self.not_applicable(Target("", head.name))
         if reason:
             raise HarnessError(f"model {request.source}: {reason}")
-        fit = self._fit_request(request)
         model, tokenizer = load(request.source)
+        fit = self._fit_request(request, model)
         int8 = Int8(Int8.Options(**{name: getattr(self.options, name) for name in Int8.Options.model_fields}))
 
         def loss(model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
@@ -70,13 +72,14 @@ class Int8Qat(Compressor):
             said = train_and_save(fit, tokenizer, model, head, loss)
         return {**int8.compress(replace(request, source=fit.directory)), "fit": said}
 
-    def _fit_request(self, request: Request) -> FitRequest:
+    def _fit_request(self, request: Request, model: PreTrainedModel) -> FitRequest:
         """A fit of the model itself, whatever student the chain has, in folders of its own."""
         trained, scratch = request.scratch / "trained", request.scratch / "training"
         trained.mkdir()
         scratch.mkdir()
-        own = request.training
-        gentle = own.model_copy(update={"learning_rate": GENTLER * own.learning_rate})
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        rate = learning_rate_for(request.training, parameters, model.config.is_encoder_decoder)
+        gentle = request.training.model_copy(update={"learning_rate": GENTLER * rate})
         asked = replace(request, target=trained, scratch=scratch, student=None, training=gentle)
         return fit_request(asked, self.options)
 

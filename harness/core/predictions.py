@@ -17,16 +17,64 @@ PREDICTIONS = "predictions.parquet"
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How much of n examples a model with a tokenizer reads.
+
+    Attributes:
+        examples: n.
+        truncated: Examples that were cut.
+        max_length: The most tokens that are read of one.
+        tokens: Tokens read, without padding.
+        unknown: Those of them that stand for text the tokenizer has no token for.
+    """
+
+    examples: int
+    truncated: int
+    max_length: int
+    tokens: int
+    unknown: int
+
+
+UNKNOWN_AT_MOST = 0.01
+"""The fraction of unknown tokens above which a score says so."""
+
+
+def reading_notes(read: Mapping[str, int] | None, split: str) -> list[str]:
+    """What a reader of a score should know of how much of the texts the model has read.
+
+    Args:
+        read: The fields of `Reading`, as a record has them.
+        split: The split that was scored.
+
+    Returns:
+        Sentences without a full stop; none where all was read.
+    """
+    if not read:
+        return []
+    notes = []
+    if read["truncated"]:
+        notes.append(
+            f"{read['truncated']} of {read['examples']} examples of {split} were cut to {read['max_length']} tokens"
+        )
+    unknown = read["unknown"] / max(1, read["tokens"])
+    if unknown > UNKNOWN_AT_MOST:
+        notes.append(f"{100 * unknown:.3g} % of the tokens of {split} are unknown to the tokenizer")
+    return notes
+
+
+@dataclass(frozen=True)
 class Predictions:
     """What a model says of n examples.
 
     `values` (n,) are what metrics receive: class ids (int64), floats, strings (object) or log-likelihoods. `columns`
     are kept beside them, n rows each: logits, confidences. `settings` says how they came about, for the record.
+    `read` is how much of the texts the model read; None where it reads characters or words.
     """
 
     values: np.ndarray
     columns: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    read: Reading | None = None
 
 
 def joined(parts: Sequence[Predictions], rows: Sequence[Sequence[int]]) -> Predictions:

@@ -102,6 +102,9 @@ class RunSpec(Strict):
         le=1000,
     )
     limit: int | None = setting(None, "Use the first N examples of each split.", panel=WHAT, ge=1)
+    allow_dropped: bool = setting(
+        False, "Go on where more than 1 % of a split's rows are left out: malformed, or without a label.", panel=WHAT
+    )
     noise: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "Score also under typos, case or punctuation noise.", panel=WHAT
     )
@@ -128,6 +131,10 @@ class RunSpec(Strict):
     batch_size: int | None = setting(None, "Instead of the model spec's.", panel=TRAINING, ge=1, le=65536)
     optimizer: OptimizerName | None = setting(None, "adamw or adafactor, instead of the model spec's.", panel=TRAINING)
     learning_rate: float | None = setting(None, "Instead of the model spec's.", panel=TRAINING, gt=0, le=10)
+    max_length: int | None = setting(
+        None, "Tokens of a text that are read, instead of the model spec's; longer ones are cut.", panel=TRAINING,
+        ge=4, le=32768,
+    )  # fmt: skip
     select: Literal["last", "best"] | None = setting(
         None, "Keep the last epoch, or the best on the scored split.", panel=TRAINING, shown="last"
     )
@@ -223,5 +230,5 @@ class RunSpec(Strict):
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`."""
-        names = ("epochs", "batch_size", "optimizer", "learning_rate", "select")
+        names = ("epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

@@ -58,9 +58,11 @@ class TaskSpec(Strict):
     list gives alternatives, tried in order. For a target in words every column listed that is there holds a reference.
     `labels` names the classes by id; left out, they are inferred from the training split in sorted order.
     `reading` says how files are read and what is scored where they hold no dev split.
-    `label_aliases` maps other spellings found in sources to those names. `train_on` names the task whose model is
-    scored here (a diagnostic set has no training data of its own). `train` and `eval` name splits. `primary_metrics`
-    (once `headline`) are the metrics that a task's score is the mean of, all where left out. `prompt` is how a
+    `label_aliases` maps other spellings found in sources to those names; `missing_labels` lists what marks a row
+    without a label, such as the `-` of pairs on which annotators disagreed: these rows are left out and counted.
+    `train_on` names the task whose model is scored here (a diagnostic set has no training data of its own). `train`
+    and `eval` name splits. `primary_metrics` (once `headline`) are the metrics that a task's score is the mean of, all
+    where left out. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces, and `prompt_trained`, where given, how one is
     that is trained to answer: T5's own, shorter ones. `verbalizers` are the words that stand for the classes in its
     answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
@@ -75,6 +77,7 @@ class TaskSpec(Strict):
     fields: Columns
     labels: list[str] | None = None
     label_aliases: dict[str, str] = {}
+    missing_labels: list[str] = []
     label_range: tuple[float, float] | None = None
     sources: Sources = Sources()
     reading: ReadingSpec = ReadingSpec()
@@ -104,6 +107,8 @@ class TaskSpec(Strict):
         for alias, label in self.label_aliases.items():
             if self.labels is None or label not in self.labels:
                 raise ValueError(f"label_aliases: '{alias}' stands for '{label}', which is not in labels")
+        if both := sorted(set(self.missing_labels) & {*(self.labels or ()), *self.label_aliases}):
+            raise ValueError(f"missing_labels: '{both[0]}' is a label of the task as well")
         if len(set(self.metrics)) != len(self.metrics):
             raise ValueError("metrics: a name is given twice")
         if unknown_names := set(self.primary_metrics) - set(self.metrics):
@@ -162,20 +167,22 @@ class SuiteSpec(Strict):
 class TrainingSpec(Strict):
     """How a model is fine-tuned. Overrides on the command line replace single values.
 
+    Left out, `epochs`, `learning_rate` and `max_length` are chosen by the size of the training split and of the model
+    (`harness.training.defaults`); the record of a fit has what they were. Longer texts are cut, and counted.
     `batch_size` is the number of examples an optimizer step sees on average: batches are filled to a token budget of
     `batch_size` times the mean length, so that short examples share a batch and long ones do not pay for padding.
     With the optimizer `adafactor` the learning rate is relative to the size of each weight: 0.01 rather than 1e-4.
     """
 
-    epochs: float = Field(default=3.0, gt=0, le=1000)
+    epochs: float | None = Field(default=None, gt=0, le=1000)
     batch_size: int = Field(default=32, ge=1, le=65536)
     optimizer: OptimizerName = "adamw"
-    learning_rate: float = Field(default=2e-5, gt=0, le=10)
+    learning_rate: float | None = Field(default=None, gt=0, le=10)
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     warmup_ratio: float = Field(default=0.06, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     max_grad_norm: float = Field(default=1.0, gt=0)
-    max_length: int = Field(default=128, ge=4, le=32768)
+    max_length: int | None = Field(default=None, ge=4, le=32768)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     select: Literal["last", "best"] = "last"
 

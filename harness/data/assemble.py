@@ -13,16 +13,7 @@ from harness.core.hashing import canonical_json
 from harness.core.source_specs import Columns
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split, TaskData
-from harness.data.labels import (
-    UNDECIDED,
-    Vocabulary,
-    are_missing,
-    class_ids,
-    infer_labels,
-    numbers,
-    spelling,
-    spellings,
-)
+from harness.data.labels import Vocabulary, class_ids, infer_labels, is_hidden, label_texts, numbers
 from harness.data.references import read_references
 from harness.data.table import Table, find_column, require_column
 
@@ -66,19 +57,26 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
     family = FAMILIES.get(task.family)
     notes = list(reading.notes)
     tables = dict(reading.tables)
+    dropped = {}
     for name, table in tables.items():
         if table.dropped:
             notes.append(f"{name}: {table.dropped} rows with missing fields dropped")
+            dropped[name] = table.dropped
         notes += [f"{name}: {note}" for note in table.notes]
     vocabulary = None
     if family.predictions in ("labels", "values"):
         texts: dict[str, list[str] | None] = {}
         for name, table in tables.items():
-            tables[name], texts[name], undecided = _decided(task, table, reading.columns_of(name), name)
-            if undecided:
-                notes.append(f"{name}: {undecided} rows without a majority label dropped")
+            tables[name], texts[name] = _labelled(task, table, reading.columns_of(name), name)
+            if unlabelled := len(table) - len(tables[name]):
+                notes.append(f"{name}: {unlabelled} rows without a label dropped")
+                dropped[name] = dropped.get(name, 0) + unlabelled
         if family.predictions == "labels":
             vocabulary = _vocabulary(task, reading, tables, texts)
+        for name in tables:
+            texts[name] = _unless_withheld(task, tables[name], texts[name], name, vocabulary)
+        if vocabulary is not None:
+            _check_labels(task, vocabulary, tables, texts)
         splits = {name: _split(task, reading, name, tables[name], texts[name], vocabulary) for name in tables}
     else:
         splits = {name: _split_in_words(task, family, reading, name, table) for name, table in tables.items()}
@@ -97,24 +95,49 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
         labels=vocabulary.labels if vocabulary else (),
         notes=tuple(notes),
         stands_in=reading.stands_in,
+        dropped={name: (count, count + len(tables[name])) for name, count in dropped.items()},
     )
 
 
-def _decided(task: TaskSpec, table: Table, columns: Columns, name: str) -> tuple[Table, list[str] | None, int]:
-    """The rows whose label is decided, their labels as text (None without labels), and how many are not."""
+def _labelled(task: TaskSpec, table: Table, columns: Columns, name: str) -> tuple[Table, list[str] | None]:
+    """The rows that have a label by what the task says, and their labels as text; None without a column of labels."""
     if len(table) == 0:
         raise HarnessError(f"{table.where}: holds no rows")
     if name.startswith("test") and find_column(columns, "label", table.names) is None:
-        return table, None, 0
-    texts = spellings(table, require_column(columns, "label", table))
-    if are_missing(texts):
-        if name == task.train:
-            raise HarnessError(f"{table.where}: the training split has no labels")
-        return table, None, 0
-    keep = [index for index, text in enumerate(texts) if text != UNDECIDED]
-    if UNDECIDED in (task.labels or ()) or len(keep) == len(texts):
-        return table, texts, 0
-    return table.select(keep), [texts[index] for index in keep], len(texts) - len(keep)
+        return table, None
+    texts = label_texts(table, require_column(columns, "label", table))
+    keep = [index for index, text in enumerate(texts) if text not in task.missing_labels]
+    if len(keep) == len(texts):
+        return table, texts
+    if not keep:
+        raise HarnessError(f"{table.where}: no row has a label; the task's missing_labels cover all of them")
+    return table.select(keep), [texts[index] for index in keep]
+
+
+def _unless_withheld(
+    task: TaskSpec, table: Table, texts: list[str] | None, name: str, vocabulary: Vocabulary | None
+) -> list[str] | None:
+    """The labels of a split; None where all of them are withheld."""
+    labels = vocabulary.labels if vocabulary else None
+    if texts is None or not all(is_hidden(text, labels) for text in texts):
+        return texts
+    if name == task.train:
+        raise HarnessError(f"{table.where}: the training split has no labels")
+    return None
+
+
+def _check_labels(
+    task: TaskSpec, vocabulary: Vocabulary, tables: Mapping[str, Table], texts: Mapping[str, list[str] | None]
+) -> None:
+    """Raises HarnessError where splits do not spell their labels alike."""
+    given = {
+        name: (tables[name], [text for text in labels if not is_hidden(text, vocabulary.labels)])
+        for name, labels in texts.items()
+        if labels is not None
+    }
+    vocabulary.settle(given)
+    for name in given:
+        vocabulary.check(name, task.train, {**given, name: (tables[name], texts[name] or [])})
 
 
 def _vocabulary(
@@ -129,7 +152,14 @@ def _vocabulary(
             f"task '{task.name}': its labels are to be inferred, but {reading.location} has no training split"
         )
     named = table.classes.get(require_column(reading.columns_of(name), "label", table))
-    return Vocabulary(task, named if named is not None else infer_labels(train))
+    return Vocabulary(task, named if named is not None else _inferred(table, train))
+
+
+def _inferred(table: Table, train: Sequence[str]) -> tuple[str, ...]:
+    """The classes of a training split."""
+    if all(is_hidden(text, None) for text in train):
+        raise HarnessError(f"{table.where}: the training split has no labels")
+    return infer_labels(train)
 
 
 def _split(
@@ -145,7 +175,7 @@ def _split(
         ids=_ids(table, name, reading.id),
         fields=_fields(task, "label", table, reading.columns_of(name)),
         labels=None if texts is None else _values(task, table, texts, vocabulary),
-        oracle=None if oracle is None else _values(task, table, spellings(table, oracle), vocabulary),
+        oracle=None if oracle is None else _values(task, table, label_texts(table, oracle), vocabulary),
     )
 
 
@@ -210,7 +240,7 @@ def _is_encodable(text: str) -> bool:
 def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
     if column is None or column not in table.names:
         return tuple(f"{split}-{number}" for number in table.numbers)
-    ids = tuple(spelling(value) for value in table.read_column(column))
+    ids = tuple(_id_text(value) for value in table.read_column(column))
     seen: dict[str, int] = {}
     for index, value in enumerate(ids):
         if value in seen:
@@ -219,6 +249,13 @@ def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
             raise HarnessError(f"{table.place(index)}: column '{column}' should hold an id, found nothing")
         seen[value] = index
     return ids
+
+
+def _id_text(value: Any) -> str:
+    """An id as text: 1 and 1.0 are the same id; a missing one is the empty string."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def carve(

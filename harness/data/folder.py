@@ -18,7 +18,7 @@ from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.download import download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
-from harness.data.labels import are_missing, spelling
+from harness.data.labels import are_withheld
 from harness.data.source import Source, named_sources
 from harness.data.table import Table, find_column, missing_column, require_column
 
@@ -216,7 +216,7 @@ def _stand_in(task: TaskSpec, available: Mapping[str, Callable[[], Table]]) -> d
     target = FAMILIES.get(task.family).target
     table = available["test"]()
     column = find_column(task.fields, target, table.names) if target is not None else None
-    if target is not None and (column is None or are_missing([spelling(one) for one in table.read_column(column)])):
+    if target is not None and (column is None or are_withheld(table.read_column(column))):
         return {}
     return {"dev": "test"}
 
@@ -228,7 +228,7 @@ def of_file(task: TaskSpec, file: Path) -> Reading:
     target = FAMILIES.get(task.family).target
     if target is not None:
         values = table.read_column(require_column(task.fields, target, table))
-        if are_missing([spelling(value) for value in values]):
+        if are_withheld(values):
             raise HarnessError(f"{file}: its rows have no {target}, so that nothing can be scored by them")
     return Reading(str(file), {"test": table}, task.fields, notes=[f"test: the rows of {file.name}"])
 

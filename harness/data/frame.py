@@ -124,7 +124,7 @@ class TaskData:
     `source` is `synthetic`, `folder` or `hub`; `location` says where exactly (a path, `hub id@revision`, the world's
     version); `labels` names the classes by id (empty for regression); `notes` are things a reader of the scores should
     know (rows dropped, a dev split carved from train). `stands_in` names the split that is scored for one that is not
-    there.
+    there. `dropped` counts, for splits that lack some, the rows left out and all there were.
     """
 
     task: str
@@ -133,6 +133,7 @@ class TaskData:
     splits: Mapping[str, Split]
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    dropped: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     stands_in: Mapping[str, str] = field(default_factory=dict)
 
     def split(self, name: str) -> Split:

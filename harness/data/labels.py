@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.specs import TaskSpec
 from harness.data.table import Table
 
-UNDECIDED = "-"
-"""How NLI corpora mark a pair whose annotators found no majority."""
+HIDDEN = "-1"
+"""The label of a row whose label is withheld, as the hub's copies of GLUE write it."""
+POSITION = re.compile(r"(0|[1-9][0-9]*)(\.0+)?")
+NAMED_AT_MOST = 10
+"""Labels that a message lists of a split."""
 
 
-def spelling(value: Any) -> str:
-    """A label as text: 1, 1.0, "1" and " 1" are the same label; a missing one is the empty string."""
-    if value is None:
+def as_text(value: Any, where: str) -> str:
+    """A label as it is written, without white space around it; a missing one is the empty string.
+
+    Args:
+        value: What the source holds: `None` and NaN are missing, any text is a label.
+        where: What an error calls its place.
+
+    Returns:
+        The text: `1.0` of the number 1.0, `true` of a Boolean.
+
+    Raises:
+        HarnessError: several labels for one example.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+    if isinstance(value, Mapping | Iterable):
+        raise HarnessError(
+            f"{where}: the label is a {type(value).__name__}, several labels for one text (multi-label "
+            "classification), which is not supported; give one label a row"
+        )
+    return str(value)
 
 
-def spellings(table: Table, column: str) -> list[str]:
+def label_texts(table: Table, column: str) -> list[str]:
     """The n labels of a column as text; classes that the source names come by name, -1 as it is."""
-    values = table.read_column(column)
-    classes = table.classes.get(column)
-    if classes is None:
-        return [spelling(value) for value in values]
+    classes = table.classes.get(column, ())
     return [
-        classes[value] if isinstance(value, int) and 0 <= value < len(classes) else spelling(value) for value in values
+        classes[value] if isinstance(value, int) and 0 <= value < len(classes) else as_text(value, table.place(index))
+        for index, value in enumerate(table.read_column(column))
     ]
 
 
-def infer_labels(texts: Sequence[str]) -> tuple[str, ...]:
+def infer_labels(texts: Iterable[str]) -> tuple[str, ...]:
     """The distinct labels, numerically sorted where all are whole numbers."""
     distinct = {text for text in texts if text}
     try:
@@ -45,46 +63,117 @@ def infer_labels(texts: Sequence[str]) -> tuple[str, ...]:
         return tuple(sorted(distinct))
 
 
-def are_missing(texts: Sequence[str]) -> bool:
-    """Whether a split has no labels at all: every one is empty or -1."""
-    return all(text in ("", "-1") for text in texts)
+def is_hidden(text: str, labels: Sequence[str] | None) -> bool:
+    """Whether a row has no label: it is empty, or -1 where that is no class (`labels`, None: unknown) of the task."""
+    return text == "" or (text == HIDDEN and HIDDEN not in (labels or ()))
+
+
+def are_withheld(values: Iterable[Any]) -> bool:
+    """Whether none of a column's values is a label or a text: every one is missing, empty or -1."""
+    return all(
+        value is None or value == -1 or value != value or (isinstance(value, str) and value.strip() in ("", HIDDEN))
+        for value in values
+    )
 
 
 class Vocabulary:
-    """From a label as text to its class id: by name, else by name or alias in any case, else by id."""
+    """From a label as text to its class id.
+
+    Of classes that the task declares: by name or alias, else by either in any letter case; or by position, counted
+    from 0, where no label of the data is a name. Of classes inferred from the training split: as written.
+    """
 
     def __init__(self, task: TaskSpec, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        self._exact = {label: index for index, label in enumerate(labels)}
-        self._loose = {label.casefold(): index for index, label in reversed(list(enumerate(labels)))}
-        for alias, label in task.label_aliases.items():
-            self._loose[alias.casefold()] = self._exact[label]
-        # An inferred vocabulary has no ids of its own that a source could mean.
-        if task.labels is not None:
-            for index in range(len(labels)):
-                self._loose.setdefault(str(index), index)
+        self._declared = task.labels is not None
+        self._ids = {label: index for index, label in enumerate(labels)}
+        self._folded: dict[str, int] = {}
+        if self._declared:
+            self._folded = {label.casefold(): index for index, label in reversed(list(enumerate(labels)))}
+            self._folded |= {alias.casefold(): self._ids[label] for alias, label in task.label_aliases.items()}
+            exact = {alias: self._ids[label] for alias, label in task.label_aliases.items()}
+            self._ids = {**exact, **self._ids}
+        self._positions: dict[str, int] = {}
 
     def __contains__(self, text: str) -> bool:
-        return text in self._exact or text.casefold() in self._loose
+        return text in self._ids or text.casefold() in self._folded or text in self._positions
+
+    def settle(self, texts: Mapping[str, tuple[Table, Sequence[str]]]) -> None:
+        """Decide from the labels of all splits whether they are names or positions.
+
+        Args:
+            texts: For each split its table and its labels as text; missing ones are not among them.
+
+        Raises:
+            HarnessError: some are names and some positions, or the splits spell their labels differently.
+        """
+        if not self._declared:
+            return
+        named: dict[str, str] = {}
+        placed: dict[str, str] = {}
+        for split, (_, labels) in texts.items():
+            for text in labels:
+                if text in self:
+                    named.setdefault(text, split)
+                elif POSITION.fullmatch(text) and int(float(text)) < len(self.labels):
+                    placed.setdefault(text, split)
+        if named and placed:
+            name, position = next(iter(named)), next(iter(placed))
+            raise HarnessError(
+                f"{texts[placed[position]][0].where}: labels are names and positions at once: '{name}' (in "
+                f"{named[name]}) is a name of the task's classes ({_some(self.labels)}), '{position}' (in "
+                f"{placed[position]}) can only be a position; {_listed(texts)}; write them one way, or list the names "
+                "in labels or label_aliases of the task"
+            )
+        self._positions = {text: int(float(text)) for text in placed}
+
+    def check(self, split: str, train: str, texts: Mapping[str, tuple[Table, Sequence[str]]]) -> None:
+        """Refuse labels of a split that those inferred from the training split do not hold.
+
+        Raises:
+            HarnessError: with both sets, and the place of the first label that is not among them.
+        """
+        table, labels = texts[split]
+        unknown_at = next((index for index, text in enumerate(labels) if text and text not in self), None)
+        if self._declared or split == train or unknown_at is None:
+            return
+        raise HarnessError(
+            f"{table.place(unknown_at)}: the label '{labels[unknown_at]}' is none of the training split's: "
+            f"{_listed({train: (table, self.labels), split: (table, labels)})}; write them alike, or declare labels "
+            f"and label_aliases in the task's file.{_hint(labels[unknown_at], self.labels)}"
+        )
 
     def id(self, text: str, place: str) -> int:
         """Raises HarnessError with `place`, the label and the known ones."""
-        if text in self._exact:
-            return self._exact[text]
-        found = self._loose.get(text.casefold())
-        if found is None:
-            known = ", ".join(self.labels)
-            hint = did_you_mean(text, self.labels)
-            hint = hint if hint.startswith(" Did") else ""
-            raise HarnessError(f"{place}: unknown label '{text}'; known labels: {known}.{hint}")
-        return found
+        for ids, key in ((self._ids, text), (self._folded, text.casefold()), (self._positions, text)):
+            if key in ids:
+                return ids[key]
+        raise HarnessError(
+            f"{place}: unknown label '{text}'; known labels: {_some(self.labels)}.{_hint(text, self.labels)}"
+        )
+
+
+def _hint(text: str, labels: Sequence[str]) -> str:
+    if text in ("-", "?", "n/a", "N/A", "none", "None"):
+        return f" If it marks a row without a label, declare missing_labels: ['{text}'] in the task's file"
+    hint = did_you_mean(text, labels)
+    return hint if hint.startswith(" Did") else ""
+
+
+def _listed(texts: Mapping[str, tuple[Table, Sequence[str]]]) -> str:
+    return ", ".join(f"{split} has {_some(infer_labels(labels))}" for split, (_, labels) in texts.items())
+
+
+def _some(labels: Sequence[str]) -> str:
+    shown = ", ".join(label if label else "''" for label in labels[:NAMED_AT_MOST])
+    return shown if len(labels) <= NAMED_AT_MOST else f"{shown}, … ({len(labels)} in all)"
 
 
 def class_ids(table: Table, texts: Sequence[str], vocabulary: Vocabulary) -> tuple[int, ...]:
     """n class ids. Raises HarnessError with file and line for an unknown label or a row without one."""
     ids = []
     for index, text in enumerate(texts):
-        if text == "" or (text == "-1" and text not in vocabulary):
+        if is_hidden(text, vocabulary.labels) and text not in vocabulary:
             raise HarnessError(f"{table.place(index)}: no label, while other rows of the split have one")
         ids.append(vocabulary.id(text, table.place(index)))
     return tuple(ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 LOSSES = "losses.parquet"
 
@@ -18,3 +19,26 @@ def write_losses(path: Path, losses: Sequence[float], tokens_a_step: int | None 
     if tokens_a_step is not None:
         columns["tokens"] = pa.array([step * tokens_a_step for step in steps], pa.int64())
     pq.write_table(pa.table(columns), path)
+
+
+MOVED = 0.97
+"""A loss that ends above this fraction of where it began has not moved."""
+STEPS_TO_TELL = 10
+
+
+def cautions_of(losses: Sequence[float]) -> list[str]:
+    """What a reader of a score must know of the training behind it: that its loss has not moved.
+
+    Args:
+        losses: Of each step of the optimizer.
+
+    Returns:
+        Sentences without a full stop; none where the loss fell, or where there are too few steps to tell.
+    """
+    if len(losses) < STEPS_TO_TELL:
+        return []
+    tenth = max(1, len(losses) // 10)
+    first, last = fmean(losses[:tenth]), fmean(losses[-tenth:])
+    if last <= MOVED * first:
+        return []
+    return [f"the training loss has not moved in {len(losses)} steps ({first:.3g} at first, {last:.3g} in the end)"]

@@ -131,6 +131,10 @@ class FitReport:
     losses: list[float]
 
 
+SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+"""The Trainer's names; its `constant` knows no warm-up."""
+
+
 def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -172,6 +176,7 @@ def fine_tune(
     Raises:
         HarnessError: the loss became infinite or not a number.
     """
+    assert training.epochs is not None and training.learning_rate is not None
     set_seed(seed)
     device = pick_device()
     precision = pick_precision(training.precision, device)
@@ -183,7 +188,7 @@ def fine_tune(
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         warmup_steps=_warmup_steps(len(encoded), training),
-        lr_scheduler_type=training.schedule,
+        lr_scheduler_type=SCHEDULES[training.schedule],
         max_grad_norm=training.max_grad_norm,
         bf16=precision == "bf16",
         seed=seed,
@@ -232,5 +237,6 @@ def fine_tune(
 
 
 def _warmup_steps(examples: int, training: TrainingSpec) -> int:
+    assert training.epochs is not None
     steps = math.ceil(training.epochs * max(1, math.ceil(examples / training.batch_size)))
     return math.ceil(steps * training.warmup_ratio)

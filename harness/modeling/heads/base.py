@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.core.families import FAMILIES, Family
-from harness.core.predictions import Predictions
+from harness.core.predictions import Predictions, Reading
 from harness.core.specs import TaskSpec
 from harness.modeling.inference.batching import TokenizedDataset
 
@@ -36,6 +36,16 @@ class EncodingContext:
     @property
     def family(self) -> Family:
         return FAMILIES.get(self.task.family)
+
+
+def read_of(reader: EncodingContext, rows: Iterable[Sequence[int]], examples: int, truncated: int) -> Reading:
+    """How much of the examples stands in rows of token ids."""
+    unknown = reader.tokenizer.unk_token_id
+    tokens = counted = 0
+    for row in rows:
+        tokens += len(row)
+        counted += row.count(unknown) if unknown is not None else 0
+    return Reading(examples, truncated, reader.max_length, tokens, counted)
 
 
 class Head(ABC):

@@ -14,7 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.heads import prompting
-from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations, of_texts
@@ -140,7 +140,8 @@ def _likelihoods(model: PreTrainedModel, reader: EncodingContext, split: Split, 
 
     texts = [_ids(reader, text) for text in split.fields["text"]]
     values = of_texts(model, texts, _start(reader), reader.max_length, report)
-    return Predictions(values, {"tokens": [len(text) for text in texts]}, {"window": reader.max_length})
+    read = read_of(reader, texts, len(texts), 0)
+    return Predictions(values, {"tokens": [len(text) for text in texts]}, {"window": reader.max_length}, read)
 
 
 def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
@@ -162,7 +163,8 @@ def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, repor
         before = [prompts[index][len(ids) - reader.max_length - 1 :] for index, ids in zip(cut, after, strict=True)]
         scores[cut, choice] = score(before, [[ids] for ids in after])[:, 0]
     settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": len(cut)}
-    return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
+    read = read_of(reader, prompts, len(prompts), len(cut))
+    return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings, read)
 
 
 def _questions(
@@ -194,7 +196,7 @@ def _written(model: PreTrainedModel, reader: EncodingContext, split: Split, repo
         whole = [start + _ids(reader, text) for text in texts]
         prompts, cut = [ids[-room:] for ids in whole], sum(len(ids) > room for ids in whole)
     written = generate(model, reader.tokenizer, prompts, reader.task.decoding, reader.seed, report)
-    return prompting.in_words(reader, written, cut)
+    return prompting.in_words(reader, written, prompts, cut)
 
 
 HEAD = CausalLM()

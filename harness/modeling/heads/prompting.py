@@ -10,7 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
-from harness.modeling.heads.base import EncodingContext
+from harness.modeling.heads.base import EncodingContext, read_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -179,7 +179,9 @@ def beginnings(reader: EncodingContext, split: Split) -> tuple[list[str], list[s
     return first, rest
 
 
-def in_words(reader: EncodingContext, written: Sequence[Sequence[int]], cut: int) -> Predictions:
+def in_words(
+    reader: EncodingContext, written: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]], cut: int
+) -> Predictions:
     """What token ids say: texts, or numbers where the task asks for them.
 
     A model that was only shown examples goes on with one of its own after an empty line: its answer ends there.
@@ -193,15 +195,16 @@ def in_words(reader: EncodingContext, written: Sequence[Sequence[int]], cut: int
     settings = reader.task.decoding.model_dump(exclude={"n_best", "max_answer_length", "doc_stride"}) | {
         "prompts_cut": cut
     }
+    read = read_of(reader, prompts, len(prompts), cut)
     if reader.family.predictions == "values":
         low, high = reader.task.label_range or (0.0, 0.0)
         values = np.asarray([read_number(text, (low + high) / 2) for text in texts])
-        return Predictions(values, {"text": texts}, settings)
+        return Predictions(values, {"text": texts}, settings, read)
     if reader.family.extractive:
         texts = ["" if text == NO_ANSWER else text for text in texts]
     values = np.empty(len(texts), dtype=object)
     values[:] = texts
-    return Predictions(values, {"tokens": [len(ids) for ids in written]}, settings)
+    return Predictions(values, {"tokens": [len(ids) for ids in written]}, settings, read)
 
 
 def add_end(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class QuestionAnswering(Head):
             },
             {"n_best": settings.n_best, "max_answer_length": settings.max_answer_length,
              "doc_stride": _stride(reader), "null_answers": may_lack},
+            read_of(reader, windows.columns["input_ids"], len(split), 0),
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.heads import prompting
-from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.heads.causal_lm import summed_loss
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
@@ -60,7 +60,7 @@ class Seq2SeqLM(Head):
             return _ranked(model, reader, sources, cut, report)
 
         written = generate(model, reader.tokenizer, sources, reader.task.decoding, reader.seed, report)
-        return prompting.in_words(reader, written, cut)
+        return prompting.in_words(reader, written, sources, cut)
 
 
 def _sources(reader: EncodingContext, split: Split) -> tuple[list[list[int]], int]:
@@ -96,7 +96,8 @@ def _ranked(
         choices = [list(ids) for ids in reader.tokenizer(text_target=spaced, add_special_tokens=False)["input_ids"]]
     scores = of_continuations(model, sources, [choices] * len(sources), report)
     settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}
-    return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings)
+    read = read_of(reader, sources, len(sources), cut)
+    return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings, read)
 
 
 HEAD = Seq2SeqLM()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.families import Family, Labelling
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ class SequenceClassification(Head):
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
         lengths = [len(row) for row in columns["input_ids"]]
-        truncated = sum(length >= reader.max_length for length in lengths)
         assert split.labels is not None
-        return TokenizedDataset(columns | {"labels": list(split.labels)}, lengths, truncated)
+        return TokenizedDataset(columns | {"labels": list(split.labels)}, lengths, _truncated(reader, split, lengths))
 
     def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         labels = batch.pop("labels")
@@ -47,7 +46,19 @@ class SequenceClassification(Head):
     ) -> Predictions:
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
         values = scoring.logits(model, DataCollator.of(reader.tokenizer, model.device), columns)
-        return Predictions(_family(reader).decode(values), {"logits": values})
+        rows = columns["input_ids"]
+        truncated = _truncated(reader, split, [len(row) for row in rows])
+        read = read_of(reader, rows, len(split), truncated)
+        return Predictions(_family(reader).decode(values), {"logits": values}, read=read)
+
+
+def _truncated(reader: EncodingContext, split: Split, lengths: Sequence[int]) -> int:
+    """How many examples were cut: of those that fill all tokens read, which would be longer."""
+    full = [index for index, length in enumerate(lengths) if length >= reader.max_length]
+    if not full:
+        return 0
+    first, second = reader.family.texts(split.select(full))
+    return sum(len(ids) > reader.max_length for ids in reader.tokenizer(first, second, verbose=False)["input_ids"])
 
 
 def _family(reader: EncodingContext) -> Labelling:

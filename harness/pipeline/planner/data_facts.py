@@ -11,6 +11,9 @@ from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
 
+DROPPED_AT_MOST = 0.01
+"""The fraction of a split's rows that may be left out without a word of the user."""
+
 
 def data_facts(
     task: TaskSpec, source: str, limit: int | None, store: Store, only_scored: bool = False
@@ -19,8 +22,8 @@ def data_facts(
 
     `only_scored`: of the splits that are scored alone.
 
-    Returns `{"source", "location", "labels", "notes", "stands_in", "splits": {split: {"n", "fingerprint", "labelled",
-    "words"}}}`.
+    Returns `{"source", "location", "labels", "notes", "stands_in", "dropped": {split: [rows left out, all]}, "splits":
+    {split: {"n", "fingerprint", "labelled", "words"}}}`.
     """
     state = data.state(task, source)
     key = hash_json(["data", state, limit, task.train, task.eval, task.train_on, only_scored])
@@ -40,6 +43,7 @@ def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: boo
         "notes": list(loaded.notes),
         "splits": splits,
         "stands_in": dict(loaded.stands_in),
+        "dropped": {name: list(counts) for name, counts in loaded.dropped.items()},
     }
 
 
@@ -48,6 +52,16 @@ def as_scored(task: TaskSpec, facts: Mapping[str, Any]) -> TaskSpec:
     stands_in = facts["stands_in"]
     scored = [stands_in.get(split, split) for split in task.eval]
     return task if scored == task.eval else task.model_copy(update={"eval": list(dict.fromkeys(scored))})
+
+
+def refuse_dropped(task: TaskSpec, facts: Mapping[str, Any]) -> None:
+    """Raises HarnessError where more than 1 % of a split's rows were left out."""
+    for split, (count, of) in facts["dropped"].items():
+        if count > DROPPED_AT_MOST * of:
+            raise HarnessError(
+                f"task {task.name}: {count} of {of} rows of {split} in {facts['location']} are left out "
+                f"({100 * count / of:.1f} %: malformed, or without a label); correct the file, or pass --allow-dropped"
+            )
 
 
 def split_facts(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:

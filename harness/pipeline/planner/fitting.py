@@ -31,6 +31,7 @@ from harness.pipeline.cells import (
 )
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
 from harness.pipeline.planner.pretraining import pretrain_cell
+from harness.training.defaults import epochs_for
 from harness.training.learners import LEARNERS
 from harness.training.learners.classes import class_order
 
@@ -186,8 +187,9 @@ def _trainings(task: TaskSpec, run: RunSpec, recipe: ModelSpec) -> list[tuple[fl
     ]
 
 
-def _for_fraction(recipe: ModelSpec, fraction: float) -> ModelSpec:
-    epochs = recipe.training.epochs * min(1 / fraction, EPOCHS_AT_MOST)
+def _for_fraction(recipe: ModelSpec, fraction: float, examples: int) -> ModelSpec:
+    """Of `examples` in the whole training split."""
+    epochs = epochs_for(recipe.training, examples) * min(1 / fraction, EPOCHS_AT_MOST)
     return recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
 
 
@@ -204,7 +206,7 @@ def _finetune(
     train = split_facts(task, task.train, facts)
     if not train["labelled"]:
         raise HarnessError(f"task {task.name}: the split {task.train} has no labels, so nothing can be trained on it")
-    recipe = _for_fraction(model.recipe, fraction)
+    recipe = _for_fraction(model.recipe, fraction, train["n"])
     held_out = split_facts(task, task.eval[0], facts) if recipe.training.select == "best" else None
     used = {task.train: train["fingerprint"]} | ({task.eval[0]: held_out["fingerprint"]} if held_out else {})
     spec = {
@@ -291,7 +293,7 @@ def _score(
         folds=tuple(cell.key for cell in folds),
     )
     cost = LEARNERS.get(model.recipe.learner).estimate(model.recipe, origin.folder, scored["n"], scored["words"])
-    flops = None if cost is None else cost / (3 * model.recipe.training.epochs)
+    flops = None if cost is None else cost / (3 * epochs_for(model.recipe.training, scored["n"]))
     before = source if source is not None else origin.cell
     return Cell(
         key=hash_json(spec),

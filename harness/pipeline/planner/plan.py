@@ -16,7 +16,7 @@ from harness.core.store import Store
 from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
-from harness.pipeline.planner.data_facts import as_scored, data_facts
+from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dropped
 from harness.pipeline.planner.fitting import ModelPlan, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls
@@ -73,6 +73,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             for needed in {trained_on.name: trained_on, task.name: task}.values():
                 if needed.name not in facts:
                     facts[needed.name] = data_facts(needed, run.data, run.limit, store, only_scored)
+                    if not run.allow_dropped:
+                        refuse_dropped(needed, facts[needed.name])
         except TaskAbsentError as error:
             absent[task.name] = str(error)
             continue

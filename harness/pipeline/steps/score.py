@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +81,10 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predicted.values)},
         "decoding": dict(predicted.settings),
         **({"label_map": dict(job.label_map)} if job.label_map else {}),
+        "read": None if predicted.read is None else asdict(predicted.read),
         "runtime": model.runtime,
         "selection": model.selection,
+        "cautions": list(model.cautions),
         "lineage": model.lineage,
     }
 
@@ -100,6 +102,7 @@ class Model:
     selection: Mapping[str, Any] = field(default_factory=lambda: {"mode": "last"})
     shown: Split | None = None
     runtime: str | None = None
+    cautions: Sequence[str] = ()
 
 
 def _trained(source: str, store: Store) -> Model:
@@ -113,6 +116,7 @@ def _trained(source: str, store: Store) -> Model:
         fitted["data"]["train_fraction"],
         fitted["fit"].get("selection", {"mode": "last"}),
         runtime=fitted["model"].get("runtime", fitted["fit"].get("runtime")),
+        cautions=fitted["fit"].get("cautions", ()),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any, Protocol
 
+from harness.report.tables import cautions
 from harness.report.tables.comparable import Draft, Record, comparable, labels_of
 from harness.report.tables.table import Column, Part, Row, Score, Table, common_location, joint_fingerprint
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
@@ -81,6 +82,7 @@ def _table(suite: Suite, draft: Draft) -> Table:
         chance=fmean(chances) if counted and len(chances) == len(counted) else None,
         ceiling=over_tasks(ceilings) if counted and len(ceilings) == len(counted) else None,
         fingerprint=joint_fingerprint(prints),
+        data_notes=cautions.of_data(every),
     )
 
 
@@ -103,16 +105,8 @@ def _row(
     if averaged and all(task in scores for task in averaged):
         average = Score(over_tasks([scores[task].estimate for task in averaged]))
     seeds = [len(part.estimate.per_seed) for own in parts.values() for part in own] or [0]
-    said = tuple(dict.fromkeys(note for record in records for note in notes_of(record)))
-    return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, said, _facts(records))
-
-
-def notes_of(record: Record) -> list[str]:
-    """What a reader must know of the model of a score: how it was chosen, and weights that were random."""
-    chosen = record.get("selection", {}).get("note")
-    partial = record["model"].get("partial_weights")
-    random = [f"its weights did not fit its config, and are random there: {partial['summary']}"] if partial else []
-    return [*([chosen] if chosen else []), *random]
+    notes = cautions.of_model(records, parts)
+    return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, notes, _facts(records))
 
 
 def _facts(records: Sequence[Record]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class Column:
 class Table:
     """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
     predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages. `resources` are columns of
-    speed, memory and size, where they are asked for.
+    speed, memory and size, where they are asked for. `data_notes` say of the data what its source does.
     """
 
     suite: str
@@ -122,6 +122,7 @@ class Table:
     ceiling: Estimate | None = None
     fingerprint: str = ""
     resources: tuple[Resource, ...] = ()
+    data_notes: tuple[str, ...] = ()
 
 
 def common_location(locations: Set[str]) -> str:

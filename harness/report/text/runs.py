@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.hashing import short
+from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.runs import asked_for, with_names
 from harness.core.specs import NOISE_MARK, SuiteSpec
@@ -193,6 +194,8 @@ def run_text(store: Store, name: str) -> str:
         if record and record["kind"] == "score":
             for note in record["data"]["notes"]:
                 notes[f"{cell['task']}: {note}"] = None
+            for note in reading_notes(record.get("read"), cell["split"] or ""):
+                notes[f"{cell['task']} {cell['model']}: {note}"] = None
             if "note" in record["selection"]:
                 notes[f"{cell['task']} {cell['model']}: {record['selection']['note']}"] = None
     table = columns(

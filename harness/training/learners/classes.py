@@ -98,7 +98,8 @@ def in_order(family: Family, predicted: Predictions, order: ClassOrder | None) -
         return predicted
     assert isinstance(family, Labelling)
     logits = in_columns(predicted.columns["logits"], order)
-    return Predictions(family.decode(logits), {**predicted.columns, "logits": logits}, predicted.settings)
+    columns = {**predicted.columns, "logits": logits}
+    return Predictions(family.decode(logits), columns, predicted.settings, predicted.read)
 
 
 def in_columns(logits: np.ndarray, order: ClassOrder) -> np.ndarray:

@@ -15,7 +15,7 @@ from harness.core.families import FAMILIES, Labelling
 from harness.core.hashing import hash_json, states_of
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
-from harness.core.specs import ModelSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of, head_for, prompting
 from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
@@ -30,9 +30,11 @@ from harness.modeling.weights.settings import (
     home_of,
     model_config,
     refuse_compressed,
+    usual_length,
     write_settings,
 )
-from harness.training.curves import write_losses
+from harness.training.curves import cautions_of, write_losses
+from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order
 from harness.training.tokenizers import train
@@ -52,6 +54,7 @@ LONGEST_WITHOUT_LIMIT = 1024
 """Tokens read at once by a pretrained model that has no limit of its own."""
 
 
+POSITIONS = "max_position_embeddings"
 ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 
@@ -102,12 +105,10 @@ class TransformerLearner(Learner):
         )
         if not width or not layers:
             return None
-        tokens = min(words * TOKENS_PER_WORD, examples * recipe.training.max_length) * recipe.training.epochs
+        epochs = epochs_for(recipe.training, examples)
+        tokens = min(words * TOKENS_PER_WORD, examples * (recipe.training.max_length or LENGTH_AT_MOST)) * epochs
         optimizer = 60 * width * (recipe.tokenizer.vocab_size if recipe.tokenizer else 30_000)
-        return (
-            6 * 12 * layers * width**2 * tokens
-            + optimizer * recipe.training.epochs * examples / recipe.training.batch_size
-        )
+        return 6 * 12 * layers * width**2 * tokens + optimizer * epochs * examples / recipe.training.batch_size
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
         tokenizer, model, head = self.start(request)
@@ -163,7 +164,9 @@ class TransformerLearner(Learner):
         else:
             assert request.corpus is not None
             texts = request.corpus()
-        tokenizer = train(recipe.tokenizer, texts, recipe.training.max_length)
+        tokenizer = train(
+            recipe.tokenizer, texts, recipe.training.max_length or usual_length(recipe.config.get(POSITIONS))
+        )
         config = build_config(recipe, tokenizer, **head.config(request.family, request.labels))
         set_seed(request.seed)
         return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
@@ -208,8 +211,8 @@ def train_and_save(
     `after_step` is called after each step of the optimizer with the share done (0..1).
     """
 
-    training = request.recipe.training
-    limit = min(training.max_length, positions_of(model, "encoder") or training.max_length)
+    training = settled(request, model)
+    limit = length_for(training, positions_of(model, "encoder"), tokenizer, request.family, request.train)
     reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed)
     fitted = head.fitted(reader, request.train)
     encoded = head.encode(reader, request.train)
@@ -242,6 +245,7 @@ def train_and_save(
     shapes = None if loss is None and after_step is None else shapes_of(model)
     write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
     said = asdict(report)
+    notes = [] if loss is not None or after_step is not None else cautions_of(report.losses)
     losses = said.pop("losses")
     if request.losses is not None:
         write_losses(request.losses, losses)
@@ -251,12 +255,24 @@ def train_and_save(
         "head": head.name,
         "runtime": "torch",
         "truncated": encoded.truncated,
+        "max_length": limit,
+        "epochs": training.epochs,
+        "learning_rate": training.learning_rate,
+        "cautions": notes,
         **said,
     }
 
 
 def _state(directory: Path) -> str:
     return hash_json(states_of(sorted(path for path in home_of(directory).rglob("*") if path.is_file())))
+
+
+def settled(request: FitRequest, model: PreTrainedModel) -> TrainingSpec:
+    """The training of a fit with the epochs and the learning rate that its model spec leaves open."""
+    training = request.recipe.training
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    rate = learning_rate_for(training, parameters, model.config.is_encoder_decoder)
+    return training.model_copy(update={"epochs": epochs_for(training, len(request.train)), "learning_rate": rate})
 
 
 @lru_cache(maxsize=1)

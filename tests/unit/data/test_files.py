@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import datasets
+import pandas as pd
 import pytest
 
 from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.specs import TaskSpec
 from harness.data import load
+from harness.data.labels import infer_labels
 
 Make = Callable[..., TaskSpec]
 Write = Callable[[str, "str | bytes"], Path]
@@ -155,9 +159,104 @@ def test_a_damaged_saved_folder_is_one_line(task: Make, write: Write, tmp_path: 
 )
 def test_labels_are_names_aliases_or_ids(task: Make, write: Write, tmp_path: Path, value: object, label: int) -> None:
     write("train.jsonl", json.dumps({"text": "a", "label": value}) + "\n")
-    write("dev.jsonl", '{"text": "b", "label": "good"}\n')
+    write("dev.jsonl", json.dumps({"text": "b", "label": value}) + "\n")
     data = load(task(label_aliases={"positive": "good"}), str(tmp_path))
-    assert data.splits["train"].labels == (label,)
+    assert data.splits["train"].labels == data.splits["dev"].labels == (label,)
+
+
+@pytest.mark.parametrize(
+    ("labels", "train", "dev", "message"),
+    [
+        (["1", "2"], "01", "01", "labels are names and positions at once: '1' (in train) is a name"),
+        (["1", "2", "3"], "123", "012", "train has 1, 2, 3, dev has 0, 1, 2"),
+        (["bad", "good"], ["good", "1"], ["good"], "'1' (in train) can only be a position"),
+        (["bad", "good"], ["good", "bad"], "01", "train has bad, good, dev has 0, 1"),
+        (["bad", "good"], "12", "12", "train.csv:3: unknown label '2'; known labels: bad, good"),
+    ],
+)
+def test_names_and_positions_do_not_mix(
+    task: Make, write: Write, tmp_path: Path, labels: list[str], train: Any, dev: Any, message: str
+) -> None:
+    for name, values in (("train", train), ("dev", dev)):
+        write(f"{name}.csv", "text,label\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values)))
+    with pytest.raises(HarnessError) as raised:
+        load(task(labels=labels), str(tmp_path))
+    assert message in str(raised.value)
+
+
+ODD = ["-", "+", "n/a", "None", "nan", "null", "1.0", "001", "1", "True", "true", "A", "a", "Ａ", "-1", "[1]"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "json", "parquet", "saved"])
+def test_a_label_is_text_as_written_in_every_format(task: Make, tmp_path: Path, ending: str) -> None:
+    rows = [{"text": f"text {at}", "label": label} for at, label in enumerate(ODD)]
+    frame = pd.DataFrame(rows)
+    if ending == "saved":
+        split = datasets.Dataset.from_list(rows)
+        datasets.DatasetDict({"train": split, "dev": split}).save_to_disk(str(tmp_path))
+    for name in ("train", "dev") if ending != "saved" else ():
+        path = tmp_path / f"{name}.{ending}"
+        if ending == "parquet":
+            frame.to_parquet(path)
+        elif ending in ("csv", "tsv"):
+            frame.to_csv(path, index=False, sep="," if ending == "csv" else "\t")
+        else:
+            frame.to_json(path, orient="records", lines=ending == "jsonl")
+    data = load(task(labels=None), str(tmp_path))
+    assert set(data.labels) == set(ODD) and len(data.labels) == len(ODD)
+    assert data.splits["dev"].labels == tuple(data.labels.index(label) for label in ODD)
+    assert data.notes == ()
+
+
+def test_whole_numbers_with_a_point_are_written_alike_in_every_format(task: Make, write: Write, tmp_path: Path) -> None:
+    pd.DataFrame({"text": ["a", "b"], "label": [0.0, 1.0]}).to_parquet(tmp_path / "train.parquet")
+    write("dev.csv", "text,label\na,1.0\nb,0.0\n")
+    data = load(task(labels=None), str(tmp_path))
+    assert data.labels == ("0.0", "1.0") and data.splits["dev"].labels == (1, 0)
+
+
+@pytest.mark.parametrize("value", [["joy"], ["joy", "fear"], [], {"joy": 1}])
+def test_several_labels_for_one_text_are_refused(task: Make, write: Write, tmp_path: Path, value: object) -> None:
+    for name in ("train", "dev"):
+        write(
+            f"{name}.jsonl",
+            json.dumps({"text": "a", "label": "joy"}) + "\n" + json.dumps({"text": "b", "label": value}),
+        )
+    with pytest.raises(HarnessError, match=r"train\.jsonl:2: the label is a (list|dict), .*multi-label"):
+        load(task(labels=None), str(tmp_path))
+
+
+@pytest.mark.parametrize("value", ["null", "NaN", '""', '" "'])
+def test_nothing_is_no_label(task: Make, write: Write, tmp_path: Path, value: str) -> None:
+    for name in ("train", "dev"):
+        write(f"{name}.jsonl", f'{{"text": "a", "label": "x"}}\n{{"text": "b", "label": {value}}}\n')
+    with pytest.raises(HarnessError, match=r"train\.jsonl:2: no label, while other rows of the split have one"):
+        load(task(labels=None), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("train", "dev"),
+    [("ab", "AB"), ("01", "12"), (["yes", "no"], ["Yes", "no"]), ("12", "１2"), (["0", "1"], ["0.0", "1.0"])],
+)
+def test_splits_that_spell_inferred_labels_differently_are_refused_with_both_sets(
+    task: Make, write: Write, tmp_path: Path, train: Any, dev: Any
+) -> None:
+    for name, values in (("train", train), ("dev", dev)):
+        write(f"{name}.csv", "text,label\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values)))
+    with pytest.raises(HarnessError) as raised:
+        load(task(labels=None), str(tmp_path))
+    message = str(raised.value)
+    assert "train has " in message and all(f"{value}," in message for value in train)
+    assert f", dev has {', '.join(infer_labels(dev))};" in message
+
+
+def test_rows_that_the_task_calls_unlabelled_are_left_out_and_counted(task: Make, write: Write, tmp_path: Path) -> None:
+    write("train.csv", "text,label\na,good\nb,?\nc,bad\nd,\n")
+    write("dev.csv", "text,label\na,good\n")
+    data = load(task(missing_labels=["?", ""]), str(tmp_path))
+    assert data.splits["train"].fields["text"] == ("a", "c")
+    assert data.dropped == {"train": (2, 4)}
+    assert data.notes == ("train: 2 rows without a label dropped",)
 
 
 def test_an_unknown_label_names_its_line_and_the_known_ones(task: Make, write: Write, tmp_path: Path) -> None:
@@ -186,7 +285,9 @@ def test_labels_are_inferred_in_sorted_order(
 def test_a_label_of_dev_that_train_lacks_is_an_error(task: Make, write: Write, tmp_path: Path) -> None:
     write("train.csv", "text,label\na,x\nb,y\n")
     write("dev.csv", "text,label\na,x\nb,z\n")
-    with pytest.raises(HarnessError, match=r"dev\.csv:3: unknown label 'z'; known labels: x, y"):
+    with pytest.raises(
+        HarnessError, match=r"dev\.csv:3: the label 'z' is none of the training split's: train has x, y, dev has x, z"
+    ):
         load(task(labels=None), str(tmp_path))
 
 

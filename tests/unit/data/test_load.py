@@ -114,7 +114,7 @@ def test_the_fingerprint_does_not_depend_on_the_format(task: Make, mood: Path, w
     first = load(task(), str(mood)).fingerprint
     write("train.csv", (mood / "train.csv").read_text().replace("\n", "\r\n"))
     (mood / "dev.csv").unlink()
-    write("dev.jsonl", '{"label": 0, "text": "d"}\n{"label": 1, "text": "e"}\n')
+    write("dev.jsonl", '{"label": "bad", "text": "d"}\n{"label": "good", "text": "e"}\n')
     assert load(task(), str(mood)).fingerprint == first
 
 

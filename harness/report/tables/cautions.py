@@ -1,0 +1,57 @@
+"""What a reader must know before the scores: rows left out, texts cut, models that have learned nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.core.predictions import reading_notes
+from harness.report.tables.table import Part
+
+Record = Mapping[str, Any]
+
+
+def of_data(records: Sequence[Record]) -> tuple[str, ...]:
+    """What the source says of its data, each with its task: rows left out, a dev split cut from train."""
+    notes = {
+        f"{record['task']['name']}: {note}": None for record in records for note in record["data"].get("notes", ())
+    }
+    return tuple(notes)
+
+
+def of_model(records: Sequence[Record], parts: Mapping[str, Sequence[Part]]) -> tuple[str, ...]:
+    """Of one model's scores: how they were chosen, what it did not read, and whether it has learned anything.
+
+    Args:
+        records: Its records.
+        parts: Its scores, by task.
+    """
+    notes = [record.get("selection", {}).get("note") for record in records]
+    for record in records:
+        if partial := record["model"].get("partial_weights"):
+            notes.append(f"its weights did not fit its config, and are random there: {partial['summary']}")
+    notes += [
+        f"{record['task']['name']}: {note}"
+        for record in records
+        for note in [*reading_notes(record.get("read"), record["split"]), *(record.get("cautions") or ())]
+    ]
+    trained = {record["task"]["name"] for record in records if record.get("runtime")}
+    notes += [
+        _at_chance(task, part) for task, own in parts.items() if task in trained for part in own if is_chance(part)
+    ]
+    return tuple(dict.fromkeys(note for note in notes if note))
+
+
+def is_chance(part: Part) -> bool:
+    """Whether a model is not above the best constant answer by a metric that its task's score rests on."""
+    if part.chance is None or not part.headline:
+        return False
+    return part.estimate.low <= part.chance if part.greater_is_better else part.estimate.high >= part.chance
+
+
+def _at_chance(task: str, part: Part) -> str:
+    scale = 100 if part.is_fraction else 1
+    return (
+        f"{task}: not above chance by {part.metric} on {part.split} ({scale * part.estimate.value:.1f} "
+        f"[{scale * part.estimate.low:.1f}, {scale * part.estimate.high:.1f}], chance {scale * part.chance:.1f})"  # type: ignore[operator]
+    )
