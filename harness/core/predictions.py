@@ -68,13 +68,15 @@ class Predictions:
 
     `values` (n,) are what metrics receive: class ids (int64), floats, strings (object) or log-likelihoods. `columns`
     are kept beside them, n rows each: logits, confidences. `settings` says how they came about, for the record.
-    `read` is how much of the texts the model read; None where it reads characters or words.
+    `read` is how much of the texts the model read; None where it reads characters or words. `cautions` are sentences
+    that a reader of the scores must know.
     """
 
     values: np.ndarray
     columns: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     read: Reading | None = None
+    cautions: tuple[str, ...] = ()
 
 
 def joined(parts: Sequence[Predictions], rows: Sequence[Sequence[int]]) -> Predictions:

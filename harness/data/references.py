@@ -45,6 +45,7 @@ def read_references(
         given_starts.append([starts for _, starts in values])
     texts = tuple(tuple(text for part in row for text in part) for row in zip(*columns_of_texts, strict=True))
     if contexts is None:
+        texts = tuple(tuple(text for text in row if text.strip()) for row in texts)
         if not any(texts):
             return None
         for index, row in enumerate(texts):
@@ -76,6 +77,8 @@ def _answers(value: Any, table: Table, index: int, column: str) -> tuple[tuple[s
         return _texts(texts, table, index, column), _positions(starts, table, index)
     if isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
         return tuple(value), None
+    if isinstance(value, Sequence) and all(one is None or isinstance(one, str) for one in value):
+        raise HarnessError(f"{table.place(index)}: column '{column}' holds null in a list of texts; leave it out")
     if isinstance(value, Sequence) and all(isinstance(one, Mapping) and "text" in one for one in value):
         starts = [one["answer_start"] for one in value if "answer_start" in one]
         texts = _texts([one["text"] for one in value], table, index, column)

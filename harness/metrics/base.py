@@ -185,7 +185,15 @@ class Metric:
             raise HarnessError(
                 f"metric {self.name}: {counts[at]} references at {at}; it takes one, the text whose likelihood it is"
             )
-        return _objects([tuple(one) for one in references])
+        return _objects([self._written(one) for one in references])
+
+    def _written(self, references: Any) -> tuple[str, ...]:
+        """Without blank references that stand beside others. They are padding: in BLEU they would be the nearest in
+        length to any short prediction, and switch its brevity penalty off.
+        """
+        if self.references != "needed" or self.inputs != "texts":
+            return tuple(references)
+        return tuple(text for text in references if text.strip()) or tuple(references)
 
 
 def _objects(values: Sequence[Any]) -> np.ndarray:

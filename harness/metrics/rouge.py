@@ -3,13 +3,16 @@ report them. A text's score is that against its best reference, the corpus's is 
 
 ROUGE-Lsum matches sentence by sentence: sentences end at line breaks, and as `sentences` finds them within lines.
 
-rouge-score knows the letters a–z and digits only. Here a Chinese character or Japanese syllable is a word of its own;
-other letters, such as é, still separate words, so that scores of French compare only with scores found the same way.
+rouge-score knows the letters a–z and digits only, and finds nothing in a text of another script. Here its words are
+those of text in Latin letters, where other letters, such as é, separate words, so that scores are the published ones;
+in other scripts words are what Unicode calls letters, marks and digits between all else, in lower case and NFC, and a
+character is a word of its own in Chinese, Japanese, Thai, Lao, Burmese and Khmer.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache, partial
 from importlib.metadata import version
 
@@ -19,27 +22,30 @@ from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
 from harness.metrics.base import Metric, no_chance
 from harness.metrics.resampling import by_mean
-from harness.metrics.words import CJK
+from harness.metrics.words import NOT_LATIN
 
 KINDS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
-_CHARACTER = re.compile(f"([{CJK}])")
 _CAPITAL = r"""\s+(?=["'“‘«(\[]*[^\W_a-zß-öø-ÿ])"""
 _SENTENCE_END = re.compile(
-    rf"""(?<=[.!?]){_CAPITAL}|(?<=[.!?]["'”’»)\]]){_CAPITAL}|(?<=[。！？])(?![。！？”’」』）])|(?<=[。！？][”’」』）])"""
+    rf"""(?<=[.!?]){_CAPITAL}|(?<=[.!?]["'”’»)\]]){_CAPITAL}|(?<=[。！？])(?![。！？”’」』）])|(?<=[。！？][”’」』）])|(?<=[।॥؟۔።])\s+"""
 )
 
 
-class CharacterTokenizer(Tokenizer):
-    """rouge-score's own tokens, and each CJK character."""
+class ScriptTokenizer(Tokenizer):
+    """rouge-score's own tokens of what is written in Latin letters, and words and characters of other scripts."""
 
     def __init__(self) -> None:
         self._default = DefaultTokenizer(use_stemmer=True)
 
     def tokenize(self, text: str) -> list[str]:
-        pieces = _CHARACTER.split(text)
+        if text.isascii():
+            return self._default.tokenize(text)
+        pieces = NOT_LATIN.split(text)
         return [
-            token for at, piece in enumerate(pieces) for token in ([piece] if at % 2 else self._default.tokenize(piece))
+            token
+            for at, piece in enumerate(pieces)
+            for token in ([unicodedata.normalize("NFC", piece.lower())] if at % 2 else self._default.tokenize(piece))
         ]
 
 
@@ -53,7 +59,7 @@ def sentences(text: str) -> list[str]:
     return [one for one in found if one]
 
 
-_scorer = RougeScorer(KINDS, tokenizer=CharacterTokenizer())
+_scorer = RougeScorer(KINDS, tokenizer=ScriptTokenizer())
 
 
 @lru_cache(maxsize=2**16)
@@ -81,7 +87,7 @@ def _metric(kind: str) -> Metric:
         compute=lambda predictions, references: values(predictions, references).mean(),
         chance=no_chance,
         resample=by_mean(values),
-        signature=f"stem:porter|tok:rouge-score+cjk|version:{version('rouge-score')}",
+        signature=f"stem:porter|tok:rouge-score+unicode|version:{version('rouge-score')}",
     )
 
 

@@ -18,6 +18,7 @@ from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations, of_texts
+from harness.modeling.inference.lossless import charge
 
 if TYPE_CHECKING:
     import torch
@@ -136,12 +137,26 @@ def _whole_texts(reader: EncodingContext, split: Split) -> TokenizedDataset:
 
 
 def _likelihoods(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
-    """Of the text's own tokens after a start token, which is not counted even where the tokenizer adds it by itself."""
+    """Of the text's own tokens after a start token, which is not counted even where the tokenizer adds it by itself.
+    What the tokenizer loses of a text is charged.
+    """
+    import numpy as np
 
-    texts = [_ids(reader, text) for text in split.fields["text"]]
-    values = of_texts(model, texts, _start(reader), reader.max_length, report)
+    written = split.fields["text"]
+    texts = [_ids(reader, text) for text in written]
+    decoded = reader.tokenizer.batch_decode(texts, clean_up_tokenization_spaces=False)
+    lost = np.asarray([charge(text, back) for text, back in zip(written, decoded, strict=True)])
+    values = of_texts(model, texts, _start(reader), reader.max_length, report) - lost
     read = read_of(reader, texts, len(texts), 0)
-    return Predictions(values, {"tokens": [len(text) for text in texts]}, {"window": reader.max_length}, read)
+    settings: dict[str, Any] = {"window": reader.max_length}
+    cautions = []
+    if changed := int((lost > 0).sum()):
+        settings |= {"charged_texts": changed, "charged_nats": float(lost.sum())}
+        cautions.append(
+            f"the tokenizer does not give {changed} of {len(texts)} texts back as they were (lower-casing, unknown "
+            f"words or the like); what it loses is charged, {-lost.sum() / values.sum():.1%} of the nats"
+        )
+    return Predictions(values, {"tokens": [len(text) for text in texts]}, settings, read, tuple(cautions))
 
 
 def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
@@ -160,7 +175,7 @@ def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, repor
         scores[whole] = score([prompts[index] for index in whole], [choices[index] for index in whole])
     for choice in range(len(words)) if cut else ():
         after = [choices[index][choice] for index in cut]
-        before = [prompts[index][len(ids) - reader.max_length - 1 :] for index, ids in zip(cut, after, strict=True)]
+        before = [prompts[index][-(reader.max_length + 1 - len(ids)) :] for index, ids in zip(cut, after, strict=True)]
         scores[cut, choice] = score(before, [[ids] for ids in after])[:, 0]
     settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": len(cut)}
     read = read_of(reader, prompts, len(prompts), len(cut))
@@ -179,6 +194,7 @@ def _questions(
         prompt = _ids(reader, text.rstrip())
         prompts.append(start + prompt or [_start(reader)])
         choices.append([_ids(reader, text + word)[len(prompt) :] for word in words])
+        prompting.check_choices(reader, words, choices[-1])
     return prompts, choices
 
 
@@ -196,7 +212,7 @@ def _written(model: PreTrainedModel, reader: EncodingContext, split: Split, repo
         whole = [start + _ids(reader, text) for text in texts]
         prompts, cut = [ids[-room:] for ids in whole], sum(len(ids) > room for ids in whole)
     written = generate(model, reader.tokenizer, prompts, reader.task.decoding, reader.seed, report)
-    return prompting.in_words(reader, written, prompts, cut)
+    return prompting.in_words(reader, written, cut, prompts)
 
 
 HEAD = CausalLM()

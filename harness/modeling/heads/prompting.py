@@ -180,7 +180,7 @@ def beginnings(reader: EncodingContext, split: Split) -> tuple[list[str], list[s
 
 
 def in_words(
-    reader: EncodingContext, written: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]], cut: int
+    reader: EncodingContext, written: Sequence[Sequence[int]], cut: int, prompts: Sequence[Sequence[int]] = ()
 ) -> Predictions:
     """What token ids say: texts, or numbers where the task asks for them.
 
@@ -205,6 +205,30 @@ def in_words(
     values = np.empty(len(texts), dtype=object)
     values[:] = texts
     return Predictions(values, {"tokens": [len(ids) for ids in written]}, settings, read)
+
+
+def check_choices(reader: EncodingContext, words: Sequence[str], choices: Sequence[Sequence[int]]) -> None:
+    """Refuse words for classes that have no likelihood of their own after a prompt.
+
+    Args:
+        reader: The task and the tokenizer.
+        words: The words, in the order of the classes.
+        choices: The token ids that each adds to a prompt.
+
+    Raises:
+        HarnessError: a word adds no token, as where the prompt's last token spans the join; or more than are read.
+    """
+    for word, ids in zip(words, choices, strict=True):
+        if not ids:
+            raise HarnessError(
+                f"task {reader.task.name}: the answer {word.strip()!r} adds no token to its prompt, so that it has no "
+                "likelihood; give it other words in verbalizers, or end the prompt so that it does not run into them"
+            )
+        if len(ids) > reader.max_length:
+            raise HarnessError(
+                f"task {reader.task.name}: the answer {word.strip()[:40]!r} has {len(ids)} tokens, the model reads "
+                f"{reader.max_length}; give shorter words in verbalizers"
+            )
 
 
 def add_end(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:

@@ -60,7 +60,7 @@ class Seq2SeqLM(Head):
             return _ranked(model, reader, sources, cut, report)
 
         written = generate(model, reader.tokenizer, sources, reader.task.decoding, reader.seed, report)
-        return prompting.in_words(reader, written, sources, cut)
+        return prompting.in_words(reader, written, cut, sources)
 
 
 def _sources(reader: EncodingContext, split: Split) -> tuple[list[list[int]], int]:
@@ -94,6 +94,7 @@ def _ranked(
     else:
         spaced = [prompting.DELIMITER + word for word in words]
         choices = [list(ids) for ids in reader.tokenizer(text_target=spaced, add_special_tokens=False)["input_ids"]]
+    prompting.check_choices(reader, words, choices)
     scores = of_continuations(model, sources, [choices] * len(sources), report)
     settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}
     read = read_of(reader, sources, len(sources), cut)

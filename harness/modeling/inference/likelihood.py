@@ -63,11 +63,9 @@ def _of_prompts(model: Any, prompts: list[Any], continuations: list[Any]) -> np.
         targets, real = (part.to(device) for part in padded(rows, 0, left=False))
         total = first.gather(1, targets[:, :1])[:, 0]
         if targets.shape[1] > 1:
-            extra = {}
-            if takes(model, "position_ids"):
-                steps = torch.arange(1, targets.shape[1], device=device)
-                extra = {"position_ids": positions[:, -1:] + steps}
-            going = torch.cat([mask, real[:, :-1]], dim=1)
+            # What predicts nothing, a row's last token and padding, stands at the place before: behind may be none.
+            going = torch.cat([mask, real[:, 1:]], dim=1)
+            extra = {"position_ids": places_of(going)[:, mask.shape[1] :]} if takes(model, "position_ids") else {}
             output = model(
                 input_ids=targets[:, :-1], attention_mask=going, use_cache=True, **{cache_of: cache}, **extra
             )

@@ -99,7 +99,7 @@ def in_order(family: Family, predicted: Predictions, order: ClassOrder | None) -
     assert isinstance(family, Labelling)
     logits = in_columns(predicted.columns["logits"], order)
     columns = {**predicted.columns, "logits": logits}
-    return Predictions(family.decode(logits), columns, predicted.settings, predicted.read)
+    return Predictions(family.decode(logits), columns, predicted.settings, predicted.read, predicted.cautions)
 
 
 def in_columns(logits: np.ndarray, order: ClassOrder) -> np.ndarray:

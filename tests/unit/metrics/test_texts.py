@@ -325,3 +325,30 @@ BAD = [
 def test_what_is_no_text_is_said_where_it_is(predictions, references, message):
     with pytest.raises(HarnessError, match=f"metric bleu: .*{message}"):
         metrics.get("bleu").score(predictions, references)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Маленькая лодка вышла из гавани", "مرحبا بالعالم الكبير", "हिन्दी में एक वाक्य", "한국어 문장 하나", "ภาษาไทยไม่มีช่องว่าง",
+     "Μια μικρή βάρκα", "שלום עולם גדול", "ქართული ენა კარგია", "tiếng Việt đẹp"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["rouge1", "rouge2", "rougeL", "rougeLsum"])
+def test_rouge_of_a_text_equal_to_its_reference_is_1_in_any_script(name, text):
+    assert score(name, text, text) == 1
+
+
+def test_rouge_of_other_scripts_counts_their_words():
+    assert score("rouge1", "Лодка вышла рано", "лодка вышла из гавани") == pytest.approx(2 * 2 / (3 + 4))
+    assert score("rouge1", "й", "и\u0306") == 1, "composed and decomposed"
+    assert score("rouge1", "हिन्दी", "हन्द") == 0, "vowel signs are part of a word"
+    assert score("rouge1", "see лодка", "see boat") == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "rouge1", "rougeLsum"])
+def test_blank_references_beside_others_are_padding(name):
+    predictions = ["the small boat", "two dogs sleep on the sofa"]
+    references = [("the small boat left the harbour",), ("two dogs sleep on the old sofa",)]
+    padded = [(*texts, "", " ") for texts in references]
+    metric = metrics.get(name)
+    assert metric.score(predictions, padded) == metric.score(predictions, references)
+    assert metric.signed(metric.check(predictions, padded)[1]).startswith("nrefs:1|")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -161,3 +163,60 @@ def test_numbers_need_a_trained_head():
     plain = model("AutoModelForCausalLM", "gpt2", "bytebpe")
     with pytest.raises(HarnessError, match="no way to a number"):
         HEAD.predict(plain, reader(task("similarity", shots=0), "bytebpe"), split({"text": ["a"], "text_pair": ["b"]}))
+
+
+@pytest.mark.parametrize("ends", [("", " "), (" ", ""), ("", "")])
+def test_prompts_around_the_longest_that_the_model_has_positions_for_are_scored(ends):
+    import torch
+
+    positions = 64
+    labels = ("bad", "very very good")
+    word = "the "
+    texts = [word * count + end for count in range(52, 70, 2) for end in ends]
+    plain = model("AutoModelForCausalLM", "gpt2", "bytebpe", n_positions=positions)
+    of = task("classification", prompt="{text}", labels=list(labels), shots=0)
+    settings = reader(of, "bytebpe", max_length=positions, labels=labels)
+    predicted = HEAD.predict(plain, settings, split({"text": texts}))
+    expected = np.zeros((len(texts), 2))
+    for row, text in enumerate(texts):
+        before = TOKENS(text.rstrip(), add_special_tokens=False)["input_ids"]
+        for column, label in enumerate(labels):
+            whole = TOKENS(f"{text} {label}", add_special_tokens=False)["input_ids"]
+            after = whole[len(before) :]
+            with torch.no_grad():
+                scores = plain(torch.tensor([whole[-positions - 1 : -1]])).logits[0, -len(after) :].log_softmax(-1)
+            expected[row, column] = sum(float(scores[place, token]) for place, token in enumerate(after))
+    np.testing.assert_allclose(predicted.columns["logits"], expected, atol=1e-3)
+    assert 0 < predicted.settings["prompts_cut"] < len(texts)
+
+
+def test_an_answer_without_a_token_of_its_own_is_refused():
+    import tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    merging = tokenizers.Tokenizer(tokenizers.models.WordLevel({"<e>": 0, "ask": 1}, unk_token="ask"))
+    merging.pre_tokenizer = tokenizers.pre_tokenizers.Split("?", "isolated")
+    of = task("classification", prompt="{text}", labels=["a", "b"], shots=0)
+    joined = PreTrainedTokenizerFast(tokenizer_object=merging, bos_token="<e>", eos_token="<e>")
+    settings = replace(reader(of, "bytebpe", labels=("a", "b")), tokenizer=joined)
+    plain = model("AutoModelForCausalLM", "gpt2", "bytebpe")
+    with pytest.raises(HarnessError, match="the answer 'a' adds no token to its prompt"):
+        HEAD.predict(plain, settings, split({"text": ["ask"]}))
+
+
+def test_what_a_tokenizer_loses_of_a_text_is_charged():
+    from tokenizers.normalizers import Lowercase
+
+    from harness.core.specs import TokenizerSpec
+    from harness.training import tokenizers
+
+    plain = model("AutoModelForCausalLM", "gpt2", "bytebpe")
+    folded = tokenizers.train(TokenizerSpec(kind="bytebpe", vocab_size=400), TEXTS, 512)
+    folded.backend_tokenizer.normalizer = Lowercase()
+    settings = reader(task("language-modeling"), "bytebpe")
+    lossy = replace(settings, tokenizer=folded)
+    same = split({"text": ["a red tree", "A Red TREE"]})
+    kept, lost = (HEAD.predict(plain, one, same) for one in (settings, lossy))
+    assert kept.cautions == () and "charged_texts" not in kept.settings
+    assert lost.settings["charged_texts"] == 1 and "does not give 1 of 2 texts back" in lost.cautions[0]
+    assert lost.values[0] - lost.values[1] >= 6 * np.log(256), "six letters of another case"
