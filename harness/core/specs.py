@@ -26,15 +26,16 @@ class DecodingSpec(Strict):
     """How text comes out of a model, for the families that answer in words.
 
     A generative model: at most `max_new_tokens`, greedily, by a beam search of `num_beams` (`length_penalty` > 0
-    favours longer texts), or with `do_sample` drawn at a `temperature` from the `top_k` likeliest tokens (0: all) that
-    hold `top_p` of the probability. A model that extracts: the best of `n_best` spans of at most `max_answer_length`
-    tokens, over windows of the context that overlap by `doc_stride` tokens. A free generation goes on from the first
-    `prompt_words` words.
+    favours longer texts; left out, it is the checkpoint's), or with `do_sample` drawn at a `temperature` from the
+    `top_k` likeliest tokens (0: all) that hold `top_p` of the probability. All else is as the checkpoint's
+    `generation_config` has it: tokens that are forced, suppressed or begin and end a text, n-grams that must not come
+    back. A model that extracts: the best of `n_best` spans of at most `max_answer_length` tokens, over windows of the
+    context that overlap by `doc_stride` tokens. A free generation goes on from the first `prompt_words` words.
     """
 
     max_new_tokens: int = Field(default=64, ge=1, le=32768)
     num_beams: int = Field(default=1, ge=1, le=64)
-    length_penalty: float = 1.0
+    length_penalty: float | None = None
     do_sample: bool = False
     temperature: float = Field(default=1.0, gt=0)
     top_k: int = Field(default=0, ge=0)

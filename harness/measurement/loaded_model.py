@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.measurement.workloads import Absent, Work, Workload, random_work, task_work
-from harness.modeling.inference.generate import cache_name, places_of, takes
+from harness.modeling.inference.generate import cache_name, places_of, start_of, takes
 from harness.modeling.runtimes import RUNTIMES, open_model, torch_eager
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.runtimes.torch_eager import TorchModel
@@ -79,7 +79,7 @@ def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[fl
         wait()
         start = time.perf_counter()
         if model.config.is_encoder_decoder:
-            name, step = "decoder_input_ids", torch.full_like(ids[:, :1], model.config.decoder_start_token_id)
+            name, step = "decoder_input_ids", torch.full_like(ids[:, :1], start_of(model))
             state["encoder_outputs"] = model.get_encoder()(input_ids=ids, attention_mask=mask)
         else:
             name, step = "input_ids", ids

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.specs import DecodingSpec
 from harness.core.text import quoted, shown
-from harness.modeling.checkpoint import CLASSIFY, CONTINUE, FILL, REWRITE, Checkpoint, Graph, load
+from harness.modeling.checkpoint import CLASSIFY, CONTINUE, FILL, Checkpoint, Graph, load
+from harness.modeling.inference.generate import ends_of, settings_for
 from harness.modeling.runtimes.torch_eager import unwrapped
 from harness.modeling.weights.positions import positions_of
 
@@ -200,7 +202,6 @@ def _generate(
 ) -> dict[str, Any]:
     """Greedy text: each token the likeliest after those before it."""
     import torch
-    from transformers import GenerationConfig
 
     model, tokenizer = checkpoint.model, checkpoint.tokenizer
     length = encoded.inputs["input_ids"].shape[1]
@@ -209,24 +210,9 @@ def _generate(
         room = room - length + 1
     limit = max_new_tokens if room is None else min(max_new_tokens, room)
 
-    own = model.generation_config
-    ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends] if ends is not None else []
-    pads = (own.pad_token_id, tokenizer.pad_token_id, *ends)
-    if checkpoint.kind == REWRITE and own.decoder_start_token_id is None and own.bos_token_id is None:
-        raise HarnessError(f"model {checkpoint.name}: its configuration names no decoder_start_token_id")
-    settings = GenerationConfig(
-        max_new_tokens=limit,
-        do_sample=False,
-        num_beams=1,
-        bos_token_id=own.bos_token_id,
-        eos_token_id=ends or None,
-        pad_token_id=next((pad for pad in pads if pad is not None), None),
-        decoder_start_token_id=own.decoder_start_token_id,
-        forced_bos_token_id=own.forced_bos_token_id,
-        return_dict_in_generate=True,
-        output_logits=True,
-    )
+    ends = ends_of(model, tokenizer)
+    settings = settings_for(model, tokenizer, DecodingSpec().model_copy(update={"max_new_tokens": limit}))
+    settings.return_dict_in_generate = settings.output_logits = True
     model.generation_config = settings  # generate() takes from it whatever the settings leave open
     output = model.generate(**encoded.inputs, generation_config=settings)
     logits = torch.cat(output.logits)

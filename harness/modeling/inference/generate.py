@@ -1,15 +1,20 @@
 """Generation in batches of like length: greedy with a loop of its own, beams and samples by `transformers`.
 
 The greedy loop keeps a key–value cache and drops texts that have ended from its batch, so that a batch costs what its
-unfinished texts cost. The texts are those of `model.generate(do_sample=False, num_beams=1)`.
+unfinished texts cost. The texts are those of `model.generate(do_sample=False, num_beams=1)`. A checkpoint whose
+`generation_config` says more than where texts begin and end, such as tokens that are forced or suppressed, goes through
+`transformers` as well.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import HarnessError
 from harness.core.specs import DecodingSpec
 from harness.modeling.inference.batching import scoring_batches
 from harness.modeling.weights.positions import positions_of
@@ -47,13 +52,17 @@ def generate(
     model.eval()
     done = 0
     lengths = [(len(prompt) + decoding.max_new_tokens) * decoding.num_beams for prompt in prompts]
-    one_by_one = decoding.do_sample or decoding.num_beams > 1
+    rules = step_rules(model, ends_of(model, tokenizer))
+    by_library = decoding.do_sample or decoding.num_beams > 1 or rules is None
     with torch.inference_mode():
         for indices in scoring_batches(lengths, TOKENS[device.type]):
             batch = [list(prompts[index]) for index in indices]
             room = None if positions is None else positions - _taken(model, batch)
             fitting = decoding if room is None or room >= decoding.max_new_tokens else _shorter(decoding, room)
-            texts = (_library if one_by_one else _greedy)(model, tokenizer, batch, fitting, seed + done)
+            if by_library:
+                texts = _library(model, tokenizer, batch, fitting, seed + done)
+            else:
+                texts = _greedy(model, tokenizer, batch, fitting, rules or StepRules())
             for index, text in zip(indices, texts, strict=True):
                 found[index] = text
             done += len(indices)
@@ -69,6 +78,114 @@ def _taken(model: Any, prompts: Sequence[Sequence[int]]) -> int:
 
 def _shorter(decoding: DecodingSpec, room: int) -> DecodingSpec:
     return decoding.model_copy(update={"max_new_tokens": max(1, room)})
+
+
+CHOSEN_HERE = {
+    "max_new_tokens", "max_length", "num_beams", "do_sample", "temperature", "top_k", "top_p", "length_penalty",
+    "num_return_sequences", "eos_token_id", "pad_token_id", "bos_token_id", "decoder_start_token_id",
+}  # fmt: skip
+"""What a task's decoding chooses, and where texts begin and end."""
+WITHOUT_EFFECT = {
+    "transformers_version", "use_cache", "cache_implementation", "cache_config", "early_stopping", "typical_p", "min_p",
+    "epsilon_cutoff", "eta_cutoff", "output_attentions", "output_hidden_states", "output_scores", "output_logits",
+    "return_dict_in_generate", "num_beam_groups", "is_assistant", "num_assistant_tokens", "compile_config",
+    "num_assistant_tokens_schedule", "assistant_confidence_threshold", "prompt_lookup_num_tokens",
+    "max_matching_ngram_size", "assistant_early_exit", "disable_compile",
+}  # fmt: skip
+"""What changes no greedy text."""
+
+
+NEUTRAL = {
+    "repetition_penalty": 1, "encoder_repetition_penalty": 1, "guidance_scale": 1, "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0, "min_length": 0, "min_new_tokens": 0, "diversity_penalty": 0,
+}  # fmt: skip
+
+
+def rules_of(settings: Any) -> dict[str, Any]:
+    """What a checkpoint's `generation_config` asks of every text beyond where it begins and ends: tokens that are
+    forced or suppressed, n-grams that must not come back, a least length, …
+    """
+    given = settings.to_diff_dict()
+    return {
+        name: value
+        for name, value in given.items()
+        if value not in (None, False, [], {})
+        and (name not in NEUTRAL or value != NEUTRAL[name])
+        and name not in CHOSEN_HERE | WITHOUT_EFFECT
+        and not name.startswith("_")
+    }
+
+
+@dataclass(frozen=True)
+class StepRules:
+    """Rules that the greedy loop keeps by itself: tokens that are never written, and those that the first and the last
+    step are forced to write.
+    """
+
+    never: tuple[int, ...] = ()
+    first: int | None = None
+    last: int | None = None
+
+    def choose(self, scores: torch.Tensor, place: int, places: int) -> torch.Tensor:
+        """The next tokens (b,) by scores (b, vocabulary) at one of so many places."""
+        import torch
+
+        forced = self.first if place == 0 and self.first is not None else self.last if place == places - 1 else None
+        if forced is not None:
+            return torch.full((len(scores),), forced, device=scores.device)
+        if self.never:
+            scores = scores.clone()
+            scores[:, list(self.never)] = -float("inf")
+        return scores.argmax(-1)
+
+
+def step_rules(model: Any, ends: Sequence[int]) -> StepRules | None:
+    """The rules of a checkpoint as the greedy loop can keep them; None where `transformers` has to."""
+    rules = rules_of(model.generation_config)
+    bad = rules.pop("bad_words_ids", [])
+    never = [*rules.pop("suppress_tokens", []), *(ids[0] for ids in bad if len(ids) == 1 and ids[0] not in ends)]
+    last, first = rules.pop("forced_eos_token_id", None), rules.pop("forced_bos_token_id", None)
+    if rules or any(len(ids) > 1 for ids in bad) or isinstance(last, list):
+        return None
+    if first is not None and not model.config.is_encoder_decoder:
+        return None
+    return StepRules(tuple(never), first, last)
+
+
+def settings_for(model: Any, tokenizer: Any, decoding: DecodingSpec) -> Any:
+    """A checkpoint's `generation_config` with the task's decoding in it."""
+    own = copy.deepcopy(model.generation_config)
+    sampling = {name: getattr(decoding, name) if decoding.do_sample else None for name in SAMPLING}
+    chosen = {
+        "max_new_tokens": decoding.max_new_tokens,
+        "max_length": None,
+        "num_beams": decoding.num_beams,
+        "do_sample": decoding.do_sample,
+        "num_return_sequences": 1,
+        "return_dict_in_generate": False,
+        "eos_token_id": ends_of(model, tokenizer) or None,
+        "pad_token_id": _pad_of(tokenizer),
+        "decoder_start_token_id": start_of(model) if model.config.is_encoder_decoder else None,
+        **({} if own.bos_token_id is not None else {"bos_token_id": tokenizer.bos_token_id}),
+        **({} if decoding.length_penalty is None else {"length_penalty": decoding.length_penalty}),
+        **sampling,
+    }
+    for name, value in chosen.items():
+        setattr(own, name, value)
+    return own
+
+
+SAMPLING = ("temperature", "top_k", "top_p")
+
+
+def start_of(model: Any) -> int:
+    """The token an encoder–decoder's output begins with. Raises HarnessError where its config names none."""
+    for settings in (model.generation_config, model.config):
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            token = getattr(settings, name, None)
+            if token is not None:
+                return int(token[0] if isinstance(token, list) else token)
+    raise HarnessError("the model's config names no decoder_start_token_id, with which its output begins")
 
 
 def ends_of(model: Any, tokenizer: Any) -> list[int]:
@@ -106,7 +223,9 @@ def cache_name(model: Any) -> str:
     return getattr(model, "cache_name", None) or ("cache" if takes(model, "cache") else "past_key_values")
 
 
-def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int) -> list[list[int]]:
+def _greedy(
+    model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, rules: StepRules
+) -> list[list[int]]:
     import torch
 
     device = model.device
@@ -116,7 +235,7 @@ def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: Decodin
     state: dict[str, Any] = {"attention_mask": mask}
     if writes_apart:
         state["encoder_outputs"] = model.get_encoder()(input_ids=ids, attention_mask=mask)
-        step_ids = torch.full((len(rows), 1), model.config.decoder_start_token_id, dtype=torch.long, device=device)
+        step_ids = torch.full((len(rows), 1), start_of(model), dtype=torch.long, device=device)
     else:
         step_ids = ids
         if takes(model, "position_ids"):
@@ -131,7 +250,7 @@ def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: Decodin
     for place in range(decoding.max_new_tokens):
         output = model(**{name: step_ids, cache_of: cache}, **state, use_cache=True, **last_only)
         cache = output[cache_of]
-        step = output.logits[:, -1].argmax(-1)
+        step = rules.choose(output.logits[:, -1], place, decoding.max_new_tokens)
         going &= ~torch.isin(step, ends)
         written[alive, place] = step
         lengths[alive] += going
@@ -157,32 +276,25 @@ def _greedy(model: Any, tokenizer: Any, rows: list[list[int]], decoding: Decodin
 
 def _library(model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int) -> list[list[int]]:
     import torch
-    from transformers import GenerationConfig
 
-    ends = ends_of(model, tokenizer)
-    pad = _pad_of(tokenizer)
     writes_apart = model.config.is_encoder_decoder
-    ids, mask = (part.to(model.device) for part in padded(rows, pad, left=not writes_apart))
-    sampling = {"temperature": decoding.temperature, "top_k": decoding.top_k, "top_p": decoding.top_p}
-    settings = GenerationConfig(
-        max_new_tokens=decoding.max_new_tokens,
-        num_beams=decoding.num_beams,
-        do_sample=decoding.do_sample,
-        length_penalty=decoding.length_penalty,
-        eos_token_id=ends or None,
-        pad_token_id=pad,
-        bos_token_id=tokenizer.bos_token_id,
-        decoder_start_token_id=model.config.decoder_start_token_id if writes_apart else None,
-        **(sampling if decoding.do_sample else {}),
-    )
+    ids, mask = (part.to(model.device) for part in padded(rows, _pad_of(tokenizer), left=not writes_apart))
+    settings = settings_for(model, tokenizer, decoding)
     before = model.generation_config
     model.generation_config = settings  # generate() takes from it whatever the settings leave open
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
-    model.generation_config = before
+        try:
+            output = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=settings,
+                **({"tokenizer": tokenizer} if settings.stop_strings else {}),
+            )
+        finally:
+            model.generation_config = before
     texts = output[:, 1 if writes_apart else ids.shape[1] :].tolist()
-    return [_until(text, set(ends)) for text in texts]
+    return [_until(text, set(ends_of(model, tokenizer))) for text in texts]
 
 
 def _until(text: list[int], ends: set[int]) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.modeling.inference.batching import scoring_batches
-from harness.modeling.inference.generate import cache_name, padded, places_of, takes
+from harness.modeling.inference.generate import cache_name, padded, places_of, start_of, takes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def _of_outputs(model: Any, prompts: list[Any], continuations: list[Any]) -> np.
     scores = np.zeros((len(prompts), len(continuations[0])))
     for choice in range(len(continuations[0])):
         targets, real = (part.to(device) for part in padded([c[choice] for c in continuations], 0, left=False))
-        start = torch.full((len(prompts), 1), model.config.decoder_start_token_id, device=device)
+        start = torch.full((len(prompts), 1), start_of(model), device=device)
         output = model(
             encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=torch.cat([start, targets[:, :-1]], dim=1)
         )

@@ -54,7 +54,6 @@ LONGEST_WITHOUT_LIMIT = 1024
 """Tokens read at once by a pretrained model that has no limit of its own."""
 
 
-POSITIONS = "max_position_embeddings"
 ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 
@@ -164,9 +163,7 @@ class TransformerLearner(Learner):
         else:
             assert request.corpus is not None
             texts = request.corpus()
-        tokenizer = train(
-            recipe.tokenizer, texts, recipe.training.max_length or usual_length(recipe.config.get(POSITIONS))
-        )
+        tokenizer = train(recipe.tokenizer, texts, recipe.training.max_length or usual_length(recipe.config))
         config = build_config(recipe, tokenizer, **head.config(request.family, request.labels))
         set_seed(request.seed)
         return tokenizer, getattr(transformers, head.auto_class).from_config(config), head

@@ -75,3 +75,48 @@ def test_a_model_in_training_is_left_in_training(tokenizer: Any) -> None:
     model = small_t5().train()
     generate(model, tokenizer, some_prompts(2), DecodingSpec(max_new_tokens=2))
     assert model.training
+
+
+RULES = {
+    "forced-begin": {"forced_bos_token_id": 7},
+    "forced-end": {"forced_eos_token_id": END},
+    "bad-words": {"bad_words_ids": [[5], [9, 11], [20]]},
+    "bad-words-of-a-token": {"bad_words_ids": [[5], [38], [20], [END]]},
+    "many": {"suppress_tokens": [38, 13], "forced_bos_token_id": 9, "forced_eos_token_id": END},
+    "no-repeat": {"no_repeat_ngram_size": 2},
+    "suppress": {"suppress_tokens": [3, 8, 13, 21]},
+    "begin-suppress": {"begin_suppress_tokens": [3, 8, END]},
+    "several-ends": {"eos_token_id": [END, 4, 9]},
+    "least-length": {"min_new_tokens": 6},
+    "repetition": {"repetition_penalty": 1.7},
+    "sampling-that-is-off": {"do_sample": True, "temperature": 0.2, "top_k": 3, "max_length": 5},
+    "early-stopping": {"early_stopping": True, "length_penalty": 2.0},
+}
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("build", [small_gpt2, small_bart], ids=["gpt2", "bart"])
+def test_a_checkpoints_generation_config_holds(
+    build: Callable[[], Any], tokenizer: Any, beams: int, rules: dict[str, Any]
+) -> None:
+    import copy
+
+    import torch
+
+    model, prompts = build(), some_prompts(8)
+    for name, value in {"pad_token_id": PAD, **rules}.items():
+        setattr(model.generation_config, name, value)
+    asked = copy.deepcopy(model.generation_config)
+    asked.do_sample, asked.max_length, asked.max_new_tokens, asked.num_beams = False, None, 10, beams
+    asked.temperature = asked.top_k = None
+    alone = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        output = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=asked)[0].tolist()
+        written = output[1:] if model.config.is_encoder_decoder else output[len(prompt) :]
+        ends = rules.get("eos_token_id", [END])
+        alone.append(next((written[:place] for place, token in enumerate(written) if token in ends), written))
+    before = model.generation_config.to_dict()
+    assert generate(model, tokenizer, prompts, DecodingSpec(max_new_tokens=10, num_beams=beams)) == alone
+    assert model.generation_config.to_dict() == before
