@@ -607,7 +607,7 @@ def test_a_head_that_is_not_in_the_weights_is_not_made_up(save):
     folder = save("BertModel", wordpiece())
     change_json(folder / "config.json", architectures=["BertForMaskedLM"])
     said = one_line(folder)
-    assert "its weights lack" in said and "cls.predictions" in said
+    assert "its weights do not fit its config.json" in said and "cls.predictions" in said
 
 
 @pytest.mark.parametrize(
@@ -616,7 +616,7 @@ def test_a_head_that_is_not_in_the_weights_is_not_made_up(save):
         ({"architectures": None}, "names no architectures"),
         ({"model_type": "brrt"}, "cannot load its configuration"),
         ({"hidden_size": "wide"}, "cannot load its configuration"),
-        ({"hidden_size": 64}, "cannot load its weights"),
+        ({"hidden_size": 64}, "its weights do not fit its config.json"),
     ],
     ids=["no architecture", "an unknown type", "a wrong value", "another width"],
 )
@@ -641,7 +641,7 @@ def test_a_pickle_beside_safetensors_is_not_opened(save):
     (folder / "model.safetensors").rename(folder / "other.safetensors")
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
     said = one_line(folder)
-    assert "cannot load its weights" in said and "model.safetensors" in said
+    assert "cannot load the model in" in said and "model.safetensors" in said
 
 
 @pytest.mark.parametrize("architecture", ["BertForMaskedLM", "GPT2LMHeadModel", "T5ForConditionalGeneration"])
@@ -672,7 +672,8 @@ def test_a_tokenizer_of_bytes_needs_no_vocabulary(save):
 def test_a_damaged_file_is_refused(name, save):
     folder = save("BertForMaskedLM", wordpiece())
     (folder / name).write_text("{")
-    assert f"model {folder}: cannot load its" in one_line(folder)
+    line = one_line(folder)
+    assert "cannot load" in line and str(folder) in line
 
 
 def test_another_models_tokenizer_is_refused(save):
