@@ -6,7 +6,6 @@ was scored (as layers are ranked for post-training quantization; Nagel et al. 20
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from harness.compression.base import Request
 from harness.compression.chain import compress
 from harness.compression.methods import Method, make_step
 from harness.compression.options import LayerOptions
+from harness.core.atomic import scratch_folder
 from harness.core.errors import HarnessError
 from harness.core.predictions import as_references
 from harness.core.specs import TaskSpec
@@ -83,8 +83,8 @@ class Probe:
     def damage(self, name: str, **changes: Any) -> Damage:
         """Compress with the method's options but for `changes`, in a folder of its own, and score."""
         changed = make_step(self._step.name, {**self._step.options, **changes}, self.method.label)
-        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-            target, scratch = Path(folder) / "model", Path(folder) / "scratch"
+        with scratch_folder() as folder:
+            target, scratch = folder / "model", folder / "scratch"
             target.mkdir()
             scratch.mkdir()
             compress(Method(self.method.label, (changed,)), replace(self._request, target=target, scratch=scratch))

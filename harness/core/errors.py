@@ -18,8 +18,16 @@ class TaskAbsentError(HarnessError):
     """The data source does not hold this task. A run reports it and goes on."""
 
 
-class DamagedFileError(HarnessError):
+class StoredFileError(HarnessError):
+    """A stored file that cannot be used."""
+
+
+class DamagedFileError(StoredFileError):
     """A stored file does not have the bytes its record names."""
+
+
+class UnreadableFileError(StoredFileError):
+    """A stored file that cannot be opened: nothing is known of its bytes, and nothing may be done to it."""
 
 
 class IncompatibleError(HarnessError):

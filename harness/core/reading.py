@@ -25,12 +25,17 @@ LARGEST = 2**63
 
 
 class ReadingError(HarnessError):
-    """A file that cannot be read as what it should be. `reason` says why, without the file's name."""
+    """A file that cannot be read as what it should be. `reason` says why, without the file's name. `closed`: it
+    may be in order, but cannot be opened: no permission, or a disk that fails.
+    """
 
-    def __init__(self, path: Path | str, reason: str, missing: bool = False, line: int | None = None) -> None:
+    def __init__(
+        self, path: Path | str, reason: str, missing: bool = False, line: int | None = None, closed: bool = False
+    ) -> None:
         super().__init__(f"{path}{f', line {line}' if line else ''}: {reason}")
         self.reason = reason
         self.missing = missing
+        self.closed = closed
         self.line = line
 
 
@@ -54,7 +59,9 @@ def read_bytes(path: Path, most: int = DOCUMENT) -> bytes:
                 raise ReadingError(path, f"too large: {facts.st_size:,} bytes, at most {most:,} are read")
             return file.read(most)
     except OSError as error:
-        raise ReadingError(path, _why(error), isinstance(error, FileNotFoundError)) from None
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        closed = not missing and not isinstance(error, IsADirectoryError)
+        raise ReadingError(path, _why(error), missing, closed=closed) from None
     except ValueError as error:  # a null character in the name
         raise ReadingError(path, str(error)) from None
 

@@ -20,7 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import DamagedFileError
+from harness.core.errors import DamagedFileError, StoredFileError, UnreadableFileError
 from harness.core.hashing import canonical_json
 from harness.core.store import RECORD, SCHEMA_VERSION, Store, replacing
 
@@ -83,7 +83,7 @@ class RecordIndex:
         self._known = _read(self._path)
         self._parsed: dict[str, Any] = {}
 
-    def read(self, keys: Iterable[str], damaged: Callable[[DamagedFileError], None]) -> list[dict[str, Any]]:
+    def read(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[dict[str, Any]]:
         """The records under these keys without `DROPPED`, in their order, their `files` with sizes alone; those not
         there are left out. Parts of records may be one object: they are for reading only.
 
@@ -103,17 +103,23 @@ class RecordIndex:
                         fresh.append(row)
                 else:
                     self._check_files(row)
-            except DamagedFileError as error:
+            except StoredFileError as error:
                 damaged(error)
                 continue
             records.append(self._record(row))
         if fresh or gone:
             for key in gone:
                 self._known.pop(key, None)
-            there = {key: row for key, row in self._known.items() if _state(self._store, key) is not None}
+            there = {key: row for key, row in self._known.items() if self._is_there(key)}
             self._known = {**there, **{row.cell: row for row in fresh}}
             _write(self._path, list(self._known.values()))
         return records
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            return _state(self._store, key) is not None
+        except UnreadableFileError:
+            return True
 
     def _record(self, row: Row) -> dict[str, Any]:
         record = json.loads(row.rest)
@@ -142,7 +148,7 @@ class RecordIndex:
 
 
 def _row(store: Store, key: str) -> Row | None:
-    """Of the record itself, checked; None where there is none. Raises DamagedFileError."""
+    """Of the record itself, checked; None where there is none. Raises StoredFileError."""
     before = _state(store, key)
     if before is None:
         return None
@@ -154,11 +160,16 @@ def _row(store: Store, key: str) -> Row | None:
 
 
 def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
-    """Size, times of change in nanoseconds, and inode of a record's file; None where there is none."""
+    """Size, times of change in nanoseconds, and inode of a record's file; None where there is none. Raises
+    UnreadableFileError.
+    """
+    path = f"{store.root}/cells/{key[:2]}/{key}/{RECORD}"
     try:
-        stat = os.stat(f"{store.root}/cells/{key[:2]}/{key}/{RECORD}")  # noqa: PTH116 - a third of the time of Path's
-    except OSError:
+        stat = os.stat(path)  # noqa: PTH116 - a third of the time of Path's
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror}; nothing was changed") from None
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 

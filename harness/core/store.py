@@ -3,7 +3,7 @@
 ROOT/cells/ab/abcd…/record.json   the record, with a checksum of itself and of every file beside it
 ROOT/cells/ab/abcd…/…             the cell's files (a model, predictions)
 ROOT/failures/abcd….json          the last failure of a cell that has no record
-ROOT/runs/NAME.json               what each run asked for, and its cells
+ROOT/runs                         what each run asked for, and its cells (`manifests`)
 ROOT/index.parquet              what tables need of the records (`record_index`); made anew where it is missing
 ROOT/cache/abcd….json             facts that can be found again (fingerprints of data and weights)
 ROOT/partial/abcd…/…              checkpoints of a pretraining that is not finished
@@ -13,31 +13,40 @@ ROOT/locks, ROOT/building         work in progress
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import DamagedFileError, HarnessError, did_you_mean
-from harness.core.hashing import hash_file, hash_json
-from harness.core.reading import ReadingError, read_object
+from harness.core.atomic import move_folder, new_folder, replacing, sweep_scratch, write_atomically
+from harness.core.checked import (
+    SCHEMA_VERSION,
+    check_files,
+    check_sums,
+    facts_of_files,
+    hash_checked,
+    read_checked,
+    write_checked,
+    write_sums,
+)
+from harness.core.errors import DamagedFileError, HarnessError, StoredFileError, UnreadableFileError
+from harness.core.manifests import Manifests
 from harness.core.source_names import canonical_record
+from harness.core.text import say
 
 RECORD = "record.json"
-SCHEMA_VERSION = 1
 
 
-class Store:
+class Store(Manifests):
     """A folder of records. Several processes may use one store at once.
 
     `verify`: nothing that was found before is believed; facts in the cache are found anew.
     """
 
     def __init__(self, root: Path, verify: bool = False) -> None:
+        super().__init__(root, self._state_of)
         self.root = root
         self.verify = verify
 
@@ -68,15 +77,37 @@ class Store:
 
     def find(self, key: str) -> dict[str, Any] | None:
         """The record of a cell, checked as `read` does; None where the cell is not done."""
-        return self.read(key) if (self.folder(key) / RECORD).exists() else None
+        return self.read(key) if self._is_done(key) else None
 
-    def find_all(self, keys: Iterable[str], damaged: Callable[[DamagedFileError], None]) -> list[dict[str, Any]]:
-        """The records of those of these cells that are done, in their order; `damaged` is told of each that is."""
+    def _is_done(self, key: str) -> bool:
+        """Raises UnreadableFileError where nobody can tell."""
+        path = self.folder(key) / RECORD
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise UnreadableFileError(f"{path} cannot be read: {error.strerror}; nothing was changed") from None
+        return True
+
+    def _state_of(self, key: str) -> tuple[str, str] | None:
+        """`done`, or `failed` and why, of a cell; None where neither is known."""
+        if (self.folder(key) / RECORD).exists():
+            return "done", ""
+        with contextlib.suppress(HarnessError):
+            failure = self.failure(key)
+            return None if failure is None else ("failed", str(failure.get("cause", "")))
+        return None
+
+    def find_all(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[dict[str, Any]]:
+        """The records of those of these cells that are done, in their order; `damaged` is told of each that is, or
+        cannot be read.
+        """
         records = []
         for key in keys:
             try:
                 record = self.find(key)
-            except DamagedFileError as error:
+            except StoredFileError as error:
                 damaged(error)
                 continue
             if record is not None:
@@ -88,22 +119,23 @@ class Store:
         written.
         """
         path = self.folder(key) / RECORD
-        record = _read_checked(path)
+        record = read_checked(path)
         for name, facts in record.get("files", {}).items():
             file = self.folder(key) / name
-            if not file.exists():
-                raise DamagedFileError(f"{file} is missing")
-            if file.stat().st_size != facts["bytes"]:
-                raise DamagedFileError(f"{file} is damaged: {file.stat().st_size} bytes, written were {facts['bytes']}")
+            try:
+                size = file.stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                raise DamagedFileError(f"{file} is missing") from None
+            except OSError as error:
+                raise UnreadableFileError(f"{file} cannot be read: {error.strerror}; nothing was changed") from None
+            if size != facts["bytes"]:
+                raise DamagedFileError(f"{file} is damaged: {size} bytes, written were {facts['bytes']}")
         return canonical_record(record)
 
     def file(self, key: str, name: str) -> Path:
         """A cell's file, its bytes checked against the record. Raises DamagedFileError."""
-        facts = self.read(key)["files"][name]
-        path = self.folder(key) / name
-        if hash_file(path) != facts["sha256"]:
-            raise DamagedFileError(f"{path} is damaged: its bytes are not those its record names")
-        return path
+        check_files(self.folder(key), {name: self.read(key)["files"][name]})
+        return self.folder(key) / name
 
     def model(self, key: str) -> Path:
         """The model folder of a pretrain, finetune or compress cell, all its files checked. Raises DamagedFileError."""
@@ -112,13 +144,14 @@ class Store:
 
     def check(self, key: str) -> None:
         """Read a cell that is done whole. Raises DamagedFileError where a byte of it is not what was written."""
-        for name in self.read(key)["files"]:
-            self.file(key, name)
+        check_files(self.folder(key), self.read(key)["files"])
 
     @contextlib.contextmanager
     def building(self, key: str) -> Iterator[Path]:
-        """A folder to build a cell in; `commit` makes it the cell, anything else removes it."""
-        folder = self.root / "building" / f"{key[:16]}-{uuid.uuid4().hex[:8]}"
+        """A folder to build a cell in, by the holder of its lock; `commit` makes it the cell, anything else removes
+        it.
+        """
+        folder = self.root / "building" / f"{key}-{uuid.uuid4().hex[:8]}"
         folder.mkdir(parents=True)
         try:
             yield folder
@@ -127,20 +160,17 @@ class Store:
 
     def commit(self, key: str, folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         """Write the record beside the files built in `folder` and move all of it to its place in one rename."""
-        files = {
-            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": hash_file(path)}
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
-        record = {"schema_version": SCHEMA_VERSION, **record, "cell": key, "files": files}
-        _write_checked(folder / RECORD, record)
+        record = {"schema_version": SCHEMA_VERSION, **record, "cell": key, "files": facts_of_files(folder)}
+        write_checked(folder / RECORD, record)
         _sync_folder(folder)
         place = self.folder(key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):  # somebody else may have put the same cell there first
-            folder.rename(place)
-        if not (place / RECORD).exists():
-            raise HarnessError(f"cannot write {place}: a file or an incomplete folder is in the way")
+        if os.path.lexists(place) and not self._is_done(key):
+            self.quarantine(key)  # a folder that was never whole
+        try:
+            move_folder(folder, place)
+        except OSError as error:
+            if not self._is_done(key):  # else somebody put the same cell there first
+                raise HarnessError(f"cannot write {place}: {error.strerror or error}") from None
         (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
         shutil.rmtree(self.partial(key), ignore_errors=True)
         return record
@@ -153,19 +183,17 @@ class Store:
         """Move a damaged cell out of the way, so that it is computed again; its files stay for inspection in
         ROOT/damaged.
         """
-        damaged = self.root / "damaged"
-        damaged.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            self.folder(key).rename(damaged / f"{key[:16]}-{uuid.uuid4().hex[:8]}")
+            move_folder(self.folder(key), self.root / "damaged" / f"{key[:16]}-{uuid.uuid4().hex[:8]}")
 
     def fail(self, key: str, failure: dict[str, Any]) -> None:
-        _write_checked(
+        write_checked(
             self.root / "failures" / f"{key}.json", {"schema_version": SCHEMA_VERSION, "cell": key, **failure}
         )
 
     def failure(self, key: str) -> dict[str, Any] | None:
         path = self.root / "failures" / f"{key}.json"
-        return _read_checked(path) if path.exists() else None
+        return read_checked(path) if path.exists() else None
 
     @contextlib.contextmanager
     def try_lock(self, key: str) -> Iterator[bool]:
@@ -185,62 +213,51 @@ class Store:
         finally:
             lock.release()
 
-    def prune(self, older_than: float = 86_400) -> None:
-        """Remove what killed processes left in ROOT/building more than `older_than` seconds ago."""
-        import time
+    def prune(self) -> None:
+        """Remove what killed processes left: cells half built, checkpoints of cells that are done, scratch folders."""
+        for folder in _folders(self.root / "building"):
+            self._sweep(folder, folder.name.partition("-")[0])
+        for folder in _folders(self.root / "partial"):
+            if (self.folder(folder.name) / RECORD).exists():
+                self._sweep(folder, folder.name)
+        for folder in _folders(self.root / "cache"):
+            if folder.name.startswith("."):
+                self._sweep(folder, folder.name[1:].rpartition(".")[0])
+        self.sweep()
+        sweep_scratch()
 
-        for folder in (self.root / "building").iterdir():
-            with contextlib.suppress(OSError):
-                if time.time() - folder.stat().st_mtime > older_than:
-                    shutil.rmtree(folder, ignore_errors=True)
+    def _sweep(self, folder: Path, key: str) -> None:
+        """Remove a folder unless a process works on what it is named after."""
+        with contextlib.suppress(OSError), self.try_lock(key) as mine:
+            if mine:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def keys(self) -> list[str]:
-        return sorted(path.parent.name for path in (self.root / "cells").glob(f"*/*/{RECORD}"))
+        found = (path.parent.name for path in (self.root / "cells").glob(f"*/*/{RECORD}"))
+        return sorted(name for name in found if not name.startswith("."))
 
-    # Runs
-
-    def write_run(self, name: str, manifest: dict[str, Any]) -> None:
-        _write_checked(self.root / "runs" / f"{name}.json", {"schema_version": SCHEMA_VERSION, "run": name, **manifest})
-
-    def run_names(self) -> list[str]:
-        """Names of the runs, oldest first; of those that started in one second the first to end."""
-        runs = sorted(
-            (self.root / "runs").glob("*.json"), key=lambda path: (self._started(path.stem), path.stat().st_mtime_ns)
-        )
-        return [path.stem for path in runs]
-
-    def _started(self, name: str) -> str:
-        match = re.match(r"\d{8}-\d{6}", name)
-        return match.group() if match else ""
-
-    def run(self, name: str) -> dict[str, Any]:
-        """A run's manifest, by its name, a unique beginning or part of it, or `latest`.
-
-        Raises:
-            HarnessError: no such run, or several.
-            DamagedFileError: the manifest is not what was written.
+    def kept_folder(self, name: str, make: Callable[[Path], None]) -> Path:
+        """A folder of the cache, its files checked; made where it is not there, and anew where it is damaged. Others
+        who want it wait.
         """
-        names = self.run_names()
-        if not names:
-            raise HarnessError(
-                f"no runs in {self.root}; make one with `harness run --suite glue`, or name the folder with --out"
-            )
-        if name == "latest":
-            name = names[-1]
-        found = [name] if name in names else [known for known in names if name in known]
-        if not found:
-            raise HarnessError(f"no run '{name}' in {self.root}.{did_you_mean(name, names)}")
-        if len(found) > 1:
-            raise HarnessError(
-                f"'{name}' fits {len(found)} runs in {self.root}: {', '.join(found[:5])}; write more of the name"
-            )
-        return canonical_record(_read_checked(self.root / "runs" / f"{found[0]}.json"))
+        import filelock
 
-    def runs(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""
-        if names or not self.run_names():
-            return [self.run(name) for name in names or ["latest"]]
-        return [canonical_record(_read_checked(self.root / "runs" / f"{name}.json")) for name in self.run_names()]
+        place = self.root / "cache" / name
+        with filelock.FileLock(self.root / "locks" / f"{name}.lock"):
+            if place.exists():
+                try:
+                    check_sums(place)
+                    return place
+                except DamagedFileError as error:
+                    say(f"damaged: {error}; {place} is made again")
+                    shutil.rmtree(place)
+            try:
+                with new_folder(place) as folder:
+                    make(folder)
+                    write_sums(folder)
+            except OSError as error:
+                raise HarnessError(f"cannot write {place}: {error.strerror or error}") from None
+        return place
 
     # Cache
 
@@ -248,7 +265,7 @@ class Store:
         """A cached fact, or None. A damaged one counts as none: it can be found again."""
         path = self.root / "cache" / f"{key}.json"
         try:
-            return _read_checked(path)["value"] if path.exists() else None
+            return read_checked(path)["value"] if path.exists() else None
         except DamagedFileError:
             return None
 
@@ -262,31 +279,7 @@ class Store:
         return known
 
     def cache(self, key: str, value: Any) -> None:
-        _write_checked(self.root / "cache" / f"{key}.json", {"value": value})
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to a temporary name beside `path`, then rename: a reader sees the old file or the new one, whole."""
-    try:
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, which takes its place where nothing fails within, and is gone where it does.
-    Raises OSError.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        write_checked(self.root / "cache" / f"{key}.json", {"value": value})
 
 
 def maker_of(lineage: Mapping[str, Any]) -> str | None:
@@ -296,33 +289,10 @@ def maker_of(lineage: Mapping[str, Any]) -> str | None:
     return lineage.get("compress") or lineage.get("finetune") or None
 
 
-def _write_checked(path: Path, content: dict[str, Any]) -> None:
-    content = {key: value for key, value in content.items() if key != "checksum"}
-    checked = {**content, "checksum": hash_json(content)}
-    write_atomically(path, json.dumps(checked, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _read_checked(path: Path) -> dict[str, Any]:
-    try:
-        content = read_object(path)
-        checksum = content.pop("checksum")
-        sound = checksum == hash_json(content)
-    except ReadingError as error:
-        if error.missing:
-            raise DamagedFileError(f"{path} is missing") from None
-        raise DamagedFileError(f"{path} is damaged: not a whole JSON record ({error.reason})") from None
-    except KeyError:
-        raise DamagedFileError(f"{path} is damaged: not a whole JSON record (no checksum)") from None
-    if not sound:
-        raise DamagedFileError(f"{path} is damaged: its content does not fit its checksum")
-    if (
-        not isinstance(content.get("schema_version", SCHEMA_VERSION), int)
-        or content.get("schema_version", 1) > SCHEMA_VERSION
-    ):
-        raise HarnessError(
-            f"{path} was written by a newer harness (schema {content['schema_version']}); upgrade nlp-harness"
-        )
-    return content
+def _folders(parent: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [path for path in parent.iterdir() if path.is_dir()]
+    return []
 
 
 def _sync_folder(folder: Path) -> None:
@@ -332,3 +302,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+__all__ = ["RECORD", "SCHEMA_VERSION", "Store", "hash_checked", "maker_of", "replacing", "write_atomically"]

@@ -228,7 +228,7 @@ def read_results(store: Store, names: Sequence[str] = ()) -> Results:
 
     Raises:
         HarnessError: there is no such run.
-        DamagedFileError: a manifest is not what was written. A damaged record is named on stderr and left out.
+        StoredFileError: a manifest is not what was written. A damaged record is named on stderr and left out.
     """
     manifests = tuple(store.runs(names))
     records, scores, failures = _read(store, manifests)

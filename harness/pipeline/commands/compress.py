@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ from harness.compression.base import Examples, Request, Student, Target
 from harness.compression.chain import compress
 from harness.compression.methods import Method, make_step, parse_method, settings_of
 from harness.compression.recipe import labelled, method_of_recipe
+from harness.core.atomic import output_folder, scratch_folder
 from harness.core.errors import HarnessError
 from harness.core.registry import Registry
 from harness.core.source_names import SYNTHETIC, canonical_record
@@ -81,11 +78,11 @@ def perform(
     refuse_existing(output)
     prepared = prepare(registry, checkpoint, method, method.uses_data, task, data, limit, seed)
     with (
-        new_folder(output) as folder,
-        tempfile.TemporaryDirectory(prefix="harness-") as scratch,
+        output_folder(output) as folder,
+        scratch_folder() as scratch,
         partial_weights(allow_partial) as misfits,
     ):
-        said = compress(method, replace(prepared.request, target=folder, scratch=Path(scratch)))
+        said = compress(method, replace(prepared.request, target=folder, scratch=scratch))
     if misfits:
         said["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
     return {"model": str(prepared.request.source), "output": str(output), **said}
@@ -129,21 +126,6 @@ def prepare(
 def refuse_existing(output: Path) -> None:
     if output.exists():
         raise HarnessError(f"--output {output}: it is already there; remove it or choose another folder")
-
-
-@contextmanager
-def new_folder(output: Path) -> Iterator[Path]:
-    """A folder that becomes `output` where nothing fails within. Raises HarnessError where it cannot be written."""
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        yield temporary
-        temporary.rename(output)
-    except OSError as error:
-        raise HarnessError(f"cannot write {output}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _without_progress_bars() -> None:

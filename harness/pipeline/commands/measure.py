@@ -132,7 +132,7 @@ def measure(request: Request, store: Store, report: Callable[[str], None]) -> di
         "created": f"{started:.6f}",
     }
     key = hash_json(spec)
-    with store.building(key) as folder:
+    with store.try_lock(key), store.building(key) as folder:
         record = {
             "kind": "measure",
             "seed": request.seed,

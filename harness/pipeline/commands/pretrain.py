@@ -6,13 +6,13 @@ import importlib.util
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.atomic import scratch_folder
 from harness.core.errors import HarnessError, unknown
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
@@ -104,8 +104,8 @@ def perform(
 
 def _assist(cell: Cell, store: Store) -> None:
     """One of several processes that is not the first: it trains along, and writes nothing."""
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        pretrain.run(cell, store, Path(scratch), lambda fraction, detail="": None)
+    with scratch_folder() as scratch:
+        pretrain.run(cell, store, scratch, lambda fraction, detail="": None)
 
 
 def check_trackers(trackers: Sequence[str]) -> None:

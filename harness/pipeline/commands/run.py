@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ import psutil
 
 from harness.core import plugins
 from harness.core.errors import DamagedFileError
-from harness.core.hashing import hash_json
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import cores, describe
+from harness.core.manifests import INTERRUPTED, RUNNING
 from harness.core.plugins import Plugins
 from harness.core.predictions import PREDICTIONS
 from harness.core.registry import Registry
@@ -92,9 +92,9 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
     started = time.time()
     name = _free_name(run, store, started)
     plan = prepared.plan
+    store.prune()
     statuses = {cell.key: "cached" if cell.key in prepared.cached else "missing" for cell in plan.cells}
     causes: dict[str, str] = {}
-    store.prune()
     threads = run.threads or 1
 
     def note(event: Event) -> None:
@@ -104,30 +104,50 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
                 causes[event.cell.key] = event.cause
         listen(event)
 
-    status = "interrupted"
-    try:
-        if prepared.missing:
-            measured = calibration()
-            threads, workers = processes_of(run, measured)
-            resources = Resources(
-                root=store.root,
-                include=tuple(run.include),
-                workers=min(workers, len(prepared.missing)),
-                threads=threads,
-                cuda_devices=measured["cuda_devices"],
-                listen=listen,
-            )
-            with _terminate_as_interrupt():
-                for executor, cells in (
-                    (run.executor, [cell for cell in plan.cells if cell.kind != "measure"]),
-                    ("inline", [cell for cell in plan.cells if cell.kind == "measure"]),
-                ):
-                    for event in _events(executor, resources, cells, statuses):
-                        note(event)
-        status = "done"
-    finally:
+    status = INTERRUPTED
+
+    def write(status: str) -> None:
         _write_manifest(store, name, run, plan, statuses, causes, started, status, threads)
+
+    with store.running(name):
+        write(RUNNING)
+        try:
+            threads = _compute(run, prepared, store, statuses, note, listen)
+            status = "done"
+        finally:
+            write(status)
     return name
+
+
+def _compute(
+    run: RunSpec,
+    prepared: Prepared,
+    store: Store,
+    statuses: Mapping[str, str],
+    note: Callable[[Event], None],
+    listen: Callable[[Event], None],
+) -> int:
+    """Returns the threads of each process."""
+    if not prepared.missing:
+        return run.threads or 1
+    measured = calibration()
+    threads, workers = processes_of(run, measured)
+    resources = Resources(
+        root=store.root,
+        include=tuple(run.include),
+        workers=min(workers, len(prepared.missing)),
+        threads=threads,
+        cuda_devices=measured["cuda_devices"],
+        listen=listen,
+    )
+    with _terminate_as_interrupt():
+        for executor, cells in (
+            (run.executor, [cell for cell in prepared.plan.cells if cell.kind != "measure"]),
+            ("inline", [cell for cell in prepared.plan.cells if cell.kind == "measure"]),
+        ):
+            for event in _events(executor, resources, cells, statuses):
+                note(event)
+    return threads
 
 
 def _events(executor: str, resources: Resources, cells: Sequence[Cell], statuses: Mapping[str, str]) -> Iterator[Event]:
@@ -152,8 +172,10 @@ def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]
 def _free_name(run: RunSpec, store: Store, started: float) -> str:
     topic = "-".join([*run.suite, *run.task][:3])
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))
-    digest = hash_json([run.model_dump(mode="json"), started, os.getpid()])[:4]
-    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{stamp}-{topic}-{digest}")
+    while True:
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{stamp}-{topic}-{uuid.uuid4().hex[:4]}")
+        if not store.has_run(name):
+            return name
 
 
 def _write_manifest(

@@ -11,11 +11,12 @@ from typing import Any
 from harness.compression.methods import Method
 from harness.compression.recipe import CompressionRecipe, labelled, to_yaml
 from harness.compression.sensitivity import MARGIN, Damage, Probe, beyond, worst
+from harness.core.atomic import output_folder
 from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.registry import Registry
 from harness.data.frame import TaskData
-from harness.pipeline.commands.compress import new_folder, prepare, refuse_existing
+from harness.pipeline.commands.compress import prepare, refuse_existing
 
 SCHEMA_VERSION = 1
 OPTIMISTIC = "The layers were chosen on the examples scored here: what the recipe costs is to be judged on others."
@@ -89,7 +90,7 @@ def analyse(
         "with_recipe": _told(rest) if recipe else None,
         "notes": [OPTIMISTIC] if recipe else [f"No recipe: by the rule '{rule}' it would skip every layer."],
     }
-    with new_folder(output) as folder:
+    with output_folder(output) as folder:
         (folder / "sensitivity.json").write_text(json.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
         if document is not None:
             (folder / "sensitivity.md").write_text(document(said), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from harness.compression import Request, Student
 from harness.compression.base import Examples
 from harness.compression.chain import compress
 from harness.compression.methods import Method, make_step
+from harness.core.atomic import scratch_folder
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.modeling.weights.loading import partial_facts, partial_weights
@@ -27,14 +27,14 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     source = store.model(job.source)
     (folder / "model").mkdir()
     may_lack = job.student is not None and job.student.partial
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, partial_weights(may_lack) as misfits:
+    with scratch_folder() as scratch, partial_weights(may_lack) as misfits:
         result = compress(
             Method(job.method, steps),
             Request(
                 source=source,
                 original=source,
                 target=folder / "model",
-                scratch=Path(scratch),
+                scratch=scratch,
                 seed=job.seed,
                 examples=_examples(job, job.inputs) if job.inputs else None,
                 student=_student(job.student, store) if job.student else None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness import metrics
+from harness.core.atomic import scratch_folder
 from harness.core.predictions import Predictions, as_references
 from harness.core.runs import content_of
 from harness.core.store import Store
@@ -42,7 +42,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             return sign * metric.score(predictions.values, as_references(held_out.labels))
 
     (folder / "model").mkdir()
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, partial_weights(job.partial) as misfits:
+    with scratch_folder() as scratch, partial_weights(job.partial) as misfits:
         fitted = LEARNERS.get(recipe.learner).fit(
             FitRequest(
                 task=task,
@@ -51,7 +51,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
                 recipe=recipe,
                 seed=job.seed,
                 directory=folder / "model",
-                scratch=Path(scratch),
+                scratch=scratch,
                 pretrained=_weights(job, store),
                 held_out=held_out,
                 held_out_score=held_out_score,

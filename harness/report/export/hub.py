@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core.atomic import scratch_folder
 from harness.core.errors import HarnessError
 from harness.report.export.model_card import CARD, write_card
 
@@ -31,8 +31,8 @@ def push(card: ModelCard, folder: Path, repo: str, public: bool, say: Callable[[
         validate_repo_id(repo)
     except HFValidationError as error:
         raise HarnessError(f"--push {repo}: {_line(error)}") from None
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        staged = Path(scratch) / "model"
+    with scratch_folder() as scratch:
+        staged = scratch / "model"
         shutil.copytree(folder, staged)
         (staged / CARD).unlink(missing_ok=True)
         write_card(card, staged)

@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.core.errors import DamagedFileError, HarnessError
+from harness.core.errors import HarnessError, StoredFileError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.registry import load_registry
@@ -155,7 +155,7 @@ class Files:
         self.index = RecordIndex(store)
         self.warnings: list[str] = []
 
-    def damaged(self, error: DamagedFileError) -> None:
+    def damaged(self, error: StoredFileError) -> None:
         """Told of each damaged record."""
         say_damaged(error)
         self.warnings.append(f"Without a record: {error}; run its run again.")
@@ -164,7 +164,7 @@ class Files:
         """What `build` returns; nothing, and a warning, where a file it needs is damaged."""
         try:
             return build()
-        except DamagedFileError as error:
+        except StoredFileError as error:
             self.warnings.append(f"Without {what}: {error}; run its run again.")
             return []
 

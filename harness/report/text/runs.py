@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import DamagedFileError, HarnessError
+from harness.core.errors import HarnessError, StoredFileError
 from harness.core.hashing import short
 from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
@@ -48,14 +48,14 @@ def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[
 
 
 def indexed_scores(
-    index: RecordIndex, manifests: Sequence[Mapping[str, Any]], damaged: Callable[[DamagedFileError], None]
+    index: RecordIndex, manifests: Sequence[Mapping[str, Any]], damaged: Callable[[StoredFileError], None]
 ) -> list[dict[str, Any]]:
     """As `score_records`, of what the index keeps of them."""
     asked = asked_for(manifests, "score")
     return with_names(index.read(asked, damaged), asked)
 
 
-def say_damaged(error: DamagedFileError) -> None:
+def say_damaged(error: StoredFileError) -> None:
     """Names a damaged record on stderr."""
     print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
 
@@ -115,7 +115,7 @@ def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[lis
 
 
 def scored_runs(
-    store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[DamagedFileError], None]
+    store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[StoredFileError], None]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The manifests of the named runs, or of all runs, and their score records, as the index keeps them.
 
@@ -223,7 +223,7 @@ def run_text(store: Store, name: str) -> str:
 def _record(store: Store, key: str) -> dict[str, Any] | None:
     try:
         return store.find(key)
-    except DamagedFileError as error:
+    except StoredFileError as error:
         print(f"damaged: {error}", file=sys.stderr)
         return None
 

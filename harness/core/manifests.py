@@ -1,0 +1,142 @@
+"""The runs of a store: what each asked for, in the order in which they began.
+
+ROOT/runs/NAME.json   a run's manifest: written when it begins, and again when it ends
+ROOT/runs/order       the number and the name of each run; made anew from the manifests where a line is missing
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.checked import SCHEMA_VERSION, read_checked, write_checked
+from harness.core.errors import HarnessError, did_you_mean
+from harness.core.hashing import hash_json, short
+from harness.core.locks import is_held, lock_file
+from harness.core.source_names import canonical_record
+
+RUNNING, INTERRUPTED = "running", "interrupted"
+
+
+class Manifests:
+    """`state_of` says of a cell that a run has not told of whether it is done, or has failed; None where neither."""
+
+    def __init__(self, root: Path, state_of: Callable[[str], tuple[str, str] | None]) -> None:
+        self._root = root
+        self._folder = root / "runs"
+        self._state_of = state_of
+
+    def write_run(self, name: str, manifest: dict[str, Any]) -> None:
+        """Write a run's manifest, whole or not at all; a new run has the next number."""
+        numbers = self._numbers()
+        if name not in numbers:
+            with self._alone():
+                numbers[name] = 1 + max(self._numbers().values(), default=0)
+                line = f"{numbers[name]} {name}"
+                with (self._folder / "order").open("a", encoding="utf-8") as file:
+                    file.write(f"\n{line} {_seal(line)}")
+        content = {"schema_version": SCHEMA_VERSION, "run": name, "number": numbers[name], **manifest}
+        write_checked(self._folder / f"{name}.json", content)
+
+    @contextlib.contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """While a run works, so that others can tell that it does."""
+        lock = self._lock(name)
+        with lock_file(lock):
+            yield
+        lock.unlink(missing_ok=True)
+
+    def has_run(self, name: str) -> bool:
+        return (self._folder / f"{name}.json").exists() or self._lock(name).exists()
+
+    def run_names(self) -> list[str]:
+        """Names of the runs, in the order in which they began, whatever the clock said."""
+        numbers = self._numbers()
+        paths = {path.stem: path for path in self._folder.glob("*.json") if not path.name.startswith(".")}
+        for name in paths.keys() - numbers.keys():
+            with contextlib.suppress(HarnessError):
+                numbers[name] = int(read_checked(paths[name]).get("number", 0))
+
+        def order(name: str) -> tuple[int, str, int]:
+            stamp = re.match(r"\d{8}-\d{6}", name)
+            return numbers.get(name, 0), stamp.group() if stamp else "", paths[name].stat().st_mtime_ns
+
+        return sorted(paths, key=order)
+
+    def run(self, name: str) -> dict[str, Any]:
+        """A run's manifest, by its name, a unique beginning or part of it, or `latest`.
+
+        Raises:
+            HarnessError: no such run, or several.
+            DamagedFileError: the manifest is not what was written.
+        """
+        names = self.run_names()
+        if not names:
+            raise HarnessError(
+                f"no runs in {self._root}; make one with `harness run --suite glue`, or name the folder with --out"
+            )
+        if name == "latest":
+            name = names[-1]
+        found = [name] if name in names else [known for known in names if name in known]
+        if not found:
+            raise HarnessError(f"no run '{name}' in {self._root}.{did_you_mean(name, names)}")
+        if len(found) > 1:
+            raise HarnessError(
+                f"'{name}' fits {len(found)} runs in {self._root}: {', '.join(found[:5])}; write more of the name"
+            )
+        return self._read(found[0])
+
+    def runs(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""
+        if names or not self.run_names():
+            return [self.run(name) for name in names or ["latest"]]
+        return [self._read(name) for name in self.run_names()]
+
+    def sweep(self) -> None:
+        """Remove the marks of runs that were killed."""
+        for lock in (self._root / "locks").glob("run-*.lock"):
+            with contextlib.suppress(OSError):
+                if not is_held(lock):
+                    lock.unlink()
+
+    def _read(self, name: str) -> dict[str, Any]:
+        content = canonical_record(read_checked(self._folder / f"{name}.json"))
+        if content.get("status") != RUNNING:
+            return content
+        cells = [{**cell, **self._known(cell)} for cell in content["cells"]]
+        return {**content, "status": RUNNING if is_held(self._lock(name)) else INTERRUPTED, "cells": cells}
+
+    def _known(self, cell: dict[str, Any]) -> dict[str, str]:
+        state = self._state_of(cell["cell"]) if cell["status"] == "missing" else None
+        return {} if state is None else {"status": state[0], **({"cause": state[1]} if state[1] else {})}
+
+    def _lock(self, name: str) -> Path:
+        return self._root / "locks" / f"run-{name}.lock"
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        import filelock
+
+        with filelock.FileLock(self._root / "locks" / "runs.lock"):
+            yield
+
+    def _numbers(self) -> dict[str, int]:
+        """By name, from the lines of the order that are whole."""
+        found: dict[str, int] = {}
+        try:
+            lines = (self._folder / "order").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return found
+        for line in lines:
+            text, _, seal = line.rpartition(" ")
+            number, _, name = text.partition(" ")
+            if seal == _seal(text) and number.isdecimal():
+                found[name] = int(number)
+        return found
+
+
+def _seal(line: str) -> str:
+    return short(hash_json(line))
