@@ -29,7 +29,7 @@ def pretrain(
     corpus: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] = "results",
     output: str | os.PathLike[str] | None = None,
-    resume: bool = False,
+    resume: bool = True,
     threads: int | None = None,
     include: Sequence[str | os.PathLike[str]] = (),
     tell: Tell = lambda line: None,
@@ -42,7 +42,7 @@ def pretrain(
         corpus: `synthetic`, a file or folder of text, or `hub:ID`; the model spec's where left out.
         out: The results folder.
         output: A folder to copy the checkpoint to.
-        resume: Go on from the last checkpoint, to the same end.
+        resume: Go on from the last checkpoint of what was begun before, to the same end; False begins anew.
         threads: Intra-op threads; as calibrated where left out.
         include: Files and folders of further specs and plug-ins.
         tell: Told how it goes, in lines.

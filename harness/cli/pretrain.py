@@ -39,9 +39,9 @@ def pretrain(
             "--fsdp", help="Under torchrun: shard the model's weights over the processes.", rich_help_panel=WHERE
         ),
     ] = False,
-    resume: Annotated[
+    restart: Annotated[
         bool,
-        typer.Option("--resume", help="Go on from the last checkpoint, to the same end.", rich_help_panel=WHERE),
+        typer.Option("--restart/--resume", help="Begin anew, not at the last checkpoint.", rich_help_panel=WHERE),
     ] = False,
     report_to: Annotated[
         Optional[list[str]],
@@ -69,7 +69,7 @@ def pretrain(
     command.check_trackers(report_to or [])
     cell = command.plan(registry, store, recipe, given)
     tell = (lambda line: None) if quiet else say
-    record = command.perform(cell, store, resume, report_to or [], tell, threads, fsdp)
+    record = command.perform(cell, store, not restart, report_to or [], tell, threads, fsdp)
     if command.is_first():  # of the processes that torchrun starts
         folder = command.delivered(store, record["cell"], output)
         print(checkpoint_json(record, folder) if as_json else folder)

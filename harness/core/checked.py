@@ -75,13 +75,29 @@ def write_sums(folder: Path) -> None:
     write_checked(folder / SUMS, {"files": facts_of_files(folder)})
 
 
-def check_files(folder: Path, files: dict[str, dict[str, Any]]) -> None:
+def check_files(folder: Path, files: dict[str, dict[str, Any]], named_by: str = "its record names") -> None:
     """Raises DamagedFileError, naming the file, where the bytes of one are not those of its facts."""
     for name, facts in files.items():
         if hash_checked(folder / name) != facts["sha256"]:
-            raise DamagedFileError(f"{folder / name} is damaged: its bytes are not those its record names")
+            raise DamagedFileError(f"{folder / name} is damaged: its bytes are not those {named_by}")
 
 
 def check_sums(folder: Path) -> None:
     """Raises DamagedFileError where a file of the folder is not as `write_sums` found it, or there are no sums."""
-    check_files(folder, read_checked(folder / SUMS)["files"])
+    meant = f"{SUMS} names; put the file back, or remove {SUMS} where the change was meant"
+    check_files(folder, read_checked(folder / SUMS)["files"], meant)
+
+
+def refuse_damaged(model: Path) -> None:
+    """Check a model's folder where it says what it was: one that was delivered, or that of a cell.
+
+    Raises:
+        DamagedFileError: a file of it is not what was written.
+        UnreadableFileError: one cannot be opened.
+    """
+    record = model.parent / "record.json"
+    if (model / SUMS).exists():
+        check_sums(model)
+    elif model.name == "model" and record.is_file():
+        files = read_checked(record)["files"]
+        check_files(model.parent, {name: facts for name, facts in files.items() if name.startswith("model/")})

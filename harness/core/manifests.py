@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core.checked import SCHEMA_VERSION, read_checked, write_checked
-from harness.core.errors import HarnessError, did_you_mean
+from harness.core.errors import DamagedFileError, HarnessError, did_you_mean
 from harness.core.hashing import hash_json, short
 from harness.core.locks import is_held, lock_file
 from harness.core.source_names import canonical_record
@@ -31,10 +31,10 @@ class Manifests:
 
     def write_run(self, name: str, manifest: dict[str, Any]) -> None:
         """Write a run's manifest, whole or not at all; a new run has the next number."""
-        numbers = self._numbers()
+        numbers = self._lines()
         if name not in numbers:
             with self._alone():
-                numbers[name] = 1 + max(self._numbers().values(), default=0)
+                numbers[name] = 1 + max(self._numbers(self._paths()).values(), default=0)
                 line = f"{numbers[name]} {name}"
                 with (self._folder / "order").open("a", encoding="utf-8") as file:
                     file.write(f"\n{line} {_seal(line)}")
@@ -54,11 +54,8 @@ class Manifests:
 
     def run_names(self) -> list[str]:
         """Names of the runs, in the order in which they began, whatever the clock said."""
-        numbers = self._numbers()
-        paths = {path.stem: path for path in self._folder.glob("*.json") if not path.name.startswith(".")}
-        for name in paths.keys() - numbers.keys():
-            with contextlib.suppress(HarnessError):
-                numbers[name] = int(read_checked(paths[name]).get("number", 0))
+        paths = self._paths()
+        numbers = self._numbers(paths)
 
         def order(name: str) -> tuple[int, str, int]:
             stamp = re.match(r"\d{8}-\d{6}", name)
@@ -103,7 +100,10 @@ class Manifests:
                     lock.unlink()
 
     def _read(self, name: str) -> dict[str, Any]:
-        content = canonical_record(read_checked(self._folder / f"{name}.json"))
+        try:
+            content = canonical_record(read_checked(self._folder / f"{name}.json"))
+        except DamagedFileError as error:
+            raise DamagedFileError(f"{error}; `harness verify --repair` sets it aside") from None
         if content.get("status") != RUNNING:
             return content
         cells = [{**cell, **self._known(cell)} for cell in content["cells"]]
@@ -123,7 +123,18 @@ class Manifests:
         with filelock.FileLock(self._root / "locks" / "runs.lock"):
             yield
 
-    def _numbers(self) -> dict[str, int]:
+    def _paths(self) -> dict[str, Path]:
+        return {path.stem: path for path in self._folder.glob("*.json") if not path.name.startswith(".")}
+
+    def _numbers(self, paths: Mapping[str, Path]) -> dict[str, int]:
+        """By name, from the manifest of a run that has no line; 0 for one of the time before runs were numbered."""
+        numbers = self._lines()
+        for name in paths.keys() - numbers.keys():
+            with contextlib.suppress(HarnessError):
+                numbers[name] = int(read_checked(paths[name]).get("number", 0))
+        return numbers
+
+    def _lines(self) -> dict[str, int]:
         """By name, from the lines of the order that are whole."""
         found: dict[str, int] = {}
         try:

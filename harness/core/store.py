@@ -192,8 +192,11 @@ class Store(Manifests):
         )
 
     def failure(self, key: str) -> dict[str, Any] | None:
+        """Why a cell failed last; None where it did not, or nobody can read why."""
         path = self.root / "failures" / f"{key}.json"
-        return read_checked(path) if path.exists() else None
+        with contextlib.suppress(StoredFileError):
+            return read_checked(path) if path.exists() else None
+        return None
 
     @contextlib.contextmanager
     def try_lock(self, key: str) -> Iterator[bool]:

@@ -53,7 +53,7 @@ class PretrainJob:
     corpus: Mapping[str, Any]
     model: Mapping[str, Any]
     trackers: tuple[str, ...] = ()
-    resume: bool | None = None
+    resume: bool = True
     sharded: bool = False
 
 

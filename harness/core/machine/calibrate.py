@@ -15,11 +15,14 @@ import sys
 import time
 from typing import Any
 
+from harness.core.checked import read_checked, write_checked
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json, short
 from harness.core.machine.environment import cache_folder, cores, cpu, thread_variables, versions
-from harness.core.store import write_atomically
+from harness.core.text import say
 
+COUNTS, RATIOS = ("threads", "cores", "cuda_devices"), ("thread_efficiency", "cpu_bf16_speedup")
+"""Numbers of a calibration, beside its tables."""
 WORTHWHILE = 0.9
 """Fraction of perfect scaling n threads must reach to be preferred over n processes with one thread each."""
 BF16_WORTHWHILE = 1.3
@@ -32,14 +35,30 @@ def calibration() -> dict[str, Any]:
     `{"threads", "cores", "step_ms": {threads: ms}, "gemm_gflops": {threads: GFLOP/s}, "cuda_devices",
     "cpu_bf16_speedup", "cached"}`
     """
-    path = cache_folder() / f"calibration-{short(hash_json([cpu(), cores(), versions()['torch']]))}.json"
-    with contextlib.suppress(OSError, ValueError):
-        return {**json.loads(path.read_text()), "cached": True}
+    path = cache_folder() / f"calibrated-{short(hash_json([cpu(), cores(), versions()['torch']]))}.json"
+    try:
+        known = read_checked(path)["calibration"]
+        if _is_whole(known):
+            return {**known, "cached": True}
+        say(f"damaged: {path} is no calibration; it is measured again")
+    except (HarnessError, KeyError) as error:
+        if path.exists():
+            say(f"damaged: {error}; it is measured again")
     measured = _measure_in_fresh_process()
     with contextlib.suppress(OSError, HarnessError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(measured))
+        write_checked(path, {"calibration": measured})
     return {**measured, "cached": False}
+
+
+def _is_whole(known: Any) -> bool:
+    if not isinstance(known, dict) or not all(type(known.get(name)) is int for name in COUNTS):
+        return False
+    tables: list[Any] = [known.get(name) for name in ("step_ms", "gemm_gflops")]
+    if not all(isinstance(table, dict) for table in tables):
+        return False
+    numbers = [*(known.get(name) for name in RATIOS), *(value for table in tables for value in table.values())]
+    return known["threads"] >= 1 and all(isinstance(value, int | float) and value >= 0 for value in numbers)
 
 
 def _measure_in_fresh_process() -> dict[str, Any]:

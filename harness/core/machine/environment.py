@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -130,4 +131,7 @@ def cache_folder() -> Path:
     """Where facts about this machine are kept: $HARNESS_CACHE, else the user's cache folder."""
     if os.environ.get(CACHE_VARIABLE):
         return Path(os.environ[CACHE_VARIABLE])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nlp-harness"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nlp-harness"
+    except RuntimeError:  # nobody's home, as in a container whose user has none
+        return Path(tempfile.gettempdir()) / f"nlp-harness-{os.getuid()}"

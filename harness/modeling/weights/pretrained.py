@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import data
+from harness.core.checked import refuse_damaged
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json, states_of
 from harness.core.reading import expanded, is_file, is_folder
@@ -73,6 +74,7 @@ def folder_of(name: str, revision: str | None = None) -> Path:
         )
     folder = local if is_folder(local) else _from_hub(name, revision)
     check_folder(folder, name)
+    refuse_damaged(folder)
     return folder
 
 
@@ -85,6 +87,7 @@ def served_folder(name: str) -> Path:
         return folder_of(name)
     graphs = [] if any(local.glob("*.safetensors")) else [*local.glob(f"*{GRAPH}"), *local.glob(f"onnx/*{GRAPH}")]
     if (local / FILE).is_file():
+        refuse_damaged(local)
         return local
     if local.suffix == GRAPH and local.is_file():
         return local

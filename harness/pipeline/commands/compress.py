@@ -14,6 +14,7 @@ from harness.compression.chain import compress
 from harness.compression.methods import Method, make_step, parse_method, settings_of
 from harness.compression.recipe import labelled, method_of_recipe
 from harness.core.atomic import output_folder, scratch_folder
+from harness.core.checked import refuse_damaged, write_sums
 from harness.core.errors import HarnessError
 from harness.core.registry import Registry
 from harness.core.source_names import SYNTHETIC, canonical_record
@@ -83,6 +84,7 @@ def perform(
         partial_weights(allow_partial) as misfits,
     ):
         said = compress(method, replace(prepared.request, target=folder, scratch=scratch))
+        write_sums(folder)
     if misfits:
         said["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
     return {"model": str(prepared.request.source), "output": str(output), **said}
@@ -140,6 +142,7 @@ def _model_folder(checkpoint: Path) -> tuple[Path, dict[str, Any] | None]:
     if not checkpoint.is_dir():
         raise HarnessError(f"model {checkpoint}: no such folder; give that of a fine-tuned model, or of its cell")
     folder = checkpoint / "model" if (checkpoint / "model").is_dir() else checkpoint
+    refuse_damaged(folder)
     record = folder.parent / "record.json"
     if not record.exists():
         return folder, None

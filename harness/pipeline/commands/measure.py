@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import code_identity
+from harness.core.checked import refuse_damaged
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.reading import expanded, is_folder
@@ -69,6 +70,7 @@ def find_folder(name: str, store: Store | None, task: str | None) -> Path:
     """
     local = expanded(name)
     if is_folder(local):
+        refuse_damaged(local)
         if not any((local / file).exists() for file in ("config.json", "harness.json")):
             raise HarnessError(
                 f"{name}: no config.json in it; give the folder of a model, as save_pretrained writes it"

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.atomic import scratch_folder
+from harness.core.atomic import output_folder, scratch_folder
+from harness.core.checked import write_sums
 from harness.core.errors import HarnessError, unknown
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
@@ -78,14 +79,12 @@ def perform(
             "--fsdp shares a model out over processes, and there is one; start them with "
             "`torchrun --nproc-per-node N -m harness pretrain … --fsdp`"
         )
+    store.prune()
     if store.has(cell.key):
         return named(store.read(cell.key), facts_of(cell.job.model))
     begun = store.partial(cell.key).is_dir()
-    if first and begun and not resume:
-        shutil.rmtree(store.partial(cell.key))
-        say("what was begun before is discarded; --resume would go on from it")
-    elif first and resume and not begun:
-        say("nothing to resume, starting from the beginning")
+    if first and begun:
+        say("going on from the last checkpoint; --restart begins anew" if resume else "beginning anew")
     os.environ.update(thread_variables(threads or int(calibration()["threads"])))
     assert isinstance(cell.job, PretrainJob)
     cell = replace(cell, job=replace(cell.job, trackers=tuple(trackers), resume=resume, sharded=sharded))
@@ -97,7 +96,7 @@ def perform(
     if outcome == "busy":
         raise HarnessError(f"another process is pretraining this in {store.root}; wait for it, or choose another --out")
     if outcome == "failed":
-        hint = "; without --resume it starts over" if resume and begun else ""
+        hint = "; --restart begins anew" if resume and begun else ""
         raise HarnessError(f"{detail}{hint}")
     return named(store.read(cell.key), facts_of(cell.job.model))
 
@@ -165,13 +164,7 @@ def delivered(store: Store, key: str, output: Path | None) -> Path:
     folder = store.model(key)
     if output is None:
         return folder
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        shutil.copytree(folder, temporary)
-        temporary.rename(output)
-    except OSError as error:
-        raise HarnessError(f"cannot write {output}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with output_folder(output) as made:
+        shutil.copytree(folder, made, dirs_exist_ok=True)
+        write_sums(made)
     return output

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,7 @@ from harness.training import tokenizers
 from harness.training.curves import LOSSES, write_losses
 from harness.training.objectives import Objective, check_objective
 from harness.training.objectives.vocabulary import tokens_of
-from harness.training.pretraining.blocks import cut, tokenized, whole_blocks
+from harness.training.pretraining.blocks import cut, mapped, whole_blocks, write_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -65,8 +63,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     tokenizer, tokenizer_key = _tokenizer(recipe.tokenizer, corpus, job.corpus, settings.block_size, store)
     tokens = tokens_of(tokenizer)
     objective = make_objective(recipe, tokens)
-    place = store.root / "cache" / f"tokens-{hash_json([job.corpus['fingerprint'], tokenizer_key, tokens.end])[:32]}"
-    splits = tokenized(corpus, tokenizer, tokens.end, place)
+    name = f"tokens-{hash_json([job.corpus['fingerprint'], tokenizer_key, tokens.end])[:32]}"
+    splits = mapped(store.kept_folder(name, lambda folder: write_tokens(corpus, tokenizer, tokens.end, folder)))
     blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
     held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
 
@@ -85,17 +83,14 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     def listen(pace: Throughput) -> None:
         report(pace.step / max(1, pace.steps), str(pace))
 
-    resume = job.resume
     try:
         outcome = loop.train(
             model, objective, blocks, settings, trainer.pick_precision(settings.precision, device),
             store.partial(cell.key), listen, peak, trackers=job.trackers,
-            tracking=store.root / "tracking", resume=resume is not False,
+            tracking=store.root / "tracking", resume=job.resume,
             sharded=job.sharded, spent=time.perf_counter() - started,
         )  # fmt: skip
     except DamagedFileError as error:
-        if resume:
-            raise
         shutil.rmtree(store.partial(cell.key), ignore_errors=True)
         raise HarnessError(f"{error}; it is removed, the next run starts this pretraining over") from None
     if outcome.model is None:
@@ -162,25 +157,18 @@ def make_objective(recipe: ModelSpec, tokens: Any) -> Objective:
 def _tokenizer(
     spec: TokenizerSpec, corpus: corpora.Corpus, facts: Mapping[str, Any], max_length: int, store: Store
 ) -> tuple[PreTrainedTokenizerFast, str]:
-    """Trained on the corpus once, and kept under the hash of the corpus and the settings. Of several processes that
-    train it at once, the first to be done puts its own there; the others would have put the same.
-    """
+    """Trained on the corpus once, and kept under the hash of the corpus and the settings."""
     from transformers import PreTrainedTokenizerFast
 
     code = code_identity.identity("harness.training.tokenizers")
     key = hash_json([facts["fingerprint"], spec.model_dump(mode="json"), max_length, code])[:32]
-    place = store.root / "cache" / f"tokenizer-{key}"
-    if not (place / "done").exists():
+
+    def make(folder: Path) -> None:
         every = max(1, round(facts["bytes"] / TOKENIZER_BYTES))
         texts = (text for index, text in enumerate(corpus.documents()) if index % every == 0)
-        with tempfile.TemporaryDirectory(prefix="tokenizer-", dir=place.parent) as scratch:
-            made = Path(scratch) / "made"
-            tokenizers.train(spec, texts, max_length).save_pretrained(made)
-            (made / "done").touch()
-            if place.exists() and not (place / "done").exists():
-                shutil.rmtree(place)  # left half-written by an earlier version
-            with suppress(OSError):
-                made.rename(place)
+        tokenizers.train(spec, texts, max_length).save_pretrained(folder)
+
+    place = store.kept_folder(f"tokenizer-{key}", make)
     return PreTrainedTokenizerFast.from_pretrained(place, local_files_only=True), key
 
 

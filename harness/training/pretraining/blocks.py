@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -24,24 +22,8 @@ DOCUMENTS_AT_ONCE = 1000
 SPLITS = ("train", "held_out")
 
 
-def tokenized(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, folder: Path) -> dict[str, np.ndarray]:
-    """The tokens of each split, memory-mapped: all documents one after the other, `end` after each.
-
-    Made in `folder` once, in constant memory; several processes may want the same at once.
-
-    Raises:
-        HarnessError: the corpus cannot be read, or no document is left to train on.
-    """
-    if not (folder / "meta.json").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-        building.mkdir()
-        try:
-            _write(corpus, tokenizer, end, building)
-            with contextlib.suppress(OSError):  # somebody else was faster
-                building.rename(folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+def mapped(folder: Path) -> dict[str, np.ndarray]:
+    """The tokens of each split that `write_tokens` wrote, memory-mapped."""
     meta = json.loads((folder / "meta.json").read_text())
     return {
         split: np.memmap(folder / f"{split}.bin", dtype=meta["dtype"], mode="r")
@@ -51,7 +33,12 @@ def tokenized(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, fold
     }
 
 
-def _write(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, folder: Path) -> None:
+def write_tokens(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, folder: Path) -> None:
+    """The tokens of each split into a folder, in constant memory: all documents one after the other, `end` after each.
+
+    Raises:
+        HarnessError: the corpus cannot be read, or no document is left to train on.
+    """
     kind = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
     written = dict.fromkeys(SPLITS, 0)
     documents = corpus.documents()

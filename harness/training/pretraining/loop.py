@@ -9,6 +9,7 @@ itself the sharding.
 from __future__ import annotations
 
 import copy
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from harness.core.errors import HarnessError
+from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.specs import PretrainingSpec
+from harness.core.text import say
 from harness.training.dropout import quick_dropout
 from harness.training.objectives import Objective
 from harness.training.pretraining import state
@@ -89,7 +91,8 @@ def train(
 ) -> Outcome:
     """Train `model` in place on blocks (n, raw_size); if `sharded` it is shared out, and the outcome has a whole one.
 
-    Goes on from the newest checkpoint in the folder `checkpoints` where `resume`; the loss curve and the weights are
+    Goes on from the newest sound checkpoint in the folder `checkpoints` where `resume`, else removes what is there; the
+    loss curve and the weights are
     those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a fraction of it. `trackers` are
     names `accelerate` knows: wandb, tensorboard, mlflow. `sharded` leaves each process its part of the weights. Of a
     wall-clock budget `spent` seconds are gone already; `clock` tells seconds.
@@ -111,7 +114,14 @@ def train(
     stepper = TrainStep(model, objective, blocks, spec, accelerator, sharded)
     if trackers:
         accelerator.init_trackers("harness", config=spec.model_dump(mode="json", exclude={"options"}))
-    place = state.latest(checkpoints) if resume else None
+    if is_first and not resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def damaged(error: DamagedFileError) -> None:
+        if is_first:
+            say(f"damaged: {error}; this checkpoint is not used")
+
+    place = state.latest(checkpoints, damaged) if resume else None
     if place is not None:
         progress = state.load(place, stepper.model, stepper.optimizer)
     else:

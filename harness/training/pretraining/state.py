@@ -1,7 +1,7 @@
 """A pretraining between two steps, on disk: all that the next step depends on, as safetensors and JSON.
 
-FOLDER/STEP/…       one checkpoint, written whole under another name and renamed; the latest one counts
-  weights.safetensors, optimizer.safetensors, random.safetensors, losses.safetensors, state.json
+FOLDER/STEP/…       one checkpoint, written whole under another name and renamed; the latest sound one counts
+  weights.safetensors, optimizer.safetensors, random.safetensors, losses.safetensors, state.json, checksums.json
 
 A sharded model's state is gathered, so that a checkpoint is whole and any number of processes can go on from it.
 """
@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from harness.core.atomic import new_folder
+from harness.core.checked import check_sums, write_sums
 from harness.core.errors import DamagedFileError
 from harness.training.pretraining.plan import Plan
 from harness.training.pretraining.sharding import as_sharded, whole
@@ -35,10 +36,16 @@ class Progress:
     losses: list[float] = field(default_factory=list)
 
 
-def latest(folder: Path) -> Path | None:
-    """The newest checkpoint in `folder`."""
-    found = [path for path in folder.glob("[0-9]*") if (path / "state.json").exists()]
-    return max(found, key=lambda path: int(path.name), default=None)
+def latest(folder: Path, damaged: Callable[[DamagedFileError], None] = lambda error: None) -> Path | None:
+    """The newest checkpoint in `folder` whose bytes are those that were written; `damaged` is told of newer ones."""
+    for place in sorted(folder.glob("[0-9]*"), key=lambda path: path.name, reverse=True):
+        try:
+            check_sums(place)
+        except DamagedFileError as error:
+            damaged(error)
+            continue
+        return place
+    return None
 
 
 def save(
@@ -49,22 +56,17 @@ def save(
     moments = gathered(_moments(optimizer), keep=first)
     if not first:
         return
-    folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{progress.step:09}"
-    building = folder / f".{place.name}.{uuid.uuid4().hex[:8]}"
-    building.mkdir()
-    try:
+    shutil.rmtree(place, ignore_errors=True)
+    with new_folder(place) as building:
         save_file(weights, building / "weights.safetensors")
         save_file(moments, building / "optimizer.safetensors")
         save_file(_random_tensors(), building / "random.safetensors")
         save_file({"losses": torch.tensor(progress.losses, dtype=torch.float64)}, building / "losses.safetensors")
         meta = {key: value for key, value in asdict(progress).items() if key != "losses"}
         (building / "state.json").write_text(json.dumps(meta))
-        shutil.rmtree(place, ignore_errors=True)
-        building.rename(place)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    for old in folder.glob("[0-9]*"):
+        write_sums(building)
+    for old in folder.iterdir():
         if old != place:
             shutil.rmtree(old, ignore_errors=True)
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from harness import data
+from harness.core.checked import write_checked as _write_checked
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.registry import load_registry
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import canonical
 from harness.core.specs import PretrainingSpec, TaskSpec, TokenizerSpec
-from harness.core.store import Store, _write_checked
+from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.data.corpus import facts, open_corpus
 from harness.gating import baseline

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import DamagedFileError, HarnessError
+from harness.core.atomic import move_folder, new_folder
+from harness.core.checked import check_sums, refuse_damaged, write_checked, write_sums
+from harness.core.errors import DamagedFileError, HarnessError, UnreadableFileError
+from harness.core.locks import lock_file
 from harness.core.store import Store, write_atomically
 
 KEY = "ab" * 32
@@ -103,9 +107,7 @@ def test_a_commit_removes_the_failure_before_it(store):
 
 def test_a_record_of_a_newer_schema_is_refused_with_advice(store):
     commit(store)
-    from harness.core.store import _write_checked
-
-    _write_checked(store.folder(KEY) / "record.json", {**store.read(KEY), "schema_version": 99})
+    write_checked(store.folder(KEY) / "record.json", {**store.read(KEY), "schema_version": 99})
     with pytest.raises(HarnessError, match="newer harness"):
         store.read(KEY)
 
@@ -164,3 +166,163 @@ def test_an_atomic_write_that_fails_leaves_the_old_file_and_no_leavings(tmp_path
         write_atomically(path, "\ud800")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_latest_run_is_the_last_to_begin_whatever_the_clock_said(store):
+    for name in ("20260102-100000-glue-aaaa", "20260101-100000-glue-bbbb", "20250101-100000-glue-cccc"):
+        store.write_run(name, {"status": "done"})
+    store.write_run("20260102-100000-glue-aaaa", {"status": "failed"})
+    assert [name[-4:] for name in store.run_names()] == ["aaaa", "bbbb", "cccc"]
+    assert store.run("latest")["number"] == 3
+    order = store.root / "runs" / "order"
+    order.write_bytes(order.read_bytes().replace(b"3 2025", b"0 2025"))
+    assert [name[-4:] for name in store.run_names()] == ["aaaa", "bbbb", "cccc"], "a damaged line is not believed"
+    order.unlink()
+    assert [name[-4:] for name in store.run_names()] == ["aaaa", "bbbb", "cccc"]
+    store.write_run("20240101-100000-glue-dddd", {"status": "done"})
+    assert store.run("latest")["run"].endswith("dddd")
+
+
+def test_a_run_that_works_shows_what_is_there_and_one_that_was_killed_was_interrupted(store):
+    name = "20260101-100000-glue-aaaa"
+    cells = [{"cell": key, "status": "missing"} for key in (KEY, "cd" * 32, "ef" * 32)]
+    commit(store)
+    store.fail("cd" * 32, {"kind": "finetune", "cause": "no memory"})
+    with lock_file(store.root / "locks" / f"run-{name}.lock"):
+        store.write_run(name, {"status": "running", "cells": cells})
+        found = store.run("latest")
+    assert found["status"] == "running"
+    assert [cell["status"] for cell in found["cells"]] == ["done", "failed", "missing"]
+    assert found["cells"][1]["cause"] == "no memory"
+    assert store.run("latest")["status"] == "interrupted", "nobody holds its lock any more"
+    store.prune()
+    assert list((store.root / "locks").glob("run-*")) == []
+
+
+def test_a_folder_that_was_never_whole_is_no_obstacle(store):
+    store.folder(KEY).mkdir(parents=True)
+    (store.folder(KEY) / "model").mkdir()
+    commit(store)
+    assert store.has(KEY) and len(list((store.root / "damaged").iterdir())) == 1
+
+
+def test_cells_may_lie_on_another_file_system(store, monkeypatch):
+    rename = Path.rename
+
+    def across(path: Path, target: Path) -> Path:
+        if "building" in path.parts and "cells" in Path(target).parts:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", across)
+    commit(store)
+    store.check(KEY)
+    assert store.keys() == [KEY] and list(store.folder(KEY).parent.iterdir()) == [store.folder(KEY)]
+
+
+def _unreadable(monkeypatch, name: str) -> None:
+    opened = os.open
+
+    def refuse(path, *rest, **more):
+        if str(path).endswith(name):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+def test_a_record_that_cannot_be_opened_is_not_damaged(store, monkeypatch):
+    commit(store)
+    _unreadable(monkeypatch, "record.json")
+    told = []
+    with pytest.raises(
+        UnreadableFileError, match=r"record\.json cannot be read: Permission denied; nothing was changed"
+    ):
+        store.has(KEY)
+    assert store.find_all([KEY], told.append) == [] and len(told) == 1
+    monkeypatch.undo()
+    store.check(KEY)
+
+
+def test_what_killed_processes_left_is_swept_and_what_others_work_on_is_not(store):
+    done, begun, living = "aa" * 32, "bb" * 32, "cc" * 32
+    commit(store, done)
+    left = [store.root / "building" / f"{begun}-12345678", store.partial(done), store.root / "cache" / ".tokens-1.abcd"]
+    kept = [store.root / "building" / f"{living}-12345678", store.partial(begun)]
+    for folder in (*left, *kept):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("")
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    holder = context.Process(target=_hold_of, args=(store.root, living, ready))
+    holder.start()
+    try:
+        assert ready.wait(30)
+        store.prune()
+    finally:
+        holder.kill()
+        holder.join()
+    assert [folder.exists() for folder in left] == [False] * 3
+    assert [folder.exists() for folder in kept] == [True] * 2
+    store.prune()
+    assert [folder.exists() for folder in kept] == [False, True]
+
+
+def _hold_of(root: Path, key: str, ready) -> None:
+    with Store(root).try_lock(key) as mine:
+        assert mine
+        ready.set()
+        time.sleep(60)
+
+
+def test_a_kept_folder_is_made_once_checked_and_made_anew_where_it_is_damaged(store, capsys):
+    made = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        (folder / "tokens.bin").write_bytes(b"abcdef")
+
+    place = store.kept_folder("tokens-1", make)
+    assert store.kept_folder("tokens-1", make) == place and len(made) == 1
+    for damage in (lambda path: path.write_bytes(b"abcdeg"), lambda path: path.write_bytes(b"abc"), Path.unlink):
+        damage(place / "tokens.bin")
+        store.kept_folder("tokens-1", make)
+        assert (place / "tokens.bin").read_bytes() == b"abcdef"
+        assert "tokens.bin is" in capsys.readouterr().err
+    assert len(made) == 4
+    assert [path.name for path in (store.root / "cache").iterdir()] == ["tokens-1"]
+
+
+def test_new_folders_have_names_of_their_own_and_leave_those_of_others_alone(tmp_path):
+    target, theirs = tmp_path / "o", tmp_path / f".o.{os.getpid()}"
+    theirs.mkdir()
+    (theirs / "thesis.txt").write_text("mine")
+    with new_folder(target) as folder:
+        (folder / "a").write_text("a")
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "p") as folder:
+        raise RuntimeError
+    with pytest.raises(FileExistsError), new_folder(target):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [theirs.name, "o"]
+    assert (theirs / "thesis.txt").read_text() == "mine"
+    with pytest.raises(OSError):
+        move_folder(theirs, target)
+    assert (theirs / "thesis.txt").exists() and (target / "a").exists()
+
+
+def test_a_delivered_folder_says_what_its_bytes_were(tmp_path):
+    (tmp_path / "compression.json").write_text('{"notes": []}')
+    refuse_damaged(tmp_path)
+    write_sums(tmp_path)
+    check_sums(tmp_path)
+    (tmp_path / "compression.json").write_text('{"notes": [ ]'[:13] + "}")
+    with pytest.raises(DamagedFileError, match=r"compression\.json is damaged.*remove checksums\.json where"):
+        refuse_damaged(tmp_path)
+
+
+def test_a_model_of_a_cell_is_checked_by_its_record(store):
+    commit(store)
+    refuse_damaged(store.model(KEY))
+    (store.folder(KEY) / "model" / "weights.txt").write_text("kontent")
+    with pytest.raises(DamagedFileError, match=r"weights\.txt is damaged"):
+        refuse_damaged(store.folder(KEY) / "model")

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harness.core.errors import DamagedFileError, HarnessError
+from harness.core.errors import HarnessError
 from harness.training.pretraining.blocks import BlockOrder, cut
 from harness.training.pretraining.schedules import rate
 from tests.unit.training.pretraining.settings import KINDS, setting_of, spec, trained
@@ -52,14 +52,34 @@ def test_adafactor_is_refused_where_weights_are_shared_out(tmp_path):
         trained(setting_of("clm"), tmp_path, spec(optimizer="adafactor"), sharded=True)
 
 
-def test_a_checkpoint_holds_no_pickle_and_a_damaged_one_is_named(setting, tmp_path):
+def test_a_checkpoint_holds_no_pickle_and_a_damaged_one_is_named(setting, tmp_path, capsys):
     trained(setting, tmp_path / "broken", spec(), 5)
     (checkpoint,) = (tmp_path / "broken").iterdir()
     assert {path.suffix for path in checkpoint.iterdir()} == {".safetensors", ".json"}
     file = checkpoint / "weights.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(DamagedFileError, match="000000004 is damaged"):
-        trained(setting, tmp_path / "broken", spec())
+    whole, _ = trained(setting, tmp_path / "whole", spec())
+    again, _ = trained(setting, tmp_path / "broken", spec())
+    assert "000000004/weights.safetensors is damaged" in capsys.readouterr().err
+    assert again.resumed_from == 0 and again.losses == whole.losses
+
+
+@pytest.mark.parametrize("name", ["optimizer.safetensors", "random.safetensors", "losses.safetensors", "state.json"])
+def test_one_flipped_bit_of_a_checkpoint_is_found(tmp_path, name, capsys):
+    setting = setting_of("clm")
+    trained(setting, tmp_path, spec(), 5)
+    (checkpoint,) = tmp_path.iterdir()
+    content = bytearray((checkpoint / name).read_bytes())
+    content[-2] ^= 1
+    (checkpoint / name).write_bytes(content)
+    again, _ = trained(setting, tmp_path, spec())
+    assert f"{name} is damaged" in capsys.readouterr().err and again.resumed_from == 0
+
+
+def test_beginning_anew_uses_no_checkpoint(tmp_path):
+    setting = setting_of("clm")
+    trained(setting, tmp_path, spec(), 5)
+    assert trained(setting, tmp_path, spec(), resume=False)[0].resumed_from == 0
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
