@@ -32,12 +32,16 @@ def accept(
     out: Out = None,
     baselines: Baselines = None,
     include: Include = None,
+    texts: Annotated[
+        bool,
+        typer.Option("--texts/--no-texts", help="With tasks whose answers are texts; the file holds those answers."),
+    ] = True,
 ) -> None:
     """Write a run's scores and predictions to baselines/accepted/NAME.json, a file for git."""
 
     load_plugins(include)
     evidence = only_models(of_run(existing_store(out), run), model or [])
-    path = write(evidence, name, folders(out, baselines)[1])
+    path = write(evidence, name, folders(out, baselines)[1], texts)
     say(f"accepted run {evidence.name}: {len(evidence.models)} models on {len(evidence.tasks)} tasks, "
         f"{path.stat().st_size / 1000:.0f} KB")  # fmt: skip
     print(path)

@@ -43,7 +43,7 @@ Config = Annotated[
 ]
 
 
-@spec_options(GateSpec, ("margin", "models"))
+@spec_options(GateSpec, ("margin", "models", "texts"))
 def compare(
     given: dict[str, Any],
     base: Annotated[str, typer.Argument(help="A run, latest, a results folder, or a baseline's name or file.")],
@@ -73,6 +73,7 @@ def compare(
 
 GATED = (
     "margin", "ok_margin", "strict", "allow", "seeds", "mode", "models", "speed_margin", "memory_margin", "size_margin",
+    "texts",
 )  # fmt: skip
 """The fields that are flags; margins of single tasks and metrics stand in a file."""
 

@@ -24,7 +24,7 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_file, hash_json, short
 from harness.core.noise import with_noise
 from harness.core.reading import expanded, is_file, is_folder
-from harness.core.specs import NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
+from harness.core.specs import NAME, NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import shown
@@ -72,17 +72,24 @@ class Registry:
         return self.suites[name]
 
     def recipe(self, name: str) -> ModelSpec:
-        """A model spec by name, or one made for a local `save_pretrained` folder or a hub id. Raises HarnessError."""
+        """A model spec by name or of a file, or one made for a local `save_pretrained` folder or a hub id;
+        `ALIAS=MODEL` is any of these under another name. Raises HarnessError.
+        """
         if name in self.recipes:
             return self.recipes[name]
+        alias, equals, place = name.partition("=")
+        if equals and re.fullmatch(NAME, alias) and place:
+            return self.recipe(place).model_copy(update={"name": alias})
         path = expanded(name)
         if is_folder(path):
-            return ModelSpec(name=_plain(path.resolve().name), learner="transformer", pretrained=str(path.resolve()))
+            return ModelSpec(name=folder_name(path), learner="transformer", pretrained=str(path.resolve()))
+        if path.suffix in (".yaml", ".yml") and is_file(path):
+            return _spec_of_model(path)
         if path.suffix == ".onnx" and path.is_file():
             graph = path.resolve()
             folder = graph.parents[1] if graph.parent.name == "onnx" else graph.parent
-            named = folder.name if graph.stem == "model" else graph.stem
-            return ModelSpec(name=_plain(named), learner="transformer", pretrained=str(graph))
+            named = folder_name(folder) if graph.stem == "model" else _plain(graph.stem)
+            return ModelSpec(name=named, learner="transformer", pretrained=str(graph))
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
             raise HarnessError(
                 f"model '{name}': no such folder; --model takes a model spec, a save_pretrained folder or a hub id"
@@ -91,6 +98,27 @@ class Registry:
             hub_id, _, revision = name.partition("@")
             return ModelSpec(name=_plain(name), learner="transformer", pretrained=hub_id, revision=revision or None)
         raise unknown("model", name, self.recipes)
+
+    def asked(self, names: Iterable[str]) -> dict[str, ModelSpec]:
+        """The model specs asked for, by what tables call them: as they are asked for, but a folder by its name, since
+        its path is nobody's business. Of two folders of one name each is told by what lies above it.
+
+        Raises:
+            HarnessError: as `recipe` does, or a name for two models.
+        """
+        found: dict[str, ModelSpec] = {}
+        for given in names:
+            recipe = self.recipe(given)
+            weights = Path(recipe.pretrained or "")
+            is_made = given not in self.recipes and recipe.pretrained is not None and "=" not in given
+            called = recipe.name if weights.is_absolute() or not is_made else given
+            above = [folder.name for folder in weights.parents][::-1] if is_made and weights.is_absolute() else []
+            while found.get(called, recipe) != recipe and above:
+                called = _plain(f"{above.pop()}-{called}")
+            if found.get(called, recipe) != recipe:
+                raise HarnessError(f"model {given}: another model of the run is called {called}; give NAME={given}")
+            found[called] = recipe
+        return found
 
     def default_recipes(self) -> list[str]:
         """The model specs of a run that names no model, cheapest first."""
@@ -263,6 +291,26 @@ def _check_metric(name: str, task: TaskSpec, where: str) -> None:
             f"{where}: metric {name} scores {scored}, family {task.family} predicts {predicted}; metrics of these: "
             f"{', '.join(fitting)}"
         )
+
+
+def _spec_of_model(file: Path) -> ModelSpec:
+    """The model spec in a file that was given in place of a name."""
+    values = load_mapping(file)
+    word, kind = _kind_of(values, file)
+    if kind is not ModelSpec:
+        raise HarnessError(f"--model {file}: it holds a {word}, not a model spec; give it with --include")
+    recipe = parse(ModelSpec, values, str(file))
+    plugins.lookup("learner", recipe.learner, str(file)).check(recipe)
+    if recipe.pretraining is not None:
+        plugins.table("objective").check(recipe.pretraining.objective, str(file))
+    return recipe
+
+
+def folder_name(folder: Path) -> str:
+    """What a model folder is called: its last name; of a cell's in a results folder the beginning of the key."""
+    path = folder.resolve()
+    in_store = path.name == "model" and re.fullmatch(r"[0-9a-f]{64}", path.parent.name)
+    return _plain(path.parent.name[:12] if in_store else path.name)
 
 
 def _plain(name: str) -> str:

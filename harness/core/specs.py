@@ -13,7 +13,8 @@ from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, ReadingSpec, Sources
 from harness.core.strict_spec import Strict, listed, setting
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 OptimizerName = Literal["adamw", "adafactor"]
 NOISE_MARK = "+"
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)?(\+[A-Za-z0-9._-]*)?$")]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from pathlib import PurePath
 
 LONGEST_MESSAGE = 450
 """Characters of a message."""
@@ -29,6 +31,26 @@ def clipped(text: str, most: int = 80) -> str:
 def one_line(text: str) -> str:
     """A message as it is shown to a person: in one line that is read at a glance."""
     return clipped(" ".join(text.split()), LONGEST_MESSAGE)
+
+
+ABSOLUTE = re.compile(r"(?<![\w/.:~\\-])(?:~?/|[A-Za-z]:\\)(?:[^\s'\",;:()]*[/\\])?([^\s'\",;:()/\\]+)")
+"""A path from the root, a home or a drive on; its last name."""
+
+
+def without_paths(text: str) -> str:
+    """A text that is shared, its absolute paths by their last names: who works where is nobody's business."""
+    return ABSOLUTE.sub(r"\1", text)
+
+
+def place_name(place: str) -> str:
+    """What a folder or file is called where others read it: its last name."""
+    return PurePath(place.replace("\\", "/")).name or place
+
+
+def origin_name(pretrained: str) -> str:
+    """What weights are called where others read it: an id of the hub as it is, a folder by its name."""
+    is_place = pretrained.startswith((".", "~", "/")) or "\\" in pretrained or PurePath(pretrained).is_absolute()
+    return place_name(pretrained) if is_place else pretrained
 
 
 def say(line: str) -> None:

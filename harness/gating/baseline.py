@@ -13,7 +13,7 @@ import re
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,14 @@ UNPACKED_AT_MOST = 2**28
 """Bytes one compressed column may grow to: a baseline is read from pull requests."""
 
 
-def accept(evidence: RunResults, name: str, folder: Path = FOLDER) -> Path:
-    """Write the baseline and return its file; one of this name is replaced.
+def in_words(part: Part) -> bool:
+    """Whether a part's references are texts."""
+    return part.references.dtype.kind == "O"
+
+
+def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool = True) -> Path:
+    """Write the baseline and return its file; one of this name is replaced. Without `texts`, tasks whose answers are
+    texts are left out: they cannot be judged without them.
 
     Raises:
         HarnessError: a name that is no file name, a run with failures, or a folder that cannot be written.
@@ -54,6 +60,12 @@ def accept(evidence: RunResults, name: str, folder: Path = FOLDER) -> Path:
             f"run {evidence.name} has {len(evidence.failures)} scores missing, e.g. {model} on {task} {split} seed "
             f"{seed}: {cause}; a baseline must be whole, run it again"
         )
+    if not texts:
+        kept = {key: part for key, part in evidence.parts.items() if not in_words(part)}
+        if not kept:
+            raise HarnessError("--no-texts: every task of the run answers in texts; nothing would be left to judge by")
+        scored = {key: one for key, one in evidence.scored.items() if key[1:3] in kept}
+        evidence = replace(evidence, parts=kept, scored=scored)
     path = folder / f"{name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -129,8 +129,9 @@ def _other_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
         return []
     name = differing[0]
     first, second = (facts[side].get(name, "unknown") for side in (0, 1))
+    what = "names differ" if name == "node" else f"{name} is {first} and {second}"  # a host's name stays its own
     more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-    return [f"times of different machines: {name} is {first} and {second}{more}; measure both on one"]
+    return [f"times of different machines: {what}{more}; measure both on one"]
 
 
 def _facts(machine: Mapping[str, Any]) -> dict[str, str]:

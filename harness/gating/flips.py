@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
@@ -57,6 +57,7 @@ class Flips:
     by_length: Mapping[str, int]
     by_kind: Mapping[str, int]
     examples: tuple[Flip, ...]
+    has_classes: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,21 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
                 by_length=_counts(flip.length for flip in examples if flip.length),
                 by_kind=_counts(_kind(part, flip) for flip in examples),
                 examples=tuple(examples),
+                has_classes=_has_classes(part),
             )
         )
     return found
+
+
+def without_texts(flips: Flips) -> Flips:
+    """For those who may not read the data: ids, names of classes and counts, but no texts and no answers in words."""
+
+    def kept(flip: Flip) -> Flip:
+        return (
+            replace(flip, text=None) if flips.has_classes else replace(flip, text=None, label="", base="", candidate="")
+        )
+
+    return replace(flips, examples=tuple(kept(flip) for flip in flips.examples))
 
 
 def slices_of(pair: Pair, texts: Texts) -> list[Slice]:

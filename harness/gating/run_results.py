@@ -12,6 +12,7 @@ from harness.core.predictions import PREDICTIONS, as_references, read_prediction
 from harness.core.runs import named
 from harness.core.specs import Margins
 from harness.core.store import Store, maker_of
+from harness.core.text import without_paths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +133,7 @@ def of_run(store: Store, name: str) -> RunResults:
         model = _label(cell["model"], cell.get("fraction", 1.0))
         key = (model, cell["task"], cell["split"], cell["seed"])
         if not store.has(cell["cell"]):
-            failures[key] = cell.get("cause") or f"{cell['status']}, no record"
+            failures[key] = without_paths(cell.get("cause") or f"{cell['status']}, no record")
             continue
         record = named(store.read(cell["cell"]), manifest.get("model_facts", {}).get(cell["model"], {}))
         if not record["scores"]:

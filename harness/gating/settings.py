@@ -55,6 +55,8 @@ class GateSpec(Strict):
     seeds: int | None = setting(None, "Only the base's first so many seeds.", panel=JUDGING, ge=1)
     mode: Mode | None = setting(None, "3, 5 or 10 seeds; pr: what so few seeds cannot tell is advisory.", panel=JUDGING)
 
+    texts: bool = setting(True, "Show examples with their texts; ids, labels and counts alone without.", panel=JUDGING)
+
     @model_validator(mode="after")
     def _one_number_of_seeds(self) -> GateSpec:
         if self.mode is not None and self.seeds is not None:

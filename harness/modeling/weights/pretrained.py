@@ -145,10 +145,12 @@ def _from_hub(name: str, revision: str | None) -> Path:
     if cached is not None:
         return cached
     reason = data.hub_reachable()
+    if reason is not None and Path(Path(name).parts[0]).is_dir():
+        raise HarnessError(f"model {name}: no such folder; give a save_pretrained folder or a hub id")
     if reason is not None:
         raise HarnessError(
-            f"model {name}: the Hugging Face hub can't be reached ({reason}) and it is not in the local cache; "
-            "give a local save_pretrained folder"
+            f"model {name}: no such folder, not in the local cache, and the Hugging Face hub can't be reached "
+            f"({reason}); give a local save_pretrained folder"
         )
     fetched = _snapshot(name, revision, local_only=False)
     assert fetched is not None

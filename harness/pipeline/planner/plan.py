@@ -120,7 +120,7 @@ def _check_label_map(run: RunSpec, tasks: Sequence[TaskSpec], models: Sequence[M
 
 
 def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) -> list[ModelPlan]:
-    recipes = {name: _resolved(registry.recipe(name), run) for name in names}
+    recipes = {name: _resolved(recipe, run) for name, recipe in registry.asked(names).items()}
     if run.from_scratch:
         recipes = with_controls(recipes)
     return [_model(name, recipe, run, store) for name, recipe in recipes.items()]

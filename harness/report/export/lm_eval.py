@@ -9,11 +9,11 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.store import Store
+from harness.core.text import origin_name
 from harness.core.version import __version__
 from harness.report.export.source import Model, fitted
 from harness.report.tables.table import Part
@@ -106,9 +106,7 @@ def _general(store: Store, model: Model) -> dict[str, Any]:
     return {
         "config": {
             "model": f"harness/{record['model']['learner']}",
-            "model_args": f"pretrained={Path(pretrained).name if Path(pretrained).is_absolute() else pretrained}"
-            if pretrained
-            else f"recipe={model.name}",
+            "model_args": f"pretrained={origin_name(pretrained)}" if pretrained else f"recipe={model.name}",
             "model_num_parameters": record["model"].get("parameters"),
             "model_revision": record["model"].get("revision") or "",
             "model_sha": record["model"].get("weights") or "",

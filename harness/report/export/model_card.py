@@ -12,6 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import short
 from harness.core.source_names import SYNTHETIC
 from harness.core.store import Store, write_atomically
+from harness.core.text import origin_name
 from harness.core.version import __version__
 from harness.report.export.source import Model, fitted, made_by
 from harness.report.tables.formats import GENERATED, escaped, number
@@ -89,7 +90,7 @@ def _metadata(model: Model, license: str | None) -> ModelCardData:
         model_name=model.name,
         license=license,
         library_name="transformers" if records[0]["model"]["learner"] == "transformer" else None,
-        base_model=base if base and not Path(base).is_absolute() else None,
+        base_model=base if base and origin_name(base) == base else None,
         datasets=list(dict.fromkeys(on_hub)) or None,
         metrics=list(metrics) or None,
         pipeline_tag=pipelines.pop() if len(pipelines) == 1 else None,
@@ -154,7 +155,7 @@ def _about(model: Model) -> str:
     records = [model.first(task) for task in model.records]
     tasks = ", ".join(f"`{_code(task)}`" for task in model.records)
     base = records[0]["model"].get("pretrained")
-    start = f" It starts from `{_code(base if not Path(base).is_absolute() else Path(base).name)}`." if base else ""
+    start = f" It starts from `{_code(origin_name(base))}`." if base else ""
     said = [f"Scored on {tasks} by nlp-harness {__version__}, run `{_code(model.run['run'])}`.{start}"]
     if any(record["data"]["source"] == SYNTHETIC for record in records):
         said.append(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.core.hashing import hash_json
+from harness.core.text import without_paths
 from harness.report.page.model import Asked, Grid
 
 MOST_FAILURES = 20
@@ -27,7 +28,8 @@ def asked_and_environments(manifests: Sequence[Mapping[str, Any]]) -> tuple[tupl
         spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [], False)}
         failed = [cell for cell in manifest["cells"] if cell["status"] in ("failed", "skipped")]
         failures = [
-            f"{cell['kind']} {cell['task']} {cell['model']} seed {cell['seed']}: {cell.get('cause') or cell['status']}"
+            f"{cell['kind']} {cell['task']} {cell['model']} seed {cell['seed']}: "
+            + without_paths(cell.get("cause") or cell["status"])
             for cell in failed
         ]
         if len(failures) > MOST_FAILURES:
@@ -39,7 +41,7 @@ def asked_and_environments(manifests: Sequence[Mapping[str, Any]]) -> tuple[tupl
                 created=manifest["created"],
                 status=manifest["status"],
                 seconds=manifest["timings"]["seconds"],
-                asked=", ".join(f"{key} {_plain(value)}" for key, value in spec.items()),
+                asked=", ".join(f"{key} {without_paths(_plain(value))}" for key, value in spec.items()),
                 cells=", ".join(f"{count} {status}" for status, count in counts.items()),
                 failures=tuple(failures),
                 environment=known[digest],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.core.text import origin_name, without_paths
 from harness.report.page.model import Chain, Lineage, Stage
 from harness.report.page.text import counted, megabytes
 from harness.report.tables.comparable import Draft
@@ -38,7 +39,7 @@ def _identity(model: Mapping[str, Any]) -> str:
     parts = [f"learner {model['learner']}", f"model id {model['id']}"]
     if model.get("pretrained"):
         revision = f" at {model['revision']}" if model.get("revision") else ""
-        parts.append(f"weights of {model['pretrained']}{revision}")
+        parts.append(f"weights of {origin_name(model['pretrained'])}{revision}")
     if model["overrides"]:
         parts.append(", ".join(f"{name} {value}" for name, value in model["overrides"].items()))
     return "; ".join(parts)
@@ -52,9 +53,13 @@ def _chain(task: str, seed: int, by_split: Mapping[str, Record], made: Mapping[s
     if pretrained is not None:
         data = pretrained["data"]
         facts = f"{counted(data['documents'], 'document')}, {megabytes(data['bytes'])} MB"
-        stages.append(Stage("corpus", f"{data['source']}: {data['location']}", data["fingerprint"], facts))
+        stages.append(
+            Stage("corpus", f"{data['source']}: {without_paths(data['location'])}", data["fingerprint"], facts)
+        )
     elif lineage.get("weights"):
-        stages.append(Stage("weights", records[0]["model"].get("pretrained") or "found", lineage["weights"]))
+        stages.append(
+            Stage("weights", origin_name(records[0]["model"].get("pretrained") or "found"), lineage["weights"])
+        )
     for kind, describe in (("pretrain", _pretraining), ("finetune", _fine_tuning), ("compress", _compression)):
         if key := lineage.get(kind):
             record = made.get(key)

@@ -15,7 +15,7 @@ from harness.report.tables.comparable import Record
 from harness.report.tables.layout import Layout, groups, seeds_text, shown_columns
 from harness.report.tables.report_format import ReportFormat, one_after_another
 from harness.report.tables.resources import text_of
-from harness.report.tables.table import Column, Row, Score, Table, common_location, joint_fingerprint
+from harness.report.tables.table import Column, Row, Score, Table, common_location, joint_fingerprint, shown_location
 from harness.stats.aggregate import Estimate
 
 SCHEMA_VERSION = 1
@@ -32,7 +32,7 @@ def title(table: Table) -> str:
 
 
 def heading(what: str, source: str, location: str, limit: int | None, train_fraction: float, fingerprint: str) -> str:
-    place = GENERATED if source == SYNTHETIC else f"{source}: {location}"
+    place = GENERATED if source == SYNTHETIC else f"{source}: {shown_location(source, location)}"
     more = f", first {limit} examples of each split" if limit else ""
     if train_fraction != 1:
         more += f", trained on {100 * train_fraction:g} % of the training examples"

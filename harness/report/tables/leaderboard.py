@@ -7,9 +7,19 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any, Protocol
 
+from harness.core.text import origin_name
 from harness.report.tables import cautions
 from harness.report.tables.comparable import Draft, Record, comparable, labels_of
-from harness.report.tables.table import Column, Part, Row, Score, Table, common_location, joint_fingerprint
+from harness.report.tables.table import (
+    Column,
+    Part,
+    Row,
+    Score,
+    Table,
+    common_location,
+    joint_fingerprint,
+    shown_location,
+)
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
 
 
@@ -70,7 +80,9 @@ def _table(suite: Suite, draft: Draft) -> Table:
     return Table(
         suite=suite.name,
         source=first["data"]["source"],
-        location=common_location({record["data"]["location"] for record in every}),
+        location=shown_location(
+            first["data"]["source"], common_location({record["data"]["location"] for record in every})
+        ),
         limit=first["data"]["limit"],
         train_fraction=first["data"].get("train_fraction", 1.0),
         columns=columns,
@@ -119,7 +131,7 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     return {
         "learner": model["learner"],
         "runtime": ", ".join(runtimes) or None,
-        "base": model.get("pretrained") or model.get("original") or model["name"],
+        "base": origin_name(model.get("pretrained") or model.get("original") or model["name"]),
         "method": model.get("method"),
         "parameters": sizes.pop() if len(sizes) == 1 else None,
     }

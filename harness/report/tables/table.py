@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.hashing import hash_json
+from harness.core.text import place_name, without_paths
+from harness.data.source import FOLDER
 from harness.stats.aggregate import Estimate
 
 
@@ -134,6 +136,13 @@ def common_location(locations: Set[str]) -> str:
         if shared := os.path.commonpath(locations):
             return shared
     return f"{first} and {len(others)} more"
+
+
+def shown_location(source: str, location: str) -> str:
+    """Where data lies, as it is shared: a folder's last name, what is no path as it is."""
+    if source != FOLDER:
+        return without_paths(location)
+    return " and ".join(place_name(part) for part in location.split(" and "))
 
 
 def joint_fingerprint(prints: Sequence[str]) -> str:

@@ -177,10 +177,10 @@ def flip_text(flips: Sequence[Flips], most: int = TEXTS_SHOWN) -> str:
     for one in flips:
         if not one.worse and not one.better:
             continue
-        times = f" over {one.seeds} seeds" if one.seeds > 1 else ""
+        whole = f"{one.n}" if one.seeds == 1 else f"{one.n * one.seeds:,} answers, {one.n} examples × {one.seeds} seeds"
         lines = [
             f"#### {escaped(f'{one.task} {one.split}, {one.model}')}: {one.worse} right→wrong, {one.better} "
-            f"wrong→right of {one.n}{times}",
+            f"wrong→right of {whole}",
             "",
         ]
         for name, counts in (("label", one.by_label), ("length", one.by_length), ("kind", one.by_kind)):
@@ -188,8 +188,9 @@ def flip_text(flips: Sequence[Flips], most: int = TEXTS_SHOWN) -> str:
                 lines.append(f"- by {name}: " + ", ".join(f"{escaped(value)} {n}" for value, n in counts.items()))
         for flip in one.examples[:most]:
             text = f": {escaped(_cut(flip.text))}" if flip.text is not None else ""
-            said = f"{_cut(flip.label, 40)}, was {_cut(flip.base, 40)}, now {_cut(flip.candidate, 40)}"
-            lines.append(f"- {escaped(flip.id)}{text} — {escaped(said)}")
+            answers = f"{_cut(flip.label, 40)}, was {_cut(flip.base, 40)}, now {_cut(flip.candidate, 40)}"
+            is_shown = one.has_classes or flip.text is not None or flip.base
+            lines.append(f"- {escaped(flip.id)}{text}" + (f" — {escaped(answers)}" if is_shown else ""))
         if len(one.examples) > most:
             lines.append(f"- … and {len(one.examples) - most} more; the JSON has all")
         blocks.append("\n".join(lines))

@@ -14,7 +14,7 @@ from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
 from harness.gating import baseline
 from harness.gating.engine import Report, judge, judge_all, with_measurements
-from harness.gating.flips import Flips, Texts, flips_of, reader, slices_of
+from harness.gating.flips import Flips, Texts, flips_of, reader, slices_of, without_texts
 from harness.gating.layers import Layer, finder, layers_of
 from harness.gating.measured import Measurement
 from harness.gating.pairing import Pair
@@ -53,6 +53,7 @@ def compare(
     report, pairs = judge_all(base, candidate, spec)
     texts = _texts(base, candidate, include)
     flips = [one for pair in pairs for one in flips_of(pair, texts)]
+    flips = flips if spec.texts else [without_texts(one) for one in flips]
     slices = [one for pair in pairs for one in slices_of(pair, texts)] if by == "slice" else []
     layers = _layers(pairs, texts, include, stores) if by == "layer" else []
     if as_json:
@@ -101,6 +102,7 @@ def gate(
         )
     with_flips = wanted.as_json or wanted.report or wanted.comment or wanted.summary
     flips = _flips_of_changed(pairs, _texts(base, candidate, include)) if with_flips else []
+    flips = flips if spec.texts else [without_texts(one) for one in flips]
     return publish(report, flips, wanted)
 
 

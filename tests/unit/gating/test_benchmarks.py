@@ -89,7 +89,7 @@ def test_slower_in_another_run_is_advisory_and_fails_a_strict_gate_alone(tmp_pat
 def test_another_machine_is_refused_with_what_differs(tmp_path):
     report = judge_benchmarks(written(tmp_path / "a.json"), written(tmp_path / "b.json", node="elsewhere"), GateSpec())
     assert report.exit_code == 4 and not report.measured
-    assert report.reasons[0].startswith("times of different machines: node is")
+    assert report.reasons[0].startswith("times of different machines: names differ")
     cpu = {"brand_raw": "simulated", "count": 2, "flags": ["avx2"], "hz_actual": [1, 0]}
     report = judge_benchmarks(written(tmp_path / "a.json"), written(tmp_path / "b.json", cpu=cpu), GateSpec())
     assert report.exit_code == 0  # a clock that varies is no other machine

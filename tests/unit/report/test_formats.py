@@ -89,7 +89,7 @@ def test_the_title_says_what_the_scores_rest_on(table):
     assert "demo on synthetic data, generated: not GLUE" in title
     assert table.fingerprint[:12] in title
     limited = to_markdown(table_of(record("a", "m", 0.6, limit=50), of=suite("a"))).splitlines()[0]
-    assert "folder: /data/demo" in limited
+    assert "folder: demo" in limited
     assert "first 50 examples" in limited
     assert "generated" not in limited
 
