@@ -69,6 +69,10 @@ VERBS: dict[str, Verb] = {
         "harness.cli.results:score", "Compute metrics again from stored predictions.", READ,
         ("harness score", "harness score latest --metric macro_f1"),
     ),
+    "verify": Verb(
+        "harness.cli.verify:verify", "Read every file of a results folder; name what is damaged.", READ,
+        ("harness verify", "harness verify --repair"),
+    ),
     "measure": Verb(
         "harness.cli.measure:measure", "Time models side by side, with memory and size.", JUDGE,
         (

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, UnwritableError
 from harness.core.locks import is_held, lock_file
 
 SCRATCH = "harness-scratch-"
@@ -30,7 +30,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}") from None
+        raise UnwritableError(f"cannot write {path}: {error.strerror}") from None
 
 
 @contextlib.contextmanager

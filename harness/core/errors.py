@@ -30,6 +30,10 @@ class UnreadableFileError(StoredFileError):
     """A stored file that cannot be opened: nothing is known of its bytes, and nothing may be done to it."""
 
 
+class UnwritableError(HarnessError):
+    """A file that cannot be written."""
+
+
 class IncompatibleError(HarnessError):
     """A baseline that is missing, damaged, or of something else than what it is to be compared with."""
 

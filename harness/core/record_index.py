@@ -173,27 +173,34 @@ def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
+def damage_of_index(path: Path) -> None:
+    """Raises DamagedFileError where an index is no whole one, or has a row that does not fit its hash."""
+    rows = _rows(path)
+    if rows is None or any(row.seal() != seal for row, seal in rows):
+        raise DamagedFileError(f"{path} is damaged: not what was written, or by another version")
+
+
 def _read(path: Path) -> dict[str, Row]:
     """The rows of an index that fit their hashes; none where there is no index, or no sound one."""
-    if not path.exists():
-        return {}
+    rows = _rows(path) if path.exists() else None
+    return {row.cell: row for row, seal in rows or () if row.seal() == seal}
+
+
+def _rows(path: Path) -> list[tuple[Row, bytes]] | None:
+    """The rows of an index and their hashes; None where it is no whole one of this version."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if (file.schema_arrow.metadata or {}).get(b"harness_index") != VERSION.encode():
-                return {}
+                return None
             table = file.read([*NAMES, "seal"])
         lists = [table.column(name).to_pylist() for name in NAMES]
         rows = (Row(*values) for values in zip(*lists, strict=True))
-        return {
-            row.cell: row
-            for row, seal in zip(rows, table.column("seal").to_pylist(), strict=True)
-            if row.seal() == seal
-        }
+        return list(zip(rows, table.column("seal").to_pylist(), strict=True))
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-        return {}
+        return None
 
 
 def _write(path: Path, rows: list[Row]) -> None:

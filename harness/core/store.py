@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ from harness.core.checked import (
     write_checked,
     write_sums,
 )
-from harness.core.errors import DamagedFileError, HarnessError, StoredFileError, UnreadableFileError
+from harness.core.errors import DamagedFileError, HarnessError, StoredFileError, UnreadableFileError, UnwritableError
 from harness.core.manifests import Manifests
 from harness.core.source_names import canonical_record
 from harness.core.text import say
@@ -56,6 +57,8 @@ class Store(Manifests):
         try:
             for name in ("cells", "failures", "runs", "cache", "locks", "building"):
                 (root / name).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=root / "locks"):
+                pass
         except OSError as error:
             raise HarnessError(
                 f"cannot use {root} as the results folder: {error.strerror}; choose another with --out"
@@ -120,6 +123,8 @@ class Store(Manifests):
         """
         path = self.folder(key) / RECORD
         record = read_checked(path)
+        if record.get("cell", key) != key:
+            raise DamagedFileError(f"{path} is damaged: it is the record of another cell")
         for name, facts in record.get("files", {}).items():
             file = self.folder(key) / name
             try:
@@ -278,7 +283,8 @@ class Store(Manifests):
         if known is None:
             known = find()
             if key:
-                self.cache(key, known)
+                with contextlib.suppress(UnwritableError):  # an archive that is mounted read-only is read all the same
+                    self.cache(key, known)
         return known
 
     def cache(self, key: str, value: Any) -> None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, StoredFileError
 from harness.core.hashing import short
+from harness.core.manifests import RUNNING
 from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.runs import asked_for, with_names
 from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
+from harness.core.text import say
 from harness.report.tables import efficiency, formats, leaderboard
 from harness.report.tables.layout import laid_out
 from harness.report.tables.report_format import FORMATS, check_other_table
@@ -124,7 +126,13 @@ def scored_runs(
     """
     manifests = store.runs(names)
     records = indexed_scores(index, manifests, damaged)
+    working = [manifest for manifest in manifests if manifest.get("status") == RUNNING]
+    for manifest in working:
+        done = sum(cell["status"] in ("done", "cached") for cell in manifest["cells"])
+        say(f"run {manifest['run']} still works: {done} of {len(manifest['cells'])} cells are done")
     if not records:
+        if working:
+            raise HarnessError(f"no scores yet in {store.root}: run {working[-1]['run']} still works")
         causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
         raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
     return manifests, records
