@@ -16,18 +16,18 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 RUN = "--task sst2 --model mine --limit 200 --include recipe -q"
 
 
-def expressions(folder: Path, base: str) -> dict[str, str]:
+def expressions(base: str, run: str) -> dict[str, str]:
     """What GitHub would put in for the expressions of the action."""
     inputs = {name: one.get("default", "") for name, one in ACTION["inputs"].items()}
-    inputs |= {"baseline": "main", "run": RUN, "gate": "--margin 0.01"}
+    inputs |= {"baseline": "main", "run": run, "gate": "--margin 0.01"}
     values = {f"${{{{ inputs.{name} }}}}": value for name, value in inputs.items()}
     values["${{ inputs.base-sha || github.event.pull_request.base.sha || github.sha }}"] = base
     return values
 
 
-def perform(folder: Path, cache: Path, base: str) -> tuple[int, str]:
+def perform(folder: Path, cache: Path, base: str, run: str = RUN) -> tuple[int, str]:
     """Run the shell steps until one fails; its exit code, and what all printed."""
-    values = expressions(folder, base)
+    values = expressions(base, run)
     printed = ""
     for step in ACTION["runs"]["steps"]:
         if "run" not in step or step["name"] == "Install harness":
@@ -104,6 +104,21 @@ def test_a_base_without_the_baseline_is_exit_4(repository, machine_cache, tmp_pa
     code, printed = perform(folder, machine_cache, git(folder, "rev-parse", "HEAD"))
     assert code == 4
     assert "::error title=baseline missing::" in printed
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("run", "code"),
+    [(RUN.replace("mine ", "mime "), 2), (RUN + " --limmit 3", 2), (RUN + " --dry-run", 1), (RUN + " --help", 1)],
+)
+def test_where_no_run_is_made_an_earlier_one_is_not_judged(repository, machine_cache, run, code):
+    folder, base = repository
+    assert list((folder / "results" / "runs").glob("*.json"))
+    (folder / "harness-gate" / "gate.json").unlink(missing_ok=True)
+    found, printed = perform(folder, machine_cache, base, run)
+    assert found == code and "passed" not in printed
+    assert not (folder / "harness-gate" / "gate.json").exists()
 
 
 def test_no_input_is_pasted_into_a_script_and_reports_are_kept_whatever_happens():
