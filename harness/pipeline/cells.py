@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.core import code_identity, plugins
 from harness.core.hashing import hash_json
+from harness.core.machine.numerics import numerics
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.measurement.workloads import Workload
@@ -228,6 +229,11 @@ class Origin:
     @property
     def checkpoint(self) -> str | None:
         return self.cell.key if self.cell else None
+
+
+def machine_of(recipe: ModelSpec, threads: int | None) -> dict[str, Any]:
+    """The part of a cell's spec that says on what machine its floats are computed; empty of a learner that is exact."""
+    return {} if LEARNERS.get(recipe.learner).exact else {"machine": numerics(threads)}
 
 
 def seeded(recipe: ModelSpec, seed: int) -> ModelSpec:

@@ -9,6 +9,7 @@ from harness.compression.base import Target
 from harness.compression.methods import Method, parse_method
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
+from harness.core.machine.numerics import resolved_precision
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
@@ -42,7 +43,8 @@ class Compressions:
         for method in self.methods:
             if method.recipe is not None and method.recipe not in self._students:
                 recipe = registry.recipe(method.recipe)
-                recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=run.overrides())})
+                changes = run.overrides() | {"precision": resolved_precision(recipe.training.precision)}
+                recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
                 if recipe.learner != "transformer":
                     raise HarnessError(
                         f"--compress {method.label}: the student {recipe.name} is no transformer, but {recipe.learner}"
@@ -100,6 +102,7 @@ def _compress(
         "method": method.identity,
         "seed": fit.seed,
         "code": code_of("compress", *method.plugins, *model.plugins(training.inputs.task)),
+        "machine": fit.spec["machine"],
     }
     flops = None if fit.flops is None else 0.1 * fit.flops
     if method.uses_data:

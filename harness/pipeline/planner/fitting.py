@@ -25,6 +25,7 @@ from harness.pipeline.cells import (
     TaskInput,
     code_of,
     folds_name,
+    machine_of,
     model_identity,
     model_record,
     seeded,
@@ -217,6 +218,7 @@ def _finetune(
         "seed": seed,
         "fraction": fraction,
         "code": code_of("finetune", *model.plugins(task)),
+        **machine_of(recipe, run.threads),
     }
     if fold is not None:
         spec["fold"] = list(fold)
@@ -271,6 +273,7 @@ def _score(
         "model": source.key if source is not None else origin.checkpoint or _identity(model, origin),
         "metrics": metric_versions(task.metrics),
         "code": code_of("score", *model.plugins(task), *runtimes),
+        **machine_of(model.recipe, run.threads),
     }
     label_map = run.labels_by_name if model.finished and facts["labels"] else {}
     if folds:

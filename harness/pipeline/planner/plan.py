@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
+from harness.core.machine.numerics import resolved_precision
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, SuiteSpec, TaskSpec
@@ -137,4 +138,8 @@ def _model(name: str, recipe: ModelSpec, run: RunSpec, store: Store) -> ModelPla
 
 
 def _resolved(recipe: ModelSpec, run: RunSpec) -> ModelSpec:
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update=run.overrides())})
+    """With the run's training values, and the precision that `auto` is here."""
+    training = recipe.training.model_copy(update=run.overrides())
+    if not LEARNERS.get(recipe.learner).exact:
+        training = training.model_copy(update={"precision": resolved_precision(training.precision)})
+    return recipe.model_copy(update={"training": training})

@@ -10,13 +10,14 @@ import psutil
 
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
+from harness.core.machine.numerics import resolved_precision
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
 from harness.modeling.weights.building import config_problem
 from harness.modeling.weights.config_file import parameters_of
-from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, model_record
+from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, machine_of, model_record
 from harness.training.learners import LEARNERS
 from harness.training.objectives import OBJECTIVES, check_objective
 
@@ -77,8 +78,9 @@ def pretrain_cell(recipe: ModelSpec, name: str, corpus: Mapping[str, Any], run: 
     """The cell that makes a model spec's checkpoint. Raises HarnessError for an objective or options it does not
     have.
     """
-    settings = recipe.pretraining
-    assert settings is not None
+    assert recipe.pretraining is not None
+    settings = recipe.pretraining.model_copy(update={"precision": resolved_precision(recipe.pretraining.precision)})
+    recipe = recipe.model_copy(update={"pretraining": settings})
     kind, options = check_objective(recipe)
     inputs = kind.inputs(options)
     spec = {
@@ -89,6 +91,7 @@ def pretrain_cell(recipe: ModelSpec, name: str, corpus: Mapping[str, Any], run: 
         "seed": settings.seed,
         **({"inputs": inputs} if inputs else {}),
         "code": code_of("pretrain", ("objective", settings.objective)),
+        **machine_of(recipe, run.threads),
     }
     key = hash_json(spec)
     job = PretrainJob(recipe, dict(corpus), model_record(recipe, name, Origin(corpus=corpus), run))

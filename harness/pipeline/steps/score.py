@@ -84,6 +84,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         "read": None if predicted.read is None else asdict(predicted.read),
         "runtime": model.runtime,
         "selection": model.selection,
+        "machine": dict(cell.spec.get("machine", {})),
         "cautions": [*model.cautions, *predicted.cautions],
         "lineage": model.lineage,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.core.hashing import hash_json
 from harness.core.predictions import reading_notes
 from harness.report.tables.table import Part
 
@@ -17,6 +18,18 @@ def of_data(records: Sequence[Record]) -> tuple[str, ...]:
         f"{record['task']['name']}: {note}": None for record in records for note in record["data"].get("notes", ())
     }
     return tuple(notes)
+
+
+def of_machines(records: Sequence[Record]) -> tuple[str, ...]:
+    """Says where scores of one table come from different machines, or from processes with other numbers of threads."""
+    kinds = {hash_json(record["machine"]): record["machine"] for record in records if record.get("machine")}
+    if len(kinds) < 2:
+        return ()
+    listed = "; ".join(
+        f"{one['threads']} threads, {', '.join(one.get('gpus', one['isa'])) or 'unknown instructions'}"
+        for one in kinds.values()
+    )
+    return (f"Scores were computed on {len(kinds)} kinds of machines, whose last digits may differ: {listed}.",)
 
 
 def of_model(records: Sequence[Record], parts: Mapping[str, Sequence[Part]]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
     lower = [column.task for column in table.columns if not column.greater_is_better]
     if lower:
         said.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
-    said += [f"Data of {note}." for note in table.data_notes]
+    said += [*(f"Data of {note}." for note in table.data_notes), *table.machine_notes]
     said += [f"Of {row.label}: {note}." for row in table.rows for note in row.notes]
     return [*said, *(note for resource in table.resources for note in resource.notes)]
 

@@ -106,7 +106,8 @@ class Column:
 class Table:
     """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
     predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages. `resources` are columns of
-    speed, memory and size, where they are asked for. `data_notes` say of the data what its source does.
+    speed, memory and size, where they are asked for. `data_notes` say of the data what its source does,
+    `machine_notes` where scores of different machines stand side by side.
     """
 
     suite: str
@@ -125,6 +126,7 @@ class Table:
     fingerprint: str = ""
     resources: tuple[Resource, ...] = ()
     data_notes: tuple[str, ...] = ()
+    machine_notes: tuple[str, ...] = ()
 
 
 def common_location(locations: Set[str]) -> str:

@@ -74,11 +74,13 @@ class PredictRequest:
 class Learner(ABC):
     """Fits and predicts. One subclass a module, registered by name; model specs name it as their `learner`.
 
-    `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `in_process`: its models are objects
+    `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `exact`: its results are the same,
+    bit by bit, on every machine. `in_process`: its models are objects
     of the calling program, finished and in no folder; `options["identity"]` of their specs stands for them.
     """
 
     deterministic = False
+    exact = False
     in_process = False
 
     @abstractmethod

@@ -12,6 +12,7 @@ from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 class CopySource(Learner):
     deterministic = True
+    exact = True
 
     def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
         return None if task.family == "translation" else f"{recipe.name} translates, {task.family} is something else"

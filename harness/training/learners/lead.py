@@ -19,6 +19,7 @@ SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
 
 class Lead(Learner):
     deterministic = True
+    exact = True
 
     def check(self, recipe: ModelSpec) -> None:
         self._refuse_options(recipe, ("sentences",))

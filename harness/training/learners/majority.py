@@ -20,6 +20,7 @@ from harness.training.learners.base import FitRequest, Learner, PredictRequest
 
 class Majority(Learner):
     deterministic = True
+    exact = True
 
     def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0

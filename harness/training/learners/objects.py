@@ -122,6 +122,7 @@ class ObjectLearner(Learner):
     """Predicts with objects of this process; fits nothing."""
 
     deterministic = True
+    exact = True
     in_process = True
 
     def check(self, recipe: ModelSpec) -> None:

@@ -1,0 +1,63 @@
+"""What of a machine a result depends on is part of its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.core.machine import numerics as module
+from harness.core.registry import load_registry
+from harness.core.run_spec import RunSpec
+from harness.core.store import Store
+from harness.pipeline.planner.plan import make_plan
+from harness.report.tables.cautions import of_machines
+
+
+def keys(folder: Path, **settings: Any) -> dict[tuple[str, str], str]:
+    run = RunSpec(
+        task=["sst2"], model=["majority", "tfidf", "bert-tiny"], limit=20, compress=["int8-weight"], **settings
+    )
+    plan = make_plan(run, load_registry(()), Store.open(folder))
+    return {(cell.kind, cell.model): cell.key for cell in plan.cells}
+
+
+def changed(before: dict[tuple[str, str], str], after: dict[tuple[str, str], str]) -> set[str]:
+    return {
+        model.partition("·")[0].partition(" ")[0] for (kind, model), key in after.items() if before[kind, model] != key
+    }
+
+
+def test_threads_and_instructions_are_in_the_keys_of_what_computes_with_floats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys(tmp_path, threads=1)
+    assert keys(tmp_path, threads=1, workers=2) == before
+    assert not any(model == "majority" for model in changed(before, keys(tmp_path, threads=2)))
+    assert {key for key, one in keys(tmp_path, threads=2).items() if one != before[key]} == {
+        key for key in before if key[1] != "majority"
+    }
+    monkeypatch.setattr(module, "cpu", lambda: {"model": "another", "isa": ["avx2"]})
+    assert {key for key, one in keys(tmp_path, threads=1).items() if one != before[key]} == {
+        key for key in before if key[1] != "majority"
+    }
+
+
+def test_auto_is_resolved_before_the_key_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    for pays in (True, False):
+        monkeypatch.setattr(module, "cpu_bf16_pays", lambda pays=pays: pays)
+        run = RunSpec(task=["sst2"], model=["bert-tiny"], limit=20)
+        plan = make_plan(run, load_registry(()), Store.open(tmp_path))
+        (fit,) = (cell for cell in plan.cells if cell.kind == "finetune")
+        found[pays] = fit.spec["model"]["training"]["precision"], fit.job.recipe.training.precision, fit.key
+    assert found[True][:2] == ("bf16", "bf16") and found[False][:2] == ("fp32", "fp32")
+    assert found[True][2] != found[False][2]
+
+
+def test_a_table_says_where_its_scores_come_from_different_machines() -> None:
+    one, other = {"threads": 1, "isa": ["avx2"]}, {"threads": 2, "isa": ["avx512f"]}
+    assert of_machines([{"machine": one}, {"machine": one}, {"machine": {}}, {}]) == ()
+    (note,) = of_machines([{"machine": one}, {"machine": other}])
+    assert "2 kinds of machines" in note and "1 threads, avx2; 2 threads, avx512f" in note
