@@ -43,7 +43,7 @@ def pretrain(
         out: The results folder.
         output: A folder to copy the checkpoint to.
         resume: Go on from the last checkpoint of what was begun before, to the same end; False begins anew.
-        threads: Intra-op threads; as calibrated where left out.
+        threads: Intra-op threads; 1 where left out.
         include: Files and folders of further specs and plug-ins.
         tell: Told how it goes, in lines.
         **settings: Any other setting of pretraining: `steps`, `tokens`, `budget`, `batch_size`, `learning_rate`, …
@@ -59,7 +59,7 @@ def pretrain(
     target = None if output is None else Path(output)
     pretraining.check_output(target)
     changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
-    cell = pretraining.plan(registry, store, recipe, changes)
+    cell = pretraining.plan(registry, store, recipe, changes, threads or 1)
     with in_this_process(threads or 1):
         record = pretraining.perform(cell, store, resume, (), tell, threads)
     return Checkpoint(pretraining.delivered(store, record["cell"], target), record)

@@ -67,7 +67,7 @@ def pretrain(
     store = Store.open(Path(out or "results"))
     command.check_output(output)
     command.check_trackers(report_to or [])
-    cell = command.plan(registry, store, recipe, given)
+    cell = command.plan(registry, store, recipe, given, threads)
     tell = (lambda line: None) if quiet else say
     record = command.perform(cell, store, not restart, report_to or [], tell, threads, fsdp)
     if command.is_first():  # of the processes that torchrun starts

@@ -37,8 +37,9 @@ SAY_EVERY = 5.0
 """Seconds between two progress lines."""
 
 
-def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]) -> Cell:
-    """The cell of a model spec with `changes` to its pretraining.
+def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any], threads: int | None = None) -> Cell:
+    """The cell of a model spec with `changes` to its pretraining, by processes with so many threads, the calibrated
+    number where left out.
 
     Raises:
         HarnessError: no such model spec, one that is not pretrained, a value out of range, or a corpus that cannot be
@@ -55,7 +56,7 @@ def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]
     recipe = recipe.model_copy(update={"pretraining": settings})
     check_model(recipe, store)
     facts = corpus_facts(recipe, store)
-    return pretrain_cell(recipe, name, facts, RunSpec())
+    return pretrain_cell(recipe, name, facts, RunSpec(threads=threads))
 
 
 def perform(
