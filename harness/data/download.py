@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
 from harness.data import files as own_files
@@ -78,7 +78,7 @@ def read_download(
             continue
         if split not in files:
             folder = next(iter(files.values())).parent
-            raise HarnessError(f"{folder}: no {missing_files(source, split)} for the split '{split}'")
+            raise TaskAbsentError(f"{folder}: no {missing_files(source, split)} for the split '{split}'")
         if split != task.train and files[split] == raw_train:
             raise HarnessError(f"{files[split]}: serves as '{task.train}', so that it cannot be '{split}'")
         tables[split] = _read(files[split], task, source)

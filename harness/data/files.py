@@ -12,13 +12,14 @@ from harness.core.families import FAMILIES
 from harness.core.specs import TaskSpec
 from harness.data.documents import ENDINGS, read_documents
 from harness.data.readers import READERS, as_written, read_csv
-from harness.data.table import Table, with_parts
+from harness.data.table import Table, one_after_another, with_parts
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 DEV_NAMES = ("dev", "validation", "valid", "val", "trial")
-SHARD = re.compile(r"-00000-of-00001$")
+SHARD = re.compile(r"[-_.](\d+)[-_.]of[-_.](\d+)$")
+"""How the parts of a split are numbered: `train-00000-of-00003`."""
 SAVED_MARKS = ("dataset_dict.json", "state.json")
 
 
@@ -39,15 +40,20 @@ def match_split(split: str, names: Iterable[str], where: str) -> str | None:
 
 
 def split_files(folder: Path, splits: Sequence[str], endings: Collection[str] = READERS) -> dict[str, Path]:
-    """The files of `folder` with these endings that hold a split each.
+    """The files of `folder` with these endings that hold a split each; of a split in several parts the first of them,
+    or the folder that they are in.
 
     Raises:
-        HarnessError: two files claim one split.
+        HarnessError: two files claim one split, or a part of one is missing.
     """
     by_stem: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in endings and path.is_file():
-            by_stem.setdefault(SHARD.sub("", path.stem), []).append(path)
+            known = by_stem.setdefault(SHARD.sub("", path.stem), [])
+            if not (known and SHARD.search(path.stem) and path in parts_of(known[0])):
+                known.append(path)
+        elif path.is_dir() and any(file.suffix.lower() in endings for file in path.iterdir()):
+            by_stem.setdefault(path.name, []).append(path)
     found = {}
     for split in splits:
         stem = match_split(split, by_stem, str(folder))
@@ -58,6 +64,35 @@ def split_files(folder: Path, splits: Sequence[str], endings: Collection[str] = 
             raise HarnessError(f"{folder}: both {names} could be the split '{split}'; keep one")
         found[split] = by_stem[stem][0]
     return found
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The files of a split that lies in several, in order; the file itself where it is all of it.
+
+    Raises:
+        HarnessError: one is missing, or a folder holds files of several kinds.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in READERS)
+        if len({file.suffix.lower() for file in files}) != 1:
+            kinds = ", ".join(sorted({file.suffix.lower() for file in files}))
+            raise HarnessError(f"{path}: the parts of a split are files of one kind, found {kinds or 'none'}")
+        return files
+    numbered = SHARD.search(path.stem)
+    if numbered is None:
+        return [path]
+    stem, total = path.stem[: numbered.start()], int(numbered[2])
+    parts = {}
+    for file in path.parent.iterdir():
+        match = SHARD.search(file.stem)
+        is_part = match is not None and file.stem[: match.start()] == stem and file.suffix == path.suffix
+        if match is not None and is_part and int(match[2]) == total:
+            parts[int(match[1])] = file
+    first = 0 if 0 in parts else 1
+    missing = [number for number in range(first, first + total) if number not in parts]
+    if missing:
+        raise HarnessError(f"{path}: {len(missing)} of {total} parts are missing, such as number {missing[0]}")
+    return [parts[number] for number in range(first, first + total)]
 
 
 def endings_for(task: TaskSpec) -> list[str]:
@@ -72,6 +107,14 @@ def read_file(path: Path, endings: Collection[str] = READERS, delimiter: str | N
     Raises:
         HarnessError: a file of another kind, or a damaged one.
     """
+    parts = parts_of(path)
+    if parts != [path]:
+        place = path if path.is_dir() else path.parent / SHARD.sub("", path.stem)
+        return one_after_another([_read_one(part, endings, delimiter) for part in parts], str(place))
+    return _read_one(path, endings, delimiter)
+
+
+def _read_one(path: Path, endings: Collection[str], delimiter: str | None) -> Table:
     ending = path.suffix.lower()
     if ending not in endings:
         raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(endings))}")

@@ -44,7 +44,8 @@ class Layout:
         """The files that decide what is read, whichever splits are wanted."""
         if self.place.is_file():
             return [self.place]
-        paths = self.place.rglob("*") if self.saved else self.place.iterdir()
+        paths = list(self.place.rglob("*") if self.saved else self.place.iterdir())
+        paths += [part for path in self.files.values() if path.is_dir() for part in path.iterdir()]
         return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
@@ -103,7 +104,7 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
     if folders and task.sources.folder is not None:
         raise TaskAbsentError(f"{folders[0]} {_lacks(task, task.sources.folder)}")
     if folders:
-        raise HarnessError(
+        raise TaskAbsentError(
             f"{folders[0]}: no file there is a split of task '{task.name}'; one a split is expected, "
             "e.g. train.tsv and dev.tsv, or train and dev as csv, tsv, jsonl, json or parquet"
         )
@@ -151,8 +152,11 @@ def _layout(task: TaskSpec, folder: Path, source: FolderSource | None, splits: S
         return Layout(folder, found, source)
     if files.is_saved(folder):
         return Layout(folder, {}, saved=True)
-    found = files.split_files(folder, splits, files.endings_for(task))
-    return Layout(folder, found) if found else None
+    for place in (folder, folder / "data"):  # the hub's way to lay files out
+        found = files.split_files(place, splits, files.endings_for(task)) if place.is_dir() else {}
+        if found:
+            return Layout(place, found)
+    return None
 
 
 def possible_splits(task: TaskSpec, wanted: Sequence[str]) -> list[str]:
@@ -199,7 +203,7 @@ def _read_own(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> Reading:
     missing = sorted(set(needed) - tables.keys())
     if missing:
         found = ", ".join(available) or "none"
-        raise HarnessError(f"{layout.place}: no split '{missing[0]}' for task '{task.name}'; found: {found}")
+        raise TaskAbsentError(f"{layout.place}: no split '{missing[0]}' for task '{task.name}'; found: {found}")
     source = task.sources.folder
     group = source.group if source is not None and carve and source.group in tables[task.train].names else None
     name = source.id if source is not None else None

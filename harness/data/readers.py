@@ -13,7 +13,7 @@ from harness.core import reading
 from harness.core.errors import HarnessError
 from harness.core.reading import JsonError, ReadingError, parse_json
 from harness.data.squad import is_squad, squad_table
-from harness.data.table import Table, with_parts
+from harness.data.table import Table, table_of, with_parts
 
 MOST_COLUMNS = 10_000
 MALFORMED_SHARE = 0.5
@@ -34,8 +34,10 @@ def read_text(path: Path) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """Lines end at LF or CRLF only: `str.splitlines` would also cut at separators that sentences hold."""
-    lines = text.split("\n")
+    """Lines end at LF or CRLF, or at CR in a text without LF: `str.splitlines` would also cut at separators that
+    sentences hold.
+    """
+    lines = text.split("\n" if "\n" in text else "\r")
     if lines[-1] == "":
         lines.pop()
     return [line.removesuffix("\r") for line in lines]
@@ -156,15 +158,40 @@ def read_jsonl(path: Path) -> Table:
 
 
 def read_json(path: Path) -> Table:
-    """A JSON list of objects, or SQuAD's JSON. Raises HarnessError where the file holds anything else."""
-    records = _parse_json(path)
-    if is_squad(records):
-        return squad_table(path, records)
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+    """A JSON list of objects, an object that holds one (`{"data": [...]}`) or lists of equal length (columns), SQuAD's
+    JSON, or one object a line. Raises HarnessError where the file holds anything else.
+    """
+    try:
+        content = _parse_json(path)
+    except HarnessError:
+        lines = lines_of(read_text(path))
+        if len(lines) > 1 and all(_is_object(line) for line in lines[:SNIFFED] if line.strip()):
+            return read_jsonl(path)
+        raise
+    if is_squad(content) and any(isinstance(one, dict) and "paragraphs" in one for one in content["data"]):
+        return squad_table(path, content)
+    if isinstance(content, dict):
+        lists = [value for value in content.values() if isinstance(value, list)]
+        rows = [value for value in lists if value and all(isinstance(one, dict) for one in value)]
+        if len(rows) == 1 and len(lists) == 1:
+            return _of_records(path, rows[0], None)
+        if lists and len(lists) == len(content) and len({len(one) for one in lists}) == 1:
+            return table_of(content, str(path))
+        if len(content) > 1 and not lists and all(not isinstance(value, dict) for value in content.values()):
+            return _of_records(path, [content], None)  # one row, one object a line
+    if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
         raise HarnessError(
-            f"{path}: expected a list of objects (one object a line goes into .jsonl), or SQuAD's object with 'data'"
+            f"{path}: expected a list of objects, an object with one list of them, columns, one object a line, or "
+            "SQuAD's object with 'data'"
         )
-    return _of_records(path, records, None)
+    return _of_records(path, content, None)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(parse_json(line, finite=False), dict)
+    except JsonError:
+        return False
 
 
 def read_squad(path: Path) -> Table:
@@ -201,11 +228,18 @@ def read_parquet(path: Path) -> Table:
         return as_written(values) if schema.field(name).type == pyarrow.float32() else values
 
     parts = {
-        field.name: [part.name for part in field.type.fields if part.type == pyarrow.string()]
+        field.name: [part.name for part in field.type.fields if _is_text(part.type)]
         for field in schema
         if pyarrow.types.is_struct(field.type)
     }
     return with_parts(Table(str(path), tuple(schema.names), read_column, range(count)), parts)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    is_view = getattr(types, "is_string_view", lambda kind: False)
+    return types.is_string(kind) or types.is_large_string(kind) or is_view(kind)
 
 
 def as_written(values: Sequence[float | None]) -> list[float | None]:

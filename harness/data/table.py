@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.source_specs import Columns
+from harness.core.text import clipped
 
 MOST_NAMED = 20
 """Columns that a message lists."""
@@ -70,6 +74,45 @@ def table_of(columns: Mapping[str, Sequence[Any]], where: str) -> Table:
     return Table(where, tuple(columns), columns.__getitem__, range(size))
 
 
+class _Places(Sequence[str]):
+    """Where the rows of several tables came from, said when it is asked for."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self.tables = tables
+        self.starts = list(accumulate((len(table) for table in tables), initial=0))
+
+    def __len__(self) -> int:
+        return self.starts[-1]
+
+    def __getitem__(self, index: Any) -> Any:
+        which = bisect_right(self.starts, index) - 1
+        return self.tables[which].place(index - self.starts[which]).rpartition("/")[2]
+
+
+def one_after_another(tables: Sequence[Table], where: str) -> Table:
+    """The rows of several tables as one, such as the shards of a split.
+
+    Raises:
+        HarnessError: their columns differ.
+    """
+    first, *others = tables
+    for other in others:
+        if set(other.names) != set(first.names):
+            raise HarnessError(
+                f"{where}: the columns of its parts differ: {', '.join(first.names)} in {first.where}, "
+                f"{', '.join(other.names)} in {other.where}"
+            )
+
+    def read_column(name: str) -> Sequence[Any]:
+        return [value for table in tables for value in table.read_column(name)]
+
+    return Table(
+        where, first.names, read_column, range(sum(len(table) for table in tables)), classes=first.classes,
+        dropped=sum(table.dropped for table in tables), places=_Places(tables),
+        notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)),
+    )  # fmt: skip
+
+
 def _at(values: Sequence[Any], indices: Sequence[int]) -> list[Any]:
     return [values[index] for index in indices]
 
@@ -129,12 +172,20 @@ def require_column(columns: Columns, name: str, table: Table) -> str:
     return column
 
 
+def _is_content(column: str) -> bool:
+    """Whether what should be a column's name looks like what stands in one: a sentence or a number."""
+    words = column.split()
+    return len(words) > 4 or column.endswith((".", "!", "?")) or bool(re.fullmatch(r"-?\d+\.\d+", column))
+
+
 def missing_column(columns: Columns, name: str, found: Sequence[str]) -> str:
     """Says which column is missing, what it may be called, which are there and which was probably meant."""
     tried = alternatives(columns, name)
     close = [match for candidate in tried for match in difflib.get_close_matches(candidate, found, n=1)]
     called = f" (looked for {', '.join(tried)})" if tried != [name] else ""
     hint = f" Did you mean '{close[0]}'?" if close else ""
+    if not close and any(_is_content(column) for column in found):
+        hint = " The first line looks like a row: a file without a header needs one."
     more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
-    listed = ", ".join([*found[:MOST_NAMED], *more])
+    listed = ", ".join([*(clipped(column, 60) for column in found[:MOST_NAMED]), *more])
     return f"no column for '{name}'{called}; columns found: {listed}.{hint}"

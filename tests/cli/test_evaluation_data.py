@@ -138,3 +138,15 @@ def test_a_delimiter_that_is_named_holds(harness, rows):
     for file in rows.glob("*.csv"):
         file.write_text(file.read_text().replace(",", ":"))
     assert only(run(harness, "--data", "reviews", "--delimiter", ":"))["n"] == 16
+
+
+def test_an_incomplete_folder_is_absent_and_does_not_end_the_suite(harness, tmp_path):
+    rows = "".join(f"a {word} film\t{label}\n" for word, label in (("good", 1), ("bad", 0)) for _ in range(4))
+    for folder, files in (("SST-2", ("train", "dev")), ("QNLI", ("dev",))):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        for file in files:
+            head = "sentence\tlabel\n" if folder == "SST-2" else "index\tquestion\tsentence\tlabel\n"
+            (tmp_path / "data" / folder / f"{file}.tsv").write_text(head + rows)
+    done = harness("run", "--suite", "glue", "--data", "data", "--model", "majority")
+    assert "absent: qnli: " in done.stderr and "no train.tsv for the split 'train'" in done.stderr
+    assert "No score here:" in done.stdout and "qnli" in done.stdout

@@ -217,18 +217,18 @@ def test_a_task_folder_is_found_whatever_its_place_and_case(
     assert data.location == str(path.parent)
 
 
-def test_a_download_without_dev_is_not_carved(shipped: Shipped, write: Write, tmp_path: Path) -> None:
+def test_a_download_without_dev_is_absent_and_not_carved(shipped: Shipped, write: Write, tmp_path: Path) -> None:
     write("SST-2/train.tsv", "sentence\tlabel\n" + rows(30, "text {}\t1"))
     with pytest.raises(HarnessError, match=re.escape("SST-2: no dev.tsv for the split 'dev'")) as raised:
         load(shipped("sst2"), str(tmp_path))
-    assert not isinstance(raised.value, TaskAbsentError)
+    assert isinstance(raised.value, TaskAbsentError)
 
 
-def test_a_task_folder_without_any_split_is_an_error(shipped: Shipped, write: Write, tmp_path: Path) -> None:
+def test_a_task_folder_without_any_split_is_absent(shipped: Shipped, write: Write, tmp_path: Path) -> None:
     write("SST-2/readme.txt", "nothing")
     with pytest.raises(HarnessError, match="no file there is a split of task 'sst2'") as raised:
         load(shipped("sst2"), str(tmp_path))
-    assert not isinstance(raised.value, TaskAbsentError)
+    assert isinstance(raised.value, TaskAbsentError)
 
 
 @pytest.mark.parametrize(
