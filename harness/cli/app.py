@@ -100,6 +100,10 @@ VERBS: dict[str, Verb] = {
 }  # fmt: skip
 
 
+RENAMED = {"--out": "--results"}
+"""Old names of options, which are taken all the same."""
+
+
 class LazyGroup(TyperGroup):
     """Knows its verbs by the table; imports one when it is called, or all where something walks over `commands`."""
 
@@ -123,7 +127,7 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and self.loaded(str(name)), rest
+        return name, command and self.loaded(str(name)), [_today(argument) for argument in rest]
 
     def loaded(self, name: str) -> Any:
         """The command of a verb, its module imported."""
@@ -134,6 +138,12 @@ class LazyGroup(TyperGroup):
         command.name = name
         command.rich_help_panel = verb.panel
         return command
+
+
+def _today(argument: str) -> str:
+    """An option by its name of today: `--out`, the results folder, was too near to `--output`."""
+    option, equals, value = argument.partition("=")
+    return f"{RENAMED.get(option, option)}{equals}{value}"
 
 
 def _app_of(function: Callable[..., Any], name: str, verb: Verb) -> typer.Typer:

@@ -96,7 +96,7 @@ def leaderboard(
             pareto,
         )
         if any(others) or format != "md":
-            raise HarnessError("--html is a page of all tables: give it alone, with runs, --out and --include")
+            raise HarnessError("--html is a page of all tables: give it alone, with runs, --results and --include")
 
         say(write_page(existing_store(out), runs or [], page, [Path(path) for path in include or []]))
         return

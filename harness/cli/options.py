@@ -15,7 +15,7 @@ from harness.gating.baseline import FOLDER
 
 Out = Annotated[
     Optional[str],
-    typer.Option("--out", metavar="DIR", help="The results folder.", show_default="results", rich_help_panel=WHERE),
+    typer.Option("--results", metavar="DIR", help="The results folder.", show_default="results", rich_help_panel=WHERE),
 ]
 Include = Annotated[
     Optional[list[str]],
@@ -57,7 +57,7 @@ def existing_store(out: str | None) -> Any:
     root = Path(out or "results")
     if not (root / "runs").is_dir():
         raise HarnessError(
-            f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --out"
+            f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --results"
         )
     return Store(root)
 

@@ -15,6 +15,7 @@ from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.text import say
 from harness.pipeline.commands import pretrain as command
+from harness.report.text.plans import pretraining_plan
 from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
 FIELDS = (
@@ -59,6 +60,10 @@ def pretrain(
         ),
     ] = None,
     include: Include = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be trained, and how long it takes.", rich_help_panel=OUTPUT),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -68,6 +73,9 @@ def pretrain(
     command.check_output(output)
     command.check_trackers(report_to or [])
     cell = command.plan(registry, store, recipe, given, threads)
+    if dry_run:
+        print(pretraining_plan(cell, store.has(cell.key), threads))
+        return
     tell = (lambda line: None) if quiet else say
     record = command.perform(cell, store, not restart, report_to or [], tell, threads, fsdp)
     if command.is_first():  # of the processes that torchrun starts

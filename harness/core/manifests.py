@@ -73,7 +73,7 @@ class Manifests:
         names = self.run_names()
         if not names:
             raise HarnessError(
-                f"no runs in {self._root}; make one with `harness run --suite glue`, or name the folder with --out"
+                f"no runs in {self._root}; make one with `harness run --suite glue`, or name the folder with --results"
             )
         if name == "latest":
             name = names[-1]

@@ -61,7 +61,7 @@ class Store(Manifests):
                 pass
         except OSError as error:
             raise HarnessError(
-                f"cannot use {root} as the results folder: {error.strerror}; choose another with --out"
+                f"cannot use {root} as the results folder: {error.strerror}; choose another with --results"
             ) from None
         return cls(root, verify)
 

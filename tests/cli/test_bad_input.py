@@ -56,7 +56,7 @@ COMMAND_LINE = {
     "data in a home that nobody has": (["run", "--task", "cola", "--data", "~nobody-here/x"], "no such folder or file"),
     "data of a very long name": (["run", "--task", "cola", "--data", "a" * 5000], "no such folder or file"),
     "a run of a very long name": (["show", "a" * 5000, "--out", "a" * 5000], "File name too long"),
-    "out below a file": (["run", "--task", "cola", "--out", "file.txt/results"], "choose another with --out"),
+    "out below a file": (["run", "--task", "cola", "--out", "file.txt/results"], "choose another with --results"),
     "a config that is a folder": (["run", "--config", "."], "cannot read .: a folder"),
     "a config that is a device": (
         ["gate", "--baseline", "b", "--config", "/dev/zero"],
@@ -82,7 +82,7 @@ COMMAND_LINE = {
     ),
     "config missing": (["run", "--config", "nowhere.yaml"], "cannot read nowhere.yaml"),
     "include missing": (["run", "--task", "cola", "--include", "nowhere"], "--include nowhere: no such file or folder"),
-    "out is a file": (["run", "--task", "cola", "--out", "file.txt"], "choose another with --out"),
+    "out is a file": (["run", "--task", "cola", "--out", "file.txt"], "choose another with --results"),
     "unknown kind to list": (["list", "recipes"], "recipes"),
     "show without results": (["show"], "no results in results"),
     "leaderboard without results": (["leaderboard", "--out", "elsewhere"], "no results in elsewhere"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,6 +170,44 @@ def test_a_run_pretrains_once_and_fine_tunes_from_it_beside_its_twin(harness, tm
     assert {cell["status"] for cell in again["cells"]} == {"cached"}
     (table,) = read_json(harness("leaderboard", "--format", "json").stdout)["tables"]
     assert {row["label"]: row["seeds"] for row in table["rows"]} == {"tiny": [2, 2], "tiny-scratch": [2, 2]}
+
+
+def test_a_checkpoint_of_anybody_has_a_control_with_random_weights(harness, tmp_path, saved):
+    from safetensors.torch import load_file
+
+    folder = saved("bert")
+    shutil.copytree(folder, tmp_path / "theirs", ignore=shutil.ignore_patterns("harness.json"))
+    command = ("run", "--task", "sst2", "--model", "theirs", "--from-scratch", "--limit", "20", "--epochs", "0.1")
+    result = read_json(harness(*command, "--learning-rate", "1e-9", "--first-seed", "7", "--json").stdout)
+    assert {score["model"]["name"] for score in result["scores"]} == {"theirs", "theirs-scratch"}
+    original = load_file(folder / "model.safetensors")["bert.encoder.layer.0.output.dense.weight"]
+    for cell in result["cells"]:
+        if cell["kind"] == "finetune":
+            made = tmp_path / "results" / "cells" / cell["cell"][:2] / cell["cell"] / "model" / "model.safetensors"
+            off = float((load_file(made)["bert.encoder.layer.0.output.dense.weight"] - original).abs().max())
+            assert (off < 1e-5) == (cell["model"] == "theirs")
+
+
+def test_a_plan_tells_budgets_and_fractions(harness, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(RECIPE)
+    told = harness("pretrain", "tiny", "--include", "tiny.yaml", "--budget", "2m", "--dry-run").stdout
+    assert "budget 2m" in told and "~120 s" in told
+    assert not list((tmp_path / "results").glob("cells/*/*"))
+    (tmp_path / "tiny.yaml").write_text(re.sub(r"steps: \d+", "budget: 90s", RECIPE))
+    asked = ("--task", "sst2", "--model", "tiny", "--include", "tiny.yaml", "--train-fractions", "0.5,1", "--dry-run")
+    plan = harness("run", *asked).stdout
+    assert "~90 s" in plan and "50 %" in plan and "100 %" in plan and "trained on" in plan
+    cells = read_json(harness("run", *asked, "--json").stdout)["cells"]
+    assert {cell["fraction"] for cell in cells if cell["kind"] == "finetune"} == {0.5, 1.0}
+    assert [cell["estimated_seconds"] for cell in cells if cell["kind"] == "pretrain"] == [[90.0, 90.0]]
+
+
+def test_the_results_folder_has_its_old_option_too(harness, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(RECIPE)
+    command = ("pretrain", "tiny", "--include", "tiny.yaml", "--steps", "2")
+    first = harness(*command, "--out", "a").stdout
+    assert harness(*command, "--results", "a").stdout == first == harness(*command, "--out=a").stdout
+    assert "--results" in harness("pretrain", "--help").stdout and "--out " not in harness("pretrain", "--help").stdout
 
 
 @pytest.mark.slow

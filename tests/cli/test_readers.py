@@ -59,7 +59,7 @@ def test_an_archive_that_is_mounted_read_only_is_read(results, tmp_path, machine
     done = in_read_only(tmp_path, machine_cache, "run", "--task", "cola", "--model", "majority", "--limit", "20")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "error: cannot use results as the results folder: Read-only file system; choose another with --out"
+        "error: cannot use results as the results folder: Read-only file system; choose another with --results"
     ]
 
 

@@ -95,7 +95,9 @@ def perform(
     threads_used = int(os.environ["OMP_NUM_THREADS"])
     outcome, detail = execute(cell, store, threads_used, _Speaker(say))
     if outcome == "busy":
-        raise HarnessError(f"another process is pretraining this in {store.root}; wait for it, or choose another --out")
+        raise HarnessError(
+            f"another process is pretraining this in {store.root}; wait for it, or choose another --results"
+        )
     if outcome == "failed":
         hint = "; --restart begins anew" if resume and begun else ""
         raise HarnessError(f"{detail}{hint}")

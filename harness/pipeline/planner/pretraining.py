@@ -19,6 +19,7 @@ from harness.modeling.weights.building import config_problem
 from harness.modeling.weights.config_file import parameters_of
 from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, machine_of, model_record
 from harness.training.learners import LEARNERS
+from harness.training.learners.base import RANDOM_WEIGHTS
 from harness.training.objectives import OBJECTIVES, check_objective
 
 CONTROL_SUFFIX = "-scratch"
@@ -26,10 +27,17 @@ CONTROL_SUFFIX = "-scratch"
 
 
 def with_controls(recipes: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
-    """Beside each model spec that is pretrained the same one with no step of it: same tokenizer, same architecture."""
+    """Beside each model that is pretrained, here or by others, the same one with random weights: same tokenizer, same
+    architecture.
+    """
     both: dict[str, ModelSpec] = {}
     for name, recipe in recipes.items():
         both[name] = recipe
+        if recipe.pretrained:
+            options = {**recipe.options, RANDOM_WEIGHTS: True}
+            both[name + CONTROL_SUFFIX] = recipe.model_copy(
+                update={"name": recipe.name + CONTROL_SUFFIX, "options": options}
+            )
         if recipe.pretraining:
             options = OBJECTIVES.get(recipe.pretraining.objective).at_random(recipe.pretraining.options)
             changes = {"steps": 0, "tokens": None, "budget": None, "options": options}
@@ -39,8 +47,8 @@ def with_controls(recipes: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
             )
     if len(both) == len(recipes):
         raise HarnessError(
-            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section, so that there is no random-init "
-            "control"
+            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section or starts from a checkpoint, so "
+            "that there is no random-init control"
         )
     return both
 
@@ -95,7 +103,8 @@ def pretrain_cell(recipe: ModelSpec, name: str, corpus: Mapping[str, Any], run: 
     }
     key = hash_json(spec)
     job = PretrainJob(recipe, dict(corpus), model_record(recipe, name, Origin(corpus=corpus), run))
-    return Cell(key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe))
+    budget = (settings.seconds, settings.seconds) if settings.seconds is not None else None
+    return Cell(key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe), seconds=budget)
 
 
 def _pretraining_flops(recipe: ModelSpec) -> float | None:

@@ -88,7 +88,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
             model, objective, blocks, settings, trainer.pick_precision(settings.precision, device),
             store.partial(cell.key), listen, peak, trackers=job.trackers,
             tracking=store.root / "tracking", resume=job.resume,
-            sharded=job.sharded, spent=time.perf_counter() - started,
+            sharded=job.sharded,
         )  # fmt: skip
     except DamagedFileError as error:
         shutil.rmtree(store.partial(cell.key), ignore_errors=True)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+RANDOM_WEIGHTS = "random_weights"
+"""The option by which a checkpoint's architecture and tokenizer are taken, and its weights drawn anew."""
+
+
 @dataclass(frozen=True)
 class FitRequest:
     """Everything a fit may depend on.

@@ -35,7 +35,7 @@ from harness.modeling.weights.settings import (
 )
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
-from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order
 from harness.training.tokenizers import train
 
@@ -63,7 +63,7 @@ class TransformerLearner(Learner):
         return [("head", head), ("runtime", "torch")]
 
     def check(self, recipe: ModelSpec) -> None:
-        self._refuse_options(recipe, ("head",))
+        self._refuse_options(recipe, ("head", RANDOM_WEIGHTS))
         if recipe.config is None and recipe.pretrained is None:
             raise HarnessError(
                 f"recipe {recipe.name}: learner transformer needs config (train from scratch) or pretrained"
@@ -75,7 +75,8 @@ class TransformerLearner(Learner):
 
     def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
         assert architecture is not None
-        if task.shots is not None and recipe.pretrained is None and not _is_pretrained(recipe):
+        is_random = recipe.options.get(RANDOM_WEIGHTS) or (recipe.pretrained is None and not _is_pretrained(recipe))
+        if task.shots is not None and is_random:
             return "it has random weights, and is not trained on the task"
         model, family = ARTICLES[architecture] + architecture, FAMILIES.get(task.family)
         usual = head_for(task, architecture)  # type: ignore[arg-type]
@@ -169,6 +170,7 @@ class TransformerLearner(Learner):
         return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
 
     def _load_pretrained(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
+        import transformers
         from transformers import AutoTokenizer, set_seed
 
         set_seed(request.seed)
@@ -179,7 +181,12 @@ class TransformerLearner(Learner):
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, **HERE)
             refuse_empty_tokenizer(where, tokenizer)
-            model = load_weights(head.auto_class, where, new_head=True, **head.config(request.family, request.labels))
+            of_head = head.config(request.family, request.labels)
+            if request.recipe.options.get(RANDOM_WEIGHTS):
+                config = transformers.AutoConfig.from_pretrained(where, **HERE, **of_head)
+                model = getattr(transformers, head.auto_class).from_config(config)
+            else:
+                model = load_weights(head.auto_class, where, new_head=True, **of_head)
         except (OSError, ValueError, KeyError) as error:
             raise HarnessError(
                 f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"

@@ -32,8 +32,6 @@ from harness.training.pretraining.stepper import TrainStep
 
 PROBE_STEPS = (2, 6)
 """Untimed and timed steps that turn a wall-clock budget into a first number of steps."""
-BUDGET_SHARE = 0.9
-"""Of a budget so much is for reading the text and training; the rest is for scoring and saving."""
 REPORT_EVERY = 0.5
 
 
@@ -86,7 +84,6 @@ def train(
     tracking: Path | None = None,
     resume: bool = True,
     sharded: bool = False,
-    spent: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
     """Train `model` in place on blocks (n, raw_size); if `sharded` it is shared out, and the outcome has a whole one.
@@ -94,11 +91,11 @@ def train(
     Goes on from the newest sound checkpoint in the folder `checkpoints` where `resume`, else removes what is there; the
     loss curve and the weights are
     those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a fraction of it. `trackers` are
-    names `accelerate` knows: wandb, tensorboard, mlflow. `sharded` leaves each process its part of the weights. Of a
-    wall-clock budget `spent` seconds are gone already; `clock` tells seconds.
+    names `accelerate` knows: wandb, tensorboard, mlflow. `sharded` leaves each process its part of the weights. A
+    wall-clock budget is the time of the training alone; `clock` tells seconds.
 
     Raises:
-        HarnessError: the batch cannot be shared equally, the loss is not a finite number, or the budget is spent.
+        HarnessError: the batch cannot be shared equally, or the loss is not a finite number.
         DamagedFileError: the checkpoint is not what was written.
     """
     AcceleratorState._reset_state()  # a training in this process before may have had another precision
@@ -125,7 +122,7 @@ def train(
     if place is not None:
         progress = state.load(place, stepper.model, stepper.optimizer)
     else:
-        progress = state.Progress(_planned(spec, stepper, accelerator, spent, clock))
+        progress = state.Progress(_planned(spec, stepper, accelerator, clock))
     plan, resumed_from, before = progress.plan, progress.step, progress.seconds
     weights = _weights_in_use(stepper.model)
     started, told, told_at = clock(), float("-inf"), progress.step
@@ -205,16 +202,13 @@ def _settle(pending: list[torch.Tensor], progress: state.Progress, spec: Pretrai
             )
 
 
-def _planned(
-    spec: PretrainingSpec, stepper: TrainStep, accelerator: Accelerator, spent: float, clock: Callable[[], float]
-) -> Plan:
+def _planned(spec: PretrainingSpec, stepper: TrainStep, accelerator: Accelerator, clock: Callable[[], float]) -> Plan:
     """What the spec asks for; a wall-clock budget is first turned into steps by a probe that leaves no trace."""
     if spec.steps is not None:
         return Plan.of_steps(spec.steps)
     if spec.tokens is not None:
         return Plan.of_steps(max(1, round(spec.tokens / stepper.tokens)))
     assert spec.seconds is not None
-    started = clock()
     weights = {name: tensor.detach().clone() for name, tensor in state.own_tensors(stepper.model).items()}
     random = torch.get_rng_state()
     untimed, timed = PROBE_STEPS
@@ -229,13 +223,7 @@ def _planned(
             tensor.copy_(weights[name])
     stepper.optimizer.state.clear()
     torch.set_rng_state(random)
-    seconds = BUDGET_SHARE * spec.seconds - spent - (now - started)
-    seconds, per_step = _from_first([seconds, (now - probed) / timed], accelerator)
-    if seconds <= 0:
-        raise HarnessError(
-            f"budget {spec.budget}: reading the text and probing the speed took all there is for training; give more "
-            "(the text is ready the next time)"
-        )
+    seconds, per_step = _from_first([spec.seconds, (now - probed) / timed], accelerator)
     return Plan.of_seconds(seconds, per_step)
 
 

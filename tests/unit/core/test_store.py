@@ -155,7 +155,7 @@ def test_a_cached_fact_that_is_damaged_is_forgotten_not_believed(store):
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(HarnessError, match="choose another with --out"):
+    with pytest.raises(HarnessError, match="choose another with --results"):
         Store.open(tmp_path / "file" / "results")
 
 
