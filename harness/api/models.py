@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compression.methods import Method
+from harness.core.errors import HarnessError
 from harness.core.machine.processes import in_this_process
 from harness.core.registry import load_registry
 from harness.core.store import Store
@@ -62,7 +63,9 @@ def pretrain(
     cell = pretraining.plan(registry, store, recipe, changes, threads or 1)
     with in_this_process(threads or 1):
         record = pretraining.perform(cell, store, resume, (), tell, threads)
-    return Checkpoint(pretraining.delivered(store, record["cell"], target), record)
+    if record is None:
+        raise HarnessError("the checkpoint is the first process's; this one only helps to train")
+    return Checkpoint(pretraining.delivered(store, record.cell, target), record.as_json())
 
 
 def compress(

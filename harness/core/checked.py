@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.core.atomic import write_atomically
 from harness.core.errors import DamagedFileError, HarnessError, UnreadableFileError
+from harness.core.facts import Facts, FileFacts, facts_from
 from harness.core.hashing import hash_file, hash_json
 from harness.core.reading import ReadingError, read_object
 
@@ -75,17 +77,27 @@ def write_sums(folder: Path) -> None:
     write_checked(folder / SUMS, {"files": facts_of_files(folder)})
 
 
-def check_files(folder: Path, files: dict[str, dict[str, Any]], named_by: str = "its record names") -> None:
+class _Files(Facts):
+    """What a folder's checksums say, and of a record all that is read here."""
+
+    files: dict[str, FileFacts]
+
+
+def check_files(folder: Path, files: Mapping[str, FileFacts], named_by: str = "its record names") -> None:
     """Raises DamagedFileError, naming the file, where the bytes of one are not those of its facts."""
     for name, facts in files.items():
-        if hash_checked(folder / name) != facts["sha256"]:
+        if hash_checked(folder / name) != facts.sha256:
             raise DamagedFileError(f"{folder / name} is damaged: its bytes are not those {named_by}")
+
+
+def _files_in(path: Path) -> dict[str, FileFacts]:
+    return facts_from(_Files, read_checked(path), path).files
 
 
 def check_sums(folder: Path) -> None:
     """Raises DamagedFileError where a file of the folder is not as `write_sums` found it, or there are no sums."""
     meant = f"{SUMS} names; put the file back, or remove {SUMS} where the change was meant"
-    check_files(folder, read_checked(folder / SUMS)["files"], meant)
+    check_files(folder, _files_in(folder / SUMS), meant)
 
 
 def refuse_damaged(model: Path) -> None:
@@ -99,5 +111,5 @@ def refuse_damaged(model: Path) -> None:
     if (model / SUMS).exists():
         check_sums(model)
     elif model.name == "model" and record.is_file():
-        files = read_checked(record)["files"]
+        files = _files_in(record)
         check_files(model.parent, {name: facts for name, facts in files.items() if name.startswith("model/")})

@@ -14,8 +14,10 @@ from typing import Any
 
 from harness.core.checked import SCHEMA_VERSION, read_checked, write_checked
 from harness.core.errors import DamagedFileError, HarnessError, did_you_mean
+from harness.core.facts import facts_from
 from harness.core.hashing import hash_json, short
 from harness.core.locks import is_held, lock_file
+from harness.core.run_records import RunCell, RunManifest
 from harness.core.source_names import canonical_record
 
 RUNNING, INTERRUPTED = "running", "interrupted"
@@ -33,15 +35,11 @@ class Manifests:
         """Write a run's manifest, whole or not at all; a new run has the next number."""
         numbers = self._lines()
         if name not in numbers:
-            order = self._folder / "order"
-            try:
-                with self._alone():
-                    numbers[name] = 1 + max(self._numbers(self._paths()).values(), default=0)
-                    line = f"{numbers[name]} {name}"
-                    with order.open("a", encoding="utf-8") as file:
-                        file.write(f"\n{line} {_seal(line)}")
-            except OSError as error:
-                raise HarnessError(f"cannot write {order}: {error.strerror}") from None
+            with self._alone():
+                numbers[name] = 1 + max(self._numbers(self._paths()).values(), default=0)
+                line = f"{numbers[name]} {name}"
+                with (self._folder / "order").open("a", encoding="utf-8") as file:
+                    file.write(f"\n{line} {_seal(line)}")
         content = {"schema_version": SCHEMA_VERSION, "run": name, "number": numbers[name], **manifest}
         write_checked(self._folder / f"{name}.json", content)
 
@@ -67,7 +65,7 @@ class Manifests:
 
         return sorted(paths, key=order)
 
-    def run(self, name: str) -> dict[str, Any]:
+    def run(self, name: str) -> RunManifest:
         """A run's manifest, by its name, a unique beginning or part of it, or `latest`.
 
         Raises:
@@ -90,7 +88,7 @@ class Manifests:
             )
         return self._read(found[0])
 
-    def runs(self, names: Sequence[str]) -> list[dict[str, Any]]:
+    def runs(self, names: Sequence[str]) -> list[RunManifest]:
         """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""
         if names or not self.run_names():
             return [self.run(name) for name in names or ["latest"]]
@@ -103,19 +101,22 @@ class Manifests:
                 if not is_held(lock):
                     lock.unlink()
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def _read(self, name: str) -> RunManifest:
+        path = self._folder / f"{name}.json"
         try:
-            content = canonical_record(read_checked(self._folder / f"{name}.json"))
+            manifest = facts_from(RunManifest, canonical_record(read_checked(path)), path)
         except DamagedFileError as error:
             raise DamagedFileError(f"{error}; `harness verify --repair` sets it aside") from None
-        if content.get("status") != RUNNING:
-            return content
-        cells = [{**cell, **self._known(cell)} for cell in content["cells"]]
-        return {**content, "status": RUNNING if is_held(self._lock(name)) else INTERRUPTED, "cells": cells}
+        if manifest.status != RUNNING:
+            return manifest
+        status = RUNNING if is_held(self._lock(name)) else INTERRUPTED
+        return manifest.model_copy(update={"status": status, "cells": [self._known(cell) for cell in manifest.cells]})
 
-    def _known(self, cell: dict[str, Any]) -> dict[str, str]:
-        state = self._state_of(cell["cell"]) if cell["status"] == "missing" else None
-        return {} if state is None else {"status": state[0], **({"cause": state[1]} if state[1] else {})}
+    def _known(self, cell: RunCell) -> RunCell:
+        state = self._state_of(cell.cell) if cell.status == "missing" else None
+        if state is None:
+            return cell
+        return cell.model_copy(update={"status": state[0], **({"cause": state[1]} if state[1] else {})})
 
     def _lock(self, name: str) -> Path:
         return self._root / "locks" / f"run-{name}.lock"
@@ -135,7 +136,7 @@ class Manifests:
         numbers = self._lines()
         for name in paths.keys() - numbers.keys():
             with contextlib.suppress(HarnessError):
-                numbers[name] = int(read_checked(paths[name]).get("number", 0))
+                numbers[name] = facts_from(RunManifest, read_checked(paths[name]), paths[name]).number
         return numbers
 
     def _lines(self) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.cell_records import ReadingFacts
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 
@@ -39,11 +40,11 @@ UNKNOWN_AT_MOST = 0.01
 """The fraction of unknown tokens above which a score says so."""
 
 
-def reading_notes(read: Mapping[str, int] | None, split: str) -> list[str]:
+def reading_notes(read: ReadingFacts | None, split: str) -> list[str]:
     """What a reader of a score should know of how much of the texts the model has read.
 
     Args:
-        read: The fields of `Reading`, as a record has them.
+        read: What the score's record says of it.
         split: The split that was scored.
 
     Returns:
@@ -52,11 +53,9 @@ def reading_notes(read: Mapping[str, int] | None, split: str) -> list[str]:
     if not read:
         return []
     notes = []
-    if read["truncated"]:
-        notes.append(
-            f"{read['truncated']} of {read['examples']} examples of {split} were cut to {read['max_length']} tokens"
-        )
-    unknown = read["unknown"] / max(1, read["tokens"])
+    if read.truncated:
+        notes.append(f"{read.truncated} of {read.examples} examples of {split} were cut to {read.max_length} tokens")
+    unknown = read.unknown / max(1, read.tokens)
     if unknown > UNKNOWN_AT_MOST:
         notes.append(f"{100 * unknown:.3g} % of the tokens of {split} are unknown to the tokenizer")
     return notes

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,6 +23,7 @@ DATA = 2**33
 DEEPEST = 100
 """Lists and mappings inside one another."""
 LARGEST = 2**63
+BRACKETS = re.compile(r"[\[\]{}]")
 
 
 class ReadingError(HarnessError):
@@ -118,40 +120,61 @@ class JsonError(ValueError):
 
 def parse_json(text: str | bytes, finite: bool = True) -> Any:
     """What a JSON text holds. Raises JsonError as `read_json` describes."""
+    hooks: Any = {"parse_int": _integer, "parse_float": _number, "parse_constant": _number} if finite else {}
     try:
-        value = json.loads(text)
+        value = json.loads(text, **hooks)
     except RecursionError:
         raise JsonError("not JSON: nested too deeply") from None
     except json.JSONDecodeError as error:
         raise JsonError(f"not JSON: {error.msg} at character {error.colno}", error.lineno) from None
+    except JsonError:
+        raise
     except ValueError:
         raise JsonError("not JSON: a number of too many digits") from None
-    check_values(value, finite)
+    whole = text if isinstance(text, str) else text.decode(errors="replace")
+    if "\\ud" in whole or "\\uD" in whole or _may_be_deep(whole):
+        check_values(value)
     return value
 
 
-def check_values(value: Any, finite: bool = True) -> None:
-    """Raises JsonError for a nesting deeper than `DEEPEST`, half of a surrogate pair and, where numbers must be
-    `finite`, for one that is not, or is beyond 64 bits.
-    """
+def _integer(digits: str) -> int:
+    number = int(digits)
+    if not -LARGEST <= number < LARGEST:
+        raise JsonError(f"a number of {len(digits)} digits, 64 bits are read")
+    return number
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise JsonError(f"{number} is no finite number")
+    return number
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether brackets, those in texts included, stand deeper in one another than is read."""
+    depth = 0
+    for bracket in BRACKETS.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        if depth >= DEEPEST:
+            return True
+    return False
+
+
+def check_values(value: Any) -> None:
+    """Raises JsonError for a nesting deeper than `DEEPEST`, or half of a surrogate pair."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         below: list[Any] = []
         for item in level:
-            kind = type(item)
-            if kind is dict:
+            if isinstance(item, dict):
                 below.extend(item.values())
                 for key in item:
                     _check_text(key)
-            elif kind is list:
+            elif isinstance(item, list):
                 below.extend(item)
-            elif kind is str:
+            elif isinstance(item, str):
                 _check_text(item)
-            elif kind is int and finite:
-                if not -LARGEST <= item < LARGEST:
-                    raise JsonError(f"a number of {len(f'{abs(item):x}') * 4} bits, 64 are read")
-            elif kind is float and finite and not isfinite(item):
-                raise JsonError(f"{item} is no finite number")
         if not below:
             return
         level = below

@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from harness.core.errors import DamagedFileError, StoredFileError, UnreadableFileError
+from harness.core.facts import CellRecord, Facts, facts_from
 from harness.core.hashing import canonical_json
-from harness.core.store import RECORD, SCHEMA_VERSION, Store, replacing
+from harness.core.record_kinds import class_of
+from harness.core.store import RECORD, SCHEMA_VERSION, RecordT, Store, replacing
 
 INDEX = "index.parquet"
 VERSION = f"3.{SCHEMA_VERSION}"
@@ -82,12 +84,22 @@ class RecordIndex:
         self._path = store.root / INDEX
         self._known = _read(self._path)
         self._parsed: dict[str, Any] = {}
+        self._parts: dict[tuple[type[Facts], str], Facts] = {}
 
-    def read(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[dict[str, Any]]:
+    @overload
+    def read(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[CellRecord]: ...
+    @overload
+    def read(
+        self, keys: Iterable[str], damaged: Callable[[StoredFileError], None], kind: type[RecordT]
+    ) -> list[RecordT]: ...
+    def read(
+        self, keys: Iterable[str], damaged: Callable[[StoredFileError], None], kind: type[Any] = CellRecord
+    ) -> list[Any]:
         """The records under these keys without `DROPPED`, in their order, their `files` with sizes alone; those not
-        there are left out. Parts of records may be one object: they are for reading only.
+        there are left out. Parts of records may be one object.
 
-        `damaged` is told of each record that is, which is left out too.
+        `damaged` is told of each record that is, which is left out too. `kind` is the class of the records; without it
+        each has that of the kind it names.
         """
         records, fresh, gone = [], [], []
         for key in keys:
@@ -103,10 +115,11 @@ class RecordIndex:
                         fresh.append(row)
                 else:
                     self._check_files(row)
+                record = self._record(row, kind)
             except StoredFileError as error:
                 damaged(error)
                 continue
-            records.append(self._record(row))
+            records.append(record)
         if fresh or gone:
             for key in gone:
                 self._known.pop(key, None)
@@ -121,13 +134,26 @@ class RecordIndex:
         except UnreadableFileError:
             return True
 
-    def _record(self, row: Row) -> dict[str, Any]:
-        record = json.loads(row.rest)
+    def _record(self, row: Row, kind: type[CellRecord]) -> CellRecord:
+        content = json.loads(row.rest)
+        chosen = class_of(content.get("kind")) if kind is CellRecord else kind
+        where = f"{self._store.root}/cells/{row.cell[:2]}/{row.cell}/{RECORD}"
         for name, text in (("task", row.task), ("model", row.model), ("data", row.data)):
             if text != ABSENT:
-                record[name] = self._shared(text)
-        record["files"] = {name: {"bytes": size} for name, size in self._shared(row.files)}
-        return record
+                content[name] = self._part(chosen, name, text, where)
+        content["files"] = {name: {"bytes": size} for name, size in self._shared(row.files)}
+        return facts_from(chosen, content, where)
+
+    def _part(self, kind: type[CellRecord], name: str, text: str, where: str) -> Any:
+        """A part of a record as its class has it, one object for all records that share it."""
+        field = kind.model_fields.get(name)
+        part = field.annotation if field is not None else None
+        if not (isinstance(part, type) and issubclass(part, Facts)):
+            return self._shared(text)
+        known = self._parts.get((part, text))
+        if known is None:
+            known = self._parts[part, text] = facts_from(part, self._shared(text), f"{where}, {name}")
+        return known
 
     def _check_files(self, row: Row) -> None:
         for name, size in self._shared(row.files):
@@ -152,7 +178,7 @@ def _row(store: Store, key: str) -> Row | None:
     before = _state(store, key)
     if before is None:
         return None
-    record = store.read(key)
+    record = store.read(key).as_json()
     files = [[name, facts["bytes"]] for name, facts in record.get("files", {}).items()]
     rest = {name: value for name, value in record.items() if name not in (*DROPPED, *SHARED, "files")}
     texts = (canonical_json(part) for part in (files, *(record.get(name) for name in SHARED), rest))

@@ -5,15 +5,17 @@ several runs, and twice in one, under a name each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-Facts = Mapping[str, Any]
-"""What a run says of one of its models: `name`, `id`, how it was asked for, and of a compressed one its original."""
+from harness.core.cell_records import ModelRecord
+from harness.core.run_records import ModelNames, RunManifest
+
 NAMED_BY_RUNS = ("name", "id", "overrides", "pretrained", "revision", "original", "original_id", "method")
-"""The keys of such facts; what else is known of a model is content, and stands in its records."""
+"""What a run says of one of its models; what else is known of a model is content, and stands in its records."""
+RecordT = TypeVar("RecordT", bound=ModelRecord)
 
 
-def asked_for(manifests: Sequence[Mapping[str, Any]], *kinds: str) -> dict[str, list[Facts]]:
+def asked_for(manifests: Sequence[RunManifest], *kinds: str) -> dict[str, list[ModelNames]]:
     """The cells of runs, each once in the order of the runs, with what each is called.
 
     Args:
@@ -21,27 +23,27 @@ def asked_for(manifests: Sequence[Mapping[str, Any]], *kinds: str) -> dict[str, 
         kinds: The kinds of cells; all where none is given.
 
     Returns:
-        By key the facts of each model the cell was asked for as, one at least; empty facts where the run is so old
+        By key the names of each model the cell was asked for as, one at least; empty ones where the run is so old
         that its records hold them.
     """
-    found: dict[str, dict[str, Facts]] = {}
+    found: dict[str, dict[str, ModelNames]] = {}
     for manifest in manifests:
-        facts = manifest.get("model_facts", {})
-        for cell in manifest["cells"]:
-            if not kinds or cell["kind"] in kinds:
-                own = facts.get(cell["model"], {})
-                found.setdefault(cell["cell"], {})[own.get("id", "")] = own
+        for cell in manifest.cells:
+            if not kinds or cell.kind in kinds:
+                names = manifest.names_of(cell)
+                found.setdefault(cell.cell, {})[names.id] = names
     return {key: list(models.values()) for key, models in found.items()}
 
 
-def with_names(records: Iterable[Mapping[str, Any]], asked: Mapping[str, Sequence[Facts]]) -> list[dict[str, Any]]:
+def with_names(records: Iterable[RecordT], asked: Mapping[str, Sequence[ModelNames]]) -> list[RecordT]:
     """The records with what runs call their models, each as often as it was asked for under another name."""
-    return [named(record, facts) for record in records for facts in asked[record["cell"]]]
+    return [named(record, names) for record in records for names in asked[record.cell]]
 
 
-def named(record: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def named(record: RecordT, names: ModelNames) -> RecordT:
     """A record whose `model` holds what a run says of it as well."""
-    return {**record, "model": {**record.get("model", {}), **facts}}
+    model = record.model.model_copy(update=names.given)
+    return record.model_copy(update={"model": model})
 
 
 def facts_of(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from harness.core.atomic import move_folder, new_folder, replacing, sweep_scratch, write_atomically
 from harness.core.checked import (
@@ -33,10 +33,13 @@ from harness.core.checked import (
     write_sums,
 )
 from harness.core.errors import DamagedFileError, HarnessError, StoredFileError, UnreadableFileError, UnwritableError
+from harness.core.facts import CellRecord, FileFacts, facts_from
 from harness.core.manifests import Manifests
+from harness.core.record_kinds import class_of
 from harness.core.source_names import canonical_record
 from harness.core.text import say
 
+RecordT = TypeVar("RecordT", bound=CellRecord)
 RECORD = "record.json"
 
 
@@ -78,9 +81,13 @@ class Store(Manifests):
         """
         return self.find(key) is not None
 
-    def find(self, key: str) -> dict[str, Any] | None:
+    @overload
+    def find(self, key: str) -> CellRecord | None: ...
+    @overload
+    def find(self, key: str, kind: type[RecordT]) -> RecordT | None: ...
+    def find(self, key: str, kind: type[Any] = CellRecord) -> Any:
         """The record of a cell, checked as `read` does; None where the cell is not done."""
-        return self.read(key) if self._is_done(key) else None
+        return self.read(key, kind) if self._is_done(key) else None
 
     def _is_done(self, key: str) -> bool:
         """Raises UnreadableFileError where nobody can tell."""
@@ -102,14 +109,22 @@ class Store(Manifests):
             return None if failure is None else ("failed", str(failure.get("cause", "")))
         return None
 
-    def find_all(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[dict[str, Any]]:
+    @overload
+    def find_all(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[CellRecord]: ...
+    @overload
+    def find_all(
+        self, keys: Iterable[str], damaged: Callable[[StoredFileError], None], kind: type[RecordT]
+    ) -> list[RecordT]: ...
+    def find_all(
+        self, keys: Iterable[str], damaged: Callable[[StoredFileError], None], kind: type[Any] = CellRecord
+    ) -> list[Any]:
         """The records of those of these cells that are done, in their order; `damaged` is told of each that is, or
         cannot be read.
         """
         records = []
         for key in keys:
             try:
-                record = self.find(key)
+                record = self.find(key, kind)
             except StoredFileError as error:
                 damaged(error)
                 continue
@@ -117,15 +132,30 @@ class Store(Manifests):
                 records.append(record)
         return records
 
-    def read(self, key: str) -> dict[str, Any]:
-        """The record of a cell. Raises DamagedFileError, naming the file, where it or a file's size is not what was
-        written.
+    @overload
+    def read(self, key: str) -> CellRecord: ...
+    @overload
+    def read(self, key: str, kind: type[RecordT]) -> RecordT: ...
+    def read(self, key: str, kind: type[Any] = CellRecord) -> Any:
+        """The record of a cell.
+
+        Args:
+            key: The cell.
+            kind: The class of its record; without it that of the kind which the record names.
+
+        Raises:
+            DamagedFileError: it, or a file's size, is not what was written; the file is named.
         """
         path = self.folder(key) / RECORD
-        record = read_checked(path)
-        if record.get("cell", key) != key:
+        content = canonical_record(read_checked(path))
+        record = facts_from(class_of(content.get("kind")) if kind is CellRecord else kind, content, path)
+        if record.cell not in ("", key):
             raise DamagedFileError(f"{path} is damaged: it is the record of another cell")
-        for name, facts in record.get("files", {}).items():
+        self._check_sizes(key, record)
+        return record
+
+    def _check_sizes(self, key: str, record: CellRecord) -> None:
+        for name, facts in record.files.items():
             file = self.folder(key) / name
             try:
                 size = file.stat().st_size
@@ -133,13 +163,22 @@ class Store(Manifests):
                 raise DamagedFileError(f"{file} is missing") from None
             except OSError as error:
                 raise UnreadableFileError(f"{file} cannot be read: {error.strerror}; nothing was changed") from None
-            if size != facts["bytes"]:
-                raise DamagedFileError(f"{file} is damaged: {size} bytes, written were {facts['bytes']}")
-        return canonical_record(record)
+            if size != facts.bytes:
+                raise DamagedFileError(f"{file} is damaged: {size} bytes, written were {facts.bytes}")
+
+    def _files(self, key: str) -> Mapping[str, FileFacts]:
+        """What the record of a cell says of its files, whatever else is in it."""
+        path = self.folder(key) / RECORD
+        record = facts_from(CellRecord, read_checked(path), path)
+        self._check_sizes(key, record)
+        return record.files
 
     def file(self, key: str, name: str) -> Path:
         """A cell's file, its bytes checked against the record. Raises DamagedFileError."""
-        check_files(self.folder(key), {name: self.read(key)["files"][name]})
+        files = self._files(key)
+        if name not in files:
+            raise DamagedFileError(f"{self.folder(key) / name} is missing: its record does not name it")
+        check_files(self.folder(key), {name: files[name]})
         return self.folder(key) / name
 
     def model(self, key: str) -> Path:
@@ -149,7 +188,7 @@ class Store(Manifests):
 
     def check(self, key: str) -> None:
         """Read a cell that is done whole. Raises DamagedFileError where a byte of it is not what was written."""
-        check_files(self.folder(key), self.read(key)["files"])
+        check_files(self.folder(key), self._files(key))
 
     @contextlib.contextmanager
     def building(self, key: str) -> Iterator[Path]:
@@ -291,11 +330,12 @@ class Store(Manifests):
         write_checked(self.root / "cache" / f"{key}.json", {"value": value})
 
 
-def maker_of(lineage: Mapping[str, Any]) -> str | None:
-    """The cell that made the model of a score: of a compressed one the compression; None of one that was not trained
-    for it.
+def read_record(path: Path) -> CellRecord:
+    """The record of a cell by its file, its checksum checked; those of the files beside it are not looked at. Raises
+    as `read_checked` does.
     """
-    return lineage.get("compress") or lineage.get("finetune") or None
+    content = canonical_record(read_checked(path))
+    return facts_from(class_of(content.get("kind")), content, path)
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -313,4 +353,4 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-__all__ = ["RECORD", "SCHEMA_VERSION", "Store", "hash_checked", "maker_of", "replacing", "write_atomically"]
+__all__ = ["RECORD", "SCHEMA_VERSION", "Store", "hash_checked", "read_record", "replacing", "write_atomically"]

@@ -7,13 +7,17 @@ looks worse is a suspect until a fresh measurement finds it as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from harness.core import reading
 from harness.core.errors import HarnessError
+from harness.core.facts import first_problem
+from harness.core.measurement_records import MeasurementFacts, MemoryFacts, StageFacts
 from harness.core.reading import ReadingError
 from harness.core.source_names import canonical_record
 from harness.gating.pairing import Pair
@@ -53,32 +57,30 @@ class Measurement:
     """The result of a measuring job, and what to call it."""
 
     name: str
-    content: Mapping[str, Any]
+    content: MeasurementFacts
 
     @property
     def original(self) -> str:
-        return next(name for name, one in self.content["models"].items() if one["role"] == "original")
+        return self.content.original
 
     @property
     def candidates(self) -> list[str]:
-        return [name for name in self.content["models"] if name != self.original]
+        return self.content.candidates
 
     def fingerprint(self, model: str) -> str:
-        return self.content["models"][model]["fingerprint"]
+        return self.content.models[model].fingerprint
 
 
 def read(path: Path) -> Measurement:
     """What `harness measure -o FILE` wrote. Raises HarnessError where it is something else."""
     content = read_json(path, "--measured")
-    measurement = Measurement(str(path), canonical_record(content) if isinstance(content, dict) else content)
     try:
-        list(_numbers(measurement, measurement.candidates, GateSpec()))
-        sound = all(measurement.fingerprint(name) for name in content["models"])
-    except (KeyError, TypeError, AttributeError, StopIteration, ValueError, ZeroDivisionError):
-        sound = False
-    if not sound:
-        raise HarnessError(f"--measured {path}: no measurement; `harness measure A B -o FILE` writes one")
-    return measurement
+        facts = MeasurementFacts.model_validate(canonical_record(content) if isinstance(content, dict) else content)
+    except ValidationError as error:
+        raise HarnessError(
+            f"--measured {path}: no measurement; `harness measure A B -o FILE` writes one ({first_problem(error)})"
+        ) from None
+    return Measurement(str(path), facts)
 
 
 def read_json(path: Path, flag: str, finite: bool = True) -> Any:
@@ -135,7 +137,7 @@ def judge_measured(
     notes += [
         f"{one.name} has no {cell}: {reason}"
         for one in measurements
-        for cell, reason in one.content.get("absent", {}).items()
+        for cell, reason in one.content.absent.items()
         if cell not in ("energy", "memory device")
     ]
     return rows, list(dict.fromkeys(reasons)), list(dict.fromkeys(notes))
@@ -154,7 +156,8 @@ def suspects(measurement: Measurement, spec: GateSpec) -> tuple[list[str], list[
 def _refuse_twice(measurements: Sequence[Measurement]) -> None:
     seen: set[str] = set()
     for one in measurements:
-        identity = json.dumps([one.content.get("created"), one.content["cells"]], sort_keys=True)
+        content = one.content.as_json()
+        identity = json.dumps([content.get("created"), content["cells"]], sort_keys=True)
         if identity in seen:
             raise HarnessError(f"--measured {one.name}: the same measurement twice; the second must be a fresh one")
         seen.add(identity)
@@ -192,54 +195,56 @@ def _files(pair: Pair, side: int) -> set[str]:
 
 
 def _numbers(one: Measurement, candidates: Sequence[str], spec: GateSpec) -> Iterator[_Number]:
-    models, base = one.content["models"], one.original
+    models, base = one.content.models, one.original
     for name in candidates:
-        for cell_name, cell in one.content["cells"].items():
-            for stage_name, stage in cell["stages"].items():
+        for cell_name, cell in one.content.cells.items():
+            for stage_name, stage in cell.stages.items():
                 where = cell_name if stage_name == "forward" else f"{cell_name}, {stage_name}"
-                device = models[base].get("device", "cpu")
+                device = models[base].device
                 where += "" if device == "cpu" else f" on {device}"
                 yield _speed(name, cell_name, where, stage, base, spec.speed_margin_on(device))
-        for cell_name in one.content["cells"]:
-            sides = [models[model].get("memory", {}).get(cell_name, {}) for model in (base, name)]
+        for cell_name in one.content.cells:
+            sides = [models[model].memory.get(cell_name, MemoryFacts()) for model in (base, name)]
             for place, read_peak in (("", _peak), (" on the device", _device_peak)):
                 values = [peak for side in sides if (peak := read_peak(side))]
                 if len(values) == 2:
                     yield _bytes(name, cell_name, "memory", f"{cell_name}{place}", values, spec.memory_margin)
-        sizes = [models[model]["size"]["bytes"] for model in (base, name)]
+        sizes = [float(models[model].size.bytes) for model in (base, name)]
         yield _bytes(name, "", "size", "weight files", sizes, spec.size_margin)
 
 
-def _peak(memory: Mapping[str, Any]) -> int | None:
-    return memory.get("peak")
+def _peak(memory: MemoryFacts) -> int | None:
+    return memory.peak
 
 
-def _device_peak(memory: Mapping[str, Any]) -> int | None:
-    return memory.get("device", {}).get("peak")
+def _device_peak(memory: MemoryFacts) -> int | None:
+    return memory.device.peak if memory.device else None
 
 
-def _speed(name: str, cell: str, where: str, stage: Mapping[str, Any], base: str, margin: float) -> _Number:
-    mine = stage["models"][name]
-    said = mine["verdict"]
-    values = stage["models"][base]["seconds"], mine["seconds"]
-    ratio = mine.get("time_ratio")
+def _speed(name: str, cell: str, where: str, stage: StageFacts, base: str, margin: float) -> _Number:
+    mine = stage.models[name]
+    said = mine.verdict or stage.verdict
+    values = stage.models[base].seconds, mine.seconds
+    ratio = mine.time_ratio
     if ratio is None:
         return _Number(
-            name, cell, "speed", where, values, values[1] / values[0], None, None, margin, "invalid", said["reason"]
+            name, cell, "speed", where, values, values[1] / values[0], None, None, margin, "invalid", said.reason
         )
-    value, low, high = ratio["value"], ratio["low"], ratio["high"]
+    value, low, high = ratio.value, ratio.low, ratio.high
     state: Literal["worse", "fine", "near", "invalid"]
-    if said["verdict"] == "INVALID":
-        state, reason = "invalid", said["reason"]
-    elif (off := abs(stage["a_a"]["value"] - 1)) > margin / 2:
+    if said.verdict == "INVALID":
+        state, reason = "invalid", said.reason
+    elif stage.a_a is None:
+        state, reason = "invalid", "the original was not timed against itself"
+    elif (off := abs(stage.a_a.value - 1)) > margin / 2:
         state, reason = "invalid", f"the original against itself is off by {100 * off:.1f} %, more than half the margin"
     elif low > 1 and value >= 1 + margin:
         state, reason = "worse", f"slower by {100 * (value - 1):.1f} %"
     elif high < 1 + margin:
         state, reason = "fine", "faster, significantly" if high < 1 else "surely within the margin"
-    elif ratio["half_width"] > HALF_WIDTH:
+    elif ratio.half_width > HALF_WIDTH:
         state = "invalid"
-        reason = f"too imprecise to tell: ±{100 * ratio['half_width']:.1f} % after {ratio['pairs']} pairs"
+        reason = f"too imprecise to tell: ±{100 * ratio.half_width:.1f} % after {ratio.pairs} pairs"
     else:
         state, reason = "near", "neither surely within the margin nor beyond it"
     return _Number(name, cell, "speed", where, values, value, low, high, margin, state, reason)

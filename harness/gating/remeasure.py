@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.facts import facts_from
 from harness.core.hashing import fingerprint_of
+from harness.core.measurement_records import MeasurementFacts, WorkloadFacts
 from harness.core.registry import Registry
-from harness.core.source_names import SYNTHETIC
 from harness.core.store import Store
 from harness.gating.measured import Measurement, suspects
 from harness.gating.settings import GateSpec
@@ -31,25 +31,26 @@ def measure_again(
     candidates, cells = suspects(one, spec)
     if not cells:
         return None
-    protocol = one.content["protocol"]
+    protocol = one.content.protocol
     request = Request(
         _model(one, one.original),
         [_model(one, name) for name in candidates],
-        [_cell(name, one.content["cells"][name], registry) for name in cells],
-        threads=protocol["threads"],
-        device=one.content["models"][one.original].get("device", "cpu").partition(":")[0],
-        margin=protocol["margin"],
-        budget=protocol["budget"],
-        precision=protocol.get("half_width", HALF_WIDTH),
-        seed=protocol["seed"] + 1,
-        memory=any("memory" in facts for facts in one.content["models"].values()),
+        [_cell(name, one.content.cells[name], registry) for name in cells],
+        threads=protocol.threads,
+        device=one.content.models[one.original].device.partition(":")[0],
+        margin=protocol.margin,
+        budget=protocol.budget,
+        precision=protocol.half_width or HALF_WIDTH,
+        seed=protocol.seed + 1,
+        memory=any(facts.memory for facts in one.content.models.values()),
     )
     report(f"measuring again: {', '.join(candidates)} at {', '.join(cells)}")
-    return Measurement(f"{one.name}, again", measure(request, store, report))
+    result = measure(request, store, report)
+    return Measurement(f"{one.name}, again", facts_from(MeasurementFacts, result, "the measurement"))
 
 
 def _model(one: Measurement, name: str) -> Model:
-    folder = Path(one.content["models"][name]["folder"])
+    folder = Path(one.content.models[name].folder)
     if not folder.is_dir():
         raise HarnessError(f"--remeasure: {name} is no longer in {folder}; give a second measurement with --measured")
     if fingerprint_of(folder) != one.fingerprint(name):
@@ -57,7 +58,7 @@ def _model(one: Measurement, name: str) -> Model:
     return Model(name, folder, one.fingerprint(name))
 
 
-def _cell(name: str, facts: dict[str, Any], registry: Registry) -> Workload:
-    if "task" not in facts:
-        return Workload(name, facts["batch"], facts["length"])
-    return Workload(name, task=registry.task(facts["task"]).model_dump(mode="json"), data=facts.get("data", SYNTHETIC))
+def _cell(name: str, facts: WorkloadFacts, registry: Registry) -> Workload:
+    if facts.task is None:
+        return Workload(name, facts.batch or 1, facts.length or 1)
+    return Workload(name, task=registry.task(facts.task).model_dump(mode="json"), data=facts.data)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.core.cell_records import Lineage, ScoreRecord
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
-from harness.core.predictions import PREDICTIONS, as_references, read_predictions
+from harness.core.predictions import PREDICTIONS, as_references, prediction_hash, read_predictions
 from harness.core.runs import named
 from harness.core.specs import Margins
-from harness.core.store import Store, maker_of
+from harness.core.store import Store
 from harness.core.text import without_paths
 
 if TYPE_CHECKING:
@@ -127,72 +128,67 @@ def of_run(store: Store, name: str) -> RunResults:
     parts: dict[PartKey, Part] = {}
     scored: dict[Key, Scored] = {}
     failures: dict[Key, str] = {}
-    for cell in manifest["cells"]:
-        if cell["kind"] != "score":
+    for cell in manifest.cells:
+        if cell.kind != "score":
             continue
-        model = _label(cell["model"], cell.get("fraction", 1.0))
-        key = (model, cell["task"], cell["split"], cell["seed"])
-        if not store.has(cell["cell"]):
-            failures[key] = without_paths(cell.get("cause") or f"{cell['status']}, no record")
+        model = _label(cell.model, cell.fraction)
+        key = (model, cell.task, cell.split or "", cell.seed)
+        if not store.has(cell.cell):
+            failures[key] = without_paths(cell.cause or f"{cell.status}, no record")
             continue
-        record = named(store.read(cell["cell"]), manifest.get("model_facts", {}).get(cell["model"], {}))
-        if not record["scores"]:
+        record = named(store.read(cell.cell, ScoreRecord), manifest.names_of(cell))
+        if not record.scores:
             continue
-        path = store.file(cell["cell"], PREDICTIONS)
+        path = store.file(cell.cell, PREDICTIONS)
         predictions, references, _ = read_predictions(path)
-        task, data = record["task"], record["data"]
+        task, data = record.task, record.data
         ids = _ids(path)
         parts.setdefault(
             key[1:3],
             Part(
-                task=task["name"],
-                version=task["version"],
-                family=task["family"],
-                split=record["split"],
-                n=record["n"],
-                headline=tuple(task.get("headline") or record["scores"]),
-                metrics={name: one["version"] for name, one in record["scores"].items()},
-                labels=tuple(record["spec"]["task"].get("labels") or ()),
-                data=data["splits"][record["split"]]["fingerprint"],
-                source=data["source"],
-                limit=data["limit"],
-                references=_without(references, record["n"]),
+                task=task.name,
+                version=task.version,
+                family=task.family,
+                split=record.split,
+                n=record.n,
+                headline=tuple(record.primary_metrics),
+                metrics={name: one.version for name, one in record.scores.items()},
+                labels=record.labels,
+                data=data.splits[record.split].fingerprint,
+                source=data.source,
+                limit=data.limit,
+                references=_without(references, record.n),
                 ids_hash=hash_json(list(ids)),
                 ids=ids,
             ),
         )
         scored[key] = Scored(
             predictions=predictions,
-            prediction_hash=record["predictions"]["sha256"],
+            prediction_hash=record.predictions.sha256 if record.predictions else prediction_hash(predictions),
             scores={
-                name: {which: one[which] for which in ("value", "low", "high")}
-                for name, one in record["scores"].items()
+                name: {"value": one.value, "low": one.low, "high": one.high} for name, one in record.scores.items()
             },
-            model_id=record["model"]["id"],
-            learner=record["model"]["learner"],
-            weights=record["model"].get("weights"),
-            parameters=record["model"].get("parameters"),
-            tokenizer=_tokenizer(store, record["lineage"]),
-            trained_on=hash_json([data["trained_on"], data.get("train_fraction", 1.0)]),
-            **_model(store, record["lineage"]),
+            model_id=record.model.id,
+            learner=record.model.learner,
+            weights=record.model.weights,
+            parameters=record.model.parameters,
+            tokenizer=_tokenizer(store, record.lineage),
+            trained_on=hash_json([data.trained_on, data.train_fraction]),
+            **_model(store, record.lineage),
         )
     if not scored:
-        raise HarnessError(f"run {manifest['run']}: nothing in it was scored against references")
+        raise HarnessError(f"run {manifest.run}: nothing in it was scored against references")
     return RunResults(
-        name=manifest["run"],
-        created=manifest["created"],
-        suites={suite["name"]: tuple(suite["averaged"]) for suite in manifest["suites"]},
+        name=manifest.run,
+        created=manifest.created,
+        suites={suite.name: tuple(suite.averaged) for suite in manifest.suites},
         models=tuple(dict.fromkeys(key[0] for key in (*scored, *failures))),
         parts=parts,
         scored=scored,
         failures=failures,
-        environment=manifest["environment"],
-        data=manifest["spec"]["data"],
-        margins={
-            suite["name"]: Margins.model_validate(suite["margins"])
-            for suite in manifest["suites"]
-            if suite.get("margins")
-        },
+        environment=manifest.environment.as_json(),
+        data=manifest.data,
+        margins={suite.name: Margins.model_validate(suite.margins) for suite in manifest.suites if suite.margins},
         store=store,
     )
 
@@ -214,22 +210,22 @@ def _ids(path: Any) -> tuple[str, ...]:
     return tuple(pq.read_table(path, columns=["id"]).column("id").to_pylist())
 
 
-def _model(store: Store, lineage: Mapping[str, Any]) -> dict[str, str]:
+def _model(store: Store, lineage: Lineage) -> dict[str, str]:
     """The cell that made the model, and the hash of its files, as `harness.core.hashing.fingerprint_of` has it."""
-    key = maker_of(lineage)
+    key = lineage.maker
     if not key or not store.has(key):
         return {}
     folder = f"{MODEL}/"
-    files = store.read(key)["files"]
-    own = {name.removeprefix(folder): one["sha256"] for name, one in files.items() if name.startswith(folder)}
+    files = store.read(key).files
+    own = {name.removeprefix(folder): one.sha256 for name, one in files.items() if name.startswith(folder)}
     return {"cell": key, "files": hash_json(sorted((name, sha) for name, sha in own.items() if "/" not in name))}
 
 
-def _tokenizer(store: Store, lineage: Mapping[str, Any]) -> str | None:
+def _tokenizer(store: Store, lineage: Lineage) -> str | None:
     """A hash of the tokenizer's files beside the model, None where it has none."""
-    key = lineage.get("finetune") or lineage.get("pretrain")
+    key = lineage.finetune or lineage.pretrain
     if not key or not store.has(key):
         return None
-    files = store.read(key)["files"]
-    own = {name: facts["sha256"] for name, facts in files.items() if name.rpartition("/")[2] in TOKENIZER_FILES}
+    files = store.read(key).files
+    own = {name: facts.sha256 for name, facts in files.items() if name.rpartition("/")[2] in TOKENIZER_FILES}
     return hash_json(own) if own else None

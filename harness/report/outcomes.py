@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.facts import facts_from
+from harness.core.measurement_records import MeasurementFacts
 from harness.gating.engine import Report
 from harness.gating.flips import Flips
 from harness.report.text import gate_formats
@@ -124,7 +126,7 @@ class Measurement:
 
     def to_markdown(self) -> str:
         """The tables that `harness measure` prints."""
-        return measurement_text(self.record).rstrip("\n")
+        return measurement_text(facts_from(MeasurementFacts, self.record, "the measurement")).rstrip("\n")
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.to_markdown())}</pre>"
@@ -182,20 +184,21 @@ class GateReport(Comparison):
 
 def measurement_of(record: Record) -> Measurement:
     """A measurement as `harness measure` keeps it."""
+    facts = facts_from(MeasurementFacts, record, "the measurement")
     ratios = [
         Ratio(
             model=name,
             workload=workload,
             stage=stage_name,
-            value=one.get("speed_ratio", {}).get("value"),
-            low=one.get("speed_ratio", {}).get("low"),
-            high=one.get("speed_ratio", {}).get("high"),
-            verdict=one["verdict"]["verdict"],
-            reason=one["verdict"].get("reason", ""),
+            value=one.speed_ratio.value if one.speed_ratio else None,
+            low=one.speed_ratio.low if one.speed_ratio else None,
+            high=one.speed_ratio.high if one.speed_ratio else None,
+            verdict=one.verdict.verdict,
+            reason=one.verdict.reason,
         )
-        for workload, cell in record["cells"].items()
-        for stage_name, stage in cell["stages"].items()
-        for name, one in stage["models"].items()
-        if "verdict" in one
+        for workload, cell in facts.cells.items()
+        for stage_name, stage in cell.stages.items()
+        for name, one in stage.models.items()
+        if one.verdict is not None
     ]
-    return Measurement(bool(record["counts"]), record["verdict"], tuple(ratios), record)
+    return Measurement(facts.counts, facts.verdict, tuple(ratios), record)

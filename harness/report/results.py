@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.cell_records import ScoreRecord
+from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, with_names
-from harness.core.store import Store, maker_of
+from harness.core.store import Store
 from harness.report.tables import formats, leaderboard
 from harness.report.tables.html import to_html
 from harness.report.tables.json_tables import to_json
@@ -20,8 +22,6 @@ from harness.report.text.runs import say_damaged, suites_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,8 @@ class Results(Tabular):
     scores: tuple[Score, ...]
     failures: tuple[Failure, ...]
     root: Path
-    _records: tuple[Record, ...] = field(default=(), repr=False)
-    _manifests: tuple[Record, ...] = field(default=(), repr=False)
+    _records: tuple[ScoreRecord, ...] = field(default=(), repr=False)
+    _manifests: tuple[RunManifest, ...] = field(default=(), repr=False)
 
     def leaderboard(self) -> Leaderboard:
         """The tables of these scores."""
@@ -232,7 +232,7 @@ def read_results(store: Store, names: Sequence[str] = ()) -> Results:
     """
     manifests = tuple(store.runs(names))
     records, scores, failures = _read(store, manifests)
-    runs = tuple(str(manifest["run"]) for manifest in manifests)
+    runs = tuple(str(manifest.run) for manifest in manifests)
     return Results(runs, scores, failures, store.root, records, manifests)
 
 
@@ -241,76 +241,76 @@ def read_run(store: Store, name: str) -> RunResult:
     manifest = store.run(name)
     records, scores, failures = _read(store, (manifest,))
     return RunResult(
-        runs=(manifest["run"],),
+        runs=(manifest.run,),
         scores=scores,
         failures=failures,
         root=store.root,
         _records=records,
         _manifests=(manifest,),
-        name=manifest["run"],
-        status=manifest["status"],
-        absent=dict(manifest["absent"]),
-        not_applicable={(one["task"], one["model"]): one["reason"] for one in manifest.get("not_applicable", ())},
-        seconds=manifest["timings"]["seconds"],
+        name=manifest.run,
+        status=manifest.status,
+        absent=dict(manifest.absent),
+        not_applicable={(one.task, one.model): one.reason for one in manifest.not_applicable},
+        seconds=manifest.timings.seconds,
     )
 
 
 def _read(
-    store: Store, manifests: Sequence[Record]
-) -> tuple[tuple[Record, ...], tuple[Score, ...], tuple[Failure, ...]]:
+    store: Store, manifests: Sequence[RunManifest]
+) -> tuple[tuple[ScoreRecord, ...], tuple[Score, ...], tuple[Failure, ...]]:
     asked = asked_for(manifests, "score")
-    records = tuple(with_names(store.find_all(asked, say_damaged), asked))
+    records = tuple(with_names(store.find_all(asked, say_damaged, ScoreRecord), asked))
     scores = tuple(score for record in records for score in _scores(store, record))
     failures = tuple(
         Failure(
-            kind=cell["kind"],
-            task=cell["task"],
-            model=cell["model"],
-            seed=cell["seed"],
-            split=cell["split"],
-            status=cell["status"],
-            cause=cell.get("cause", ""),
-            cell=cell["cell"],
+            kind=cell.kind,
+            task=cell.task,
+            model=cell.model,
+            seed=cell.seed,
+            split=cell.split,
+            status=cell.status,
+            cause=cell.cause,
+            cell=cell.cell,
         )
         for manifest in manifests
-        for cell in manifest["cells"]
-        if cell["status"] not in ("done", "cached")
+        for cell in manifest.cells
+        if cell.status not in ("done", "cached")
     )
     return records, scores, failures
 
 
-def _scores(store: Store, record: Record) -> list[Score]:
-    model, data = record["model"], record["data"]
-    made_by = maker_of(record["lineage"])
+def _scores(store: Store, record: ScoreRecord) -> list[Score]:
+    model, data = record.model, record.data
+    made_by = record.lineage.maker
     return [
         Score(
-            model=model["name"],
-            task=record["task"]["name"],
-            split=record["split"],
+            model=model.name,
+            task=record.task.name,
+            split=record.split,
             metric=metric,
-            seed=record["seed"] or 0,
-            value=score["value"],
-            low=score["low"],
-            high=score["high"],
-            level=score["level"],
-            method=score["method"],
-            n=score["n"],
-            chance=score["chance"],
-            ceiling=score["ceiling"]["value"] if score["ceiling"] else None,
-            greater_is_better=score["greater_is_better"],
-            version=score["version"],
-            source=data["source"],
-            limit=data["limit"],
-            fingerprint=data["fingerprint"],
-            train_fraction=data.get("train_fraction", 1.0),
-            runtime=record.get("runtime"),
-            lineage=dict(record["lineage"]),
-            overrides=dict(model.get("overrides") or {}),
-            model_id=model["id"],
-            cell=record["cell"],
+            seed=record.seed or 0,
+            value=score.value,
+            low=score.low,
+            high=score.high,
+            level=score.level,
+            method=score.method,
+            n=score.n,
+            chance=score.chance,
+            ceiling=score.ceiling.value if score.ceiling else None,
+            greater_is_better=score.greater_is_better,
+            version=score.version,
+            source=data.source,
+            limit=data.limit,
+            fingerprint=data.fingerprint,
+            train_fraction=data.train_fraction,
+            runtime=record.runtime,
+            lineage=record.lineage.as_json(),
+            overrides=dict(model.overrides),
+            model_id=model.id,
+            cell=record.cell,
             model_folder=store.folder(made_by) / "model" if made_by else None,
         )
-        for metric, score in record["scores"].items()
+        for metric, score in record.scores.items()
     ]
 
 

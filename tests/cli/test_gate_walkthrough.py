@@ -90,7 +90,7 @@ def test_a_measurement_of_the_judged_models_is_recognized_by_their_files(walked)
     models = {key[0]: one for key, one in evidence.scored.items() if key[3] == 0}
     files = [models[name].files for name in ("small", PRUNED)]
     assert files == [fingerprint_of(store.model(models[name].cell)) for name in ("small", PRUNED)]
-    content = measurement(1.1, fingerprints=(files[0], files[1])).content
+    content = measurement(1.1, fingerprints=(files[0], files[1])).content.as_json()
     (folder / "measured.json").write_text(json.dumps(content))
     content = read_json(
         harness(

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from harness.core.measurement_records import MeasureRecord
 from harness.core.store import Store
 from harness.measurement.results import RESULT
 
@@ -41,7 +42,7 @@ def test_a_measurement_from_end_to_end(harness, saved, tmp_path):
     assert "INVALID" in done.stdout and "### Memory" in done.stdout
     store = Store(tmp_path / "results")
     (key,) = store.keys()
-    record = store.read(key)
-    assert record["kind"] == "measure" and record["verdict"] == "INVALID"
+    record = store.read(key, MeasureRecord)
+    assert record.kind == "measure" and record.verdict == "INVALID"
     assert json.loads(store.file(key, RESULT).read_text())["samples"] == result["samples"]
     assert result["cell"] == key

@@ -8,6 +8,8 @@ import psutil
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.core.facts import facts_from
+from harness.core.measurement_records import MeasurementFacts
 from harness.core.registry import load_registry
 from harness.core.store import Store
 from harness.measurement.job import affordable
@@ -140,7 +142,9 @@ def test_generators_have_prefill_and_decode_apart(saved, model_type, tmp_path):
                 name for name, calls in (("p90", 29), ("p95", 59), ("p99", 299)) if one["calls"] >= calls
             }
             assert set(one["latency"]) == supported
-    assert "time to the first token: no ratio" in measurement_text(result)
+    assert "time to the first token: no ratio" in measurement_text(
+        facts_from(MeasurementFacts, result, "a measurement")
+    )
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
 
@@ -155,13 +159,17 @@ def test_models_that_do_different_things_are_refused(saved):
 def test_the_verdict_line():
     ratio = {"value": 1.434, "low": 1.38, "high": 1.48}
     valid = {"verdict": "VALID", "counts": True, "reason": "", "note": ""}
+    timed = {"seconds": 0.01}
     stage = {
         "verdict": valid,
-        "a_a": {"value": 1.012},
-        "models": {"a": {}, "b": {"speed_ratio": ratio, "verdict": valid}},
+        "a_a": {**ratio, "value": 1.012},
+        "models": {"a": timed, "b": {**timed, "speed_ratio": ratio, "verdict": valid}},
     }
-    result = {
-        "models": {"a": {"role": "original"}, "b": {"role": "candidate"}},
-        "cells": {"8 × 128": {"stages": {"forward": stage}}},
+    size = {"fingerprint": "files", "size": {"bytes": 1}}
+    content = {
+        "verdict": "VALID",
+        "models": {"a": {"role": "original", **size}, "b": {"role": "candidate", **size}},
+        "cells": {"8 × 128": {"batch": 8, "length": 128, "stages": {"forward": stage}}},
     }
+    result = facts_from(MeasurementFacts, content, "a measurement")
     assert verdict_lines(result) == ["b is 1.43× [1.38, 1.48] as fast as a at batch 8 × 128 (VALID, A/A 1.01)"]

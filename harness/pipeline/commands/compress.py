@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +13,14 @@ from harness.compression.chain import compress
 from harness.compression.methods import Method, make_step, parse_method, settings_of
 from harness.compression.recipe import labelled, method_of_recipe
 from harness.core.atomic import output_folder, scratch_folder
+from harness.core.cell_records import CompressRecord, FitRecord
 from harness.core.checked import refuse_damaged, write_sums
 from harness.core.errors import HarnessError
 from harness.core.registry import Registry
-from harness.core.source_names import SYNTHETIC, canonical_record
+from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec, TrainingSpec
+from harness.core.store import read_record
+from harness.core.strict_spec import parse
 from harness.data.frame import TaskData
 from harness.data.source import data_argument
 from harness.modeling.weights.loading import partial_weights
@@ -116,7 +118,7 @@ def prepare(
     )
     if reason is not None:
         raise HarnessError(f"model {source}: {reason}")
-    training = TrainingSpec.model_validate(record["spec"]["model"]["training"]) if record else TrainingSpec()
+    training = parse(TrainingSpec, dict(record.training), f"the record of {source}") if record else TrainingSpec()
     _without_progress_bars()
     request = Request(
         source=source, original=source, target=Path(), scratch=Path(), seed=seed,
@@ -137,7 +139,7 @@ def _without_progress_bars() -> None:
     transformers.logging.disable_progress_bar()
 
 
-def _model_folder(checkpoint: Path) -> tuple[Path, dict[str, Any] | None]:
+def _model_folder(checkpoint: Path) -> tuple[Path, FitRecord | None]:
     """A model's folder and, where it lies in a finetune cell, the cell's record."""
     if not checkpoint.is_dir():
         raise HarnessError(f"model {checkpoint}: no such folder; give that of a fine-tuned model, or of its cell")
@@ -146,14 +148,14 @@ def _model_folder(checkpoint: Path) -> tuple[Path, dict[str, Any] | None]:
     record = folder.parent / "record.json"
     if not record.exists():
         return folder, None
-    found = canonical_record(json.loads(record.read_text(encoding="utf-8")))
-    return folder, found if found.get("kind") == "finetune" else None
+    found = read_record(record)
+    return folder, found if isinstance(found, FitRecord) and not isinstance(found, CompressRecord) else None
 
 
 def _data_of(
     registry: Registry,
     method: Method,
-    record: dict[str, Any] | None,
+    record: FitRecord | None,
     name: str | None,
     source: str | None,
     limit: int | None,
@@ -162,14 +164,15 @@ def _data_of(
 
     if name is None and record is None:
         raise HarnessError(f"--method {method.label}: it looks at examples; name their task with --task")
-    task = registry.task(name or record["task"]["name"])  # type: ignore[index]
-    own = record["data"] if record and source is None and task.name == record["task"]["name"] else None
+    known = record.task.name if record is not None else ""
+    task = registry.task(name or known)
+    own = record.data if record is not None and source is None and task.name == known else None
     if source is None:
-        limit = limit or (own["limit"] if own else None)
-        source = SYNTHETIC if own is None else data_argument(own["source"], own["location"])
+        limit = limit or (own.limit if own else None)
+        source = SYNTHETIC if own is None else data_argument(own.source, own.location)
     loaded = data.load(task, source, limit)
-    if own and record and own["train_fraction"] < 1:
-        train = loaded.splits[task.train].sample(own["train_fraction"], record["seed"])
+    if own and record and own.train_fraction < 1:
+        train = loaded.splits[task.train].sample(own.train_fraction, record.seed)
         loaded = replace(loaded, splits={**loaded.splits, task.train: train})
     return task, loaded
 

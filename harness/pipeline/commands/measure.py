@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.reading import expanded, is_folder
 from harness.core.registry import Registry
+from harness.core.run_records import RunCell, RunManifest
 from harness.core.store import Store
 from harness.measurement.job import perform
 from harness.measurement.request import Model, Request
@@ -78,7 +79,7 @@ def find_folder(name: str, store: Store | None, task: str | None) -> Path:
         return local.resolve()
     if store is not None and (store.root / "runs").is_dir() and store.run_names():
         run = store.run("latest")
-        models = {one["model"] for one in _making(run)}
+        models = {cell.model for cell in _making(run)}
         if "/" not in name or {name, name.rpartition(":")[0]} & models:
             return _of_run(run, name, store, task)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
@@ -86,31 +87,31 @@ def find_folder(name: str, store: Store | None, task: str | None) -> Path:
     raise HarnessError(f"model '{name}': no such folder, and no run in the store has it; give a folder")
 
 
-def _making(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _making(run: RunManifest) -> list[RunCell]:
     """The cells of a run that made a model."""
-    return [one for one in run["cells"] if one["kind"] in MAKING and one["status"] in ("done", "cached")]
+    return [cell for cell in run.cells if cell.kind in MAKING and cell.is_there]
 
 
-def _of_run(run: Mapping[str, Any], name: str, store: Store, task: str | None) -> Path:
+def _of_run(run: RunManifest, name: str, store: Store, task: str | None) -> Path:
     cells = _making(run)
-    known = {one["model"] for one in cells}
+    known = {cell.model for cell in cells}
     model, _, wanted = (name, "", "") if name in known else name.rpartition(":")
-    mine = [one for one in cells if one["model"] == model]
+    mine = [cell for cell in cells if cell.model == model]
     if not mine:
         model = model or name
         raise HarnessError(
-            f"model '{name}': no such folder, and run {run['run']} has no such model.{did_you_mean(model, known)}"
+            f"model '{name}': no such folder, and run {run.run} has no such model.{did_you_mean(model, known)}"
         )
     wanted = wanted or task or ""
-    tasks = sorted({one["task"] for one in mine})
-    where = f"model '{name}': run {run['run']}"
+    tasks = sorted({cell.task for cell in mine})
+    where = f"model '{name}': run {run.run}"
     if not wanted and len(tasks) > 1:
         raise HarnessError(f"{where} trained it on {', '.join(tasks)}; say which, e.g. {model}:{tasks[0]}")
-    of_task = [one for one in mine if not wanted or one["task"] == wanted]
+    of_task = [cell for cell in mine if not wanted or cell.task == wanted]
     if not of_task:
         raise HarnessError(f"{where} did not train it on {wanted}.{did_you_mean(wanted, tasks)}")
-    whole = [one for one in of_task if one["fraction"] == 1.0] or of_task
-    return store.model(min(whole, key=lambda one: one["seed"])["cell"])
+    whole = [cell for cell in of_task if cell.fraction == 1.0] or of_task
+    return store.model(min(whole, key=lambda cell: cell.seed).cell)
 
 
 def cell_of(folder: Path) -> str | None:

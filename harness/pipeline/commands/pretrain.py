@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.atomic import output_folder, scratch_folder
+from harness.core.cell_records import PretrainRecord
 from harness.core.checked import write_sums
 from harness.core.errors import HarnessError, unknown
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import Registry
+from harness.core.run_records import ModelNames
 from harness.core.run_spec import RunSpec
 from harness.core.runs import facts_of, named
 from harness.core.specs import PretrainingSpec
@@ -67,7 +69,7 @@ def perform(
     say: Callable[[str], None],
     threads: int | None = None,
     sharded: bool = False,
-) -> dict[str, Any]:
+) -> PretrainRecord | None:
     """Compute the cell unless it is there, and return its record; nothing in a process that is not the first.
 
     Raises:
@@ -82,7 +84,7 @@ def perform(
         )
     store.prune()
     if store.has(cell.key):
-        return named(store.read(cell.key), facts_of(cell.job.model))
+        return _named(cell, store)
     begun = store.partial(cell.key).is_dir()
     if first and begun:
         say("going on from the last checkpoint; --restart begins anew" if resume else "beginning anew")
@@ -91,7 +93,7 @@ def perform(
     cell = replace(cell, job=replace(cell.job, trackers=tuple(trackers), resume=resume, sharded=sharded))
     if not first:
         _assist(cell, store)
-        return {}
+        return None
     threads_used = int(os.environ["OMP_NUM_THREADS"])
     outcome, detail = execute(cell, store, threads_used, _Speaker(say))
     if outcome == "busy":
@@ -101,7 +103,11 @@ def perform(
     if outcome == "failed":
         hint = "; --restart begins anew" if resume and begun else ""
         raise HarnessError(f"{detail}{hint}")
-    return named(store.read(cell.key), facts_of(cell.job.model))
+    return _named(cell, store)
+
+
+def _named(cell: Cell, store: Store) -> PretrainRecord:
+    return named(store.read(cell.key, PretrainRecord), ModelNames.model_validate(facts_of(cell.job.model)))
 
 
 def _assist(cell: Cell, store: Store) -> None:

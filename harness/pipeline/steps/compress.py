@@ -11,6 +11,7 @@ from harness.compression.base import Examples
 from harness.compression.chain import compress
 from harness.compression.methods import Method, make_step
 from harness.core.atomic import scratch_folder
+from harness.core.cell_records import FitRecord, Selection
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.modeling.weights.loading import partial_facts, partial_weights
@@ -23,7 +24,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     job = cell.job
     assert isinstance(job, CompressJob)
     steps = tuple(make_step(name, options, job.method) for name, options in job.steps)
-    fitted = store.read(job.source)
+    fitted = store.read(job.source, FitRecord)
     source = store.model(job.source)
     (folder / "model").mkdir()
     may_lack = job.student is not None and job.student.partial
@@ -43,15 +44,16 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             ),
         )
     made = {"parameters": result["after"]["parameters"], "runtime": result["runtime"]}
-    lacking = {key: fitted["model"][key] for key in ("partial_weights",) if key in fitted["model"]}
+    partial = fitted.model.partial_weights
+    lacking = {"partial_weights": partial.as_json()} if partial else {}
     student = {"student": job.student.checkpoint} if job.student and job.student.checkpoint else {}
     return {
-        "task": fitted["task"],
+        "task": fitted.task.as_json(),
         "model": {**content_of(job.model), **made, **lacking, **partial_facts(misfits)},
-        "data": fitted["data"],
-        "fit": {"selection": fitted["fit"].get("selection", {"mode": "last"})},
+        "data": fitted.data.as_json(),
+        "fit": {"selection": (fitted.fit.selection or Selection(mode="last")).as_json()},
         "compression": result,
-        "lineage": {**fitted["lineage"], "finetune": job.source, **student},
+        "lineage": {**fitted.lineage.as_json(), "finetune": job.source, **student},
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.cell_records import FitRecord, Selection
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, Predictions, as_references, joined, prediction_hash, write_predictions
@@ -107,17 +108,17 @@ class Model:
 
 
 def _trained(source: str, store: Store) -> Model:
-    fitted = store.read(source)
+    fitted = store.read(source, FitRecord)
     return Model(
         store.model(source),
-        fitted["model"],
-        fitted["seed"],
-        fitted["data"]["splits"],
-        {fitted["kind"]: source, **fitted["lineage"]},
-        fitted["data"]["train_fraction"],
-        fitted["fit"].get("selection", {"mode": "last"}),
-        runtime=fitted["model"].get("runtime", fitted["fit"].get("runtime")),
-        cautions=fitted["fit"].get("cautions", ()),
+        fitted.model.as_json(),
+        fitted.seed,
+        {name: split.as_json() for name, split in fitted.data.splits.items()},
+        {fitted.kind: source, **fitted.lineage.as_json()},
+        fitted.data.train_fraction,
+        (fitted.fit.selection or Selection(mode="last")).as_json(),
+        runtime=fitted.model.runtime or fitted.fit.runtime,
+        cautions=fitted.fit.cautions,
     )
 
 

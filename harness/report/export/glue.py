@@ -11,9 +11,10 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness import data
+from harness.core.cell_records import FitRecord
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.registry import Registry
 from harness.core.source_names import SYNTHETIC
@@ -95,31 +96,31 @@ def write_submission(
     return list(contents)
 
 
-def _models(store: Store, run: str, name: str, seed: int | None) -> dict[str, dict[str, Any]]:
+def _models(store: Store, run: str, name: str, seed: int | None) -> dict[str, FitRecord]:
     """The records of the run's fine-tuned or compressed models of that name, by task."""
     manifest = store.run(run)
     cells = [
         cell
-        for cell in manifest["cells"]
-        if cell["kind"] in ("finetune", "compress") and cell["status"] in ("done", "cached") and cell["fraction"] == 1
+        for cell in manifest.cells
+        if cell.kind in ("finetune", "compress") and cell.status in ("done", "cached") and cell.fraction == 1
     ]
-    known = {cell["model"] for cell in cells}
+    known = {cell.model for cell in cells}
     if name not in known:
-        raise HarnessError(f"run {manifest['run']} has no trained model '{name}'.{did_you_mean(name, known)}")
-    seeds = sorted({cell["seed"] for cell in cells if cell["model"] == name})
+        raise HarnessError(f"run {manifest.run} has no trained model '{name}'.{did_you_mean(name, known)}")
+    seeds = sorted({cell.seed for cell in cells if cell.model == name})
     chosen = seeds[0] if seed is None else seed
     if chosen not in seeds:
-        raise HarnessError(f"--seed {seed}: run {manifest['run']} has {name} with {', '.join(map(str, seeds))}")
-    own = [cell for cell in cells if cell["model"] == name and cell["seed"] == chosen]
-    return {cell["task"]: record for cell in own if (record := store.find(cell["cell"])) is not None}
+        raise HarnessError(f"--seed {seed}: run {manifest.run} has {name} with {', '.join(map(str, seeds))}")
+    own = [cell for cell in cells if cell.model == name and cell.seed == chosen]
+    return {cell.task: record for cell in own if (record := store.find(cell.cell, FitRecord)) is not None}
 
 
 def _trained_on(registry: Registry, file: File) -> str:
     return registry.task(file.task).train_on or file.task
 
 
-def _refuse_missing(registry: Registry, fits: Mapping[str, Mapping[str, Any]], run: str, name: str) -> None:
-    synthetic = [task for task, record in fits.items() if record["data"]["source"] == SYNTHETIC]
+def _refuse_missing(registry: Registry, fits: Mapping[str, FitRecord], run: str, name: str) -> None:
+    synthetic = [task for task, record in fits.items() if record.data.source == SYNTHETIC]
     if synthetic:
         raise HarnessError(
             f"{name} was trained on synthetic data, which is not GLUE: there is nothing to submit; run it with "
@@ -133,14 +134,14 @@ def _refuse_missing(registry: Registry, fits: Mapping[str, Mapping[str, Any]], r
         )
 
 
-def _test_set(registry: Registry, file: File, fits: Mapping[str, Mapping[str, Any]], source: str | None) -> TaskData:
+def _test_set(registry: Registry, file: File, fits: Mapping[str, FitRecord], source: str | None) -> TaskData:
     """The test split of a file, whole and in order. Raises HarnessError, naming the file."""
-    facts = fits[_trained_on(registry, file)]["data"]
+    facts = fits[_trained_on(registry, file)].data
     place = source
     if place is None:
         own = file.task in fits
-        place = data_argument(facts["source"], facts["location"])
-        if facts["source"] == FOLDER and not own:  # of AX, whose folder is beside that of the task it is trained on
+        place = data_argument(facts.source, facts.location)
+        if facts.source == FOLDER and not own:  # of AX, whose folder is beside that of the task it is trained on
             place = str(Path(place).parent)
     try:
         return data.load(registry.task(file.task), place, None, [file.split])
@@ -148,15 +149,13 @@ def _test_set(registry: Registry, file: File, fits: Mapping[str, Mapping[str, An
         raise HarnessError(f"{file.name}: {error}") from None
 
 
-def _predicted(
-    registry: Registry, store: Store, file: File, fit: Mapping[str, Any], loaded: TaskData
-) -> list[tuple[int, str]]:
+def _predicted(registry: Registry, store: Store, file: File, fit: FitRecord, loaded: TaskData) -> list[tuple[int, str]]:
     """Row numbers of the test set and predictions, spelled as the server has them."""
     split = loaded.splits[file.split]
     task = registry.task(file.task)
-    learner = LEARNERS.get(fit["model"]["learner"])
-    request = PredictRequest(task, loaded.labels, split, store.model(fit["cell"]), fit["seed"])
-    trained = fit["spec"]["task"]["labels"]
+    learner = LEARNERS.get(fit.model.learner)
+    request = PredictRequest(task, loaded.labels, split, store.model(fit.cell), fit.seed)
+    trained = list(fit.labels)
     if list(loaded.labels) != trained:
         raise HarnessError(f"{file.name}: the model knows {trained}, the task {list(loaded.labels)}; train it anew")
     return list(zip(_numbers(file, split), _spelled(file, learner.predict(request).values, loaded.labels), strict=True))

@@ -43,7 +43,7 @@ def results(store: Store, model: Model) -> dict[str, Any]:
             name = task if len(splits) == 1 else f"{task}_{split}"
             _add(found, store, model, task, name, [part for part in parts if part.split == split])
     if not found["results"]:
-        raise HarnessError(f"{model.name} has no scores in run {model.run['run']}: its tasks have no labels")
+        raise HarnessError(f"{model.name} has no scores in run {model.run.run}: its tasks have no labels")
     return {**found, **_general(store, model)}
 
 
@@ -52,8 +52,8 @@ def to_json(content: Mapping[str, Any]) -> str:
 
 
 def _add(found: dict[str, Any], store: Store, model: Model, task: str, name: str, parts: list[Part]) -> None:
-    records = [record for record in model.records[task] if record["split"] == parts[0].split]
-    first = min(records, key=lambda record: record["seed"])
+    records = [record for record in model.records[task] if record.split == parts[0].split]
+    first = min(records, key=lambda record: record.seed)
     scores: dict[str, Any] = {"alias": name}
     better = {}
     for part in parts:
@@ -66,25 +66,25 @@ def _add(found: dict[str, Any], store: Store, model: Model, task: str, name: str
     found["group_subtasks"][name] = []
     found["configs"][name] = {
         "task": name,
-        "dataset_path": first["data"]["source"],
+        "dataset_path": first.data.source,
         "test_split": parts[0].split,
-        "doc_to_text": first["spec"]["task"].get("prompt") or "",
+        "doc_to_text": first.task_spec.get("prompt") or "",
         "num_fewshot": shots,
         "metric_list": [
             {"metric": metric, "aggregation": "mean", "higher_is_better": greater} for metric, greater in better.items()
         ],
-        "output_type": "multiple_choice" if first["spec"]["task"].get("labels") else "generate_until",
+        "output_type": "multiple_choice" if first.labels else "generate_until",
         "repeats": 1,
         "should_decontaminate": False,
         "metadata": {
-            "version": first["task"]["version"],
+            "version": first.task.version,
             "fine_tuned": fitted(store, first) is not None,
-            "data_fingerprint": first["data"]["fingerprint"],
-            "seeds": sorted(record["seed"] for record in records),
-            "cells": [record["cell"] for record in sorted(records, key=lambda record: record["seed"])],
+            "data_fingerprint": first.data.fingerprint,
+            "seeds": sorted(record.seed for record in records),
+            "cells": [record.cell for record in sorted(records, key=lambda record: record.seed)],
         },
     }
-    found["versions"][name] = first["task"]["version"]
+    found["versions"][name] = first.task.version
     found["n-shot"][name] = shots
     found["higher_is_better"][name] = better
     found["n-samples"][name] = {"original": parts[0].n, "effective": parts[0].n}
@@ -99,36 +99,36 @@ def _general(store: Store, model: Model) -> dict[str, Any]:
     """What is said of the run as a whole. Times come from the run's own record."""
     task = next(iter(model.records))
     record = model.first(task)
-    versions = record["environment"]["versions"]
+    versions = record.environment.versions
     training = fitted(store, record)
-    pretrained = record["model"].get("pretrained")
-    seed = record["seed"]
+    pretrained = record.model.pretrained
+    seed = record.seed
     return {
         "config": {
-            "model": f"harness/{record['model']['learner']}",
+            "model": f"harness/{record.model.learner}",
             "model_args": f"pretrained={origin_name(pretrained)}" if pretrained else f"recipe={model.name}",
-            "model_num_parameters": record["model"].get("parameters"),
-            "model_revision": record["model"].get("revision") or "",
-            "model_sha": record["model"].get("weights") or "",
-            "batch_size": training["spec"]["model"]["training"]["batch_size"] if training else None,
+            "model_num_parameters": record.model.parameters,
+            "model_revision": record.model.revision or "",
+            "model_sha": record.model.weights or "",
+            "batch_size": training.training.get("batch_size") if training else None,
             "batch_sizes": [],
-            "device": (training["fit"].get("device") if training else None) or "cpu",
+            "device": (training.fit.device if training else None) or "cpu",
             "use_cache": None,
-            "limit": record["data"]["limit"],
+            "limit": record.data.limit,
             "bootstrap_iters": 1000,
-            "gen_kwargs": record.get("decoding") or None,
+            "gen_kwargs": record.decoding or None,
             "random_seed": seed,
             "numpy_seed": seed,
             "torch_seed": seed,
             "fewshot_seed": seed,
         },
         "git_hash": None,
-        "date": datetime.fromisoformat(model.run["created"]).timestamp(),
-        "pretty_env_info": json.dumps(record["environment"], ensure_ascii=False),
+        "date": datetime.fromisoformat(model.run.created).timestamp(),
+        "pretty_env_info": json.dumps(record.environment.as_json(), ensure_ascii=False),
         "transformers_version": versions.get("transformers", "N/A"),
         "lm_eval_version": None,
         "harness_version": versions.get("harness", __version__),
-        "harness_run": model.run["run"],
+        "harness_run": model.run.run,
         "upper_git_hash": None,
         "task_hashes": {},
         "model_source": "harness",
@@ -136,5 +136,5 @@ def _general(store: Store, model: Model) -> dict[str, Any]:
         "model_name_sanitized": re.sub(r"[\"<>:/|\\?*\[\]]+", "__", model.name),
         "system_instruction": None,
         "chat_template": None,
-        "total_evaluation_time_seconds": str(model.run["timings"]["seconds"]),
+        "total_evaluation_time_seconds": str(model.run.timings.seconds),
     }

@@ -4,10 +4,11 @@ judge the numbers (Mitchell et al., 2019, Model Cards for Model Reporting).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.core.cell_records import CompressRecord, PretrainRecord, ScoreRecord
 from harness.core.errors import HarnessError
 from harness.core.hashing import short
 from harness.core.source_names import SYNTHETIC
@@ -82,19 +83,19 @@ def _metadata(model: Model, license: str | None) -> ModelCardData:
     from huggingface_hub import ModelCardData
 
     records = [model.first(task) for task in model.records]
-    base = records[0]["model"].get("pretrained")
-    on_hub = [_hub_dataset(record)[0] for record in records if record["data"]["source"] == "hub"]
+    base = records[0].model.pretrained
+    on_hub = [_hub_dataset(record)[0] for record in records if record.data.source == "hub"]
     metrics = dict.fromkeys(METRICS.get(part.metric, part.metric) for parts in model.parts.values() for part in parts)
     pipelines = {_pipeline(record) for record in records}
     return ModelCardData(
         model_name=model.name,
         license=license,
-        library_name="transformers" if records[0]["model"]["learner"] == "transformer" else None,
+        library_name="transformers" if records[0].model.learner == "transformer" else None,
         base_model=base if base and origin_name(base) == base else None,
         datasets=list(dict.fromkeys(on_hub)) or None,
         metrics=list(metrics) or None,
         pipeline_tag=pipelines.pop() if len(pipelines) == 1 else None,
-        tags=[TAG, *sorted({record["task"]["name"] for record in records})],
+        tags=[TAG, *sorted({record.task.name for record in records})],
         eval_results=[one for task in model.parts for one in _results(model, task)] or None,
     )
 
@@ -103,14 +104,14 @@ def _results(model: Model, task: str) -> Iterable[EvalResult]:
     from huggingface_hub import EvalResult
 
     record = model.first(task)
-    dataset, config, revision = _hub_dataset(record) if record["data"]["source"] == "hub" else (task, None, None)
+    dataset, config, revision = _hub_dataset(record) if record.data.source == "hub" else (task, None, None)
     for part in model.parts[task]:
-        prints = {one["split"]: one["data"]["fingerprint"] for one in model.records[task]}
+        prints = {one.split: one.data.fingerprint for one in model.records[task]}
         yield EvalResult(
             task_type=_pipeline(record),
-            task_name=record["task"]["family"],
+            task_name=record.task.family,
             dataset_type=dataset,
-            dataset_name=f"{task} ({GENERATED if record['data']['source'] == SYNTHETIC else _place(record)})",
+            dataset_name=f"{task} ({GENERATED if record.data.source == SYNTHETIC else _place(record)})",
             dataset_config=config,
             dataset_split=part.split,
             dataset_revision=revision or prints[part.split],
@@ -127,21 +128,21 @@ def _results(model: Model, task: str) -> Iterable[EvalResult]:
         )
 
 
-def _pipeline(record: Mapping[str, Any]) -> str:
-    return PIPELINES.get(record["task"]["family"], "other")
+def _pipeline(record: ScoreRecord) -> str:
+    return PIPELINES.get(record.task.family, "other")
 
 
-def _hub_dataset(record: Mapping[str, Any]) -> tuple[str, str | None, str]:
+def _hub_dataset(record: ScoreRecord) -> tuple[str, str | None, str]:
     """Path, config and commit of `hub nyu-mll/glue:sst2@0123abc`."""
-    name, _, revision = record["data"]["location"].removeprefix("hub ").partition("@")
+    name, _, revision = record.data.location.removeprefix("hub ").partition("@")
     path, _, config = name.partition(":")
     return path, config or None, revision
 
 
-def _place(record: Mapping[str, Any]) -> str:
+def _place(record: ScoreRecord) -> str:
     """The source; of a folder its last name alone: paths of a machine are nobody's business."""
-    data = record["data"]
-    return f"folder {Path(data['location']).name}" if data["source"] == "folder" else data["location"]
+    data = record.data
+    return f"folder {Path(data.location).name}" if data.source == "folder" else data.location
 
 
 def _text(store: Store, model: Model) -> str:
@@ -154,10 +155,10 @@ def _text(store: Store, model: Model) -> str:
 def _about(model: Model) -> str:
     records = [model.first(task) for task in model.records]
     tasks = ", ".join(f"`{_code(task)}`" for task in model.records)
-    base = records[0]["model"].get("pretrained")
+    base = records[0].model.pretrained
     start = f" It starts from `{_code(origin_name(base))}`." if base else ""
-    said = [f"Scored on {tasks} by nlp-harness {__version__}, run `{_code(model.run['run'])}`.{start}"]
-    if any(record["data"]["source"] == SYNTHETIC for record in records):
+    said = [f"Scored on {tasks} by nlp-harness {__version__}, run `{_code(model.run.run)}`.{start}"]
+    if any(record.data.source == SYNTHETIC for record in records):
         said.append(
             "**Trained and scored on generated data. The scores are not those of the public benchmarks whose names the "
             "tasks have.**"
@@ -195,7 +196,7 @@ def _chance(part: Part) -> str:
 
 
 def _print(model: Model, task: str, split: str) -> str:
-    return next(record["data"]["fingerprint"] for record in model.records[task] if record["split"] == split)
+    return next(record.data.fingerprint for record in model.records[task] if record.split == split)
 
 
 def _training(store: Store, model: Model) -> str:
@@ -204,16 +205,16 @@ def _training(store: Store, model: Model) -> str:
     for task in model.records:
         record = model.first(task)
         fit = fitted(store, record)
-        data = record["data"]
+        data = record.data
         if fit is None:
             rows.append([task, _place(record), "–", "not trained: shown examples, or none", "–"])
             continue
-        settings = fit["spec"]["model"]["training"] if record["model"]["learner"] == "transformer" else {}
+        settings = fit.training if record.model.learner == "transformer" else {}
         told = ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
-        seeds = sorted({one["seed"] for one in model.records[task]})
-        examples = fit["data"]["trained_on"]
-        rows.append([task, _place(record), examples, told or fit["model"]["learner"], ", ".join(map(str, seeds))])
-        for note in data["notes"]:
+        seeds = sorted({one.seed for one in model.records[task]})
+        examples = str(fit.data.trained_on)
+        rows.append([task, _place(record), examples, told or fit.model.learner, ", ".join(map(str, seeds))])
+        for note in data.notes:
             notes[f"- {escaped(task)}: {escaped(note)}"] = None
     table = _table(["task", "data", "examples", "hyperparameters", "seeds"], rows)
     return "\n\n".join([table, *(["\n".join(notes)] if notes else [])])
@@ -223,18 +224,19 @@ def _lineage(store: Store, model: Model) -> str:
     """From the corpus to the score, each by the hash of what it was made from."""
     rows = []
     for task, records in model.records.items():
-        for record in sorted(records, key=lambda one: (one["seed"], one["split"])):
-            line = record["lineage"]
-            steps = [f"corpus {short(_corpus(store, line['pretrain']))}"] if line.get("pretrain") else []
-            steps += [f"weights {short(line['weights'])}"] if line.get("weights") else []
-            steps += [f"{kind} {short(line[kind])}" for kind in ("pretrain", "finetune", "compress") if line.get(kind)]
-            steps.append(f"score {short(record['cell'])}")
-            rows.append([task, record["split"], record["seed"], " → ".join(steps)])
+        for record in sorted(records, key=lambda one: (one.seed, one.split)):
+            line = record.lineage
+            steps = [f"corpus {short(_corpus(store, line.pretrain))}"] if line.pretrain else []
+            steps += [f"weights {short(line.weights)}"] if line.weights else []
+            steps += [f"{kind} {short(key)}" for kind, key in line.cells.items()]
+            steps.append(f"score {short(record.cell)}")
+            rows.append([task, record.split, record.seed, " → ".join(steps)])
     return _table(["task", "split", "seed", "cells"], rows)
 
 
 def _corpus(store: Store, key: str) -> str:
-    return str(store.read(key)["data"]["fingerprint"]) if store.has(key) else "unknown"
+    record = store.find(key, PretrainRecord)
+    return record.data.fingerprint if record is not None else "unknown"
 
 
 def _usage(store: Store, model: Model) -> str:
@@ -242,10 +244,10 @@ def _usage(store: Store, model: Model) -> str:
     made = made_by(store, record)
     if made is None:
         return "As its base; the prompt is in the task's file."
-    if record["model"]["learner"] != "transformer":
+    if record.model.learner != "transformer":
         return "`harness run` makes it again; it is no `transformers` model."
-    if made["kind"] == "compress":
-        method, runtime = made["compression"]["method"], made["compression"]["runtime"]
+    if isinstance(made, CompressRecord):
+        method, runtime = made.compression.method, made.compression.runtime
         return (
             f"Compressed by `{_code(method)}`, served by {escaped(runtime)}; `transformers` alone does not load it:\n\n"
             "```python\nfrom harness.modeling.runtimes import open_model\n\nmodel = open_model(FOLDER)\n```"
@@ -257,11 +259,9 @@ def _usage(store: Store, model: Model) -> str:
 
 
 def _environment(model: Model) -> str:
-    facts = model.first(next(iter(model.records)))["environment"]
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items() if version)
-    return (
-        f"{escaped(facts['cpu']['model'])}, {facts['cores']} cores, {facts['threads']} thread(s). {escaped(versions)}."
-    )
+    facts = model.first(next(iter(model.records))).environment
+    versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items() if version)
+    return f"{escaped(facts.cpu.model)}, {facts.cores} cores, {facts.threads} thread(s). {escaped(versions)}."
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from harness.core.cell_records import CompressRecord, FitRecord, ScoreRecord
 from harness.core.errors import HarnessError, did_you_mean
+from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, with_names
 from harness.core.specs import SuiteSpec
-from harness.core.store import Store, maker_of
+from harness.core.store import Store
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Part
 
@@ -22,13 +23,13 @@ class Model:
     """
 
     name: str
-    run: Mapping[str, Any]
-    records: Mapping[str, Sequence[Mapping[str, Any]]]
+    run: RunManifest
+    records: Mapping[str, Sequence[ScoreRecord]]
     parts: Mapping[str, Sequence[Part]]
 
-    def first(self, task: str) -> Mapping[str, Any]:
+    def first(self, task: str) -> ScoreRecord:
         """The record of the lowest seed, of the first split."""
-        return min(self.records[task], key=lambda record: (record["seed"], record["split"]))
+        return min(self.records[task], key=lambda record: (record.seed, record.split))
 
 
 def find_model(store: Store, run: str, asked: str) -> Model:
@@ -42,49 +43,49 @@ def find_model(store: Store, run: str, asked: str) -> Model:
     known = model_names(manifest)
     name, task = (asked, None) if asked in known else _split(asked)
     if name not in known:
-        raise HarnessError(f"run {manifest['run']} has no model '{name}'.{did_you_mean(name, known)}")
+        raise HarnessError(f"run {manifest.run} has no model '{name}'.{did_you_mean(name, known)}")
     model = read_model(store, manifest, name)
     if task is None:
         return model
     if task not in model.records:
-        raise HarnessError(
-            f"run {manifest['run']} did not score {name} on '{task}'.{did_you_mean(task, model.records)}"
-        )
+        raise HarnessError(f"run {manifest.run} did not score {name} on '{task}'.{did_you_mean(task, model.records)}")
     return Model(name, manifest, {task: model.records[task]}, {task: model.parts[task]})
 
 
-def model_names(manifest: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(cell["model"] for cell in manifest["cells"] if cell["kind"] == "score"))
+def model_names(manifest: RunManifest) -> list[str]:
+    return list(dict.fromkeys(cell.model for cell in manifest.cells if cell.kind == "score"))
 
 
-def read_model(store: Store, manifest: Mapping[str, Any], name: str) -> Model:
+def read_model(store: Store, manifest: RunManifest, name: str) -> Model:
     """Raises HarnessError where the model has no score, DamagedFileError where a record is damaged."""
-    cells = [cell for cell in manifest["cells"] if cell["kind"] == "score" and cell["model"] == name]
-    asked = asked_for([{**manifest, "cells": cells}])
-    records = with_names((record for key in asked if (record := store.find(key)) is not None), asked)
-    records = [record for record in records if not record["task"].get("noise")]
+    cells = [cell for cell in manifest.cells if cell.kind == "score" and cell.model == name]
+    asked = asked_for([manifest.model_copy(update={"cells": cells})])
+    records = with_names((record for key in asked if (record := store.find(key, ScoreRecord)) is not None), asked)
+    records = [record for record in records if not record.task.noise]
     if not records:
-        raise HarnessError(f"run {manifest['run']} has no score of {name}; run it again, or name another with --run")
-    fraction = max(record["data"].get("train_fraction", 1.0) for record in records)
-    by_task: dict[str, list[Mapping[str, Any]]] = {}
+        raise HarnessError(f"run {manifest.run} has no score of {name}; run it again, or name another with --run")
+    fraction = max(record.data.train_fraction for record in records)
+    by_task: dict[str, list[ScoreRecord]] = {}
     for record in records:
-        if record["data"].get("train_fraction", 1.0) == fraction:
-            by_task.setdefault(record["task"]["name"], []).append(record)
+        if record.data.train_fraction == fraction:
+            by_task.setdefault(record.task.name, []).append(record)
     return Model(name, manifest, by_task, {task: _parts(own) for task, own in by_task.items()})
 
 
-def made_by(store: Store, record: Mapping[str, Any]) -> dict[str, Any] | None:
+def made_by(store: Store, record: ScoreRecord) -> FitRecord | None:
     """The record of the cell that made the model of a score: a compression or a fine-tuning; None of a model that was
     shown examples instead.
     """
-    key = maker_of(record["lineage"])
-    return store.read(key) if key else None
+    key = record.lineage.maker
+    if not key:
+        return None
+    return store.read(key, CompressRecord if record.lineage.compress else FitRecord)
 
 
-def fitted(store: Store, record: Mapping[str, Any]) -> dict[str, Any] | None:
+def fitted(store: Store, record: ScoreRecord) -> FitRecord | None:
     """The record of the fine-tuning behind a score, also of a compressed model."""
-    key = record["lineage"].get("finetune")
-    return store.read(key) if key and store.has(key) else None
+    key = record.lineage.finetune
+    return store.find(key, FitRecord) if key else None
 
 
 def weights_of(store: Store, model: Model) -> Path:
@@ -100,7 +101,7 @@ def weights_of(store: Store, model: Model) -> Path:
     made = made_by(store, model.first(task))
     if made is None:
         raise HarnessError(f"{model.name} was not trained on {task}: there are no weights to push")
-    return store.model(made["cell"])
+    return store.model(made.cell)
 
 
 def _split(asked: str) -> tuple[str, str | None]:
@@ -108,9 +109,9 @@ def _split(asked: str) -> tuple[str, str | None]:
     return (name, task) if colon else (asked, None)
 
 
-def _parts(records: Sequence[Mapping[str, Any]]) -> Sequence[Part]:
+def _parts(records: Sequence[ScoreRecord]) -> Sequence[Part]:
     """Over seeds, by the leaderboard's own rule; none where the task has no labels."""
-    name = records[0]["task"]["name"]
+    name = records[0].task.name
     suite = SuiteSpec.model_construct(name=name, version=1, description="", tasks=[name], average=[])
     (table,) = build(records, [suite])
     (row,) = table.rows

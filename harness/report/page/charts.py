@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from harness.core.cell_records import FitRecord, PretrainRecord
 from harness.pipeline.planner.pretraining import CONTROL_SUFFIX
 from harness.report.page.model import Cell, Chart, Grid, Section
 from harness.report.tables.efficiency import Curve, Efficiency
 from harness.report.tables.formats import NONE, interval, scaled
 
-Record = Mapping[str, Any]
+Trained = PretrainRecord | FitRecord
 COSTS = ("weight_bytes", "parameters", "examples_per_second", "speed_ratio", "peak_memory_bytes")
 UNITS = {
     "weight_bytes": ("weights on disk, MB", 1e-6, False),
@@ -99,17 +99,19 @@ def _text(cell: Cell) -> str:
     return f"{cell.text} {cell.interval}".strip() or cell.missing or NONE
 
 
-def learning_curves(made: Iterable[tuple[str, Record, Sequence[tuple[float, float]]]]) -> tuple[Chart, ...]:
+def learning_curves(made: Iterable[tuple[str, Trained, Sequence[tuple[float, float]]]]) -> tuple[Chart, ...]:
     """Losses by step, one chart a kind of training. Each of `made` is a label, the record, and (step, loss) points."""
-    by_kind: dict[str, list[tuple[str, Record, Sequence[tuple[float, float]]]]] = {}
+    by_kind: dict[str, list[tuple[str, Trained, Sequence[tuple[float, float]]]]] = {}
     for label, record, points in made:
         if len(points) > 1:
-            pretrained = record["kind"] == "pretrain"
-            kind = f"pretraining: {record['objective']}" if pretrained else f"fine-tuning: {record['task']['name']}"
+            if isinstance(record, PretrainRecord):
+                kind = f"pretraining: {record.objective}"
+            else:
+                kind = f"fine-tuning: {record.task.name}"
             by_kind.setdefault(kind, []).append((label, record, points))
     charts = []
     for at, (kind, several) in enumerate(by_kind.items()):
-        pretrained = several[0][1]["kind"] == "pretrain"
+        pretrained = isinstance(several[0][1], PretrainRecord)
         most = POINTS if pretrained else FINE_TUNING_POINTS
         lines = [
             {
@@ -119,8 +121,8 @@ def learning_curves(made: Iterable[tuple[str, Record, Sequence[tuple[float, floa
             for label, _, points in several
         ]
         rows = tuple(
-            (label, f"{record['fit']['steps']:,}", f"{points[0][1]:.3f}", f"{points[-1][1]:.3f}")
-            + ((_held_out(record),) if pretrained else ())
+            (label, f"{record.fit.steps or 0:,}", f"{points[0][1]:.3f}", f"{points[-1][1]:.3f}")
+            + ((_held_out(record),) if isinstance(record, PretrainRecord) else ())
             for label, record, points in several
         )
         heads = ("model", "steps", "first loss", "last loss", *(("held out",) if pretrained else ()))
@@ -136,14 +138,8 @@ def learning_curves(made: Iterable[tuple[str, Record, Sequence[tuple[float, floa
     return tuple(charts)
 
 
-def _held_out(record: Record) -> str:
-    found = record.get("scores", {})
-    return ", ".join(f"{name} {_value(one)}" for name, one in found.items()) or NONE
-
-
-def _value(one: Any) -> str:
-    value = one.get("value") if isinstance(one, Mapping) else one
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _held_out(record: PretrainRecord) -> str:
+    return ", ".join(f"{name} {one.value:.3f}" for name, one in record.scores.items()) or NONE
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[tuple[float, float]]:

@@ -55,12 +55,10 @@ def of_table(key: str, title: str, table: Table, draft: Draft, load: Load, read:
             chosen = []
             for row in table.rows[:MODELS]:
                 records = [
-                    one
-                    for one in draft.models[row.model]
-                    if one["task"]["name"] == column.task and one["split"] == split
+                    one for one in draft.models[row.model] if one.task.name == column.task and one.split == split
                 ]
                 if records:
-                    chosen.append((row.label, min(records, key=lambda one: one["seed"])))
+                    chosen.append((row.label, min(records, key=lambda one: one.seed)))
             if chosen:
                 found.append(
                     {
@@ -78,7 +76,7 @@ def of_table(key: str, title: str, table: Table, draft: Draft, load: Load, read:
 def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[str, Any]:
     """Counts are over all examples; predictions and texts of `SHOWN` of them, those that models differ on first."""
     record = chosen[0][1]
-    loaded = [(label, one["seed"], load(one)) for label, one in chosen]
+    loaded = [(label, one.seed, load(one)) for label, one in chosen]
     first = loaded[0][2]
     same = [(label, seed, one) for label, seed, one in loaded if list(one.ids) == list(first.ids)]
     names = list(first.labels)
@@ -108,10 +106,10 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
 def correctness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
     """Which predictions are right; None where a prediction is not right or wrong, or its metric is not known here."""
 
-    if references is None or not record["scores"]:
+    if references is None or not record.scores:
         return None
     try:
-        metric = judge(record["scores"], counted(record))
+        metric = judge(record.scores, counted(record))
     except HarnessError:
         return None
     return None if metric is None else [bool(one) for one in right(metric, predictions, references)]

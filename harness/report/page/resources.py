@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
+from harness.core.cell_records import CompressRecord, ModelRecord
 from harness.core.hashing import short
 from harness.report.page.model import Fact
 from harness.report.page.text import megabytes, rate
 from harness.report.tables.measured import Measured
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Resources:
     measured: tuple[Measured, ...] = ()
 
 
-def resources_of(makers: Mapping[str, Record], measured: Sequence[Measured]) -> Resources:
+def resources_of(makers: Mapping[str, ModelRecord], measured: Sequence[Measured]) -> Resources:
     """Of a model from the cells that made it, by key, one a task and seed."""
     counts = [_counts(record) for record in makers.values()]
     return Resources(
@@ -34,11 +32,11 @@ def resources_of(makers: Mapping[str, Record], measured: Sequence[Measured]) -> 
     )
 
 
-def _counts(record: Record) -> tuple[int | None, int | None]:
-    if "compression" in record:
-        after = record["compression"]["after"]
-        return after.get("parameters"), after.get("nonzero")
-    return record["model"].get("parameters"), None
+def _counts(record: ModelRecord) -> tuple[int | None, int | None]:
+    if isinstance(record, CompressRecord):
+        after = record.compression.after
+        return after.parameters, after.nonzero
+    return record.model.parameters, None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

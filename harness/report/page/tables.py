@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from harness.core.cell_records import ScoreRecord
 from harness.core.hashing import short
 from harness.report.page.model import GROUPS, Cell, Detail, Group, Head, Line, Reference, Section, Whisker
 from harness.report.page.resources import Resources, facts_of
@@ -117,7 +117,7 @@ def _line(
             _score(row.scores.get(column.task), column.scale, axes[column.task], column.chance, column.ceiling, missing)
         )
     records = draft.models[row.model]
-    made = (records[0]["model"]["learner"], records[0].get("runtime"), _seeds(row.seeds))
+    made = (records[0].model.learner, records[0].runtime, _seeds(row.seeds))
     kind = ", ".join(part for part in made if part)
     return Line(
         key=key,
@@ -244,26 +244,26 @@ def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
                     task=task,
                     split=part.split,
                     metric=part.metric,
-                    version=behind[0]["scores"][part.metric].get("version") if behind else None,
+                    version=behind[0].scores[part.metric].version if behind else None,
                     score=f"{spread(part.estimate, scale)} {interval(part.estimate, scale)}",
                     per_seed=", ".join(scaled(value, scale) for value in part.estimate.per_seed),
                     n=part.n,
                     seeds=len(part.estimate.per_seed),
                     chance=scaled(part.chance, scale),
                     ceiling=scaled(part.ceiling.value if part.ceiling else None, scale),
-                    fingerprint=behind[0]["data"]["fingerprint"] if behind else "",
-                    cells=tuple(record["cell"] for record in behind),
+                    fingerprint=behind[0].data.fingerprint if behind else "",
+                    cells=tuple(record.cell for record in behind),
                 )
             )
     return tuple(found)
 
 
-def _newest(records: Sequence[Mapping[str, Any]], task: str, part: Part) -> list[Mapping[str, Any]]:
+def _newest(records: Sequence[ScoreRecord], task: str, part: Part) -> list[ScoreRecord]:
     """The records a part rests on, one a seed; `records` come newest first."""
-    by_seed: dict[int, Mapping[str, Any]] = {}
+    by_seed: dict[int, ScoreRecord] = {}
     for record in records:
-        if record["task"]["name"] == task and record["split"] == part.split and part.metric in record["scores"]:
-            by_seed.setdefault(record["seed"], record)
+        if record.task.name == task and record.split == part.split and part.metric in record.scores:
+            by_seed.setdefault(record.seed, record)
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 

@@ -80,8 +80,8 @@ def _rows(model: str, records: Sequence[Record], report_of: ReportOf) -> list[Ro
     """Of one model. Its records come newest first, and of several of one seed the newest counts."""
     newest: dict[tuple[str, str], dict[int, Record]] = {}
     for record in records:
-        if record["scores"] and record["n"] >= LEAST:
-            newest.setdefault((record["task"]["name"], record["split"]), {}).setdefault(record["seed"], record)
+        if record.scores and record.n >= LEAST:
+            newest.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
     rows = []
     for (task, split), by_seed in newest.items():
         reports = [report for seed in sorted(by_seed) if (report := report_of(by_seed[seed])) is not None]

@@ -84,8 +84,8 @@ def costs(pairs: Pairs, found: Sequence[Measured]) -> tuple[Cost, ...]:
     """What was measured of a compressed model against its original, by setting; one seed's models stand for all."""
     by_setting: dict[measured.Setting, Cost] = {}
     for _, (_, record) in sorted(pairs.items()):
-        lineage = record["lineage"]
-        for base, own in measured.of_pair(found, lineage["compress"], lineage["finetune"]):
+        lineage = record.lineage
+        for base, own in measured.of_pair(found, lineage.compress or "", lineage.finetune or ""):
             known = by_setting.get(own.setting)
             if known is None or (own.counts and known.verdict != measured.VALID):
                 by_setting[own.setting] = _cost(base, own)

@@ -3,52 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from harness.core.cell_records import ScoreRecord
 from harness.core.hashing import hash_json
 from harness.core.predictions import reading_notes
 from harness.report.tables.table import Part
 
-Record = Mapping[str, Any]
 
-
-def of_data(records: Sequence[Record]) -> tuple[str, ...]:
+def of_data(records: Sequence[ScoreRecord]) -> tuple[str, ...]:
     """What the source says of its data, each with its task: rows left out, a dev split cut from train."""
-    notes = {
-        f"{record['task']['name']}: {note}": None for record in records for note in record["data"].get("notes", ())
-    }
+    notes = {f"{record.task.name}: {note}": None for record in records for note in record.data.notes}
     return tuple(notes)
 
 
-def of_machines(records: Sequence[Record]) -> tuple[str, ...]:
+def of_machines(records: Sequence[ScoreRecord]) -> tuple[str, ...]:
     """Says where scores of one table come from different machines, or from processes with other numbers of threads."""
-    kinds = {hash_json(record["machine"]): record["machine"] for record in records if record.get("machine")}
+    kinds = {hash_json(one.as_json()): one for record in records if (one := record.machine).model_fields_set}
     if len(kinds) < 2:
         return ()
     listed = "; ".join(
-        f"{one['threads']} threads, {', '.join(one.get('gpus', one['isa'])) or 'unknown instructions'}"
-        for one in kinds.values()
+        f"{one.threads} threads, {', '.join(one.gpus or one.isa) or 'unknown instructions'}" for one in kinds.values()
     )
     return (f"Scores were computed on {len(kinds)} kinds of machines, whose last digits may differ: {listed}.",)
 
 
-def of_model(records: Sequence[Record], parts: Mapping[str, Sequence[Part]]) -> tuple[str, ...]:
+def of_model(records: Sequence[ScoreRecord], parts: Mapping[str, Sequence[Part]]) -> tuple[str, ...]:
     """Of one model's scores: how they were chosen, what it did not read, and whether it has learned anything.
 
     Args:
         records: Its records.
         parts: Its scores, by task.
     """
-    notes = [record.get("selection", {}).get("note") for record in records]
+    notes = [record.selection.note for record in records]
     for record in records:
-        if partial := record["model"].get("partial_weights"):
-            notes.append(f"its weights did not fit its config, and are random there: {partial['summary']}")
+        if partial := record.model.partial_weights:
+            notes.append(f"its weights did not fit its config, and are random there: {partial.summary}")
     notes += [
-        f"{record['task']['name']}: {note}"
+        f"{record.task.name}: {note}"
         for record in records
-        for note in [*reading_notes(record.get("read"), record["split"]), *(record.get("cautions") or ())]
+        for note in [*reading_notes(record.read, record.split), *record.cautions]
     ]
-    trained = {record["task"]["name"] for record in records if record.get("runtime")}
+    trained = {record.task.name for record in records if record.runtime}
     notes += [
         _at_chance(task, part) for task, own in parts.items() if task in trained for part in own if is_chance(part)
     ]

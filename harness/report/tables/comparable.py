@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Record = Mapping[str, Any]
+from harness.core.cell_records import ScoreRecord
+
+Record = ScoreRecord
 Basis = dict[tuple[str, str], Any]
 
 
@@ -21,9 +23,9 @@ class Draft:
 def comparable(records: Sequence[Record]) -> list[Draft]:
     """Records by what may stand in one table, the newest first."""
     sources: dict[tuple, list[Record]] = {}
-    for record in sorted(records, key=lambda record: (record["created"], record["cell"]), reverse=True):
-        data = record["data"]
-        key = (data["source"], data["limit"], data.get("train_fraction", 1.0))
+    for record in sorted(records, key=lambda record: (record.created, record.cell), reverse=True):
+        data = record.data
+        key = (data.source, data.limit, data.train_fraction)
         sources.setdefault(key, []).append(record)
     return [draft for group in sources.values() for draft in _compatible(group)]
 
@@ -32,7 +34,7 @@ def _compatible(records: Iterable[Record]) -> list[Draft]:
     """Spread models over as few drafts as the rule of `build` allows."""
     by_model: dict[str, list[Record]] = {}
     for record in records:
-        by_model.setdefault(record["model"]["id"], []).append(record)
+        by_model.setdefault(record.model.id, []).append(record)
     drafts: list[Draft] = []
     for model, own in by_model.items():
         variants: list[Draft] = []  # one model may itself have been scored on different data
@@ -64,35 +66,35 @@ def _basis(record: Record) -> Basis:
     """What two scores on a task must share to be compared: the task's version, all its splits and the data trained on,
     where that is known; and its metrics, of which a split without labels says nothing.
     """
-    task, data = record["task"], record["data"]
-    trained_on = data.get("trained_on") or {}
-    prints = {name: split["fingerprint"] for name, split in data["splits"].items() if name not in trained_on}
-    basis: Basis = {(task["name"], "data"): [task["version"], prints]}
+    task, data = record.task, record.data
+    trained_on = data.trained_on or {}
+    prints = {name: split.fingerprint for name, split in data.splits.items() if name not in trained_on}
+    basis: Basis = {(task.name, "data"): [task.version, prints]}
     if trained_on:
-        basis[task["name"], "trained on"] = trained_on
-    if record["scores"]:
-        versions = {name: score["version"] for name, score in record["scores"].items()}
-        basis[task["name"], "metrics"] = versions
+        basis[task.name, "trained on"] = trained_on
+    if record.scores:
+        versions = {name: score.version for name, score in record.scores.items()}
+        basis[task.name, "metrics"] = versions
     return basis
 
 
 def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
     """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
-    models = [record["model"] for record in firsts]
+    models = [record.model for record in firsts]
     overrides: dict[str, list[Mapping[str, Any]]] = {}
     for model in models:
-        overrides.setdefault(model["name"], []).append(model["overrides"])
+        overrides.setdefault(model.name, []).append(model.overrides)
     labels = {}
     for model in models:
-        twins = overrides[model["name"]]
+        twins = overrides[model.name]
         told = ", ".join(
             f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-            for key, value in model["overrides"].items()
+            for key, value in model.overrides.items()
         )
         if len(twins) == 1:
-            labels[model["id"]] = model["name"]
-        elif twins.count(model["overrides"]) == 1:
-            labels[model["id"]] = f"{model['name']} ({told})" if told else model["name"]
+            labels[model.id] = model.name
+        elif twins.count(model.overrides) == 1:
+            labels[model.id] = f"{model.name} ({told})" if told else model.name
         else:
-            labels[model["id"]] = f"{model['name']} ({f'{told}, ' if told else ''}{model['id'][:8]})"
+            labels[model.id] = f"{model.name} ({f'{told}, ' if told else ''}{model.id[:8]})"
     return labels

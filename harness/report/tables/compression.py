@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from harness.core.cell_records import CompressionFacts, CompressRecord
 from harness.core.hashing import short
 from harness.report.tables import formats
 from harness.report.tables.card_parts import CalibrationChange, Cost, absences, costs, savings
@@ -74,7 +75,7 @@ class Cards:
 
 def build(
     records: Sequence[Record],
-    compressions: Mapping[str, Mapping[str, Any]],
+    compressions: Mapping[str, CompressRecord],
     order: Sequence[str],
     judge: Judge,
     measured: Sequence[Measured] = (),
@@ -104,26 +105,26 @@ def _originals(records: Sequence[Record]) -> dict[tuple[str, ...], Record]:
     """Scores of models that were fine-tuned and not compressed, by what was scored."""
     found: dict[tuple[str, ...], Record] = {}
     for record in records:
-        if "compress" not in record["lineage"] and record["lineage"]["finetune"] and record["scores"]:
+        if not record.lineage.compress and record.lineage.finetune and record.scores:
             found.setdefault(_scored(record), record)
     return found
 
 
 def _scored(record: Record) -> tuple[str, ...]:
-    return record["task"]["name"], record["split"], record["data"]["fingerprint"], record["lineage"]["finetune"]
+    return record.task.name, record.split, record.data.fingerprint, record.lineage.finetune or ""
 
 
 def _pairs(
-    own: Sequence[Record], originals: Mapping[tuple[str, ...], Record], compressions: Mapping[str, Mapping[str, Any]]
+    own: Sequence[Record], originals: Mapping[tuple[str, ...], Record], compressions: Mapping[str, CompressRecord]
 ) -> dict[str, Pairs]:
     """By task, the scores of a compressed model with those of the very model it was made from."""
     found: dict[str, Pairs] = {}
     for record in own:
-        if record["lineage"].get("compress") in compressions and record["scores"]:
+        if record.lineage.compress in compressions and record.scores:
             before = originals.get(_scored(record))
             if before is not None:
-                pairs = found.setdefault(record["task"]["name"], {})
-                pairs.setdefault((record["seed"], record["split"]), (before, record))
+                pairs = found.setdefault(record.task.name, {})
+                pairs.setdefault((record.seed, record.split), (before, record))
     return found
 
 
@@ -131,29 +132,26 @@ def _card(
     task: str,
     model: str,
     pairs: Pairs,
-    compressions: Mapping[str, Mapping[str, Any]],
+    compressions: Mapping[str, CompressRecord],
     said: Judged,
     found: tuple[Cost, ...],
 ) -> Card:
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
-    made = [compressions[pairs[seed, splits[0]][1]["lineage"]["compress"]]["compression"] for seed in seeds]
+    made = [compressions[pairs[seed, splits[0]][1].lineage.compress or ""].compression for seed in seeds]
     parameters, nonzero, sizes = _both(made, "parameters"), _both(made, "nonzero"), _both(made, "bytes")
     assert sizes is not None
     uncounted = {} if parameters and nonzero else {"nonzero": "a weight file is in no format that is read here"}
     return Card(
         task=task,
         model=model,
-        original=first["model"]["original"],
-        method=first["model"]["method"],
-        runtime=first["runtime"],
+        original=first.model.original or "",
+        method=first.model.method or "",
+        runtime=first.runtime or "",
         seeds=len(seeds),
-        n=sum(pairs[seeds[0], split][1]["n"] for split in splits),
+        n=sum(pairs[seeds[0], split][1].n for split in splits),
         score=fmean(
-            pairs[seed, split][1]["scores"][name]["value"]
-            for seed in seeds
-            for split in splits
-            for name in counted(first)
+            pairs[seed, split][1].scores[name].value for seed in seeds for split in splits for name in counted(first)
         ),
         change=said.change,
         agreement=said.agreement,
@@ -165,8 +163,8 @@ def _card(
         calibration=None if isinstance(said.calibration, str) else said.calibration,
         costs=found,
         absent=absences(found, said.calibration, uncounted),
-        notes=tuple(dict.fromkeys([*(note for one in made for note in one["notes"]), *savings(found)])),
-        steps=made[0]["steps"],
+        notes=tuple(dict.fromkeys([*(note for one in made for note in one.notes), *savings(found)])),
+        steps=[step.as_json() for step in made[0].steps],
         scale=scale_of(first),
     )
 
@@ -176,11 +174,11 @@ def _sparsity(parameters: tuple[int, int], nonzero: tuple[int, int]) -> tuple[fl
     return before, after
 
 
-def _both(made: Sequence[Mapping[str, Any]], name: str) -> tuple[int, int] | None:
+def _both(made: Sequence[CompressionFacts], name: str) -> tuple[int, int] | None:
     """Before and after, means over seeds; None where it is unknown of one."""
-    if any(one[side][name] is None for one in made for side in ("before", "after")):
-        return None
-    return round(fmean(one["before"][name] for one in made)), round(fmean(one["after"][name] for one in made))
+    befores = [getattr(one.before, name) for one in made]
+    afters = [getattr(one.after, name) for one in made]
+    return None if None in (*befores, *afters) else (round(fmean(befores)), round(fmean(afters)))
 
 
 def to_markdown(found: Cards) -> str:

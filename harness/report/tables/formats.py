@@ -41,14 +41,14 @@ def heading(what: str, source: str, location: str, limit: int | None, train_frac
 
 def heading_of(what: str, records: Sequence[Record]) -> str:
     """The heading of a table of `what` that rests on these records, which may stand in one table."""
-    data = records[0]["data"]
+    data = records[0].data
     return heading(
         what,
-        data["source"],
-        common_location({record["data"]["location"] for record in records}),
-        data["limit"],
-        data.get("train_fraction", 1.0),
-        joint_fingerprint(sorted({record["data"]["fingerprint"] for record in records})),
+        data.source,
+        common_location({record.data.location for record in records}),
+        data.limit,
+        data.train_fraction,
+        joint_fingerprint(sorted({record.data.fingerprint for record in records})),
     )
 
 

@@ -50,7 +50,7 @@ def judged(pairs: Pairs, load: Load, load_logits: LoadLogits) -> Judged:
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
     sides = loaded(pairs, load)
-    metric = judge(first["scores"], counted(first))
+    metric = judge(first.scores, counted(first))
     equal, flips = [], []
     for side in sides:
         for before, after in zip(side.before, side.after, strict=True):

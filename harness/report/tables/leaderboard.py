@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any, Protocol
 
+from harness.core.cell_records import ScoreFacts
 from harness.core.text import origin_name
 from harness.report.tables import cautions
 from harness.report.tables.comparable import Draft, Record, comparable, labels_of
@@ -49,21 +50,21 @@ def build_with_records(records: Sequence[Record], suites: Sequence[Suite]) -> li
     return [
         (_table(suite, draft), draft)
         for suite in suites
-        for draft in comparable([record for record in records if record["task"]["name"] in suite.tasks])
+        for draft in comparable([record for record in records if record.task.name in suite.tasks])
     ]
 
 
 def _table(suite: Suite, draft: Draft) -> Table:
     every = [record for own in draft.models.values() for record in own]
-    found = {record["task"]["name"] for record in every}
-    scored = {record["task"]["name"] for record in every if record["scores"]}
+    found = {record.task.name for record in every}
+    scored = {record.task.name for record in every if record.scores}
     parts = {model: _parts_by_task(own) for model, own in draft.models.items()}
     columns = tuple(
         _column(
             task,
             task not in suite.averaged,
             [own[task] for own in parts.values() if task in own],
-            [record for record in every if record["task"]["name"] == task],
+            [record for record in every if record.task.name == task],
         )
         for task in suite.tasks
         if task in scored
@@ -76,15 +77,13 @@ def _table(suite: Suite, draft: Draft) -> Table:
     chances = [column.chance for column in counted if column.chance is not None]
     ceilings = [column.ceiling for column in counted if column.ceiling is not None]
     first = every[0]
-    prints = [column.fingerprint for column in columns] or sorted({one["data"]["fingerprint"] for one in every})
+    prints = [column.fingerprint for column in columns] or sorted({one.data.fingerprint for one in every})
     return Table(
         suite=suite.name,
-        source=first["data"]["source"],
-        location=shown_location(
-            first["data"]["source"], common_location({record["data"]["location"] for record in every})
-        ),
-        limit=first["data"]["limit"],
-        train_fraction=first["data"].get("train_fraction", 1.0),
+        source=first.data.source,
+        location=shown_location(first.data.source, common_location({record.data.location for record in every})),
+        limit=first.data.limit,
+        train_fraction=first.data.train_fraction,
         columns=columns,
         rows=tuple(_with_best(rows, columns)),
         absent=tuple(task for task in suite.tasks if task not in found),
@@ -126,27 +125,27 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     """Of one model: its learner, the runtimes it was scored in, what it started from (a pretrained model, or the
     original of a compressed one, or itself), how it was compressed, and its parameters, where all tasks agree.
     """
-    model = records[0]["model"]
-    runtimes = sorted({record["runtime"] for record in records if record.get("runtime")})
-    sizes = {record["model"].get("parameters") for record in records}
+    model = records[0].model
+    runtimes = sorted({record.runtime for record in records if record.runtime})
+    sizes = {record.model.parameters for record in records}
     return {
-        "learner": model["learner"],
+        "learner": model.learner,
         "runtime": ", ".join(runtimes) or None,
-        "base": origin_name(model.get("pretrained") or model.get("original") or model["name"]),
-        "method": model.get("method"),
+        "base": origin_name(model.pretrained or model.original or model.name),
+        "method": model.method,
         "parameters": sizes.pop() if len(sizes) == 1 else None,
     }
 
 
 def _parts_by_task(records: Iterable[Record]) -> dict[str, tuple[Part, ...]]:
     """A model's parts of each task. `records` come newest first, and of several of one seed the newest counts."""
-    cells: dict[str, dict[tuple[str, str], dict[int, Mapping[str, Any]]]] = {}
+    cells: dict[str, dict[tuple[str, str], dict[int, ScoreFacts]]] = {}
     headlines: dict[str, Sequence[str]] = {}
     for record in records:
-        headlines.setdefault(record["task"]["name"], record["task"].get("headline", tuple(record["scores"])))
-        for metric, score in record["scores"].items():
-            of_task = cells.setdefault(record["task"]["name"], {})
-            of_task.setdefault((record["split"], metric), {}).setdefault(record["seed"], score)
+        headlines.setdefault(record.task.name, record.primary_metrics)
+        for metric, score in record.scores.items():
+            of_task = cells.setdefault(record.task.name, {})
+            of_task.setdefault((record.split, metric), {}).setdefault(record.seed, score)
     return {
         task: tuple(
             _part(split, metric, seeds, metric in headlines[task]) for (split, metric), seeds in sorted(of_task.items())
@@ -155,19 +154,19 @@ def _parts_by_task(records: Iterable[Record]) -> dict[str, tuple[Part, ...]]:
     }
 
 
-def _part(split: str, metric: str, by_seed: Mapping[int, Mapping[str, Any]], headline: bool) -> Part:
+def _part(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], headline: bool) -> Part:
     own = [by_seed[seed] for seed in sorted(by_seed)]
     first = own[0]
-    low, high = first["bounds"]
-    ceiling = first.get("ceiling")
+    low, high = first.scale
+    ceiling = first.ceiling
     return Part(
         split=split,
         metric=metric,
-        n=first["n"],
-        estimate=over_seeds([(score["value"], score["low"], score["high"]) for score in own], (low, high)),
-        chance=first.get("chance"),
-        ceiling=Estimate(ceiling["value"], ceiling["low"], ceiling["high"]) if ceiling else None,
-        greater_is_better=first.get("greater_is_better", True),
+        n=first.n,
+        estimate=over_seeds([(score.value, score.low, score.high) for score in own], (low, high)),
+        chance=first.chance,
+        ceiling=Estimate(ceiling.value, ceiling.low, ceiling.high) if ceiling else None,
+        greater_is_better=first.greater_is_better,
         headline=headline,
         is_fraction=high is not None and high <= 1,
     )
@@ -185,11 +184,11 @@ def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], rec
     counted = _counted(parts)
     chances = [part.chance for part in counted if part.chance is not None]
     ceilings = [part.ceiling for part in counted if part.ceiling is not None]
-    prints = {record["split"]: record["data"]["fingerprint"] for record in records if record["scores"]}
-    versions = {name: score["version"] for record in records for name, score in record["scores"].items()}
+    prints = {record.split: record.data.fingerprint for record in records if record.scores}
+    versions = {name: score.version for record in records for name, score in record.scores.items()}
     return Column(
         task=task,
-        version=records[0]["task"]["version"],
+        version=records[0].task.version,
         diagnostic=diagnostic,
         greater_is_better=counted[0].greater_is_better,
         n={part.split: part.n for part in sorted(parts, key=lambda part: part.split)},

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.facts import Environment
 from harness.core.machine.environment import machine_fingerprint
+from harness.core.measurement_records import MeasureRecord, StageFacts, Standing
 from harness.measurement.protocol import Validity
 
 VALID = Validity.VALID
@@ -98,18 +99,18 @@ class Measured:
         return self.verdict == VALID
 
 
-def read(records: Iterable[Mapping[str, Any]]) -> list[Measured]:
+def read(records: Iterable[MeasureRecord]) -> list[Measured]:
     """All that records of measure cells say of models that lie in a store, the newest first."""
     found = []
-    for record in sorted(records, key=lambda one: (one["created"], one["cell"]), reverse=True):
-        cells = {name: one.get("cell") for name, one in record["models"].items()}
-        original = next(name for name, one in record["models"].items() if one["role"] == "original")
-        if cells[original] is None:
+    for record in sorted(records, key=lambda one: (one.created, one.cell), reverse=True):
+        cells = {name: one.cell for name, one in record.models.items()}
+        original = cells[record.original]
+        if original is None:
             continue
-        for workload, cell in record["cells"].items():
-            for stage, timed in cell["stages"].items():
+        for workload, cell in record.cells.items():
+            for stage, timed in cell.stages.items():
                 found += [
-                    _measured(record, workload, stage, timed, name, key, cells[original])
+                    _measured(record, workload, stage, timed, name, key, original)
                     for name, key in cells.items()
                     if key is not None
                 ]
@@ -117,60 +118,60 @@ def read(records: Iterable[Mapping[str, Any]]) -> list[Measured]:
 
 
 def _measured(
-    record: Mapping[str, Any], workload: str, stage: str, timed: Mapping[str, Any], name: str, key: str, original: str
+    record: MeasureRecord, workload: str, stage: str, timed: StageFacts, name: str, key: str, original: str
 ) -> Measured:
-    own = timed["models"][name]
-    ratio = own.get("speed_ratio")
-    verdict = own.get("verdict") or _best([one["verdict"] for one in timed["models"].values() if "verdict" in one])
-    environment = record["environment"]
+    own = timed.models[name]
+    ratio = own.speed_ratio
+    verdict = own.verdict or _best([one.verdict for one in timed.models.values() if one.verdict is not None])
+    environment = record.environment
     memory, absent = _memory(record, name, workload)
-    is_task = "task" in record["cells"][workload]
+    is_task = record.cells[workload].task is not None
     return Measured(
         setting=Setting(
-            machine_fingerprint(environment),
-            environment["threads"],
+            machine_fingerprint(environment.as_json()),
+            environment.threads,
             OWN_LENGTHS if is_task else workload,
             stage,
-            record["models"][name].get("device", "cpu").partition(":")[0],
+            record.models[name].device.partition(":")[0],
         ),
-        processor=processor_of(environment, record["models"][name].get("device", "cpu")),
+        processor=processor_of(environment, record.models[name].device),
         model=key,
         original=original,
-        is_original=record["models"][name]["role"] == "original",
-        examples_per_second=own["examples_per_second"],
-        tokens_per_second=own["tokens_per_second"],
-        speed=Ratio(*(ratio[part] for part in ("value", "low", "high", "pairs"))) if ratio else None,
-        verdict=verdict["verdict"],
-        reason=verdict["reason"],
-        a_a=timed["a_a"]["value"] if timed["a_a"] else None,
+        is_original=record.models[name].role == "original",
+        examples_per_second=own.examples_per_second,
+        tokens_per_second=own.tokens_per_second,
+        speed=Ratio(ratio.value, ratio.low, ratio.high, ratio.pairs) if ratio else None,
+        verdict=verdict.verdict,
+        reason=verdict.reason,
+        a_a=timed.a_a.value if timed.a_a else None,
         memory=memory,
         memory_absent=absent,
-        record=record["cell"],
-        created=record["created"],
+        record=record.cell,
+        created=record.created,
     )
 
 
-def processor_of(environment: Mapping[str, Any], device: str) -> str:
+def processor_of(environment: Environment, device: str) -> str:
     """The model of the CPU or, of a model on a GPU, of the first GPU."""
-    gpus = environment.get("gpus")
-    return str(gpus[0]["name"] if gpus and device.startswith("cuda") else environment["cpu"]["model"])
+    gpus = environment.gpus
+    return str(gpus[0].name if gpus and device.startswith("cuda") else environment.cpu.model)
 
 
-def _best(verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return min(verdicts, key=lambda one: list(Validity).index(one["verdict"]))
+def _best(verdicts: Sequence[Standing]) -> Standing:
+    return min(verdicts, key=lambda one: list(Validity).index(Validity(one.verdict)))
 
 
-def _memory(record: Mapping[str, Any], name: str, workload: str) -> tuple[Memory | None, str]:
+def _memory(record: MeasureRecord, name: str, workload: str) -> tuple[Memory | None, str]:
     """None with the reason where memory was not read."""
-    found = record["models"][name].get("memory", {}).get(workload)
+    found = record.models[name].memory.get(workload)
     if found is None:
-        return None, record["absent"].get("memory", "memory was not read")
-    if "loaded" not in found:
-        return None, "; ".join(found["absent"].values())
-    after = found["after"]
-    gpu = found.get("device", {}).get("peak")
-    memory = Memory(found.get("peak"), after["anonymous"], after["file"], found["loaded"]["total"], gpu)
-    return memory, found["absent"].get("peak", "")
+        return None, record.absent.get("memory", "memory was not read")
+    if found.loaded is None:
+        return None, "; ".join(found.absent.values())
+    after = found.after
+    gpu = found.device.peak if found.device else None
+    memory = Memory(found.peak, after.anonymous, after.file, found.loaded.total, gpu)
+    return memory, found.absent.get("peak", "")
 
 
 def of_pair(found: Sequence[Measured], model: str, original: str) -> list[tuple[Measured, Measured]]:

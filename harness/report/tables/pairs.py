@@ -21,13 +21,13 @@ Pairs = dict[tuple[int, str], tuple[Record, Record]]
 
 def counted(record: Record) -> list[str]:
     """The metrics a task's score is the mean of, as in a leaderboard."""
-    headline = record["task"].get("headline") or list(record["scores"])
-    return [name for name in headline if record["scores"][name].get("greater_is_better", True)] or list(headline)
+    primary = record.primary_metrics
+    return [name for name in primary if record.scores[name].greater_is_better] or primary
 
 
 def scale_of(record: Record) -> int:
     """100 where all metrics counted are shares, which are shown in per cent, else 1."""
-    bounds = [record["scores"][name]["bounds"][1] for name in counted(record)]
+    bounds = [record.scores[name].bounds[1] for name in counted(record)]
     return 100 if all(high is not None and high <= 1 for high in bounds) else 1
 
 

@@ -9,7 +9,6 @@ from statistics import fmean
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import short
-from harness.core.store import maker_of
 from harness.report.tables.comparable import Record
 from harness.report.tables.measured import Measured, Setting, base_of
 from harness.report.tables.table import Quantity, Resource, Table
@@ -64,15 +63,15 @@ def cells_of(table: Table, records: Sequence[Record]) -> Models:
     """A model that is scored on several tasks counts for the first of them."""
     tasks = [column.task for column in table.columns]
     found: dict[str, dict[str, list[str]]] = {row.model: {} for row in table.rows}
-    for record in sorted(records, key=lambda one: one["seed"]):
-        data = record["data"]
-        of_table = (data["source"], data["limit"], data.get("train_fraction", 1.0))
-        own = found.get(record["model"]["id"])
-        cell = maker_of(record["lineage"])
+    for record in sorted(records, key=lambda one: one.seed):
+        data = record.data
+        of_table = (data.source, data.limit, data.train_fraction)
+        own = found.get(record.model.id)
+        cell = record.lineage.maker
         if own is None or not cell or of_table != (table.source, table.limit, table.train_fraction):
             continue
-        if record["task"]["name"] in tasks and not any(cell in cells for cells in own.values()):
-            own.setdefault(record["task"]["name"], []).append(cell)
+        if record.task.name in tasks and not any(cell in cells for cells in own.values()):
+            own.setdefault(record.task.name, []).append(cell)
     return found
 
 

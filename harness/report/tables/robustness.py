@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from harness.core.cell_records import ScoreFacts
 from harness.core.hashing import hash_json
 from harness.core.specs import NOISE_MARK
 from harness.report.tables import formats
@@ -76,22 +77,22 @@ def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
     """
 
     def scored(record: Record, task: str, clean: str) -> tuple:
-        return task, record["split"], record["seed"], hash_json(record["lineage"]), clean
+        return task, record.split, record.seed, hash_json(record.lineage.as_json()), clean
 
     clean: dict[tuple, Record] = {}
     for record in records:
-        if record["scores"] and not record["task"].get("noise"):
-            fingerprint = record["data"]["splits"][record["split"]]["fingerprint"]
-            clean.setdefault(scored(record, record["task"]["name"], fingerprint), record)
+        if record.scores and not record.task.noise:
+            fingerprint = record.data.splits[record.split].fingerprint
+            clean.setdefault(scored(record, record.task.name, fingerprint), record)
     found: dict[str, dict[str, Pairs]] = {}
     for record in records:
-        noise = record["task"].get("noise")
-        if record["scores"] and noise:
-            task = record["task"]["name"].partition(NOISE_MARK)[0]
-            twin = clean.get(scored(record, task, record["data"]["splits"][record["split"]]["clean"]))
+        noise = record.task.noise
+        if record.scores and noise:
+            task = record.task.name.partition(NOISE_MARK)[0]
+            twin = clean.get(scored(record, task, record.data.splits[record.split].clean or ""))
             if twin is not None:
                 by_seed = found.setdefault(task, {}).setdefault(noise, {})
-                by_seed.setdefault((record["seed"], record["split"]), (twin, record))
+                by_seed.setdefault((record.seed, record.split), (twin, record))
     return found
 
 
@@ -102,7 +103,7 @@ def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Ro
         task=task,
         model=model,
         seeds=len({seed for seed, _ in twins}),
-        n=sum({split: record["n"] for (_, split), record in twins.items()}.values()),
+        n=sum({split: record.n for (_, split), record in twins.items()}.values()),
         clean=_score(twins),
         noises={
             noise: Under(_score({key: noisy for key, (_, noisy) in pairs.items()}), _change(pairs, load))
@@ -114,15 +115,12 @@ def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Ro
 
 def _score(records: Mapping[tuple[int, str], Record]) -> Estimate:
     """The mean over seeds, then over splits and metrics, of stored scores."""
-    parts: dict[tuple[str, str], list[Mapping]] = {}
+    parts: dict[tuple[str, str], list[ScoreFacts]] = {}
     for (_, split), record in sorted(records.items(), key=lambda one: one[0]):
         for name in counted(record):
-            parts.setdefault((split, name), []).append(record["scores"][name])
+            parts.setdefault((split, name), []).append(record.scores[name])
     return over_metrics(
-        [
-            over_seeds([(one["value"], one["low"], one["high"]) for one in own], tuple(own[0]["bounds"]))
-            for own in parts.values()
-        ]
+        [over_seeds([(one.value, one.low, one.high) for one in own], own[0].scale) for own in parts.values()]
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.core import code_identity
+from harness.core.cell_records import ScoreRecord
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, read_logits
 from harness.core.store import Store
@@ -16,10 +17,8 @@ from harness.stats.calibration import Report
 if TYPE_CHECKING:
     from harness.stats.calibration import Report
 
-Record = Mapping[str, Any]
 
-
-def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
+def calibration_reader(store: Store) -> Callable[[ScoreRecord], Report | None]:
     """A function from a score record to the calibration of its classes; None where it has no classes or no logits.
     Raises DamagedFileError.
     """
@@ -28,7 +27,7 @@ def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
 
     kind = TypeAdapter(Report | None)
 
-    def read(record: Record) -> Report | None:
+    def read(record: ScoreRecord) -> Report | None:
         key = hash_json([code_identity.identity("harness.stats.calibration"), *identity(record)])
         kept = store.get_or_compute(key, lambda: {"report": _found(store, record)})
         return kind.validate_python(kept["report"])
@@ -36,13 +35,13 @@ def calibration_reader(store: Store) -> Callable[[Record], Report | None]:
     return read
 
 
-def identity(record: Record) -> list[str]:
+def identity(record: ScoreRecord) -> list[str]:
     """What tells stored predictions from any others, those of the same cell computed again among them."""
-    return [record["cell"], record["created"], record["predictions"]["sha256"]]
+    return [record.cell, record.created, record.predictions.sha256 if record.predictions else ""]
 
 
-def _found(store: Store, record: Record) -> dict[str, Any] | None:
-    stored = read_logits(store.file(record["cell"], PREDICTIONS))
+def _found(store: Store, record: ScoreRecord) -> dict[str, Any] | None:
+    stored = read_logits(store.file(record.cell, PREDICTIONS))
     if stored is None:
         return None
     ids, labels, logits = stored

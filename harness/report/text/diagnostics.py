@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.core.cell_records import CompressRecord, ScoreRecord
 from harness.core.errors import HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
@@ -55,13 +56,13 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
     return "\n".join(calibration.to_markdown(one) for one in found).rstrip("\n")
 
 
-def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[dict[str, Any]], list[str]]:
+def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[ScoreRecord], list[str]]:
     """Score records, and their tasks in the order of the runs."""
     check_other_table(flag, style)
     manifests = store.runs(names)
-    tasks = [task for manifest in manifests for suite in manifest["suites"] for task in suite["tasks"]]
+    tasks = [task for manifest in manifests for suite in manifest.suites for task in suite.tasks]
     records = indexed_scores(RecordIndex(store), manifests, say_damaged)
-    return records, list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
+    return records, list(dict.fromkeys([*tasks, *(record.task.name for record in records)]))
 
 
 def compression_text(store: Store, names: Sequence[str], style: str) -> str:
@@ -72,8 +73,8 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     """
 
     records, order = _records(store, names, "--compression", style)
-    keys = {record["lineage"].get("compress") for record in records} - {None}
-    made = {key: record for key in keys if (record := store.find(key)) is not None}
+    keys = {key for record in records if (key := record.lineage.compress)}
+    made = {key: record for key in keys if (record := store.find(key, CompressRecord)) is not None}
     judge = judge_reader(store, partial(_stored, store), partial(_logits, store))
     found = compression.build(records, made, order, judge, measured_in(store))
     if not found:
@@ -85,12 +86,12 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     return "\n".join(compression.to_markdown(one) for one in found).rstrip("\n")
 
 
-def _stored(store: Store, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+def _stored(store: Store, record: ScoreRecord) -> tuple[np.ndarray, np.ndarray | None]:
     """Predictions and references of a score record."""
-    predictions, references, _ = read_predictions(store.file(record["cell"], PREDICTIONS))
+    predictions, references, _ = read_predictions(store.file(record.cell, PREDICTIONS))
     return predictions, references
 
 
-def _logits(store: Store, record: Mapping[str, Any]) -> tuple[Sequence[str], np.ndarray, np.ndarray] | None:
+def _logits(store: Store, record: ScoreRecord) -> tuple[Sequence[str], np.ndarray, np.ndarray] | None:
     """Ids, labels and logits of a score record, where it has any."""
-    return read_logits(store.file(record["cell"], PREDICTIONS))
+    return read_logits(store.file(record.cell, PREDICTIONS))

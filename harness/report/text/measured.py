@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.core.cell_records import CompressRecord, ScoreRecord
 from harness.core.errors import HarnessError
-from harness.core.store import Store, maker_of
+from harness.core.facts import CellRecord
+from harness.core.measurement_records import MeasureRecord
+from harness.core.store import Store
 from harness.measurement.results import RESULT
 from harness.modeling.size import WEIGHTS
 from harness.report.tables import measured, pareto, plotting, resources
@@ -19,14 +22,12 @@ if TYPE_CHECKING:
     from harness.core.record_index import RecordIndex
     from harness.report.tables.table import Table
 
-Record = Mapping[str, Any]
-
 
 def measured_in(store: Store) -> list[measured.Measured]:
     """All measurements of models that lie in the store, whichever run or command made them: a model's cell is what it
     is in all of them. Damaged records are left out.
     """
-    return measured.read(store.find_all(measurement_keys(store), lambda error: None))
+    return measured.read(store.find_all(measurement_keys(store), lambda error: None, MeasureRecord))
 
 
 def measurement_keys(store: Store) -> list[str]:
@@ -38,7 +39,7 @@ def measurement_keys(store: Store) -> list[str]:
 
 
 def with_resources(
-    store: Store, index: RecordIndex, records: Sequence[Record], tables: Sequence[Table], kinds: Sequence[str]
+    store: Store, index: RecordIndex, records: Sequence[ScoreRecord], tables: Sequence[Table], kinds: Sequence[str]
 ) -> list[Table]:
     """The tables, made of these score records, with columns of these kinds.
 
@@ -49,8 +50,8 @@ def with_resources(
     if not kinds:
         return list(tables)
     found = measured_in(store) if {"speed", "memory"} & set(kinds) else []
-    cells = dict.fromkeys(maker_of(record["lineage"]) for record in records) if "size" in kinds else {}
-    made = {one["cell"]: one for one in index.read(filter(None, cells), lambda damaged: None)}
+    cells = dict.fromkeys(record.lineage.maker for record in records) if "size" in kinds else {}
+    made = {one.cell: one for one in index.read(filter(None, cells), lambda damaged: None)}
     weights = weights_in(made)
     done = [resources.with_resources(table, records, found, weights, kinds) for table in tables]
     if not any(resource.values for table in done for resource in table.resources):
@@ -59,7 +60,7 @@ def with_resources(
     return done
 
 
-def weights_in(made: Mapping[str, Record]) -> Callable[[str], int | None]:
+def weights_in(made: Mapping[str, CellRecord]) -> Callable[[str], int | None]:
     """From a cell to the bytes of the weight files of the model it made; None where `made`, records by cell, lacks it
     or its record knows of none.
     """
@@ -68,9 +69,9 @@ def weights_in(made: Mapping[str, Record]) -> Callable[[str], int | None]:
         record = made.get(cell)
         if record is None:
             return None
-        if record["kind"] == "compress":
-            return int(record["compression"]["after"]["bytes"])
-        return sum(one["bytes"] for name, one in record["files"].items() if is_weights(name)) or None
+        if isinstance(record, CompressRecord):
+            return record.compression.after.bytes
+        return sum(one.bytes for name, one in record.files.items() if is_weights(name)) or None
 
     return weights
 
@@ -81,7 +82,7 @@ def is_weights(name: str) -> bool:
 
 
 def pareto_text(
-    store: Store, index: RecordIndex, records: Sequence[Record], tables: Sequence[Table], style: str, path: Path
+    store: Store, index: RecordIndex, records: Sequence[ScoreRecord], tables: Sequence[Table], style: str, path: Path
 ) -> str:
     """Draw quality against speed, memory and size into a file; the same as `markdown` or `json`.
 

@@ -2,81 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from harness.core.measurement_records import DeviceMemory, MeasurementFacts, RatioFacts, StageFacts
 from harness.report.tables.formats import escaped, markdown_table
 
 NONE = "–"
 STAGES = {"forward": "", "prefill": ", time to the first token", "decode": ", tokens after the first"}
 
 
-def measurement_text(result: Mapping[str, Any]) -> str:
+def measurement_text(result: MeasurementFacts) -> str:
     """Markdown tables and verdicts."""
     parts = [_speed(result), _models(result)]
-    if any("memory" in one for one in result["models"].values()):
+    if any(one.memory for one in result.models.values()):
         parts.append(_memory(result))
     return "\n".join([*parts, *verdict_lines(result), *_notes(result)]) + "\n"
 
 
-def verdict_lines(result: Mapping[str, Any]) -> list[str]:
+def verdict_lines(result: MeasurementFacts) -> list[str]:
     """`B is 1.43× [1.38, 1.48] as fast as A at batch 8 × 128 (VALID, A/A 1.01)`, one a candidate, cell and stage."""
-    base = next(name for name, one in result["models"].items() if one["role"] == "original")
+    base = result.original
     lines = []
     for cell_name, stage_name, stage in _stages(result):
         where = cell_name if cell_name.startswith("task ") else f"batch {cell_name}"
-        for name, one in stage["models"].items():
-            if "speed_ratio" not in one:
+        for name, one in stage.models.items():
+            if one.speed_ratio is None:
                 continue
-            verdict = one["verdict"]
-            again = f"A/A {stage['a_a']['value']:.2f}"
-            why = "; ".join(part for part in (again, verdict["reason"] or verdict["note"]) if part)
+            verdict = one.verdict or stage.verdict
+            again = f"A/A {stage.a_a.value:.2f}" if stage.a_a else ""
+            why = "; ".join(part for part in (again, verdict.reason or verdict.note) if part)
             lines.append(
-                f"{name} is {_times(one['speed_ratio'])} as fast as {base} at {where}{STAGES[stage_name]} "
-                f"({verdict['verdict']}, {why})"
+                f"{name} is {_times(one.speed_ratio)} as fast as {base} at {where}{STAGES[stage_name]} "
+                f"({verdict.verdict}, {why})"
             )
-        if not any("speed_ratio" in one for one in stage["models"].values()):
-            verdict = stage["verdict"]
-            lines.append(f"{where}{STAGES[stage_name]}: no ratio ({verdict['verdict']}, {verdict['reason']})")
+        if all(one.speed_ratio is None for one in stage.models.values()):
+            verdict = stage.verdict
+            lines.append(f"{where}{STAGES[stage_name]}: no ratio ({verdict.verdict}, {verdict.reason})")
     return lines
 
 
-def measured_text(record: Mapping[str, Any]) -> str:
+def measured_text(record: MeasurementFacts) -> str:
     """A measurement in a line: `int8 2.41× [2.38, 2.44] at 8 × 64 VALID, …`."""
     found = [
-        f"{name} {_times(one['speed_ratio'])} at {cell_name}{STAGES[stage_name]} {one['verdict']['verdict']}"
+        f"{name} {_times(one.speed_ratio)} at {cell_name}{STAGES[stage_name]} {(one.verdict or stage.verdict).verdict}"
         for cell_name, stage_name, stage in _stages(record)
-        for name, one in stage["models"].items()
-        if "speed_ratio" in one
+        for name, one in stage.models.items()
+        if one.speed_ratio is not None
     ]
-    return ", ".join(found) or record["verdict"]
+    return ", ".join(found) or record.verdict
 
 
-def _times(ratio: Mapping[str, Any]) -> str:
-    return f"{ratio['value']:.2f}× [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+def _times(ratio: RatioFacts) -> str:
+    return f"{ratio.value:.2f}× [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
-def _stages(result: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for cell_name, cell in result["cells"].items():
-        for stage_name, stage in cell["stages"].items():
+def _stages(result: MeasurementFacts) -> Iterator[tuple[str, str, StageFacts]]:
+    for cell_name, cell in result.cells.items():
+        for stage_name, stage in cell.stages.items():
             yield cell_name, stage_name, stage
 
 
-def _speed(result: Mapping[str, Any]) -> str:
+def _speed(result: MeasurementFacts) -> str:
     header = [
         "batch × length", "stage", "model", "ms a call", "tokens/s", "examples/s", "p50 ms", "p90 ms", "p95 ms",
         "p99 ms", "speed ratio", "A/A", "verdict",
     ]  # fmt: skip
     body = []
     for cell_name, stage_name, stage in _stages(result):
-        for name, one in stage["models"].items():
-            latency = [_ms(one["latency"][key]["value"]) if key in one["latency"] else NONE for key in PERCENTILES]
-            again = f"{stage['a_a']['value']:.3f}" if stage["a_a"] else NONE
-            said = one["verdict"]["verdict"] if "verdict" in one else NONE
-            ratio = [_times(one["speed_ratio"]) if "speed_ratio" in one else NONE, again, said]
-            rates = [f"{one['tokens_per_second']:,.0f}", f"{one['examples_per_second']:,.1f}"]
-            body.append([cell_name, stage_name, escaped(name), _ms(one["seconds"]), *rates, *latency, *ratio])
-    threads, device = result["protocol"]["threads"], result["protocol"].get("device", "cpu")
+        for name, one in stage.models.items():
+            latency = [_ms(one.latency[key].value) if key in one.latency else NONE for key in PERCENTILES]
+            again = f"{stage.a_a.value:.3f}" if stage.a_a else NONE
+            said = one.verdict.verdict if one.verdict else NONE
+            ratio = [_times(one.speed_ratio) if one.speed_ratio else NONE, again, said]
+            rates = [f"{one.tokens_per_second:,.0f}", f"{one.examples_per_second:,.1f}"]
+            body.append([cell_name, stage_name, escaped(name), _ms(one.seconds), *rates, *latency, *ratio])
+    threads, device = result.protocol.threads, result.protocol.device
     where = "" if device == "cpu" else f" on {device}"
     return markdown_table(f"Speed{where}, {threads} thread{'s' if threads > 1 else ''}", header, body, SPEED_NOTES)
 
@@ -88,57 +88,59 @@ SPEED_NOTES = (
 )
 
 
-def _models(result: Mapping[str, Any]) -> str:
+def _models(result: MeasurementFacts) -> str:
     header = ["model", "runtime", "load s", "first call ms", "MB", "MB gzip", "parameters", "not zero"]
     body = []
-    for name, one in result["models"].items():
-        size = one["size"]
-        known = "nonzeros" in size
-        fraction = (
-            f"{size['nonzeros']:,} ({100 * size['nonzeros'] / max(1, size['parameters']):.1f} %)" if known else NONE
-        )
-        first = sum(one["first_call"]["seconds"].values())
-        line = [escaped(name), one["runtime"], f"{one['load_seconds']:.2f}", _ms(first), _mb(size["bytes"])]
-        body.append([*line, _mb(size["gzip_bytes"]), f"{size['parameters']:,}" if known else NONE, fraction])
-    first = next(iter(result["models"].values()))["first_call"]["cell"]
-    notes = [f"Load: files are in the page cache. First call: at {first}. MB: 10⁶ bytes of weight files."]
+    for name, one in result.models.items():
+        size = one.size
+        count, fraction = NONE, NONE
+        if size.parameters is not None and size.nonzeros is not None:
+            count = f"{size.parameters:,}"
+            fraction = f"{size.nonzeros:,} ({100 * size.nonzeros / max(1, size.parameters):.1f} %)"
+        first = sum(one.first_call.seconds.values())
+        line = [escaped(name), one.runtime, f"{one.load_seconds:.2f}", _ms(first), _mb(size.bytes)]
+        body.append([*line, _mb(size.gzip_bytes), count, fraction])
+    where = next(iter(result.models.values())).first_call.cell
+    notes = [f"Load: files are in the page cache. First call: at {where}. MB: 10⁶ bytes of weight files."]
     return markdown_table("Size and start", header, body, notes)
 
 
-def _memory(result: Mapping[str, Any]) -> str:
+def _memory(result: MeasurementFacts) -> str:
     header = ["model", "batch × length", "peak MB", "loaded MB", "anonymous", "mapped files", "peak of loading"]
-    on_device = any("device" in cell for one in result["models"].values() for cell in one.get("memory", {}).values())
+    on_device = any(cell.device for one in result.models.values() for cell in one.memory.values())
     header += ["GPU peak", "GPU loaded", "GPU reserved"] if on_device else []
     body = []
-    for name, one in result["models"].items():
-        for cell, memory in one.get("memory", {}).items():
-            if "loaded" not in memory:
+    for name, one in result.models.items():
+        for cell, memory in one.memory.items():
+            loaded, device = memory.loaded, memory.device or DeviceMemory()
+            if loaded is None:
                 continue
-            loaded, device = memory["loaded"], memory.get("device", {})
-            line = [escaped(name), cell, _mb(memory.get("peak")), _mb(loaded["total"])]
-            line += [_mb(loaded["anonymous"]), _mb(loaded["file"]), _mb(memory.get("load_peak"))]
-            body.append(line + ([_mb(device.get(key)) for key in ("peak", "loaded", "reserved")] if on_device else []))
+            line = [escaped(name), cell, _mb(memory.peak), _mb(loaded.total)]
+            line += [_mb(loaded.anonymous), _mb(loaded.file), _mb(memory.load_peak)]
+            on_gpu = [_mb(count) for count in (device.peak, device.loaded, device.reserved)]
+            body.append(line + (on_gpu if on_device else []))
     notes = ["Each line is a process of its own, less what it had after importing. Loaded: what stays before any call."]
     return markdown_table("Memory", header, body, notes)
 
 
-def _notes(result: Mapping[str, Any]) -> list[str]:
-    counters = result["environment"]["counters"]
-    cpu = result["environment"]["cpu"]
-    steal = "unknown" if counters["steal"] is None else f"{100 * counters['steal']:.1f} %"
-    throttled = counters["throttled"]
+def _notes(result: MeasurementFacts) -> list[str]:
+    counters = result.environment.counters
+    cpu = result.environment.cpu
+    steal = "unknown" if counters.steal is None else f"{100 * counters.steal:.1f} %"
+    throttled = counters.throttled
     cut = "unknown" if throttled is None else ", ".join(f"{key} {value}" for key, value in throttled.items())
-    load = " → ".join(NONE if one is None else f"{one:.1f}" for one in counters["load"])
-    gpus = "".join(f", {one['name']} (driver {one['driver']})" for one in result["environment"].get("gpus", ()))
+    load = " → ".join(NONE if one is None else f"{one:.1f}" for one in counters.load)
+    gpus = "".join(f", {one.name} (driver {one.driver})" for one in result.environment.gpus)
     lines = [
         "",
-        f"Machine: {cpu['model']} ({' '.join(cpu['isa'])}){gpus}; steal {steal}, throttled {cut}, load {load}.",
+        f"Machine: {cpu.model} ({' '.join(cpu.isa)}){gpus}; steal {steal}, throttled {cut}, load {load}.",
     ]
-    lines += [f"Absent: {name}: {reason}." for name, reason in result["absent"].items()]
-    for name, cell in result["cells"].items():
-        for key, what in (("joules_per_example", "whole CPU package"), ("gpu_joules_per_example", "whole GPU")):
-            if key in cell:
-                said = ", ".join(f"{escaped(model)} {value:.3g}" for model, value in cell[key].items())
+    lines += [f"Absent: {name}: {reason}." for name, reason in result.absent.items()]
+    for name, cell in result.cells.items():
+        energy = {"whole CPU package": cell.joules_per_example, "whole GPU": cell.gpu_joules_per_example}
+        for what, joules in energy.items():
+            if joules:
+                said = ", ".join(f"{escaped(model)} {value:.3g}" for model, value in joules.items())
                 lines.append(f"Energy at {name}, joules an example, {what}: {said}.")
     return lines
 

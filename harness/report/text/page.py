@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harness.core.cell_records import CompressRecord, ModelRecord, PretrainRecord, ScoreRecord
 from harness.core.errors import HarnessError, StoredFileError
+from harness.core.measurement_records import MeasureRecord
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.registry import load_registry
+from harness.core.run_records import ModelNames, RunManifest
 from harness.core.runs import asked_for, named
-from harness.core.store import Store, maker_of, write_atomically
+from harness.core.store import Store, write_atomically
 from harness.core.version import __version__
 from harness.data import load
 from harness.report.page import cards, charts, examples, history, lineage, tables
+from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted, Texts
 from harness.report.page.model import Page, Titled
 from harness.report.page.render import render
@@ -38,7 +42,8 @@ if TYPE_CHECKING:
     from harness.report.tables.measured import Measured
     from harness.report.tables.table import Table
 
-Record = Mapping[str, Any]
+Made = dict[str, ModelRecord]
+"""The records of the cells that made models, by key."""
 T = TypeVar("T")
 
 
@@ -90,10 +95,10 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     ]
     whole = [table for table, _ in built]
     tasks = [column.task for table in whole for column in table.columns]
-    order = list(dict.fromkeys([*tasks, *(record["task"]["name"] for record in records)]))
-    compressions = {key: record for key, record in made.items() if record["kind"] == "compress"}
+    order = list(dict.fromkeys([*tasks, *(record.task.name for record in records)]))
+    compressions = {key: record for key, record in made.items() if isinstance(record, CompressRecord)}
     firsts = {row.model for table in whole for row in table.rows[: examples.MODELS]}
-    first_records = [record for record in records if record["model"]["id"] in firsts]
+    first_records = [record for record in records if record.model.id in firsts]
     read = texts_reader(manifests, include)
     reports = calibration_reader(store)
     judge = judge_reader(store, files.stored, files.logits)
@@ -133,7 +138,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     )
 
 
-def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Mapping[str, Record]) -> dict[str, Record]:
+def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Made) -> Made:
     """The trainings whose losses are drawn: every pretraining, and of the tables' first models the first seed's
     fine-tunings on whole training sets.
     """
@@ -142,9 +147,9 @@ def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Mapping[str, Record
     for _, table, draft in placed:
         for row in table.rows[:MODELS] if table.train_fraction == 1 else ():
             scored = draft.models[row.model]
-            seed = min(one["seed"] for one in scored)
-            firsts |= {one["lineage"].get("finetune") for one in scored if one["seed"] == seed}
-    return {key: record for key, record in made.items() if record["kind"] == "pretrain" or key in firsts}
+            seed = min(one.seed for one in scored)
+            firsts |= {one.lineage.finetune for one in scored if one.seed == seed}
+    return {key: record for key, record in made.items() if isinstance(record, PretrainRecord) or key in firsts}
 
 
 class Files:
@@ -168,76 +173,78 @@ class Files:
             self.warnings.append(f"Without {what}: {error}; run its run again.")
             return []
 
-    def makers(self, records: Sequence[Record], manifests: Sequence[Record]) -> dict[str, Record]:
+    def makers(self, records: Sequence[ScoreRecord], manifests: Sequence[RunManifest]) -> Made:
         """The records of the cells that made the models, by key, under the first name that the runs give each."""
-        keys = {record["lineage"].get(kind) for record in records for kind in ("pretrain", "finetune", "compress")}
+        keys = {key for record in records for key in record.lineage.cells.values()}
         asked = asked_for(manifests)
-        found = self.index.read(sorted(keys - {None}), self.damaged)
-        return {record["cell"]: named(record, asked.get(record["cell"], [{}])[0]) for record in found}
+        found = self.index.read(sorted(keys), self.damaged)
+        return {
+            record.cell: named(record, asked.get(record.cell, [ModelNames()])[0])
+            for record in found
+            if isinstance(record, ModelRecord)
+        }
 
-    def measurements(self) -> Sequence[Record]:
+    def measurements(self) -> Sequence[MeasureRecord]:
         """The records of all measurements in the store, whichever run or command made them."""
-        return self.store.find_all(measurement_keys(self.store), self.damaged)
+        return self.store.find_all(measurement_keys(self.store), self.damaged, MeasureRecord)
 
-    def losses(self, made: Mapping[str, Record]) -> list[tuple[str, Record, list[tuple[float, float]]]]:
+    def losses(self, made: Made) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
         """Losses of the trainings that kept them: a label, the record, (step, loss)."""
         return [
             one
             for key, record in made.items()
-            if LOSSES in record.get("files", {})
-            for one in self.unless_damaged(f"losses of {record['model']['name']}", partial(self._losses, key, record))
+            if LOSSES in record.files and isinstance(record, Trained)
+            for one in self.unless_damaged(f"losses of {record.model.name}", partial(self._losses, key, record))
         ]
 
-    def _losses(self, key: str, record: Record) -> list[tuple[str, Record, list[tuple[float, float]]]]:
+    def _losses(self, key: str, record: Trained) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
         import pyarrow.parquet as pq
 
         table = pq.read_table(self.store.file(key, LOSSES), columns=["step", "loss"])
         points = list(zip(table.column("step").to_pylist(), table.column("loss").to_pylist(), strict=True))
-        return [(f"{record['model']['name']}, seed {record['seed']}", record, points)]
+        return [(f"{record.model.name}, seed {record.seed}", record, points)]
 
-    def stored(self, record: Record) -> tuple[Any, Any]:
+    def stored(self, record: ScoreRecord) -> tuple[Any, Any]:
         """Predictions and references of a score record."""
-        return read_predictions(self.store.file(record["cell"], PREDICTIONS))[:2]
+        return read_predictions(self.store.file(record.cell, PREDICTIONS))[:2]
 
-    def logits(self, record: Record) -> Any:
+    def logits(self, record: ScoreRecord) -> Any:
         """Ids, labels and logits of a score record, None where it has none."""
-        return read_logits(self.store.file(record["cell"], PREDICTIONS))
+        return read_logits(self.store.file(record.cell, PREDICTIONS))
 
-    def predicted(self, record: Record) -> Predicted:
+    def predicted(self, record: ScoreRecord) -> Predicted:
         """Ids, predictions, references and names of classes of a score record."""
         import pyarrow.parquet as pq
 
-        path = self.store.file(record["cell"], PREDICTIONS)
+        path = self.store.file(record.cell, PREDICTIONS)
         values, references, _ = read_predictions(path)
-        labels = self.store.read(record["cell"])["spec"]["task"].get("labels") or ()
+        labels = self.store.read(record.cell).labels
         with pq.ParquetFile(path) as file:
             ids = file.read(["id"]).column("id").to_pylist()
         return Predicted(ids, values, references, labels)
 
 
-def _resources(
-    records: Sequence[Record], made: Mapping[str, Record], measured: Sequence[Measured]
-) -> dict[str, Resources]:
+def _resources(records: Sequence[ScoreRecord], made: Made, measured: Sequence[Measured]) -> dict[str, Resources]:
     """By model id."""
 
-    makers: dict[str, dict[str, Record]] = {}
+    makers: dict[str, Made] = {}
     for record in records:
         key = _maker(record)
         if key in made:
-            makers.setdefault(record["model"]["id"], {})[key] = made[key]
+            makers.setdefault(record.model.id, {})[key] = made[key]
     return {model: resources_of(own, measured) for model, own in makers.items()}
 
 
-def _maker(record: Record) -> str:
+def _maker(record: ScoreRecord) -> str:
     """The cell that holds the model a score is of; empty where it lies outside the store."""
-    return maker_of(record["lineage"]) or record["lineage"].get("pretrain") or ""
+    return record.lineage.maker or record.lineage.pretrain or ""
 
 
-def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> Any:
+def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ()) -> Any:
     """A function that reads the texts of a score record's split again, where its data can be had and is the same."""
 
     registry = load_registry(list(include))
-    sources = {cell["cell"]: manifest["spec"].get("data") for manifest in manifests for cell in manifest["cells"]}
+    sources = {cell.cell: manifest.data for manifest in manifests for cell in manifest.cells}
 
     @cache
     def fields(task: str, split: str, source: str, limit: int | None, fingerprint: str) -> Texts:
@@ -249,12 +256,12 @@ def texts_reader(manifests: Sequence[Record], include: Sequence[Path] = ()) -> A
             return Texts({}, f"texts not at hand: {source} is not what was scored any more")
         return Texts(found.fields)
 
-    def read(record: Record) -> Texts:
-        data, split = record["data"], record["split"]
-        fingerprint = data["splits"][split]["fingerprint"]
-        source = sources.get(record["cell"])
+    def read(record: ScoreRecord) -> Texts:
+        data, split = record.data, record.split
+        fingerprint = data.splits[split].fingerprint
+        source = sources.get(record.cell)
         if source is None:
             return Texts({}, "texts not at hand: the run does not say where its data lay")
-        return fields(record["task"]["name"], split, source, data["limit"], fingerprint)
+        return fields(record.task.name, split, source, data.limit, fingerprint)
 
     return read

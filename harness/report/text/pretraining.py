@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from harness.core.cell_records import PretrainRecord
 from harness.core.hashing import short
 from harness.report.text.text import columns
 
 
-def checkpoint_text(record: Mapping[str, Any]) -> str:
+def checkpoint_text(record: PretrainRecord) -> str:
     """What was trained on what, and its scores on held-out text."""
-    fit, data = record["fit"], record["data"]
+    fit, data = record.fit, record.data
     head = (
-        f"{record['model']['name']}: {record['objective']}, {record['model']['parameters']:,} parameters, "
-        f"{fit['steps']} steps, {fit['tokens']:,} tokens ({fit['epochs']:g} epochs of {data['location']}, data "
-        f"{short(data['fingerprint'])}), seed {record['seed']}, {record['timings']['seconds']:.0f} s"
+        f"{record.model.name}: {record.objective}, {record.model.parameters or 0:,} parameters, "
+        f"{fit.steps} steps, {fit.tokens:,} tokens ({fit.epochs:g} epochs of {data.location}, data "
+        f"{short(data.fingerprint)}), seed {record.seed}, {record.timings.seconds:.0f} s"
     )
-    if fit["budget"]:
-        head += f", of a budget of {fit['budget']['planned_seconds']:g} s"
+    if fit.budget:
+        head += f", of a budget of {fit.budget.planned_seconds:g} s"
     rows = [
-        [name, f"{one['value']:.4g}", f"[{one['low']:.4g}, {one['high']:.4g}]", str(one["n"]),
-         f"{one['chance']:.4g}" if "chance" in one else "–", "higher" if one["greater_is_better"] else "lower"]
-        for name, one in record["scores"].items()
+        [name, f"{one.value:.4g}", f"[{one.low:.4g}, {one.high:.4g}]", str(one.n),
+         f"{one.chance:.4g}" if one.chance is not None else "–", "higher" if one.greater_is_better else "lower"]
+        for name, one in record.scores.items()
     ]  # fmt: skip
     if not rows:
         return f"{head}\nno held-out text to score: the corpus is too small"
     return f"{head}\n{columns(rows, ['held-out score', 'value', '95 % interval', 'blocks', 'chance', 'better'])}"
 
 
-def checkpoint_json(record: Mapping[str, Any], folder: Path) -> str:
+def checkpoint_json(record: PretrainRecord, folder: Path) -> str:
     keep = ("cell", "model", "objective", "data", "seed", "scores", "fit", "environment", "timings")
-    return json.dumps({"checkpoint": str(folder), **{key: record[key] for key in keep}}, indent=1, ensure_ascii=False)
+    content = record.as_json()
+    return json.dumps({"checkpoint": str(folder), **{key: content[key] for key in keep}}, indent=1, ensure_ascii=False)

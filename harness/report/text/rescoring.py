@@ -30,16 +30,16 @@ def rescore(store: Store, name: str, names: Sequence[str], as_json: bool) -> tup
         metrics.get(metric)
     rows: list[dict[str, Any]] = []
     for record in score_records(store, [store.run(name)]):
-        predictions, references, oracle = read_predictions(store.file(record["cell"], PREDICTIONS))
-        wanted = list(names) or list(record["scores"])
-        values = FAMILIES.get(record["task"]["family"]).predictions
+        predictions, references, oracle = read_predictions(store.file(record.cell, PREDICTIONS))
+        wanted = list(names) or list(record.scores)
+        values = FAMILIES.get(record.task.family).predictions
         fitting = [metric for metric in wanted if metrics.get(metric).inputs == values]
         for metric, score in score_all(fitting, predictions, references, oracle).items():
-            stored = record["scores"].get(metric, {}).get("value")
+            stored = record.scores[metric].value if metric in record.scores else None
             rows.append(
                 {
-                    "task": record["task"]["name"], "split": record["split"], "model": record["model"]["name"],
-                    "seed": record["seed"], "metric": metric, **score, "stored": stored,
+                    "task": record.task.name, "split": record.split, "model": record.model.name,
+                    "seed": record.seed, "metric": metric, **score, "stored": stored,
                     "same": None if stored is None else abs(stored - score["value"]) < 1e-9,
                 }
             )  # fmt: skip

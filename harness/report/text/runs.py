@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.core.cell_records import ModelRecord, ScoreRecord
 from harness.core.errors import HarnessError, StoredFileError
+from harness.core.facts import CellRecord
 from harness.core.hashing import short
 from harness.core.manifests import RUNNING
+from harness.core.measurement_records import MeasureRecord
 from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
+from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, with_names
 from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
@@ -29,36 +34,36 @@ if TYPE_CHECKING:
     from harness.report.tables.table import Table
 
 
-def summary_line(manifest: Mapping[str, Any]) -> str:
+def summary_line(manifest: RunManifest) -> str:
     """`run NAME: 27 cells: 20 done, 7 cached, in 1:10`, failures first among the words."""
-    statuses = {cell["cell"]: cell["status"] for cell in manifest["cells"]}
+    statuses = {cell.cell: cell.status for cell in manifest.cells}
     counts = {
         status: list(statuses.values()).count(status) for status in ("failed", "skipped", "done", "cached", "missing")
     }
     counted = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    seconds = manifest["timings"]["seconds"]
-    lines = [f"run {manifest['run']}: {len(statuses)} cells: {counted}, in {seconds:.1f} s"]
-    causes = dict.fromkeys(cell.get("cause", "") for cell in manifest["cells"] if cell["status"] == "failed")
+    seconds = manifest.timings.seconds
+    lines = [f"run {manifest.run}: {len(statuses)} cells: {counted}, in {seconds:.1f} s"]
+    causes = dict.fromkeys(cell.cause for cell in manifest.cells if cell.status == "failed")
     return "\n".join([*lines, *(f"  failed: {cause}" for cause in causes)])
 
 
-def score_records(store: Store, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def score_records(store: Store, manifests: Sequence[RunManifest]) -> list[ScoreRecord]:
     """The score records of runs, each once under each name; a damaged one is named on stderr and left out."""
     asked = asked_for(manifests, "score")
-    return with_names(store.find_all(asked, say_damaged), asked)
+    return with_names(store.find_all(asked, say_damaged, ScoreRecord), asked)
 
 
 def indexed_scores(
-    index: RecordIndex, manifests: Sequence[Mapping[str, Any]], damaged: Callable[[StoredFileError], None]
-) -> list[dict[str, Any]]:
+    index: RecordIndex, manifests: Sequence[RunManifest], damaged: Callable[[StoredFileError], None]
+) -> list[ScoreRecord]:
     """As `score_records`, of what the index keeps of them."""
     asked = asked_for(manifests, "score")
-    return with_names(index.read(asked, damaged), asked)
+    return with_names(index.read(asked, damaged, ScoreRecord), asked)
 
 
 def say_damaged(error: StoredFileError) -> None:
     """Names a damaged record on stderr."""
-    say(f"damaged: {error}; left out, run its run again")
+    print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
 
 
 @no_collecting()
@@ -108,7 +113,7 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
     return "\n".join(efficiency.to_markdown(one) for one in found).rstrip("\n")
 
 
-def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[list[Table], list[dict[str, Any]]]:
+def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[list[Table], list[ScoreRecord]]:
     """The tables, and the records they are made of, as the index keeps them."""
 
     manifests, records = scored_runs(store, index, names, say_damaged)
@@ -117,7 +122,7 @@ def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[lis
 
 def scored_runs(
     store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[StoredFileError], None]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[RunManifest], list[ScoreRecord]]:
     """The manifests of the named runs, or of all runs, and their score records, as the index keeps them.
 
     Raises:
@@ -125,31 +130,31 @@ def scored_runs(
     """
     manifests = store.runs(names)
     records = indexed_scores(index, manifests, damaged)
-    working = [manifest for manifest in manifests if manifest.get("status") == RUNNING]
+    working = [manifest for manifest in manifests if manifest.status == RUNNING]
     for manifest in working:
-        done = sum(cell["status"] in ("done", "cached") for cell in manifest["cells"])
-        say(f"run {manifest['run']} still works: {done} of {len(manifest['cells'])} cells are done")
+        done = sum(cell.is_there for cell in manifest.cells)
+        say(f"run {manifest.run} still works: {done} of {len(manifest.cells)} cells are done")
     if not records:
         if working:
-            raise HarnessError(f"no scores yet in {store.root}: run {working[-1]['run']} still works")
-        causes = [cell["cause"] for manifest in manifests for cell in manifest["cells"] if "cause" in cell]
+            raise HarnessError(f"no scores yet in {store.root}: run {working[-1].run} still works")
+        causes = [cell.cause for manifest in manifests for cell in manifest.cells if cell.cause]
         raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
     return manifests, records
 
 
-def suites_of(manifests: Sequence[Mapping[str, Any]]) -> list[SuiteSpec]:
+def suites_of(manifests: Sequence[RunManifest]) -> list[SuiteSpec]:
     """The suites of runs, the newest first; those that differ in tasks under noise alone are one."""
     suites: dict[tuple[str, ...], SuiteSpec] = {}
     for manifest in reversed(manifests):
-        for suite in manifest["suites"]:
-            key = (suite["name"], *(task for task in suite["tasks"] if NOISE_MARK not in task))
+        for suite in manifest.suites:
+            key = (suite.name, *(task for task in suite.tasks if NOISE_MARK not in task))
             known = suites[key].tasks if key in suites else []
             spec = SuiteSpec.model_construct(
-                name=suite["name"],
-                version=suite["version"],
+                name=suite.name,
+                version=suite.version,
                 description="",
-                tasks=list(dict.fromkeys([*suite["tasks"], *known])),
-                average=suite["averaged"],
+                tasks=list(dict.fromkeys([*suite.tasks, *known])),
+                average=suite.averaged,
             )
             suites[key] = spec
     return list(suites.values())
@@ -174,75 +179,71 @@ def run_json(store: Store, name: str) -> str:
         "runtime",
         "timings",
     )
-    scores = [{key: record[key] for key in keep if key in record} for record in score_records(store, [manifest])]
-    return json.dumps({**manifest, "scores": scores}, indent=1, ensure_ascii=False)
+    contents = [record.as_json() for record in score_records(store, [manifest])]
+    scores = [{key: content[key] for key in keep if key in content} for content in contents]
+    return json.dumps({**manifest.as_json(), "scores": scores}, indent=1, ensure_ascii=False)
 
 
 def run_text(store: Store, name: str) -> str:
     """A run for a reader: head, cells with scores, notes on the data, failures with their causes."""
     manifest = store.run(name)
-    spec = {key: value for key, value in manifest["spec"].items() if value not in (None, [], False)}
+    spec = {key: value for key, value in manifest.spec.items() if value not in (None, [], False)}
     head = [
-        f"run       {manifest['run']}",
-        f"status    {manifest['status']}, {manifest['created']}, {manifest['timings']['seconds']:.1f} s",
+        f"run       {manifest.run}",
+        f"status    {manifest.status}, {manifest.created}, {manifest.timings.seconds:.1f} s",
         f"asked     {', '.join(f'{key} {cell_text(value)}' for key, value in spec.items())}",
-        f"machine   {manifest['environment']['cpu']['model']}, {manifest['environment']['cores']} cores, "
-        f"{manifest['environment']['threads']} thread(s) a process",
+        f"machine   {manifest.environment.cpu.model}, {manifest.environment.cores} cores, "
+        f"{manifest.environment.threads} thread(s) a process",
     ]
     rows: list[list[str]] = []
     notes: dict[str, None] = {}
-    for cell in manifest["cells"]:
-        record = _record(store, cell["cell"])
-        seconds = f"{record['timings']['seconds']:.1f} s" if record else ""
+    for cell in manifest.cells:
+        record = _record(store, cell.cell)
+        seconds = f"{record.timings.seconds:.1f} s" if record else ""
         rows.append(
-            [short(cell["cell"]), cell["kind"], cell["task"], cell["split"] or "", cell["model"], str(cell["seed"]),
-             cell["status"], seconds, _scores_text(record) if record else ""]
+            [short(cell.cell), cell.kind, cell.task, cell.split or "", cell.model, str(cell.seed),
+             cell.status, seconds, _scores_text(record) if record else ""]
         )  # fmt: skip
-        if record and record["kind"] == "score":
-            for note in record["data"]["notes"]:
-                notes[f"{cell['task']}: {note}"] = None
-            for note in reading_notes(record.get("read"), cell["split"] or ""):
-                notes[f"{cell['task']} {cell['model']}: {note}"] = None
-            if "note" in record["selection"]:
-                notes[f"{cell['task']} {cell['model']}: {record['selection']['note']}"] = None
+        if isinstance(record, ScoreRecord):
+            for note in record.data.notes:
+                notes[f"{cell.task}: {note}"] = None
+            for note in reading_notes(record.read, cell.split or ""):
+                notes[f"{cell.task} {cell.model}: {note}"] = None
+            if record.selection.note:
+                notes[f"{cell.task} {cell.model}: {record.selection.note}"] = None
     table = columns(
         rows, ["cell", "kind", "task", "split", "model", "seed", "status", "time", "scores [95 % interval]"]
     )
     parts = ["\n".join(head), table]
-    if manifest["absent"]:
-        parts.append("absent\n" + "\n".join(f"  {task}: {reason}" for task, reason in manifest["absent"].items()))
-    if manifest.get("not_applicable"):
-        lines = [f"  {one['model']} on {one['task']}: {one['reason']}" for one in manifest["not_applicable"]]
+    if manifest.absent:
+        parts.append("absent\n" + "\n".join(f"  {task}: {reason}" for task, reason in manifest.absent.items()))
+    if manifest.not_applicable:
+        lines = [f"  {one.model} on {one.task}: {one.reason}" for one in manifest.not_applicable]
         parts.append("\n".join(["not applicable", *lines]))
     if notes:
         parts.append("notes\n" + "\n".join(f"  {note}" for note in notes))
-    failed = [cell for cell in manifest["cells"] if cell["status"] in ("failed", "skipped")]
+    failed = [cell for cell in manifest.cells if cell.status in ("failed", "skipped")]
     if failed:
-        lines = [
-            f"  {cell['kind']} {cell['task']} {cell['model']} seed {cell['seed']}: {cell.get('cause', '')}"
-            for cell in failed
-        ]
+        lines = [f"  {cell.kind} {cell.task} {cell.model} seed {cell.seed}: {cell.cause}" for cell in failed]
         where = f"  tracebacks: {store.root / 'failures'}"
         parts.append("\n".join(["failures", *lines, where]))
     return "\n\n".join(parts)
 
 
-def _record(store: Store, key: str) -> dict[str, Any] | None:
+def _record(store: Store, key: str) -> CellRecord | None:
     try:
         return store.find(key)
     except StoredFileError as error:
-        say(f"damaged: {error}")
+        print(f"damaged: {error}", file=sys.stderr)
         return None
 
 
-def _scores_text(record: Mapping[str, Any]) -> str:
-    if record["kind"] == "measure":
+def _scores_text(record: CellRecord) -> str:
+    if isinstance(record, MeasureRecord):
         return measured_text(record)
-    if record["kind"] != "score":
-        counted = record["model"].get("parameters")
+    if not isinstance(record, ScoreRecord):
+        counted = record.model.parameters if isinstance(record, ModelRecord) else None
         return "parameters not counted" if counted is None else f"{counted:,} parameters"
-    if not record["scores"]:
-        return f"no labels; {record['n']} predictions written"
-    return ", ".join(
-        f"{name} {one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]" for name, one in record["scores"].items()
-    )
+    if not record.scores:
+        return f"no labels; {record.n} predictions written"
+    return ", ".join(f"{name} {one.value:.4f} [{one.low:.4f}, {one.high:.4f}]" for name, one in record.scores.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,11 +60,11 @@ def test_a_card_of_one_task_is_of_that_task_alone(store):
 def test_the_text_tells_n_the_interval_the_lineage_and_that_the_data_is_generated(store):
     text = str(card_of(store, "tfidf:cola"))
     record = find_model(store, "latest", "tfidf:cola").first("cola")
-    assert f"finetune {record['lineage']['finetune'][:12]} → score {record['cell'][:12]}" in text
+    assert f"finetune {record.lineage.finetune[:12]} → score {record.cell[:12]}" in text
     assert "Trained and scored on generated data" in text
-    score = record["scores"]["matthews_correlation"]
-    assert f"[{100 * score['low']:.1f}, {100 * score['high']:.1f}]" in text
-    assert record["data"]["fingerprint"][:12] in text
+    score = record.scores["matthews_correlation"]
+    assert f"[{100 * score.low:.1f}, {100 * score.high:.1f}]" in text
+    assert record.data.fingerprint[:12] in text
     tokens = MarkdownIt("commonmark").enable("table").parse(text.split("---\n", 2)[2])
     assert sum(token.type == "table_open" for token in tokens) == 3
 
@@ -81,8 +82,10 @@ def test_a_folder_with_somebodys_readme_is_left_alone(store, tmp_path):
 def test_names_that_users_chose_are_text_and_paths_stay_private(store):
     model = find_model(store, "latest", "tfidf:cola")
     record = model.first("cola")
-    record["data"] |= {"source": "folder", "location": "/home/somebody/secret/CoLA"}
-    record["data"]["notes"].append("<script>alert(1)</script>\n---\ntags: [x]")
+    notes = ["<script>alert(1)</script>\n---\ntags: [x]"]
+    changes = {"source": "folder", "location": "/home/somebody/secret/CoLA", "notes": notes}
+    record = record.model_copy(update={"data": record.data.model_copy(update=changes)})
+    model = replace(model, records={"cola": [record]})
     text = str(make_card(store, model, None))
     assert "somebody" not in text
     assert "folder CoLA" in text

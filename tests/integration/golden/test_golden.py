@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from harness.core.cell_records import FitRecord
 from harness.core.store import Store
 from tests.command_line import call_harness
 from tests.conftest import read_json
@@ -49,7 +50,7 @@ def made(machine_cache, tmp_path_factory) -> dict[str, Any]:
     store = Store(folder / "results")
     compressed = read_json(call("compress", store.model(fit), "--method", "int8", "-o", "small", "--json").stdout)
     return {
-        "machine": machine(first["environment"], store.read(fit)["fit"]["precision"]),
+        "machine": machine(first["environment"], str(store.read(fit, FitRecord).fit.precision)),
         "run": slim.run(first),
         "leaderboard": slim.leaderboard(board),
         "other run": slim.run(second),

@@ -14,6 +14,7 @@ import pytest
 
 from harness.core import record_index
 from harness.core.errors import DamagedFileError
+from harness.core.facts import CellRecord
 from harness.core.record_index import DROPPED, INDEX, RecordIndex
 from harness.core.store import Store
 from harness.report.text.page import write_page
@@ -60,9 +61,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     keys: list[str] = []
     whole = Store.read
 
-    def counting(self: Store, key: str) -> dict:
+    def counting(self: Store, key: str, *kind: type) -> CellRecord:
         keys.append(key)
-        return whole(self, key)
+        return whole(self, key, *kind)
 
     monkeypatch.setattr(Store, "read", counting)
     return keys
@@ -72,9 +73,9 @@ def test_records_are_those_of_the_files_without_the_parts_no_table_needs(store, 
     found = read(store)
     assert not opened, "all of it came from the index"
     for key, record in zip(store.keys(), found, strict=True):
-        whole = store.read(key)
+        whole = store.read(key).as_json()
         whole["files"] = {name: {"bytes": facts["bytes"]} for name, facts in whole["files"].items()}
-        assert record == {name: value for name, value in whole.items() if name not in DROPPED}
+        assert record.as_json() == {name: value for name, value in whole.items() if name not in DROPPED}
 
 
 def test_a_page_opens_the_scores_its_examples_are_of_and_no_training(store, opened, tmp_path):
@@ -89,7 +90,7 @@ def test_only_records_that_changed_are_opened_again(store, opened):
     record["seed"] = 77
     del record["checksum"]
     write_record(store, record)
-    assert read(store)[3]["seed"] == 77
+    assert read(store)[3].seed == 77
     assert opened == [changed]
 
 

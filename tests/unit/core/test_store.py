@@ -28,14 +28,14 @@ def commit(store: Store, key: str = KEY, text: str = "content") -> dict:
     with store.building(key) as folder:
         (folder / "model").mkdir()
         (folder / "model" / "weights.txt").write_text(text)
-        return store.commit(key, folder, {"kind": "finetune", "value": 1.5})
+        return store.commit(key, folder, {"kind": "test", "value": 1.5})
 
 
 def test_a_committed_cell_reads_back_with_its_files(store):
     assert not store.has(KEY)
     commit(store)
     assert store.has(KEY)
-    assert store.read(KEY)["value"] == 1.5
+    assert store.read(KEY).as_json()["value"] == 1.5
     assert store.file(KEY, "model/weights.txt").read_text() == "content"
     assert store.model(KEY) == store.folder(KEY) / "model"
     assert list((store.root / "building").iterdir()) == []
@@ -107,7 +107,7 @@ def test_a_commit_removes_the_failure_before_it(store):
 
 def test_a_record_of_a_newer_schema_is_refused_with_advice(store):
     commit(store)
-    write_checked(store.folder(KEY) / "record.json", {**store.read(KEY), "schema_version": 99})
+    write_checked(store.folder(KEY) / "record.json", {**store.read(KEY).as_json(), "schema_version": 99})
     with pytest.raises(HarnessError, match="newer harness"):
         store.read(KEY)
 
@@ -136,8 +136,8 @@ def test_a_lock_excludes_others_and_is_free_when_its_holder_is_killed(store):
 def test_runs_are_found_by_name_part_of_it_and_latest(store):
     for name in ("20260101-100000-glue-aaaa", "20260102-100000-glue-bbbb"):
         store.write_run(name, {"status": "done"})
-    assert store.run("latest")["run"].endswith("bbbb")
-    assert store.run("aaaa")["run"].endswith("aaaa")
+    assert store.run("latest").run.endswith("bbbb")
+    assert store.run("aaaa").run.endswith("aaaa")
     with pytest.raises(HarnessError, match="fits 2 runs"):
         store.run("glue")
     with pytest.raises(HarnessError, match=r"no run 'cccc'"):
@@ -173,14 +173,14 @@ def test_the_latest_run_is_the_last_to_begin_whatever_the_clock_said(store):
         store.write_run(name, {"status": "done"})
     store.write_run("20260102-100000-glue-aaaa", {"status": "failed"})
     assert [name[-4:] for name in store.run_names()] == ["aaaa", "bbbb", "cccc"]
-    assert store.run("latest")["number"] == 3
+    assert store.run("latest").number == 3
     order = store.root / "runs" / "order"
     order.write_bytes(order.read_bytes().replace(b"3 2025", b"0 2025"))
     assert [name[-4:] for name in store.run_names()] == ["aaaa", "bbbb", "cccc"], "a damaged line is not believed"
     order.unlink()
     assert [name[-4:] for name in store.run_names()] == ["aaaa", "bbbb", "cccc"]
     store.write_run("20240101-100000-glue-dddd", {"status": "done"})
-    assert store.run("latest")["run"].endswith("dddd")
+    assert store.run("latest").run.endswith("dddd")
 
 
 def test_a_run_that_works_shows_what_is_there_and_one_that_was_killed_was_interrupted(store):
@@ -191,10 +191,10 @@ def test_a_run_that_works_shows_what_is_there_and_one_that_was_killed_was_interr
     with lock_file(store.root / "locks" / f"run-{name}.lock"):
         store.write_run(name, {"status": "running", "cells": cells})
         found = store.run("latest")
-    assert found["status"] == "running"
-    assert [cell["status"] for cell in found["cells"]] == ["done", "failed", "missing"]
-    assert found["cells"][1]["cause"] == "no memory"
-    assert store.run("latest")["status"] == "interrupted", "nobody holds its lock any more"
+    assert found.status == "running"
+    assert [cell.status for cell in found.cells] == ["done", "failed", "missing"]
+    assert found.cells[1].cause == "no memory"
+    assert store.run("latest").status == "interrupted", "nobody holds its lock any more"
     store.prune()
     assert list((store.root / "locks").glob("run-*")) == []
 

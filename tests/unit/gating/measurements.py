@@ -7,6 +7,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from harness.core.facts import facts_from
+from harness.core.measurement_records import MeasurementFacts
 from harness.gating.measured import Measurement
 from harness.measurement import protocol
 from harness.stats.speed import Ratio
@@ -67,19 +69,18 @@ def measurement(
         }
         for at, name in enumerate(("big", "small"))
     }
-    return Measurement(
-        f"measured-{seed}.json",
-        {
-            "schema_version": 1,
-            "created": f"2026-11-25T00:00:{seed % 60:02}Z",
-            "models": models,
-            "cells": found,
-            "absent": {"energy": "no counter"},
-            "protocol": {"threads": 1, "margin": margin, "budget": None, "seed": seed},
-            "environment": {"cpu": {"model": "simulated", "isa": ["avx2"]}, "cores": 2},
-            "samples": samples,
-        },
-    )
+    content = {
+        "schema_version": 1,
+        "verdict": "VALID",
+        "created": f"2026-11-25T00:00:{seed % 60:02}Z",
+        "models": models,
+        "cells": found,
+        "absent": {"energy": "no counter"},
+        "protocol": {"threads": 1, "margin": margin, "budget": None, "seed": seed},
+        "environment": {"cpu": {"model": "simulated", "isa": ["avx2"]}, "cores": 2},
+        "samples": samples,
+    }
+    return Measurement(f"measured-{seed}.json", facts_from(MeasurementFacts, content, "a measurement"))
 
 
 @cache

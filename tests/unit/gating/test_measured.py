@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.core.facts import facts_from
 from harness.core.hashing import fingerprint_of
+from harness.core.measurement_records import MeasurementFacts
 from harness.core.registry import load_registry
 from harness.core.store import Store
 from harness.gating import remeasure
@@ -189,20 +191,22 @@ def test_a_file_that_is_no_measurement_is_named(tmp_path):
     with pytest.raises(HarnessError, match="No such file"):
         read(tmp_path / "nowhere.json")
     whole = measurement()
-    (tmp_path / "x.json").write_text(json.dumps(whole.content))
+    (tmp_path / "x.json").write_text(json.dumps(whole.content.as_json()))
     assert read(tmp_path / "x.json").content == whole.content
 
 
 def remeasured(monkeypatch, tmp_path, one: Measurement):
     """What is asked of the second measurement of `one`, whose models are in folders of their own."""
     asked = []
-    monkeypatch.setattr(remeasure, "measure", lambda request, store, report: asked.append(request) or {"second": True})
-    models = one.content["models"]
-    for name in models:
+    content = one.content.as_json()
+    second = {**content, "created": "later"}
+    monkeypatch.setattr(remeasure, "measure", lambda request, store, report: asked.append(request) or second)
+    for name, facts in content["models"].items():
         folder = tmp_path / name
         folder.mkdir()
         (folder / "config.json").write_text(name)
-        models[name] |= {"folder": str(folder), "fingerprint": fingerprint_of(folder)}
+        facts |= {"folder": str(folder), "fingerprint": fingerprint_of(folder)}
+    one = Measurement(one.name, facts_from(MeasurementFacts, content, "a measurement"))
     found = remeasure.measure_again(one, GateSpec(), load_registry(), Store(tmp_path), lambda line: None)
     return found, asked
 
@@ -210,10 +214,11 @@ def remeasured(monkeypatch, tmp_path, one: Measurement):
 def test_suspects_alone_are_measured_again_with_another_seed_as_precisely(monkeypatch, tmp_path):
     cells = {"1 × 8": {"batch": 1, "length": 8}, "task sst2": {"task": "sst2", "data": "synthetic"}}
     first = measurement(1.1, seed=4, cells=cells)
-    first.content["protocol"]["half_width"] = 0.05
+    protocol = first.content.protocol.model_copy(update={"half_width": 0.05})
+    first = Measurement(first.name, first.content.model_copy(update={"protocol": protocol}))
     found, (request,) = remeasured(monkeypatch, tmp_path, first)
     assert request.precision == 0.05
-    assert found.content == {"second": True} and found.name.endswith(", again")
+    assert found.content.created == "later" and found.name.endswith(", again")
     assert [cell.name for cell in request.cells] == ["1 × 8", "task sst2"]
     assert request.cells[0].batch == 1 and request.cells[1].task["name"] == "sst2"
     assert (request.seed, request.base.name, [one.name for one in request.candidates]) == (5, "big", ["small"])
@@ -225,9 +230,11 @@ def test_what_is_within_the_margin_is_not_measured_again(monkeypatch, tmp_path):
 
 def test_a_model_that_changed_since_is_not_measured_again(tmp_path):
     one = measurement(1.1)
-    for name, facts in one.content["models"].items():
+    content = one.content.as_json()
+    for name, facts in content["models"].items():
         (tmp_path / name).mkdir()
         facts["folder"] = str(tmp_path / name)
+    one = Measurement(one.name, facts_from(MeasurementFacts, content, "a measurement"))
     with pytest.raises(HarnessError, match="is no longer the big that was measured"):
         remeasure.measure_again(one, GateSpec(), load_registry(), Store(tmp_path), lambda line: None)
 

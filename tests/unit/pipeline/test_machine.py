@@ -13,6 +13,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.store import Store
 from harness.pipeline.planner.plan import make_plan
 from harness.report.tables.cautions import of_machines
+from tests.unit.report.records import record, typed
 
 
 def keys(folder: Path, **settings: Any) -> dict[tuple[str, str], str]:
@@ -58,6 +59,10 @@ def test_auto_is_resolved_before_the_key_is_made(tmp_path: Path, monkeypatch: py
 
 def test_a_table_says_where_its_scores_come_from_different_machines() -> None:
     one, other = {"threads": 1, "isa": ["avx2"]}, {"threads": 2, "isa": ["avx512f"]}
-    assert of_machines([{"machine": one}, {"machine": one}, {"machine": {}}, {}]) == ()
-    (note,) = of_machines([{"machine": one}, {"machine": other}])
+
+    def scored(machine: dict[str, Any]) -> Any:
+        return typed(record("a", "model", 0.5, machine=machine))
+
+    assert of_machines([scored(one), scored(one), scored({}), typed(record("a", "model", 0.5))]) == ()
+    (note,) = of_machines([scored(one), scored(other)])
     assert "2 kinds of machines" in note and "1 threads, avx2; 2 threads, avx512f" in note

@@ -38,6 +38,7 @@ def measure(
     timed: dict[str, Any] = {}
     for key, factor in {original: 1.0, **candidates}.items():
         models[f"model {key}"] = {"cell": key, "role": "original" if key == original else "candidate"}
+        models[f"model {key}"] |= {"fingerprint": digest(key), "size": {"bytes": 1_000_000}}
         models[f"model {key}"]["device"] = device
         if peaks is not None:
             peak = peaks[key]
@@ -49,14 +50,18 @@ def measure(
                     **({"device": {"peak": gpu[key]}} if gpu else {}),
                 }
             }  # fmt: skip
-        timed[f"model {key}"] = {"examples_per_second": rate * factor, "tokens_per_second": 64 * rate * factor}
+        timed[f"model {key}"] = {
+            "seconds": 8 / (rate * factor),
+            "examples_per_second": rate * factor,
+            "tokens_per_second": 64 * rate * factor,
+        }
         if key != original:
             ratio = {"value": factor, "low": factor * (1 - half), "high": factor * (1 + half), "pairs": 20}
             timed[f"model {key}"] |= {"speed_ratio": ratio, "verdict": (said or {}).get(key, verdict())}
-    stage = {"verdict": verdict(), "a_a": {"value": 1.001}, "models": timed}
+    stage = {"verdict": verdict(), "a_a": {"value": 1.001, "low": 0.99, "high": 1.01}, "models": timed}
     what = {"task": "a"} if workload.startswith("task") else {"batch": 8, "length": 64}
     return {
-        "kind": "measure", "created": created, "cell": digest(repr((original, candidates, workload, created))),
+        "kind": "measure", "verdict": "VALID", "created": created, "cell": digest(repr((original, candidates, workload, created))),
         "models": models, "cells": {workload: {**what, "stages": {"forward": stage}}}, "absent": {},
         "environment": MACHINE | environment,
     }  # fmt: skip

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
+
+from harness.core.facts import facts_from
+from harness.core.record_kinds import class_of
+
+
+def typed(one: Mapping[str, Any]) -> Any:
+    """A record as a store reads it."""
+    return facts_from(class_of(one.get("kind")), one, "a record")
+
+
+def all_typed(records: Iterable[Mapping[str, Any]]) -> list[Any]:
+    return [typed(one) for one in records]
 
 
 def suite(*tasks: str, averaged: list[str] | None = None, name: str = "demo") -> Any:

@@ -11,7 +11,7 @@ import pytest
 from harness.report.tables import compression, measured
 from harness.report.tables.judging import judged
 from tests.unit.report.measures import measure, verdict
-from tests.unit.report.records import record
+from tests.unit.report.records import all_typed, record, typed
 
 LABELS = np.array([0, 1] * 40)
 SIZES = {"parameters": 1_000_000, "nonzero": 1_000_000, "bytes": 4_000_000}
@@ -30,8 +30,9 @@ SIDES = {"base": logits_of(64, 0.8), "small": logits_of(60, 0.95)}
 def cards(measures=(), after=None, notes=(), logits=True):
     made = {
         "c": {
+            "kind": "compress", "task": {"name": "a"}, "data": {"source": "folder"}, "fit": {},
             "compression": {
-                "before": SIZES, "after": SIZES | {"nonzero": 400_000} | (after or {}), "notes": list(notes), "steps": [],
+                "method": "small", "runtime": "onnxruntime", "before": SIZES, "after": SIZES | {"nonzero": 400_000} | (after or {}), "notes": list(notes), "steps": [],
             }
         }
     }  # fmt: skip
@@ -42,13 +43,19 @@ def cards(measures=(), after=None, notes=(), logits=True):
     records[1]["model"] |= {"original": "base", "method": "small"}
 
     def load(one):
-        return SIDES[one["model"]["name"]].argmax(axis=1), LABELS
+        return SIDES[one.model.name].argmax(axis=1), LABELS
 
     def load_logits(one):
-        return ([str(n) for n in range(80)], LABELS, SIDES[one["model"]["name"]]) if logits else None
+        return ([str(n) for n in range(80)], LABELS, SIDES[one.model.name]) if logits else None
 
     judge = partial(judged, load=load, load_logits=load_logits)
-    (found,) = compression.build(records, made, ["a"], judge, measured.read(measures))
+    (found,) = compression.build(
+        all_typed(records),
+        {key: typed(one) for key, one in made.items()},
+        ["a"],
+        judge,
+        measured.read(all_typed(measures)),
+    )
     (card,) = found.cards
     return card, compression.to_markdown(found), json.loads(compression.to_json([found]))["tables"][0]["cards"][0]
 
@@ -128,9 +135,9 @@ def test_machines_have_tables_of_their_own():
 
 def test_a_model_measured_against_itself_is_no_original_of_another():
     record = measure("f", {"c": 2.0})
-    record["models"]["again"] = {"cell": "f", "role": "candidate"}
+    record["models"]["again"] = {**record["models"]["model f"], "role": "candidate"}
     record["cells"]["8 × 64"]["stages"]["forward"]["models"]["again"] = {
-        "examples_per_second": 1.0, "tokens_per_second": 1.0, "verdict": verdict(),
+        "seconds": 1.0, "examples_per_second": 1.0, "tokens_per_second": 1.0, "verdict": verdict(),
         "speed_ratio": {"value": 1.0, "low": 0.99, "high": 1.01, "pairs": 20},
     }  # fmt: skip
     (cost,) = cards([record])[0].costs

@@ -19,7 +19,7 @@ from harness.report.tables.latex import to_latex
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Table
 from harness.stats.aggregate import Estimate
-from tests.unit.report.records import digest, record, score, suite
+from tests.unit.report.records import all_typed, digest, record, score, suite
 
 CEILING = {"value": 0.95, "low": 0.93, "high": 0.97}
 NASTY = [
@@ -39,7 +39,7 @@ NASTY = [
 
 
 def table_of(*records: dict, of: object | None = None) -> Table:
-    (table,) = build(list(records), [of or suite("a", "b")])
+    (table,) = build(all_typed(records), [of or suite("a", "b")])
     return table
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from harness.core.store import Store
 from harness.report.tables.judging import judged
 from harness.report.text.judging import judge_reader
-from tests.unit.report.records import record
+from tests.unit.report.records import all_typed, record
 
 LABELS = np.array([0, 1] * 30)
 LOGITS = {
@@ -16,22 +16,25 @@ LOGITS = {
 }
 
 
-def pair_of(sha: str = "1"):
+def pair_of(sha: str = "1", metric: str | None = None):
     sides = record("a", "base", 0.8), record("a", "small", 0.75)
     for side in sides:
         side.update(cell=f"cell-{side['model']['name']}", created="2026", predictions={"sha256": sha})
-    return {(0, "dev"): sides}
+        if metric is not None:
+            side["scores"] = {metric: {**next(iter(side["scores"].values())), "bounds": [-1, 1]}}
+            side["task"]["headline"] = [metric]
+    return {(0, "dev"): tuple(all_typed(sides))}
 
 
 def test_it_is_read_from_predictions_once_and_is_the_same_from_the_cache(tmp_path):
     loads = []
 
     def load(one):
-        loads.append(one["model"]["name"])
-        return LOGITS[one["model"]["name"]].argmax(axis=1), LABELS
+        loads.append(one.model.name)
+        return LOGITS[one.model.name].argmax(axis=1), LABELS
 
     def load_logits(one):
-        return [str(n) for n in range(60)], LABELS, LOGITS[one["model"]["name"]]
+        return [str(n) for n in range(60)], LABELS, LOGITS[one.model.name]
 
     store = Store.open(tmp_path)
     fresh = judged(pair_of(), load, load_logits)
@@ -49,12 +52,9 @@ def test_it_is_read_from_predictions_once_and_is_the_same_from_the_cache(tmp_pat
 
 def test_a_reason_and_what_is_absent_come_back_as_they_were(tmp_path):
     def load(one):
-        return LOGITS[one["model"]["name"]][:, 0], LABELS.astype(float)
+        return LOGITS[one.model.name][:, 0], LABELS.astype(float)
 
-    pairs = pair_of()
-    for side in pairs[0, "dev"]:
-        side["scores"] = {"pearson": {**next(iter(side["scores"].values())), "bounds": [-1, 1]}}
-        side["task"]["headline"] = ["pearson"]
+    pairs = pair_of(metric="pearson")
     judge = judge_reader(Store.open(tmp_path), load, lambda one: None)
     first, again = judge(pairs), judge(pairs)
     assert first == again

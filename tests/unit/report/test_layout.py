@@ -22,7 +22,7 @@ from harness.report.tables.latex import to_latex
 from harness.report.tables.layout import laid_out, parse_layout
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Table
-from tests.unit.report.records import record, score, suite
+from tests.unit.report.records import all_typed, record, score, suite
 from tests.unit.report.test_formats import NASTY
 
 
@@ -44,7 +44,7 @@ RECORDS = [
 def tables(*, columns: str | None = None, sort: str | None = None, group_by: str | None = None, records=RECORDS):
     layout = parse_layout(columns, sort, group_by)
     of = suite("a", "b", "e", "nowhere", averaged=["a", "b"])
-    return laid_out(build(records, [of]), layout), layout
+    return laid_out(build(all_typed(records), [of]), layout), layout
 
 
 def parsed(markdown: str) -> list[list[str]]:

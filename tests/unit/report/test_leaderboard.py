@@ -11,11 +11,11 @@ import pytest
 
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Table
-from tests.unit.report.records import record, score, suite
+from tests.unit.report.records import all_typed, record, score, suite
 
 
 def only(records: list, of: object | None = None) -> Table:
-    tables = build(records, [of or suite("a", "b")])
+    tables = build(all_typed(records), [of or suite("a", "b")])
     assert len(tables) == 1
     return tables[0]
 
@@ -37,7 +37,7 @@ def test_rows_are_models_by_average_and_columns_tasks_in_the_suites_order():
 
 
 def test_scores_on_different_data_never_share_a_table():
-    tables = build([record("a", "one", 0.6), record("a", "other", 0.9, data="changed")], [suite("a")])
+    tables = build(all_typed([record("a", "one", 0.6), record("a", "other", 0.9, data="changed")]), [suite("a")])
     assert sorted(row.label for table in tables for row in table.rows) == ["one", "other"]
     assert len(tables) == 2
     assert tables[0].columns[0].fingerprint != tables[1].columns[0].fingerprint
@@ -46,7 +46,7 @@ def test_scores_on_different_data_never_share_a_table():
 def test_a_model_trained_on_other_data_does_not_share_a_table_though_it_was_scored_on_the_same():
     mine, yours = record("a", "one", 0.6), record("a", "other", 0.9)
     yours["data"]["trained_on"] = {"train": "elsewhere"}
-    assert len(build([mine, yours], [suite("a")])) == 2
+    assert len(build(all_typed([mine, yours]), [suite("a")])) == 2
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_model_trained_on_other_data_does_not_share_a_table_though_it_was_scor
 )
 def test_scores_that_mean_different_things_never_share_a_table(change):
     other = record("a", "other", change.pop("value", 0.7), **change)
-    tables = build([record("a", "one", 0.6), other], [suite("a")])
+    tables = build(all_typed([record("a", "one", 0.6), other]), [suite("a")])
     assert [len(table.rows) for table in tables] == [1, 1]
 
 
@@ -70,7 +70,7 @@ def test_the_newest_data_come_first_whatever_the_order_of_the_records():
     old = [record("a", name, 0.6, data="old", created="2026-11-20T10:00:00Z") for name in ("m", "n")]
     new = [record("a", name, 0.7, data="new", created="2026-11-24T10:00:00Z") for name in ("m", "n")]
     for order in itertools.permutations([*old, *new]):
-        tables = build(list(order), [suite("a")])
+        tables = build(all_typed(order), [suite("a")])
         assert [values(table)["m"]["a"] for table in tables] == [0.7, 0.6]
         assert all(len(table.rows) == 2 for table in tables)
 
@@ -93,7 +93,7 @@ def test_no_table_ever_mixes_data_whatever_was_run():
         ]
         by_value = {round(one["scores"]["accuracy"]["value"], 9): one for one in records}
         shown = set()
-        for table in build(records, [suite("a", "b", "c")]):
+        for table in build(all_typed(records), [suite("a", "b", "c")]):
             for column in table.columns:
                 seeds = [v for row in table.rows if column.task in row.scores
                          for v in row.scores[column.task].estimate.per_seed]  # fmt: skip
@@ -292,7 +292,9 @@ def test_an_optimistic_selection_is_noted_with_its_model():
 
 
 def test_each_suite_has_its_tables():
-    tables = build(both("m", 0.5, 0.6), [suite("a", name="one"), suite("b", name="two"), suite("c", name="none")])
+    tables = build(
+        all_typed(both("m", 0.5, 0.6)), [suite("a", name="one"), suite("b", name="two"), suite("c", name="none")]
+    )
     assert [table.suite for table in tables] == ["one", "two"]
 
 

@@ -12,7 +12,7 @@ from harness.core.errors import HarnessError
 from harness.report.tables import csv_lines, formats, json_tables, latex, leaderboard, measured, pareto
 from harness.report.tables.resources import kinds_of, with_resources
 from tests.unit.report.measures import MACHINE, measure, verdict
-from tests.unit.report.records import record, suite
+from tests.unit.report.records import all_typed, record, suite
 
 SIZES = {"base": 6_000_000, "int8": 1_600_000, "half": 5_200_000}
 
@@ -28,8 +28,10 @@ def scored(task: str = "a", **values: float) -> list[dict]:
 
 
 def table_of(records, measures, kinds, tasks=("a",)):
-    (table,) = leaderboard.build(records, [suite(*tasks)])
-    return with_resources(table, records, measured.read(measures), lambda cell: SIZES.get(cell), kinds)
+    (table,) = leaderboard.build(all_typed(records), [suite(*tasks)])
+    return with_resources(
+        table, all_typed(records), measured.read(all_typed(measures)), lambda cell: SIZES.get(cell), kinds
+    )
 
 
 def shown(table) -> dict[str, dict[str, float]]:
@@ -78,7 +80,7 @@ def test_what_was_measured_on_a_gpu_is_the_gpus_and_does_not_meet_the_cpus():
 
 
 def test_a_table_that_is_asked_for_nothing_is_as_before():
-    (table,) = leaderboard.build(scored(**SCORES), [suite("a")])
+    (table,) = leaderboard.build(all_typed(scored(**SCORES)), [suite("a")])
     assert "examples/s" not in formats.to_markdown(table)
 
 
@@ -108,7 +110,7 @@ def test_a_newer_measurement_that_does_not_count_leaves_the_one_that_does():
 def test_times_of_another_machine_thread_count_version_or_workload_do_not_meet(other):
     measures = [measure("base", {"int8": 2.5}), measure("base", {"half": 1.5}, **other)]
     measures[1]["models"] = {name: one for name, one in measures[1]["models"].items() if one["cell"] != "base"} | {
-        "gone": {"cell": "another original", "role": "original"}
+        "gone": {**measures[1]["models"]["model base"], "cell": "another original"}
     }
     for cell in measures[1]["cells"].values():
         models = cell["stages"]["forward"]["models"]

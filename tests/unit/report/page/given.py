@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.cell_records import ScoreRecord
+from harness.core.run_records import RunManifest
 from harness.report.page import charts, examples, history, lineage, tables
 from harness.report.page.cards import compression_cards
 from harness.report.page.model import Page, Titled
@@ -18,7 +20,7 @@ from harness.report.tables.leaderboard import build_with_records
 from harness.report.tables.measured import read
 from harness.report.tables.resources import KINDS, with_resources
 from tests.unit.report import measures
-from tests.unit.report.records import digest, record, score, suite
+from tests.unit.report.records import all_typed, digest, record, score, suite, typed
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
 LABELS = ["negative", "positive"]
@@ -41,7 +43,7 @@ def scored(task: str, model: str, value: float, made: Mapping[str, Any] | None =
 def pretrained() -> dict[str, Any]:
     return {
         "kind": "pretrain", "cell": digest("pretrain"), "seed": 0, "objective": "mlm", "created": "2026-11-24T08:00:00Z",
-        "model": {"name": "bert-demo"}, "scores": {"masked_perplexity": 31.5},
+        "model": {"name": "bert-demo"}, "scores": {"masked_perplexity": {"value": 31.5, "low": 30.0, "high": 33.0}},
         "data": {"source": "synthetic", "location": "synthetic world v1", "documents": 20_000, "bytes": 900_000, "fingerprint": digest("corpus")},
         "fit": {"steps": 500, "tokens": 64_000}, "timings": {"seconds": 61.0}, "files": {},
     }  # fmt: skip
@@ -51,7 +53,7 @@ def fine_tuned(task: str, model: str, size: int = 4_000_000) -> dict[str, Any]:
     return {
         "kind": "finetune", "cell": digest(f"finetune {task} {model}"), "seed": 0, "created": "2026-11-24T09:00:00Z",
         "model": {"name": model, "parameters": size // 4}, "task": {"name": task},
-        "data": {"trained_on": 500, "train_fraction": 1.0, "splits": {"train": {"n": 500, "fingerprint": digest(task)}}},
+        "data": {"source": "synthetic", "trained_on": 500, "train_fraction": 1.0, "splits": {"train": {"n": 500, "fingerprint": digest(task)}}},
         "fit": {"steps": 40, "precision": "fp32", "device": "cpu"},
         "lineage": {"pretrain": digest("pretrain"), "weights": None}, "timings": {"seconds": 5.0},
         "files": {
@@ -67,9 +69,9 @@ def compressed(original: dict[str, Any]) -> dict[str, Any]:
     task = original["task"]["name"]
     return {
         "kind": "compress", "cell": digest(f"compress {task}"), "seed": 0, "created": "2026-11-24T09:30:00Z",
-        "task": {"name": task}, "lineage": {**original["lineage"], "finetune": original["cell"]},
+        "task": {"name": task}, "data": original["data"], "fit": {}, "lineage": {**original["lineage"], "finetune": original["cell"]},
         "model": {"name": "bert-demo+int8", "method": "int8", "original": "bert-demo", "runtime": "onnxruntime"},
-        "compression": {"method": "int8", "before": before, "after": after, "notes": ["the head stays float"], "steps": []},
+        "compression": {"method": "int8", "runtime": "onnxruntime", "before": before, "after": after, "notes": ["the head stays float"], "steps": []},
         "timings": {"seconds": 1.0}, "files": {"model/model.onnx": {"bytes": 1_100_000, "sha256": digest(f"onnx {task}")}},
     }  # fmt: skip
 
@@ -88,20 +90,21 @@ def widened(
     *tasks: str,
 ) -> list:
     """Tables with their columns of size, speed and memory, the records behind them, and what else is known of models."""
-    found = read(jobs)
+    found = read(all_typed(jobs))
     makers: dict[str, dict[str, Any]] = {}
     for one in records:
         key = one["lineage"].get("compress") or one["lineage"]["finetune"]
         if key in made:
             makers.setdefault(one["model"]["id"], {})[key] = made[key]
-    known = {model: resources_of(own, found) for model, own in makers.items()}
+    known = {model: resources_of({key: typed(one) for key, one in own.items()}, found) for model, own in makers.items()}
 
     def weights(key: str) -> int | None:
         files = made[key]["files"] if key in made else {}
         return sum(one["bytes"] for name, one in files.items() if name.endswith((".safetensors", ".onnx"))) or None
 
-    built = build_with_records(records, [suite(*tasks)])
-    return [(with_resources(table, records, found, weights, KINDS), draft, known) for table, draft in built]
+    read_back = all_typed(records)
+    built = build_with_records(read_back, [suite(*tasks)])
+    return [(with_resources(table, read_back, found, weights, KINDS), draft, known) for table, draft in built]
 
 
 def manifest(environment: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -114,10 +117,10 @@ def manifest(environment: Mapping[str, Any] | None = None, **more: Any) -> dict[
     }  # fmt: skip
 
 
-def predictions(one: Mapping[str, Any]) -> examples.Predicted:
+def predictions(one: ScoreRecord) -> examples.Predicted:
     """All models are right on the first half; after it each is wrong on examples of its own."""
     gold = np.arange(N) % 2
-    step = {"tfidf": 2, "bert-demo": 5, "bert-demo+int8": 4}.get(one["model"]["name"], 3)
+    step = {"tfidf": 2, "bert-demo": 5, "bert-demo+int8": 4}.get(one.model.name, 3)
     wrong = (np.arange(N) >= N // 2) & (np.arange(N) % step == 0)
     return examples.Predicted([f"dev-{index}" for index in range(N)], np.where(wrong, 1 - gold, gold), gold, LABELS)
 
@@ -146,14 +149,14 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
     sections = [tables.section(f"t{at}", table, draft, known) for at, (table, draft, known) in enumerate(built)]
     found = [charts.tradeoffs(section, {}) for section in sections]
     cards = compression.build(
-        records, {key: one for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
+        all_typed(records), {key: typed(one) for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
         partial(
             judged,
             load=lambda one: (predictions(one).values, predictions(one).references),
             load_logits=lambda one: None,
         ),
     )  # fmt: skip
-    runs, environments = history.asked_and_environments([manifest()])
+    runs, environments = history.asked_and_environments([RunManifest.model_validate(manifest())])
     fields = {"text": [f"{text} {index}" for index in range(N)]}
     views = [
         view
@@ -166,13 +169,13 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
     return Page(
         title="Leaderboard", created="2026-11-24 12:00 UTC", version="0", sections=tuple(sections),
         tradeoffs=tuple(chart for chart in found if chart),
-        curves=charts.learning_curves([("bert-demo, seed 0", made[digest("pretrain")], losses)]),
+        curves=charts.learning_curves([("bert-demo, seed 0", typed(made[digest("pretrain")]), losses)]),
         efficiency=charts.efficiency_charts(
             efficiency.build([table for table, _, _ in built], [formats.title(table) for table, _, _ in built])
         ),
         compression=compression_cards(cards),
         lineage=tuple(
-            Titled(section.title, lineage.lineages(table, draft, made), section.key)
+            Titled(section.title, lineage.lineages(table, draft, {key: typed(one) for key, one in made.items()}), section.key)
             for section, (table, draft, _) in zip(sections, built, strict=True)
         ),
         examples=tuple(views), runs=runs, environments=environments,

@@ -9,7 +9,7 @@ from harness.report.page.examples import LONGEST, SHOWN, Predicted, Texts
 from harness.report.page.model import Cell, Head, Line, Section
 from harness.report.tables.leaderboard import build_with_records
 from tests.unit.report.page.given import LABELS, page, scored
-from tests.unit.report.records import score, suite
+from tests.unit.report.records import all_typed, score, suite
 
 N = 500
 
@@ -21,7 +21,7 @@ def views(
     for one in records:
         one["scores"] = {metric: score(0.5, bounds=[-1, 1] if metric == "pearson" else [0, 1])}
         one["task"]["headline"] = [metric]
-    ((table, draft),) = build_with_records(records, [suite("a")])
+    ((table, draft),) = build_with_records(all_typed(records), [suite("a")])
     ids = [f"dev-{index}" for index in range(N)]
     fields = texts or Texts({"text": [f"text {index}" for index in range(N)]})
     found = examples.of_table(
@@ -29,7 +29,7 @@ def views(
         "title",
         table,
         draft,
-        lambda one: Predicted(ids, sides[one["model"]["name"]], gold, LABELS),
+        lambda one: Predicted(ids, sides[one.model.name], gold, LABELS),
         lambda one: fields,
     )
     assert len(found) == 1
@@ -82,11 +82,11 @@ def test_texts_that_are_not_at_hand_are_said_to_be_and_long_ones_are_cut():
 
 def test_models_on_other_examples_are_not_compared():
     records = [scored("a", "one", 0.8), scored("a", "other", 0.7)]
-    ((table, draft),) = build_with_records(records, [suite("a")])
+    ((table, draft),) = build_with_records(all_typed(records), [suite("a")])
     ids = {"one": [f"dev-{index}" for index in range(N)], "other": [f"else-{index}" for index in range(N)]}
     found = examples.of_table(
         "t0", "title", table, draft,
-        lambda one: Predicted(ids[one["model"]["name"]], GOLD, GOLD, LABELS), lambda one: Texts({}),
+        lambda one: Predicted(ids[one.model.name], GOLD, GOLD, LABELS), lambda one: Texts({}),
     )  # fmt: skip
     assert [model["label"] for model in found[0]["models"]] == ["one"]
 

@@ -9,11 +9,11 @@ from harness.report.page.tables import section
 from harness.report.tables.leaderboard import build_with_records
 from tests.unit.report.measures import verdict
 from tests.unit.report.page.given import compressed, fine_tuned, measurement, page, scored, widened
-from tests.unit.report.records import record, score, suite
+from tests.unit.report.records import all_typed, record, score, suite
 
 
 def made(records: list, resources: dict | None = None, of: object | None = None) -> Section:
-    ((table, draft),) = build_with_records(records, [of or suite("a", "b")])
+    ((table, draft),) = build_with_records(all_typed(records), [of or suite("a", "b")])
     return section("t0", table, draft, resources or {})
 
 

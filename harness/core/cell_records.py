@@ -1,0 +1,282 @@
+"""The records of cells that pretrain, fine-tune, compress and score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from harness.core.facts import CellRecord, Facts, shared
+
+
+class TaskFacts(Facts):
+    """The task of a cell. `primary_metrics` are those a task's score is the mean of."""
+
+    name: str
+    version: int = 1
+    family: str = ""
+    headline: list[str] = Field(default_factory=list)
+    noise: str | None = None
+
+
+class PartialWeights(Facts):
+    """What of a checkpoint did not fit its config, and is random."""
+
+    summary: str = ""
+
+
+class ModelFacts(Facts):
+    """The model of a cell: what it is, and what a run calls it (`harness.core.runs`)."""
+
+    name: str = ""
+    id: str = ""
+    learner: str = ""
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    pretrained: str | None = None
+    revision: str | None = None
+    weights: str | None = None
+    parameters: int | None = None
+    runtime: str | None = None
+    original: str | None = None
+    original_id: str | None = None
+    method: str | None = None
+    partial_weights: PartialWeights | None = None
+
+
+class SplitFacts(Facts):
+    """A split of a task's data. `clean` is the fingerprint without noise."""
+
+    fingerprint: str = ""
+    n: int = 0
+    labelled: bool = True
+    words: int = 0
+    clean: str | None = None
+
+
+class DataFacts(Facts):
+    """Data of a cell. `fingerprint` is of all that its result rests on."""
+
+    source: str
+    location: str = ""
+    limit: int | None = None
+    fingerprint: str = ""
+    train_fraction: float = 1.0
+    splits: dict[str, SplitFacts] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+
+
+class ScoredData(DataFacts):
+    """`trained_on` are the fingerprints of the splits the model learned from, by name."""
+
+    trained_on: dict[str, str] | None = None
+
+
+class TrainedData(DataFacts):
+    """`trained_on` is a number of examples."""
+
+    trained_on: int = 0
+
+
+class CorpusFacts(Facts):
+    source: str = ""
+    location: str = ""
+    documents: int = 0
+    bytes: int = 0
+    fingerprint: str = ""
+
+
+class Interval(Facts):
+    value: float
+    low: float
+    high: float
+
+
+class ScoreFacts(Interval):
+    """A score with its interval over examples. `bounds` are those of the metric's scale, None for none."""
+
+    level: float = 0.95
+    method: str = ""
+    n: int = 0
+    chance: float | None = None
+    ceiling: Interval | None = None
+    bounds: list[float | None] = Field(default=[0.0, 1.0], min_length=2, max_length=2)
+    greater_is_better: bool = True
+    version: int = 1
+
+    @property
+    def scale(self) -> tuple[float, float | None]:
+        low, high = self.bounds
+        return low or 0.0, high
+
+
+class Selection(Facts):
+    """Which weights of a training were kept."""
+
+    mode: str = "last"
+    note: str | None = None
+
+
+class Lineage(Facts):
+    """The cells a model came from, by kind, and the hash of the weights it started from."""
+
+    pretrain: str | None = None
+    finetune: str | None = None
+    compress: str | None = None
+    student: str | None = None
+    weights: str | None = None
+
+    @property
+    def maker(self) -> str | None:
+        """The cell that made the model of a score: of a compressed one the compression; None of one that was not
+        trained for it.
+        """
+        return self.compress or self.finetune or None
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """Those of models, by kind, in the order they were made."""
+        found = {"pretrain": self.pretrain, "finetune": self.finetune, "compress": self.compress}
+        return {kind: key for kind, key in found.items() if key}
+
+
+class PredictionFacts(Facts):
+    file: str = ""
+    sha256: str = ""
+
+
+class ModelRecord(CellRecord):
+    """What the records have of cells whose result is of a model."""
+
+    model: ModelFacts = shared(ModelFacts())
+
+
+class ReadingFacts(Facts):
+    """How much of the texts a model read; see `harness.core.predictions.Reading`."""
+
+    examples: int = 0
+    truncated: int = 0
+    max_length: int = 0
+    tokens: int = 0
+    unknown: int = 0
+
+
+class MachineFacts(Facts):
+    """What of a machine the last digits of a score depend on; nothing where they depend on none."""
+
+    threads: int = 0
+    isa: list[str] = Field(default_factory=list)
+    gpus: list[str] = Field(default_factory=list)
+
+
+class ScoreRecord(ModelRecord):
+    """A model's predictions on a split, scored."""
+
+    task: TaskFacts
+    split: str
+    n: int
+    data: ScoredData
+    scores: dict[str, ScoreFacts]
+    predictions: PredictionFacts | None = None
+    decoding: dict[str, Any] = Field(default_factory=dict)
+    read: ReadingFacts | None = None
+    machine: MachineFacts = shared(MachineFacts())
+    runtime: str | None = None
+    selection: Selection = shared(Selection())
+    cautions: list[str] = Field(default_factory=list)
+    lineage: Lineage = shared(Lineage())
+
+    @property
+    def primary_metrics(self) -> list[str]:
+        """Those a task's score is the mean of."""
+        return self.task.headline or list(self.scores)
+
+
+class FitFacts(Facts):
+    """How a model was fine-tuned: of a learner that trains in steps more than of others."""
+
+    parameters: int | None = None
+    selection: Selection | None = None
+    steps: int | None = None
+    precision: str | None = None
+    device: str | None = None
+    runtime: str | None = None
+    cautions: list[str] = Field(default_factory=list)
+
+
+class FitRecord(ModelRecord):
+    """A model fitted to a task."""
+
+    task: TaskFacts
+    data: TrainedData
+    fit: FitFacts
+    lineage: Lineage = shared(Lineage())
+
+
+class WeightFacts(Facts):
+    """A model's weights. None: a weight file is in no format that is read here."""
+
+    runtime: str = ""
+    parameters: int | None = None
+    nonzero: int | None = None
+    bytes: int = 0
+
+
+class StepFacts(Facts):
+    """What a compression method did: numbers of layers in `coverage`, of `units` before and after."""
+
+    method: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+    coverage: dict[str, Any] = Field(default_factory=dict)
+    sparsity: float = 0.0
+    units: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    student: str | None = None
+    fit: FitFacts = shared(FitFacts())
+
+
+class CompressionFacts(Facts):
+    method: str
+    runtime: str
+    steps: list[StepFacts] = Field(default_factory=list)
+    before: WeightFacts
+    after: WeightFacts
+    notes: list[str] = Field(default_factory=list)
+
+
+class CompressRecord(FitRecord):
+    """A smaller model made of a fine-tuned one."""
+
+    compression: CompressionFacts
+
+
+class BudgetFacts(Facts):
+    planned_seconds: float = 0.0
+    real_seconds: float = 0.0
+
+
+class PretrainFacts(Facts):
+    steps: int = 0
+    tokens: int = 0
+    epochs: float = 0.0
+    loss: float | None = None
+    precision: str | None = None
+    device: str | None = None
+    budget: BudgetFacts | None = None
+
+
+class HeldOutScore(Interval):
+    """A score on held-out text."""
+
+    level: float = 0.95
+    n: int = 0
+    over: str = ""
+    chance: float | None = None
+    greater_is_better: bool = True
+
+
+class PretrainRecord(ModelRecord):
+    """A checkpoint made of text."""
+
+    objective: str = ""
+    data: CorpusFacts = shared(CorpusFacts())
+    scores: dict[str, HeldOutScore] = Field(default_factory=dict)
+    fit: PretrainFacts = shared(PretrainFacts())

@@ -1,0 +1,133 @@
+"""What all records have in common, and how one is made of the JSON it is kept as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness.core.errors import DamagedFileError
+from harness.core.text import clipped
+
+
+class Facts(BaseModel):
+    """A part of a record. What an older harness did not write has a default; what a newer one adds is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, protected_namespaces=(), allow_inf_nan=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """What it was made of."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def shared(facts: Facts) -> Any:
+    """A field whose default is one object for all, as pydantic's own would be copied for each."""
+    return Field(default_factory=lambda: facts)
+
+
+FactsT = TypeVar("FactsT", bound=Facts)
+
+
+def facts_from(kind: type[FactsT], content: Mapping[str, Any], where: object) -> FactsT:
+    """Facts of a kind, checked.
+
+    Args:
+        kind: The class.
+        content: The JSON.
+        where: The file, for the message.
+
+    Raises:
+        DamagedFileError: a value is missing or of another type, named with its place in the file.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise DamagedFileError(f"{where} is damaged: {first_problem(error)}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong, in a line: `scores.accuracy.value: input should be a valid number`."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    place = clipped(".".join(str(part) for part in first["loc"]))
+    return f"{place}: {message[0].lower()}{message[1:]}" if place else message
+
+
+Seed = Annotated[int, BeforeValidator(lambda seed: 0 if seed is None else seed)]
+"""None of cells that draw nothing."""
+
+
+class FileFacts(Facts):
+    """A file of a cell. An index of records knows sizes alone."""
+
+    bytes: int
+    sha256: str = ""
+
+
+class Timings(Facts):
+    seconds: float = 0.0
+
+
+class Cpu(Facts):
+    model: str = ""
+    isa: list[str] = Field(default_factory=list)
+
+
+class Gpu(Facts):
+    name: str = ""
+    driver: str = ""
+
+
+class Counters(Facts):
+    """What the machine did meanwhile. None: unknown."""
+
+    seconds: float = 0.0
+    steal: float | None = None
+    throttled: dict[str, Any] | None = None
+    load: list[float | None] = Field(default_factory=list)
+
+
+class Environment(Facts):
+    """Where a cell was computed."""
+
+    platform: str = ""
+    cpu: Cpu = shared(Cpu())
+    cores: int = 0
+    threads: int = 0
+    versions: dict[str, str | None] = Field(default_factory=dict)
+    gpus: list[Gpu] = Field(default_factory=list)
+    counters: Counters = shared(Counters())
+
+
+class CellRecord(Facts):
+    """What every record of a cell has, whatever its kind."""
+
+    schema_version: int = 1
+    kind: str = ""
+    cell: str = ""
+    created: str = ""
+    seed: Seed = 0
+    files: dict[str, FileFacts] = Field(default_factory=dict)
+    spec: dict[str, Any] = Field(default_factory=dict, repr=False)
+    environment: Environment = shared(Environment())
+    timings: Timings = shared(Timings())
+
+    @property
+    def task_spec(self) -> Mapping[str, Any]:
+        """The task as its cell depends on it; empty where it does on none."""
+        return _mapping(self.spec.get("task"))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the task's classes."""
+        return tuple(map(str, self.task_spec.get("labels") or ()))
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """The settings of the model spec that a model was fine-tuned by."""
+        return _mapping(_mapping(self.spec.get("model")).get("training"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

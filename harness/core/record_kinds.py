@@ -1,0 +1,20 @@
+"""The class of each kind of record."""
+
+from __future__ import annotations
+
+from harness.core.cell_records import CompressRecord, FitRecord, PretrainRecord, ScoreRecord
+from harness.core.facts import CellRecord
+from harness.core.measurement_records import MeasureRecord
+
+KINDS: dict[str, type[CellRecord]] = {
+    "pretrain": PretrainRecord,
+    "finetune": FitRecord,
+    "compress": CompressRecord,
+    "score": ScoreRecord,
+    "measure": MeasureRecord,
+}
+
+
+def class_of(kind: object) -> type[CellRecord]:
+    """The class of a kind of record; what all have in common of one that is not known here."""
+    return KINDS.get(kind, CellRecord) if isinstance(kind, str) else CellRecord
