@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from harness.core.errors import HarnessError
-from harness.core.text import one_line, say
+from harness.core.text import emit, one_line, prepare_streams, say
 from harness.core.version import __version__
 
 INTERRUPTED = 130
@@ -168,6 +169,7 @@ def main() -> NoReturn:
     """Run a verb. Bad usage and HarnessError are one line on stderr and exit code 2; Ctrl-C is exit code 130. No fault
     and nothing that a plug-in does ends in a code that means a verdict.
     """
+    prepare_streams()
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:
@@ -179,8 +181,8 @@ def main() -> NoReturn:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - or the interpreter complains at exit
         code = 0
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # click was the first to notice
-            sys.exit(0)
+        if isinstance(error.__context__, OSError) and error.__context__.errno == errno.EPIPE:
+            sys.exit(0)  # typer's own way with a reader that has gone, such as that of `harness --help | head`
         say(one_line(f"error: a plug-in or a library ended the program: exit code {error.code}"))
         code = 2
     except Exception as error:
@@ -212,7 +214,7 @@ def _global(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
     if version:
-        print(f"nlp-harness {__version__}")
+        emit(f"nlp-harness {__version__}")
         raise typer.Exit
 
 

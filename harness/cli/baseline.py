@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from harness.cli.options import Baselines, Include, Json, Out, examples, existing_store, folders, load_plugins
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.gating import baseline as accepted_baselines
 from harness.gating.baseline import accept as write
 from harness.gating.run_results import of_run, only_models
@@ -44,7 +44,7 @@ def accept(
     path = write(evidence, name, folders(out, baselines)[1], texts)
     say(f"accepted run {evidence.name}: {len(evidence.models)} models on {len(evidence.tasks)} tasks, "
         f"{path.stat().st_size / 1000:.0f} KB")  # fmt: skip
-    print(path)
+    emit(path)
 
 
 @app.command("list", epilog=examples("harness baseline list", "harness baseline list --json"))
@@ -52,7 +52,7 @@ def list_baselines(baselines: Baselines = None, as_json: Json = False) -> None:
     """List the accepted baselines; a damaged one is named as such."""
 
     text, sound = baselines_text(folders(None, baselines)[1], as_json)
-    print(text)
+    emit(text)
     if not sound:
         raise typer.Exit(4)
 
@@ -66,7 +66,7 @@ def show(
     """Show a baseline: its run, data, scores and environment."""
 
     path = accepted_baselines.find(name, folders(None, baselines)[1])
-    print(baseline_text(accepted_baselines.load(path), as_json))
+    emit(baseline_text(accepted_baselines.load(path), as_json))
 
 
 @app.command(
@@ -83,4 +83,4 @@ def diff(
     """Show what changed from one baseline to another: tasks, data, versions, models, scores, environment."""
 
     root, accepted = folders(out, baselines)
-    print(diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json))
+    emit(diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json))

@@ -12,7 +12,7 @@ from harness.cli.options import AllowPartial, Include, Json
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.pipeline.commands import compress as command
 from harness.pipeline.commands import sensitivity as sensitivity_command
 from harness.report.tables import plotting
@@ -84,7 +84,7 @@ def compress(
         if plot is not None:
             tables.plot(said, plot)
         said["text"] = tables.to_markdown(said)
-        print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else sensitivity_text(said))
+        emit(json.dumps(said, ensure_ascii=False, indent=1) if as_json else sensitivity_text(said))
         return
     said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed, allow_partial)
-    print(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))
+    emit(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))

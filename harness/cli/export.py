@@ -13,7 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
 from harness.core.store import write_atomically
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.report.export import hub, source
 from harness.report.export import lm_eval as exporter
 from harness.report.export.glue import write_submission
@@ -59,10 +59,10 @@ def model_card(
     folder = source.weights_of(store, found) if push is not None else None
     card = make_card(store, found, license)
     if output is not None:
-        print(write_card(card, output))
+        emit(write_card(card, output))
     if push is not None:
         assert folder is not None
-        print(hub.push(card, folder, push, public, say))
+        emit(hub.push(card, folder, push, public, say))
 
 
 @app.command(
@@ -98,7 +98,7 @@ def glue_submission(
     registry = load_registry(include)
     store = existing_store(out)
     files = write_submission(registry, store, run, model, output, seed, data, allow_other_data, say)
-    print(f"{output}: {', '.join(files)}")
+    emit(f"{output}: {', '.join(files)}")
 
 
 @app.command(
@@ -124,6 +124,6 @@ def lm_eval(
     found = find_model(store, run, model or names[0])
     text = exporter.to_json(exporter.results(store, found))
     if output is None:
-        print(text)
+        emit(text)
     else:
         write_atomically(output, text + "\n")

@@ -66,7 +66,7 @@ def compare(
     stores = [one.store for one in sides if one.store] + [Store(root)]
     text = gating.compare(*sides, settings(None, flags), by.value, format == Format.json, include or [], stores)
     if output is None:
-        print(text)
+        emit(text)
     else:
         write_atomically(output, text + "\n")
 
@@ -140,10 +140,10 @@ def gate(
             benchmarks = judge_benchmarks(*benchmark_json, spec)
         if baseline is None:
             assert benchmarks is not None
-            text, code = gating.publish(benchmarks, [], gate_formats)
+            text, commands, code = gating.publish(benchmarks, [], gate_formats)
         else:
             base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
-            text, code = gating.gate(
+            text, commands, code = gating.gate(
                 base,
                 resolve(candidate, root, accepted),
                 spec,
@@ -153,7 +153,7 @@ def gate(
                 _measuring_again(spec, root, include) if remeasure else None,
                 benchmarks,
             )
-    emit(text)
+    emit(text, commands)
     raise typer.Exit(code)
 
 

@@ -11,7 +11,7 @@ from harness.cli.options import Include, Out, Pareto, Show, existing_store, load
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import write_atomically
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.report.tables.layout import parse_layout
 from harness.report.tables.markers import update_file
 from harness.report.tables.report_format import ALIASES, FORMATS, format_named
@@ -123,7 +123,7 @@ def leaderboard(
     elif output is not None:
         write_atomically(output, text + "\n")
     else:
-        print(text)
+        emit(text)
 
 
 def _style(format: str, include: list[str] | None) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from harness.cli.options import Include, Json
 from harness.core.registry import load_registry
+from harness.core.text import emit
 from harness.report.text.listing import KINDS, listing
 
 
@@ -18,4 +19,4 @@ def list_names(
 ) -> None:
     """List what can be asked for by name."""
     registry = load_registry(include)
-    print(listing(registry, kind, as_json))
+    emit(listing(registry, kind, as_json))

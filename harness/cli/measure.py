@@ -15,7 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.run_spec import OUTPUT
 from harness.core.store import write_atomically
 from harness.core.strict_spec import parse
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.core.version import __version__
 from harness.measurement.benchmark_json import as_benchmarks
 from harness.measurement.settings import MeasureSpec
@@ -59,8 +59,8 @@ def measure(
         benchmarks = as_benchmarks(result.record, __version__)
         write_atomically(benchmark_json, json.dumps(benchmarks, indent=1, allow_nan=False) + "\n")
     if as_json:
-        print(result.to_json())
+        emit(result.to_json())
     elif not quiet:
-        print(result.to_markdown())
+        emit(result.to_markdown())
     if not result.valid:
         raise typer.Exit(command.DOES_NOT_COUNT)

@@ -12,6 +12,7 @@ from harness.cli.options import AllowPartial, Json
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.run_spec import OUTPUT, WHAT
+from harness.core.text import emit
 from harness.modeling.predicting import predict as predict_texts
 from harness.modeling.weights.pretrained import served_folder
 from harness.report.text.prediction_text import render
@@ -41,4 +42,4 @@ def predict(
         raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
     os.environ.update(thread_variables(1))
     results = predict_texts(served_folder(checkpoint), text, top_k, max_new_tokens, logits, allow_partial)
-    print(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
+    emit(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))

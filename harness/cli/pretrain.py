@@ -13,7 +13,7 @@ from harness.core.registry import load_registry
 from harness.core.run_spec import OUTPUT, WHERE
 from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.pipeline.commands import pretrain as command
 from harness.report.text.plans import pretraining_plan
 from harness.report.text.pretraining import checkpoint_json, checkpoint_text
@@ -80,5 +80,5 @@ def pretrain(
     record = command.perform(cell, store, not restart, report_to or [], tell, threads, fsdp)
     if record is not None:  # in the first of the processes that torchrun starts
         folder = command.delivered(store, record.cell, output)
-        print(checkpoint_json(record, folder) if as_json else folder)
+        emit(checkpoint_json(record, folder) if as_json else folder)
         tell(checkpoint_text(record))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from harness.core.text import say, visible
 from harness.pipeline.cells import Cell
 from harness.pipeline.cost import clock, cost
 
@@ -97,9 +98,9 @@ class Progress(AbstractContextManager["Progress"]):
 
     def _print(self, line: str) -> None:
         if self._live is not None:
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._live.console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
         else:
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
     def _refresh(self) -> None:
         if self._live is None:

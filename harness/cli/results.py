@@ -8,6 +8,7 @@ import typer
 
 from harness.cli.options import Include, Json, Out, existing_store
 from harness.core.registry import load_registry
+from harness.core.text import emit
 from harness.report.text import runs
 from harness.report.text.rescoring import rescore
 
@@ -20,7 +21,7 @@ def show(
     """Show a run: what was asked for, its cells, scores, failures and their causes."""
 
     store = existing_store(out)
-    print(runs.run_json(store, name) if as_json else runs.run_text(store, name))
+    emit(runs.run_json(store, name) if as_json else runs.run_text(store, name))
 
 
 def score(
@@ -37,6 +38,6 @@ def score(
 
     load_registry(include)
     text, same = rescore(existing_store(out), name, metric or [], as_json)
-    print(text)
+    emit(text)
     if not same:
         raise typer.Exit(1)

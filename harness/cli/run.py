@@ -18,7 +18,7 @@ from harness.core.run_spec import OUTPUT, SEED_MODES, TRAINING, WHERE, Mode, Run
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
-from harness.core.text import say
+from harness.core.text import emit, say
 from harness.pipeline.cells import Event
 from harness.pipeline.commands.run import Prepared, prepare
 from harness.report.text import plans, runs
@@ -101,7 +101,7 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool) -> None:
         registry = load_registry(spec.include)
         prepared = prepare(spec, registry, Store.open(Path(spec.out), spec.verify), repair=False)
         _announce(prepared, spec, quiet, dry_run)
-        print(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
+        emit(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
         return
     with ExitStack() as stack:
         progress: list[Progress] = []
@@ -115,9 +115,9 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool) -> None:
 
         result = perform_run(spec, listen, announce)
     if as_json:
-        print(runs.run_json(Store(result.root), result.name))
+        emit(runs.run_json(Store(result.root), result.name))
     elif not quiet:
-        print(result.to_markdown() if result.scores else runs.leaderboard_text(Store(result.root), [result.name]))
+        emit(result.to_markdown() if result.scores else runs.leaderboard_text(Store(result.root), [result.name]))
         say(runs.summary_line(Store(result.root).run(result.name)))
     if not result.ok:
         raise typer.Exit(1)

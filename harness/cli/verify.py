@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.options import Json, Out, existing_store
 from harness.core.run_spec import WHAT
+from harness.core.text import emit
 from harness.core.verifying import verify as read_all
 from harness.report.text.verifying import verification_text
 
@@ -24,6 +25,6 @@ def verify(
 ) -> None:
     """Read every file of a results folder, and name what is not as it was written. Exit code 1 where something is."""
     found = read_all(existing_store(out), repair)
-    print(json.dumps(asdict(found) | {"sound": found.sound}, indent=1) if as_json else verification_text(found))
+    emit(json.dumps(asdict(found) | {"sound": found.sound}, indent=1) if as_json else verification_text(found))
     if not found.sound:
         raise typer.Exit(1)

@@ -35,11 +35,15 @@ class Manifests:
         """Write a run's manifest, whole or not at all; a new run has the next number."""
         numbers = self._lines()
         if name not in numbers:
-            with self._alone():
-                numbers[name] = 1 + max(self._numbers(self._paths()).values(), default=0)
-                line = f"{numbers[name]} {name}"
-                with (self._folder / "order").open("a", encoding="utf-8") as file:
-                    file.write(f"\n{line} {_seal(line)}")
+            order = self._folder / "order"
+            try:
+                with self._alone():
+                    numbers[name] = 1 + max(self._numbers(self._paths()).values(), default=0)
+                    line = f"{numbers[name]} {name}"
+                    with order.open("a", encoding="utf-8") as file:
+                        file.write(f"\n{line} {_seal(line)}")
+            except OSError as error:
+                raise HarnessError(f"cannot write {order}: {error.strerror}") from None
         content = {"schema_version": SCHEMA_VERSION, "run": name, "number": numbers[name], **manifest}
         write_checked(self._folder / f"{name}.json", content)
 

@@ -50,6 +50,11 @@ class DecodingSpec(Strict):
     def _one_way(self) -> DecodingSpec:
         if self.do_sample and self.num_beams > 1:
             raise ValueError("do_sample and num_beams: give one or the other")
+        for name in () if self.do_sample else ("temperature", "top_k", "top_p"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} goes with do_sample")
+        if self.length_penalty is not None and self.num_beams == 1:
+            raise ValueError("length_penalty goes with num_beams")
         return self
 
 
@@ -194,12 +199,13 @@ class TokenizerSpec(Strict):
 
     It is trained on the task's own training text, the synthetic corpus or, for a model spec that is pretrained, the
     corpus of its pretraining. `words` are in a unigram vocabulary though that text may not have them, such as the
-    words of prompts and classes: a vocabulary without them cuts them to single letters.
+    words of prompts and classes: a vocabulary without them cuts them to single letters. `lowercase` is so for wordpiece
+    and unigram where left out; bytebpe keeps every byte.
     """
 
     kind: Literal["wordpiece", "bytebpe", "unigram"] = "wordpiece"
     vocab_size: int = Field(default=8000, ge=64, le=1_000_000)
-    lowercase: bool = True
+    lowercase: bool | None = None
     corpus: Annotated[Literal["task", "synthetic", "pretraining"], BeforeValidator(canonical)] = "task"
     words: list[str] = []
 
@@ -207,6 +213,8 @@ class TokenizerSpec(Strict):
     def _words_go_with_unigram(self) -> TokenizerSpec:
         if self.words and self.kind != "unigram":
             raise ValueError("words go with kind unigram")
+        if self.lowercase and self.kind == "bytebpe":
+            raise ValueError("lowercase: a bytebpe tokenizer keeps every byte; leave it out")
         if split := [word for word in self.words if len(word.split()) != 1]:
             raise ValueError(f"words: {split[0]!r} is not one word")
         return self
@@ -269,6 +277,8 @@ class PretrainingSpec(Strict):
         given = [name for name in ("steps", "tokens", "budget") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of steps, tokens and budget, not {' and '.join(given) or 'none'}")
+        if self.schedule != "wsd" and self.decay_ratio != type(self).model_fields["decay_ratio"].default:
+            raise ValueError(f"decay_ratio goes with the schedule wsd, not {self.schedule}")
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size: {self.batch_size} blocks cannot be split into {self.accumulate} equal parts")
         return self

@@ -52,12 +52,13 @@ def predict(
       masked in turn: `positions`, with the token's own `rank`, `probability` and `log_probability` beside `top`, and
       `pseudo_log_likelihood` (their sum) and `pseudo_perplexity`.
     - text-generation, text2text-generation: `generated`, its `tokens`, why it `stopped` (`eos`, `max_new_tokens` or
-      `positions`), and `top` of its first token. Greedy: the checkpoint's own sampling, beams and penalties are set
-      aside.
+      `positions`), and `top` of its first token. Greedy, by the rules of the checkpoint's `generation_config` (forced
+      and suppressed tokens, penalties); its sampling and beams are set aside.
     - text-classification: `top` classes, or the `value` of a regression.
 
     `top` holds at most `top_k` choices with their probabilities, best first. `with_logits` puts the `logits` they come
-    from beside it, (vocabulary,) or (classes,).
+    from beside it, (vocabulary,) or (classes,). Where the tokenizer has no token for a part of the text,
+    `unknown_tokens` counts those that stand for it: what is said is then said of another text.
 
     Source: Salazar et al. 2020 (pseudo-log-likelihood).
 
@@ -84,10 +85,16 @@ def predict(
                 "text": text,
                 "kind": checkpoint.kind,
                 "model": {"architecture": checkpoint.architecture, **checkpoint.about},
+                **_unknown(checkpoint, inputs),
                 **_predict(checkpoint, inputs, top_k, max_new_tokens, with_logits),
             }
             for text, inputs in zip(texts, encoded, strict=True)
         ]
+
+
+def _unknown(checkpoint: Checkpoint, encoded: EncodedText) -> dict[str, int]:
+    count = encoded.inputs["input_ids"][0].tolist().count(checkpoint.tokenizer.unk_token_id)
+    return {"unknown_tokens": count} if count else {}
 
 
 def _encode(checkpoint: Checkpoint, text: str) -> EncodedText:

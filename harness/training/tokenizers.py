@@ -41,7 +41,7 @@ def train(spec: TokenizerSpec, texts: Iterable[str], max_length: int) -> PreTrai
 def _wordpiece(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrainedTokenizerFast:
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-    normalizer = normalizers.BertNormalizer(lowercase=spec.lowercase)
+    normalizer = normalizers.BertNormalizer(lowercase=spec.lowercase is not False)
     pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     words = {word for text in texts for word in normalizer.normalize_str(text).split()}
     pieces = (piece for word in words for piece, _ in pre_tokenizer.pre_tokenize_str(word))
@@ -90,7 +90,9 @@ def _unigram(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrain
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     special = (T5_PAD, T5_END, T5_UNK)
-    normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()] if spec.lowercase else [])
+    normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Lowercase()] if spec.lowercase is not False else []
+    )
     pre_tokenizer = pre_tokenizers.Metaspace()
     draft = Tokenizer(models.Unigram())
     draft.normalizer, draft.pre_tokenizer = normalizer, pre_tokenizer

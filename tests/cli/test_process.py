@@ -52,12 +52,28 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.process
-def test_a_reader_that_has_seen_enough_is_no_error(small_run, tmp_path):
+@pytest.mark.parametrize("command", ["show --json | head -c 10", "leaderboard | head -c 10", "--help | head -c 10"])
+def test_a_reader_that_has_seen_enough_is_no_error(small_run, command):
     _, folder, _ = small_run
-    done = shell("harness show --json | head -c 10", folder)
-    assert done.stderr == ""
-    assert done.returncode in (0, 1), "1 where click is the first to notice that the reader has gone"
-    assert len(done.stdout) == 10
+    done = shell(f"harness {command}", folder)
+    assert (done.returncode, done.stderr, len(done.stdout)) == (0, "", 10)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_narrow_encoding_is_no_error_and_changes_no_exit_code(small_run, encoding):
+    _, folder, _ = small_run
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    for command, code in (
+        (["leaderboard"], 0),
+        (["--help"], 0),
+        (["gate", "--baseline", "ü–"], 4),
+        (["show", "北"], 2),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *command], cwd=folder, env=environment, capture_output=True, timeout=120
+        )
+        assert done.returncode == code and b"Traceback" not in done.stderr, done.stderr
 
 
 @pytest.mark.process

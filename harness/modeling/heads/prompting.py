@@ -11,6 +11,7 @@ from harness.core.families import FAMILIES
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.heads.base import EncodingContext, read_of
+from harness.modeling.weights.settings import PLAIN_SOURCE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,7 +57,12 @@ def prompt_of(task: TaskSpec) -> str | None:
 
 
 def template_of(reader: EncodingContext) -> str:
-    """As `prompt_of`. Raises HarnessError where there is none."""
+    """As `prompt_of`, or the text alone for a model that only translates or only summarizes. Raises HarnessError where
+    there is none.
+    """
+    family = reader.family
+    if reader.fitted.get(PLAIN_SOURCE) and family.in_words and len(family.required) == 1:
+        return f"{{{family.required[0]}}}"
     template = prompt_of(reader.task)
     if template is None:
         raise HarnessError(f"task {reader.task.name}: it has no prompt to put it to a model that reads and writes text")

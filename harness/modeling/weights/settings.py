@@ -114,12 +114,25 @@ def read_settings(folder: Path) -> Settings:
     architecture = next(iter(values.get("architectures") or []), "")
     head = head_of_class(architecture)
     if head is not None:
-        return Settings(head=head, max_length=usual_length(values))
+        return Settings(head=head, max_length=usual_length(values), fitted=source_facts(values))
     if (folder / MODULES).exists() or architecture.endswith("Model"):
         return _sentence_settings(folder, values)
     raise HarnessError(
         f"model {folder}: {architecture or 'its config'} has no head for a task; give the folder of a fine-tuned model"
     )
+
+
+TEXT_TO_TEXT = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "bert-generation", "flan-t5")
+"""Kinds of encoder–decoders that are told in words what to do (Raffel et al. 2020)."""
+PLAIN_SOURCE = "plain_source"
+
+
+def source_facts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a head must know of how an encoder–decoder is asked to translate or to summarize: those that do one thing,
+    such as Marian, mBART or Pegasus, read the text alone, where a T5 reads an instruction before it.
+    """
+    does_one_thing = config.get("is_encoder_decoder") and config.get("model_type") not in TEXT_TO_TEXT
+    return {PLAIN_SOURCE: True} if does_one_thing else {}
 
 
 def home_of(place: Path) -> Path:

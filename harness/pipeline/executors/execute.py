@@ -52,11 +52,19 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
                 }
                 return "done", summary(store.commit(key, folder, record))
         except Exception as error:
-            cause = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+            cause = _cause(error)
             failure = {"kind": cell.kind, "cause": " ".join(cause.split()), "traceback": traceback.format_exc()}
             with suppress(OSError, HarnessError):
                 store.fail(key, failure | {"spec": dict(cell.spec), "environment": describe(threads)})
             return "failed", failure["cause"]
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, HarnessError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot write or read {error.filename or 'a file'}: {error.strerror}"
+    return f"{type(error).__name__}: {error}"
 
 
 def summary(record: Mapping[str, Any]) -> dict[str, Any]:

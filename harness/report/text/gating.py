@@ -83,8 +83,8 @@ def gate(
     measurements: Sequence[Measurement] = (),
     measure_again: Callable[[Measurement], Measurement | None] | None = None,
     benchmarks: Report | None = None,
-) -> tuple[str, int]:
-    """Judge, write every file asked for, and return what to print with the exit code.
+) -> tuple[str, list[str], int]:
+    """Judge, write every file asked for, and return what to print, lines for GitHub's runner, and the exit code.
 
     `measure_again` gives a fresh measurement of what may be worse in one that has no second; `benchmarks` is a report
     of its own that joins this one.
@@ -106,8 +106,8 @@ def gate(
     return publish(report, flips, wanted)
 
 
-def publish(report: Report, flips: Sequence[Flips], wanted: ReportFiles) -> tuple[str, int]:
-    """Write every file asked for, and return what to print with the exit code."""
+def publish(report: Report, flips: Sequence[Flips], wanted: ReportFiles) -> tuple[str, list[str], int]:
+    """Write every file asked for, and return what to print, lines for GitHub's runner, and the exit code."""
     if wanted.report:
         write_atomically(wanted.report, gate_formats.to_json(report, flips) + "\n")
     if wanted.junit:
@@ -117,9 +117,8 @@ def publish(report: Report, flips: Sequence[Flips], wanted: ReportFiles) -> tupl
     if wanted.summary:
         _append(wanted.summary, gate_formats.to_summary(report, flips))
     text = gate_formats.to_json(report, flips) if wanted.as_json else gate_formats.table(report)
-    if wanted.annotations and not wanted.as_json:
-        text = "\n".join([text, "", *gate_formats.to_annotations(report)])
-    return text, report.exit_code
+    commands = gate_formats.to_annotations(report) if wanted.annotations and not wanted.as_json else []
+    return text, commands, report.exit_code
 
 
 def _flips_of_changed(pairs: Sequence[Pair], texts: Texts) -> list[Flips]:

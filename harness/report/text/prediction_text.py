@@ -17,7 +17,11 @@ def render(results: list[dict[str, Any]]) -> str:
     for result in results:
         if not blocks:
             blocks.append(_about(**result["model"]))
-        blocks.append("\n".join([f"{result['kind']}: {quoted(result['text'])}", *_body(result)]))
+        unknown = result.get("unknown_tokens")
+        warning = (
+            [f"warning: {unknown} tokens stand for what the tokenizer does not know of this text"] if unknown else []
+        )
+        blocks.append("\n".join([f"{result['kind']}: {quoted(result['text'])}", *warning, *_body(result)]))
     return "\n\n".join(blocks)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +62,7 @@ def indexed_scores(
 
 def say_damaged(error: StoredFileError) -> None:
     """Names a damaged record on stderr."""
-    print(f"damaged: {error}; left out, run its run again", file=sys.stderr)
+    say(f"damaged: {error}; left out, run its run again")
 
 
 @no_collecting()
@@ -234,7 +233,7 @@ def _record(store: Store, key: str) -> CellRecord | None:
     try:
         return store.find(key)
     except StoredFileError as error:
-        print(f"damaged: {error}", file=sys.stderr)
+        say(f"damaged: {error}")
         return None
 
 

@@ -30,6 +30,7 @@ from harness.modeling.weights.settings import (
     home_of,
     model_config,
     refuse_compressed,
+    source_facts,
     usual_length,
     write_settings,
 )
@@ -133,7 +134,7 @@ class TransformerLearner(Learner):
             assert name is not None
             head = HEADS.get(name)
             model, tokenizer = _kept(_load_pretrained)(request.directory, head.auto_class, _state(request.directory))
-            limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, {}
+            limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, source_facts(config)
             model.to(trainer.pick_device())
         reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
         predicted = head.predict(model, reader, request.split, request.report)
@@ -217,8 +218,9 @@ def train_and_save(
 
     training = settled(request, model)
     limit = length_for(training, positions_of(model, "encoder"), tokenizer, request.family, request.train)
-    reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed)
-    fitted = head.fitted(reader, request.train)
+    asked = source_facts(model.config.to_dict())
+    reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, asked)
+    fitted = asked | head.fitted(reader, request.train)
     encoded = head.encode(reader, request.train)
     if loss is not None:
         encoded = replace(encoded, columns={**encoded.columns, "example": range(len(encoded))})

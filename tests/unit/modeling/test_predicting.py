@@ -700,3 +700,14 @@ def test_weights_that_are_no_numbers_are_told(architecture, tmp_path):
     model = build(architecture, tokenizer)
     torch.nn.init.constant_(model.bert.embeddings.LayerNorm.weight, math.nan)
     assert "it predicts NaN" in one_line(saved(tmp_path / "model", model, tokenizer))
+
+
+def test_a_text_that_the_tokenizer_does_not_know_is_warned_of(save):
+    from harness.report.text.prediction_text import render
+
+    tokenizer = wordpiece()
+    folder = save("BertForMaskedLM", tokenizer)
+    known, unknown = predict(folder, ["the dog", "猫 犬"])
+    assert "unknown_tokens" not in known and unknown["unknown_tokens"] == 2
+    assert "warning: 2 tokens stand for what the tokenizer does not know" in render([unknown])
+    assert "warning" not in render([known])

@@ -10,6 +10,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.modeling.heads import prompting
+from harness.modeling.weights.settings import source_facts
 from tests.unit.modeling.heads.given import reader, split, task, tokenizer
 
 
@@ -199,3 +200,13 @@ def test_the_start_of_a_text_is_the_tokenizers_own_custom():
     backend.post_processor = processors.TemplateProcessing(single="<|endoftext|> $A", special_tokens=[start])
     like_llama = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
     assert prompting.start_of(like_llama) == [plain.bos_token_id]
+
+
+@pytest.mark.parametrize(
+    ("model_type", "prompt"), [("marian", "{source}"), ("mbart", "{source}"), ("t5", "translate: {source}")]
+)
+def test_a_model_that_only_translates_reads_the_text_alone(model_type, prompt):
+    facts = source_facts({"model_type": model_type, "is_encoder_decoder": True})
+    assert prompting.template_of(reader(task("translation"), "unigram", fitted=facts)) == prompt
+    asked = task("classification", prompt="Text: {text}")
+    assert prompting.template_of(reader(asked, "unigram", fitted=facts)) == "Text: {text}"
