@@ -16,6 +16,8 @@ from harness.core.strict_spec import parse
 from harness.measurement.protocol import HALF_WIDTH
 from harness.measurement.results import budget_of
 from harness.measurement.settings import MeasureSpec
+from harness.modeling import loaded
+from harness.modeling.loaded import LoadedModel
 from harness.pipeline.commands import compress as compressing
 from harness.pipeline.commands import measure as measuring
 from harness.pipeline.commands import pretrain as pretraining
@@ -113,6 +115,21 @@ def compress(
     return CompressedModel(Path(output), Path(record["model"]), method.label, record["runtime"], record)
 
 
+def load(folder: str | os.PathLike[str]) -> LoadedModel:
+    """Load a finished model, compressed or not, in its runtime, to be asked from Python.
+
+    Args:
+        folder: A model folder.
+
+    Returns:
+        The model, with `predict` and `logits`.
+
+    Raises:
+        HarnessError: no model there, a damaged one, or one without a head to predict with.
+    """
+    return loaded.load(Path(folder))
+
+
 def measure(
     base: str | os.PathLike[str],
     candidates: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -128,6 +145,7 @@ def measure(
     budget: str | float | None = None,
     seed: int = 0,
     memory: bool = True,
+    allow_short: bool = False,
     out: str | os.PathLike[str] = "results",
     include: Sequence[str | os.PathLike[str]] = (),
     tell: Tell = lambda line: None,
@@ -148,6 +166,7 @@ def measure(
         budget: Seconds, or a time such as `5m`.
         seed: Of orders, token ids and the bootstrap.
         memory: Read peak memory as well.
+        allow_short: Measure also where the budget is too short for a result that is valid.
         out: The results folder, where the result is kept.
         include: Files and folders of plug-ins.
         tell: Told how it goes, in lines.
@@ -163,6 +182,7 @@ def measure(
         "batch": _numbers(batch), "length": _numbers(length), "task": task, "data": os.fspath(data),
         "threads": threads, "device": device, "margin": margin, "precision": precision,
         "budget": None if budget is None else str(budget), "seed": seed, "memory": memory,
+        "allow_short": allow_short,
     }  # fmt: skip
     models = [os.fspath(one) for one in (base, *others)]
     return perform_measure(models, parse(MeasureSpec, values, "measure"), Path(out), include, tell)
@@ -192,6 +212,7 @@ def perform_measure(
         budget=budget_of(spec.budget),
         seed=spec.seed,
         memory=spec.memory,
+        allow_short=spec.allow_short,
         include=tuple(os.fspath(path) for path in include),
     )
     return measurement_of(measuring.measure(request, Store.open(root), tell))

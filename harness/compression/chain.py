@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.compression.base import Request
+from harness.compression.card import CARD, card
 from harness.compression.methods import Method
 from harness.compression.saving import facts
 from harness.core.errors import HarnessError
@@ -18,7 +19,8 @@ SAVING = 0.99
 
 
 def compress(method: Method, request: Request) -> dict[str, Any]:
-    """Write the compressed model into `request.target`, and beside it what is returned, as `compression.json`.
+    """Write the compressed model into `request.target`, and beside it what is returned, as `compression.json`, and a
+    card that says it to people.
 
     Returns `{"method", "runtime", "steps", "before", "after", "notes"}`: what each step says of itself, the facts of
     both models, and sentences for a reader.
@@ -66,4 +68,6 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
     }
     text = json.dumps(said, indent=1, ensure_ascii=False)
     (request.target / SAID).write_text(text + "\n", encoding="utf-8")
+    made = read_settings(request.target)
+    (request.target / CARD).write_text(card(said, made.head, made.is_plain), encoding="utf-8")
     return said

@@ -91,6 +91,27 @@ def traced(
     except Exception as error:  # the exporter raises whatever the traced code does
         kind = getattr(module, ROOT).config.model_type
         raise HarnessError(f"torch cannot export a {kind}: {' '.join(str(error).split())[:200]}") from None
+    _name_weights(file)
+
+
+def _name_weights(file: Path) -> None:
+    """Let nodes name their weight itself: the exporter keeps one of several equal matrices, such as those that pruning
+    left all zero, and gives it to the others through an Identity, behind which no quantizer looks.
+    """
+    import onnx
+
+    model = onnx.load(file)
+    weights = {one.name for one in model.graph.initializer if len(one.dims) == 2}
+    copies = [node for node in model.graph.node if node.op_type == "Identity" and node.input[0] in weights]
+    if not copies:
+        return
+    origin = {node.output[0]: node.input[0] for node in copies}
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = origin.get(name, name)
+    for node in copies:
+        model.graph.node.remove(node)
+    onnx.save(model, file)
 
 
 def check_close(wanted: np.ndarray, found: np.ndarray) -> None:

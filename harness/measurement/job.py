@@ -66,6 +66,12 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         short = least - (end - time.monotonic())
         if short > 0 and request.budget is not None:
             needed = math.ceil((request.budget + short) / 60)
+            if not request.allow_short:
+                raise HarnessError(
+                    f"--budget {request.budget:g}s: {LEAST_PAIRS} pairs of the quickest workload take some "
+                    f"{short:.0f} s more, so that nothing would be valid; give --budget {needed}m, smaller --batch and "
+                    "--length, or --allow-short to measure all the same"
+                )
             report(f"the budget ends before that, what is measured may not count: give {needed} min or fewer models")
         names = [one.name for one in request.candidates]
         series = protocol.measure(

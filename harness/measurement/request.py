@@ -27,7 +27,8 @@ class Model:
 class Request:
     """What is measured against what, and how. `budget` is in seconds, None for no limit; `precision` is the half-width
     of an interval that is narrow enough; `margin` None is that of the device (`protocol.MARGINS`). `device` is `cpu`,
-    `cuda`, or `auto`: a GPU where there is one and all models are served there.
+    `cuda`, or `auto`: a GPU where there is one and all models are served there. Without `allow_short` a budget in which
+    no workload gets its pairs is refused.
     """
 
     base: Model
@@ -40,6 +41,7 @@ class Request:
     seed: int = 0
     memory: bool = True
     include: Sequence[str] = ()
+    allow_short: bool = True
     device: str = "auto"
 
     def variants(self) -> dict[str, Model]:

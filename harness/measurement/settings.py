@@ -28,3 +28,6 @@ class MeasureSpec(Strict):
     )
     seed: int = setting(0, "Of orders, token ids and the bootstrap.", panel=MEASURING, ge=0)
     memory: bool = setting(True, "Read peak memory as well.", panel=MEASURING)
+    allow_short: bool = setting(
+        False, "Measure also where the budget is too short for a valid result.", panel=MEASURING
+    )

@@ -66,6 +66,12 @@ def predict(
         HarnessError: no such checkpoint, one without a head to predict with, a text that is empty or too long, or
             `top_k` or `max_new_tokens` out of range.
     """
+    check_asked(texts, top_k, max_new_tokens)
+    return predictions_of(load(folder, allow_partial), texts, top_k, max_new_tokens, with_logits)
+
+
+def check_asked(texts: Sequence[str], top_k: int, max_new_tokens: int) -> None:
+    """Raises HarnessError for an empty text or a number out of range."""
     if not texts:
         raise HarnessError("nothing to predict; give --text")
     for text in texts:
@@ -74,8 +80,13 @@ def predict(
     for flag, value in (("--top-k", top_k), ("--max-new-tokens", max_new_tokens)):
         if value < 1:
             raise HarnessError(f"{flag} {value}: must be at least 1")
-    checkpoint = load(folder, allow_partial)
 
+
+def predictions_of(
+    checkpoint: Checkpoint, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20, with_logits: bool = False
+) -> list[dict[str, Any]]:
+    """What a loaded checkpoint predicts, as `predict` has it. Raises HarnessError as that does."""
+    check_asked(texts, top_k, max_new_tokens)
     import torch
 
     with torch.inference_mode():

@@ -21,7 +21,7 @@ def test_a_measurement_from_end_to_end(harness, saved, tmp_path):
     """With a budget for one launch: all is measured, kept and told, and the verdict is INVALID, exit code 5."""
     done = harness(
         "measure", saved("bert"), saved("bert", num_hidden_layers=1), "--batch", "2", "--length", "8,65",
-        "--budget", "1s", "-o", "result.json", code=5,
+        "--budget", "1s", "--allow-short", "-o", "result.json", code=5,
     )  # fmt: skip
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["schema_version"] == 1 and result["verdict"] == "INVALID"

@@ -58,7 +58,7 @@ def test_a_model_is_trained_measured_compressed_compared_and_gated_in_one_proces
     assert named.value == trained.value and named.n == 60
     assert again["small"].runtime == "onnxruntime"
 
-    timing = harness.measure(folder, [small], batch=1, length=16, budget="15s", memory=False)
+    timing = harness.measure(folder, [small], batch=1, length=16, budget="15s", memory=False, allow_short=True)
     assert timing.verdict in ("VALID", "IMPRECISE", "INVALID") and timing.valid == (timing.verdict == "VALID")
     assert list(timing.to_pandas()["stage"]) == ["forward"], "also where the budget is over before there is a ratio"
 
@@ -69,6 +69,45 @@ def test_a_model_is_trained_measured_compressed_compared_and_gated_in_one_proces
 
     same = harness.gate(run, harness.run(task="sst2", models=["bert-tiny", "majority"], limit=60, epochs=1))
     assert same.passed and same.exit_code == 0 and {row.verdict for row in same.report.rows} == {"IDENTICAL"}
+
+
+@pytest.mark.parametrize("method", ["int8", "prune-magnitude:0.5", "prune-structured:0.5", "int8-weight"])
+def test_a_compressed_model_has_a_card_whose_code_loads_it(tmp_path, saved, method):
+    options = {"task": "sst2", "limit": 20} if "structured" in method else {}
+    small = harness.compress(saved("bert"), method, "small", **options)
+    card = (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
+    record = json.loads((tmp_path / "small" / "compression-record.json").read_text(encoding="utf-8"))
+    assert record["kind"] == "compress" and record["model"]["method"] == small.method == method
+    assert record["compression"]["after"]["bytes"] == small.record["after"]["bytes"]
+    assert "versions" in record["environment"] and f"{small.record['after']['bytes']:,}" in card
+    assert str(tmp_path) not in card + json.dumps(record)
+    (code,) = [block.partition("```")[0] for block in card.split("```python\n")[1:]]
+    code = code.partition("from optimum")[0].replace("FOLDER", "small")
+    assert "harness.load" in code
+    names: dict = {}
+    exec(code, names)
+    model = harness.load("small")
+    logits = model.logits(["a red tree", "the old house"])
+    assert logits.shape == (2, 2) and model.runtime == small.runtime
+    if "outputs" in names:
+        assert np.abs(names["outputs"][0] - model.logits(["a text"])).max() < 1e-4
+    assert {one["kind"] for one in model.predict(["a red tree", "the old house"])} == {"text-classification"}
+    with pytest.raises(harness.HarnessError, match="2 texts and 1 second"):
+        model.logits(["a", "b"], ["c"])
+
+
+def test_models_that_write_are_loaded_and_asked_again_and_again(saved):
+    model = harness.load(saved("gpt2"))
+    first, second = (model.predict(["the old"], max_new_tokens=3)[0]["generated"] for _ in range(2))
+    assert first == second and model.kind == "text-generation"
+    with pytest.raises(harness.HarnessError, match="logits are of a classifier"):
+        model.logits(["a"])
+
+
+def test_a_budget_that_cannot_suffice_is_refused_before_anything_is_measured(saved):
+    folder = saved("bert")
+    with pytest.raises(harness.HarnessError, match=r"nothing would be valid; give --budget \dm"):
+        harness.measure(folder, [folder], batch=1, length=16, budget="1s", memory=False)
 
 
 def test_a_map_says_which_class_of_an_object_is_which_of_the_task(reviews):

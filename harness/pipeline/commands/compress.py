@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from harness.core.atomic import output_folder, scratch_folder
 from harness.core.cell_records import CompressRecord, FitRecord
 from harness.core.checked import refuse_damaged, write_sums
 from harness.core.errors import HarnessError
-from harness.core.registry import Registry
+from harness.core.hashing import fingerprint_of
+from harness.core.machine.environment import describe
+from harness.core.registry import Registry, folder_name
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec, TrainingSpec
 from harness.core.store import read_record
@@ -44,6 +48,10 @@ def method_of(name: str | None, settings: Sequence[str], recipe: Path | None = N
     if "|" in name:
         raise HarnessError("--set goes with a single method; in a chain write METHOD:key=value")
     return Method(labelled(name, values), (make_step(name, values, "--set"),))
+
+
+RECORD = "compression-record.json"
+"""What was done to what, beside a model that no store keeps."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,7 @@ def perform(
     """
 
     refuse_existing(output)
+    started = time.time()
     prepared = prepare(registry, checkpoint, method, method.uses_data, task, data, limit, seed)
     with (
         output_folder(output) as folder,
@@ -86,10 +95,29 @@ def perform(
         partial_weights(allow_partial) as misfits,
     ):
         said = compress(method, replace(prepared.request, target=folder, scratch=scratch))
+        record = _record(prepared, method, said, seed, started)
+        (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_sums(folder)
     if misfits:
         said["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
     return {"model": str(prepared.request.source), "output": str(output), **said}
+
+
+def _record(prepared: Prepared, method: Method, said: Mapping[str, Any], seed: int, started: float) -> dict[str, Any]:
+    """What the record of a run's cell says as well: from what, by what, on which data, where. It names no place."""
+    source, data = prepared.request.source, prepared.data
+    examples = prepared.request.examples
+    return {
+        "kind": "compress",
+        "task": None if examples is None else {"name": examples.task.name, "version": examples.task.version},
+        "model": {"original": folder_name(source), "method": method.label, "runtime": said["runtime"]},
+        "data": None if data is None else {"source": data.source, "splits": data.fingerprints()},
+        "seed": seed,
+        "compression": said,
+        "lineage": {"weights": fingerprint_of(source)},
+        "environment": describe(1),
+        "timings": {"seconds": round(time.time() - started, 3)},
+    }
 
 
 def prepare(

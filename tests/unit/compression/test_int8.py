@@ -30,6 +30,25 @@ def test_int8_stays_close_and_covers_every_linear_layer(trained, compressed):
     assert said["after"]["parameters"] == said["before"]["parameters"]
 
 
+@pytest.mark.parametrize("head", ["sequence-classification", "seq2seq-lm"])
+@pytest.mark.parametrize(
+    "method", ["prune-magnitude:0.8|int8", "prune-magnitude:0.999|int8", "prune-magnitude:0.999|onnx"]
+)
+def test_matrices_that_are_all_zero_are_covered_as_well(trained, compressed, head, method):
+    """The exporter keeps one of several equal matrices, and hides the others behind it."""
+    import onnx
+
+    model = trained(head)
+    folder, said = compressed(model, method)
+    coverage = said["steps"][-1].get("coverage")
+    assert coverage is None or coverage["int8"] >= coverage["linear"] > 0
+    for file in folder.glob("*.onnx"):
+        graph = onnx.load(file).graph
+        weights = {one.name for one in graph.initializer if len(one.dims) == 2}
+        assert not [node for node in graph.node if node.op_type == "Identity" and node.input[0] in weights]
+    assert len(model.predict(folder).values) == len(model.dev)
+
+
 def test_question_answering_is_exported_with_both_outputs(trained, compressed):
     model = trained("bert", "squad", 60)
     folder, said = compressed(model, "int8")

@@ -1,0 +1,87 @@
+"""A model folder that is loaded once and asked many times: `harness.load`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
+from harness.modeling.checkpoint import CLASSIFY, Checkpoint, Graph
+from harness.modeling.checkpoint import load as load_checkpoint
+from harness.modeling.inference.batching import DataCollator
+from harness.modeling.predicting import predictions_of
+from harness.modeling.weights.settings import read_settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+scoring = lazy("harness.modeling.inference.scoring")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in the runtime its folder names. Made by `harness.load`.
+
+    Attributes:
+        folder: Where it lies.
+        kind: What it does: `text-classification`, `text-generation`, `text2text-generation` or `fill-mask`.
+        runtime: What serves it: `torch`, `onnxruntime`, …
+        max_length: Tokens that `logits` reads of an example.
+    """
+
+    folder: Path
+    kind: str
+    runtime: str
+    max_length: int
+    _checkpoint: Checkpoint
+
+    def predict(self, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20) -> list[dict[str, Any]]:
+        """What the model says of each text, as `harness predict --json` has it.
+
+        Args:
+            texts: The texts, one at least.
+            top_k: How many choices are given.
+            max_new_tokens: The most that a generative model writes.
+
+        Returns:
+            A mapping a text: `top` classes or the `value` of a regression; what is `generated`; fills of `masks`.
+
+        Raises:
+            HarnessError: a text that is empty or too long, or a number out of range.
+        """
+        return predictions_of(self._checkpoint, texts, top_k, max_new_tokens)
+
+    def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
+        """A classifier's or regressor's outputs.
+
+        Args:
+            texts: n texts.
+            text_pairs: Their second texts, for a task of two.
+
+        Returns:
+            (n, outputs) float32, in the order of the model's classes.
+
+        Raises:
+            HarnessError: the model is no classifier, or the numbers of texts differ.
+        """
+        if self.kind != CLASSIFY:
+            raise HarnessError(f"model {self.folder}: logits are of a classifier, this does {self.kind}")
+        if text_pairs is not None and len(text_pairs) != len(texts):
+            raise HarnessError(f"{len(texts)} texts and {len(text_pairs)} second texts; give as many")
+        model, tokenizer = self._checkpoint.model, self._checkpoint.tokenizer
+        served = model.module if isinstance(model, Graph) else model
+        pairs = None if text_pairs is None else list(text_pairs)
+        columns = dict(tokenizer(list(texts), pairs, truncation=True, max_length=self.max_length, padding=False))
+        found: np.ndarray = scoring.logits(served, DataCollator.of(tokenizer, served.device), columns)
+        return found
+
+
+def load(folder: Path) -> LoadedModel:
+    """Load a model folder. Raises HarnessError as `checkpoint.load` does."""
+    checkpoint = load_checkpoint(folder)
+    runtime = str(checkpoint.about.get("runtime", "torch"))
+    length = read_settings(folder).max_length if checkpoint.kind == CLASSIFY else 0
+    return LoadedModel(folder, checkpoint.kind, runtime, length, checkpoint)
