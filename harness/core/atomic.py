@@ -17,9 +17,11 @@ from harness.core.locks import is_held, lock_file
 
 SCRATCH = "harness-scratch-"
 OWNER = "owner.lock"
-"""Locked while the process that made a scratch folder lives."""
+"""Locked while the process that made a folder lives."""
+SUFFIX = 8
+"""Characters that make a name one that nobody has."""
 ABANDONED = 3600
-"""Seconds after which an empty scratch folder is nobody's: its maker died before it could lock it."""
+"""Seconds after which an empty folder is nobody's: its maker died before it could lock it."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -49,19 +51,24 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder of a name that nobody has, which becomes `target` where nothing fails within, and is gone where it does.
+    """A folder of a name that nobody has, which becomes `target` where nothing fails within, and is gone where it does;
+    of a process that was killed the next one that wants the same removes it.
 
     Raises:
         OSError: it cannot be written, or something is at `target`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:200]}.", dir=target.parent))
+    prefix = f".{target.name[:200]}."
+    _sweep(target.parent, prefix)
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
         temporary.chmod(0o777 & ~_umask())
-        yield temporary
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, "it is already there", str(target))
-        temporary.rename(target)
+        with lock_file(temporary / OWNER):
+            yield temporary
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, "it is already there", str(target))
+            (temporary / OWNER).unlink()
+            temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -103,14 +110,20 @@ def scratch_folder() -> Iterator[Path]:
 
 def sweep_scratch() -> None:
     """Remove scratch folders whose makers are dead."""
-    with contextlib.suppress(OSError):
-        for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
-            with contextlib.suppress(OSError):
-                if not (folder / OWNER).exists():
-                    if time.time() - folder.stat().st_mtime > ABANDONED:
-                        folder.rmdir()
-                elif not is_held(folder / OWNER):
-                    shutil.rmtree(folder, ignore_errors=True)
+    _sweep(Path(tempfile.gettempdir()), SCRATCH)
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove the folders of our making whose names begin so and whose makers are dead."""
+    for folder in parent.iterdir():
+        if not folder.name.startswith(prefix) or len(folder.name) != len(prefix) + SUFFIX:
+            continue
+        with contextlib.suppress(OSError):
+            if not (folder / OWNER).exists():
+                if time.time() - folder.stat().st_mtime > ABANDONED:
+                    folder.rmdir()  # only where it is empty
+            elif not is_held(folder / OWNER):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _umask() -> int:

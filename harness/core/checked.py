@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.atomic import write_atomically
+from harness.core.atomic import OWNER, write_atomically
 from harness.core.errors import DamagedFileError, HarnessError, UnreadableFileError
 from harness.core.facts import Facts, FileFacts, facts_from
 from harness.core.hashing import hash_file, hash_json
@@ -68,7 +68,7 @@ def facts_of_files(folder: Path) -> dict[str, dict[str, Any]]:
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": hash_file(path)}
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != SUMS
+        if path.is_file() and path.name not in (SUMS, OWNER)
     }
 
 

@@ -43,3 +43,16 @@ def test_predict_and_compress(harness, partial):
     command = ("compress", partial, "--method", "int8-weight", "-o", "small")
     assert "16 missing (" + LAYER in harness(*command, code=2).stderr
     assert "16 missing" in harness(*command, "--allow-partial").stdout
+
+
+def test_examples_are_not_shown_to_a_model_that_is_partly_random(harness, saved, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(saved("gpt2"), tmp_path / "gpt")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": config["n_layer"] + 1}))
+    (folder / "harness.json").unlink()
+    asked = ["run", "--model", folder, "--task", "sst2@0-shot", "--limit", "8"]
+    assert "12 missing (transformer.h." in harness(*asked, code=2).stderr
+    assert "are random there: 12 missing (transformer.h." in harness(*asked, "--allow-partial").stdout
+    assert "12 missing (transformer.h." in harness("measure", folder, folder, "--budget", "5s", code=None).stderr

@@ -119,8 +119,8 @@ def load_weights(auto_class: str, folder: Path, new_head: bool = False, **option
         allowed = _partial.get()
         if allowed is None:
             raise HarnessError(
-                f"model {folder}: its weights do not fit its config.json: {misfit}; --allow-partial goes on with what "
-                "fits, and random numbers for the rest"
+                f"model {folder}: its weights do not fit its config.json: {misfit}; --allow-partial (of run, "
+                "evaluate, predict and compress) goes on with random numbers for what does not fit"
             )
         allowed.append(misfit)
     return model

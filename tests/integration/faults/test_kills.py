@@ -63,7 +63,7 @@ def pretrained(output: str) -> bytes:
     return (Path(output.strip().splitlines()[-1]) / "model.safetensors").read_bytes()
 
 
-def test_a_pretraining_killed_at_random_points_goes_on_by_the_same_command(start, tmp_path, figure):
+def test_a_pretraining_killed_at_random_points_goes_on_by_the_same_command(start, tmp_path, temporary, figure):
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "corpus.txt").write_text(CORPUS)
     command = ("pretrain", "tiny", "--include", "tiny.yaml", "--threads", "1")
@@ -87,6 +87,7 @@ def test_a_pretraining_killed_at_random_points_goes_on_by_the_same_command(start
     (model,) = (tmp_path / "broken").glob("cells/*/*/model/model.safetensors")
     assert model.read_bytes() == unbroken
     assert list((tmp_path / "broken" / "partial").iterdir()) == []
+    assert list(temporary.iterdir()) == []
     figure("kills of a pretraining", kills=kills, resumed_from=done["fit"]["resumed_from"])
 
 

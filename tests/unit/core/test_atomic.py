@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.atomic import ABANDONED, scratch_folder, sweep_scratch
+from harness.core.atomic import ABANDONED, new_folder, scratch_folder, sweep_scratch
 
 
 @pytest.fixture(autouse=True)
@@ -46,17 +46,48 @@ def test_a_scratch_folder_goes_with_its_process_however_that_ends(temporary):
     assert list(temporary.iterdir()) == []
 
 
+def _write(target: str, ready) -> None:
+    with new_folder(Path(target)) as folder:
+        (folder / "half").write_text("half")
+        ready.set()
+        time.sleep(60)
+
+
+def test_what_a_killed_process_left_beside_its_output_goes_with_the_next(temporary):
+    target = temporary / "small"
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    worker = context.Process(target=_write, args=(str(target), ready))
+    worker.start()
+    try:
+        assert ready.wait(30)
+        with new_folder(temporary / "other"):
+            assert len(list(temporary.iterdir())) == 2, "it is of another output"
+        with new_folder(target) as folder:
+            assert len(list(temporary.glob(".small.*"))) == 2, "its maker lives"
+            (folder / "whole").write_text("whole")
+    finally:
+        worker.kill()
+        worker.join()
+    (target / "whole").unlink()
+    target.rmdir()
+    with new_folder(target):
+        pass
+    assert sorted(path.name for path in temporary.iterdir()) == ["other", "small"]
+    assert list(target.iterdir()) == []
+
+
 def test_folders_of_others_stay(temporary):
     names = ("harness-mine", "harness-scratch-mine", "tmpabcd")
     for name in names:
         (temporary / name).mkdir()
         (temporary / name / "thesis.txt").write_text("")
-    new = temporary / "harness-scratch-new"
-    old = temporary / "harness-scratch-old"
+    new = temporary / "harness-scratch-abcdefgh"
+    old = temporary / "harness-scratch-12345678"
     for folder in (new, old):
         folder.mkdir()
     before = time.time() - 2 * ABANDONED
-    for name in ("harness-scratch-old", *names):
+    for name in (old.name, *names):
         os.utime(temporary / name, (before, before))
     sweep_scratch()
     assert sorted(path.name for path in temporary.iterdir()) == sorted([*names, new.name])
