@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.checked import refuse_damaged
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.checkpoint import CLASSIFY, Checkpoint, Graph
@@ -81,6 +82,7 @@ class LoadedModel:
 
 def load(folder: Path) -> LoadedModel:
     """Load a model folder. Raises HarnessError as `checkpoint.load` does."""
+    refuse_damaged(folder)
     checkpoint = load_checkpoint(folder)
     runtime = str(checkpoint.about.get("runtime", "torch"))
     length = read_settings(folder).max_length if checkpoint.kind == CLASSIFY else 0

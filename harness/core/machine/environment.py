@@ -49,7 +49,19 @@ def thread_variables(threads: int) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TRANSFORMERS_VERBOSITY": "error",
+        **_compiler_cache(),
     }
+
+
+def _compiler_cache() -> dict[str, str]:
+    """Torch makes a folder for compiled code as soon as it is imported; not among temporary files, where it stays."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    folder = cache_folder() / "torchinductor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    return {name: os.environ.get(name) or str(folder)} if os.access(folder, os.W_OK) else {}
 
 
 def cores() -> int:

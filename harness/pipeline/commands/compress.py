@@ -95,11 +95,11 @@ def perform(
         partial_weights(allow_partial) as misfits,
     ):
         said = compress(method, replace(prepared.request, target=folder, scratch=scratch))
+        if misfits:
+            said["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
         record = _record(prepared, method, said, seed, started)
         (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_sums(folder)
-    if misfits:
-        said["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
     return {"model": str(prepared.request.source), "output": str(output), **said}
 
 
