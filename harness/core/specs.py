@@ -5,6 +5,7 @@ are errors.
 from __future__ import annotations
 
 import re
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
@@ -106,6 +107,20 @@ class TaskSpec(Strict):
     def clean(self) -> TaskSpec:
         """The task without noise."""
         return self.model_copy(update={"name": self.name.partition(NOISE_MARK)[0], "noise": None})
+
+    @field_validator("prompt", "prompt_trained")
+    @classmethod
+    def _shows_fields_as_they_are(cls, prompt: str | None) -> str | None:
+        try:
+            shown = [part[1:] for part in Formatter().parse(prompt or "") if part[1] is not None]
+        except ValueError as error:
+            raise ValueError(f"its braces do not match: {error}") from None
+        for name, width, conversion in shown:
+            if width or conversion or not str(name).isidentifier():
+                raise ValueError(
+                    f"in braces stands the name of a field alone, such as {{text}}, not {{{name}}} with more"
+                )
+        return prompt
 
     @model_validator(mode="after")
     def _labels_are_consistent(self) -> TaskSpec:
@@ -220,12 +235,16 @@ class TokenizerSpec(Strict):
         return self
 
 
+LONGEST_TIME = 366 * 24 * 3600.0
+
+
 def seconds_of(time: str) -> float:
     """`90s`, `5m`, `2h`, or a number of seconds. Raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", time.strip())
-    if not match or float(match[1]) <= 0:
-        raise ValueError("give a time, e.g. 90s, 5m or 2h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smh]?)", time.strip())
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if not 0 < seconds <= LONGEST_TIME:
+        raise ValueError("give a time of at most a year, e.g. 90s, 5m or 2h")
+    return seconds
 
 
 class PretrainingSpec(Strict):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from harness.core.errors import HarnessError, did_you_mean
+from harness.core.reading import LARGEST
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import clipped
 
@@ -32,6 +33,8 @@ class Strict(BaseModel):
         is_number = _takes(annotation, (int, float)) and not _takes(annotation, (bool, str, Any))
         if is_number and any(isinstance(item, bool) for item in (value if isinstance(value, list) else [value])):
             raise ValueError("a number is expected")
+        if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+            raise ValueError("a number of at most 64 bits is expected")
         return value
 
 

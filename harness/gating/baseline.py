@@ -6,29 +6,23 @@ all ids of a split, in order, says whether another run is of the same examples.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 import time
-import zlib
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.core.errors import HarnessError, IncompatibleError, did_you_mean
-from harness.core.hashing import canonical_json, hash_json
-from harness.core.predictions import as_references, prediction_hash
-from harness.core.reading import is_file
+from harness.core.errors import DamagedFileError, HarnessError, IncompatibleError, did_you_mean
+from harness.core.facts import facts_from
+from harness.core.hashing import hash_json
+from harness.core.reading import ReadingError, is_file, read_json
 from harness.core.source_names import canonical_record
-from harness.core.specs import Margins
 from harness.core.store import write_atomically
+from harness.core.text import clipped
 from harness.data.source import asked_source
+from harness.gating.baseline_file import BaselineFile, pack
 from harness.gating.run_results import Part, RunResults, Scored
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SCHEMA_VERSION = 2
 READ = (1, 2)
@@ -36,8 +30,6 @@ READ = (1, 2)
 KIND = "harness-baseline"
 FOLDER = Path("baselines") / "accepted"
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-UNPACKED_AT_MOST = 2**28
-"""Bytes one compressed column may grow to: a baseline is read from pull requests."""
 
 
 def in_words(part: Part) -> bool:
@@ -120,96 +112,44 @@ def load(path: Path) -> RunResults:
     Raises:
         IncompatibleError: the file is damaged, of an unknown schema, or no baseline.
     """
-
-    content = read(path)
     try:
-        parts = {(one["task"], one["split"]): _unpack_part(one) for one in content["parts"]}
-        scored = {
-            (one["model"], one["task"], one["split"], one["seed"]): _unpack_scored(one) for one in content["scores"]
-        }
-        for key, score in scored.items():
-            if len(score.predictions) != parts[key[1:3]].n:
-                raise ValueError("not one prediction an example")
-            if prediction_hash(score.predictions) != score.prediction_hash:
-                raise ValueError("predictions do not fit their hash")
-        return RunResults(
-            name=content["name"],
-            created=content["created"],
-            suites={suite: tuple(averaged) for suite, averaged in content["suites"].items()},
-            models=tuple(content["models"]),
-            parts=parts,
-            scored=scored,
-            failures={},
-            environment=content["environment"],
-            data=content["data"],
-            margins={suite: Margins.model_validate(one) for suite, one in content.get("margins", {}).items()},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return read(path).evidence()
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise IncompatibleError(f"baseline {path} is damaged: {clipped(reason, 200)}; accept it again") from None
+
+
+def read(path: Path) -> BaselineFile:
+    """What a baseline's file holds, its checksum checked. Raises IncompatibleError."""
+    try:
+        content = read_json(path)
+    except ReadingError as error:
+        if error.missing or error.closed:
+            raise IncompatibleError(f"cannot read baseline {path}: {error.reason}") from None
         raise IncompatibleError(
-            f"baseline {path} is damaged: {type(error).__name__}: {error}; accept it again"
+            f"baseline {path} is damaged: not a whole JSON file ({error.reason}); restore it from git"
         ) from None
-
-
-def read(path: Path) -> dict[str, Any]:
-    """The JSON of a baseline, its checksum checked. Raises IncompatibleError."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise IncompatibleError(f"cannot read baseline {path}: {error.strerror}") from None
-    except ValueError:
-        raise IncompatibleError(f"baseline {path} is damaged: not a whole JSON file; restore it from git") from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise IncompatibleError(f"{path} is no baseline; `harness baseline accept RUN --name NAME` writes one")
     if content.get("schema_version") not in READ:
         raise IncompatibleError(
-            f"baseline {path} has schema {content.get('schema_version')!r}, this harness reads up to {SCHEMA_VERSION}; "
-            "accept it again, or install the harness it was written by"
+            f"baseline {path} has schema {clipped(repr(content.get('schema_version')))}, this harness reads up to "
+            f"{SCHEMA_VERSION}; accept it again, or install the harness it was written by"
         )
     claimed = content.pop("sha256", None)
     if claimed != hash_json(content):
         raise IncompatibleError(
             f"baseline {path} is damaged: its content does not fit its checksum; restore it from git"
         )
-    return canonical_record(content)
-
-
-def _unpack_part(one: Mapping[str, Any]) -> Part:
-    tuples = {"headline": tuple(one["headline"]), "labels": tuple(one["labels"])}
-    return Part(**{**one, **tuples, "references": unpack(one["references"])})
-
-
-def _unpack_scored(one: Mapping[str, Any]) -> Scored:
-    since_2 = {"cell": one.get("cell"), "files": one.get("files")}
-    values = {field.name: one[field.name] for field in fields(Scored) if field.name not in since_2} | since_2
-    return Scored(**{**values, "predictions": unpack(one["predictions"])})
-
-
-def pack(values: np.ndarray) -> str:
-    """Numbers, strings or tuples of strings (n,) as text."""
-    listed = [list(one) if isinstance(one, tuple) else one for one in values.tolist()]
-    return base64.b64encode(zlib.compress(canonical_json(listed).encode(), 9)).decode()
-
-
-def unpack(text: str) -> np.ndarray:
-    """The array that was packed. Raises ValueError."""
-    import numpy as np
-
-    decompressor = zlib.decompressobj()
     try:
-        raw = decompressor.decompress(base64.b64decode(text, validate=True), UNPACKED_AT_MOST)
-    except (zlib.error, binascii.Error) as error:
-        raise ValueError(str(error)) from None
-    if not decompressor.eof:
-        raise ValueError("a column is cut off or too large")
-    values = json.loads(raw)
-    if values and isinstance(values[0], list):
-        return as_references(tuple(tuple(one) for one in values))
-    return np.asarray(values, dtype=object if values and isinstance(values[0], str) else None)
+        return facts_from(BaselineFile, canonical_record(content), f"baseline {path}")
+    except DamagedFileError as error:
+        raise IncompatibleError(f"{error}; accept it again") from None
 
 
-def listed(folder: Path = FOLDER) -> list[tuple[Path, dict[str, Any] | str]]:
+def listed(folder: Path = FOLDER) -> list[tuple[Path, BaselineFile | str]]:
     """Each baseline's file with its JSON, or with what is wrong with it."""
-    found: list[tuple[Path, dict[str, Any] | str]] = []
+    found: list[tuple[Path, BaselineFile | str]] = []
     for path in sorted(folder.glob("*.json")):
         try:
             found.append((path, read(path)))

@@ -45,6 +45,14 @@ COMMAND_LINE = {
         ["pretrain", "bert-tiny-mlm", "--report-to", "../x"],
         "unknown tracker '../x' in --report-to. Known: mlflow, tensorboard, wandb.",
     ),
+    "a limit beyond any number": (
+        ["run", "--task", "cola", "--limit", "1" + "0" * 30],
+        "limit: a number of at most 64 bits",
+    ),
+    "a budget of more than a year": (
+        ["pretrain", "bert-tiny-mlm", "--budget", "9" * 400 + "h"],
+        "give a time of at most a year",
+    ),
     "shots that are no digits": (["run", "--task", "cola@²-shot"], "task.0: string should match pattern"),
     "more shots than anybody shows": (["run", "--task", f"cola@{'9' * 5000}-shot"], "after @ comes the number"),
     "a very long name of a model": (["run", "--task", "cola", "--model", "a" * 5000], "unknown model 'aaaa"),

@@ -154,9 +154,9 @@ def baselines_text(folder: Path, as_json: bool) -> tuple[str, bool]:
         if isinstance(content, str):
             rows.append(row | {"error": content})
         else:
-            seeds = {score["seed"] for score in content["scores"]}
-            tasks = list(dict.fromkeys(part["task"] for part in content["parts"]))
-            kept = {key: content[key] for key in ("accepted", "run", "models")}
+            seeds = {score.seed for score in content.scores}
+            tasks = list(dict.fromkeys(part.task for part in content.parts))
+            kept = {"accepted": content.accepted, "run": content.run, "models": content.models}
             rows.append(row | kept | {"tasks": tasks, "seeds": len(seeds)})
     if as_json:
         return json.dumps(rows, indent=1, ensure_ascii=False), sound

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.errors import HarnessError, IncompatibleError
 from harness.core.hashing import hash_json
-from harness.gating import baseline
+from harness.gating import baseline, baseline_file
 from harness.gating.engine import judge
 from harness.gating.settings import GateSpec
 from tests.unit.gating.synthetic import answers, classes, evidence
@@ -148,9 +148,9 @@ def test_a_baseline_of_the_first_schema_is_still_read(tmp_path):
 
 
 def test_a_column_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(baseline, "UNPACKED_AT_MOST", 1000)
+    monkeypatch.setattr(baseline_file, "UNPACKED_AT_MOST", 1000)
     with pytest.raises(ValueError, match="too large"):
-        baseline.unpack(base64.b64encode(zlib.compress(b"[" + b"0," * 10_000 + b"0]")).decode())
+        baseline_file.unpack(base64.b64encode(zlib.compress(b"[" + b"0," * 10_000 + b"0]")).decode())
 
 
 def test_a_missing_baseline_names_one_like_it(tmp_path):

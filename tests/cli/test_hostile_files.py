@@ -1,0 +1,228 @@
+"""Whatever is in a file that a command reads, the command ends soon with a documented exit code and one short line."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+
+from harness.core.store import Store
+from harness.measurement.benchmark_json import as_benchmarks
+from tests.cli.hostile import TEXTS, as_json, contents, with_checksum
+from tests.command_line import Harness, call_harness
+from tests.unit.gating.measurements import measurement
+
+SECONDS, BYTES, LONGEST = 10, 2**30, 500
+DOCUMENTED = {
+    "run": (0, 2),
+    "show": (0, 2),
+    "leaderboard": (0, 2),
+    "score": (0, 1, 2),
+    "predict": (0, 2),
+    "baseline": (0, 4),
+}
+GATE = (0, 1, 2, 3, 4, 5)
+MODEL = {
+    "name": "mine",
+    "learner": "transformer",
+    "config": {
+        "model_type": "bert",
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    },
+    "tokenizer": {"kind": "wordpiece", "vocab_size": 300, "corpus": "pretraining"},
+    "pretraining": {"objective": "mlm", "options": {}, "steps": 1, "sentences": 200},
+    "training": {"epochs": 1, "learning_rate": 0.001, "schedule": "linear"},
+    "options": {},
+}
+TASK = {
+    "name": "mine",
+    "family": "classification",
+    "fields": {"text": "text", "label": ["label", "stars"]},
+    "labels": ["good", "bad"],
+    "label_aliases": {"1": "good"},
+    "sources": {"folder": {"folder": ["mine"], "columns": {"text": "text"}}},
+    "eval": ["dev"],
+    "metrics": ["accuracy", "f1"],
+    "primary_metrics": ["accuracy"],
+    "prompt": "{text} Is it good?",
+    "verbalizers": {"good": "yes"},
+    "decoding": {"max_new_tokens": 4},
+}
+SUITE = {
+    "name": "mine",
+    "tasks": ["cola", "rte"],
+    "average": ["cola"],
+    "models": ["majority"],
+    "limit": 20,
+    "margins": {"margin": 0.1},
+}
+RUN = {
+    "task": ["cola"],
+    "model": ["majority"],
+    "limit": 20,
+    "seeds": 2,
+    "threads": 1,
+    "train_fractions": [0.5],
+    "out": "other",
+}
+GATE_SPEC = {
+    "margin": 0.01,
+    "tasks": {"cola": 0.1},
+    "metrics": {"matthews_correlation": 0.1},
+    "seeds": 1,
+    "allow": ["tokenizer"],
+}
+
+
+def as_yaml(document: Any) -> bytes:
+    return yaml.safe_dump(document).encode()
+
+
+@dataclass(frozen=True)
+class Door:
+    """A kind of file: where it lies, a good one, how it is written, and the commands that read it."""
+
+    path: str
+    good: Any
+    write: Callable[[Any], bytes]
+    commands: Sequence[Sequence[str]]
+    results: str | None = None
+
+
+@pytest.fixture(scope="module")
+def place(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory, saved) -> tuple[Harness, Path]:
+    """A folder with a run, a baseline of it, data and a model."""
+    folder = tmp_path_factory.mktemp("hostile")
+    call = partial(call_harness, folder, machine_cache)
+    call("run", "--task", "cola", "--model", "majority", "--limit", "30", "--results", "good")
+    call("baseline", "accept", "latest", "--name", "good", "--results", "good")
+    shutil.copytree(saved("bert"), folder / "model")
+    (folder / "data").mkdir()
+    rows = "text,label\n" + "a fine film,good\na poor film,bad\n" * 10
+    for split in ("train", "dev"):
+        (folder / "data" / f"{split}.csv").write_text(rows)
+    return call, folder
+
+
+def doors(folder: Path) -> dict[str, Door]:
+    store = Store(folder / "good")
+    run = store.run_names()[0]
+    key = next(cell.cell for cell in store.run(run).cells if cell.kind == "score")
+    record = store.folder(key) / "record.json"
+    in_copy = ("--results", "copy")
+    measured = measurement().content.as_json()
+    benchmarks = as_benchmarks(measured, "0")
+    gate = ("gate", "--baseline", "good", "--candidate", "good")
+    read = (
+        ("show", *in_copy),
+        ("leaderboard", *in_copy),
+        ("score", "latest", *in_copy),
+        ("gate", "--baseline", "good", *in_copy),
+    )
+    dry = ("--dry-run", "--limit", "10", "--results", "dry")
+    return {
+        "model spec": Door("mine.yaml", MODEL, as_yaml, [("run", "--task", "cola", "--model", "mine", "--include", "mine.yaml", *dry)]),
+        "task": Door("mine.yaml", TASK, as_yaml, [("run", "--task", "mine", "--data", "data", "--model", "majority", "--include", "mine.yaml", *dry)]),
+        "suite": Door("mine.yaml", SUITE, as_yaml, [("run", "--suite", "mine", "--include", "mine.yaml", *dry)]),
+        "run": Door("run.yaml", RUN, as_yaml, [("run", "--config", "run.yaml", "--dry-run")]),
+        "gate": Door("gate.yaml", GATE_SPEC, as_yaml, [(*gate, "--config", "gate.yaml")]),
+        "baseline": Door(
+            "baseline.json", json.loads((folder / "baselines" / "accepted" / "good.json").read_text()), with_checksum("sha256"),
+            [("gate", "--baseline", "baseline.json", "--candidate", "good"), ("baseline", "show", "baseline.json")],
+        ),
+        "measured": Door("measured.json", {**measured, "samples": {}}, as_json, [(*gate, "--measured", "measured.json")]),
+        "benchmarks": Door("b.json", benchmarks, as_json, [("gate", "--benchmark-json", "b.json", "b.json")]),
+        "manifest": Door(f"runs/{run}.json", json.loads((store.root / "runs" / f"{run}.json").read_text()), with_checksum("checksum"), read, "copy"),
+        "record": Door(str(record.relative_to(store.root)), json.loads(record.read_text()), with_checksum("checksum"), read, "copy"),
+        "config.json": Door(
+            "model/config.json", json.loads((folder / "model" / "config.json").read_text()), as_json,
+            [("run", "--task", "cola", "--model", "./model", *dry), ("run", "--no-train", "--task", "cola", "--model", "./model", *dry)],
+        ),
+        "jsonl": Door(
+            "data/train.jsonl", {"text": "a fine film", "label": "good", "more": [1, {"a": 2}]}, lambda one: b"\n".join([as_json(one)] * 3),
+            [("run", "--task", "text-classification", "--data", "data/train.jsonl", "--model", "majority", *dry)],
+        ),
+        "csv": Door(
+            "data/train.csv", {"text": "a fine film", "label": "good"},
+            lambda one: "\n".join([",".join(map(str, one)), *[",".join(map(str, one.values()))] * 4]).encode("utf-8", "surrogatepass"),
+            [("run", "--task", "text-classification", "--data", "data/train.csv", "--model", "majority", *dry)],
+        ),
+    }  # fmt: skip
+
+
+KINDS = (
+    "model spec", "task", "suite", "run", "gate", "baseline", "measured", "benchmarks", "manifest", "record", "config.json", "jsonl", "csv",
+)  # fmt: skip
+
+
+def assert_ends_well(call: Harness, folder: Path, door: Door, content: bytes) -> None:
+    if door.results is not None and not (folder / door.results).exists():
+        shutil.copytree(folder / "good", folder / door.results)
+    path = folder / (door.results or "") / door.path
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes(content)
+    try:
+        for command in door.commands:
+            start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            done = call(*command, code=None)
+            said = f"{' '.join(command)}\n{content[:3000]!r}\n{done.returncode}\n{done.stderr[:2000]}"
+            assert done.returncode in (GATE if command[0] == "gate" else DOCUMENTED[command[0]]), said
+            assert time.process_time() - start < SECONDS, said
+            assert 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) < BYTES, said
+            lines = done.stderr.splitlines()
+            assert all(len(line) <= LONGEST for line in lines), said
+            if done.returncode == 2 or (done.returncode and not done.stdout):
+                assert sum(line.startswith("error: ") for line in lines) == 1, said
+    finally:
+        if before is None:
+            path.unlink()
+        else:
+            path.write_bytes(before)
+        shutil.rmtree(folder / "dry", ignore_errors=True)
+
+
+def try_out(place: tuple[Harness, Path], kind: str, examples: int) -> None:
+    call, folder = place
+    door = doors(folder)[kind]
+    assert_ends_well(call, folder, door, door.write(door.good))
+
+    @settings(
+        max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(contents(door.good, door.write))
+    def ends_well(content: bytes) -> None:
+        assert_ends_well(call, folder, door, content)
+
+    ends_well()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_few_bad_files_of_each_kind(kind, place):
+    try_out(place, kind, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_bad_files_of_each_kind(kind, place):
+    try_out(place, kind, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_contents_of_another_kind(kind, place):
+    call, folder = place
+    for text in TEXTS:
+        assert_ends_well(call, folder, doors(folder)[kind], text)
