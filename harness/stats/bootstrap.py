@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 LEVEL = 0.95
+EXAMPLES_AT_LEAST = 10
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def interval(
     somewhat too narrow. A fraction of 0 or 1 would get an interval of no width: it gets Wilson's instead (Wilson 1927).
     For other metrics a perfect score keeps an interval of no width, since no sample of the examples can say more.
     Metrics with an `approximation` are resampled through it, and the method says so; the scale still bounds them.
-    Deterministic in `seed`.
+    Deterministic in `seed`. Fewer than `EXAMPLES_AT_LEAST` examples say nothing of what others would score: the
+    interval of a metric with two bounds is then its whole scale.
 
     Raises:
         HarnessError: as `metric.score` does, or a metric that is undefined on most samples.
@@ -51,6 +53,8 @@ def interval(
     predictions, references = metric.check(predictions, references)
     value = metric.score(predictions, references)
     n = len(references)
+    if n < EXAMPLES_AT_LEAST and metric.high is not None:
+        return Interval(metric.low, metric.high, level, f"none: fewer than {EXAMPLES_AT_LEAST} examples")
     if metric.counts_successes and value in (0.0, 1.0):
         low, high = wilson(round(value * n), n, level)
         return Interval(low, high, level, "Wilson score interval")

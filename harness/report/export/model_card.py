@@ -16,6 +16,7 @@ from harness.core.store import Store, write_atomically
 from harness.core.text import origin_name
 from harness.core.version import __version__
 from harness.report.export.source import Model, fitted, made_by
+from harness.report.tables import cautions
 from harness.report.tables.formats import GENERATED, escaped, number
 from harness.report.tables.table import Part
 
@@ -182,7 +183,10 @@ def _scores(model: Model) -> str:
         "deviation). Shares are ×100. Data: the fingerprint of the examples trained on and scored; scores with other "
         "fingerprints do not compare."
     )
-    return f"{_table(['task', 'split', 'metric', 'score', 'seeds', 'n', 'chance', 'data'], rows)}\n\n{note}"
+    table = _table(["task", "split", "metric", "score", "seeds", "n", "chance", "data"], rows)
+    every = [record for records in model.records.values() for record in records]
+    known = "\n".join(f"- {escaped(one)}" for one in cautions.of_model(every, model.parts))
+    return "\n\n".join([table, note, *([known] if known else [])])
 
 
 def _number(part: Part) -> str:

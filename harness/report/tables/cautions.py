@@ -8,11 +8,15 @@ from harness.core.cell_records import ScoreRecord
 from harness.core.hashing import hash_json
 from harness.core.predictions import reading_notes
 from harness.report.tables.table import Part
+from harness.stats.bootstrap import EXAMPLES_AT_LEAST
 
 
 def of_data(records: Sequence[ScoreRecord]) -> tuple[str, ...]:
     """What the source says of its data, each with its task: rows left out, a dev split cut from train."""
     notes = {f"{record.task.name}: {note}": None for record in records for note in record.data.notes}
+    few = {(record.task.name, record.split): record.n for record in records if record.n < EXAMPLES_AT_LEAST}
+    for (task, split), n in few.items():
+        notes[f"{task}: {split} has {n} examples, too few for an interval; the whole scale stands for it"] = None
     return tuple(notes)
 
 

@@ -167,7 +167,7 @@ def test_samples_on_which_a_metric_is_undefined_are_left_out_and_said():
         return float(references[chosen].mean()) if chosen.any() else float("nan")
 
     metric = replace(metrics.get("f1"), name="precision", compute=precision, resample=None)
-    predictions, references = np.array([1, 1, 0, 0, 0, 0]), np.array([1, 0, 0, 1, 0, 1])
+    predictions, references = np.array([1, 1, *[0] * 10]), np.array([1, 0, 0, 1, *[0, 1] * 4])
     found = interval(metric, predictions, references)
     assert 0 <= found.low <= found.high <= 1
     assert "undefined left out" in found.method
@@ -175,11 +175,19 @@ def test_samples_on_which_a_metric_is_undefined_are_left_out_and_said():
 
 def test_a_metric_that_is_undefined_on_most_samples_is_an_error():
     def whole(predictions: np.ndarray, references: np.ndarray) -> float:
-        return 1.0 if len(np.unique(predictions)) == 4 else float("nan")
+        return 1.0 if len(np.unique(predictions)) == 12 else float("nan")
 
     metric = replace(metrics.get("accuracy"), name="whole", compute=whole, resample=None, counts_successes=False)
     with pytest.raises(HarnessError, match=r"whole: no finite score on \d+ of 1000 bootstrap samples"):
-        interval(metric, np.arange(4), np.arange(4))
+        interval(metric, np.arange(12), np.arange(12))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("accuracy", [1]), ("macro_f1", [0, 1] * 4), ("pearson", [1.0, 2.0, 4.0])]
+)
+def test_of_fewer_than_ten_examples_nothing_is_said(name, values):
+    found = interval(metrics.get(name), np.array(values), np.array(values))
+    assert (found.low, found.high) == (metrics.get(name).low, 1) and found.method == "none: fewer than 10 examples"
 
 
 def test_bad_predictions_have_no_interval():
