@@ -11,7 +11,10 @@ from harness.compression.card import CARD, card
 from harness.compression.methods import Method
 from harness.compression.saving import facts
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.modeling.weights.settings import read_settings, write_settings
+
+fidelity = lazy("harness.compression.fidelity")
 
 SAID = "compression.json"
 SAVING = 0.99
@@ -23,7 +26,8 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
     card that says it to people.
 
     Returns `{"method", "runtime", "steps", "before", "after", "notes"}`: what each step says of itself, the facts of
-    both models, and sentences for a reader.
+    both models, and sentences for a reader; of a generative model also `fidelity`, how it compares with its original
+    token by token.
 
     Raises:
         HarnessError: the model is not one that these compressors can read.
@@ -58,6 +62,9 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
     after = facts(request.target)
     if after["bytes"] > SAVING * before["bytes"] and not any("disk" in note for note in notes):
         notes.append("It saves nothing on disk.")
+    kept = fidelity.fidelity(request)
+    if kept is not None:
+        notes += kept.pop("notes")
     said = {
         "method": method.label,
         "runtime": after["runtime"],
@@ -65,6 +72,7 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         "before": before,
         "after": after,
         "notes": notes,
+        **({"fidelity": kept} if kept is not None else {}),
     }
     text = json.dumps(said, indent=1, ensure_ascii=False)
     (request.target / SAID).write_text(text + "\n", encoding="utf-8")

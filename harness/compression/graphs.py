@@ -4,7 +4,7 @@ functions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from harness.core.errors import HarnessError
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.runtimes.graph_file import FILE
 from harness.modeling.runtimes.torch_eager import load
-from harness.modeling.weights.layers import embeddings, head_names, linear_layers
+from harness.modeling.weights.layers import as_linear, embeddings, head_names, linear_layers
 from harness.modeling.weights.settings import Settings, write_settings
 
 
@@ -58,9 +58,17 @@ class Exported:
         return [name for name in self.layers if name not in wanted.linear]
 
 
-def exported(request: Request, method: str, runtime: str, folder: Path, writes: bool = False) -> Exported:
+def exported(
+    request: Request,
+    method: str,
+    runtime: str,
+    folder: Path,
+    writes: bool = False,
+    prepare: Callable[[PreTrainedModel, PreTrainedTokenizerBase], None] | None = None,
+) -> Exported:
     """Write the graphs of the request's model into `folder`, named as in the target, and its config, tokenizer and
-    settings into the target. Of a head that writes where the method can take it.
+    settings into the target. Of a head that writes where the method can take it. `prepare` may change the model before,
+    whose Conv1D are Linear then.
 
     Raises:
         HarnessError: a head or a model that cannot be exported.
@@ -70,6 +78,9 @@ def exported(request: Request, method: str, runtime: str, folder: Path, writes: 
     reason = no_graph(method, Target(model.config.model_type, settings.head), writes)
     if reason:
         raise HarnessError(f"model {request.source}: {reason}")
+    before = as_linear(model)
+    if prepare is not None:
+        prepare(model, tokenizer)
     if settings.head in WRITING_HEADS:
         files = [folder / name for name in FILES[settings.head]]
         converted = export_writer(model, settings.head, folder)
@@ -82,7 +93,9 @@ def exported(request: Request, method: str, runtime: str, folder: Path, writes: 
     model.config.save_pretrained(request.target)
     tokenizer.save_pretrained(request.target)
     write_settings(request.target, settings)
-    return Exported(files, model, tokenizer, settings, list(linear_layers(model)), head_names(model), converted)
+    return Exported(
+        files, model, tokenizer, settings, list(linear_layers(model)), head_names(model), before + converted
+    )
 
 
 def products_of(file: Path, modules: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from harness.compression.base import Compressor, Request, Target, no_graph
 from harness.compression.options import LayerOptions
 from harness.core.errors import HarnessError
@@ -16,11 +18,13 @@ from harness.modeling.runtimes.onnx_runtime import require
 export = lazy("harness.compression.export")
 graph_weights = lazy("harness.compression.graph_weights")
 graphs_module = lazy("harness.compression.graphs")
+smoothing = lazy("harness.compression.smoothing")
 
 
 class Int8(Compressor):
     """`reduce_range` keeps weights to seven bits: on CPUs without VNNI the products of eight-bit ones overflow.
-    `embeddings` stores the embeddings as int8 too, with one scale for each table.
+    `embeddings` stores the embeddings as int8 too, with one scale for each table. `smooth` (0.5 is usual) moves
+    outliers of activations into the weights first (`harness.compression.smoothing`), which language models need.
     """
 
     runtime = "onnxruntime"
@@ -29,6 +33,7 @@ class Int8(Compressor):
         per_channel: bool = True
         reduce_range: bool = True
         embeddings: bool = True
+        smooth: float | None = Field(default=None, ge=0, le=1)
 
     def not_applicable(self, target: Target) -> str | None:
         return no_graph("int8", target, writes=True)
@@ -37,7 +42,14 @@ class Int8(Compressor):
         require()
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        model = graphs_module.exported(request, "int8", self.runtime, request.scratch, writes=True)
+        smoothed = 0
+
+        def prepare(model: Any, tokenizer: Any) -> None:
+            nonlocal smoothed
+            if self.options.smooth is not None:
+                smoothed = smoothing.smooth(model, tokenizer, request, self.options.smooth)
+
+        model = graphs_module.exported(request, "int8", self.runtime, request.scratch, True, prepare)
         wanted = model.chosen(self.options, self.options.embeddings)
         skipped = model.skipped(wanted)
         files = [request.target / file.name for file in model.files]
@@ -57,7 +69,8 @@ class Int8(Compressor):
                 )
         coverage = _coverage(request, files, list(wanted.linear), skipped, model.heads)
         graph_weights.share(files)
-        return {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
+        said = {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
+        return said | ({"smoothed": smoothed} if self.options.smooth is not None else {})
 
 
 def _coverage(
