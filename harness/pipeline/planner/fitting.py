@@ -272,6 +272,7 @@ def _score(
         "data": used,
         "model": source.key if source is not None else origin.checkpoint or _identity(model, origin),
         "metrics": metric_versions(task.metrics),
+        **({"primary_metrics": task.primary_metrics} if task.primary_metrics else {}),
         "code": code_of("score", *model.plugins(task), *runtimes),
         **machine_of(model.recipe, run.threads),
     }

@@ -64,7 +64,7 @@ def _first_fitting(drafts: list[Draft], basis: Basis) -> Draft:
 
 def _basis(record: Record) -> Basis:
     """What two scores on a task must share to be compared: the task's version, all its splits and the data trained on,
-    where that is known; and its metrics, of which a split without labels says nothing.
+    where that is known; and the versions of the metrics that both have.
     """
     task, data = record.task, record.data
     trained_on = data.trained_on or {}
@@ -73,8 +73,7 @@ def _basis(record: Record) -> Basis:
     if trained_on:
         basis[task.name, "trained on"] = trained_on
     if record.scores:
-        versions = {name: score.version for name, score in record.scores.items()}
-        basis[task.name, "metrics"] = versions
+        basis |= {(task.name, f"metric {name}"): score.version for name, score in record.scores.items()}
     return basis
 
 

@@ -8,15 +8,25 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from harness.core.hashing import short
 from harness.core.source_names import SYNTHETIC
 from harness.report.tables.comparable import Record
-from harness.report.tables.layout import Layout, groups, seeds_text, shown_columns
+from harness.report.tables.layout import Layout, groups, metric_columns, metric_parts, seeds_text, shown_columns
 from harness.report.tables.report_format import ReportFormat, one_after_another
 from harness.report.tables.resources import text_of
-from harness.report.tables.table import Column, Row, Score, Table, common_location, joint_fingerprint, shown_location
-from harness.stats.aggregate import Estimate
+from harness.report.tables.table import (
+    Column,
+    Part,
+    Row,
+    Score,
+    Table,
+    common_location,
+    joint_fingerprint,
+    shown_location,
+)
+from harness.stats.aggregate import Estimate, over_metrics
 
 SCHEMA_VERSION = 1
 """Of the tables as JSON."""
@@ -71,7 +81,7 @@ def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
         said.append(f"{NONE} under average: the model lacks a score that the average is over.")
     partial = [f"{row.label} on {task}" for row in table.rows for task in row.partial]
     if partial:
-        said.append(f"No score, since splits that others have are missing: {', '.join(partial)}.")
+        said.append(f"No score, since splits or metrics that others have are missing: {', '.join(partial)}.")
     if table.absent:
         said.append(f"No score here: {', '.join(table.absent)}.")
     if table.unlabelled:
@@ -164,6 +174,24 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
     """The cells that the layout shows; the first of a line is its name."""
     names = shown_columns(table, layout)
     columns = {column.task: column for column in table.columns}
+    of_metrics = metric_columns(table)
+
+    def any_parts(name: str) -> list[Part]:
+        """Of a metric's column: chance and ceiling are of the data, so that any row's parts tell them."""
+        return next((parts for row in table.rows if (parts := metric_parts(row, *of_metrics[name]))), [])
+
+    def metric_scale(name: str) -> int:
+        return 100 if all(part.is_fraction for part in any_parts(name)) else 1
+
+    def metric_reference(name: str, kind: str) -> str:
+        parts, scale = any_parts(name), metric_scale(name)
+        if kind == "examples":
+            return "/".join(str(part.n) for part in parts)
+        if kind == "chance":
+            known = [part.chance for part in parts if part.chance is not None]
+            return scaled(fmean(known), scale) if parts and len(known) == len(parts) else NONE
+        ceilings = [part.ceiling for part in parts if part.ceiling is not None]
+        return number(over_metrics(ceilings), scale) if parts and len(ceilings) == len(parts) else NONE
 
     def shown(score: Score | None, scale: int = 100) -> str:
         if score is None:
@@ -172,6 +200,9 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
         return bold(text) if score.best else text
 
     def cell(row: Row, name: str) -> str:
+        if name in of_metrics:
+            parts = metric_parts(row, *of_metrics[name])
+            return shown(Score(over_metrics([part.estimate for part in parts])) if parts else None, metric_scale(name))
         if name in columns:
             return shown(row.scores.get(name), columns[name].scale)
         if name == "average":
@@ -183,6 +214,7 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
 
     def reference(kind: str, average: str, of_task: Callable[[Column], str]) -> list[str]:
         own = {"average": average} | {name: of_task(column) for name, column in columns.items()}
+        own |= {name: metric_reference(name, kind) for name in names if name in of_metrics}
         return [italic(kind), *(plain(own.get(name, "")) for name in names[1:]), *[""] * len(table.resources)]
 
     references = []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.core.errors import HarnessError, unknown
-from harness.report.tables.table import Row, Table
+from harness.report.tables.table import Part, Row, Table
 
 FACTS = ("learner", "runtime", "base", "method", "parameters")
 GROUPS = ("base", "learner", "method", "runtime", "seeds")
@@ -44,10 +44,9 @@ def parse_layout(columns: str | None, sort: str | None, group_by: str | None) ->
             raise HarnessError(f"--columns {columns}: '{twice}' is there twice")
     descending = None
     if sort is not None:
-        sort, colon, direction = sort.partition(":")
-        if colon and direction not in (ASCENDING, DESCENDING):
-            raise HarnessError(f"--sort {sort}:{direction}: after the colon comes asc or desc")
-        descending = direction == DESCENDING if colon else None
+        name, colon, direction = sort.rpartition(":")
+        if colon and direction in (ASCENDING, DESCENDING):
+            sort, descending = name, direction == DESCENDING
     if group_by is not None and group_by not in GROUPS:
         raise unknown("key", group_by, GROUPS, "--group-by")
     return Layout(chosen, sort, descending, group_by)
@@ -64,7 +63,8 @@ def laid_out(tables: Sequence[Table], layout: Layout) -> list[Table]:
     for option, names in (("--columns", layout.columns or ()), ("--sort", [layout.sort] if layout.sort else ())):
         for name in names:
             if name not in known:
-                raise unknown("column", name, known, option)
+                hint = "; after a colon comes asc, desc or a metric" if option == "--sort" and ":" in name else ""
+                raise unknown("column", f"{name}{hint}" if hint else name, known, option)
     chosen = [table for table in tables if _has_scores(table, layout)]
     return [_grouped(_sorted(_narrowed(table, layout), table, layout), layout) for table in chosen]
 
@@ -73,7 +73,7 @@ def column_names(table: Table) -> list[str]:
     """All columns one can ask for."""
     tasks = [column.task for column in table.columns]
     average = ["average"] if table.averaged else []
-    return ["model", "seeds", *FACTS, *average, *tasks, *table.absent, *table.unlabelled]
+    return ["model", "seeds", *FACTS, *average, *tasks, *metric_columns(table), *table.absent, *table.unlabelled]
 
 
 def shown_columns(table: Table, layout: Layout) -> list[str]:
@@ -82,10 +82,27 @@ def shown_columns(table: Table, layout: Layout) -> list[str]:
     """
     tasks = [column.task for column in table.columns]
     if layout.columns is not None:
-        there = {"seeds", *FACTS, *(["average"] if table.averaged else []), *tasks}
+        there = {"seeds", *FACTS, *(["average"] if table.averaged else []), *tasks, *metric_columns(table)}
         return ["model", *(name for name in layout.columns if name in there)]
     several = any(row.seeds[1] > 1 for row in table.rows)
-    return ["model", *(["seeds"] if several else []), *(["average"] if table.averaged else []), *tasks]
+    is_average = bool(table.averaged) and table.of_tasks > 1  # of one task it would say the same twice
+    return ["model", *(["seeds"] if several else []), *(["average"] if is_average else []), *tasks]
+
+
+def metric_columns(table: Table) -> dict[str, tuple[str, str]]:
+    """Columns of single metrics, `mrpc:f1`: of each the task and the metric."""
+    return {
+        f"{column.task}:{metric}": (column.task, metric)
+        for column in table.columns
+        for metric in sorted(column.metrics)
+    }
+
+
+def metric_parts(row: Row, task: str, metric: str) -> list[Part]:
+    """A row's parts of one metric, one a split."""
+    score = row.scores.get(task)
+    parts = score.parts if score else row.partial.get(task, ())
+    return [part for part in parts if part.metric == metric]
 
 
 def groups(table: Table, layout: Layout) -> list[tuple[str | None, list[Row]]]:
@@ -113,7 +130,12 @@ def _has_scores(table: Table, layout: Layout) -> bool:
     """Whether a table has a score that was asked for, where any was."""
     asked = set(layout.columns or ()) - {"model", "seeds", *FACTS}
     return not asked or bool(
-        asked & {*(column.task for column in table.columns), *(["average"] if table.averaged else [])}
+        asked
+        & {
+            *(column.task for column in table.columns),
+            *metric_columns(table),
+            *(["average"] if table.averaged else []),
+        }
     )
 
 
@@ -121,7 +143,9 @@ def _narrowed(table: Table, layout: Layout) -> Table:
     if layout.columns is None:
         return table
     columns = {column.task: column for column in table.columns}
-    kept = [name for name in layout.columns if name in columns]
+    of_metrics = metric_columns(table)
+    asked = [of_metrics[name][0] if name in of_metrics else name for name in layout.columns]
+    kept = [name for name in dict.fromkeys(asked) if name in columns]
 
     def narrowed(row: Row) -> Row:
         return replace(
@@ -143,7 +167,8 @@ def _sorted(table: Table, whole: Table, layout: Layout) -> Table:
     """By the layout's column, which need not be shown; what has no value comes last, ties keep their order."""
     if layout.sort is None or layout.sort not in column_names(whole):
         return table
-    values = {row.model: _value(row, layout.sort) for row in whole.rows}
+    of_metrics = metric_columns(whole)
+    values = {row.model: _value(row, layout.sort, of_metrics) for row in whole.rows}
     with_value = [row for row in table.rows if values[row.model] is not None]
     without = [row for row in table.rows if values[row.model] is None]
     descending = layout.descending
@@ -151,17 +176,23 @@ def _sorted(table: Table, whole: Table, layout: Layout) -> Table:
         lower_is_better = {column.task for column in whole.columns if not column.greater_is_better}
         is_score = layout.sort == "average" or layout.sort in {column.task for column in whole.columns}
         descending = is_score and layout.sort not in lower_is_better
+        if of_metric := metric_columns(whole).get(layout.sort):
+            parts = [part for row in whole.rows for part in metric_parts(row, *of_metric)]
+            descending = all(part.greater_is_better for part in parts)
     with_value.sort(key=lambda row: values[row.model], reverse=descending)  # type: ignore[arg-type,return-value]
     return replace(table, rows=(*with_value, *without))
 
 
-def _value(row: Row, name: str) -> float | str | tuple[int, int] | None:
+def _value(row: Row, name: str, of_metrics: Mapping[str, tuple[str, str]]) -> float | str | tuple[int, int] | None:
     if name == "model":
         return row.label
     if name == "seeds":
         return row.seeds
     if name in FACTS:
         return row.facts.get(name)
+    if name in of_metrics:
+        parts = metric_parts(row, *of_metrics[name])
+        return sum(part.estimate.value for part in parts) / len(parts) if parts else None
     score = row.average if name == "average" else row.scores.get(name)
     return None if score is None else score.estimate.value
 

@@ -58,7 +58,11 @@ def _table(suite: Suite, draft: Draft) -> Table:
     every = [record for own in draft.models.values() for record in own]
     found = {record.task.name for record in every}
     scored = {record.task.name for record in every if record.scores}
-    parts = {model: _parts_by_task(own) for model, own in draft.models.items()}
+    newest = sorted(every, key=lambda record: (record.created, record.cell), reverse=True)
+    headlines: dict[str, Sequence[str]] = {}  # one for all rows, though a task's primary metrics have changed since
+    for record in newest:
+        headlines.setdefault(record.task.name, record.primary_metrics)
+    parts = {model: _parts_by_task(own, headlines) for model, own in draft.models.items()}
     columns = tuple(
         _column(
             task,
@@ -109,7 +113,10 @@ def _row(
     scores, partial = {}, {}
     for column in columns:
         own = parts.get(column.task, ())
-        if {part.split for part in own} == set(column.n):
+        has_all = all(
+            {part.metric for part in own if part.split == split} >= set(column.headline) for split in column.n
+        )
+        if own and has_all:
             scores[column.task] = Score(over_metrics([part.estimate for part in _counted(own)]), own)
         elif own:
             partial[column.task] = own
@@ -137,12 +144,10 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _parts_by_task(records: Iterable[Record]) -> dict[str, tuple[Part, ...]]:
+def _parts_by_task(records: Iterable[Record], headlines: Mapping[str, Sequence[str]]) -> dict[str, tuple[Part, ...]]:
     """A model's parts of each task. `records` come newest first, and of several of one seed the newest counts."""
     cells: dict[str, dict[tuple[str, str], dict[int, ScoreFacts]]] = {}
-    headlines: dict[str, Sequence[str]] = {}
     for record in records:
-        headlines.setdefault(record.task.name, record.primary_metrics)
         for metric, score in record.scores.items():
             of_task = cells.setdefault(record.task.name, {})
             of_task.setdefault((record.split, metric), {}).setdefault(record.seed, score)

@@ -133,7 +133,7 @@ def test_every_format_has_the_order_and_the_columns():
         ({"columns": "a,,b"}, "an empty name"),
         ({"columns": "a,b,a"}, "'a' is there twice"),
         ({"sort": "runtme"}, "Did you mean 'runtime'"),
-        ({"sort": "a:up"}, "asc or desc"),
+        ({"sort": "a:up"}, "after a colon comes asc, desc or a metric"),
         ({"group_by": "learnr"}, "Did you mean 'learner'"),
     ],
 )
@@ -226,3 +226,17 @@ def test_latex_has_as_many_cells_in_every_line_and_balanced_braces(group_by):
     assert r"\begin{tabular}{lrrr}" in text
     bare = text.replace(r"\{", "").replace(r"\}", "")
     assert bare.count("{") == bare.count("}")
+
+
+def test_every_metric_can_be_a_column_and_sorts():
+    (table,), layout = tables(columns="a:accuracy,e:error,a", sort="a:accuracy:asc")
+    header, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in to_markdown(table, layout).splitlines()
+        if line.startswith("|")
+    ]
+    assert header == ["model", "a:accuracy", "e:error", "a"]
+    values = [float(row[1].strip("*").split(" ")[0]) for row in rows[1:] if row[1][:1].isdigit() or row[1][:2] == "**"]
+    assert values[: len(table.rows)] == sorted(values[: len(table.rows)])
+    (one,), narrow = tables(columns="a:accuracy")
+    assert "a:accuracy" in to_markdown(one, narrow) and "average" not in to_markdown(one, narrow).splitlines()[2]

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from harness.report.tables.formats import to_markdown
 from harness.report.tables.leaderboard import build
 from harness.report.tables.table import Table
 from tests.unit.report.records import all_typed, record, score, suite
@@ -56,14 +57,27 @@ def test_a_model_trained_on_other_data_does_not_share_a_table_though_it_was_scor
         {"limit": 50},
         {"source": "synthetic"},
         {"value": {"accuracy": score(0.7, version=2)}},
-        {"value": {"accuracy": score(0.7), "f1": score(0.7)}},
     ],
-    ids=["task version", "limit", "source", "metric version", "metrics"],
+    ids=["task version", "limit", "source", "metric version"],
 )
 def test_scores_that_mean_different_things_never_share_a_table(change):
     other = record("a", "other", change.pop("value", 0.7), **change)
     tables = build(all_typed([record("a", "one", 0.6), other]), [suite("a")])
     assert [len(table.rows) for table in tables] == [1, 1]
+
+
+def test_other_metrics_since_then_make_no_second_table():
+    """The newest record says what a score is the mean of; who lacks a metric of it has no score, and is named."""
+    older = record("a", "older", {"accuracy": score(0.9), "f1": score(0.5)}, created="2026-11-20T10:00:00Z")
+    older["task"]["headline"] = ["accuracy"]
+    newer = record("a", "newer", {"accuracy": score(0.7), "f1": score(0.6)}, created="2026-11-24T10:00:00Z")
+    newer["task"]["headline"] = ["f1"]
+    assert values(only([older, newer], suite("a"))) == {"newer": {"a": 0.6}, "older": {"a": 0.5}}
+    newer = record("a", "newer", {"f1": score(0.6), "macro": score(0.5)}, created="2026-11-24T10:00:00Z")
+    newer["task"]["headline"] = ["f1", "macro"]
+    table = only([older, newer], suite("a"))
+    assert values(table) == {"newer": {"a": 0.55}, "older": {}}
+    assert "splits or metrics that others have are missing: older on a" in to_markdown(table)
 
 
 def test_the_newest_data_come_first_whatever_the_order_of_the_records():
