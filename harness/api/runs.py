@@ -149,8 +149,8 @@ def perform_run(
         raise HarnessError(
             f"executor {spec.executor}: {next(iter(objects))} is an object of this process; use executor='inline'"
         )
-    registry = with_objects(load_registry(spec.include), objects)
     store = Store.open(Path(spec.out), spec.verify)
+    registry = with_objects(load_registry(spec.include, store.includes()), objects)
     live = {one.identity: one for one in objects.values()}
     keep(live)
     try:

@@ -98,8 +98,8 @@ def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSp
 
 def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if dry_run:
-        registry = load_registry(spec.include)
-        prepared = prepare(spec, registry, Store.open(Path(spec.out), spec.verify), repair=False)
+        store = Store.open(Path(spec.out), spec.verify)
+        prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)
         _announce(prepared, spec, quiet, dry_run)
         emit(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
         return

@@ -49,7 +49,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Known: {', '.join(names)}." if names else ""
 
 
-def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> HarnessError:
+def unknown(kind: str, name: str, known: Iterable[str], where: str = "", hint: str = "") -> HarnessError:
     """The error for a name nobody registered, e.g. `unknown task 'colla'. Did you mean 'cola'?`"""
     place = f" in {where}" if where else ""
-    return HarnessError(f"unknown {kind} '{clipped(name)}'{place}.{did_you_mean(name, known)}")
+    meant = did_you_mean(name, known)
+    more = hint if not meant.startswith(" Did") else ""
+    return HarnessError(f"unknown {kind} '{clipped(name)}'{place}{more}.{meant}")

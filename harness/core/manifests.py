@@ -92,6 +92,14 @@ class Manifests:
             )
         return self._read(found[0])
 
+    def includes(self) -> list[str]:
+        """The paths that runs were given by `--include`, each once; of what cannot be read nothing."""
+        found: dict[str, None] = {}
+        for name in self.run_names():
+            with contextlib.suppress(HarnessError):
+                found |= dict.fromkeys(map(str, self._read(name).spec.get("include") or ()))
+        return list(found)
+
     def runs(self, names: Sequence[str]) -> list[RunManifest]:
         """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""
         if names or not self.run_names():

@@ -33,6 +33,7 @@ ENTRY_POINTS = "harness.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 
+OF_YOUR_OWN = "; one of your own comes with --include PATH"
 SHOTS_MARK = "@"
 SHOTS = re.compile(r"[0-9]{1,4}-shot")
 
@@ -55,7 +56,7 @@ class Registry:
             return with_noise(self.task(clean, where), noise)
         base, at, shots = name.partition(SHOTS_MARK)
         if base not in self.tasks:
-            raise unknown("task", base, self.tasks, where)
+            raise unknown("task", base, self.tasks, where, hint=OF_YOUR_OWN)
         task = self.tasks[base]
         if not at:
             return task
@@ -68,7 +69,7 @@ class Registry:
 
     def suite(self, name: str) -> SuiteSpec:
         if name not in self.suites:
-            raise unknown("suite", name, self.suites)
+            raise unknown("suite", name, self.suites, hint=OF_YOUR_OWN)
         return self.suites[name]
 
     def recipe(self, name: str) -> ModelSpec:
@@ -97,7 +98,7 @@ class Registry:
         if "/" in name:
             hub_id, _, revision = name.partition("@")
             return ModelSpec(name=_plain(name), learner="transformer", pretrained=hub_id, revision=revision or None)
-        raise unknown("model", name, self.recipes)
+        raise unknown("model", name, self.recipes, hint=OF_YOUR_OWN)
 
     def asked(self, names: Iterable[str]) -> dict[str, ModelSpec]:
         """The model specs asked for, by what tables call them: as they are asked for, but a folder by its name, since
@@ -126,8 +127,9 @@ class Registry:
         return [recipe.name for recipe in sorted(chosen, key=lambda recipe: (_cost(recipe), recipe.name))]
 
 
-def load_registry(include: Iterable[str | os.PathLike[str]] | None = None) -> Registry:
-    """Read all specs and import all plug-ins.
+def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, remembered: Iterable[str] = ()) -> Registry:
+    """Read all specs and import all plug-ins. `remembered` are include paths of earlier runs, of which specs are read
+    and nothing is imported.
 
     Raises:
         HarnessError: an include path that is not there, a bad spec, a name given twice, a plug-in that does not import.
@@ -145,7 +147,34 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None) -> Re
             _import_file(path)
         else:
             files.append(path)
-    return _collect(files)
+    return _with_remembered(_collect(files), remembered)
+
+
+def _with_remembered(registry: Registry, paths: Iterable[str]) -> Registry:
+    """The registry with the specs of paths that earlier runs were given, where they are still there and say nothing
+    else of a name. Their plug-ins are code, and run where they are asked for alone.
+    """
+    for path in map(Path, paths):
+        files = _spec_files(path) if is_folder(path) else [path] if path.suffix in (".yaml", ".yml") else []
+        for file in files:
+            try:
+                values = load_mapping(file)
+                word, kind = _kind_of(values, file)
+                tables: dict[str, Mapping[str, Any]] = {
+                    "task": registry.tasks,
+                    "suite": registry.suites,
+                    "recipe": registry.recipes,
+                }
+                if values["name"] in tables[word]:
+                    continue
+                tables[word] = {**tables[word], values["name"]: parse(kind, values, str(file))}
+                origins = {**registry.origins, (word, values["name"]): file}
+                more = Registry(tables["task"], tables["suite"], tables["recipe"], origins)
+                _check(more)
+            except (HarnessError, KeyError, OSError):
+                continue
+            registry = more
+    return registry
 
 
 def _builtin_folders() -> list[Path]:

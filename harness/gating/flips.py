@@ -80,10 +80,10 @@ class Slice:
     p: float
 
 
-def reader(data: str | None, include: Sequence[Any] = ()) -> Texts:
+def reader(data: str | None, include: Sequence[Any] = (), remembered: Sequence[str] = ()) -> Texts:
     """A function that reads the texts of a part again, where its data can be had and is the same; else None."""
 
-    registry = load_registry(include)
+    registry = load_registry(include, remembered)
     read: dict[tuple[str, str], Split | None] = {}
 
     def texts(part: Part) -> Split | None:

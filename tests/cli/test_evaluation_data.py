@@ -150,3 +150,20 @@ def test_an_incomplete_folder_is_absent_and_does_not_end_the_suite(harness, tmp_
     done = harness("run", "--suite", "glue", "--data", "data", "--model", "majority")
     assert "absent: qnli: " in done.stderr and "no train.tsv for the split 'train'" in done.stderr
     assert "No score here:" in done.stdout and "qnli" in done.stdout
+
+
+def test_a_results_folder_remembers_the_specs_it_was_given_and_runs_no_code_of_them(harness, rows, tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "mine.yaml").rename(tmp_path / "more" / "mine.yaml")
+    (tmp_path / "more" / "plugin.py").write_text("import pathlib\npathlib.Path('ran').touch()\n")
+    asked = ("run", "--task", "mine", "--model", "majority", "--data", "reviews")
+    refusal = harness(*asked, code=2).stderr
+    assert "unknown task 'mine'; one of your own comes with --include PATH" in refusal
+    harness(*asked, "--include", "more")
+    (tmp_path / "ran").unlink()
+    assert "2 cached" in harness(*asked).stderr, "the folder remembers where its tasks are"
+    assert not (tmp_path / "ran").exists()
+    harness("leaderboard", "--html", "page.html")
+    assert "a great show" in (tmp_path / "page.html").read_text(), "the page finds the texts"
+    (tmp_path / "more" / "mine.yaml").unlink()
+    assert "comes with --include PATH" in harness(*asked, code=2).stderr

@@ -132,7 +132,9 @@ def _flips_of_changed(pairs: Sequence[Pair], texts: Texts) -> list[Flips]:
 
 
 def _texts(base: RunResults, candidate: RunResults, include: Sequence[str]) -> Texts:
-    return reader(candidate.data or base.data, [Path(path) for path in include])
+    stores = [one.store for one in (candidate, base) if one.store is not None]
+    remembered = [path for store in stores for path in store.includes()]
+    return reader(candidate.data or base.data, [Path(path) for path in include], remembered)
 
 
 def _append(path: Path, text: str) -> None:

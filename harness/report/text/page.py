@@ -17,6 +17,7 @@ from harness.core.registry import load_registry
 from harness.core.run_records import ModelNames, RunManifest
 from harness.core.runs import asked_for, named
 from harness.core.store import Store, write_atomically
+from harness.core.text import without_paths
 from harness.core.version import __version__
 from harness.data import load
 from harness.report.page import cards, charts, examples, history, lineage, tables
@@ -243,7 +244,8 @@ def _maker(record: ScoreRecord) -> str:
 def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ()) -> Any:
     """A function that reads the texts of a score record's split again, where its data can be had and is the same."""
 
-    registry = load_registry(list(include))
+    remembered = [str(path) for manifest in manifests for path in manifest.spec.get("include") or ()]
+    registry = load_registry(list(include), dict.fromkeys(remembered))
     sources = {cell.cell: manifest.data for manifest in manifests for cell in manifest.cells}
 
     @cache
@@ -251,9 +253,9 @@ def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ())
         try:
             found = load(registry.task(task), source, limit, [split]).splits[split]
         except (HarnessError, KeyError, OSError) as error:
-            return Texts({}, f"texts not at hand: {error}")
+            return Texts({}, f"texts not at hand: {without_paths(str(error))}")
         if found.fingerprint != fingerprint:
-            return Texts({}, f"texts not at hand: {source} is not what was scored any more")
+            return Texts({}, f"texts not at hand: {without_paths(source)} is not what was scored any more")
         return Texts(found.fields)
 
     def read(record: ScoreRecord) -> Texts:
