@@ -13,7 +13,7 @@ from harness.gating import baseline as accepted
 from harness.gating.engine import judge
 from harness.gating.measured import read
 from harness.gating.settings import settings
-from harness.gating.sources import resolve
+from harness.gating.sources import refuse_another_model, resolve
 from harness.report.text.gate_formats import said_of_measured
 
 GROUP = "harness"
@@ -70,6 +70,7 @@ def judged(
     spec = settings(here / config if config else None, {"strict": True} if strict else {})
     path = here / candidate
     side = resolve(str(path) if path.exists() else candidate, here / out, folder)
+    refuse_another_model(base, side, candidate, spec.models)
     return judge(base, side, spec, [read(here / file) for file in measured])[0]
 
 

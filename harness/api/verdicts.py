@@ -16,7 +16,7 @@ from harness.gating.flips import Flips, flips_of, reader
 from harness.gating.pairing import Pair
 from harness.gating.run_results import RunResults, of_run
 from harness.gating.settings import GateSpec
-from harness.gating.sources import resolve
+from harness.gating.sources import refuse_another_model, resolve
 from harness.report.outcomes import Comparison, GateReport
 from harness.report.results import RunResult
 
@@ -77,6 +77,8 @@ def gate(
         HarnessError: no such run or baseline, or settings out of range.
     """
     one, other, spec = _sides(baseline, candidate, out, baselines, include, settings)
+    if isinstance(candidate, str):
+        refuse_another_model(one, other, candidate, spec.models)
     report, pairs = judge(one, other, spec)
     return GateReport(report, _flips(one, other, pairs, include))
 

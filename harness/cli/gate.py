@@ -22,7 +22,7 @@ from harness.gating.benchmarks import judge_benchmarks
 from harness.gating.measured import read
 from harness.gating.remeasure import measure_again
 from harness.gating.settings import Change, GateSpec, settings
-from harness.gating.sources import resolve
+from harness.gating.sources import refuse_another_model, resolve
 from harness.report.text import gating
 
 
@@ -143,9 +143,11 @@ def gate(
             text, commands, code = gating.publish(benchmarks, [], gate_formats)
         else:
             base = accepted_baselines.load(accepted_baselines.find(baseline, accepted))
+            side = resolve(candidate, root, accepted)
+            refuse_another_model(base, side, candidate, spec.models)
             text, commands, code = gating.gate(
                 base,
-                resolve(candidate, root, accepted),
+                side,
                 spec,
                 gate_formats,
                 include or [],

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.errors import HarnessError, did_you_mean
+from harness.core.errors import HarnessError, IncompatibleError, did_you_mean
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.store import Store
 from harness.gating import baseline
 from harness.gating.run_results import RunResults, of_run
+
+LATEST = "latest"
+
+
+def refuse_another_model(base: RunResults, candidate: RunResults, name: str, models: Sequence[str]) -> None:
+    """Refuse to judge whatever run happens to be the newest, where it is one of another model.
+
+    Args:
+        base: The baseline.
+        candidate: The run that `name` stands for.
+        name: How the run was asked for; by its own name, it may have any model.
+        models: Which models are to be paired, where that was said.
+
+    Raises:
+        IncompatibleError: the run is `latest`, and each side has one model, of different names.
+    """
+    both = (base.models, candidate.models)
+    if name != LATEST or models or any(len(one) != 1 for one in both) or both[0] == both[1]:
+        return
+    raise IncompatibleError(
+        f"the latest run, {candidate.name}, is one of the model {candidate.models[0]}, and {base.name} of "
+        f"{base.models[0]}; name the run with --candidate, or pair the two with --model "
+        f"'{base.models[0]}={candidate.models[0]}'"
+    )
 
 
 def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResults:
@@ -22,7 +47,7 @@ def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResult
     if is_folder(path):
         if not (path / "runs").is_dir():
             raise HarnessError(f"{name} is no results folder: it has no folder 'runs'")
-        return of_run(Store(path), "latest")
+        return of_run(Store(path), LATEST)
     if is_file(path):
         if path.parent.name == "runs" and path.suffix == ".json":
             return of_run(Store(path.parent.parent), path.stem)
@@ -30,7 +55,7 @@ def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResult
     if is_file(accepted / f"{name}.json"):
         return baseline.load(accepted / f"{name}.json")
     runs = Store(out).run_names() if (out / "runs").is_dir() else []
-    if name == "latest" or any(name in known for known in runs):
+    if name == LATEST or any(name in known for known in runs):
         return of_run(Store(out), name)
     known = [*runs, *(file.stem for file in accepted.glob("*.json"))]
     raise HarnessError(f"no run in {out}, path or accepted baseline '{name}'.{did_you_mean(name, known)}")
