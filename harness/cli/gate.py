@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional, get_args
 
 import typer
 
-from harness.cli.options import Baselines, Include, Json, Out, folders, load_plugins
+from harness.cli.options import Baselines, Include, Json, Out, Plain, folders, load_plugins, show_tables
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
@@ -54,6 +54,7 @@ def compare(
     out: Out = None,
     baselines: Baselines = None,
     include: Include = None,
+    plain: Plain = False,
 ) -> None:
     """Compare two runs on the same examples: drops with intervals, what could be detected, which examples flipped."""
 
@@ -66,7 +67,7 @@ def compare(
     stores = [one.store for one in sides if one.store] + [Store(root)]
     text = gating.compare(*sides, settings(None, flags), by.value, format == Format.json, include or [], stores)
     if output is None:
-        emit(text)
+        show_tables(text, plain or format == Format.json)
     else:
         write_atomically(output, text + "\n")
 

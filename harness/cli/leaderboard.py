@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Include, Out, Pareto, Show, existing_store, load_plugins
+from harness.cli.options import Include, Out, Pareto, Plain, Show, existing_store, load_plugins, show_tables
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.store import write_atomically
@@ -66,6 +66,7 @@ def leaderboard(
         bool,
         typer.Option("--compression", help="Compressed models against their originals: quality, speed, memory, size."),
     ] = False,
+    plain: Plain = False,
     show: Show = None,
     pareto: Pareto = None,
     page: Annotated[
@@ -122,6 +123,8 @@ def leaderboard(
         say(f"{update}: {'updated' if update_file(update, text, marker) else 'is up to date'}")
     elif output is not None:
         write_atomically(output, text + "\n")
+    elif style == "markdown":
+        show_tables(text, plain)
     else:
         emit(text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -11,7 +13,9 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.core.run_spec import OUTPUT, WHAT, WHERE
 from harness.core.store import Store
+from harness.core.text import emit
 from harness.gating.baseline import FOLDER
+from harness.report.text.fitting import fitted
 
 Out = Annotated[
     Optional[str],
@@ -49,6 +53,9 @@ Baselines = Annotated[
         show_default=str(FOLDER),
         rich_help_panel=WHERE,
     ),
+]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="Tables as they are, however narrow the terminal.", rich_help_panel=OUTPUT)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.", rich_help_panel=OUTPUT)]
 
@@ -92,6 +99,13 @@ def complete_tasks(incomplete: str) -> list[str]:
 def complete_suites(incomplete: str) -> list[str]:
     """Suites whose names begin so."""
     return [name for name in load_registry().suites if name.startswith(incomplete)]
+
+
+def show_tables(text: str, plain: bool) -> None:
+    """Prints tables; in a terminal so that they fit it, unless they are asked for as they are."""
+    if sys.stdout.isatty() and not plain:
+        text = fitted(text, shutil.get_terminal_size().columns)
+    emit(text)
 
 
 def folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional, get_args
 import typer
 
 from harness.api.runs import perform_run
-from harness.cli.options import Json, Quiet, complete_models, complete_suites, complete_tasks
+from harness.cli.options import Json, Plain, Quiet, complete_models, complete_suites, complete_tasks, show_tables
 from harness.cli.progress import Progress
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError, unknown
@@ -59,9 +59,10 @@ def run(
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    plain: Plain = False,
 ) -> None:
     """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
-    _perform(_spec(given, mode, config), dry_run, as_json, quiet)
+    _perform(_spec(given, mode, config), dry_run, as_json, quiet, plain)
 
 
 @spec_options(RunSpec, SCORING, completions=COMPLETIONS)
@@ -74,11 +75,12 @@ def evaluate(
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    plain: Plain = False,
 ) -> None:
     """Score finished models as they are, without training them. The classes of a classifier are matched to the task's
     by name, or by --label-map; a sentence encoder does similarity by the cosine of its vectors.
     """
-    _perform(_spec({**given, "model": models, "train": False}, None, None), dry_run, as_json, quiet)
+    _perform(_spec({**given, "model": models, "train": False}, None, None), dry_run, as_json, quiet, plain)
 
 
 def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSpec:
@@ -96,7 +98,7 @@ def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSp
     return parse(RunSpec, values, where)
 
 
-def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool) -> None:
+def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool) -> None:
     if dry_run:
         store = Store.open(Path(spec.out), spec.verify)
         prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)
@@ -117,7 +119,8 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if as_json:
         emit(runs.run_json(Store(result.root), result.name))
     elif not quiet:
-        emit(result.to_markdown() if result.scores else runs.leaderboard_text(Store(result.root), [result.name]))
+        text = result.to_markdown() if result.scores else runs.leaderboard_text(Store(result.root), [result.name])
+        show_tables(text, plain)
         say(runs.summary_line(Store(result.root).run(result.name)))
     if not result.ok:
         raise typer.Exit(1)

@@ -118,22 +118,26 @@ def to_markdown(table: Table, layout: Layout = PLAIN) -> str:
 
 def markdown_table(title: str, header: Sequence[str], body: Sequence[Sequence[str]], notes: Iterable[str]) -> str:
     """Cells come escaped, title and notes do not."""
-    widths = [max(_width(line[index]) for line in [header, *body]) for index in range(len(header))]
-    rule = "|".join("-" * (width + 1) + (":" if index else "-") for index, width in enumerate(widths))
-    lines = [f"### {escaped(title)}", ""]
-    lines += [_markdown_line(header, widths), f"|{rule}|", *(_markdown_line(line, widths) for line in body)]
+    lines = [f"### {escaped(title)}", "", *markdown_rows(header, body)]
     lines += ["", *(escaped(note) for note in notes)]
     return "\n".join(lines) + "\n"
 
 
+def markdown_rows(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of an aligned table; its cells come escaped."""
+    widths = [max(cell_width(line[index]) for line in [header, *body]) for index in range(len(header))]
+    rule = "|".join("-" * (width + 1) + (":" if index else "-") for index, width in enumerate(widths))
+    return [_markdown_line(header, widths), f"|{rule}|", *(_markdown_line(line, widths) for line in body)]
+
+
 def _markdown_line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    blanks = [" " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)]
+    blanks = [" " * (width - cell_width(cell)) for cell, width in zip(cells, widths, strict=True)]
     first, *rest = cells
     numbers = (f" {blank}{cell} |" for blank, cell in zip(blanks[1:], rest, strict=True))
     return f"| {first}{blanks[0]} |{''.join(numbers)}"
 
 
-def _width(text: str) -> int:
+def cell_width(text: str) -> int:
     """Columns of a terminal."""
     if text.isascii():
         return len(text)
