@@ -64,6 +64,7 @@ class ScoredFacts(Facts):
     trained_on: str
     cell: str | None = None
     files: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class BaselineFile(Facts):
@@ -133,6 +134,7 @@ def _scored(one: ScoredFacts, predictions: np.ndarray) -> Scored:
         predictions=predictions, prediction_hash=one.prediction_hash, scores=scores, model_id=one.model_id,
         learner=one.learner, weights=one.weights, parameters=one.parameters, tokenizer=one.tokenizer,
         trained_on=one.trained_on, cell=one.cell, files=one.files,
+        settings=one.settings,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.run_spec import SEED_MODES
+from harness.gating.differences import differences
 from harness.gating.estimates import Estimated, averaged, counted, estimate
 from harness.gating.measured import Measured, Measurement, judge_measured
 from harness.gating.pairing import Pair, align, compressed
@@ -62,7 +63,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts, averages first, those on what was measured; reasons why something cannot be compared; notes."""
+    """All verdicts, averages first, those on what was measured; reasons why something cannot be compared; notes;
+    what differs between the runs' specs.
+    """
 
     base: str
     candidate: str
@@ -72,6 +75,7 @@ class Report:
     strict: bool
     measured: tuple[Measured, ...] = ()
     alpha: float = ALPHA
+    differences: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -139,7 +143,10 @@ def judge(
             "one seed says nothing of how scores vary between trainings: its verdicts are of these very models, and a "
             "mere retraining may be called a regression; use three seeds or more to judge a model spec"
         )
-    report = Report(base.name, candidate.name, tuple(rows), tuple(found.reasons), tuple(notes), spec.strict)
+    report = Report(
+        base.name, candidate.name, tuple(rows), tuple(found.reasons), tuple(notes), spec.strict,
+        differences=differences(base, candidate, pairs),
+    )  # fmt: skip
     return with_measurements(report, measurements, found.pairs, spec), found.pairs
 
 

@@ -54,7 +54,7 @@ class Scored:
     """One model's predictions (n,) on a part, by one seed, and their scores.
 
     `cell` is where a store keeps the model, `files` the hash of its files, as `harness measure` names a model; None
-    where the run did not make it.
+    where the run did not make it. `settings` are those of the model spec it was trained by.
     """
 
     predictions: np.ndarray = field(repr=False)
@@ -68,6 +68,7 @@ class Scored:
     trained_on: str
     cell: str | None = None
     files: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -210,15 +211,30 @@ def _ids(path: Any) -> tuple[str, ...]:
     return tuple(pq.read_table(path, columns=["id"]).column("id").to_pylist())
 
 
-def _model(store: Store, lineage: Lineage) -> dict[str, str]:
+def _model(store: Store, lineage: Lineage) -> dict[str, Any]:
     """The cell that made the model, and the hash of its files, as `harness.core.hashing.fingerprint_of` has it."""
     key = lineage.maker
     if not key or not store.has(key):
         return {}
     folder = f"{MODEL}/"
-    files = store.read(key).files
+    record = store.read(key)
+    files = record.files
     own = {name.removeprefix(folder): one.sha256 for name, one in files.items() if name.startswith(folder)}
-    return {"cell": key, "files": hash_json(sorted((name, sha) for name, sha in own.items() if "/" not in name))}
+    digest = hash_json(sorted((name, sha) for name, sha in own.items() if "/" not in name))
+    fitted = store.read(lineage.finetune) if lineage.finetune and store.has(lineage.finetune) else record
+    spec = fitted.spec.get("model")
+    return {"cell": key, "files": digest, "settings": settings_of(spec if isinstance(spec, Mapping) else {})}
+
+
+def settings_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a model spec, as a cell depends on them: `learning_rate`, `config.n_layer`, …"""
+    found: dict[str, Any] = {}
+    for section in ("training", "config", "tokenizer", "pretraining", "options"):
+        values = spec.get(section)
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if isinstance(value, str | int | float | bool):
+                found[name if section == "training" else f"{section}.{name}"] = value
+    return found
 
 
 def _tokenizer(store: Store, lineage: Lineage) -> str | None:

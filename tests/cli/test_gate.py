@@ -162,3 +162,22 @@ def test_a_plug_in_that_ends_the_program_is_no_pass(way, harness, tmp_path, revi
     assert "a plug-in or a library tried to end the program" in done.stderr and done.stdout == ""
     done = harness("run", *asked, "--out", "other", code=2)
     assert "tried to end the program" in done.stderr
+
+
+def test_the_report_says_first_what_differs_between_the_two_runs(harness, tmp_path):
+    asked = ("run", "--task", "sst2", "--model", "bert-tiny", "--limit", "20", "--epochs", "0.2")
+    harness(*asked, "--learning-rate", "0.001")
+    harness("baseline", "accept", "--name", "first")
+    same = harness("gate", "--baseline", "first", code=None).stdout
+    assert "What differs" not in same
+    harness(*asked, "--learning-rate", "0.0005")
+    report = harness(
+        "gate", "--baseline", "first", "--comment", "comment.md", "--report", "gate.json", code=None
+    ).stdout
+    line = "- bert-tiny: learning\\_rate 0.001 → 0.0005"
+    for text in (report, (tmp_path / "comment.md").read_text(encoding="utf-8")):
+        assert line.replace("\\_", "_") in text.replace("\\_", "_")
+        assert text.index("What differs between the runs") < text.index("###")
+    assert json.loads((tmp_path / "gate.json").read_text())["differences"] == [
+        "bert-tiny: learning_rate 0.001 → 0.0005"
+    ]

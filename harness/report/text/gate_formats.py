@@ -54,6 +54,9 @@ def title(report: Report) -> str:
 def table(report: Report) -> str:
     """The verdicts as tables that are aligned in a terminal and render on the web."""
     parts = []
+    if report.differences:
+        lines = [f"- {escaped(line)}" for line in report.differences]
+        parts.append("\n".join(["What differs between the runs, base → candidate:", "", *lines]))
     if report.rows or not report.measured:
         header = ["verdict", "task", "model", "base", "candidate", "drop", "p adj.", "detectable", "seeds", "examples"]
         body = [_line(row) for row in report.rows]
@@ -61,8 +64,9 @@ def table(report: Report) -> str:
     if report.measured:
         header = ["verdict", "measured", "model", "base", "candidate", "ratio", "margin", "measurements"]
         body = [_measured_line(row) for row in report.measured]
-        name = "measured" if parts else title(report)
-        said = measured_notes(report) + ([] if parts else [_sentence(note) for note in _remarks(report)])
+        is_alone = not report.rows
+        name = title(report) if is_alone else "measured"
+        said = measured_notes(report) + ([] if not is_alone else [_sentence(note) for note in _remarks(report)])
         parts.append(markdown_table(name, header, body, said).rstrip("\n"))
     return "\n\n".join(parts)
 
