@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
 from harness.cli.options import AllowPartial, Include, Json
+from harness.core.compression_records import CompressedFolder, SensitivityFacts
 from harness.core.errors import HarnessError
+from harness.core.facts import facts_from
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
 from harness.core.text import emit, say
@@ -78,13 +81,22 @@ def compress(
             plotting.check(plot)
         said = sensitivity_command.analyse(
             registry, checkpoint, chosen, output, task=task, data=data, limit=limit, split=split, seed=seed,
-            skip_worst=skip_worst, margin=margin, document=tables.to_markdown,
+            skip_worst=skip_worst, margin=margin, document=lambda content: tables.to_markdown(_analysed(content)),
             listen=lambda number, count, damage, scale: say(f"[{number}/{count}] {tables.line(damage, scale)}"),
         )  # fmt: skip
         if plot is not None:
-            tables.plot(said, plot)
-        said["text"] = tables.to_markdown(said)
-        emit(json.dumps(said, ensure_ascii=False, indent=1) if as_json else sensitivity_text(said))
+            tables.plot(_analysed(said), plot)
+        text = tables.to_markdown(_analysed(said))
+        whole = {**said, "text": text}
+        emit(json.dumps(whole, ensure_ascii=False, indent=1) if as_json else sensitivity_text(_analysed(said), text))
         return
     said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed, allow_partial)
-    emit(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(said))
+    emit(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(_done(said)))
+
+
+def _done(content: Mapping[str, Any]) -> CompressedFolder:
+    return facts_from(CompressedFolder, content, "what was done")
+
+
+def _analysed(content: Mapping[str, Any]) -> SensitivityFacts:
+    return facts_from(SensitivityFacts, content, "the analysis")

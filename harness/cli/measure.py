@@ -12,6 +12,8 @@ from harness.api.models import perform_measure
 from harness.cli.options import Include, Json, Out, Quiet
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
+from harness.core.facts import facts_from
+from harness.core.measurement_records import MeasurementFacts
 from harness.core.run_spec import OUTPUT
 from harness.core.store import write_atomically
 from harness.core.strict_spec import parse
@@ -56,7 +58,7 @@ def measure(
     if output is not None:
         write_atomically(output, result.to_json() + "\n")
     if benchmark_json is not None:
-        benchmarks = as_benchmarks(result.record, __version__)
+        benchmarks = as_benchmarks(facts_from(MeasurementFacts, result.record, "the measurement"), __version__)
         write_atomically(benchmark_json, json.dumps(benchmarks, indent=1, allow_nan=False) + "\n")
     if as_json:
         emit(result.to_json())

@@ -221,6 +221,13 @@ class WeightFacts(Facts):
     bytes: int = 0
 
 
+class UnitCounts(Facts):
+    """Heads, neurons or layers."""
+
+    before: int
+    after: int
+
+
 class StepFacts(Facts):
     """What a compression method did: numbers of layers in `coverage`, of `units` before and after."""
 
@@ -228,7 +235,7 @@ class StepFacts(Facts):
     options: dict[str, Any] = Field(default_factory=dict)
     coverage: dict[str, Any] = Field(default_factory=dict)
     sparsity: float = 0.0
-    units: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    units: dict[str, UnitCounts] = Field(default_factory=dict)
     student: str | None = None
     fit: FitFacts = shared(FitFacts())
 

@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import platform
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from harness.core.facts import Environment
+from harness.core.measurement_records import MeasurementFacts
 from harness.measurement.protocol import BASE
 
 
-def as_benchmarks(result: Mapping[str, Any], version: str) -> dict[str, Any]:
+def as_benchmarks(result: MeasurementFacts, version: str) -> dict[str, Any]:
     """The file's content, for the result of a measurement with its raw samples. Times are in seconds.
 
     `machine_info` is of this machine, on which the measurement must have been made.
     """
     return {
-        "machine_info": machine_info(result["environment"]),
+        "machine_info": machine_info(result.environment),
         "commit_info": {},
         "benchmarks": list(_benchmarks(result)),
-        "datetime": result["created"].replace("Z", "+00:00"),
+        "datetime": result.created.replace("Z", "+00:00"),
         "version": f"harness {version}",
     }
 
 
-def machine_info(environment: Mapping[str, Any]) -> dict[str, Any]:
+def machine_info(environment: Environment) -> dict[str, Any]:
     """Under the names pytest-benchmark uses; no clock rates, which vary from one moment to the next."""
-    cpu = environment["cpu"]
     return {
         "node": platform.node(),
         "processor": platform.processor(),
@@ -42,17 +43,17 @@ def machine_info(environment: Mapping[str, Any]) -> dict[str, Any]:
         "python_build": list(platform.python_build()),
         "release": platform.release(),
         "system": platform.system(),
-        "cpu": {"brand_raw": cpu["model"], "count": environment["cores"], "flags": list(cpu["isa"])},
+        "cpu": {"brand_raw": environment.cpu.model, "count": environment.cores, "flags": list(environment.cpu.isa)},
     }
 
 
-def _benchmarks(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for cell_name, cell in result["cells"].items():
-        for stage_name, stage in cell["stages"].items():
+def _benchmarks(result: MeasurementFacts) -> Iterator[dict[str, Any]]:
+    for cell_name, cell in result.cells.items():
+        for stage_name, stage in cell.stages.items():
             group = cell_name if stage_name == "forward" else f"{cell_name}, {stage_name}"
-            for model, facts in stage["models"].items():
-                variant = BASE if result["models"][model]["role"] == "original" else model
-                bursts = result["samples"][cell_name][variant]
+            for model, facts in stage.models.items():
+                variant = BASE if model == result.original else model
+                bursts = result.samples[cell_name][variant]
                 calls = [seconds for burst in bursts for seconds in burst["seconds"][stage_name]]
                 yield {
                     "group": group,
@@ -61,9 +62,9 @@ def _benchmarks(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "params": {"model": model},
                     "param": model,
                     "extra_info": {
-                        "verdict": stage["verdict"]["verdict"],
-                        "time_ratio": facts.get("time_ratio"),
-                        "tokens_per_second": facts["tokens_per_second"],
+                        "verdict": stage.verdict.verdict,
+                        "time_ratio": facts.time_ratio.as_json() if facts.time_ratio else None,
+                        "tokens_per_second": facts.tokens_per_second,
                     },
                     "options": {"timer": "perf_counter", "disable_gc": False, "warmup": True},
                     "stats": stats(calls),

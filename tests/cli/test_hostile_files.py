@@ -123,8 +123,8 @@ def doors(folder: Path) -> dict[str, Door]:
     key = next(cell.cell for cell in store.run(run).cells if cell.kind == "score")
     record = store.folder(key) / "record.json"
     in_copy = ("--results", "copy")
-    measured = measurement().content.as_json()
-    benchmarks = as_benchmarks(measured, "0")
+    timed = measurement().content
+    measured, benchmarks = timed.as_json(), as_benchmarks(timed, "0")
     gate = ("gate", "--baseline", "good", "--candidate", "good")
     read = (
         ("show", *in_copy),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.core.compression_records import LayerDamage, SensitivityFacts
 from harness.report.tables import formats
 from harness.report.tables.plotting import figure, plain
 from harness.stats.aggregate import Estimate
@@ -24,27 +24,27 @@ def line(damage: Damage, scale: float) -> str:
     return f"{damage.layers}: drop {formats.plainly_signed(damage.drop, _points(scale))}"
 
 
-def to_markdown(said: Mapping[str, Any]) -> str:
+def to_markdown(found: SensitivityFacts) -> str:
     """Groups of layers, the worst first, then all of them and what the recipe leaves."""
     header = ["layers", "drop", "agreement", "recipe"]
-    rows = sorted(said["layers"], key=lambda row: -row["drop"]["value"])
-    body = [[*_cells(row, said), "skipped" if row["layers"] in said["skip"] else ""] for row in rows]
-    body.append([*_cells(said["all"], said), ""])
-    if said["with_recipe"]:
-        body.append([*_cells(said["with_recipe"], said), f"{len(said['skip'])} skipped"])
-    n = sum(said["data"]["splits"].values())
+    rows = sorted(found.layers, key=lambda row: -row.drop.value)
+    body = [[*_cells(row, found), "skipped" if row.layers in found.skip else ""] for row in rows]
+    body.append([*_cells(found.all, found), ""])
+    if found.with_recipe:
+        body.append([*_cells(found.with_recipe, found), f"{len(found.skip)} skipped"])
+    n = found.examples
     base = (
-        f"Untouched: {_points(said['scale']) * said['score']:.1f} ({', '.join(said['metrics'])}) on {n} examples of "
-        f"{', '.join(said['data']['splits'])}. Rule of the recipe: {said['rule']}."
+        f"Untouched: {_points(found.scale) * found.score:.1f} ({', '.join(found.metrics)}) on {n} examples of "
+        f"{', '.join(found.data.splits)}. Rule of the recipe: {found.rule}."
     )
-    return formats.markdown_table(title(said), header, body, [NOTE, base, *said["notes"]])
+    return formats.markdown_table(title(found), header, body, [NOTE, base, *found.notes])
 
 
-def title(said: Mapping[str, Any]) -> str:
-    data = said["data"]
+def title(found: SensitivityFacts) -> str:
+    data = found.data
     return formats.heading(
-        f"sensitivity of {said['task']} to {said['method']}",
-        data["source"], data["location"], data["limit"], 1.0, data["fingerprint"],
+        f"sensitivity of {found.task} to {found.method}",
+        data.source, data.location, data.limit, 1.0, data.fingerprint,
     )  # fmt: skip
 
 
@@ -53,30 +53,34 @@ def _points(scale: float) -> int:
     return round(100 / scale)
 
 
-def _cells(row: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
-    agreement = formats.NONE if row["agreement"] is None else f"{100 * row['agreement']:.1f} %"
-    return [formats.escaped(row["layers"]), formats.signed(Estimate(**row["drop"]), _points(said["scale"])), agreement]
+def _cells(row: LayerDamage, found: SensitivityFacts) -> list[str]:
+    agreement = formats.NONE if row.agreement is None else f"{100 * row.agreement:.1f} %"
+    return [formats.escaped(row.layers), formats.signed(_estimate(row), _points(found.scale)), agreement]
 
 
-def plot(said: Mapping[str, Any], path: Path) -> None:
+def _estimate(row: LayerDamage) -> Estimate:
+    return Estimate(row.drop.value, row.drop.low, row.drop.high)
+
+
+def plot(found: SensitivityFacts, path: Path) -> None:
     """A point a group of layers with its interval, in the model's order from above; the skipped ones hollow.
 
     Raises:
         HarnessError: matplotlib is not installed, or the ending is of no format.
     """
-    rows, factor = [*said["layers"], said["all"]], _points(said["scale"])
+    rows, factor = [*found.layers, found.all], _points(found.scale)
     with figure(path, 7, 1.5 + 0.28 * len(rows)) as axes:
         for place, row in enumerate(rows):
-            drop = {key: factor * value for key, value in row["drop"].items()}
-            error = [[drop["value"] - drop["low"]], [drop["high"] - drop["value"]]]
-            skipped = row["layers"] in said["skip"]
+            drop = row.drop
+            error = [[factor * (drop.value - drop.low)], [factor * (drop.high - drop.value)]]
+            skipped = row.layers in found.skip
             axes.errorbar(
-                drop["value"], place, xerr=error, fmt="o", capsize=2, color="C1" if skipped else "C0",
+                factor * drop.value, place, xerr=error, fmt="o", capsize=2, color="C1" if skipped else "C0",
                 markerfacecolor="white" if skipped else None,
             )  # fmt: skip
         axes.axvline(0, color="gray", linewidth=0.8)
-        axes.set_yticks(range(len(rows)), [plain(row["layers"]) for row in rows])
+        axes.set_yticks(range(len(rows)), [plain(row.layers) for row in rows])
         axes.invert_yaxis()
-        n = sum(said["data"]["splits"].values())
+        n = found.examples
         axes.set_xlabel(f"drop in points, 95 % interval, {n} examples; hollow: skipped by the recipe")
-        axes.set_title(plain(title(said)), fontsize=9, wrap=True)
+        axes.set_title(plain(title(found)), fontsize=9, wrap=True)

@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from harness.core.cell_records import StepFacts
+from harness.core.compression_records import CompressedFolder, SensitivityFacts
 from harness.report.text.text import columns
 
 
-def compression_text(said: Mapping[str, Any]) -> str:
+def compression_text(done: CompressedFolder) -> str:
     """Sizes before and after, what each step covered, and notes."""
-    before, after = said["before"], said["after"]
+    before, after = done.before, done.after
+    sizes = {
+        "parameters": (before.parameters, after.parameters),
+        "nonzero": (before.nonzero, after.nonzero),
+        "bytes": (before.bytes, after.bytes),
+    }
     rows = [
-        [name, f"{before[name]:,}", f"{after[name]:,}", f"{after[name] / max(1, before[name]):.3f}"]
-        for name in ("parameters", "nonzero", "bytes")
-        if before[name] is not None and after[name] is not None
+        [name, f"{first:,}", f"{second:,}", f"{second / max(1, first):.3f}"]
+        for name, (first, second) in sizes.items()
+        if first is not None and second is not None
     ]
-    lines = [f"{said['output']}: {said['method']}, runs in {said['runtime']}", ""]
+    lines = [f"{done.output}: {done.method}, runs in {done.runtime}", ""]
     lines += [columns(rows, ["", "original", "compressed", "ratio"]), ""]
-    lines += [line for step in said["steps"] for line in _step_lines(step)]
-    return "\n".join([*lines, *said["notes"]]).rstrip()
+    lines += [line for step in done.steps for line in _step_lines(step)]
+    return "\n".join([*lines, *done.notes]).rstrip()
 
 
-def _step_lines(step: Mapping[str, Any]) -> list[str]:
+def _step_lines(step: StepFacts) -> list[str]:
     lines = []
-    coverage = step.get("coverage", {})
-    for kind in (one for one in ("int8", "fp8", "int4", "2:4") if one in coverage):
-        skipped = " and what was skipped" if coverage[kind] < coverage["linear"] else ""
+    linear = step.coverage.get("linear", 0)
+    for kind in (one for one in ("int8", "fp8", "int4", "2:4") if one in step.coverage):
+        count, head = step.coverage[kind], step.coverage.get("head", ())
+        skipped = " and what was skipped" if count < linear else ""
         lines.append(
-            f"{step['method']}: {coverage[kind]} of {coverage['linear']} linear layers are {kind}; float stays the "
-            f"head: {', '.join(coverage['head'])}{skipped}"
+            f"{step.method}: {count} of {linear} linear layers are {kind}; float stays the head: "
+            f"{', '.join(head)}{skipped}"
         )
-    if "pruned" in coverage:
+    pruned = step.coverage.get("pruned")
+    if pruned is not None:
         lines.append(
-            f"{step['method']}: {100 * step['sparsity']:.1f} % zeros in {coverage['linear']} linear layers, "
-            f"{coverage['pruned']} of them touched"
+            f"{step.method}: {100 * step.sparsity:.1f} % zeros in {linear} linear layers, {pruned} of them touched"
         )
-    for kind, units in step.get("units", {}).items():
-        lines.append(f"{step['method']}: {kind} {units['before']} -> {units['after']}")
-    if "student" in step:
-        lines.append(f"{step['method']}: student {step['student']}, {step['fit']['steps']} steps")
+    for name, units in step.units.items():
+        lines.append(f"{step.method}: {name} {units.before} -> {units.after}")
+    if step.student is not None:
+        lines.append(f"{step.method}: student {step.student}, {step.fit.steps} steps")
     return lines
 
 
-def sensitivity_text(said: Mapping[str, Any]) -> str:
+def sensitivity_text(found: SensitivityFacts, table: str) -> str:
     """The table, and how to use the recipe."""
-    lines = [said["text"]]
-    if said["command"]:
+    lines = [table]
+    if found.command:
         lines.append(
-            f"{said['output']}/recipe.yaml: harness compress {said['model']} --recipe {said['output']}/recipe.yaml -o "
-            f"FOLDER, or harness run --compress '{said['command']}'"
+            f"{found.output}/recipe.yaml: harness compress {found.model} --recipe {found.output}/recipe.yaml -o "
+            f"FOLDER, or harness run --compress '{found.command}'"
         )
     return "\n".join(lines)

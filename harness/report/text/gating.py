@@ -150,33 +150,24 @@ def baselines_text(folder: Path, as_json: bool) -> tuple[str, bool]:
     """The baselines in a folder, and whether all are sound."""
     found = baseline.listed(folder)
     sound = all(not isinstance(content, str) for _, content in found)
-    rows: list[dict[str, Any]] = []
+    rows, lines = [], []
     for path, content in found:
-        row: dict[str, Any] = {"name": path.stem, "kilobytes": round(path.stat().st_size / 1000)}
+        kilobytes = round(path.stat().st_size / 1000)
+        row: dict[str, Any] = {"name": path.stem, "kilobytes": kilobytes}
+        line = [path.stem, f"{kilobytes} KB"]
         if isinstance(content, str):
             rows.append(row | {"error": content})
-        else:
-            seeds = {score.seed for score in content.scores}
-            tasks = list(dict.fromkeys(part.task for part in content.parts))
-            kept = {"accepted": content.accepted, "run": content.run, "models": content.models}
-            rows.append(row | kept | {"tasks": tasks, "seeds": len(seeds)})
+            lines.append([*line, "", "", "", content])
+            continue
+        seeds = len({score.seed for score in content.scores})
+        tasks = list(dict.fromkeys(part.task for part in content.parts))
+        kept = {"accepted": content.accepted, "run": content.run, "models": content.models}
+        rows.append(row | kept | {"tasks": tasks, "seeds": seeds})
+        lines.append([*line, content.accepted, str(seeds), ", ".join(content.models), ", ".join(tasks)])
     if as_json:
         return json.dumps(rows, indent=1, ensure_ascii=False), sound
     if not rows:
         return f"no baselines in {folder}; make one with `harness baseline accept RUN --name NAME`", True
-    lines = [
-        [row["name"], f"{row['kilobytes']} KB", "", "", "", row["error"]]
-        if "error" in row
-        else [
-            row["name"],
-            f"{row['kilobytes']} KB",
-            row["accepted"],
-            str(row["seeds"]),
-            ", ".join(row["models"]),
-            ", ".join(row["tasks"]),
-        ]
-        for row in rows
-    ]
     return columns(lines, ["name", "size", "accepted", "seeds", "models", "tasks"]), sound
 
 

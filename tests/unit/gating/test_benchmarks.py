@@ -25,7 +25,7 @@ def test_work(benchmark):
 
 
 def written(path: Path, factor: float = 1.0, **machine) -> Path:
-    content = as_benchmarks(measurement(factor).content.as_json(), "0")
+    content = as_benchmarks(measurement(factor).content, "0")
     content["machine_info"] |= machine
     path.write_text(json.dumps(content))
     return path
