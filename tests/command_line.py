@@ -99,7 +99,7 @@ def _inline(command: list[str], folder: Path) -> list[str]:
         place = command.index("--config") + 1
         try:
             config = yaml.safe_load((folder / command[place]).read_text(encoding="utf-8"))
-        except (IndexError, OSError, ValueError, yaml.YAMLError):
+        except (IndexError, OSError, ValueError, RecursionError, yaml.YAMLError):
             config = None
         if isinstance(config, dict) and "executor" in config:
             return command
