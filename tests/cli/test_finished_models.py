@@ -147,6 +147,12 @@ def test_a_gpt_of_anybody_is_scored_on_texts_and_shown_examples(harness, tmp_pat
     run = json.loads(harness("run", "--model", "./gpt", "--task", "sst2@2-shot", "--limit", "6", "--json").stdout)
     assert predicted(tmp_path, shown) == predicted(tmp_path, run["scores"][0])
     assert "its head is causal-lm" in harness("evaluate", "gpt", "--task", "sst2", "--limit", "6", code=2).stderr
+    for method in ("onnx", "int8-torch"):
+        harness("compress", "gpt", "--method", method, "-o", method)
+        score = scored(harness, method, "--task", "sst2@2-shot", "--limit", "6")
+        assert score["runtime"] == {"onnx": "onnxruntime", "int8-torch": "torch-int8"}[method]
+        if method == "onnx":
+            assert predicted(tmp_path, score) == predicted(tmp_path, shown)
 
 
 def sentence_encoder(folder: Path, **pooling: Any) -> Path:

@@ -132,9 +132,9 @@ def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> 
         raise HarnessError(f"model {folder}: cannot read {error.filename}: {error.strerror}") from None
 
 
-def refuse_changed(folder: Path, fingerprint: str | None, store: Store, finished: bool = False) -> None:
-    """Raises HarnessError where the weights are not those that a run was planned with."""
-    if fingerprint is not None and _fingerprint(folder, store, FINISHED if finished else WANTED) != fingerprint:
+def refuse_changed(folder: Path, fingerprint: str | None, store: Store) -> None:
+    """Raises HarnessError where the weights are not those that a run was planned with, to start from or as finished."""
+    if fingerprint is not None and fingerprint not in (_fingerprint(folder, store, one) for one in (FINISHED, WANTED)):
         raise HarnessError(f"model {folder}: its files changed since the run was planned; run it again")
 
 

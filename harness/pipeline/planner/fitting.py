@@ -15,6 +15,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.heads import architecture_of, heads_of
+from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.weights.pretrained import Weights
 from harness.modeling.weights.settings import GRAPH, Settings, class_names, model_config, read_settings
 from harness.pipeline.cells import (
@@ -113,8 +114,9 @@ class ModelPlan:
 
     def not_applicable(self, task: TaskSpec) -> str | None:
         """Why the model cannot do the task; None where it can."""
-        if self.settings is not None and task.shots is not None and not self.settings.is_plain:
-            return "a compressed model, or a graph, is not shown examples"
+        head = None if self.settings is None or self.settings.is_plain else self.settings.head
+        if head is not None and task.shots is not None and head not in WRITING_HEADS:
+            return f"a model with the head {head} is not shown examples"
         if self.settings is None or task.shots is not None:
             return LEARNERS.get(self.recipe.learner).not_applicable(task, self.recipe, self.architecture)
         heads = heads_of(task, self.architecture)  # type: ignore[arg-type]

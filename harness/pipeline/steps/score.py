@@ -16,7 +16,7 @@ from harness.core.store import Store
 from harness.data.frame import Split, TaskData
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.pretrained import refuse_changed
-from harness.modeling.weights.settings import read_settings
+from harness.modeling.weights.settings import compressed_settings, read_settings
 from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.steps.inputs import task_data
 from harness.stats.scoring import score_all
@@ -128,7 +128,7 @@ def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
     directory = store.model(job.checkpoint) if job.checkpoint else job.pretrained
     assert directory is not None
     if not job.checkpoint and not LEARNERS.get(job.learner).in_process:
-        refuse_changed(directory, job.model["weights"], store, finished=task.shots is None)
+        refuse_changed(directory, job.model["weights"], store)
     shown = None
     shown_of: Mapping[str, Mapping[str, Any]] = {}
     if task.shots:
@@ -138,8 +138,9 @@ def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
         shown_of = {task.train: job.inputs.facts["splits"][task.train]}
     lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
     record = {**content_of(job.model), "parameters": None}
-    in_folder = task.shots is None and not LEARNERS.get(job.learner).in_process
-    runtime = read_settings(directory).runtime if in_folder else None
+    in_folder = not LEARNERS.get(job.learner).in_process
+    served = in_folder and (task.shots is None or compressed_settings(directory) is not None)
+    runtime = read_settings(directory).runtime if served else None
     return Model(directory, record, job.seed, shown_of, lineage, shown=shown, runtime=runtime)
 
 

@@ -27,6 +27,7 @@ from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
     Settings,
     class_names,
+    compressed_settings,
     home_of,
     model_config,
     refuse_compressed,
@@ -133,9 +134,14 @@ class TransformerLearner(Learner):
             name = head_for(request.task, architecture_of(config))
             assert name is not None
             head = HEADS.get(name)
-            model, tokenizer = _kept(_load_pretrained)(request.directory, head.auto_class, _state(request.directory))
+            where, state = request.directory, _state(request.directory)
+            if compressed_settings(where) is not None:
+                served = _kept(_opened)(where, state)
+                model, tokenizer = served.module, served.tokenizer
+            else:
+                model, tokenizer = _kept(_load_pretrained)(where, head.auto_class, state)
+                model.to(trainer.pick_device())
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, source_facts(config)
-            model.to(trainer.pick_device())
         reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
         predicted = head.predict(model, reader, request.split, request.report)
         if head.name != "sequence-classification" or not request.labels:
