@@ -104,7 +104,9 @@ class Reference:
 
 @dataclass(frozen=True)
 class Section:
-    """One table. `measured` says of each group of columns whether any row has a number in it."""
+    """One table. `measured` says of each group of columns whether any row has a number in it; `verdict` says in a
+    sentence who leads.
+    """
 
     key: str
     title: str
@@ -113,6 +115,7 @@ class Section:
     references: tuple[Reference, ...]
     notes: tuple[str, ...]
     measured: Mapping[str, bool] = field(default_factory=dict)
+    verdict: str = ""
 
     def groups(self) -> tuple[Group, ...]:
         return tuple(group for group in GROUPS if any(head.group == group for head in self.heads))

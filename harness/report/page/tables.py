@@ -13,6 +13,7 @@ from harness.report.page.text import counted, megabytes, rate
 from harness.report.tables import formats
 from harness.report.tables.comparable import Draft
 from harness.report.tables.formats import interval, scaled, spread
+from harness.report.tables.leading import leading
 from harness.report.tables.table import Column, Part, Resource, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
@@ -58,6 +59,7 @@ def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]
             )
             for group in GROUPS
         },
+        verdict=leading(table),
     )
 
 
