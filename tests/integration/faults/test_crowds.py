@@ -35,6 +35,6 @@ def test_four_runs_and_readers_at_once(start, tmp_path, temporary, figure):
         assert sum(map(len, done)) == len(every), "a cell was computed twice"
         store = Store(tmp_path / out)
         assert verify(store).faults == []
-        assert sorted(store.run(name)["number"] for name in store.run_names()) == [1, 2, 3, 4]
+        assert sorted(store.run(name).number for name in store.run_names()) == [1, 2, 3, 4]
     assert list(temporary.iterdir()) == []
     figure("four runs at once", runs=4 * ROUNDS, reads=reads, computed_twice=0)
