@@ -87,6 +87,16 @@ GATE_SPEC = {
 }
 
 
+SETTINGS = {
+    "head": "sequence-classification",
+    "max_length": 64,
+    "fitted": {},
+    "runtime": "torch",
+    "shapes": {"parameters": {"classifier.bias": [2]}, "attributes": {"classifier": {"out_features": 2}}},
+    "compression": [{"method": "prune-structured"}],
+}
+
+
 def as_yaml(document: Any) -> bytes:
     return yaml.safe_dump(document).encode()
 
@@ -149,7 +159,11 @@ def doors(folder: Path) -> dict[str, Door]:
         "record": Door(str(record.relative_to(store.root)), json.loads(record.read_text()), with_checksum("checksum"), read, "copy"),
         "config.json": Door(
             "model/config.json", json.loads((folder / "model" / "config.json").read_text()), as_json,
-            [("run", "--task", "cola", "--model", "./model", *dry), ("run", "--no-train", "--task", "cola", "--model", "./model", *dry)],
+            [("predict", "model", "--text", "a film"), ("run", "--task", "cola", "--model", "./model", *dry), ("run", "--no-train", "--task", "cola", "--model", "./model", *dry)],
+        ),
+        "harness.json": Door(
+            "model/harness.json", SETTINGS, as_json,
+            [("predict", "model", "--text", "a film"), ("run", "--no-train", "--task", "cola", "--model", "./model", *dry)],
         ),
         "jsonl": Door(
             "data/train.jsonl", {"text": "a fine film", "label": "good", "more": [1, {"a": 2}]}, lambda one: b"\n".join([as_json(one)] * 3),
@@ -164,7 +178,8 @@ def doors(folder: Path) -> dict[str, Door]:
 
 
 KINDS = (
-    "model spec", "task", "suite", "run", "gate", "baseline", "measured", "benchmarks", "manifest", "record", "config.json", "jsonl", "csv",
+    "model spec", "task", "suite", "run", "gate", "baseline", "measured", "benchmarks", "manifest", "record", "config.json", "harness.json",
+    "jsonl", "csv",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from harness.modeling.heads import HEADS
 from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
 from harness.modeling.weights.loading import HERE, load_weights
 from harness.modeling.weights.pretrained import check_folder
-from harness.modeling.weights.settings import Settings, Shapes, Storage, read_settings
+from harness.modeling.weights.settings import FILE, Settings, Shapes, Storage, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,12 +141,16 @@ def reshape(model: PreTrainedModel, shapes: Shapes) -> None:
     """Give a model built from its config the shapes it was saved with; what its parameters hold is lost."""
     import torch
 
-    for name, shape in shapes.parameters.items():
-        owner, _, leaf = name.rpartition(".")
-        place = model.get_parameter(name).device
-        setattr(model.get_submodule(owner), leaf, torch.nn.Parameter(torch.empty(shape, device=place)))
-    for name, values in shapes.attributes.items():
-        vars(model.get_submodule(name)).update(values)
+    try:
+        for name, shape in shapes.parameters.items():
+            owner, _, leaf = name.rpartition(".")
+            place = model.get_parameter(name).device
+            setattr(model.get_submodule(owner), leaf, torch.nn.Parameter(torch.empty(shape, device=place)))
+        for name, values in shapes.attributes.items():
+            vars(model.get_submodule(name)).update(values)
+    except (AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise HarnessError(f"{FILE} of the model: shapes, {name}: they are not of this model: {reason}") from None
 
 
 def in_floats(model: PreTrainedModel, dtype: str) -> None:

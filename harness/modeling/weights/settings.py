@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -43,7 +43,7 @@ HEADS_BY_OUTPUT = {
 class Shapes(Strict):
     """How a model differs from what its config describes: shapes of parameters, and numbers its modules hold."""
 
-    parameters: dict[str, list[int]] = Field(default_factory=dict)
+    parameters: dict[str, list[Annotated[int, Field(ge=0, le=2**24)]]] = Field(default_factory=dict)
     attributes: dict[str, dict[str, int]] = Field(default_factory=dict)
 
 
