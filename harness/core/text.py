@@ -34,7 +34,7 @@ def clipped(text: str, most: int = 80) -> str:
 
 def one_line(text: str) -> str:
     """A message as it is shown to a person: in one line that is read at a glance."""
-    return clipped(" ".join(text.split()), LONGEST_MESSAGE)
+    return clipped(visible(" ".join(text.split())), LONGEST_MESSAGE)
 
 
 ABSOLUTE = re.compile(r"(?<![\w/.:~\\-])(?:~?/|[A-Za-z]:\\)(?:[^\s'\",;:()]*[/\\])?([^\s'\",;:()/\\]+)")

@@ -24,6 +24,7 @@ MODEL = {"name": "mine", "learner": "tfidf"}
         (TrainingSpec, {"epochs": float("nan")}, "epochs: input should be"),
         (TrainingSpec, {"learning_rate": float("inf")}, "learning_rate: input should be"),
         (TaskSpec, {**TASK, "prompt": "{text:>99999999}"}, "prompt: in braces stands the name of a field alone"),
+        (TaskSpec, {**TASK, "prompt": "Text: {}"}, "prompt: in braces stands the name of a field alone"),
         (TaskSpec, {**TASK, "prompt": "{text!r}"}, "prompt: in braces stands the name of a field alone"),
         (TaskSpec, {**TASK, "prompt": "{text.__class__}"}, "prompt: in braces stands the name of a field alone"),
         (TaskSpec, {**TASK, "prompt_trained": "{text"}, "prompt_trained: its braces do not match"),

@@ -22,8 +22,6 @@ def size(text: str, kind: str) -> int:
     ("prompt", "complaint"),
     [
         ("Text: {txt}", "its prompt has {txt}, but its fields are text"),
-        ("Text: {}", "its prompt has {}, but its fields are text"),
-        ("Text: {text", "its prompt 'Text: {text'"),
         ("Which class?", "its prompt shows no field"),
     ],
 )
