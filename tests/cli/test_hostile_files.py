@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import time
@@ -232,7 +233,7 @@ def test_a_few_bad_files_of_each_kind(kind, place):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_bad_files_of_each_kind(kind, place):
-    try_out(place, kind, 60)
+    try_out(place, kind, int(os.environ.get("HARNESS_BAD_FILES", "20")))
 
 
 @pytest.mark.slow
