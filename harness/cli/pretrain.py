@@ -74,7 +74,7 @@ def pretrain(
     command.check_trackers(report_to or [])
     cell = command.plan(registry, store, recipe, given, threads)
     if dry_run:
-        print(pretraining_plan(cell, store.has(cell.key), threads))
+        emit(pretraining_plan(cell, store.has(cell.key), threads))
         return
     tell = (lambda line: None) if quiet else say
     record = command.perform(cell, store, not restart, report_to or [], tell, threads, fsdp)
