@@ -231,6 +231,7 @@ def test_a_few_bad_files_of_each_kind(kind, place):
 
 
 @pytest.mark.slow
+@pytest.mark.random
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_bad_files_of_each_kind(kind, place):
     try_out(place, kind, int(os.environ.get("HARNESS_BAD_FILES", "20")))

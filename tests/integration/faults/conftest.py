@@ -53,6 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("slow")
             item.add_marker("process")
+            item.add_marker("random")
 
 
 @pytest.fixture
