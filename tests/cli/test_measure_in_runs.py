@@ -47,7 +47,7 @@ def test_a_run_measures_what_it_made_and_keeps_it(measured_run):
     assert result["status"] == "done"
     (cell,) = [one for one in result["cells"] if one["kind"] == "measure"]
     assert cell["status"] == "done"
-    record = Store(folder / "results").read(cell["cell"])
+    record = Store(folder / "results").read(cell["cell"]).as_json()
     assert record["verdict"] == "INVALID" and not record["counts"]
     assert list(record["cells"]) == ["8 × 16", "task sst2"] or "task sst2" in record["absent"]
     made = {one["model"]: one["cell"] for one in result["cells"] if one["kind"] in ("finetune", "compress")}

@@ -53,6 +53,8 @@ def test_a_student_is_pretrained_from_a_checkpoint_which_is_part_of_what_it_is(m
     assert first["scores"]["masked_accuracy"] and first["cell"]
     config = tmp_path / "teacher-model" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "layer_norm_eps": 1e-6}))
+    assert "checksums.json" in call(*asked, code=2).stderr, "a change that was not meant"
+    (tmp_path / "teacher-model" / "checksums.json").unlink()
     assert read_json(call(*asked).stdout)["cell"] != first["cell"]
     (tmp_path / "student.yaml").write_text(student.replace("./teacher-model", "./nowhere"))
     assert "nowhere" in call(*asked, code=2).stderr

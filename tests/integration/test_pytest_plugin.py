@@ -67,7 +67,7 @@ def test_what_was_measured_is_an_item_a_number(folder):
         baseline.accept(replace(found, scored=scored), name, folder / "baselines" / "accepted")
     for seed in (0, 1):
         made = measurement(1.1, seed=seed, memory=(40_000_000, 20_000_000))
-        (folder / f"{seed}.json").write_text(json.dumps(made.content))
+        (folder / f"{seed}.json").write_text(json.dumps(made.content.as_json()))
     both = ("--harness-baseline", "main", "--harness-candidate", "other", "--harness-measured", "0.json")
     once = call_pytest(folder, *both)
     assert once.returncode == 0 and "harness::speed, 8 × 128[encoder on cola] SKIPPED" in once.stdout
