@@ -11,10 +11,9 @@ from typing import Any
 import torch
 
 from harness.compression.base import Request
-from harness.compression.texts import checking_texts
+from harness.compression.texts import before_labels, checking_texts
 from harness.modeling.heads.base import EncodingContext
 from harness.modeling.inference.batching import IGNORED, DataCollator, scoring_batches
-from harness.modeling.inference.generate import start_of
 from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.base import WRITING_HEADS, RuntimeModel
 from harness.modeling.weights.settings import read_settings
@@ -110,13 +109,11 @@ def _of_batch(module: Any, batch: Mapping[str, torch.Tensor]) -> tuple[list[torc
     labels = batch["labels"]
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     if module.config.is_encoder_decoder:
-        start = torch.full((len(labels), 1), start_of(module))
-        before = labels.masked_fill(labels == IGNORED, module.config.pad_token_id or 0)[:, :-1]
         encoded = module.get_encoder()(**inputs)
         logits = module(
             encoder_outputs=encoded,
             attention_mask=inputs["attention_mask"],
-            decoder_input_ids=torch.cat([start, before], dim=1),
+            decoder_input_ids=before_labels(module, labels),
         ).logits
     else:
         logits, labels = module(**inputs, use_cache=False).logits[:, :-1], labels[:, 1:]

@@ -13,10 +13,9 @@ import torch
 from torch import nn
 
 from harness.compression.base import Request
-from harness.compression.texts import checking_texts
+from harness.compression.texts import before_labels, checking_texts
 from harness.core.errors import HarnessError
-from harness.modeling.inference.batching import IGNORED, DataCollator, scoring_batches
-from harness.modeling.inference.generate import start_of
+from harness.modeling.inference.batching import DataCollator, scoring_batches
 from harness.modeling.weights.layers import linear_layers
 from harness.modeling.weights.settings import read_settings
 
@@ -70,9 +69,7 @@ def _largest_inputs(model: Any, tokenizer: Any, layers: dict[str, nn.Linear], ro
                 batch = padding([rows[index] for index in indices])
                 given = {name: values for name, values in batch.items() if name in tokenizer.model_input_names}
                 if model.config.is_encoder_decoder:
-                    written = batch["labels"].masked_fill(batch["labels"] == IGNORED, model.config.pad_token_id or 0)
-                    start = torch.full((len(written), 1), start_of(model))
-                    given["decoder_input_ids"] = torch.cat([start, written[:, :-1]], dim=1)
+                    given["decoder_input_ids"] = before_labels(model, batch["labels"])
                 model(**given)
     finally:
         for hook in hooks:

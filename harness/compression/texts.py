@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.compression.base import Examples
 from harness.core.families import LANGUAGE_MODELING
@@ -10,7 +10,12 @@ from harness.core.specs import TaskSpec
 from harness.data.corpus import synthetic_sentences
 from harness.data.frame import Split
 from harness.modeling.heads import HEADS, EncodingContext
+from harness.modeling.inference.batching import IGNORED
+from harness.modeling.inference.generate import start_of
 from harness.modeling.weights.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
 
 WORLD = "generated English"
 SENTENCES = 4
@@ -32,6 +37,16 @@ def checking_texts(
         return None
     reader = EncodingContext(task, labels, tokenizer, settings.max_length, seed, settings.fitted)
     return reader, HEADS.get(settings.head).encode(reader, split), kind
+
+
+def before_labels(model: Any, labels: torch.Tensor) -> torch.Tensor:
+    """What an encoder–decoder has written before each of its labels (b, t): the start token and the labels to the left.
+    Graphs have no method of their own for it.
+    """
+    import torch
+
+    start = torch.full((len(labels), 1), start_of(model))
+    return torch.cat([start, labels.masked_fill(labels == IGNORED, model.config.pad_token_id or 0)[:, :-1]], dim=1)
 
 
 def _language_modeling() -> TaskSpec:
