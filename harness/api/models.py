@@ -57,8 +57,8 @@ def pretrain(
     Raises:
         HarnessError: no such model spec, a setting out of range, a corpus that cannot be read, or a failed training.
     """
-    registry = load_registry(include)
     store = Store.open(Path(out))
+    registry = load_registry(include, store.includes())
     target = None if output is None else Path(output)
     pretraining.check_output(target)
     changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
@@ -104,7 +104,7 @@ def compress(
         HarnessError: no model there, one the method cannot compress, an unknown method or option, or an output that
             is there already.
     """
-    registry = load_registry(include)
+    registry = load_registry(include, Store.around(Path(model)).includes())
     if isinstance(method, str):
         method = compressing.method_of(method, [f"{name}={value}" for name, value in options.items()])
     place = None if data is None else os.fspath(data)
@@ -196,7 +196,7 @@ def perform_measure(
     tell: Tell,
 ) -> Measurement:
     """A measurement from its spec, as the command line asks for it. Raises HarnessError as `measure` does."""
-    registry = load_registry(include)
+    registry = load_registry(include, Store(root).includes())
     request = measuring.make_request(
         registry,
         Store(root) if root.is_dir() else None,

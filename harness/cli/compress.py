@@ -15,6 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.facts import facts_from
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
+from harness.core.store import Store
 from harness.core.text import emit, say
 from harness.pipeline.commands import compress as command
 from harness.pipeline.commands import sensitivity as sensitivity_command
@@ -74,7 +75,7 @@ def compress(
     if stray:
         raise HarnessError(f"{stray} goes with --sensitivity")
     os.environ.update(thread_variables(1))
-    registry = load_registry(include)
+    registry = load_registry(include, Store.around(checkpoint).includes())
     chosen = command.method_of(method, settings or [], recipe)
     if sensitivity:
         if plot is not None:

@@ -95,8 +95,8 @@ def glue_submission(
         raise HarnessError(f"-o {output}: the server takes a .zip")
     if not output.resolve().parent.is_dir():
         raise HarnessError(f"-o {output}: no folder {output.parent}; make it first")
-    registry = load_registry(include)
     store = existing_store(out)
+    registry = load_registry(include, store.includes())
     files = write_submission(registry, store, run, model, output, seed, data, allow_other_data, say)
     emit(f"{output}: {', '.join(files)}")
 

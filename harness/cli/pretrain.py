@@ -68,8 +68,8 @@ def pretrain(
     quiet: Quiet = False,
 ) -> None:
     """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
-    registry = load_registry(include)
     store = Store.open(Path(out or "results"))
+    registry = load_registry(include, store.includes())
     command.check_output(output)
     command.check_trackers(report_to or [])
     cell = command.plan(registry, store, recipe, given, threads)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from harness.compression import COMPRESSORS, Compressor, Target
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.strict_spec import parse
 
 CHAIN_MARK = "|"
@@ -113,7 +113,7 @@ def _parse_step(text: str, where: str) -> Step:
     known = [name for name in COMPRESSORS.names() if text == name or text.startswith(f"{name}:")]
     if not known:
         name = text.partition(":")[0]
-        raise unknown("compressor", name, COMPRESSORS.names())
+        raise unknown("compressor", name, COMPRESSORS.names(), hint=OF_YOUR_OWN)
     name = max(known, key=len)
     rest = text[len(name) + 1 :]
     if not rest:

@@ -49,6 +49,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Known: {', '.join(names)}." if names else ""
 
 
+OF_YOUR_OWN = "; one of your own comes with --include PATH"
+"""The hint of `unknown` where a file or folder can add names."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "", hint: str = "") -> HarnessError:
     """The error for a name nobody registered, e.g. `unknown task 'colla'. Did you mean 'cola'?`"""
     place = f" in {where}" if where else ""

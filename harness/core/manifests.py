@@ -93,12 +93,17 @@ class Manifests:
         return self._read(found[0])
 
     def includes(self) -> list[str]:
-        """The paths that runs were given by `--include`, each once; of what cannot be read nothing."""
-        found: dict[str, None] = {}
+        """The paths that runs were given by `--include`, and the files of model specs given by `--model`, each once; of
+        what cannot be read nothing.
+        """
+        paths: dict[str, None] = {}
         for name in self.run_names():
             with contextlib.suppress(HarnessError):
-                found |= dict.fromkeys(map(str, self._read(name).spec.get("include") or ()))
-        return list(found)
+                spec = self._read(name).spec
+                models = [str(model).rpartition("=")[2] for model in spec.get("model") or ()]
+                files = [model for model in models if model.endswith((".yaml", ".yml"))]
+                paths |= dict.fromkeys([*map(str, spec.get("include") or ()), *files])
+        return list(paths)
 
     def runs(self, names: Sequence[str]) -> list[RunManifest]:
         """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""

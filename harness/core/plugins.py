@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from harness.core import code_identity
 from harness.core.builtin import BUILTIN
 from harness.core.code_identity import module_file
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Plugins(Generic[T]):
     def check(self, name: str, where: str = "") -> None:
         """Raises HarnessError, with a did-you-mean, for a name nobody registered."""
         if name not in self._builtin and name not in self._added:
-            raise unknown(self.kind, name, self.names(), where)
+            raise unknown(self.kind, name, self.names(), where, hint=OF_YOUR_OWN)
 
     def get(self, name: str, where: str = "") -> T:
         """The plug-in of a name. Raises HarnessError as `check` does."""

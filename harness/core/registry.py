@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import plugins
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.hashing import hash_file, hash_json, short
 from harness.core.noise import with_noise
 from harness.core.reading import expanded, is_file, is_folder
@@ -33,7 +33,6 @@ ENTRY_POINTS = "harness.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 
-OF_YOUR_OWN = "; one of your own comes with --include PATH"
 SHOTS_MARK = "@"
 SHOTS = re.compile(r"[0-9]{1,4}-shot")
 
@@ -284,12 +283,12 @@ def _check(registry: Registry) -> None:
         plugins.lookup("family", task.family, where).check_fields(list(task.fields), where)
         for metric in task.metrics:
             if metric not in known_metrics:
-                raise unknown("metric", metric, known_metrics, where)
+                raise unknown("metric", metric, known_metrics, where, OF_YOUR_OWN)
             if registry.origins["task", name].parent not in builtin:
                 _check_metric(metric, task, where)
         for source, settings in task.sources.of_plugins.items():
             if source not in known_sources:
-                raise unknown("source", source, {*known_sources, "glue"}, where)
+                raise unknown("source", source, {*known_sources, "glue"}, where, OF_YOUR_OWN)
             plugins.lookup("source", source).check(settings, where)
         if task.train_on is not None:
             registry.task(task.train_on, where)

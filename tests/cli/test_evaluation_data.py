@@ -167,3 +167,40 @@ def test_a_results_folder_remembers_the_specs_it_was_given_and_runs_no_code_of_t
     assert "a great show" in (tmp_path / "page.html").read_text(), "the page finds the texts"
     (tmp_path / "more" / "mine.yaml").unlink()
     assert "comes with --include PATH" in harness(*asked, code=2).stderr
+
+
+def test_what_a_results_folder_remembers_is_known_to_compress_and_pretrain(harness, rows, saved, tmp_path):
+    tiny = (
+        "name: small-words\nlearner: transformer\n"
+        "config: {model_type: bert, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, "
+        "intermediate_size: 32}\n"
+        "tokenizer: {kind: wordpiece, vocab_size: 300, corpus: pretraining}\n"
+        "pretraining: {objective: mlm, sentences: 100, steps: 4, block_size: 16, batch_size: 4}\n"
+        "training: {epochs: 1}\n"
+    )
+    (tmp_path / "small-words.yaml").write_text(tiny)
+    refusal = harness("pretrain", "small-words", code=2).stderr
+    assert "unknown model 'small-words'; one of your own comes with --include PATH" in refusal
+    model = ("--model", "small-words.yaml", "--model", "mini=small-words.yaml")
+    asked = ("--include", "mine.yaml", "--task", "mine", "--data", "reviews")
+    harness("run", *asked, *model, "--limit", "16")
+    assert harness("pretrain", "small-words").stdout.strip().endswith("model")
+    compress = ("--method", "prune-movement:0.5", "--task", "mine", "--data", "reviews", "--limit", "16")
+    folder = saved("bert", num_labels=2)
+    made = json.loads(harness("compress", folder, *compress, "-o", "small", "--json").stdout)
+    assert made["output"] == "small"
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "results").rename(elsewhere)
+    refusal = harness("compress", folder, *compress, "-o", "smaller", code=2).stderr
+    assert "unknown task 'mine'; one of your own comes with --include PATH" in refusal
+    fitted = next((elsewhere / "cells").glob("*/*/predictions.parquet"), None)
+    assert fitted is not None
+    models = [path.parent for path in (elsewhere / "cells").glob("*/*/model") if (path / "harness.json").exists()]
+    trained = next(path for path in models if json.loads((path / "record.json").read_text())["kind"] == "finetune")
+    done = harness("compress", trained, "--method", "prune-movement:0.5", "-o", "smaller", "--json")
+    assert json.loads(done.stdout)["output"] == "smaller", "the folder that the model lies in knows its task"
+
+
+def test_an_unknown_plug_in_names_the_way_to_give_one(harness):
+    refusal = harness("compress", "model", "--method", "quantum-folding", "-o", "small", code=2).stderr
+    assert "unknown compressor 'quantum-folding'" in refusal and "comes with --include PATH" in refusal
