@@ -71,7 +71,9 @@ class Store(Manifests):
     @classmethod
     def around(cls, path: Path, otherwise: Path = Path("results")) -> Store:
         """The store that a model folder lies in, or the one at `otherwise`; nothing is made."""
-        homes = [folder for folder in path.resolve().parents if (folder / "cells").is_dir() and (folder / "runs").is_dir()]
+        homes = [
+            folder for folder in path.resolve().parents if (folder / "cells").is_dir() and (folder / "runs").is_dir()
+        ]
         return cls(homes[0] if homes else otherwise)
 
     def folder(self, key: str) -> Path:

@@ -92,8 +92,7 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _scored(one: Scored) -> dict[str, Any]:
-    values = {field.name: getattr(one, field.name) for field in fields(one)}
-    return values | {"predictions": pack(one.predictions)}
+    return _without_predictions(one) | {"predictions": pack(one.predictions)}
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:
@@ -184,4 +183,7 @@ def facts(evidence: RunResults) -> dict[str, Any]:
 
 
 def _without_predictions(one: Scored) -> dict[str, Any]:
-    return {field.name: getattr(one, field.name) for field in fields(one) if field.name != "predictions"}
+    values = {field.name: getattr(one, field.name) for field in fields(one) if field.name != "predictions"}
+    if not one.partial_weights:
+        del values["partial_weights"]
+    return values

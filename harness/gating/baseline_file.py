@@ -65,6 +65,7 @@ class ScoredFacts(Facts):
     cell: str | None = None
     files: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+    partial_weights: str = ""
 
 
 class BaselineFile(Facts):
@@ -134,7 +135,7 @@ def _scored(one: ScoredFacts, predictions: np.ndarray) -> Scored:
         predictions=predictions, prediction_hash=one.prediction_hash, scores=scores, model_id=one.model_id,
         learner=one.learner, weights=one.weights, parameters=one.parameters, tokenizer=one.tokenizer,
         trained_on=one.trained_on, cell=one.cell, files=one.files,
-        settings=one.settings,
+        settings=one.settings, partial_weights=one.partial_weights,
     )  # fmt: skip
 
 

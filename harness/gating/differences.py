@@ -39,6 +39,17 @@ def differences(base: RunResults, candidate: RunResults, pairs: Mapping[str, str
     return (*found, *([f"environment: {', '.join(environment)}"] if environment else []))
 
 
+def partly_random(*runs: RunResults) -> list[str]:
+    """A line for each model whose weights did not fit its config, so that some of them were random."""
+    lines = [
+        f"{key[0]} of {run.name}: its weights did not fit its config, and are random there: {one.partial_weights}"
+        for run in runs
+        for key, one in run.scored.items()
+        if one.partial_weights
+    ]
+    return list(dict.fromkeys(lines))
+
+
 def _changes(before: Scored, after: Scored) -> list[str]:
     changes = [
         f"{name} {_shown(before.settings.get(name))} → {_shown(after.settings.get(name))}"

@@ -54,7 +54,8 @@ class Scored:
     """One model's predictions (n,) on a part, by one seed, and their scores.
 
     `cell` is where a store keeps the model, `files` the hash of its files, as `harness measure` names a model; None
-    where the run did not make it. `settings` are those of the model spec it was trained by.
+    where the run did not make it. `settings` are those of the model spec it was trained by,
+    `partial_weights` says which of its weights were random.
     """
 
     predictions: np.ndarray = field(repr=False)
@@ -69,6 +70,7 @@ class Scored:
     cell: str | None = None
     files: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    partial_weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ def of_run(store: Store, name: str) -> RunResults:
             parameters=record.model.parameters,
             tokenizer=_tokenizer(store, record.lineage),
             trained_on=hash_json([data.trained_on, data.train_fraction]),
+            partial_weights=partial.summary if (partial := record.model.partial_weights) else "",
             **_model(store, record.lineage),
         )
     if not scored:

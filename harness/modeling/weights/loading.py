@@ -100,6 +100,39 @@ def load_weights(auto_class: str, folder: Path, new_head: bool = False, **option
         HarnessError: nothing that can be loaded, or weights that are missing, left over or of another shape, outside
             `partial_weights` that are allowed.
     """
+    model, misfit = _loaded(auto_class, folder, new_head, options)
+    if misfit:
+        allowed = _partial.get()
+        if allowed is None:
+            raise does_not_fit(folder, str(misfit))
+        allowed.append(misfit)
+    return model
+
+
+def misfit_of(auto_class: str, folder: Path, new_head: bool = False, **options: Any) -> str:
+    """What of a folder's weights does not fit, as `load_weights` would say, by their names and shapes alone: no bytes
+    are read. Empty where they fit, or where nothing can be said before the model is loaded.
+    """
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        return str(_loaded(auto_class, folder, new_head, {**options, "device_map": "meta"})[1] or "")
+    except HarnessError:
+        return ""
+
+
+def does_not_fit(folder: Path, misfit: str) -> HarnessError:
+    """The error for a model whose weights do not fit its config."""
+    return HarnessError(
+        f"model {folder}: its weights do not fit its config.json: {misfit}; --allow-partial (of run, evaluate, predict "
+        "and compress) goes on with random numbers for what does not fit"
+    )
+
+
+def _loaded(
+    auto_class: str, folder: Path, new_head: bool, options: Mapping[str, Any]
+) -> tuple[PreTrainedModel, Misfit]:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
@@ -114,16 +147,7 @@ def load_weights(auto_class: str, folder: Path, new_head: bool = False, **option
         )
     except Exception as error:  # of safetensors, json, torch and of each config, over a file they cannot use
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())[:300]}") from None
-    misfit = _misfit(model, report, (new_head and auto_class in NEW_HEADS) or auto_class == BODY)
-    if misfit:
-        allowed = _partial.get()
-        if allowed is None:
-            raise HarnessError(
-                f"model {folder}: its weights do not fit its config.json: {misfit}; --allow-partial (of run, "
-                "evaluate, predict and compress) goes on with random numbers for what does not fit"
-            )
-        allowed.append(misfit)
-    return model
+    return model, _misfit(model, report, (new_head and auto_class in NEW_HEADS) or auto_class == BODY)
 
 
 def _misfit(model: PreTrainedModel, report: Mapping[str, Any], new_head: bool) -> Misfit:

@@ -38,7 +38,7 @@ class Compressions:
 
     def __init__(self, run: RunSpec, registry: Registry, store: Store) -> None:
         self.methods = [parse_method(text) for text in dict.fromkeys(run.compress)]
-        self._run = run
+        self._run, self._store = run, store
         self._students: dict[str, tuple[ModelSpec, Weights | None, Mapping[str, Any] | None]] = {}
         for method in self.methods:
             if method.recipe is not None and method.recipe not in self._students:
@@ -52,6 +52,12 @@ class Compressions:
                 check_model(recipe, store)
                 corpus = corpus_facts(recipe, store) if recipe.pretraining else None
                 self._students[method.recipe] = recipe, find(recipe, store, run.allow_partial), corpus
+
+    def check_students(self, task: TaskSpec, labels: Sequence[str]) -> None:
+        """Raises HarnessError for a student whose weights do not fit its config."""
+        for name, (recipe, weights, corpus) in self._students.items():
+            if weights is not None:
+                ModelPlan(name, recipe, weights, corpus, self._store).check_weights(task, labels)
 
     def applicable(self, task: TaskSpec, model: ModelPlan) -> tuple[list[Method], list[tuple[Method, str]]]:
         """The methods by which a model of a task can be compressed, and of the others why not."""

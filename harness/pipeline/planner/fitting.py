@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
 from harness.compression import COMPRESSORS
+from harness.core import code_identity
 from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
-from harness.modeling.heads import architecture_of, heads_of
+from harness.modeling.heads import HEADS, architecture_of, heads_of
 from harness.modeling.runtimes.base import WRITING_HEADS
+from harness.modeling.weights.loading import does_not_fit, misfit_of
 from harness.modeling.weights.pretrained import Weights
-from harness.modeling.weights.settings import GRAPH, Settings, class_names, model_config, read_settings
+from harness.modeling.weights.settings import (
+    GRAPH,
+    Settings,
+    class_names,
+    compressed_settings,
+    model_config,
+    read_settings,
+)
 from harness.pipeline.cells import (
     Cell,
     FinetuneJob,
@@ -35,6 +45,7 @@ from harness.pipeline.planner.data_facts import metric_versions, split_facts, ta
 from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.defaults import epochs_for
 from harness.training.learners import LEARNERS
+from harness.training.learners.base import RANDOM_WEIGHTS
 from harness.training.learners.classes import class_order
 
 EPOCHS_AT_MOST = 10
@@ -42,6 +53,9 @@ EPOCHS_AT_MOST = 10
 steps as on all examples, down to a tenth of them. Few examples seen few times would show little of what a model can
 make of them.
 """
+
+MISFIT = "harness.modeling.weights.loading"
+"""The module that says whether weights fit."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,25 @@ class ModelPlan:
     def _is_regression(self) -> bool:
         assert self.weights is not None
         return model_config(self.weights.folder).get("problem_type") == "regression"
+
+    def check_weights(self, task: TaskSpec, labels: Sequence[str]) -> None:
+        """Raises HarnessError for weights that do not fit the model's config, by their names and shapes; what was found
+        out is kept under the hash of the weights.
+        """
+        name = dict(self.plugins(task)).get("head")
+        if name is None or self.weights is None or self.weights.partial or self.recipe.options.get(RANDOM_WEIGHTS):
+            return
+        folder = self.weights.folder
+        if not folder.is_dir() or compressed_settings(folder) is not None:
+            return
+        head = HEADS.get(name)
+        new_head = not self.finished and task.shots is None
+        options = head.config(FAMILIES.get(task.family), tuple(labels)) if new_head else {}
+        code = code_identity.identity(MISFIT)
+        key = hash_json(["misfit", self.weights.fingerprint, name, new_head, options, version("transformers"), code])
+        find = partial(misfit_of, head.auto_class, folder, new_head, **options)
+        if misfit := self.store.get_or_compute(key, find):
+            raise does_not_fit(folder, misfit)
 
     def not_applicable(self, task: TaskSpec) -> str | None:
         """Why the model cannot do the task; None where it can."""

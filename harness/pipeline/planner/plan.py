@@ -87,6 +87,10 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                 not_applicable[task.name, model.name] = reason
                 continue
             methods, refused = compressions.applicable(task, model)
+            of_fit = task if task.shots is not None else trained_on
+            model.check_weights(of_fit, facts[of_fit.name]["labels"])
+            if methods:
+                compressions.check_students(of_fit, facts[of_fit.name]["labels"])
             for method, why_not in refused:
                 not_applicable[task.name, compressed_name(model.name, method)] = why_not
             for cell in cells_of_model(task, trained_on, model, partial(compressions.cells, methods), run, facts):
