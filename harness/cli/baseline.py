@@ -6,7 +6,18 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Baselines, Include, Json, Out, examples, existing_store, folders, load_plugins
+from harness.cli.options import (
+    Baselines,
+    Include,
+    Json,
+    Out,
+    Plain,
+    examples,
+    existing_store,
+    folders,
+    load_plugins,
+    show_tables,
+)
 from harness.core.text import emit, say
 from harness.gating import baseline as accepted_baselines
 from harness.gating.baseline import accept as write
@@ -48,11 +59,11 @@ def accept(
 
 
 @app.command("list", epilog=examples("harness baseline list", "harness baseline list --json"))
-def list_baselines(baselines: Baselines = None, as_json: Json = False) -> None:
+def list_baselines(baselines: Baselines = None, as_json: Json = False, plain: Plain = False) -> None:
     """List the accepted baselines; a damaged one is named as such."""
 
     text, sound = baselines_text(folders(None, baselines)[1], as_json)
-    emit(text)
+    show_tables(text, plain or as_json)
     if not sound:
         raise typer.Exit(4)
 
@@ -62,11 +73,12 @@ def show(
     name: Annotated[str, typer.Argument(help="A baseline's name or file.")],
     baselines: Baselines = None,
     as_json: Json = False,
+    plain: Plain = False,
 ) -> None:
     """Show a baseline: its run, data, scores and environment."""
 
     path = accepted_baselines.find(name, folders(None, baselines)[1])
-    emit(baseline_text(accepted_baselines.load(path), as_json))
+    show_tables(baseline_text(accepted_baselines.load(path), as_json), plain or as_json)
 
 
 @app.command(
@@ -79,8 +91,10 @@ def diff(
     out: Out = None,
     baselines: Baselines = None,
     as_json: Json = False,
+    plain: Plain = False,
 ) -> None:
     """Show what changed from one baseline to another: tasks, data, versions, models, scores, environment."""
 
     root, accepted = folders(out, baselines)
-    emit(diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json))
+    text = diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json)
+    show_tables(text, plain or as_json)

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from harness.cli.options import AllowPartial, Include, Json
+from harness.cli.options import AllowPartial, Include, Json, Plain, show_tables
 from harness.core.compression_records import CompressedFolder, SensitivityFacts
 from harness.core.errors import HarnessError
 from harness.core.facts import facts_from
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
 from harness.core.store import Store
-from harness.core.text import emit, say
+from harness.core.text import say
 from harness.pipeline.commands import compress as command
 from harness.pipeline.commands import sensitivity as sensitivity_command
 from harness.report.tables import plotting
@@ -66,6 +66,7 @@ def compress(
     include: Include = None,
     allow_partial: AllowPartial = False,
     as_json: Json = False,
+    plain: Plain = False,
 ) -> None:
     """Make a smaller or faster model of a fine-tuned one. Prints what was done."""
     import json
@@ -89,10 +90,12 @@ def compress(
             tables.plot(_analysed(said), plot)
         text = tables.to_markdown(_analysed(said))
         whole = {**said, "text": text}
-        emit(json.dumps(whole, ensure_ascii=False, indent=1) if as_json else sensitivity_text(_analysed(said), text))
+        text = json.dumps(whole, ensure_ascii=False, indent=1) if as_json else sensitivity_text(_analysed(said), text)
+        show_tables(text, plain or as_json)
         return
     said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed, allow_partial)
-    emit(json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(_done(said)))
+    text = json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(_done(said))
+    show_tables(text, plain or as_json)
 
 
 def _done(content: Mapping[str, Any]) -> CompressedFolder:

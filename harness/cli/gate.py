@@ -16,7 +16,7 @@ from harness.core.machine.environment import thread_variables
 from harness.core.plugins import refusing_exit
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
-from harness.core.text import emit, say
+from harness.core.text import say
 from harness.gating import baseline as accepted_baselines
 from harness.gating.benchmarks import judge_benchmarks
 from harness.gating.measured import read
@@ -119,6 +119,7 @@ def gate(
     out: Out = None,
     baselines: Baselines = None,
     include: Include = None,
+    plain: Plain = False,
 ) -> None:
     """Judge a run against a baseline. Exit code, the first that applies: 2: bad usage, 4: the baseline is missing or
     does not fit, 1: regressed, 5: a measurement does not count, 3: inconclusive (with --strict), 0: passed.
@@ -156,7 +157,7 @@ def gate(
                 _measuring_again(spec, root, include) if remeasure else None,
                 benchmarks,
             )
-    emit(text, commands)
+    show_tables(text, plain or as_json, commands)
     raise typer.Exit(code)
 
 

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Include, Json
+from harness.cli.options import Include, Json, Plain, show_tables
 from harness.core.registry import load_registry
-from harness.core.text import emit
 from harness.report.text.listing import KINDS, listing
 
 
@@ -16,7 +15,8 @@ def list_names(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(KINDS)}.")],
     include: Include = None,
     as_json: Json = False,
+    plain: Plain = False,
 ) -> None:
     """List what can be asked for by name."""
     registry = load_registry(include)
-    emit(listing(registry, kind, as_json))
+    show_tables(listing(registry, kind, as_json), plain or as_json)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from harness.api.models import perform_measure
-from harness.cli.options import Include, Json, Out, Quiet
+from harness.cli.options import Include, Json, Out, Plain, Quiet, show_tables
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.facts import facts_from
@@ -48,6 +48,7 @@ def measure(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    plain: Plain = False,
 ) -> None:
     """Time models side by side, with memory and size; exit code 5 where a timing is not valid."""
     for flag, file in (("-o", output), ("--benchmark-json", benchmark_json)):
@@ -63,6 +64,6 @@ def measure(
     if as_json:
         emit(result.to_json())
     elif not quiet:
-        emit(result.to_markdown())
+        show_tables(result.to_markdown(), plain)
     if not result.valid:
         raise typer.Exit(command.DOES_NOT_COUNT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -101,11 +102,11 @@ def complete_suites(incomplete: str) -> list[str]:
     return [name for name in load_registry().suites if name.startswith(incomplete)]
 
 
-def show_tables(text: str, plain: bool) -> None:
-    """Prints tables; in a terminal so that they fit it, unless they are asked for as they are."""
+def show_tables(text: str, plain: bool, commands: Sequence[str] = ()) -> None:
+    """Prints tables, as `emit` does; in a terminal so that they fit it, unless they are asked for as they are."""
     if sys.stdout.isatty() and not plain:
         text = fitted(text, shutil.get_terminal_size().columns)
-    emit(text)
+    emit(text, commands)
 
 
 def folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import AllowPartial, Json
+from harness.cli.options import AllowPartial, Json, Plain, show_tables
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.run_spec import OUTPUT, WHAT
-from harness.core.text import emit
 from harness.modeling.predicting import predict as predict_texts
 from harness.modeling.weights.pretrained import served_folder
 from harness.report.text.prediction_text import render
@@ -36,10 +35,12 @@ def predict(
     ] = False,
     allow_partial: AllowPartial = False,
     as_json: Json = False,
+    plain: Plain = False,
 ) -> None:
     """Fill masks, continue a text or answer it: whatever the checkpoint's head does."""
     if logits and not as_json:
         raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
     os.environ.update(thread_variables(1))
     results = predict_texts(served_folder(checkpoint), text, top_k, max_new_tokens, logits, allow_partial)
-    emit(json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results))
+    text = json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results)
+    show_tables(text, plain or as_json)

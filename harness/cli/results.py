@@ -6,9 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Include, Json, Out, existing_store
+from harness.cli.options import Include, Json, Out, Plain, existing_store, show_tables
 from harness.core.registry import load_registry
-from harness.core.text import emit
 from harness.report.text import runs
 from harness.report.text.rescoring import rescore
 
@@ -17,11 +16,12 @@ def show(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
     out: Out = None,
     as_json: Json = False,
+    plain: Plain = False,
 ) -> None:
     """Show a run: what was asked for, its cells, scores, failures and their causes."""
 
     store = existing_store(out)
-    emit(runs.run_json(store, name) if as_json else runs.run_text(store, name))
+    show_tables(runs.run_json(store, name) if as_json else runs.run_text(store, name), plain or as_json)
 
 
 def score(
@@ -33,11 +33,12 @@ def score(
     out: Out = None,
     include: Include = None,
     as_json: Json = False,
+    plain: Plain = False,
 ) -> None:
     """Compute a run's metrics again from its stored predictions, and compare."""
 
     load_registry(include)
     text, same = rescore(existing_store(out), name, metric or [], as_json)
-    emit(text)
+    show_tables(text, plain or as_json)
     if not same:
         raise typer.Exit(1)

@@ -103,7 +103,8 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bo
         store = Store.open(Path(spec.out), spec.verify)
         prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)
         _announce(prepared, spec, quiet, dry_run)
-        emit(plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared))
+        text = plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared)
+        show_tables(text, plain or as_json)
         return
     with ExitStack() as stack:
         progress: list[Progress] = []
