@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.compression.options import LayerOptions
+from harness.compression.options import AUTO, LayerOptions
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
@@ -55,7 +55,7 @@ class Request:
     `source` is the folder of the model, `original` that of the model a chain began with. The result is written into
     the existing, empty folder `target`; `scratch` is for files nobody keeps. `examples` are there where the compressor
     uses data, `student` where it names a recipe. `training` is how the model was fine-tuned. `report` takes the share
-    done, 0..1.
+    done, 0..1. `kept` is shared by requests that differ in options alone, for what they have in common.
     """
 
     source: Path
@@ -66,6 +66,7 @@ class Request:
     examples: Examples | None = None
     student: Student | None = None
     training: TrainingSpec = field(default_factory=TrainingSpec)
+    kept: dict[Any, Any] | None = None
     report: Callable[[float], None] = field(default=lambda fraction: None)
 
     @property
@@ -93,6 +94,16 @@ class Compressor(ABC):
 
     def __init__(self, options: Any) -> None:
         self.options = options
+
+    @property
+    def searches(self) -> bool:
+        """Whether options are to be searched for, by what a generative model says of texts."""
+        return any(value in (AUTO, [AUTO]) for value in self.options.model_dump(mode="json").values())
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it looks at texts: examples, or generated English of a causal language model without any."""
+        return self.searches
 
     @property
     def recipe(self) -> str | None:

@@ -15,6 +15,7 @@ from harness.core.lazy import lazy
 from harness.modeling.weights.settings import read_settings, write_settings
 
 fidelity = lazy("harness.compression.fidelity")
+search = lazy("harness.compression.search")
 
 SAID = "compression.json"
 SAVING = 0.99
@@ -53,11 +54,14 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         def report(fraction: float, number: int = number) -> None:
             request.report((number + fraction) / len(method.steps))
 
-        said = step.compressor.compress(replace(request, source=source, target=target, scratch=scratch, report=report))
+        asked = replace(request, source=source, target=target, scratch=scratch, report=report)
+        step, searched = search.chosen(step, asked) if step.compressor.searches else (step, {})
+        said = step.compressor.compress(asked)
+        said["notes"] = [*searched.pop("notes", []), *said.get("notes", [])]
         done = [*done, {"method": step.name, "options": step.options}]
         write_settings(target, read_settings(target).model_copy(update={"compression": done}))
         notes += said.pop("notes", [])
-        steps.append({"method": step.name, "options": step.options, **said})
+        steps.append({"method": step.name, "options": step.options, **said, **searched})
         source = target
     after = facts(request.target)
     if after["bytes"] > SAVING * before["bytes"] and not any("disk" in note for note in notes):

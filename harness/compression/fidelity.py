@@ -5,14 +5,14 @@ token is the same. Imports torch: import it inside functions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.compression.base import Request
 from harness.compression.texts import before_labels, checking_texts
-from harness.modeling.heads.base import EncodingContext
 from harness.modeling.inference.batching import IGNORED, DataCollator, scoring_batches
 from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.base import WRITING_HEADS, RuntimeModel
@@ -60,8 +60,8 @@ class Fidelity:
         ]
         if self.perplexity_ratio > PERPLEXITY_AT_MOST or self.agreement < AGREEMENT_AT_LEAST:
             facts.append(
-                f"WARNING: its perplexity is {self.perplexity_ratio:.2f} times the original's; int8-weight or "
-                "int8:smooth=0.5 lose less, and --sensitivity names the layers to leave out."
+                f"WARNING: its perplexity is {self.perplexity_ratio:.2f} times the original's; int8-weight loses less, "
+                "int8:smooth=auto searches for how far to smooth, and skip=auto for the layers to leave in float."
             )
         return facts
 
@@ -70,27 +70,58 @@ def fidelity(request: Request) -> dict[str, Any] | None:
     """Compare what a compression has made with the model it began with; None of models that are no generative ones, and
     of encoder–decoders without examples of their task.
     """
-    head = read_settings(request.original).head
-    if head not in WRITING_HEADS or "cpu" not in devices_of(read_settings(request.target)):
+    if "cpu" not in devices_of(read_settings(request.target)):
         return None
-    before = open_model(request.original)
-    texts = checking_texts(before.settings, before.tokenizer, request.examples, request.seed, EXAMPLES)
-    if texts is None:
-        before.close()
+    original = Original.of(replace(request, source=request.original), EXAMPLES)
+    if original is None:
         return None
-    reader, rows, kind = texts
-    found = [_predicted(before, reader, rows)]
-    before.close()
-    after = open_model(request.target)
-    found.append(_predicted(after, reader, rows))
-    after.close()
-    (nats, likeliest), (others, theirs) = found
-    same = float((likeliest == theirs).double().mean())
-    result = Fidelity(kind, len(nats), float(nats.mean()), float(others.mean()), same)
+    result = original.compared(request.target)
     return asdict(result) | {"notes": result.notes}
 
 
-def _predicted(model: RuntimeModel, reader: EncodingContext, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
+@dataclass(frozen=True)
+class Original:
+    """A generative model, and what it says of texts: the nats (n,) of each of their tokens, and the likeliest ones."""
+
+    texts: str
+    rows: Any
+    nats: torch.Tensor
+    likeliest: torch.Tensor
+
+    @classmethod
+    def of(cls, request: Request, count: int, after: int = 0) -> Original | None:
+        """The model of the request's source on so many texts, those that come `after` so many others; None of a model
+        that is no generative one, or that there are no texts for.
+        """
+        if read_settings(request.source).head not in WRITING_HEADS:
+            return None
+        model = open_model(request.source)
+        try:
+            texts = checking_texts(model.settings, model.tokenizer, request.examples, request.seed, count, after)
+            return None if texts is None else cls(texts[1], texts[0], *_predicted(model, texts[0]))
+        finally:
+            model.close()
+
+    @property
+    def tokens(self) -> int:
+        return len(self.nats)
+
+    @property
+    def mean_nats(self) -> float:
+        return float(self.nats.mean())
+
+    def compared(self, folder: Path) -> Fidelity:
+        """What was made of it, in that folder, on the same texts."""
+        model = open_model(folder)
+        try:
+            nats, likeliest = _predicted(model, self.rows)
+        finally:
+            model.close()
+        same = float((self.likeliest == likeliest).double().mean())
+        return Fidelity(self.texts, self.tokens, self.mean_nats, float(nats.mean()), same)
+
+
+def _predicted(model: RuntimeModel, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Nats (n,) of every token that is predicted, and the likeliest ones (n,), in the order of the rows."""
     padding = DataCollator.of(model.tokenizer, torch.device("cpu"))
     nats: dict[int, torch.Tensor] = {}

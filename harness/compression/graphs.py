@@ -41,6 +41,15 @@ class Exported:
     heads: list[str]
     conv1d_converted: int
 
+    def describe(self, target: Path) -> None:
+        """Write config, tokenizer and settings, which a folder needs beside the graphs."""
+        if self.settings.head in WRITING_HEADS and self.model.generation_config is not None:
+            self.model.generation_config.save_pretrained(target)
+        self.model.config.architectures = [type(self.model).__name__]
+        self.model.config.save_pretrained(target)
+        self.tokenizer.save_pretrained(target)
+        write_settings(target, self.settings)
+
     @property
     def file(self) -> Path:
         """The graph of a model that has one."""
@@ -84,18 +93,14 @@ def exported(
     if settings.head in WRITING_HEADS:
         files = [folder / name for name in FILES[settings.head]]
         converted = export_writer(model, settings.head, folder)
-        if model.generation_config is not None:
-            model.generation_config.save_pretrained(request.target)
     else:
         files = [folder / FILE]
         converted = export(model, tokenizer, settings.head, folder / FILE)
-    model.config.architectures = [type(model).__name__]
-    model.config.save_pretrained(request.target)
-    tokenizer.save_pretrained(request.target)
-    write_settings(request.target, settings)
-    return Exported(
+    made = Exported(
         files, model, tokenizer, settings, list(linear_layers(model)), head_names(model), before + converted
     )
+    made.describe(request.target)
+    return made
 
 
 def products_of(file: Path, modules: Sequence[str]) -> list[str]:

@@ -5,12 +5,12 @@ come (Bhandare et al. 2019). The head stays float.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator
 
 from harness.compression.base import Compressor, Request, Target, no_graph
-from harness.compression.options import LayerOptions
+from harness.compression.options import AUTO, LayerOptions
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.onnx_runtime import require
@@ -21,10 +21,22 @@ graphs_module = lazy("harness.compression.graphs")
 smoothing = lazy("harness.compression.smoothing")
 
 
+def _strength(value: Any) -> Any:
+    if value in (None, AUTO):
+        return value
+    try:
+        if not isinstance(value, bool) and 0 <= float(value) <= 1:
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"a number from 0 to 1, or {AUTO}")
+
+
 class Int8(Compressor):
     """`reduce_range` keeps weights to seven bits: on CPUs without VNNI the products of eight-bit ones overflow.
     `embeddings` stores the embeddings as int8 too, with one scale for each table. `smooth` (0.5 is usual) moves
-    outliers of activations into the weights first (`harness.compression.smoothing`), which language models need.
+    outliers of activations into the weights first (`harness.compression.smoothing`), which language models need;
+    `auto` searches for how far.
     """
 
     runtime = "onnxruntime"
@@ -33,7 +45,11 @@ class Int8(Compressor):
         per_channel: bool = True
         reduce_range: bool = True
         embeddings: bool = True
-        smooth: float | None = Field(default=None, ge=0, le=1)
+        smooth: Annotated[float | Literal["auto"] | None, BeforeValidator(_strength)] = None
+
+    @property
+    def reads_texts(self) -> bool:
+        return self.options.smooth is not None or self.searches
 
     def not_applicable(self, target: Target) -> str | None:
         return no_graph("int8", target, writes=True)
@@ -49,7 +65,12 @@ class Int8(Compressor):
             if self.options.smooth is not None:
                 smoothed = smoothing.smooth(model, tokenizer, request, self.options.smooth)
 
-        model = graphs_module.exported(request, "int8", self.runtime, request.scratch, True, prepare)
+        kept = {} if request.kept is None else request.kept
+        if "int8" in kept:
+            kept["int8"].describe(request.target)
+        else:
+            kept["int8"] = graphs_module.exported(request, "int8", self.runtime, request.scratch, True, prepare)
+        model = kept["int8"]
         wanted = model.chosen(self.options, self.options.embeddings)
         skipped = model.skipped(wanted)
         files = [request.target / file.name for file in model.files]

@@ -10,8 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from harness.compression import COMPRESSORS, Compressor, Target
+from harness.compression.options import AUTO
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.strict_spec import parse
+from harness.modeling.runtimes.base import WRITING_HEADS
 
 CHAIN_MARK = "|"
 
@@ -41,6 +43,10 @@ class Method:
         return any(step.compressor.uses_data for step in self.steps)
 
     @property
+    def reads_texts(self) -> bool:
+        return any(step.compressor.reads_texts for step in self.steps)
+
+    @property
     def recipe(self) -> str | None:
         """The recipe of its student."""
         return next((step.compressor.recipe for step in self.steps if step.compressor.recipe), None)
@@ -55,6 +61,8 @@ class Method:
         return [[step.name, step.options] for step in self.steps]
 
     def not_applicable(self, target: Target) -> str | None:
+        if target.head not in WRITING_HEADS and any(step.compressor.searches for step in self.steps):
+            return f"{AUTO} searches by the perplexity of a generative model; of others --sensitivity finds the layers"
         reasons = (step.compressor.not_applicable(target) for step in self.steps)
         return next((reason for reason in reasons if reason is not None), None)
 

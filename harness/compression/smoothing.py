@@ -43,7 +43,7 @@ def smooth(model: Any, tokenizer: Any, request: Request, strength: float) -> int
     if texts is None:
         raise HarnessError("smooth: it looks at activations by examples; name the model's task with --task")
     layers = {name: layer for name, layer in linear_layers(model).items() if isinstance(layer, nn.Linear)}
-    largest = _largest_inputs(model, tokenizer, layers, texts[1])
+    largest = _largest_inputs(model, tokenizer, layers, texts[0])
     for name, inputs in largest.items():
         _smooth(layers[name], inputs, strength)
     return len(largest)

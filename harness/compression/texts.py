@@ -23,20 +23,24 @@ SENTENCES = 4
 
 
 def checking_texts(
-    settings: Settings, tokenizer: Any, examples: Examples | None, seed: int, count: int
-) -> tuple[EncodingContext, Any, str] | None:
+    settings: Settings, tokenizer: Any, examples: Examples | None, seed: int, count: int, after: int = 0
+) -> tuple[Any, str] | None:
     """So many labelled texts as a model reads them, and what they are: examples of its task where they are given, for a
-    causal language model without a task generated English; None for others without one.
+    causal language model without a task generated English; None for others without one. `after` so many others; where
+    there are no more, of the first half of them all.
     """
     if examples is not None:
-        task, labels, split = examples.task, examples.labels, examples.train.draw(count, seed)
+        task, labels = examples.task, examples.labels
+        drawn = examples.train.draw(len(examples.train), seed)
+        after = after if after < len(drawn) else len(drawn) // 2
+        split = drawn.select(range(after, min(after + count, len(drawn))))
         kind = f"{len(split)} examples of {task.name}"
     elif settings.head == "causal-lm":
-        task, labels, split, kind = _language_modeling(), (), _generated(count), WORLD
+        task, labels, split, kind = _language_modeling(), (), _generated(count, after), WORLD
     else:
         return None
     reader = EncodingContext(task, labels, tokenizer, settings.max_length, seed, settings.fitted)
-    return reader, HEADS.get(settings.head).encode(reader, split), kind
+    return HEADS.get(settings.head).encode(reader, split), kind
 
 
 def before_labels(model: Any, labels: torch.Tensor) -> torch.Tensor:
@@ -54,7 +58,9 @@ def _language_modeling() -> TaskSpec:
     return TaskSpec(name="checking", family=LANGUAGE_MODELING.name, fields=dict(fields), metrics=["bits_per_byte"])
 
 
-def _generated(count: int) -> Split:
-    sentences = synthetic_sentences()[-SENTENCES * count :]
+def _generated(count: int, after: int) -> Split:
+    every = synthetic_sentences()
+    end = len(every) - SENTENCES * after
+    sentences = every[end - SENTENCES * count : end]
     texts = [" ".join(sentences[at : at + SENTENCES]) for at in range(0, len(sentences), SENTENCES)]
     return Split(tuple(map(str, range(len(texts)))), {"text": tuple(texts)})

@@ -250,8 +250,11 @@ class CompressionFacts(Facts):
 
 
 class CompressRecord(FitRecord):
-    """A smaller model made of a fine-tuned one."""
+    """A smaller model made of another one; without a task and data where that was not fine-tuned on any."""
 
+    task: TaskFacts = shared(TaskFacts(name=""))
+    data: TrainedData = shared(TrainedData(source=""))
+    fit: FitFacts = shared(FitFacts())
     compression: CompressionFacts
 
 

@@ -90,11 +90,12 @@ class StudentJob:
 @dataclass(frozen=True)
 class CompressJob:
     """What compression needs: the chain `steps` of methods with their options, written as `method`, the finetune cell
-    `source`, and the model spec it was trained by. `inputs` where a method looks at examples.
+    `source`, and the model spec it was trained by. `inputs` where a method looks at examples. Of a model that is not
+    trained on a task there is no `source`, but where its weights are, as `FinetuneJob` has it.
     """
 
     kind: ClassVar[Kind] = "compress"
-    source: str
+    source: str | None
     method: str
     steps: tuple[tuple[str, Mapping[str, Any]], ...]
     recipe: ModelSpec
@@ -103,6 +104,9 @@ class CompressJob:
     fraction: float = 1.0
     inputs: TaskInput | None = None
     student: StudentJob | None = None
+    pretrained: Path | None = None
+    checkpoint: str | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)

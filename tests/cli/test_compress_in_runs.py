@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -243,3 +244,50 @@ def test_planning_a_compression_imports_no_model_code(compressed_run, machine_ca
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=environment)
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert not imported & {"torch", "transformers", "onnx", "onnxruntime", "datasets", "pandas"}
+
+
+def test_what_is_made_of_a_model_that_is_shown_examples_is_shown_the_same(harness, saved, tmp_path):
+    model = tmp_path / "lm"
+    shutil.copytree(saved("gpt2"), model)
+    asked = ["--task", "sst2@2-shot", "--task", "story-generation@0-shot", "--model", model, "--limit", "12"]
+    methods = ["--compress", "int8", "--compress", "int8-weight", "--compress", "distill:layers=1"]
+    result = read_json(harness("run", *asked, *methods, "--seeds", "2", "--json").stdout)
+    assert result["status"] == "done"
+    assert [cell["task"] for cell in result["cells"] if cell["kind"] == "compress"] == ["", ""], "once for all tasks"
+    scores = {(one["model"]["name"], one["task"]["name"], one["seed"]): one for one in result["scores"]}
+    assert {(name, seed) for name, task, seed in scores if task == "sst2@2-shot"} == {
+        (name, seed) for name in ("lm", "lm+int8", "lm+int8-weight") for seed in (0, 1)
+    }
+    small, plain = scores["lm+int8", "sst2@2-shot", 1], scores["lm", "sst2@2-shot", 1]
+    assert (plain["runtime"], small["runtime"]) == (None, "onnxruntime")
+    assert small["data"]["fingerprint"] == plain["data"]["fingerprint"], "the same examples are shown"
+    reasons = {(one["model"], one["task"]): one["reason"] for one in result["not_applicable"]}
+    assert "it learns from the examples of a task" in reasons["lm+distill:layers=1", "sst2@2-shot"]
+    (table,) = read_json(harness("leaderboard", "--compression", "--format", "json").stdout)["tables"]
+    card = next(one for one in table["cards"] if (one["model"], one["task"]) == ("lm+int8", "sst2@2-shot"))
+    assert (card["original"], card["seeds"], card["n"]) == ("lm", 2, 12)
+    harness("leaderboard", "--html", "page.html")
+
+    out = tmp_path / "small"
+    harness("compress", model, "--method", "int8", "-o", out)
+    evaluated = read_json(harness("evaluate", out, *asked[:4], "--limit", "12", "--json").stdout)
+    alone = {one["task"]["name"]: one for one in evaluated["scores"]}
+    for task in ("sst2@2-shot", "story-generation@0-shot"):
+        assert alone[task]["predictions"] == scores["lm+int8", task, 0]["predictions"]
+    again = read_json(harness("run", *asked, *methods, "--seeds", "2", "--json").stdout)
+    assert {cell["status"] for cell in again["cells"]} == {"cached"}
+
+
+def test_a_finished_model_is_compressed_without_being_trained(harness, saved, tmp_path):
+    model = shutil.copytree(saved("bert", id2label={0: "negative", 1: "positive"}), tmp_path / "finished")
+    asked = ["run", "--no-train", "--task", "sst2", "--limit", "30", "--model", model, "--compress", "prune-magnitude"]
+    result = read_json(harness(*asked, "--compress", "int8", "--json").stdout)
+    assert [cell["kind"] for cell in result["cells"]] == ["compress", "compress", "score", "score", "score"]
+    assert {one["model"]["name"] for one in result["scores"]} == {
+        "finished", "finished+int8", "finished+prune-magnitude",
+    }  # fmt: skip
+    harness("compress", model, "--method", "int8", "-o", "small")
+    again = read_json(harness(*asked[:6], "--model", "small", *asked[-2:], "--json").stdout)
+    assert "compressed already" in again["not_applicable"][0]["reason"]
+    scores = {one["model"]["name"]: one["predictions"] for one in result["scores"]}
+    assert again["scores"][0]["predictions"] == scores["finished+int8"]

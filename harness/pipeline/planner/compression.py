@@ -1,4 +1,6 @@
-"""The part of a plan that comes after fine-tuning: smaller models made of those that were fine-tuned."""
+"""The part of a plan that comes after fine-tuning: smaller models made of those that were fine-tuned, or are scored as
+they are.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,21 @@ from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
-from harness.modeling.heads import head_for
+from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.weights.pretrained import Weights, find
-from harness.modeling.weights.settings import model_config
-from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, Origin, StudentJob, code_of, model_identity, seeded
+from harness.modeling.weights.settings import FILE, head_of_class, model_config, read_settings
+from harness.pipeline.cells import (
+    Cell,
+    CompressJob,
+    FinetuneJob,
+    Origin,
+    StudentJob,
+    code_of,
+    machine_of,
+    model_identity,
+    model_record,
+    seeded,
+)
 from harness.pipeline.planner.fitting import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 
@@ -71,6 +84,10 @@ class Compressions:
         """
         return [self._cells(method, model, fit) for method in methods]
 
+    def untrained(self, methods: Sequence[Method], model: ModelPlan, origin: Origin) -> list[Cell]:
+        """For each method the compress cell of a model that is not trained on a task: one for all tasks."""
+        return [_compress_untrained(method, model, origin, self._run) for method in methods]
+
     def _cells(self, method: Method, model: ModelPlan, fit: Cell) -> list[Cell]:
         if method.recipe is None:
             return [_compress(method, model, fit, None, None)]
@@ -87,13 +104,38 @@ def _not_applicable(method: Method, task: TaskSpec, model: ModelPlan) -> str | N
     recipe = model.recipe
     if recipe.learner != "transformer":
         return f"only transformers are compressed, not {recipe.learner}"
-    if task.shots is not None:
-        return "only models that are fine-tuned on a task are compressed"
     config = recipe.config
+    head = model.head(task)
     if model.weights is not None:
         config = model_config(model.weights.folder)
-    head = recipe.options.get("head") or head_for(task, model.architecture)  # type: ignore[arg-type]
+    if task.shots is not None or model.finished:
+        if method.uses_data:
+            return "it learns from the examples of a task, and this model is not trained on one here"
+        if model.weights is not None:
+            wanted = head if task.shots is not None else None
+            head, reason = _head_of_folder(model.weights, wanted)
+            if reason is not None:
+                return reason
+        if method.reads_texts and head == "seq2seq-lm":
+            return (
+                "it looks at examples of a task, which an encoder–decoder that is not trained on one has none of here"
+            )
     return method.not_applicable(Target(str((config or {}).get("model_type")), str(head), task.family))
+
+
+def _head_of_folder(weights: Weights, wanted: str | None) -> tuple[str, str | None]:
+    """The head of the model in a folder, and why it cannot be compressed; None where it can."""
+    if not weights.folder.is_dir():
+        return "", "a graph in a file is not compressed; give the folder of its original"
+    architecture = next(iter(model_config(weights.folder).get("architectures") or []), "")
+    if wanted is not None and not (weights.folder / FILE).exists() and head_of_class(architecture) != wanted:
+        return "", f"its folder is of a {architecture or 'model without a class'}, which has no head {wanted}"
+    settings = read_settings(weights.folder)
+    if settings.runtime != "torch":
+        return "", f"it is compressed already and runs in {settings.runtime}"
+    if wanted is not None and settings.head != wanted:
+        return "", f"its head is {settings.head}, examples alone need {wanted}"
+    return settings.head, None
 
 
 def _compress(
@@ -111,31 +153,62 @@ def _compress(
         "machine": fit.spec["machine"],
     }
     flops = None if fit.flops is None else 0.1 * fit.flops
-    if method.uses_data:
+    examples = method.uses_data or model.head(training.inputs.task) in WRITING_HEADS
+    if examples:
         spec["data"] = fit.spec["data"]
         spec["fraction"] = fit.fraction
     if student_identity is not None:
         spec["student"] = dict(student_identity)
         flops = fit.flops
-    name = compressed_name(fit.model, method)
-    original = training.model
     job = CompressJob(
         source=fit.key,
         method=method.label,
         steps=tuple((step, options) for step, options in method.identity),
         recipe=training.recipe,
-        model={
-            **original,
-            "name": name,
-            "id": hash_json([original["id"], method.identity, spec.get("student")]),
-            "original": original["name"],
-            "original_id": original["id"],
-            "method": method.label,
-        },
+        model=_record(method, training.model, spec.get("student")),
         seed=fit.seed,
         fraction=fit.fraction,
-        inputs=training.inputs if method.uses_data else None,
+        inputs=training.inputs if examples else None,
         student=student,
     )
     needs = (fit.key, *([student.checkpoint] if student and student.checkpoint else []))
+    name = str(job.model["name"])
     return Cell(hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, flops, fit.fraction)
+
+
+def _compress_untrained(method: Method, model: ModelPlan, origin: Origin, run: RunSpec) -> Cell:
+    head = origin.weights and read_settings(origin.weights.folder).head
+    heads = [("head", head)] if head else []
+    spec: dict[str, Any] = {
+        "kind": "compress",
+        "model": origin.checkpoint or (origin.weights and origin.weights.identity),
+        "method": method.identity,
+        "seed": 0,
+        "code": code_of("compress", *method.plugins, ("learner", model.recipe.learner), *heads),
+        **machine_of(model.recipe, run.threads),
+    }
+    job = CompressJob(
+        source=None,
+        method=method.label,
+        steps=tuple((step, options) for step, options in method.identity),
+        recipe=model.recipe,
+        model=_record(method, model_record(model.recipe, model.name, origin, run), None),
+        seed=0,
+        pretrained=origin.folder,
+        checkpoint=origin.checkpoint,
+        partial=origin.partial,
+    )
+    needs = (origin.checkpoint,) if origin.checkpoint else ()
+    return Cell(hash_json(spec), spec, job, needs, "", str(job.model["name"]), 0)
+
+
+def _record(method: Method, original: Mapping[str, Any], student: Any) -> dict[str, Any]:
+    """What a plan knows of the model that a method makes of another one."""
+    return {
+        **original,
+        "name": compressed_name(original["name"], method),
+        "id": hash_json([original["id"], method.identity, student]),
+        "original": original["name"],
+        "original_id": original["id"],
+        "method": method.label,
+    }

@@ -16,7 +16,7 @@ from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
-from harness.modeling.heads import HEADS, architecture_of, heads_of
+from harness.modeling.heads import HEADS, architecture_of, head_for, heads_of
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.weights.loading import does_not_fit, misfit_of
 from harness.modeling.weights.pretrained import Weights
@@ -85,6 +85,11 @@ class ModelPlan:
         known = {key: config.get(key) for key in ("model_type", "is_encoder_decoder")}
         key = hash_json(["architecture", known, version("transformers")])
         return self.store.get_or_compute(key, lambda: {"architecture": architecture_of(known)})["architecture"]
+
+    def head(self, task: TaskSpec) -> str | None:
+        """Of a transformer that is trained on the task."""
+        usual = head_for(task, self.architecture)  # type: ignore[arg-type]
+        return self.recipe.options.get("head") or usual
 
     def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
         """What the model is fitted to a task and predicts with, as (kind, name)."""
@@ -159,22 +164,33 @@ class ModelPlan:
         return None
 
 
+@dataclass(frozen=True)
+class Compressed:
+    """The cells that compress a model: `fitted` gives those of each method, its own last, from a model and the cell it
+    was fine-tuned in; `untrained` one for each method, of a model that is scored as it is.
+    """
+
+    fitted: Callable[[ModelPlan, Cell], list[list[Cell]]]
+    untrained: Callable[[ModelPlan, Origin], list[Cell]]
+
+
 def cells_of_model(
     task: TaskSpec,
     trained_on: TaskSpec,
     model: ModelPlan,
-    compressed: Callable[[ModelPlan, Cell], list[list[Cell]]],
+    compressed: Compressed,
     run: RunSpec,
     facts: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[Cell]:
-    """The cells of a model on a task, what is needed before what needs it, some of them several times.
-
-    `compressed` gives for a fine-tuned model the cells of each compressed one, that one's last.
-    """
+    """The cells of a model on a task, what is needed before what needs it, some of them several times."""
     if model.finished:
         model.check_classes(task, facts[task.name]["labels"], run.labels_by_name)
-        for split in task.eval:
-            yield _score(task, split, None, model, Origin(model.weights), 0, run, facts[task.name])
+        origin = Origin(model.weights)
+        smaller = compressed.untrained(model, origin)
+        yield from smaller
+        for maker in (None, *smaller):
+            for split in task.eval:
+                yield _score(task, split, maker, model, origin, 0, run, facts[task.name])
         return
     folds = run.folds if task.shots is None else None
     if folds is not None and model.recipe.training.select == "best":
@@ -199,10 +215,14 @@ def cells_of_model(
         if task.shots is None:
             fit = _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name])
             yield fit
-            chains = compressed(model, fit)
+            chains = compressed.fitted(model, fit)
             for chain in chains:
                 yield from chain
             sources = [fit, *(chain[-1] for chain in chains)]
+        else:
+            smaller = compressed.untrained(model, origin)
+            yield from smaller
+            sources += smaller
         for source in sources:
             for split in task.eval:
                 yield _score(task, split, source, model, origin, seed, run, facts[task.name])
@@ -287,17 +307,19 @@ def _score(
     facts: Mapping[str, Any],
     folds: Sequence[Cell] = (),
 ) -> Cell:
-    """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples. Of
-    `folds`, the first of which is `source`, each scores the examples it was not fitted to.
+    """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples; or
+    of what `source` made of such a one. Of `folds`, the first of which is `source`, each scores the examples it was not
+    fitted to.
     """
     scored = split_facts(task, split, facts)
-    if source is not None and facts["labels"] != source.spec["task"]["labels"]:
+    fitted = source is not None and bool(source.task)
+    if source is not None and fitted and facts["labels"] != source.spec["task"]["labels"]:
         raise HarnessError(
             f"task {task.name} is scored with the model of {source.task}, but their labels differ: {facts['labels']} "
             f"and {source.spec['task']['labels']}"
         )
     used = {split: scored["fingerprint"]}
-    if source is None and task.shots:
+    if not fitted and task.shots:
         used[task.train] = split_facts(task, task.train, facts)["fingerprint"]
     runtimes = [("runtime", name) for name in runtimes_of(source)] if source is not None else []
     spec: dict[str, Any] = {
@@ -314,7 +336,7 @@ def _score(
     label_map = run.labels_by_name if model.finished and facts["labels"] else {}
     if folds:
         spec |= {"model": [cell.key for cell in folds], "split": folds_name(len(folds))}
-    if source is None:
+    if not fitted:
         spec["seed"] = seed
         spec |= {"label_map": label_map} if label_map else {}
     named = model_record(model.recipe, model.name, origin, run) if source is None else source.job.model
@@ -323,7 +345,7 @@ def _score(
         split=split,
         learner=model.recipe.learner,
         model=named,
-        seed=seed if source is None else source.seed,
+        seed=source.seed if source is not None and fitted else seed,
         source=None if source is None else source.key,
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,

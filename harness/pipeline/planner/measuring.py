@@ -59,7 +59,7 @@ def _groups(cells: Sequence[Cell], models: Mapping[str, ModelPlan]) -> Iterator[
     """The original's cell, then those of its candidates."""
     made: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if isinstance(cell.job, CompressJob):
+        if isinstance(cell.job, CompressJob) and cell.job.source is not None:
             made.setdefault((cell.job.source, cell.job.model["original"]), []).append(cell)
     by_task: dict[str, list[Cell]] = {}
     for fit in _first_of_each(cells):
@@ -148,7 +148,7 @@ def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | 
         task=base.task,
         model={"name": base.model},
         models=tuple(
-            MeasuredModel(name, one.key, one.job.source if isinstance(one.job, CompressJob) else one.key)
+            MeasuredModel(name, one.key, (isinstance(one.job, CompressJob) and one.job.source) or one.key)
             for name, one in zip(names, models, strict=True)
         ),
         workloads=tuple(workloads),

@@ -18,7 +18,7 @@ from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dropped
-from harness.pipeline.planner.fitting import ModelPlan, cells_of_model
+from harness.pipeline.planner.fitting import Compressed, ModelPlan, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls
 from harness.pipeline.planner.reading import as_read, check_reading
@@ -93,7 +93,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                 compressions.check_students(of_fit, facts[of_fit.name]["labels"])
             for method, why_not in refused:
                 not_applicable[task.name, compressed_name(model.name, method)] = why_not
-            for cell in cells_of_model(task, trained_on, model, partial(compressions.cells, methods), run, facts):
+            compressed = Compressed(partial(compressions.cells, methods), partial(compressions.untrained, methods))
+            for cell in cells_of_model(task, trained_on, model, compressed, run, facts):
                 cells.setdefault((cell.key, cell.model), cell)
     for model in models:
         check_model(model.recipe, store)

@@ -1,4 +1,4 @@
-"""The compress cell: a fine-tuned model to a smaller one, by a method or a chain of them."""
+"""The compress cell: a fine-tuned or a finished model to a smaller one, by a method or a chain of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.pipeline.cells import Cell, CompressJob, StudentJob, TaskInput
-from harness.pipeline.steps.inputs import task_data
+from harness.pipeline.steps.inputs import task_data, untrained_folder
 
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
@@ -24,10 +24,10 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     job = cell.job
     assert isinstance(job, CompressJob)
     steps = tuple(make_step(name, options, job.method) for name, options in job.steps)
-    fitted = store.read(job.source, FitRecord)
-    source = store.model(job.source)
+    fitted = store.read(job.source, FitRecord) if job.source is not None else None
+    source = store.model(job.source) if job.source is not None else untrained_folder(job, store)
     (folder / "model").mkdir()
-    may_lack = job.student is not None and job.student.partial
+    may_lack = job.partial or (job.student is not None and job.student.partial)
     with scratch_folder() as scratch, partial_weights(may_lack) as misfits:
         result = compress(
             Method(job.method, steps),
@@ -44,6 +44,10 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             ),
         )
     made = {"parameters": result["after"]["parameters"], "runtime": result["runtime"]}
+    if fitted is None:
+        lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
+        model = {**content_of(job.model), **made, **partial_facts(misfits)}
+        return {"model": model, "compression": result, "lineage": lineage}
     partial = fitted.model.partial_weights
     lacking = {"partial_weights": partial.as_json()} if partial else {}
     student = {"student": job.student.checkpoint} if job.student and job.student.checkpoint else {}

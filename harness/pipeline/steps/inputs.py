@@ -1,15 +1,19 @@
-"""A cell's data, read again in the worker and checked against what the plan saw."""
+"""A cell's data and weights, read again in the worker and checked against what the plan saw."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 from harness import data
 from harness.core.errors import HarnessError
 from harness.core.hashing import canonical_json
 from harness.core.specs import TaskSpec
+from harness.core.store import Store
 from harness.data.frame import TaskData
-from harness.pipeline.cells import TaskInput
+from harness.modeling.weights.pretrained import refuse_changed
+from harness.pipeline.cells import CompressJob, ScoreJob, TaskInput
+from harness.training.learners import LEARNERS
 
 
 def task_data(inputs: TaskInput) -> TaskData:
@@ -30,6 +34,18 @@ def task_data(inputs: TaskInput) -> TaskData:
                 "run it again"
             )
     return loaded
+
+
+def untrained_folder(job: ScoreJob | CompressJob, store: Store) -> Path:
+    """Where the model of a cell lies that is not trained on a task: in a pretrain cell, or in the folder it was found
+    in. Raises HarnessError where that changed.
+    """
+    if job.checkpoint:
+        return store.model(job.checkpoint)
+    assert job.pretrained is not None
+    if not LEARNERS.get(job.model["learner"]).in_process:
+        refuse_changed(job.pretrained, job.model["weights"], store)
+    return job.pretrained
 
 
 @lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.cell_records import FitRecord, Selection
 from harness.core.errors import HarnessError
@@ -15,15 +15,11 @@ from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
 from harness.modeling.weights.loading import partial_facts, partial_weights
-from harness.modeling.weights.pretrained import refuse_changed
 from harness.modeling.weights.settings import compressed_settings, read_settings
 from harness.pipeline.cells import Cell, ScoreJob
-from harness.pipeline.steps.inputs import task_data
+from harness.pipeline.steps.inputs import task_data, untrained_folder
 from harness.stats.scoring import score_all
 from harness.training.learners import LEARNERS, PredictRequest
-
-if TYPE_CHECKING:
-    pass
 
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
@@ -33,7 +29,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     task = job.inputs.task
     loaded = task_data(job.inputs)
     split = loaded.splits[job.split]
-    model = _trained(job.source, store) if job.source is not None else _untrained(job, store, loaded)
+    model = _trained(job.source, store) if job.source is not None else _untrained(job, store)
+    if not model.lineage.get("finetune"):
+        model = _shown(model, job, loaded)
 
     def predict(of: Model, part: Split) -> Predictions:
         request = PredictRequest(task, loaded.labels, part, of.directory, of.seed, of.shown, report, job.label_map)
@@ -108,7 +106,8 @@ class Model:
 
 
 def _trained(source: str, store: Store) -> Model:
-    fitted = store.read(source, FitRecord)
+    fitted = store.read(source)
+    assert isinstance(fitted, FitRecord)
     return Model(
         store.model(source),
         fitted.model.as_json(),
@@ -122,26 +121,30 @@ def _trained(source: str, store: Store) -> Model:
     )
 
 
-def _untrained(job: ScoreJob, store: Store, loaded: TaskData) -> Model:
-    """A finished model, or a pretrained one that is shown examples, drawn by the seed from the training split."""
+def _shown(model: Model, job: ScoreJob, loaded: TaskData) -> Model:
+    """A model that is not trained on the task, with the examples it is shown, drawn by the seed from the training
+    split.
+    """
     task = job.inputs.task
-    directory = store.model(job.checkpoint) if job.checkpoint else job.pretrained
-    assert directory is not None
-    if not job.checkpoint and not LEARNERS.get(job.learner).in_process:
-        refuse_changed(directory, job.model["weights"], store)
-    shown = None
-    shown_of: Mapping[str, Mapping[str, Any]] = {}
-    if task.shots:
-        shown = loaded.splits[task.train].draw(task.shots, job.seed)
-        if len(shown) < task.shots:
-            raise HarnessError(f"task {task.name}: its split {task.train} has only {len(shown)} examples to show")
-        shown_of = {task.train: job.inputs.facts["splits"][task.train]}
+    model = replace(model, seed=job.seed)
+    if not task.shots:
+        return model
+    shown = loaded.splits[task.train].draw(task.shots, job.seed)
+    if len(shown) < task.shots:
+        raise HarnessError(f"task {task.name}: its split {task.train} has only {len(shown)} examples to show")
+    return replace(model, shown=shown, trained_on={task.train: job.inputs.facts["splits"][task.train]})
+
+
+def _untrained(job: ScoreJob, store: Store) -> Model:
+    """A finished model, or a pretrained one that is shown examples."""
+    task = job.inputs.task
+    directory = untrained_folder(job, store)
     lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
     record = {**content_of(job.model), "parameters": None}
     in_folder = not LEARNERS.get(job.learner).in_process
     served = in_folder and (task.shots is None or compressed_settings(directory) is not None)
     runtime = read_settings(directory).runtime if served else None
-    return Model(directory, record, job.seed, shown_of, lineage, shown=shown, runtime=runtime)
+    return Model(directory, record, job.seed, {}, lineage, runtime=runtime)
 
 
 def _refuse_not_finite(predicted: Predictions) -> None:

@@ -102,7 +102,8 @@ def _models(store: Store, run: str, name: str, seed: int | None) -> dict[str, Fi
     cells = [
         cell
         for cell in manifest.cells
-        if cell.kind in ("finetune", "compress") and cell.status in ("done", "cached") and cell.fraction == 1
+        if cell.task and cell.kind in ("finetune", "compress")
+        if cell.status in ("done", "cached") and cell.fraction == 1
     ]
     known = {cell.model for cell in cells}
     if name not in known:

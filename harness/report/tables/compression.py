@@ -102,16 +102,19 @@ def build(
 
 
 def _originals(records: Sequence[Record]) -> dict[tuple[str, ...], Record]:
-    """Scores of models that were fine-tuned and not compressed, by what was scored."""
+    """Scores of models that were not compressed, by what was scored."""
     found: dict[tuple[str, ...], Record] = {}
     for record in records:
-        if not record.lineage.compress and record.lineage.finetune and record.scores:
+        if not record.lineage.compress and record.scores:
             found.setdefault(_scored(record), record)
     return found
 
 
 def _scored(record: Record) -> tuple[str, ...]:
-    return record.task.name, record.split, record.data.fingerprint, record.lineage.finetune or ""
+    """What was scored, and the model that it is or that it was made of, with the seed that drew what it was shown."""
+    made = record.lineage
+    origin = made.finetune or made.pretrain or made.weights or ""
+    return record.task.name, record.split, record.data.fingerprint, origin, str(record.seed)
 
 
 def _pairs(
