@@ -45,18 +45,22 @@ class Gate(pytest.Collector):
         for reason in report.reasons:
             yield Verdict.from_parent(self, name="comparable", failure=f"not comparable: {reason}")
         for row in report.rows:
-            said = f"{row.verdict}: {row.reason}"
+            message = f"{row.verdict}: {row.reason}"
             if row.drop is not None:
-                said += f"; drop {100 * row.drop:.1f} points [{100 * row.low:.1f}, {100 * row.high:.1f}], p {row.p:.4f}"
-            yield self._item(f"{row.task}[{row.model}]", report, row, said)
+                message += (
+                    f"; drop {100 * row.drop:.1f} points [{100 * row.low:.1f}, {100 * row.high:.1f}], p {row.p:.4f}"
+                )
+            yield self._item(f"{row.task}[{row.model}]", report, row, message)
         for row in report.measured:
-            said = f"{row.verdict}: {said_of_measured(row)}"
-            yield self._item(f"{row.kind}, {row.where}[{row.model}]", report, row, said)
+            message = f"{row.verdict}: {said_of_measured(row)}"
+            yield self._item(f"{row.kind}, {row.where}[{row.model}]", report, row, message)
 
-    def _item(self, name: str, report: Any, row: Any, said: str) -> pytest.Item:
+    def _item(self, name: str, report: Any, row: Any, message: str) -> pytest.Item:
         fails = report.fails(row)
         skips = row.verdict == "INCONCLUSIVE" and not fails
-        return Verdict.from_parent(self, name=name, failure=said if fails else None, skipped=said if skips else None)
+        return Verdict.from_parent(
+            self, name=name, failure=message if fails else None, skipped=message if skips else None
+        )
 
 
 def judged(

@@ -184,7 +184,7 @@ def measure(
         "budget": None if budget is None else str(budget), "seed": seed, "memory": memory,
         "allow_short": allow_short,
     }  # fmt: skip
-    models = [os.fspath(one) for one in (base, *others)]
+    models = [os.fspath(model) for model in (base, *others)]
     return perform_measure(models, parse(MeasureSpec, values, "measure"), Path(out), include, tell)
 
 

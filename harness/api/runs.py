@@ -72,14 +72,14 @@ def run(
         "include": [os.fspath(path) for path in include],
     }
     tasks = _list(task)
-    made = [one for one in tasks if isinstance(one, Task)]
+    made = [item for item in tasks if isinstance(item, Task)]
     if made:
         if len(made) < len(tasks) or values["suite"] or data is not None:
             raise HarnessError(
                 "run: tasks made of data frames bring their own data; run those with a name, and suites, apart"
             )
         folder = write_tasks(made, Store.open(Path(out)).root / "cache")
-        values |= {"task": [one.name for one in made], "data": str(folder)}
+        values |= {"task": [item.name for item in made], "data": str(folder)}
         values["include"].append(str(folder))
     else:
         values |= {"task": tasks, **({} if data is None else {"data": os.fspath(data)})}
@@ -151,7 +151,7 @@ def perform_run(
         )
     store = Store.open(Path(spec.out), spec.verify)
     registry = with_objects(load_registry(spec.include, store.includes()), objects)
-    live = {one.identity: one for one in objects.values()}
+    live = {wrapped.identity: wrapped for wrapped in objects.values()}
     keep(live)
     try:
         prepared = prepare(spec, registry, store)
@@ -167,7 +167,7 @@ def with_objects(registry: Registry, objects: Mapping[str, WrappedModel]) -> Reg
     taken = sorted(set(objects) & set(registry.recipes))
     if taken:
         raise HarnessError(f"wrap {taken[0]}: a model spec of that name is registered; choose another name")
-    recipes = {name: recipe_of(one) for name, one in objects.items()}
+    recipes = {name: recipe_of(wrapped) for name, wrapped in objects.items()}
     return replace(registry, recipes={**registry.recipes, **recipes})
 
 
@@ -191,16 +191,16 @@ def _models(models: ModelLike | Sequence[ModelLike]) -> tuple[list[str], dict[st
     """The names of models, and those of them that are objects."""
     listed = _list(models)
     objects: dict[str, WrappedModel] = {}
-    for one in listed:
-        if isinstance(one, WrappedModel):
-            if objects.get(one.name, one) is not one:
-                raise HarnessError(f"wrap {one.name}: two objects of that name; give each one of its own")
-            objects[one.name] = one
-        elif not isinstance(one, str | os.PathLike):
+    for model in listed:
+        if isinstance(model, WrappedModel):
+            if objects.get(model.name, model) is not model:
+                raise HarnessError(f"wrap {model.name}: two objects of that name; give each one of its own")
+            objects[model.name] = model
+        elif not isinstance(model, str | os.PathLike):
             raise HarnessError(
-                f"models: {type(one).__name__} is no name or folder; make a model of an object with harness.wrap"
+                f"models: {type(model).__name__} is no name or folder; make a model of an object with harness.wrap"
             )
-    return [one.name if isinstance(one, WrappedModel) else os.fspath(one) for one in listed], objects
+    return [item.name if isinstance(item, WrappedModel) else os.fspath(item) for item in listed], objects
 
 
 def _list(values: Any) -> list[Any]:

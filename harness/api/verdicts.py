@@ -46,9 +46,9 @@ def compare(
     Raises:
         HarnessError: no such run, or nothing that both have.
     """
-    one, other, spec = _sides(base, candidate, out, baselines, include, settings)
-    report, pairs = judge_all(one, other, spec)
-    return Comparison(report, _flips(one, other, pairs, include))
+    before, after, spec = _sides(base, candidate, out, baselines, include, settings)
+    report, pairs = judge_all(before, after, spec)
+    return Comparison(report, _flips(before, after, pairs, include))
 
 
 def gate(
@@ -76,11 +76,11 @@ def gate(
     Raises:
         HarnessError: no such run or baseline, or settings out of range.
     """
-    one, other, spec = _sides(baseline, candidate, out, baselines, include, settings)
+    accepted, judged, spec = _sides(baseline, candidate, out, baselines, include, settings)
     if isinstance(candidate, str):
-        refuse_another_model(one, other, candidate, spec.models)
-    report, pairs = judge(one, other, spec)
-    return GateReport(report, _flips(one, other, pairs, include))
+        refuse_another_model(accepted, judged, candidate, spec.models)
+    report, pairs = judge(accepted, judged, spec)
+    return GateReport(report, _flips(accepted, judged, pairs, include))
 
 
 def _flips(
@@ -99,11 +99,11 @@ def _sides(
     settings: Mapping[str, Any],
 ) -> tuple[RunResults, RunResults, GateSpec]:
     load_registry(include)
-    sides = [_side(one, out, baselines) for one in (base, candidate)]
+    sides = [_side(run, out, baselines) for run in (base, candidate)]
     return sides[0], sides[1], parse(GateSpec, dict(settings), "gate")
 
 
-def _side(one: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> RunResults:
-    if isinstance(one, RunResult):
-        return of_run(Store(one.root), one.name)
-    return resolve(os.fspath(one), Path(out), Path(baselines))
+def _side(run: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> RunResults:
+    if isinstance(run, RunResult):
+        return of_run(Store(run.root), run.name)
+    return resolve(os.fspath(run), Path(out), Path(baselines))

@@ -134,8 +134,10 @@ class LazyGroup(TyperGroup):
         """The command of a verb, its module imported."""
         verb = VERBS[name]
         module, _, attribute = verb.place.partition(":")
-        found: Any = getattr(importlib.import_module(module), attribute)
-        command: Any = typer.main.get_command(found if isinstance(found, typer.Typer) else _app_of(found, name, verb))
+        target: Any = getattr(importlib.import_module(module), attribute)
+        command: Any = typer.main.get_command(
+            target if isinstance(target, typer.Typer) else _app_of(target, name, verb)
+        )
         command.name = name
         command.rich_help_panel = verb.panel
         return command

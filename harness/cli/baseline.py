@@ -86,7 +86,7 @@ def show(
     epilog=examples("harness baseline diff glue-main latest", "harness baseline diff glue-main glue-next --json"),
 )
 def diff(
-    one: Annotated[str, typer.Argument(help="A baseline, or whatever `compare` takes.")],
+    base: Annotated[str, typer.Argument(help="A baseline, or whatever `compare` takes.")],
     other: Annotated[str, typer.Argument(help="The same.")],
     out: Out = None,
     baselines: Baselines = None,
@@ -96,5 +96,5 @@ def diff(
     """Show what changed from one baseline to another: tasks, data, versions, models, scores, environment."""
 
     root, accepted = folders(out, baselines)
-    text = diff_text(resolve(one, root, accepted), resolve(other, root, accepted), as_json)
+    text = diff_text(resolve(base, root, accepted), resolve(other, root, accepted), as_json)
     show_tables(text, plain or as_json)

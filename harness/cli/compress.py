@@ -81,20 +81,20 @@ def compress(
     if sensitivity:
         if plot is not None:
             plotting.check(plot)
-        said = sensitivity_command.analyse(
+        facts = sensitivity_command.analyse(
             registry, checkpoint, chosen, output, task=task, data=data, limit=limit, split=split, seed=seed,
             skip_worst=skip_worst, margin=margin, document=lambda content: tables.to_markdown(_analysed(content)),
             listen=lambda number, count, damage, scale: say(f"[{number}/{count}] {tables.line(damage, scale)}"),
         )  # fmt: skip
         if plot is not None:
-            tables.plot(_analysed(said), plot)
-        text = tables.to_markdown(_analysed(said))
-        whole = {**said, "text": text}
-        text = json.dumps(whole, ensure_ascii=False, indent=1) if as_json else sensitivity_text(_analysed(said), text)
+            tables.plot(_analysed(facts), plot)
+        text = tables.to_markdown(_analysed(facts))
+        whole = {**facts, "text": text}
+        text = json.dumps(whole, ensure_ascii=False, indent=1) if as_json else sensitivity_text(_analysed(facts), text)
         show_tables(text, plain or as_json)
         return
-    said = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed, allow_partial)
-    text = json.dumps(said, ensure_ascii=False, indent=1) if as_json else compression_text(_done(said))
+    facts = command.perform(registry, checkpoint, chosen, output, task, data, limit, seed, allow_partial)
+    text = json.dumps(facts, ensure_ascii=False, indent=1) if as_json else compression_text(_done(facts))
     show_tables(text, plain or as_json)
 
 

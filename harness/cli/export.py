@@ -55,9 +55,9 @@ def model_card(
     if public and push is None:
         raise HarnessError("--public goes with --push")
     store = existing_store(out)
-    found = source.find_model(store, run, model)
-    folder = source.weights_of(store, found) if push is not None else None
-    card = make_card(store, found, license)
+    scored_model = source.find_model(store, run, model)
+    folder = source.weights_of(store, scored_model) if push is not None else None
+    card = make_card(store, scored_model, license)
     if output is not None:
         emit(write_card(card, output))
     if push is not None:
@@ -121,8 +121,8 @@ def lm_eval(
         raise HarnessError(f"the run has {len(names)} models and a file is of one; give --model {'|'.join(names)}")
     if not names:
         raise HarnessError(f"run {store.run(run)['run']} scored nothing")
-    found = find_model(store, run, model or names[0])
-    text = exporter.to_json(exporter.results(store, found))
+    scored_model = find_model(store, run, model or names[0])
+    text = exporter.to_json(exporter.results(store, scored_model))
     if output is None:
         emit(text)
     else:

@@ -64,7 +64,7 @@ def compare(
     root, accepted = folders(out, baselines)
     sides = resolve(base, root, accepted), resolve(candidate, root, accepted)
     flags = {**given, "allow": list(get_args(Change))}
-    stores = [one.store for one in sides if one.store] + [Store(root)]
+    stores = [results.store for results in sides if results.store] + [Store(root)]
     text = gating.compare(*sides, settings(None, flags), by.value, format == Format.json, include or [], stores)
     if output is None:
         show_tables(text, plain or format == Format.json)
@@ -163,4 +163,4 @@ def gate(
 
 def _measuring_again(spec: Any, root: Path, include: list[str] | None) -> Any:
     registry = load_registry(include)
-    return lambda one: measure_again(one, spec, registry, Store.open(root), say)
+    return lambda measurement: measure_again(measurement, spec, registry, Store.open(root), say)

@@ -115,7 +115,7 @@ def leaderboard(
             diagnostics.calibration_text: calibration,
             diagnostics.compression_text: compression,
         }
-        (text_of,) = [one for one, asked in texts.items() if asked]
+        (text_of,) = [function for function, asked in texts.items() if asked]
         text = text_of(store, runs or [], style)
     else:
         text = leaderboard_text(store, runs or [], style, layout, show, pareto)

@@ -42,5 +42,5 @@ def predict(
         raise HarnessError("--logits goes with --json: a vocabulary of scores does not fit a table")
     os.environ.update(thread_variables(1))
     results = predict_texts(served_folder(checkpoint), text, top_k, max_new_tokens, logits, allow_partial)
-    text = json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results)
-    show_tables(text, plain or as_json)
+    answers = json.dumps(results, ensure_ascii=False, indent=1) if as_json else render(results)
+    show_tables(answers, plain or as_json)

@@ -31,7 +31,7 @@ class Progress(AbstractContextManager["Progress"]):
         self._started = time.monotonic()
         self._live: Any = None
         self._running: dict[str, str] = {}
-        self._told: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty() and not self._quiet:
@@ -67,8 +67,12 @@ class Progress(AbstractContextManager["Progress"]):
     def _tell_at_times(self, event: Event) -> None:
         """In a log, where there is no bar, a cell that takes long says so now and then."""
         now = time.monotonic()
-        if self._live is None and not self._quiet and now - self._told.get(event.cell.key, self._started) >= TELL_EVERY:
-            self._told[event.cell.key] = now
+        if (
+            self._live is None
+            and not self._quiet
+            and now - self._reported.get(event.cell.key, self._started) >= TELL_EVERY
+        ):
+            self._reported[event.cell.key] = now
             detail = f", {event.detail}" if event.detail else ""
             self._print(f"      {event.cell.label}: {100 * event.fraction:.0f} %{detail} (eta {self._eta() or '?'})")
 
@@ -78,11 +82,11 @@ class Progress(AbstractContextManager["Progress"]):
             return f"{count} {event.cell.label}: FAILED: {event.cause}"
         if event.kind == "skipped":
             return f"{count} {event.cell.label}: skipped, {event.cause}"
-        found = " (another run computed it)" if event.kind == "cached" else ""
+        remark = " (another run computed it)" if event.kind == "cached" else ""
         scores = "".join(f" {name} {value:.3f}" for name, value in event.summary.get("scores", {}).items())
         scores += f" {verdict}" if (verdict := event.summary.get("verdict")) else ""
         eta = f" (eta {self._eta()})" if self._eta() else ""
-        return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{found}{eta}"
+        return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{remark}{eta}"
 
     def _eta(self) -> str:
         """Of cells side by side by the pace so far, and after them of those whose seconds are known."""

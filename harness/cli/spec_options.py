@@ -39,7 +39,7 @@ def spec_options(
 
     def decorate(verb: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(verb, include_extras=True)
-        own = [
+        declared = [
             parameter.replace(annotation=hints[parameter.name])
             for parameter in inspect.signature(verb).parameters.values()
             if parameter.name != GIVEN
@@ -57,18 +57,18 @@ def spec_options(
             verb.__doc__,
             verb.__module__,
         )
-        arguments = [one for one in own if _is_argument(one)]
-        parameters = [*arguments, *made, *(one for one in own if one not in arguments)]
-        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+        arguments = [parameter for parameter in declared if _is_argument(parameter)]
+        parameters = [*arguments, *made, *(parameter for parameter in declared if parameter not in arguments)]
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
         with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return with_options
 
     return decorate
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:
-    return any(type(one).__name__ == "ArgumentInfo" for one in get_args(parameter.annotation)[1:])
+    return any(type(annotation).__name__ == "ArgumentInfo" for annotation in get_args(parameter.annotation)[1:])
 
 
 def _parameter(name: str, field: FieldInfo, completion: Completion | None, hidden_default: bool) -> inspect.Parameter:
@@ -94,7 +94,7 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
     """The values a field may have, where its type names them."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
-    return next((found for inner in get_args(annotation) if (found := choices_of(inner))), ())
+    return next((choices for inner in get_args(annotation) if (choices := choices_of(inner))), ())
 
 
 def _completed(choices: Sequence[str]) -> Completion:
@@ -108,7 +108,7 @@ def _kind(annotation: Any, comma: bool) -> Any:
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0], comma)
     if get_origin(annotation) in (Union, types.UnionType):
-        (inner,) = [one for one in get_args(annotation) if one is not type(None)]
+        (inner,) = [member for member in get_args(annotation) if member is not type(None)]
         return _kind(inner, comma)
     if get_origin(annotation) is list:
         return list[_kind(get_args(annotation)[0], comma)]  # type: ignore[misc]

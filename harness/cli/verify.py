@@ -24,7 +24,11 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Read every file of a results folder, and name what is not as it was written. Exit code 1 where something is."""
-    found = read_all(existing_store(out), repair)
-    emit(json.dumps(asdict(found) | {"sound": found.sound}, indent=1) if as_json else verification_text(found))
-    if not found.sound:
+    verification = read_all(existing_store(out), repair)
+    emit(
+        json.dumps(asdict(verification) | {"sound": verification.sound}, indent=1)
+        if as_json
+        else verification_text(verification)
+    )
+    if not verification.sound:
         raise typer.Exit(1)

@@ -98,5 +98,5 @@ def _options(options: Mapping[str, Any]) -> str:
 
 def _coverage(step: Mapping[str, Any]) -> str:
     coverage = step.get("coverage") or {}
-    said = ", ".join(f"{name} {value}" for name, value in coverage.items() if isinstance(value, int))
-    return f": {said}" if said else ""
+    listed = ", ".join(f"{name} {value}" for name, value in coverage.items() if isinstance(value, int))
+    return f": {listed}" if listed else ""

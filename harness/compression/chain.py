@@ -17,7 +17,7 @@ from harness.modeling.weights.settings import read_settings, write_settings
 fidelity = lazy("harness.compression.fidelity")
 search = lazy("harness.compression.search")
 
-SAID = "compression.json"
+COMPRESSION_FILE = "compression.json"
 SAVING = 0.99
 """A weight file larger than this fraction of the original's is called no saving: headers differ by some bytes."""
 
@@ -56,12 +56,12 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
 
         asked = replace(request, source=source, target=target, scratch=scratch, report=report)
         step, searched = search.chosen(step, asked) if step.compressor.searches else (step, {})
-        said = step.compressor.compress(asked)
-        said["notes"] = [*searched.pop("notes", []), *said.get("notes", [])]
+        step_facts = step.compressor.compress(asked)
+        step_facts["notes"] = [*searched.pop("notes", []), *step_facts.get("notes", [])]
         done = [*done, {"method": step.name, "options": step.options}]
         write_settings(target, read_settings(target).model_copy(update={"compression": done}))
-        notes += said.pop("notes", [])
-        steps.append({"method": step.name, "options": step.options, **said, **searched})
+        notes += step_facts.pop("notes", [])
+        steps.append({"method": step.name, "options": step.options, **step_facts, **searched})
         source = target
     after = facts(request.target)
     if after["bytes"] > SAVING * before["bytes"] and not any("disk" in note for note in notes):
@@ -69,7 +69,7 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
     kept = fidelity.fidelity(request)
     if kept is not None:
         notes += kept.pop("notes")
-    said = {
+    step_facts = {
         "method": method.label,
         "runtime": after["runtime"],
         "steps": steps,
@@ -78,8 +78,8 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         "notes": notes,
         **({"fidelity": kept} if kept is not None else {}),
     }
-    text = json.dumps(said, indent=1, ensure_ascii=False)
-    (request.target / SAID).write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(step_facts, indent=1, ensure_ascii=False)
+    (request.target / COMPRESSION_FILE).write_text(text + "\n", encoding="utf-8")
     made = read_settings(request.target)
-    (request.target / CARD).write_text(card(said, made.head, made.is_plain), encoding="utf-8")
-    return said
+    (request.target / CARD).write_text(card(step_facts, made.head, made.is_plain), encoding="utf-8")
+    return step_facts

@@ -60,8 +60,8 @@ class Distill(Compressor):
             if self.student is not None and self.layers is not None:
                 raise ValueError("give either student or layers, not both")
             refuse_twice(self.map)
-            own = sorted(one for one, _ in self.map)
-            if self.layers is not None and self.map and own != list(range(self.layers)):
+            student_layers = sorted(layer for layer, _ in self.map)
+            if self.layers is not None and self.map and student_layers != list(range(self.layers)):
                 raise ValueError(f"map: with layers={self.layers} it names each of 0…{self.layers - 1}")
             return self
 
@@ -95,11 +95,11 @@ class Distill(Compressor):
         teacher.check(model, tokenizer, head, _length(fit, model, tokenizer))
         model.to(trainer.pick_device())
         with masks_module.Masks(_with_zeros(model)) as masks:
-            said = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
+            fit_facts = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
         return {
             "student": self.options.student or (f"{self.options.layers} layers" if self.options.layers else "itself"),
             "teacher_seen": len(request.data.train),
-            "fit": said,
+            "fit": fit_facts,
         }
 
 

@@ -101,7 +101,7 @@ def _name_weights(file: Path) -> None:
     import onnx
 
     model = onnx.load(file)
-    weights = {one.name for one in model.graph.initializer if len(one.dims) == 2}
+    weights = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     copies = [node for node in model.graph.node if node.op_type == "Identity" and node.input[0] in weights]
     if not copies:
         return
@@ -114,9 +114,9 @@ def _name_weights(file: Path) -> None:
     onnx.save(model, file)
 
 
-def check_close(wanted: np.ndarray, found: np.ndarray) -> None:
+def check_close(wanted: np.ndarray, computed: np.ndarray) -> None:
     """Raises HarnessError where the logits of a graph are others than those of the model."""
-    off = float(np.abs(wanted - found).max())
+    off = float(np.abs(wanted - computed).max())
     if not off <= TOLERANCE:
         raise HarnessError(f"the exported graph's logits are off by {off:.3g}; this model cannot be exported")
 
@@ -138,8 +138,8 @@ def _check(wrapped: _Outputs, file: Path, batches: list[dict[str, torch.Tensor]]
     for batch in batches:
         with torch.inference_mode():
             wanted = wrapped(*batch.values())
-        for one, other in zip(wanted, graph(**batch).values(), strict=True):
-            check_close(one.numpy(), other.numpy())
+        for expected, computed in zip(wanted, graph(**batch).values(), strict=True):
+            check_close(expected.numpy(), computed.numpy())
 
 
 @contextlib.contextmanager

@@ -185,8 +185,8 @@ def _check(model: PreTrainedModel, head: str, folder: Path) -> None:
     writer = Writer(model.config, GenerationConfig(), graphs[0], graphs[1] if len(graphs) > 1 else None)
     with torch.inference_mode():
         for size in CHECKED:
-            for wanted, found in zip(_logits(model, *size), _logits(writer, *size), strict=True):
-                check_close(wanted.numpy(), found.numpy())
+            for wanted, computed in zip(_logits(model, *size), _logits(writer, *size), strict=True):
+                check_close(wanted.numpy(), computed.numpy())
 
 
 def _logits(model: Any, size: int, length: int, steps: int) -> list[torch.Tensor]:

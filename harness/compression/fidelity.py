@@ -130,8 +130,8 @@ def _predicted(model: RuntimeModel, rows: Any) -> tuple[torch.Tensor, torch.Tens
     with torch.inference_mode():
         for indices in scoring_batches(rows.lengths, budget):
             batch = padding([rows[index] for index in indices])
-            for index, own, likeliest in zip(indices, *_of_batch(model.module, batch), strict=True):
-                nats[index], best[index] = own, likeliest
+            for index, surprise, likeliest in zip(indices, *_of_batch(model.module, batch), strict=True):
+                nats[index], best[index] = surprise, likeliest
     order = sorted(nats)
     return torch.cat([nats[index] for index in order]), torch.cat([best[index] for index in order])
 

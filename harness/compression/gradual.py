@@ -48,6 +48,6 @@ def prune_gradually(request: Request, options: GradualOptions, movement: bool) -
     schedule = masks_module.Schedule(options.sparsity, options.begin, options.end)
     head = HEADS.get(read_settings(request.source).head)
     with masks_module.Growing(weights, schedule, options.scope == "layer", movement) as masks:
-        said = train_and_save(fit_request(request, options), tokenizer, model, head, after_step=masks.after_step)
+        fit_facts = train_and_save(fit_request(request, options), tokenizer, model, head, after_step=masks.after_step)
     every = {name: layer.weight for name, layer in layers.linear_layers(model).items()}
-    return {**sparsity_of(every), "fit": said, "seen": len(request.data.train)}
+    return {**sparsity_of(every), "fit": fit_facts, "seen": len(request.data.train)}

@@ -47,8 +47,8 @@ def share(files: Sequence[Path]) -> None:
 
 def _transpose_inside(graph: onnx.GraphProto) -> int:
     """Let a graph make the weights that are the transpose of a table it looks up from that table; how many they are."""
-    found = 0
-    weights = {one.name: one for one in graph.initializer if len(one.dims) == 2}
+    count = 0
+    weights = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2}
     tables = {node.input[0] for node in graph.node if node.op_type == "Gather" and node.input[0] in weights}
     multiplied = {node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights}
     for table in sorted(tables):
@@ -59,8 +59,8 @@ def _transpose_inside(graph: onnx.GraphProto) -> int:
             ):
                 graph.initializer.remove(weights[name])
                 multiplied.remove(name)
-                found += 1
+                count += 1
                 graph.node.insert(
                     0, onnx.helper.make_node("Transpose", [table], [name], f"{name}/Transpose", perm=[1, 0])
                 )
-    return found
+    return count

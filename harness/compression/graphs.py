@@ -57,7 +57,7 @@ class Exported:
         return file
 
     def inputs(self) -> list[str]:
-        return [one.name for one in onnx.load(self.file, load_external_data=False).graph.input]
+        return [value.name for value in onnx.load(self.file, load_external_data=False).graph.input]
 
     def chosen(self, options: LayerOptions, with_embeddings: bool) -> Chosen:
         """What the options leave to a method. Raises HarnessError as `groups.chosen` does."""
@@ -117,7 +117,7 @@ def float_products(graph: onnx.GraphProto) -> list[str]:
 def other_tables(file: Path, model: PreTrainedModel) -> list[str]:
     """Names of the nodes of a float graph that look up a table which is none of the model's `layers.embeddings`."""
     graph = onnx.load(file).graph
-    tables = {one.name: one for one in graph.initializer}
+    tables = {tensor.name: tensor for tensor in graph.initializer}
     known = [module.weight.detach().numpy() for module in embeddings(model).values()]
     lookups = [node for node in graph.node if node.op_type == "Gather" and node.input[0] in tables]
     return [

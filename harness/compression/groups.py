@@ -72,7 +72,7 @@ def _wanted(group: str, options: LayerOptions) -> bool:
 
 
 def _any_covers(given: Iterable[str], group: str) -> bool:
-    return any(_covers(one, group) for one in given)
+    return any(_covers(pattern, group) for pattern in given)
 
 
 def _covers(given: str, group: str) -> bool:

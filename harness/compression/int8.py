@@ -90,8 +90,8 @@ class Int8(Compressor):
                 )
         coverage = _coverage(request, files, list(wanted.linear), skipped, model.heads)
         graph_weights.share(files)
-        said = {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
-        return said | ({"smoothed": smoothed} if self.options.smooth is not None else {})
+        facts = {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
+        return facts | ({"smoothed": smoothed} if self.options.smooth is not None else {})
 
 
 def _coverage(

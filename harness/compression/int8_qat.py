@@ -69,8 +69,8 @@ class Int8Qat(Compressor):
         options = int8.options
         wanted = groups.chosen(model, options, options.embeddings)
         with fake_quant.fake_quantized(model, wanted, options.per_channel, options.reduce_range):
-            said = train_and_save(fit, tokenizer, model, head, loss)
-        return {**int8.compress(replace(request, source=fit.directory)), "fit": said}
+            fit_facts = train_and_save(fit, tokenizer, model, head, loss)
+        return {**int8.compress(replace(request, source=fit.directory)), "fit": fit_facts}
 
     def _fit_request(self, request: Request, model: PreTrainedModel) -> FitRequest:
         """A fit of the model itself, whatever student the chain has, in folders of its own."""

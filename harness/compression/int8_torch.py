@@ -21,12 +21,12 @@ class Int8Torch(Int8Weight):
 
     def compress(self, request: Request) -> dict[str, Any]:
         int8_linear.require()
-        said = super().compress(request)
+        facts = super().compress(request)
         layers = open_model(request.target).module.modules()
-        integer, wanted = sum(isinstance(layer, int8_linear.Int8Linear) for layer in layers), said["coverage"]["int8"]
+        integer, wanted = sum(isinstance(layer, int8_linear.Int8Linear) for layer in layers), facts["coverage"]["int8"]
         if integer != wanted:
             raise HarnessError(f"model {request.source}: only {integer} of its {wanted} linear layers became int8")
-        return said
+        return facts
 
 
 COMPRESSOR = Int8Torch

@@ -19,11 +19,11 @@ def smallest(scores: Sequence[torch.Tensor], fraction: float) -> list[torch.Tens
     """Masks in the shapes of the scores, false for exactly that fraction of all their entries, the smallest; ties by
     position.
     """
-    flat = torch.cat([one.flatten() for one in scores])
+    flat = torch.cat([score.flatten() for score in scores])
     keep = torch.ones_like(flat, dtype=torch.bool)
     keep[flat.argsort(stable=True)[: round(fraction * len(flat))]] = False
-    parts = keep.split([one.numel() for one in scores])
-    return [part.view_as(one) for part, one in zip(parts, scores, strict=True)]
+    parts = keep.split([score.numel() for score in scores])
+    return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
 
 
 class Masks:

@@ -102,19 +102,19 @@ def settings_of(pairs: Sequence[str], where: str) -> dict[str, str]:
     Raises:
         HarnessError: the first is not a pair, or a key is given twice.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     key = ""
     for pair in pairs:
         if "=" not in pair and key:
-            found[key] += f",{pair.strip()}"
+            values[key] += f",{pair.strip()}"
             continue
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not key:
             raise HarnessError(f"{where}: '{pair}' is not key=value")
-        if key in found:
+        if key in values:
             raise HarnessError(f"{where}: '{key}' is given twice")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def _parse_step(text: str, where: str) -> Step:

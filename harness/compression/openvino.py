@@ -29,17 +29,17 @@ class OpenVino(Compressor):
     def compress(self, request: Request) -> dict[str, Any]:
         require()
 
-        said: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
         if read_settings(request.source).runtime == "torch":
             require_onnx()
 
             model = graphs.exported(request, "openvino", self.runtime, request.target, writes=True)
             graph_weights.share(model.files)
-            said["conv1d_converted"] = model.conv1d_converted
+            facts["conv1d_converted"] = model.conv1d_converted
         else:
             moved(request.source, request.target, self.runtime)
         RUNTIME.open(request.target, read_settings(request.target), threads=1).close()
-        return said
+        return facts
 
 
 COMPRESSOR = OpenVino

@@ -39,10 +39,10 @@ class PruneMagnitude(Compressor):
 
         model, tokenizer = load(request.source)
         weights = [layer.weight for layer in groups_module.chosen(model, self.options).linear.values()]
-        groups = [weights] if self.options.scope == "global" else [[one] for one in weights]
+        groups = [weights] if self.options.scope == "global" else [[weight] for weight in weights]
         with torch.no_grad():
             for group in groups:
-                masks = masks_module.smallest([one.abs() for one in group], self.options.sparsity)
+                masks = masks_module.smallest([weight.abs() for weight in group], self.options.sparsity)
                 for weight, mask in zip(group, masks, strict=True):
                     weight.mul_(mask)
         save(model, tokenizer, request.source, request.target)

@@ -63,7 +63,7 @@ class PruneStructured(Compressor):
     def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
         """Those that can lose units without others: not the heads of a T5's stack."""
 
-        units = [unit for kind, found in self._units(model).items() if self._share(kind) for unit in found]
+        units = [unit for kind, of_kind in self._units(model).items() if self._share(kind) for unit in of_kind]
         sharing = Counter(unit.together for unit in units)
         return tuple(
             dict.fromkeys(groups_module.group_of(model, unit.consumer) for unit in units if sharing[unit.together] == 1)
@@ -109,9 +109,9 @@ class PruneStructured(Compressor):
         """By kind the units of the layers it may touch."""
 
         wanted = groups_module.chosen(model, self.options).linear
-        found = {kind: units_module.units_of(model, kind) for kind in KINDS}
-        bound = {unit.together for units in found.values() for unit in units if unit.consumer not in wanted}
-        return {kind: [unit for unit in units if unit.together not in bound] for kind, units in found.items()}
+        by_kind = {kind: units_module.units_of(model, kind) for kind in KINDS}
+        bound = {unit.together for units in by_kind.values() for unit in units if unit.consumer not in wanted}
+        return {kind: [unit for unit in units if unit.together not in bound] for kind, units in by_kind.items()}
 
     def _share(self, name: str) -> float:
         given = getattr(self.options, name)
@@ -130,17 +130,18 @@ def keep(scores: list[Any], names: list[str], fraction: float, scope: str) -> di
         return {}
     if scope == "layer":
         return {
-            name: _best(one, len(one) - round(fraction * len(one))) for name, one in zip(names, scores, strict=True)
+            name: _best(score, len(score) - round(fraction * len(score)))
+            for name, score in zip(names, scores, strict=True)
         }
-    lengths = [float(np.linalg.norm(one)) or 1.0 for one in scores]
-    ranked = [one / length for one, length in zip(scores, lengths, strict=True)]
-    for one in ranked:
-        one[one.argmax()] = np.inf
+    lengths = [float(np.linalg.norm(score)) or 1.0 for score in scores]
+    ranked = [score / length for score, length in zip(scores, lengths, strict=True)]
+    for ranks in ranked:
+        ranks[ranks.argmax()] = np.inf
     together = np.concatenate(ranked)
     goes = np.zeros(len(together), dtype=bool)
     order = together.argsort(kind="stable")[: round(fraction * len(together))]
     goes[order[np.isfinite(together[order])]] = True
-    parts = np.split(goes, np.cumsum([len(one) for one in scores])[:-1])
+    parts = np.split(goes, np.cumsum([len(score) for score in scores])[:-1])
     return {name: np.flatnonzero(~part).tolist() for name, part in zip(names, parts, strict=True)}
 
 

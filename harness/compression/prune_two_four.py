@@ -36,11 +36,11 @@ class PruneTwoFour(Compressor):
                 rows = layer.weight if layers_module.output_axis(layer) == 0 else layer.weight.T
                 rows.mul_(two_of_four(rows))
         save(model, tokenizer, request.source, request.target)
-        said = sparsity_of({name: layer.weight for name, layer in layers.items()})
-        said["notes"] = [
+        facts = sparsity_of({name: layer.weight for name, layer in layers.items()})
+        facts["notes"] = [
             "A 2:4 mask saves nothing on a CPU, nor on disk: only GPUs with sparse tensor cores run it faster."
         ]
-        return said
+        return facts
 
 
 def two_of_four(rows: Any) -> Any:

@@ -14,11 +14,11 @@ from harness.core.strict_spec import Strict, load_spec
 
 
 class CompressionRecipe(Strict):
-    """A method by name and its options. `found` says how they were found, for whoever reads the file."""
+    """A method by name and its options. `origin` (`found` in the file) says how they were chosen."""
 
     method: str
     options: dict[str, Any] = Field(default_factory=dict)
-    found: dict[str, Any] = Field(default_factory=dict)
+    origin: dict[str, Any] = Field(default_factory=dict, alias="found")
 
 
 def read_recipe(path: Path) -> CompressionRecipe:
@@ -52,4 +52,4 @@ def labelled(name: str, options: dict[str, Any]) -> str:
 
 
 def to_yaml(recipe: CompressionRecipe) -> str:
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)

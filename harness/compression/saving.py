@@ -40,10 +40,10 @@ def facts(folder: Path) -> dict[str, Any]:
     weights as they are stored, each once, and the bytes of their files. None where a file's format is not read here.
     """
     settings = read_settings(folder)
-    found = weights_of(folder, settings)
+    weights = weights_of(folder, settings)
     return {
         "runtime": settings.runtime,
-        "parameters": found.get("parameters"),
-        "nonzero": found.get("nonzeros"),
-        "bytes": found["bytes"],
+        "parameters": weights.get("parameters"),
+        "nonzero": weights.get("nonzeros"),
+        "bytes": weights["bytes"],
     }

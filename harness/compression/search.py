@@ -73,8 +73,8 @@ class _Search:
             facts["skip"] = self._options["skip"]
             notes.append(note)
         notes.append(f"Searched on {self._original.tokens:,} tokens of {self._original.texts}, {self._apart()}.")
-        found = make_step(self._step.name, self._options, self._step.name)
-        return found, {"search": facts, "notes": notes}
+        chosen = make_step(self._step.name, self._options, self._step.name)
+        return chosen, {"search": facts, "notes": notes}
 
     def _apart(self) -> str:
         examples = self._request.examples
@@ -95,7 +95,7 @@ class _Search:
             f"{tried[best].nats_after:.3f} nats a token, {without:.3f} without smoothing, "
             f"{self._original.mean_nats:.3f} before."
         )
-        return [{"smooth": strength, **_short(one)} for strength, one in tried.items()], note
+        return [{"smooth": strength, **_short(probe)} for strength, probe in tried.items()], note
 
     def _skip(self) -> tuple[list[dict[str, Any]], str]:
         margin = self._margin
@@ -126,7 +126,7 @@ class _Search:
             f"skip=auto leaves {len(skip)} of {len(layers)} groups of layers in float, {', '.join(skip)}: "
             f"{_change(held, margin)}, {whole.perplexity_ratio:.3f} times without."
         )
-        return [{"layers": layer, **_short(one)} for layer, one in damages.items()], note
+        return [{"layers": layer, **_short(probe)} for layer, probe in damages.items()], note
 
     def _layers(self) -> Sequence[str]:
         step = make_step(self._step.name, self._options, self._step.name)

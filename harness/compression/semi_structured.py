@@ -31,10 +31,10 @@ class SemiStructured(Bf16):
                 f"model {request.source}: none of its {len(layers)} linear layers has a 2:4 mask and a shape that the "
                 "kernels take; put prune-2:4 before semi-structured"
             )
-        said = super().compress(request)
+        facts = super().compress(request)
         note = "On disk the weights are dense, in bfloat16; on the GPU their zeros are not kept."
         coverage = {"linear": len(layers), "2:4": len(sparse), "head": layers_module.head_names(model)}
-        return said | {"coverage": coverage, "notes": [note]}
+        return facts | {"coverage": coverage, "notes": [note]}
 
 
 COMPRESSOR = SemiStructured

@@ -70,8 +70,8 @@ class Probe:
         self.counts = {name: len(split) for name, split in self._splits.items()}
         self.scale = max(metric.high or 1.0 for metric in self._metrics)
         self.score = fmean(
-            metric.score(one, true)
-            for one, true in zip(self._before, self._references, strict=True)
+            metric.score(predictions, true)
+            for predictions, true in zip(self._before, self._references, strict=True)
             for metric in self._metrics
         )
 
@@ -100,13 +100,13 @@ class Probe:
         import numpy as np
 
         sides = zip(self._before, after, self._references, strict=True)
-        found = change([Pair([one], [other], true) for one, other, true in sides], self._metrics)
+        estimate = change([Pair([before], [other], true) for before, other, true in sides], self._metrics)
         if self._metrics[0].greater_is_better:
-            found = Estimate(0.0 - found.value, 0.0 - found.high, 0.0 - found.low)
+            estimate = Estimate(0.0 - estimate.value, 0.0 - estimate.high, 0.0 - estimate.low)
         if after[0].dtype.kind == "f":
-            return found, None
-        equal = [one == other for one, other in zip(self._before, after, strict=True)]
-        return found, float(np.concatenate(equal).mean())
+            return estimate, None
+        equal = [before == other for before, other in zip(self._before, after, strict=True)]
+        return estimate, float(np.concatenate(equal).mean())
 
 
 def _counted(task: TaskSpec) -> list[Any]:

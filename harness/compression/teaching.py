@@ -122,9 +122,9 @@ class OfSpans(Teacher):
         padding = batch["attention_mask"] == 0
         total: Any = 0.0
         for name, wanted in places.items():
-            own, other = (one[name].float().masked_fill(padding, LOW) for one in (output, teacher))
+            mine, other = (logits[name].float().masked_fill(padding, LOW) for logits in (output, teacher))
             total = total + self._weighed(
-                self._soft(own, other), cross_entropy(output[name].float(), wanted, reduction="sum")
+                self._soft(mine, other), cross_entropy(output[name].float(), wanted, reduction="sum")
             )
         total = total / 2
         return total + self.inner.loss(output, teacher, batch["attention_mask"]) if self.inner else total

@@ -84,7 +84,7 @@ class Units:
 def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
     """All units of a kind, `ffn` or `heads`, a layer each."""
     modules = dict(model.named_modules())
-    found = []
+    units = []
     for owner in modules:
         for layout in LAYOUTS[kind]:
             there = [name for name in layout.optional if f"{owner}.{name}" in modules]
@@ -99,7 +99,7 @@ def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
                 table = f"{owner}.{layout.table}"
                 # Of `encoder.block.3.layer.0.SelfAttention` all but the block's number.
                 together = re.sub(r"\.\d+\.", ".*.", owner, count=1) if layout.table else names[-1]
-                found.append(
+                units.append(
                     Units(
                         producers=tuple(names[:-1]),
                         consumer=names[-1],
@@ -110,7 +110,7 @@ def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
                         together=together,
                     )
                 )
-    return found
+    return units
 
 
 def _owner(model: PreTrainedModel, module: str) -> nn.Module:

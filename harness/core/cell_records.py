@@ -135,8 +135,8 @@ class Lineage(Facts):
     @property
     def cells(self) -> dict[str, str]:
         """Those of models, by kind, in the order they were made."""
-        found = {"pretrain": self.pretrain, "finetune": self.finetune, "compress": self.compress}
-        return {kind: key for kind, key in found.items() if key}
+        keys = {"pretrain": self.pretrain, "finetune": self.finetune, "compress": self.compress}
+        return {kind: key for kind, key in keys.items() if key}
 
 
 class PredictionFacts(Facts):

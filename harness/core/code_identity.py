@@ -52,7 +52,7 @@ def identity(*entries: str | Path) -> str:
 def closure(*entries: str | Path) -> dict[str, Path]:
     """The modules that the entries import, directly or not, themselves included, by name, with their files."""
     waiting = [_entry(str(entry)) for entry in entries]
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     seen: set[tuple[str, Path]] = set()
     while waiting:
         name, root = waiting.pop()
@@ -62,14 +62,14 @@ def closure(*entries: str | Path) -> dict[str, Path]:
         path = _file(name, root)
         if path is None:
             continue
-        found[name] = path
+        files[name] = path
         top = name.partition(".")[0]
         for imported in read_source(path, name).modules:
             imported_top = imported.partition(".")[0]
             if imported_top in ("harness", top):
                 place = root if imported_top == top else PACKAGE.parent
                 waiting += [(part, place) for part in _with_parents(imported) if (part, place) not in seen]
-    return found
+    return files
 
 
 def packages(*entries: str | Path) -> dict[str, str]:
@@ -77,10 +77,10 @@ def packages(*entries: str | Path) -> dict[str, str]:
     return _packages(closure(*entries))
 
 
-def _packages(found: dict[str, Path]) -> dict[str, str]:
-    named = {package for name, path in found.items() for package in read_source(path, name).packages}
-    own = {"harness", *(name.partition(".")[0] for name in found)}
-    versions = {name: _version(name) for name in sorted(named - own - NUMBERLESS - sys.stdlib_module_names)}
+def _packages(files: dict[str, Path]) -> dict[str, str]:
+    named = {package for name, path in files.items() for package in read_source(path, name).packages}
+    local = {"harness", *(name.partition(".")[0] for name in files)}
+    versions = {name: _version(name) for name in sorted(named - local - NUMBERLESS - sys.stdlib_module_names)}
     return {name: found_version for name, found_version in versions.items() if found_version is not None}
 
 
@@ -91,9 +91,9 @@ def forget() -> None:
 
 @cache
 def _identity(entries: tuple[str, ...]) -> str:
-    found = closure(*entries)
-    files = {name: read_source(path, name).digest for name, path in found.items()}
-    return hash_json({"code": files, "packages": _packages(found)})
+    sources = closure(*entries)
+    files = {name: read_source(path, name).digest for name, path in sources.items()}
+    return hash_json({"code": files, "packages": _packages(sources)})
 
 
 def _entry(entry: str) -> tuple[str, Path]:
@@ -208,4 +208,4 @@ def _version(package: str) -> str | None:
 
 @cache
 def _distributions() -> dict[str, list[str]]:
-    return {name: list(found) for name, found in packages_distributions().items()}
+    return {name: list(distributions) for name, distributions in packages_distributions().items()}

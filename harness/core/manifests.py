@@ -83,14 +83,14 @@ class Manifests:
             )
         if name == "latest":
             name = names[-1]
-        found = [name] if name in names else [known for known in names if name in known]
-        if not found:
+        matching = [name] if name in names else [known for known in names if name in known]
+        if not matching:
             raise HarnessError(f"no run '{name}' in {self._root}.{did_you_mean(name, names)}")
-        if len(found) > 1:
+        if len(matching) > 1:
             raise HarnessError(
-                f"'{name}' fits {len(found)} runs in {self._root}: {', '.join(found[:5])}; write more of the name"
+                f"'{name}' fits {len(matching)} runs in {self._root}: {', '.join(matching[:5])}; write more of the name"
             )
-        return self._read(found[0])
+        return self._read(matching[0])
 
     def includes(self) -> list[str]:
         """The paths that runs were given by `--include`, and the files of model specs given by `--model`, each once; of
@@ -158,17 +158,17 @@ class Manifests:
 
     def _lines(self) -> dict[str, int]:
         """By name, from the lines of the order that are whole."""
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         try:
             lines = (self._folder / "order").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
-            return found
+            return numbers
         for line in lines:
             text, _, seal = line.rpartition(" ")
             number, _, name = text.partition(" ")
             if seal == _seal(text) and number.isdecimal():
-                found[name] = int(number)
-        return found
+                numbers[name] = int(number)
+        return numbers
 
 
 def _seal(line: str) -> str:

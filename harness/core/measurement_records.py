@@ -153,7 +153,7 @@ class MeasurementFacts(CellRecord):
 
     @model_validator(mode="after")
     def _one_original(self) -> MeasurementFacts:
-        if [one.role for one in self.models.values()].count("original") != 1 or len(self.models) < 2:
+        if [model.role for model in self.models.values()].count("original") != 1 or len(self.models) < 2:
             raise ValueError("models: one original and its candidates are expected")
         for name, workload in self.cells.items():
             if any(set(self.models) - set(stage.models) for stage in workload.stages.values()):
@@ -163,7 +163,7 @@ class MeasurementFacts(CellRecord):
     @property
     def original(self) -> str:
         """The name of the model that the others are compared with."""
-        return next(name for name, one in self.models.items() if one.role == "original")
+        return next(name for name, model in self.models.items() if model.role == "original")
 
     @property
     def candidates(self) -> list[str]:

@@ -125,7 +125,7 @@ INCLUDED = "harness_include_"
 
 def snapshot() -> dict[str, dict[str, Any]]:
     """What has been added so far, for `restore`: plug-ins by kind, and the modules of `--include`."""
-    added: dict[str, dict[str, Any]] = {kind: dict(one._added) for kind, one in _TABLES.items()}
+    added: dict[str, dict[str, Any]] = {kind: dict(table._added) for kind, table in _TABLES.items()}
     return added | {INCLUDED: {name: sys.modules[name] for name in sys.modules if name.startswith(INCLUDED)}}
 
 
@@ -133,8 +133,8 @@ def restore(before: Mapping[str, Mapping[str, Any]]) -> None:
     """Forget what was added since `snapshot`: the same files, included again, are executed again."""
     if before == snapshot():
         return
-    for kind, one in _TABLES.items():
-        one._added = dict(before[kind])
+    for kind, table in _TABLES.items():
+        table._added = dict(before[kind])
     for name in [name for name in sys.modules if name.startswith(INCLUDED) and name not in before[INCLUDED]]:
         del sys.modules[name]
     code_identity.forget()

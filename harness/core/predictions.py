@@ -82,13 +82,13 @@ def joined(parts: Sequence[Predictions], rows: Sequence[Sequence[int]]) -> Predi
     """Predictions of disjoint parts of a split as those of the whole; `rows` are where each part's examples stand."""
     import numpy as np
 
-    order = np.argsort(np.concatenate([np.asarray(own, dtype=np.int64) for own in rows]))
+    order = np.argsort(np.concatenate([np.asarray(indices, dtype=np.int64) for indices in rows]))
 
     def column(name: str) -> Any:
         values = [part.columns[name] for part in parts]
-        if all(isinstance(one, np.ndarray) for one in values):
+        if all(isinstance(array, np.ndarray) for array in values):
             return np.concatenate(values)[order]
-        flat = [value for one in values for value in one]
+        flat = [value for array in values for value in array]
         return [flat[index] for index in order]
 
     values = np.concatenate([part.values for part in parts])[order]

@@ -167,10 +167,10 @@ class RecordIndex:
                 raise DamagedFileError(f"{path} is damaged")
 
     def _shared(self, text: str) -> Any:
-        found = self._parsed.get(text)
-        if found is None:
-            found = self._parsed[text] = json.loads(text)
-        return found
+        content = self._parsed.get(text)
+        if content is None:
+            content = self._parsed[text] = json.loads(text)
+        return content
 
 
 def _row(store: Store, key: str) -> Row | None:

@@ -106,19 +106,19 @@ class Registry:
         Raises:
             HarnessError: as `recipe` does, or a name for two models.
         """
-        found: dict[str, ModelSpec] = {}
+        recipes: dict[str, ModelSpec] = {}
         for given in names:
             recipe = self.recipe(given)
             weights = Path(recipe.pretrained or "")
             is_made = given not in self.recipes and recipe.pretrained is not None and "=" not in given
             called = recipe.name if weights.is_absolute() or not is_made else given
             above = [folder.name for folder in weights.parents][::-1] if is_made and weights.is_absolute() else []
-            while found.get(called, recipe) != recipe and above:
+            while recipes.get(called, recipe) != recipe and above:
                 called = _plain(f"{above.pop()}-{called}")
-            if found.get(called, recipe) != recipe:
+            if recipes.get(called, recipe) != recipe:
                 raise HarnessError(f"model {given}: another model of the run is called {called}; give NAME={given}")
-            found[called] = recipe
-        return found
+            recipes[called] = recipe
+        return recipes
 
     def default_recipes(self) -> list[str]:
         """The model specs of a run that names no model, cheapest first."""
@@ -210,11 +210,11 @@ def _spec_files(folder: Path) -> list[Path]:
 
 def _import_file(path: Path) -> None:
     """Import a plug-in; one that changed since is imported anew, in place of what it was."""
-    own = f"{plugins.INCLUDED}{path.stem}_{short(hash_json(str(path.resolve())))}_"
-    name = own + short(hash_file(path))
+    prefix = f"{plugins.INCLUDED}{path.stem}_{short(hash_json(str(path.resolve())))}_"
+    name = prefix + short(hash_file(path))
     if name in sys.modules:
         return
-    for earlier in [module for module in sys.modules if module.startswith(own)]:
+    for earlier in [module for module in sys.modules if module.startswith(prefix)]:
         del sys.modules[earlier]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
@@ -232,7 +232,7 @@ def _import_file(path: Path) -> None:
 
 
 def _collect(files: Iterable[Path]) -> Registry:
-    found: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "recipe": {}}
+    specs: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "recipe": {}}
     origins: dict[tuple[str, str], Path] = {}
     for file in files:
         values = load_mapping(file)
@@ -244,8 +244,8 @@ def _collect(files: Iterable[Path]) -> Registry:
                 continue
             raise HarnessError(f"{word} '{name}' is defined twice: in {origins[word, name]} and in {file}")
         origins[word, name] = file
-        found[word][name] = spec
-    registry = Registry(found["task"], found["suite"], found["recipe"], origins)
+        specs[word][name] = spec
+    registry = Registry(specs["task"], specs["suite"], specs["recipe"], origins)
     _check(registry)
     return registry
 

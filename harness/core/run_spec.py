@@ -48,9 +48,9 @@ def _label_pairs(value: Any) -> Any:
     if isinstance(value, Mapping):
         return [f"{name}={label}" for name, label in value.items()]
     pairs: list[Any] = []
-    for one in listed(value) if isinstance(value, str | list) else [value]:
-        is_file = isinstance(one, str) and "=" not in one
-        pairs += _label_pairs(load_mapping(expanded(one))) if is_file else [one]
+    for pair in listed(value) if isinstance(value, str | list) else [value]:
+        is_file = isinstance(pair, str) and "=" not in pair
+        pairs += _label_pairs(load_mapping(expanded(pair))) if is_file else [pair]
     return pairs
 
 

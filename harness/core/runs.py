@@ -26,13 +26,13 @@ def asked_for(manifests: Sequence[RunManifest], *kinds: str) -> dict[str, list[M
         By key the names of each model the cell was asked for as, one at least; empty ones where the run is so old
         that its records hold them.
     """
-    found: dict[str, dict[str, ModelNames]] = {}
+    by_cell: dict[str, dict[str, ModelNames]] = {}
     for manifest in manifests:
         for cell in manifest.cells:
             if not kinds or cell.kind in kinds:
                 names = manifest.names_of(cell)
-                found.setdefault(cell.cell, {})[names.id] = names
-    return {key: list(models.values()) for key, models in found.items()}
+                by_cell.setdefault(cell.cell, {})[names.id] = names
+    return {key: list(models.values()) for key, models in by_cell.items()}
 
 
 def with_names(records: Iterable[RecordT], asked: Mapping[str, Sequence[ModelNames]]) -> list[RecordT]:

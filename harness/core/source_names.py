@@ -33,25 +33,25 @@ def canonical_keys(sources: Any) -> Any:
 
 def canonical_record(content: dict[str, Any]) -> dict[str, Any]:
     """A record, manifest, baseline or measurement as it was read, its sources by their names of today."""
-    found = dict(content)
+    renamed = dict(content)
     for name in ("data", "spec"):
-        if name in found:
-            found[name] = _renamed(found[name])
-    if isinstance(found.get("parts"), list):  # of a baseline
-        found["parts"] = [_renamed(part) for part in found["parts"]]
-    if isinstance(found.get("cells"), dict):  # of a measurement
-        found["cells"] = {name: _renamed(cell) for name, cell in found["cells"].items()}
-    return found
+        if name in renamed:
+            renamed[name] = _renamed(renamed[name])
+    if isinstance(renamed.get("parts"), list):  # of a baseline
+        renamed["parts"] = [_renamed(part) for part in renamed["parts"]]
+    if isinstance(renamed.get("cells"), dict):  # of a measurement
+        renamed["cells"] = {name: _renamed(cell) for name, cell in renamed["cells"].items()}
+    return renamed
 
 
 def _renamed(facts: Any) -> Any:
     """A source's name, or a mapping that names one as `source` or `data`, and where it lies as `location`."""
     if not isinstance(facts, dict):
         return canonical(facts)
-    found = {name: canonical(value) if name in ("source", "data") else value for name, value in facts.items()}
-    location = found.get("location")
+    renamed = {name: canonical(value) if name in ("source", "data") else value for name, value in facts.items()}
+    location = renamed.get("location")
     if isinstance(location, str):
         for old, new in _LOCATIONS.items():
             if location.startswith(old):
-                found["location"] = new + location.removeprefix(old)
-    return found
+                renamed["location"] = new + location.removeprefix(old)
+    return renamed

@@ -110,7 +110,7 @@ def _hub(value: Any) -> Any:
 
 def _synthetic(value: Any) -> Any:
     if isinstance(value, dict) and "template" not in value:
-        return {"template" if name == "shape" else name: one for name, one in value.items()}
+        return {"template" if name == "shape" else name: setting for name, setting in value.items()}
     return {"template": value} if isinstance(value, str) else value
 
 

@@ -288,8 +288,8 @@ class Store(Manifests):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def keys(self) -> list[str]:
-        found = (path.parent.name for path in (self.root / "cells").glob(f"*/*/{RECORD}"))
-        return sorted(name for name in found if not name.startswith("."))
+        names = (path.parent.name for path in (self.root / "cells").glob(f"*/*/{RECORD}"))
+        return sorted(name for name in names if not name.startswith("."))
 
     def kept_folder(self, name: str, make: Callable[[Path], None]) -> Path:
         """A folder of the cache, its files checked; made where it is not there, and anew where it is damaged. Others

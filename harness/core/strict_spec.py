@@ -114,7 +114,7 @@ def _keys_at(kind: Any, place: Sequence[int | str]) -> list[str]:
     """The keys of the data class that stands at a place inside another; none where that is no data class."""
     for part in place:
         field = kind.model_fields.get(part) if isinstance(part, str) else None
-        kind = next((one for one in _classes(field.annotation)), None) if field else None
+        kind = next((inner for inner in _classes(field.annotation)), None) if field else None
         if kind is None:
             return []
     return list(kind.model_fields)

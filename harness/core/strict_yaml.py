@@ -128,7 +128,7 @@ def _check_size(root: yaml.Node) -> None:
         if not known:
             sizes[id(node)] = None
             parts = getattr(node, "value", "")
-            inner = [] if isinstance(parts, str) else [one for part in parts for one in _nodes(part)]
+            inner = [] if isinstance(parts, str) else [node for part in parts for node in _nodes(part)]
             sizes[id(node)] = known = 1 + sum(map(size, inner))
             if known > MOST_VALUES:
                 raise yaml.MarkedYAMLError(None, None, f"more than {MOST_VALUES:,} values", node.start_mark)

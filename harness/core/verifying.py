@@ -58,18 +58,18 @@ def verify(store: Store, repair: bool = False) -> Verification:
     Returns:
         What was read, and what is wrong.
     """
-    found = Verification()
+    verification = Verification()
     for kind, place, check, remedy in _things(store):
-        found.counts[kind] = found.counts.get(kind, 0) + 1
+        verification.counts[kind] = verification.counts.get(kind, 0) + 1
         try:
             check()
         except DamagedFileError as error:
             if repair:
                 _repair(store, place, remedy)
-            found.faults.append(Fault(str(place), str(error), remedy, repair))
+            verification.faults.append(Fault(str(place), str(error), remedy, repair))
         except HarnessError as error:  # of a newer version, or not to be opened
-            found.faults.append(Fault(str(place), str(error), ""))
-    return found
+            verification.faults.append(Fault(str(place), str(error), ""))
+    return verification
 
 
 Thing = tuple[str, Path, Callable[[], object], str]

@@ -65,11 +65,11 @@ def _files_below(folder: Path) -> tuple[Path, ...]:
     def refuse(error: OSError) -> None:
         raise unreadable(error.filename, error)
 
-    found: list[Path] = []
+    files: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".") and _kind(name) is not None]
-    return tuple(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
+        files += [Path(parent, name) for name in names if not name.startswith(".") and _kind(name) is not None]
+    return tuple(sorted(files, key=lambda path: path.relative_to(folder).as_posix()))
 
 
 def _kind(name: str) -> str | None:
@@ -166,10 +166,10 @@ def text_in(record: Mapping[str, Any], field: str, where: str) -> str:
     return text
 
 
-def _no_field(where: str, field: str, found: list[str]) -> HarnessError:
-    hint = did_you_mean(field, found)
+def _no_field(where: str, field: str, names: list[str]) -> HarnessError:
+    hint = did_you_mean(field, names)
     hint = hint if hint.startswith(" Did") else ""
-    return HarnessError(f"{where}: no field '{field}'; found: {', '.join(found) or 'none'}.{hint}")
+    return HarnessError(f"{where}: no field '{field}'; found: {', '.join(names) or 'none'}.{hint}")
 
 
 # Bytes and lines

@@ -33,13 +33,13 @@ def split_files(source: FolderSource, folder: Path, splits: Sequence[str]) -> di
     """The files of `folder` that hold a split each, of parallel text the first language's. Empty where the folder is
     of another layout.
     """
-    found = {}
+    files = {}
     for split in splits:
         paths = (_find(source, folder, name) for name in file_names(source, split))
         path = next((path for path in paths if path is not None), None)
         if path is not None:
-            found[split] = path
-    return found
+            files[split] = path
+    return files
 
 
 def _find(source: FolderSource, folder: Path, name: str) -> Path | None:

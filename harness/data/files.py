@@ -33,10 +33,10 @@ def spellings_of(split: str) -> list[str]:
 def match_split(split: str, names: Iterable[str], where: str) -> str | None:
     """The one of `names` that means `split`, or None. Raises HarnessError where several do."""
     wanted = spellings_of(split)
-    found = [name for name in names if name.casefold() in wanted]
-    if len(found) > 1:
-        raise HarnessError(f"{where}: both {' and '.join(sorted(found))} could be the split '{split}'; keep one")
-    return found[0] if found else None
+    matching = [name for name in names if name.casefold() in wanted]
+    if len(matching) > 1:
+        raise HarnessError(f"{where}: both {' and '.join(sorted(matching))} could be the split '{split}'; keep one")
+    return matching[0] if matching else None
 
 
 def split_files(folder: Path, splits: Sequence[str], endings: Collection[str] = READERS) -> dict[str, Path]:
@@ -54,7 +54,7 @@ def split_files(folder: Path, splits: Sequence[str], endings: Collection[str] = 
                 known.append(path)
         elif path.is_dir() and any(file.suffix.lower() in endings for file in path.iterdir()):
             by_stem.setdefault(path.name, []).append(path)
-    found = {}
+    files = {}
     for split in splits:
         stem = match_split(split, by_stem, str(folder))
         if stem is None:
@@ -62,8 +62,8 @@ def split_files(folder: Path, splits: Sequence[str], endings: Collection[str] = 
         if len(by_stem[stem]) > 1:
             names = " and ".join(path.name for path in by_stem[stem])
             raise HarnessError(f"{folder}: both {names} could be the split '{split}'; keep one")
-        found[split] = by_stem[stem][0]
-    return found
+        files[split] = by_stem[stem][0]
+    return files
 
 
 def parts_of(path: Path) -> list[Path]:

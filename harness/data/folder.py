@@ -120,9 +120,9 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
 def _download_at_root(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout | None:
     """A download whose files tell by their names whose they are, which those of GLUE's do not, nor does a lone test."""
     source = task.sources.folder
-    found = download_files(source, root, splits) if source is not None else {}
+    files_of_splits = download_files(source, root, splits) if source is not None else {}
     first = task.eval[0] if task.train_on else task.train
-    return Layout(root, found, source) if first in found else None
+    return Layout(root, files_of_splits, source) if first in files_of_splits else None
 
 
 def _lacks(task: TaskSpec, source: FolderSource) -> str:
@@ -143,19 +143,19 @@ def _task_folders(task: TaskSpec, root: Path) -> Iterator[Path]:
 
 def _children(parent: Path, name: str) -> list[Path]:
     """The folders of that name, whatever its case, the exact one first."""
-    found = [path for path in parent.iterdir() if path.name.casefold() == name.casefold() and path.is_dir()]
-    return sorted(found, key=lambda path: (path.name != name, path.name))
+    folders = [path for path in parent.iterdir() if path.name.casefold() == name.casefold() and path.is_dir()]
+    return sorted(folders, key=lambda path: (path.name != name, path.name))
 
 
 def _layout(task: TaskSpec, folder: Path, source: FolderSource | None, splits: Sequence[str]) -> Layout | None:
-    if source is not None and (found := download_files(source, folder, splits)):
-        return Layout(folder, found, source)
+    if source is not None and (files_of_splits := download_files(source, folder, splits)):
+        return Layout(folder, files_of_splits, source)
     if files.is_saved(folder):
         return Layout(folder, {}, saved=True)
     for place in (folder, folder / "data"):  # the hub's way to lay files out
-        found = files.split_files(place, splits, files.endings_for(task)) if place.is_dir() else {}
-        if found:
-            return Layout(place, found)
+        files_of_splits = files.split_files(place, splits, files.endings_for(task)) if place.is_dir() else {}
+        if files_of_splits:
+            return Layout(place, files_of_splits)
     return None
 
 
@@ -202,8 +202,8 @@ def _read_own(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> Reading:
         _check_fit(task, task.fields, tables or {split: read() for split, read in available.items()})
     missing = sorted(set(needed) - tables.keys())
     if missing:
-        found = ", ".join(available) or "none"
-        raise TaskAbsentError(f"{layout.place}: no split '{missing[0]}' for task '{task.name}'; found: {found}")
+        present = ", ".join(available) or "none"
+        raise TaskAbsentError(f"{layout.place}: no split '{missing[0]}' for task '{task.name}'; found: {present}")
     source = task.sources.folder
     group = source.group if source is not None and carve and source.group in tables[task.train].names else None
     name = source.id if source is not None else None
@@ -265,8 +265,8 @@ def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str,
         delimiter = task.reading.character
         return {split: partial(files.read_file, path, endings, delimiter) for split, path in layout.files.items()}
     saved = files.read_saved(layout.place, task.train)
-    found = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
-    return {split: partial(saved.__getitem__, name) for split, name in found.items() if name is not None}
+    matches = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
+    return {split: partial(saved.__getitem__, name) for split, name in matches.items() if name is not None}
 
 
 def _check_fit(task: TaskSpec, columns: Columns, tables: Mapping[str, Table]) -> None:

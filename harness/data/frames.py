@@ -136,7 +136,9 @@ def _table(rows: Any, where: str) -> pa.Table:
         columns = {}
         for name, values in rows.to_dict().items():
             naming = getattr(rows.features[name], "int2str", None)
-            columns[name] = values if naming is None else [None if one in (None, -1) else naming(one) for one in values]
+            columns[name] = (
+                values if naming is None else [None if value in (None, -1) else naming(value) for value in values]
+            )
         return pa.table(columns)
     if hasattr(rows, "itertuples"):  # pandas.DataFrame
         return pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()

@@ -161,17 +161,17 @@ def _cached(source: HubSource) -> Path | None:
     """The folder in which `datasets` keeps the config at the commit, the latest one where none is pinned."""
     *owner, dataset = source.path.split("/")
     commit = source.revision if _is_pinned(source) else "*"
-    found = [
+    folders = [
         folder
         for base in _cache_root().glob("___".join([*owner, "*"]))
         if base.name.split("___")[-1].replace("_", "") == dataset.lower().replace("_", "")
         for folder in base.glob(f"{source.name or '*'}/*/{commit}")
         if COMMIT.fullmatch(folder.name) and (folder / "dataset_info.json").is_file()
     ]
-    configs = {folder.parent.parent.name for folder in found}
+    configs = {folder.parent.parent.name for folder in folders}
     if source.name is None and len(configs) > 1:
         return None
-    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+    return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 def _cache_root() -> Path:

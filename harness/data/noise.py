@@ -63,12 +63,12 @@ def case(text: str, draw: Draw) -> str:
 
 
 def punctuation(text: str, draw: Draw) -> str:
-    def changed(found: re.Match[str]) -> str:
-        if found["gap"]:
+    def changed(match: re.Match[str]) -> str:
+        if match["gap"]:
             return INSERTED[int(len(INSERTED) * draw())] + " " if draw() < INSERTION_RATE else " "
         if draw() >= MARK_RATE:
-            return found[0]
-        return "" if draw() < 0.5 else 2 * found[0]
+            return match[0]
+        return "" if draw() < 0.5 else 2 * match[0]
 
     return MARK_OR_GAP.sub(changed, text)
 

@@ -12,8 +12,8 @@ from harness.data.table import Table
 
 def language_files(folder: Path, stem: str, languages: Sequence[str]) -> dict[str, Path] | None:
     """The file of each language, named `stem.language`; None unless all are there."""
-    found = {language: folder / f"{stem}.{language}" for language in languages}
-    return found if all(path.is_file() for path in found.values()) else None
+    files = {language: folder / f"{stem}.{language}" for language in languages}
+    return files if all(path.is_file() for path in files.values()) else None
 
 
 def read_parallel(files: Mapping[str, Path]) -> Table:

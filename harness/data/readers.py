@@ -168,14 +168,14 @@ def read_json(path: Path) -> Table:
         if len(lines) > 1 and all(_is_object(line) for line in lines[:SNIFFED] if line.strip()):
             return read_jsonl(path)
         raise
-    if is_squad(content) and any(isinstance(one, dict) and "paragraphs" in one for one in content["data"]):
+    if is_squad(content) and any(isinstance(article, dict) and "paragraphs" in article for article in content["data"]):
         return squad_table(path, content)
     if isinstance(content, dict):
         lists = [value for value in content.values() if isinstance(value, list)]
-        rows = [value for value in lists if value and all(isinstance(one, dict) for one in value)]
+        rows = [value for value in lists if value and all(isinstance(row, dict) for row in value)]
         if len(rows) == 1 and len(lists) == 1:
             return _of_records(path, rows[0], None)
-        if lists and len(lists) == len(content) and len({len(one) for one in lists}) == 1:
+        if lists and len(lists) == len(content) and len({len(column) for column in lists}) == 1:
             return table_of(content, str(path))
         if len(content) > 1 and not lists and all(not isinstance(value, dict) for value in content.values()):
             return _of_records(path, [content], None)  # one row, one object a line

@@ -34,12 +34,12 @@ def read_references(
         HarnessError: a missing column, a value that is no text, a row without a reference among rows that have some,
             or an answer that is not where it is said to be.
     """
-    found = [name for name in alternatives(columns, target) if name in table.names]
-    if not found:
+    present = [name for name in alternatives(columns, target) if name in table.names]
+    if not present:
         require_column(columns, target, table)
     columns_of_texts: list[list[tuple[str, ...]]] = []
     given_starts: list[list[tuple[int, ...] | None]] = []
-    for name in found:
+    for name in present:
         values = [_answers(value, table, index, name) for index, value in enumerate(table.read_column(name))]
         columns_of_texts.append([texts for texts, _ in values])
         given_starts.append([starts for _, starts in values])
@@ -52,9 +52,9 @@ def read_references(
             if not row:
                 raise HarnessError(f"{table.place(index)}: no {target}, while other rows of the split have one")
         return References(texts)
-    starts: list[tuple[int, ...] | None] = given_starts[0] if len(found) == 1 else [None] * len(texts)
-    if STARTS in table.names and all(one is None for one in starts):
-        starts = [tuple(one) for one in table.read_column(STARTS)]
+    starts: list[tuple[int, ...] | None] = given_starts[0] if len(present) == 1 else [None] * len(texts)
+    if STARTS in table.names and all(start is None for start in starts):
+        starts = [tuple(positions) for positions in table.read_column(STARTS)]
     located = [
         _located(row, given, context, table, index)
         for index, (row, given, context) in enumerate(zip(texts, starts, contexts, strict=True))
@@ -75,13 +75,13 @@ def _answers(value: Any, table: Table, index: int, column: str) -> tuple[tuple[s
         if len(texts) != len(starts):
             raise HarnessError(f"{table.place(index)}: {len(texts)} answers with {len(starts)} positions")
         return _texts(texts, table, index, column), _positions(starts, table, index)
-    if isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
+    if isinstance(value, Sequence) and all(isinstance(answer, str) for answer in value):
         return tuple(value), None
-    if isinstance(value, Sequence) and all(one is None or isinstance(one, str) for one in value):
+    if isinstance(value, Sequence) and all(answer is None or isinstance(answer, str) for answer in value):
         raise HarnessError(f"{table.place(index)}: column '{column}' holds null in a list of texts; leave it out")
-    if isinstance(value, Sequence) and all(isinstance(one, Mapping) and "text" in one for one in value):
-        starts = [one["answer_start"] for one in value if "answer_start" in one]
-        texts = _texts([one["text"] for one in value], table, index, column)
+    if isinstance(value, Sequence) and all(isinstance(answer, Mapping) and "text" in answer for answer in value):
+        starts = [answer["answer_start"] for answer in value if "answer_start" in answer]
+        texts = _texts([answer["text"] for answer in value], table, index, column)
         return texts, _positions(starts, table, index) if len(starts) == len(value) else None
     raise HarnessError(
         f"{table.place(index)}: column '{column}' should hold a text, a list of texts or SQuAD's answers, "

@@ -157,9 +157,9 @@ def alternatives(columns: Columns, name: str) -> list[str]:
     return [names] if isinstance(names, str) else names
 
 
-def find_column(columns: Columns, name: str, found: Sequence[str]) -> str | None:
+def find_column(columns: Columns, name: str, names: Sequence[str]) -> str | None:
     """The column of `found` that holds the canonical field `name`, or None."""
-    return next((candidate for candidate in alternatives(columns, name) if candidate in found), None)
+    return next((candidate for candidate in alternatives(columns, name) if candidate in names), None)
 
 
 def require_column(columns: Columns, name: str, table: Table) -> str:
@@ -178,14 +178,14 @@ def _is_content(column: str) -> bool:
     return len(words) > 4 or column.endswith((".", "!", "?")) or bool(re.fullmatch(r"-?\d+\.\d+", column))
 
 
-def missing_column(columns: Columns, name: str, found: Sequence[str]) -> str:
+def missing_column(columns: Columns, name: str, names: Sequence[str]) -> str:
     """Says which column is missing, what it may be called, which are there and which was probably meant."""
     tried = alternatives(columns, name)
-    close = [match for candidate in tried for match in difflib.get_close_matches(candidate, found, n=1)]
+    close = [match for candidate in tried for match in difflib.get_close_matches(candidate, names, n=1)]
     called = f" (looked for {', '.join(tried)})" if tried != [name] else ""
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    if not close and any(_is_content(column) for column in found):
+    if not close and any(_is_content(column) for column in names):
         hint = " The first line looks like a row: a file without a header needs one."
-    more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
-    listed = ", ".join([*(clipped(column, 60) for column in found[:MOST_NAMED]), *more])
+    more = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    listed = ", ".join([*(clipped(column, 60) for column in names[:MOST_NAMED]), *more])
     return f"no column for '{name}'{called}; columns found: {listed}.{hint}"

@@ -56,7 +56,7 @@ def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool =
         kept = {key: part for key, part in evidence.parts.items() if not in_words(part)}
         if not kept:
             raise HarnessError("--no-texts: every task of the run answers in texts; nothing would be left to judge by")
-        scored = {key: one for key, one in evidence.scored.items() if key[1:3] in kept}
+        scored = {key: score for key, score in evidence.scored.items() if key[1:3] in kept}
         evidence = replace(evidence, parts=kept, scored=scored)
     path = folder / f"{name}.json"
     try:
@@ -71,12 +71,12 @@ def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool =
         "run": evidence.name,
         "created": evidence.created,
         "suites": {suite: list(averaged) for suite, averaged in evidence.suites.items()},
-        "margins": {suite: one.model_dump(exclude_defaults=True) for suite, one in evidence.margins.items()},
+        "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in evidence.margins.items()},
         "models": list(evidence.models),
         "parts": [_part(part) for part in evidence.parts.values()],
         "scores": [
-            {"model": model, "task": task, "split": split, "seed": seed, **_scored(one)}
-            for (model, task, split, seed), one in evidence.scored.items()
+            {"model": model, "task": task, "split": split, "seed": seed, **_scored(score)}
+            for (model, task, split, seed), score in evidence.scored.items()
         ],
         "environment": dict(evidence.environment),
         "data": evidence.data if evidence.data and not asked_source(evidence.data).is_path else None,
@@ -87,12 +87,12 @@ def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool =
 
 
 def _part(part: Part) -> dict[str, Any]:
-    values = {one.name: getattr(part, one.name) for one in fields(part) if one.name != "ids"}
+    values = {field.name: getattr(part, field.name) for field in fields(part) if field.name != "ids"}
     return values | {"references": pack(part.references), "headline": list(part.headline), "labels": list(part.labels)}
 
 
-def _scored(one: Scored) -> dict[str, Any]:
-    return _without_predictions(one) | {"predictions": pack(one.predictions)}
+def _scored(score: Scored) -> dict[str, Any]:
+    return _without_predictions(score) | {"predictions": pack(score.predictions)}
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:
@@ -148,29 +148,31 @@ def read(path: Path) -> BaselineFile:
 
 def listed(folder: Path = FOLDER) -> list[tuple[Path, BaselineFile | str]]:
     """Each baseline's file with its JSON, or with what is wrong with it."""
-    found: list[tuple[Path, BaselineFile | str]] = []
+    baselines: list[tuple[Path, BaselineFile | str]] = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append((path, read(path)))
+            baselines.append((path, read(path)))
         except IncompatibleError as error:
-            found.append((path, str(error)))
-    return found
+            baselines.append((path, str(error)))
+    return baselines
 
 
 def facts(evidence: RunResults) -> dict[str, Any]:
     """A baseline or run without its predictions, as JSON."""
     parts = []
     for part in evidence.parts.values():
-        values = {one.name: getattr(part, one.name) for one in fields(part) if one.name not in ("ids", "references")}
+        values = {
+            field.name: getattr(part, field.name) for field in fields(part) if field.name not in ("ids", "references")
+        }
         parts.append(values)
     scores = []
-    for (model, task, split, seed), one in evidence.scored.items():
-        scores.append({"model": model, "task": task, "split": split, "seed": seed, **_without_predictions(one)})
+    for (model, task, split, seed), score in evidence.scored.items():
+        scores.append({"model": model, "task": task, "split": split, "seed": seed, **_without_predictions(score)})
     return {
         "name": evidence.name,
         "created": evidence.created,
         "suites": {suite: list(averaged) for suite, averaged in evidence.suites.items()},
-        "margins": {suite: one.model_dump(exclude_defaults=True) for suite, one in evidence.margins.items()},
+        "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in evidence.margins.items()},
         "models": list(evidence.models),
         "parts": parts,
         "scores": scores,
@@ -182,8 +184,8 @@ def facts(evidence: RunResults) -> dict[str, Any]:
     }
 
 
-def _without_predictions(one: Scored) -> dict[str, Any]:
-    values = {field.name: getattr(one, field.name) for field in fields(one) if field.name != "predictions"}
-    if not one.partial_weights:
+def _without_predictions(score: Scored) -> dict[str, Any]:
+    values = {field.name: getattr(score, field.name) for field in fields(score) if field.name != "predictions"}
+    if not score.partial_weights:
         del values["partial_weights"]
     return values

@@ -88,20 +88,20 @@ class BaselineFile(Facts):
     def evidence(self) -> RunResults:
         """What is judged by. Raises ValueError where parts of it do not fit together."""
         columns = Columns()
-        parts = {(one.task, one.split): _part(one, columns) for one in self.parts}
+        parts = {(facts.task, facts.split): _part(facts, columns) for facts in self.parts}
         scored = {}
-        for one in self.scores:
-            part = parts.get((one.task, one.split))
-            if part is None or one.model not in self.models:
-                raise ValueError(f"no part {one.task}, {one.split} or no model {one.model}")
-            if lacking := set(part.headline) - set(one.scores):
-                raise ValueError(f"{one.model} on {one.task} has no {min(lacking)}")
-            predictions = columns.unpack(one.predictions)
+        for score in self.scores:
+            part = parts.get((score.task, score.split))
+            if part is None or score.model not in self.models:
+                raise ValueError(f"no part {score.task}, {score.split} or no model {score.model}")
+            if lacking := set(part.headline) - set(score.scores):
+                raise ValueError(f"{score.model} on {score.task} has no {min(lacking)}")
+            predictions = columns.unpack(score.predictions)
             if len(predictions) != part.n:
                 raise ValueError("not one prediction an example")
-            if prediction_hash(predictions) != one.prediction_hash:
+            if prediction_hash(predictions) != score.prediction_hash:
                 raise ValueError("predictions do not fit their hash")
-            scored[one.model, one.task, one.split, one.seed] = _scored(one, predictions)
+            scored[score.model, score.task, score.split, score.seed] = _scored(score, predictions)
         if not scored:
             raise ValueError("it has no scores")
         return RunResults(
@@ -114,34 +114,37 @@ class BaselineFile(Facts):
             failures={},
             environment=self.environment.as_json(),
             data=self.data,
-            margins={suite: Margins.model_validate(one) for suite, one in self.margins.items()},
+            margins={suite: Margins.model_validate(margins) for suite, margins in self.margins.items()},
         )
 
 
-def _part(one: PartFacts, columns: Columns) -> Part:
-    references = columns.unpack(one.references)
-    if len(references) != one.n or not set(one.headline) <= set(one.metrics):
-        raise ValueError(f"the part {one.task}, {one.split} does not fit together")
+def _part(facts: PartFacts, columns: Columns) -> Part:
+    references = columns.unpack(facts.references)
+    if len(references) != facts.n or not set(facts.headline) <= set(facts.metrics):
+        raise ValueError(f"the part {facts.task}, {facts.split} does not fit together")
     return Part(
-        task=one.task, version=one.version, family=one.family, split=one.split, n=one.n, headline=tuple(one.headline),
-        metrics=one.metrics, labels=tuple(one.labels), data=one.data, source=one.source, limit=one.limit,
-        references=references, ids_hash=one.ids_hash,
+        task=facts.task, version=facts.version, family=facts.family, split=facts.split, n=facts.n,
+        headline=tuple(facts.headline), metrics=facts.metrics, labels=tuple(facts.labels),
+        data=facts.data, source=facts.source, limit=facts.limit,
+        references=references, ids_hash=facts.ids_hash,
     )  # fmt: skip
 
 
-def _scored(one: ScoredFacts, predictions: np.ndarray) -> Scored:
-    scores = {name: {"value": score.value, "low": score.low, "high": score.high} for name, score in one.scores.items()}
+def _scored(facts: ScoredFacts, predictions: np.ndarray) -> Scored:
+    scores = {
+        name: {"value": score.value, "low": score.low, "high": score.high} for name, score in facts.scores.items()
+    }
     return Scored(
-        predictions=predictions, prediction_hash=one.prediction_hash, scores=scores, model_id=one.model_id,
-        learner=one.learner, weights=one.weights, parameters=one.parameters, tokenizer=one.tokenizer,
-        trained_on=one.trained_on, cell=one.cell, files=one.files,
-        settings=one.settings, partial_weights=one.partial_weights,
+        predictions=predictions, prediction_hash=facts.prediction_hash, scores=scores, model_id=facts.model_id,
+        learner=facts.learner, weights=facts.weights, parameters=facts.parameters, tokenizer=facts.tokenizer,
+        trained_on=facts.trained_on, cell=facts.cell, files=facts.files,
+        settings=facts.settings, partial_weights=facts.partial_weights,
     )  # fmt: skip
 
 
 def pack(values: np.ndarray) -> str:
     """Numbers, strings or tuples of strings (n,) as text."""
-    listed = [list(one) if isinstance(one, tuple) else one for one in values.tolist()]
+    listed = [list(value) if isinstance(value, tuple) else value for value in values.tolist()]
     return base64.b64encode(zlib.compress(canonical_json(listed).encode(), 9)).decode()
 
 
@@ -165,8 +168,8 @@ class Columns:
         if not decompressor.eof or self._bytes < 0 or self._values < 0:
             raise ValueError("a column is cut off or too large")
         values = parse_json(raw)
-        kinds = {type(one) for one in values} if isinstance(values, list) else {dict}
-        if kinds == {list} and all(isinstance(one, str) for texts in values for one in texts):
+        kinds = {type(value) for value in values} if isinstance(values, list) else {dict}
+        if kinds == {list} and all(isinstance(text, str) for texts in values for text in texts):
             return as_references(tuple(tuple(texts) for texts in values))
         if not (kinds <= {int, float} or kinds == {str}):
             raise ValueError("a column is of neither numbers nor texts")

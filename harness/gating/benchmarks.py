@@ -61,7 +61,7 @@ class Benchmarks(BaseModel):
 
     @property
     def by_name(self) -> dict[str, Benchmark]:
-        return {one.fullname: one for one in self.benchmarks}
+        return {benchmark.fullname: benchmark for benchmark in self.benchmarks}
 
 
 def read_benchmarks(path: Path) -> Benchmarks:
@@ -95,16 +95,20 @@ def judge_benchmarks(base: Path, candidate: Path, spec: GateSpec) -> Report:
 
 
 def _problems(path: Path, side: Benchmarks) -> list[str]:
-    found = [f"benchmark {one.fullname} of {path}: {one.problem}" for one in side.benchmarks if one.problem]
-    counts = Counter(one.fullname for one in side.benchmarks)
-    found += [f"benchmark {name} stands {count} times in {path}" for name, count in counts.items() if count > 1]
-    return found if side.benchmarks else [f"no benchmark in {path}"]
+    problems = [
+        f"benchmark {benchmark.fullname} of {path}: {benchmark.problem}"
+        for benchmark in side.benchmarks
+        if benchmark.problem
+    ]
+    counts = Counter(benchmark.fullname for benchmark in side.benchmarks)
+    problems += [f"benchmark {name} stands {count} times in {path}" for name, count in counts.items() if count > 1]
+    return problems if side.benchmarks else [f"no benchmark in {path}"]
 
 
 def _judged(name: str, before: tuple[float, float], after: tuple[float, float], margin: float) -> Measured:
     ratios = after[0] / before[0], after[1] / before[1]
     slower = min(ratios) >= 1 + margin
-    said = f"median {ratios[0]:.3f} and minimum {ratios[1]:.3f} times the base's"
+    ratio_text = f"median {ratios[0]:.3f} and minimum {ratios[1]:.3f} times the base's"
     return Measured(
         model=name,
         kind="benchmark",
@@ -117,13 +121,13 @@ def _judged(name: str, before: tuple[float, float], after: tuple[float, float], 
         margin=margin,
         measurements=1,
         verdict="INCONCLUSIVE" if slower else "OK",
-        reason=f"slower, {said}, in separate runs; time both side by side" if slower else said,
+        reason=f"slower, {ratio_text}, in separate runs; time both side by side" if slower else ratio_text,
     )
 
 
 def _other_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Which facts of the machines differ."""
-    facts = [_facts(one) for one in (before, after)]
+    facts = [_facts(benchmarks) for benchmarks in (before, after)]
     differing = [name for name in sorted({*facts[0], *facts[1]}) if facts[0].get(name) != facts[1].get(name)]
     if not differing:
         return []
@@ -136,6 +140,6 @@ def _other_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
 
 def _facts(machine: Mapping[str, Any]) -> dict[str, str]:
     cpu = machine["cpu"] if isinstance(machine.get("cpu"), dict) else {}
-    own = {name: machine[name] for name in machine if name != "cpu" or not cpu}
-    own |= {f"cpu.{name}": value for name, value in cpu.items() if name not in UNSTEADY}
-    return {name: json.dumps(value, sort_keys=True) for name, value in own.items()}
+    facts = {name: machine[name] for name in machine if name != "cpu" or not cpu}
+    facts |= {f"cpu.{name}": value for name, value in cpu.items() if name not in UNSTEADY}
+    return {name: json.dumps(value, sort_keys=True) for name, value in facts.items()}

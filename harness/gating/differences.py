@@ -28,24 +28,24 @@ def differences(base: RunResults, candidate: RunResults, pairs: Mapping[str, str
         The lines; none where nothing is known to differ.
     """
     names = pairs or {model: model for model in base.models if model in candidate.models}
-    found: dict[str, None] = {}
+    lines: dict[str, None] = {}
     for mine, theirs in names.items():
         for key, before in base.scored.items():
             after = candidate.scored.get((theirs, *key[1:]))
             if key[0] == mine and after is not None and (changes := _changes(before, after)):
                 more = [f"and {len(changes) - MOST} more"] if len(changes) > MOST else []
-                found[f"{mine}: {', '.join([*changes[:MOST], *more])}"] = None
+                lines[f"{mine}: {', '.join([*changes[:MOST], *more])}"] = None
     environment = _environment(base.environment, candidate.environment)
-    return (*found, *([f"environment: {', '.join(environment)}"] if environment else []))
+    return (*lines, *([f"environment: {', '.join(environment)}"] if environment else []))
 
 
 def partly_random(*runs: RunResults) -> list[str]:
     """A line for each model whose weights did not fit its config, so that some of them were random."""
     lines = [
-        f"{key[0]} of {run.name}: its weights did not fit its config, and are random there: {one.partial_weights}"
+        f"{key[0]} of {run.name}: its weights did not fit its config, and are random there: {scored.partial_weights}"
         for run in runs
-        for key, one in run.scored.items()
-        if one.partial_weights
+        for key, scored in run.scored.items()
+        if scored.partial_weights
     ]
     return list(dict.fromkeys(lines))
 
@@ -66,10 +66,10 @@ def _changes(before: Scored, after: Scored) -> list[str]:
 
 def _environment(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Versions of packages, and the machine."""
-    olds, news = (dict(one.get("versions") or {}) for one in (before, after))
+    olds, news = (dict(environment.get("versions") or {}) for environment in (before, after))
     changes = [f"{name} {olds[name]} → {news[name]}" for name in sorted({*olds} & {*news}) if olds[name] != news[name]]
     for name in ("cpu", "threads"):
-        old, new = (one.get(name) for one in (before, after))
+        old, new = (environment.get(name) for environment in (before, after))
         if old and new and old != new:
             changes.append("another CPU" if name == "cpu" else f"threads {old} → {new}")
     return changes

@@ -126,29 +126,29 @@ def judge(
     pairs = named_pairs(base, candidate, spec.models)
     if pairs:
         base, candidate, notes = _only(base, candidate, pairs)
-    found = align(base, candidate, tuple(spec.allow), spec.seeds_at_most, pairs)
-    tasks = [estimate(pair) for pair in found.pairs]
+    alignment = align(base, candidate, tuple(spec.allow), spec.seeds_at_most, pairs)
+    tasks = [estimate(pair) for pair in alignment.pairs]
     averages = _averages(base, tasks)
     fraction = ALPHA / 2 if averages else ALPHA
     rows: list[Judged] = []
-    for group in (averages, [_Row(one.pair.task, one.pair.model, one) for one in tasks]):
+    for group in (averages, [_Row(estimated.pair.task, estimated.pair.model, estimated) for estimated in tasks]):
         adjusted = holm([row.estimated.p for row in group])
         strictest = fraction / max(1, len(group))
         for row, p in zip(group, adjusted, strict=True):
             rows.append(_judged(row, min(1.0, p * ALPHA / fraction), strictest, spec))
     notes += partly_random(base, candidate)
-    notes += found.notes
-    notes += _few_seeds(found.pairs, spec)
+    notes += alignment.notes
+    notes += _few_seeds(alignment.pairs, spec)
     if any(row.seeds == 1 and row.verdict != "IDENTICAL" for row in rows):
         notes.append(
             "one seed says nothing of how scores vary between trainings: its verdicts are of these very models, and a "
             "mere retraining may be called a regression; use three seeds or more to judge a model spec"
         )
     report = Report(
-        base.name, candidate.name, tuple(rows), tuple(found.reasons), tuple(notes), spec.strict,
+        base.name, candidate.name, tuple(rows), tuple(alignment.reasons), tuple(notes), spec.strict,
         differences=differences(base, candidate, pairs),
     )  # fmt: skip
-    return with_measurements(report, measurements, found.pairs, spec), found.pairs
+    return with_measurements(report, measurements, alignment.pairs, spec), alignment.pairs
 
 
 def with_measurements(
@@ -161,8 +161,8 @@ def with_measurements(
     return replace(
         report,
         measured=tuple(rows),
-        reasons=(*report.reasons, *(one for one in reasons if one not in report.reasons)),
-        notes=(*report.notes, *(one for one in notes if one not in report.notes)),
+        reasons=(*report.reasons, *(reason for reason in reasons if reason not in report.reasons)),
+        notes=(*report.notes, *(note for note in notes if note not in report.notes)),
     )
 
 
@@ -237,36 +237,42 @@ class _Row:
 def _averages(base: RunResults, tasks: Sequence[Estimated]) -> list[_Row]:
     """For each suite and model with several averaged tasks that were compared, the mean of their drops."""
     rows = []
-    models = dict.fromkeys(one.pair.model for one in tasks)
+    models = dict.fromkeys(estimated.pair.model for estimated in tasks)
     for suite, tasks_averaged in base.suites.items():
         for model in models:
-            of_suite = [one for one in tasks if one.pair.model == model and one.pair.task in tasks_averaged]
-            own = [one for one in of_suite if one.drop is not None and one.is_averageable]
-            if len(own) > 1:
+            of_suite = [
+                estimated
+                for estimated in tasks
+                if estimated.pair.model == model and estimated.pair.task in tasks_averaged
+            ]
+            averageable = [
+                estimated for estimated in of_suite if estimated.drop is not None and estimated.is_averageable
+            ]
+            if len(averageable) > 1:
                 name = AVERAGE if len(base.suites) == 1 else f"{AVERAGE} of {suite}"
-                rows.append(_Row(name, model, averaged(own), tuple(own)))
+                rows.append(_Row(name, model, averaged(averageable), tuple(averageable)))
     return rows
 
 
 def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
-    one, pair = row.estimated, row.estimated.pair
-    members = row.members or (one,)
+    estimated, pair = row.estimated, row.estimated.pair
+    members = row.members or (estimated,)
     names = tuple(dict.fromkeys(metric.name for part in pair.parts for metric in counted(part)))
     margin = fmean(spec.margin_of(each.pair.task, _names(each.pair)) for each in members)
     ok_margin = spec.ok_margin_of(margin)
-    drop = one.drop
+    drop = estimated.drop
     failed = dict(pair.failed) if not row.members else {}
     of_seeds = len(pair.seeds) + len(failed)
-    improved = drop is not None and one.high < 0
+    improved = drop is not None and estimated.high < 0
     verdict: Verdict
     if failed:
         seed, cause = next(iter(failed.items()))
         verdict, reason = "REGRESSED", f"{len(failed)} of {of_seeds} seeds failed: seed {seed}: {cause}"
-    elif one.identical:
+    elif estimated.identical:
         verdict, reason = "IDENTICAL", "every prediction is the base's"
     elif drop is not None and p < ALPHA and drop.value >= margin:
         verdict, reason = "REGRESSED", f"a significant drop of at least {points(margin)} points"
-    elif one.high < ok_margin:
+    elif estimated.high < ok_margin:
         reason = "better, significantly" if improved else f"the drop is surely below {points(ok_margin)} points"
         verdict = "OK"
     else:
@@ -288,10 +294,10 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         base=fmean(_score(each.pair, 0) for each in members) if drop is not None else None,
         candidate=fmean(_score(each.pair, 1) for each in members) if drop is not None else None,
         drop=drop.value if drop is not None else None,
-        low=one.low if drop is not None else None,
-        high=one.high if drop is not None else None,
+        low=estimated.low if drop is not None else None,
+        high=estimated.high if drop is not None else None,
         p=p if drop is not None else None,
-        test=one.test,
+        test=estimated.test,
         margin=margin,
         ok_margin=ok_margin,
         detectable=drop.detectable(alpha, margin) if drop is not None else None,

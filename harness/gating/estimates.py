@@ -50,8 +50,8 @@ class Estimated:
 
 def counted(part: Part) -> list[Metric]:
     """The metrics a task's score is the mean of, as in a leaderboard."""
-    own = [metrics.get(name) for name in part.headline if name in part.metrics]
-    return [metric for metric in own if metric.greater_is_better] or own
+    primary = [metrics.get(name) for name in part.headline if name in part.metrics]
+    return [metric for metric in primary if metric.greater_is_better] or primary
 
 
 def weight_of(metric: Metric, base_score: float) -> float:
@@ -70,8 +70,8 @@ def estimate(pair: Pair) -> Estimated:
     import numpy as np
 
     chosen = {part.split: counted(part) for part in pair.parts}
-    names = {metric.name for own in chosen.values() for metric in own}
-    is_averageable = all(metric.greater_is_better for own in chosen.values() for metric in own)
+    names = {metric.name for chosen_metrics in chosen.values() for metric in chosen_metrics}
+    is_averageable = all(metric.greater_is_better for chosen_metrics in chosen.values() for metric in chosen_metrics)
     if not pair.seeds:
         return Estimated(pair, None, 0.0, 0.0, 1.0, "none", (), False, is_averageable)
     identical = not pair.failed and all(
@@ -107,7 +107,7 @@ def estimate(pair: Pair) -> Estimated:
         p, test = 0.5, "none needed"
     elif len(per_seed) > 1:
         p, test = drop.p_worse(), several
-    elif any(one.metric.approximation for split in measures for one in split[0]):
+    elif any(measure.metric.approximation for split in measures for measure in split[0]):
         p, test = drop.p_worse(), "bootstrap"
     else:
         p, count, without_drop = approximate_randomization([split[0] for split in measures])
@@ -129,12 +129,12 @@ def _per_seed(lost: Sequence[Sequence[np.ndarray]]) -> tuple[float, ...]:
     return tuple(fmean(float(split[at].mean()) for split in lost) for at in range(len(lost[0])))
 
 
-def _measures(part: Part, pair: Pair, own: Sequence[Metric]) -> list[list[Measure]]:
+def _measures(part: Part, pair: Pair, metrics_of_part: Sequence[Metric]) -> list[list[Measure]]:
     """For each seed a measure a metric; the weights make a task's drop the mean over its splits and metrics."""
-    terms = len(own) * len(pair.parts)
-    found = []
+    terms = len(metrics_of_part) * len(pair.parts)
+    measures = []
     for base, candidate in pair.sides[part.split]:
-        found.append(
+        measures.append(
             [
                 Measure(
                     metric,
@@ -143,10 +143,10 @@ def _measures(part: Part, pair: Pair, own: Sequence[Metric]) -> list[list[Measur
                     part.references,
                     weight_of(metric, base.scores[metric.name]["value"]) / terms,
                 )
-                for metric in own
+                for metric in metrics_of_part
             ]
         )
-    return found
+    return measures
 
 
 def _bootstrapped(seeds: Sequence[Sequence[Measure]], resamples: int = RESAMPLES) -> np.ndarray:
@@ -158,19 +158,19 @@ def _bootstrapped(seeds: Sequence[Sequence[Measure]], resamples: int = RESAMPLES
     scorers: list[tuple[float, Callable[[np.ndarray], np.ndarray]]] = []
     total = np.zeros(resamples)
     for measures in seeds:
-        for one in measures:
-            for sign, predictions in ((1, one.base), (-1, one.candidate)):
-                weight = sign * one.weight / len(seeds)
-                checked, true = one.metric.check(predictions, one.references)
-                if one.metric.resample is None or isinstance(one.metric.resample, Resampler):
-                    scorers.append((weight, _scorer(one.metric, checked, true)))
+        for measure in measures:
+            for sign, predictions in ((1, measure.base), (-1, measure.candidate)):
+                weight = sign * measure.weight / len(seeds)
+                checked, true = measure.metric.check(predictions, measure.references)
+                if measure.metric.resample is None or isinstance(measure.metric.resample, Resampler):
+                    scorers.append((weight, _scorer(measure.metric, checked, true)))
                 else:
                     random = np.random.Generator(np.random.PCG64(0))
-                    total += weight * one.metric.resample(checked, true, random, resamples)
+                    total += weight * measure.metric.resample(checked, true, random, resamples)
     if scorers:
         random = np.random.Generator(np.random.PCG64(0))
         n = len(seeds[0][0].references)
-        drawn = [sum(weight * scored(own) for weight, scored in scorers) for own in samples(n, random, resamples)]
+        drawn = [sum(weight * scored(sample) for weight, scored in scorers) for sample in samples(n, random, resamples)]
         total += np.concatenate(drawn)
     return total
 
@@ -189,20 +189,22 @@ def _scorer(metric: Metric, checked: np.ndarray, true: np.ndarray) -> Callable[[
     return loop
 
 
-def averaged(own: Sequence[Estimated]) -> Estimated:
+def averaged(estimates: Sequence[Estimated]) -> Estimated:
     """Tasks are independent in their examples. Seeds are paired over tasks where all have the same number."""
-    drops = [one.drop for one in own if one.drop is not None]
+    drops = [estimated.drop for estimated in estimates if estimated.drop is not None]
     of_examples = sum(drop.of_examples for drop in drops) / len(drops) ** 2
-    alike = {(len(one.per_seed), one.pair.one_candidate) for one in own}
-    one_candidate = any(one.pair.one_candidate for one in own)
+    alike = {(len(estimated.per_seed), estimated.pair.one_candidate) for estimated in estimates}
+    one_candidate = any(estimated.pair.one_candidate for estimated in estimates)
     if len(alike) == 1:
-        per_seed = [fmean(values) for values in zip(*(one.per_seed for one in own), strict=True)]
+        per_seed = [fmean(values) for values in zip(*(estimated.per_seed for estimated in estimates), strict=True)]
         drop = of_parts(per_seed, of_examples, one_candidate)
     else:
         of_seeds = sum(drop.of_seeds for drop in drops) / len(drops) ** 2
         degrees = [drop.degrees for drop in drops if drop.degrees]
-        drop = Drop(fmean(one.value for one in drops), of_examples, of_seeds, min(degrees, default=0))
+        drop = Drop(fmean(drop_of_task.value for drop_of_task in drops), of_examples, of_seeds, min(degrees, default=0))
     test = "z" if not drop.degrees else ONE_CANDIDATE if one_candidate else SEVERAL_SEEDS
-    identical = all(one.identical for one in own)
+    identical = all(estimated.identical for estimated in estimates)
     half = 0.0 if identical else drop.half_width(TAIL)
-    return Estimated(own[0].pair, drop, drop.value - half, drop.value + half, drop.p_worse(), test, (), identical, True)
+    return Estimated(
+        estimates[0].pair, drop, drop.value - half, drop.value + half, drop.p_worse(), test, (), identical, True
+    )

@@ -104,7 +104,7 @@ def reader(data: str | None, include: Sequence[Any] = (), remembered: Sequence[s
 def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
     """A report a split, for tasks whose examples are right or wrong."""
     pair = pair.one_to_one()
-    found = []
+    flips = []
     for part in pair.parts:
         sides = correctness(pair, part)
         if sides is None:
@@ -117,7 +117,7 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
         examples = []
         for index in sorted({int(index) for flags in worse for index in flags.nonzero()[0]}):
             at = [seed for seed, flags in enumerate(worse) if flags[index]]
-            base, candidate = (one.predictions[index] for one in pair.sides[part.split][at[0]])
+            base, candidate = (scored.predictions[index] for scored in pair.sides[part.split][at[0]])
             examples.append(
                 Flip(
                     id=ids[index] if ids else f"#{index}",
@@ -129,7 +129,7 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
                     length=lengths[index] if lengths else None,
                 )
             )
-        found.append(
+        flips.append(
             Flips(
                 model=pair.model,
                 task=part.task,
@@ -145,7 +145,7 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
                 has_classes=_has_classes(part),
             )
         )
-    return found
+    return flips
 
 
 def without_texts(flips: Flips) -> Flips:
@@ -167,21 +167,21 @@ def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
         sides = correctness(pair, part)
         if sides is None:
             continue
-        columns = {"label": [_named(part, one) for one in part.references]} if _has_classes(part) else {}
+        columns = {"label": [_named(part, reference) for reference in part.references]} if _has_classes(part) else {}
         if lengths := _lengths(texts(part)):
             columns["length"] = lengths
         for by, values in columns.items():
             for value in sorted(set(values), key=_length_order) if by == "length" else sorted(set(values)):
-                rows.append((part, by, value, *_sliced(sides, [one == value for one in values])))
+                rows.append((part, by, value, *_sliced(sides, [label == value for label in values])))
     adjusted = holm([p for *_, p in rows])
-    found = []
+    slices = []
     for (part, by, value, lost, base, candidate, _), p in zip(rows, adjusted, strict=True):
         drop = drop_of_shares([lost])
         half = drop.half_width(TAIL)
         bounds = max(-1.0, drop.value - half), min(1.0, drop.value + half)
         row = (pair.model, part.task, part.split, by, value, len(lost[0]), base, candidate, drop.value, *bounds, p)
-        found.append(Slice(*row))
-    return found
+        slices.append(Slice(*row))
+    return slices
 
 
 def _sliced(
@@ -204,7 +204,7 @@ def correctness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] |
 
     if not pair.sides[part.split]:
         return None
-    metric = judge(part.metrics, [one.name for one in counted(part)])
+    metric = judge(part.metrics, [metric_counted.name for metric_counted in counted(part)])
     if metric is None:
         return None
     return [

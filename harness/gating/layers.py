@@ -53,8 +53,8 @@ Find = Callable[[Scored], Path | None]
 
 
 def finder(stores: Sequence[Store]) -> Find:
-    def find(one: Scored) -> Path | None:
-        return next((store.model(one.cell) for store in stores if one.cell and store.has(one.cell)), None)
+    def find(scored: Scored) -> Path | None:
+        return next((store.model(scored.cell) for store in stores if scored.cell and store.has(scored.cell)), None)
 
     return find
 
@@ -78,23 +78,23 @@ def layers_of(pair: Pair, task: TaskSpec, texts: Callable[[Part], Split | None],
         raise HarnessError(f"--by layer: no seed of {pair.model} on {part.task} was scored on both sides")
     return [
         Layer(
-            pair.model, part.task, name, _mean([one[name].weights for one in by_seed]),
-            _mean([one[name].cka for one in by_seed]), _mean([one[name].mse for one in by_seed]),
+            pair.model, part.task, name, _mean([layer[name].weights for layer in by_seed]),
+            _mean([layer[name].cka for layer in by_seed]), _mean([layer[name].mse for layer in by_seed]),
             by_seed[0][name].parameters, len(split), len(by_seed),
         )
         for name in by_seed[0]
     ]  # fmt: skip
 
 
-def _folder(one: Scored, name: str, find: Find) -> Path:
-    folder = find(one)
+def _folder(scored: Scored, name: str, find: Find) -> Path:
+    folder = find(scored)
     if folder is None:
         raise HarnessError(
             f"--by layer: the model {name} is not at hand: a baseline keeps scores and predictions only; name a run "
             "whose results folder has it"
         )
-    if one.learner != "transformer":
-        raise HarnessError(f"--by layer: {name} is no transformer, but {one.learner}; it has no layers")
+    if scored.learner != "transformer":
+        raise HarnessError(f"--by layer: {name} is no transformer, but {scored.learner}; it has no layers")
     return folder
 
 
@@ -117,37 +117,39 @@ def _compared(base: Path, candidate: Path, task: TaskSpec, labels: tuple[str, ..
         strange = next(iter({*names[0]} ^ {*names[1]}), names[1][0])
         raise HarnessError(f"--by layer: not of one architecture: only one of the two models has {strange}")
     alike = _alike(models, names[0], task, labels, split)
-    found = {}
+    by_layer = {}
     for name, tensors in layers(models[0].module).items():
         others = layers(models[1].module)[name]
-        own = alike.get(name)
-        found[name] = _Facts(
+        outputs = alike.get(name)
+        by_layer[name] = _Facts(
             _change(tensors, others),
-            own.cka() if own else None,
-            own.normalized_mse() if own else None,
-            sum(one.numel() for one in tensors.values()),
+            outputs.cka() if outputs else None,
+            outputs.normalized_mse() if outputs else None,
+            sum(tensor.numel() for tensor in tensors.values()),
         )
-    return found
+    return by_layer
 
 
 def layers(module: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
     """Parameters by layer: a block of a stack (`bert.encoder.layer.0`), else what lies at the top of the model
     (`bert.embeddings`, `classifier`).
     """
-    found: dict[str, dict[str, torch.Tensor]] = {}
+    by_layer: dict[str, dict[str, torch.Tensor]] = {}
     for name, parameter in module.named_parameters():
         block = re.match(r"(.*?\.\d+)\.", name)
         owner = name.rpartition(".")[0].split(".")
         layer = block[1] if block else ".".join(owner[:2])
-        found.setdefault(layer, {})[name] = parameter.detach()
-    return found
+        by_layer.setdefault(layer, {})[name] = parameter.detach()
+    return by_layer
 
 
 def _change(base: Mapping[str, torch.Tensor], candidate: Mapping[str, torch.Tensor]) -> float | None:
-    if {name: one.shape for name, one in base.items()} != {name: one.shape for name, one in candidate.items()}:
+    if {name: tensor.shape for name, tensor in base.items()} != {
+        name: tensor.shape for name, tensor in candidate.items()
+    }:
         return None
-    moved = sum(float((candidate[name].double() - one.double()).square().sum()) for name, one in base.items())
-    length = sum(float(one.double().square().sum()) for one in base.values())
+    moved = sum(float((candidate[name].double() - tensor.double()).square().sum()) for name, tensor in base.items())
+    length = sum(float(tensor.double().square().sum()) for tensor in base.values())
     return (moved / length) ** 0.5 if length else None
 
 
@@ -164,7 +166,7 @@ def _alike(
         inputs.append((head, reader, head.encode(reader, split), DataCollator.of(model.tokenizer, torch.device("cpu"))))
     if dict(inputs[0][2].columns) != dict(inputs[1][2].columns):
         raise HarnessError("--by layer: the two models read the examples as different tokens, so nothing corresponds")
-    found: dict[str, Likeness] = {}
+    by_layer: dict[str, Likeness] = {}
     for at in range(len(inputs[0][2])):
         sides = []
         for model, (head, reader, encoded, padding) in zip(models, inputs, strict=True):
@@ -178,8 +180,8 @@ def _alike(
                     hook.remove()
             sides.append(outputs)
         for name, base, candidate in _shared(*sides):
-            found.setdefault(name, Likeness()).add(base, candidate)
-    return found
+            by_layer.setdefault(name, Likeness()).add(base, candidate)
+    return by_layer
 
 
 def _keep(outputs: dict[str, Any], name: str) -> Callable[..., None]:
@@ -192,12 +194,12 @@ def _keep(outputs: dict[str, Any], name: str) -> Callable[..., None]:
 
 
 def _shared(base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for name, one in base.items():
+    for name, outputs in base.items():
         other = candidate.get(name)
-        if other is not None and len(one) == len(other):
-            yield name, one, other
+        if other is not None and len(outputs) == len(other):
+            yield name, outputs, other
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [one for one in values if one is not None]
+    known = [value for value in values if value is not None]
     return fmean(known) if known else None

@@ -122,22 +122,22 @@ def judge_measured(
     _refuse_twice(measurements)
     reasons: list[str] = []
     notes: list[str] = []
-    found: dict[tuple[str, str, str], list[_Number]] = {}
+    by_model: dict[tuple[str, str, str], list[_Number]] = {}
     covered: set[str] = set()
-    for one in measurements:
-        known, strange = _identified(one, pairs)
+    for measurement in measurements:
+        known, strange = _identified(measurement, pairs)
         (notes if known else reasons).extend(strange)
         covered |= {pair.model for pair in known.values()}
-        for number in _numbers(one, list(known), spec):
+        for number in _numbers(measurement, list(known), spec):
             pair = known[number.candidate]
-            found.setdefault((f"{pair.model} on {pair.task}", number.kind, number.where), []).append(number)
-    rows = [_judged(model, numbers) for (model, _, _), numbers in found.items()]
-    if found:
+            by_model.setdefault((f"{pair.model} on {pair.task}", number.kind, number.where), []).append(number)
+    rows = [_judged(model, numbers) for (model, _, _), numbers in by_model.items()]
+    if by_model:
         notes += [f"not measured: {pair.model}" for pair in pairs if pair.model not in covered]
     notes += [
-        f"{one.name} has no {cell}: {reason}"
-        for one in measurements
-        for cell, reason in one.content.absent.items()
+        f"{measurement.name} has no {cell}: {reason}"
+        for measurement in measurements
+        for cell, reason in measurement.content.absent.items()
         if cell not in ("energy", "memory device")
     ]
     return rows, list(dict.fromkeys(reasons)), list(dict.fromkeys(notes))
@@ -145,27 +145,31 @@ def judge_measured(
 
 def suspects(measurement: Measurement, spec: GateSpec) -> tuple[list[str], list[str]]:
     """The candidates and the cells at which one of them looks worse in time or memory, or was not timed validly."""
-    found = [
-        one
-        for one in _numbers(measurement, measurement.candidates, spec)
-        if one.state in ("worse", "invalid") and one.kind in ("speed", "memory")
+    numbers = [
+        number
+        for number in _numbers(measurement, measurement.candidates, spec)
+        if number.state in ("worse", "invalid") and number.kind in ("speed", "memory")
     ]
-    return list(dict.fromkeys(one.candidate for one in found)), list(dict.fromkeys(one.cell for one in found))
+    return list(dict.fromkeys(number.candidate for number in numbers)), list(
+        dict.fromkeys(number.cell for number in numbers)
+    )
 
 
 def _refuse_twice(measurements: Sequence[Measurement]) -> None:
     seen: set[str] = set()
-    for one in measurements:
-        content = one.content.as_json()
+    for measurement in measurements:
+        content = measurement.content.as_json()
         identity = json.dumps([content.get("created"), content["cells"]], sort_keys=True)
         if identity in seen:
-            raise HarnessError(f"--measured {one.name}: the same measurement twice; the second must be a fresh one")
+            raise HarnessError(
+                f"--measured {measurement.name}: the same measurement twice; the second must be a fresh one"
+            )
         seen.add(identity)
 
 
-def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, Pair], list[str]]:
+def _identified(measurement: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, Pair], list[str]]:
     """The pairs that measured candidates are of, by their names, and why others are not those that are judged."""
-    original = one.fingerprint(one.original)
+    original = measurement.fingerprint(measurement.original)
     ours = [pair for pair in pairs if original in _files(pair, 0)]
     if not ours:
         old = any(not _files(pair, 0) for pair in pairs)
@@ -174,15 +178,15 @@ def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, Pair
             if old
             else "its files are not those of any model of the base"
         )
-        return {}, [f"{one.name}: the original {one.original} is not what is judged: {why}"]
+        return {}, [f"{measurement.name}: the original {measurement.original} is not what is judged: {why}"]
     known: dict[str, Pair] = {}
     reasons = []
-    for name in one.candidates:
-        pair = next((pair for pair in ours if one.fingerprint(name) in _files(pair, 1)), None)
+    for name in measurement.candidates:
+        pair = next((pair for pair in ours if measurement.fingerprint(name) in _files(pair, 1)), None)
         if pair is None:
             tasks = ", ".join(dict.fromkeys(pair.task for pair in ours))
             reasons.append(
-                f"{one.name}: {name} is not what is judged: its files are not those of the candidate's "
+                f"{measurement.name}: {name} is not what is judged: its files are not those of the candidate's "
                 f"{ours[0].candidate_model} on {tasks}"
             )
         else:
@@ -191,19 +195,19 @@ def _identified(one: Measurement, pairs: Sequence[Pair]) -> tuple[dict[str, Pair
 
 
 def _files(pair: Pair, side: int) -> set[str]:
-    return {files for both in pair.sides.values() for one in both if (files := one[side].files)}
+    return {files for both in pair.sides.values() for scored in both if (files := scored[side].files)}
 
 
-def _numbers(one: Measurement, candidates: Sequence[str], spec: GateSpec) -> Iterator[_Number]:
-    models, base = one.content.models, one.original
+def _numbers(measurement: Measurement, candidates: Sequence[str], spec: GateSpec) -> Iterator[_Number]:
+    models, base = measurement.content.models, measurement.original
     for name in candidates:
-        for cell_name, cell in one.content.cells.items():
+        for cell_name, cell in measurement.content.cells.items():
             for stage_name, stage in cell.stages.items():
                 where = cell_name if stage_name == "forward" else f"{cell_name}, {stage_name}"
                 device = models[base].device
                 where += "" if device == "cpu" else f" on {device}"
                 yield _speed(name, cell_name, where, stage, base, spec.speed_margin_on(device))
-        for cell_name in one.content.cells:
+        for cell_name in measurement.content.cells:
             sides = [models[model].memory.get(cell_name, MemoryFacts()) for model in (base, name)]
             for place, read_peak in (("", _peak), (" on the device", _device_peak)):
                 values = [peak for side in sides if (peak := read_peak(side))]
@@ -223,17 +227,17 @@ def _device_peak(memory: MemoryFacts) -> int | None:
 
 def _speed(name: str, cell: str, where: str, stage: StageFacts, base: str, margin: float) -> _Number:
     mine = stage.models[name]
-    said = mine.verdict or stage.verdict
+    verdict = mine.verdict or stage.verdict
     values = stage.models[base].seconds, mine.seconds
     ratio = mine.time_ratio
     if ratio is None:
         return _Number(
-            name, cell, "speed", where, values, values[1] / values[0], None, None, margin, "invalid", said.reason
+            name, cell, "speed", where, values, values[1] / values[0], None, None, margin, "invalid", verdict.reason
         )
     value, low, high = ratio.value, ratio.low, ratio.high
     state: Literal["worse", "fine", "near", "invalid"]
-    if said.verdict == "INVALID":
-        state, reason = "invalid", said.reason
+    if verdict.verdict == "INVALID":
+        state, reason = "invalid", verdict.reason
     elif stage.a_a is None:
         state, reason = "invalid", "the original was not timed against itself"
     elif (off := abs(stage.a_a.value - 1)) > margin / 2:
@@ -259,27 +263,27 @@ def _bytes(name: str, cell: str, kind: Kind, where: str, values: Sequence[float]
 
 def _judged(model: str, numbers: Sequence[_Number]) -> Measured:
     """Of one number in all measurements of it."""
-    counting = [one for one in numbers if one.state != "invalid"]
-    worse = [one for one in counting if one.state == "worse"]
+    counting = [number for number in numbers if number.state != "invalid"]
+    worse = [number for number in counting if number.state == "worse"]
     last = counting[-1] if counting else numbers[-1]
     verdict: Verdict
     if not counting:
         verdict, reason = "INVALID", last.reason
     elif not worse:
-        near = next((one for one in counting if one.state == "near"), None)
+        near = next((number for number in counting if number.state == "near"), None)
         verdict, reason = ("INCONCLUSIVE", near.reason) if near and last is near else ("OK", last.reason)
     elif last.kind == "size":
         verdict, reason = "REGRESSED", last.reason
     elif len(worse) == len(counting) and len(counting) > 1:
         verdict, reason = "REGRESSED", f"{last.reason}; in {len(counting)} measurements"
     elif len(worse) == len(counting) and len(numbers) > 1:
-        reasons = [one.reason for one in numbers if one.state == "invalid"]
+        reasons = [number.reason for number in numbers if number.state == "invalid"]
         verdict, reason = "INVALID", f"{last.reason}, and the other measurement does not count: {reasons[0]}"
     elif len(worse) == len(counting):
         verdict, reason = "INCONCLUSIVE", f"{last.reason}, {UNCONFIRMED}"
     else:
-        found = f"in {len(worse)} of {len(counting)} measurements"
-        verdict, reason = ("INCONCLUSIVE" if last.state != "fine" else "OK"), f"{worse[0].reason} {found} only"
+        how_often = f"in {len(worse)} of {len(counting)} measurements"
+        verdict, reason = ("INCONCLUSIVE" if last.state != "fine" else "OK"), f"{worse[0].reason} {how_often} only"
     return Measured(
         model=model,
         kind=last.kind,

@@ -82,20 +82,20 @@ def align(
     metric; other data; another tokenizer or training data unless allowed; a base whose stored scores its predictions
     no longer give.
     """
-    found = Alignment()
-    for base_model, candidate_model in _models(base, candidate, models or {}, found).items():
+    alignment = Alignment()
+    for base_model, candidate_model in _models(base, candidate, models or {}, alignment).items():
         for task in base.tasks:
             if any(key[0] == base_model and key[1] == task for key in base.scored):
-                _align_task(base, candidate, base_model, candidate_model, task, allow, seeds, found)
+                _align_task(base, candidate, base_model, candidate_model, task, allow, seeds, alignment)
     extra = [task for task in candidate.tasks if task not in base.tasks]
     if extra:
-        found.notes.append(f"not in the base, so not judged: {', '.join(extra)}")
-    found.reasons = list(dict.fromkeys(found.reasons))
-    found.notes = list(dict.fromkeys(found.notes))
-    return found
+        alignment.notes.append(f"not in the base, so not judged: {', '.join(extra)}")
+    alignment.reasons = list(dict.fromkeys(alignment.reasons))
+    alignment.notes = list(dict.fromkeys(alignment.notes))
+    return alignment
 
 
-def _models(base: RunResults, candidate: RunResults, given: Mapping[str, str], found: Alignment) -> dict[str, str]:
+def _models(base: RunResults, candidate: RunResults, given: Mapping[str, str], alignment: Alignment) -> dict[str, str]:
     if len(base.models) == len(candidate.models) == 1:
         return {base.models[0]: candidate.models[0]}
     pairs = {model: given.get(model, model) for model in base.models}
@@ -107,16 +107,16 @@ def _models(base: RunResults, candidate: RunResults, given: Mapping[str, str], f
                 if made_of_it
                 else did_you_mean(model, candidate.models)
             )
-            found.reasons.append(f"model '{model}' of the base is not in the candidate.{hint}")
+            alignment.reasons.append(f"model '{model}' of the base is not in the candidate.{hint}")
     extra = [model for model in candidate.models if model not in pairs.values()]
     if extra:
-        found.notes.append(f"models not in the base, so not judged: {', '.join(extra)}")
+        alignment.notes.append(f"models not in the base, so not judged: {', '.join(extra)}")
     return {model: other for model, other in pairs.items() if other in candidate.models}
 
 
 def compressed(model: str, models: Sequence[str]) -> list[str]:
     """Which of the models are named as compressed ones of this one."""
-    return [one for one in models if one.startswith(f"{model}{COMPRESSED}")]
+    return [name for name in models if name.startswith(f"{model}{COMPRESSED}")]
 
 
 def _align_task(
@@ -127,45 +127,45 @@ def _align_task(
     task: str,
     allow: tuple[str, ...],
     limit: int | None,
-    found: Alignment,
+    alignment: Alignment,
 ) -> None:
-    own = [part for (name, _), part in base.parts.items() if name == task]
-    before = len(found.reasons)
+    splits = [part for (name, _), part in base.parts.items() if name == task]
+    before = len(alignment.reasons)
     present = any(key[0] == candidate_model and key[1] == task for key in (*candidate.scored, *candidate.failures))
     if not present:
-        found.reasons.append(_vanished(base, candidate, candidate_model, task))
+        alignment.reasons.append(_vanished(base, candidate, candidate_model, task))
         return
     others = []
-    for part in own:
+    for part in splits:
         other = candidate.parts.get((task, part.split))
         if other is None and any(key[1:3] == (task, part.split) for key in candidate.failures):
             continue
         if other is None:
-            found.reasons.append(f"task {task}: the candidate has no split {part.split}")
+            alignment.reasons.append(f"task {task}: the candidate has no split {part.split}")
             continue
         others.append(other)
-        found.reasons += _mismatches(part, other)
+        alignment.reasons += _mismatches(part, other)
     ours = base.seeds(base_model, task)
     theirs = candidate.seeds(candidate_model, task)
     one_candidate = limit == 1 and len(ours) > 1
     if one_candidate:
         pairs = [(seed, theirs[0]) for seed in ours]
-        found.notes.append(
+        alignment.notes.append(
             f"{candidate_model}: seed {theirs[0]} alone is judged, as one more training beside the base's {len(ours)}"
         )
     else:
         ours = ours[:limit]
         pairs = _paired_seeds(ours, theirs)
     if set(ours).isdisjoint(theirs) and not one_candidate:
-        found.notes.append(
+        alignment.notes.append(
             f"{candidate_model}: seeds {_listed(theirs)} stand beside the base's {_listed(ours)}, in order"
         )
     failed: dict[int, str] = {seed: "not in the candidate" for seed in ours if seed not in dict(pairs)}
-    sides: dict[str, list[tuple[Scored, Scored]]] = {part.split: [] for part in own}
+    sides: dict[str, list[tuple[Scored, Scored]]] = {part.split: [] for part in splits}
     kept: list[tuple[int, int]] = []
     for mine, other_seed in pairs:
         keys: list[tuple[Key, Key]] = [
-            ((base_model, task, part.split, mine), (candidate_model, task, part.split, other_seed)) for part in own
+            ((base_model, task, part.split, mine), (candidate_model, task, part.split, other_seed)) for part in splits
         ]
         causes = [candidate.failures.get(their, "not in the candidate") for _, their in keys
                   if their not in candidate.scored]  # fmt: skip
@@ -175,17 +175,17 @@ def _align_task(
             kept.append((mine, other_seed))
             for our, their in keys:
                 pair = base.scored[our], candidate.scored[their]
-                found.reasons += _changes(task, candidate_model, *pair, allow, found)
+                alignment.reasons += _changes(task, candidate_model, *pair, allow, alignment)
                 sides[our[2]].append(pair)
-    if len(found.reasons) == before:
-        for part in own:
-            found.reasons += _recomputed(base, part, [one for one, _ in sides[part.split]])
-    if len(found.reasons) == before:
+    if len(alignment.reasons) == before:
+        for part in splits:
+            alignment.reasons += _recomputed(base, part, [base_score for base_score, _ in sides[part.split]])
+    if len(alignment.reasons) == before:
         paired = {split: tuple(ones) for split, ones in sides.items()}
         made = Pair(
-            task, base_model, candidate_model, tuple(own), paired, tuple(kept), failed, tuple(others), one_candidate
+            task, base_model, candidate_model, tuple(splits), paired, tuple(kept), failed, tuple(others), one_candidate
         )
-        found.pairs.append(made.without_retraining())
+        alignment.pairs.append(made.without_retraining())
 
 
 def _vanished(base: RunResults, candidate: RunResults, model: str, task: str) -> str:
@@ -204,19 +204,19 @@ def _mismatches(part: Part, other: Part) -> list[str]:
     if part.data != other.data or part.ids_hash != other.ids_hash or part.n != other.n:
         sizes = "" if part.n == other.n else f" ({part.n} examples, now {other.n})"
         return [f"{where}: other data, fingerprint {part.data[:12]} in the base, {other.data[:12]} now{sizes}"]
-    found = []
+    reasons = []
     for name, version in part.metrics.items():
         if name not in other.metrics:
-            found.append(f"{where}: the candidate is not scored by {name}")
+            reasons.append(f"{where}: the candidate is not scored by {name}")
         elif other.metrics[name] != version:
-            found.append(f"{where}: {name} has version {version} in the base, {other.metrics[name]} in the candidate")
+            reasons.append(f"{where}: {name} has version {version} in the base, {other.metrics[name]} in the candidate")
         elif metrics.get(name).version != version:
-            found.append(f"{where}: {name} has version {version} in the base, {metrics.get(name).version} here")
-    return found
+            reasons.append(f"{where}: {name} has version {version} in the base, {metrics.get(name).version} here")
+    return reasons
 
 
 def _changes(
-    task: str, model: str, base: Scored, candidate: Scored, allow: tuple[str, ...], found: Alignment
+    task: str, model: str, base: Scored, candidate: Scored, allow: tuple[str, ...], alignment: Alignment
 ) -> list[str]:
     reasons = []
     for what, before, after in (
@@ -225,19 +225,19 @@ def _changes(
     ):
         if before == after:
             continue
-        said = f"{model} on {task}: another {what.replace('-', ' ')} than the base's"
+        change = f"{model} on {task}: another {what.replace('-', ' ')} than the base's"
         if what in allow:
-            found.notes.append(f"{said}, as allowed")
+            alignment.notes.append(f"{change}, as allowed")
         else:
-            reasons.append(f"{said}; if that is meant, allow it with --allow {what}")
+            reasons.append(f"{change}; if that is meant, allow it with --allow {what}")
     return reasons
 
 
 def _recomputed(base: RunResults, part: Part, sides: list[Scored]) -> list[str]:
-    for one in sides:
+    for score in sides:
         for name in part.headline:
-            stored = one.scores[name]["value"]
-            now = metrics.get(name).score(one.predictions, part.references)
+            stored = score.scores[name]["value"]
+            now = metrics.get(name).score(score.predictions, part.references)
             if not math.isclose(stored, now, rel_tol=SAME_SCORE, abs_tol=SAME_SCORE):
                 return [
                     f"task {part.task}, {part.split}: {name} of the base was {stored:.6f}, its predictions now score "

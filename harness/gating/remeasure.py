@@ -20,7 +20,7 @@ from harness.pipeline.commands.measure import measure
 
 
 def measure_again(
-    one: Measurement, spec: GateSpec, registry: Registry, store: Store, report: Callable[[str], None]
+    measurement: Measurement, spec: GateSpec, registry: Registry, store: Store, report: Callable[[str], None]
 ) -> Measurement | None:
     """The suspects of a measurement at the cells where they are, in new processes and with the same budget; None where
     there are none.
@@ -28,34 +28,34 @@ def measure_again(
     Raises:
         HarnessError: a model that is no longer where it was measured, or is another one now.
     """
-    candidates, cells = suspects(one, spec)
+    candidates, cells = suspects(measurement, spec)
     if not cells:
         return None
-    protocol = one.content.protocol
+    protocol = measurement.content.protocol
     request = Request(
-        _model(one, one.original),
-        [_model(one, name) for name in candidates],
-        [_cell(name, one.content.cells[name], registry) for name in cells],
+        _model(measurement, measurement.original),
+        [_model(measurement, name) for name in candidates],
+        [_cell(name, measurement.content.cells[name], registry) for name in cells],
         threads=protocol.threads,
-        device=one.content.models[one.original].device.partition(":")[0],
+        device=measurement.content.models[measurement.original].device.partition(":")[0],
         margin=protocol.margin,
         budget=protocol.budget,
         precision=protocol.half_width or HALF_WIDTH,
         seed=protocol.seed + 1,
-        memory=any(facts.memory for facts in one.content.models.values()),
+        memory=any(facts.memory for facts in measurement.content.models.values()),
     )
     report(f"measuring again: {', '.join(candidates)} at {', '.join(cells)}")
     result = measure(request, store, report)
-    return Measurement(f"{one.name}, again", facts_from(MeasurementFacts, result, "the measurement"))
+    return Measurement(f"{measurement.name}, again", facts_from(MeasurementFacts, result, "the measurement"))
 
 
-def _model(one: Measurement, name: str) -> Model:
-    folder = Path(one.content.models[name].folder)
+def _model(measurement: Measurement, name: str) -> Model:
+    folder = Path(measurement.content.models[name].folder)
     if not folder.is_dir():
         raise HarnessError(f"--remeasure: {name} is no longer in {folder}; give a second measurement with --measured")
-    if fingerprint_of(folder) != one.fingerprint(name):
+    if fingerprint_of(folder) != measurement.fingerprint(name):
         raise HarnessError(f"--remeasure: {folder} is no longer the {name} that was measured; measure both anew")
-    return Model(name, folder, one.fingerprint(name))
+    return Model(name, folder, measurement.fingerprint(name))
 
 
 def _cell(name: str, facts: WorkloadFacts, registry: Registry) -> Workload:

@@ -106,8 +106,8 @@ class RunResults:
         return replace(
             self,
             models=models,
-            scored={key: one for key, one in self.scored.items() if key[0] in models},
-            failures={key: one for key, one in self.failures.items() if key[0] in models},
+            scored={key: score for key, score in self.scored.items() if key[0] in models},
+            failures={key: failure for key, failure in self.failures.items() if key[0] in models},
         )
 
 
@@ -155,7 +155,7 @@ def of_run(store: Store, name: str) -> RunResults:
                 split=record.split,
                 n=record.n,
                 headline=tuple(record.primary_metrics),
-                metrics={name: one.version for name, one in record.scores.items()},
+                metrics={name: score.version for name, score in record.scores.items()},
                 labels=record.labels,
                 data=data.splits[record.split].fingerprint,
                 source=data.source,
@@ -169,7 +169,8 @@ def of_run(store: Store, name: str) -> RunResults:
             predictions=predictions,
             prediction_hash=record.predictions.sha256 if record.predictions else prediction_hash(predictions),
             scores={
-                name: {"value": one.value, "low": one.low, "high": one.high} for name, one in record.scores.items()
+                name: {"value": score.value, "low": score.low, "high": score.high}
+                for name, score in record.scores.items()
             },
             model_id=record.model.id,
             learner=record.model.learner,
@@ -222,8 +223,8 @@ def _model(store: Store, lineage: Lineage) -> dict[str, Any]:
     folder = f"{MODEL}/"
     record = store.read(key)
     files = record.files
-    own = {name.removeprefix(folder): one.sha256 for name, one in files.items() if name.startswith(folder)}
-    digest = hash_json(sorted((name, sha) for name, sha in own.items() if "/" not in name))
+    hashes = {name.removeprefix(folder): file.sha256 for name, file in files.items() if name.startswith(folder)}
+    digest = hash_json(sorted((name, sha) for name, sha in hashes.items() if "/" not in name))
     fitted = store.read(lineage.finetune) if lineage.finetune and store.has(lineage.finetune) else record
     spec = fitted.spec.get("model")
     return {"cell": key, "files": digest, "settings": settings_of(spec if isinstance(spec, Mapping) else {})}
@@ -231,13 +232,13 @@ def _model(store: Store, lineage: Lineage) -> dict[str, Any]:
 
 def settings_of(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a model spec, as a cell depends on them: `learning_rate`, `config.n_layer`, …"""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for section in ("training", "config", "tokenizer", "pretraining", "options"):
         values = spec.get(section)
         for name, value in values.items() if isinstance(values, Mapping) else ():
             if isinstance(value, str | int | float | bool):
-                found[name if section == "training" else f"{section}.{name}"] = value
-    return found
+                settings[name if section == "training" else f"{section}.{name}"] = value
+    return settings
 
 
 def _tokenizer(store: Store, lineage: Lineage) -> str | None:
@@ -246,5 +247,5 @@ def _tokenizer(store: Store, lineage: Lineage) -> str | None:
     if not key or not store.has(key):
         return None
     files = store.read(key).files
-    own = {name: facts.sha256 for name, facts in files.items() if name.rpartition("/")[2] in TOKENIZER_FILES}
-    return hash_json(own) if own else None
+    hashes = {name: facts.sha256 for name, facts in files.items() if name.rpartition("/")[2] in TOKENIZER_FILES}
+    return hash_json(hashes) if hashes else None

@@ -72,8 +72,8 @@ class GateSpec(Strict):
     def margin_of(self, task: str, metrics: Sequence[str]) -> float:
         if task in self.tasks:
             return self.tasks[task]
-        own = [self.metrics.get(metric, self.margin) for metric in metrics]
-        return sum(own) / len(own)
+        margins = [self.metrics.get(metric, self.margin) for metric in metrics]
+        return sum(margins) / len(margins)
 
     def ok_margin_of(self, margin: float) -> float:
         """What a drop must surely stay below; never less than the margin itself."""
@@ -87,20 +87,20 @@ class GateSpec(Strict):
         """With the margins of suites where this says nothing of its own; the least of several."""
         changed: dict[str, Any] = {}
         for name in ("margin", "ok_margin"):
-            given = [value for one in suites if (value := getattr(one, name)) is not None]
+            given = [value for margins in suites if (value := getattr(margins, name)) is not None]
             if given and name not in self.model_fields_set:
                 changed[name] = min(given)
         for name in ("tasks", "metrics"):
-            changed[name] = _least(getattr(one, name) for one in suites) | getattr(self, name)
+            changed[name] = _least(getattr(margins, name) for margins in suites) | getattr(self, name)
         return self.model_copy(update=changed)
 
 
 def _least(every: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    least: dict[str, float] = {}
     for margins in every:
         for name, margin in margins.items():
-            found[name] = min(margin, found.get(name, margin))
-    return found
+            least[name] = min(margin, least.get(name, margin))
+    return least
 
 
 def settings(config: Path | None, flags: dict[str, Any]) -> GateSpec:

@@ -27,7 +27,7 @@ def refuse_another_model(base: RunResults, candidate: RunResults, name: str, mod
         IncompatibleError: the run is `latest`, and each side has one model, of different names.
     """
     both = (base.models, candidate.models)
-    if name != LATEST or models or any(len(one) != 1 for one in both) or both[0] == both[1]:
+    if name != LATEST or models or any(len(models_of_run) != 1 for models_of_run in both) or both[0] == both[1]:
         return
     raise IncompatibleError(
         f"the latest run, {candidate.name}, is one of the model {candidate.models[0]}, and {base.name} of "

@@ -76,7 +76,7 @@ def stats(seconds: Sequence[float]) -> dict[str, Any]:
     import numpy as np
 
     data = np.sort(np.asarray(seconds, dtype=np.float64))
-    q1, median, q3 = (float(one) for one in np.quantile(data, [0.25, 0.5, 0.75]))
+    q1, median, q3 = (float(quantile) for quantile in np.quantile(data, [0.25, 0.5, 0.75]))
     iqr = q3 - q1
     mean, spread = float(data.mean()), float(data.std(ddof=1)) if len(data) > 1 else 0.0
     fences = q1 - 1.5 * iqr, q3 + 1.5 * iqr

@@ -21,14 +21,14 @@ GPU_ENERGY_ABSENT = "no energy counter of the GPU that may be read (pip install 
 
 def joules_of(request: Request, runner: ProcessRunner, series: Series) -> dict[str, float]:
     """Of the whole CPU package while calls of the model are timed, an example, by model."""
-    found = {}
+    by_model = {}
     for variant, model in request.variants().items():
-        bursts = [one for one in series.bursts[variant] if one.joules is not None]
+        bursts = [burst for burst in series.bursts[variant] if burst.joules is not None]
         if variant != SECOND and bursts:
             examples = next(iter(runner.amounts[variant, series.cell].values()))["examples"]
-            calls = sum(len(one.calls(series.stages()[0])) for one in bursts)
-            found[model.name] = sum(one.joules or 0.0 for one in bursts) / (calls * examples)
-    return found
+            calls = sum(len(burst.calls(series.stages()[0])) for burst in bursts)
+            by_model[model.name] = sum(burst.joules or 0.0 for burst in bursts) / (calls * examples)
+    return by_model
 
 
 def gpu_joules_of(
@@ -37,7 +37,7 @@ def gpu_joules_of(
     """Of the whole GPU while a model is called again and again, an example, by cell and model; and why not."""
     if request.device != "cuda":
         return {}, {}
-    found: dict[str, dict[str, Any]] = {}
+    by_cell: dict[str, dict[str, Any]] = {}
     for cell in chosen:
         for variant, model in request.variants().items():
             if variant == SECOND:
@@ -46,5 +46,5 @@ def gpu_joules_of(
             if joules is None:
                 return {}, {"energy of the GPU": GPU_ENERGY_ABSENT}
             examples = next(iter(runner.amounts[variant, cell].values()))["examples"]
-            found.setdefault(cell, {})[model.name] = joules / examples
-    return {cell: {"gpu_joules_per_example": by_model} for cell, by_model in found.items()}, {}
+            by_cell.setdefault(cell, {})[model.name] = joules / examples
+    return {cell: {"gpu_joules_per_example": by_model} for cell, by_model in by_cell.items()}, {}

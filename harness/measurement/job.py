@@ -73,7 +73,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
                     "--length, or --allow-short to measure all the same"
                 )
             report(f"the budget ends before that, what is measured may not count: give {needed} min or fewer models")
-        names = [one.name for one in request.candidates]
+        names = [model.name for model in request.candidates]
         series = protocol.measure(
             runner, chosen, names, request.seed, end - reserve, report, half_width=request.precision
         )
@@ -82,16 +82,20 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
     after = read_counters()
     cells = {name: _cell_result(request, runner, series[name]) | gpu_joules.get(name, {}) for name in chosen}
     verdicts = {
-        f"{name}, {stage}": one["verdict"] for name, cell in cells.items() for stage, one in cell["stages"].items()
+        f"{name}, {stage}": stage_verdict["verdict"]
+        for name, cell in cells.items()
+        for stage, stage_verdict in cell["stages"].items()
     }
-    standing = Validity.worst(Validity(one["verdict"]) for one in verdicts.values())
+    standing = Validity.worst(Validity(stage_verdict["verdict"]) for stage_verdict in verdicts.values())
     energy = EnergyCounter.find()
     return {
         "schema_version": SCHEMA_VERSION,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "verdict": standing.value,
         "counts": standing is Validity.VALID,
-        "reasons": {name: one["reason"] for name, one in verdicts.items() if not one["counts"]},
+        "reasons": {
+            name: stage_verdict["reason"] for name, stage_verdict in verdicts.items() if not stage_verdict["counts"]
+        },
         "models": {
             model.name: {
                 "folder": str(model.folder),
@@ -125,11 +129,11 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             "workers": runner.setup[BASE],
             "counters": between(before, after),
         },
-        "samples": {name: protocol.samples(one) for name, one in series.items()},
+        "samples": {name: protocol.samples(measured) for name, measured in series.items()},
         "starts": [
-            {"launch": one.launch, "arm": one.variant}
-            | {"load": one.load, "first_cell": one.first_cell, "first_call": dict(one.first_call)}
-            for one in runner.starts
+            {"launch": start.launch, "arm": start.variant}
+            | {"load": start.load, "first_cell": start.first_cell, "first_call": dict(start.first_call)}
+            for start in runner.starts
         ],
     }
 
@@ -147,9 +151,9 @@ def affordable(
     """
     chosen: list[str] = []
     dropped: dict[str, str] = {}
-    for name in sorted(costs, key=lambda one: costs[one]):
+    for name in sorted(costs, key=lambda name: costs[name]):
         tried = [*chosen, name]
-        lacking = _least_seconds(tried, costs, launching) + sum(extra[one] for one in tried) - seconds
+        lacking = _least_seconds(tried, costs, launching) + sum(extra[name] for name in tried) - seconds
         if chosen and lacking > 0:
             dropped[name] = f"its {LEAST_PAIRS} pairs take some {lacking:.0f} s more than --budget leaves"
         else:
@@ -168,11 +172,11 @@ def common_device(request: Request) -> str:
         HarnessError: nothing, or not the device that was asked for.
     """
     wanted = ("cpu", "cuda") if request.device == "auto" else (request.device,)
-    known = {one.name: _devices(one) for one in (request.base, *request.candidates)}
-    found = [device for device in wanted if all(device in own for own in known.values())]
-    if found:
-        return found[0] if len(found) == 1 else "auto"
-    served = ", ".join(f"{name} on {own[0]}" for name, own in known.items() if len(own) == 1)
+    known = {model.name: _devices(model) for model in (request.base, *request.candidates)}
+    shared = [device for device in wanted if all(device in devices for devices in known.values())]
+    if shared:
+        return shared[0] if len(shared) == 1 else "auto"
+    served = ", ".join(f"{name} on {devices[0]}" for name, devices in known.items() if len(devices) == 1)
     asked = "" if request.device == "auto" else f" (--device {request.device})"
     raise HarnessError(f"all models are measured on one device{asked}, but these have one only: {served}")
 
@@ -252,10 +256,10 @@ def _memory(
         futures = {
             (model.name, name): executor.submit(watch, model, cell) for model in models for name, cell in cells.items()
         }
-        found: dict[str, dict[str, Any]] = {}
+        by_model: dict[str, dict[str, Any]] = {}
         try:
             for (model_name, cell_name), future in futures.items():
-                found.setdefault(model_name, {})[cell_name] = future.result()
+                by_model.setdefault(model_name, {})[cell_name] = future.result()
         except BaseException:  # an interrupt as well: the executor would wait for the processes
             executor.shutdown(wait=False, cancel_futures=True)
             for process in running:
@@ -263,23 +267,26 @@ def _memory(
             raise
     reasons = {
         f"memory {key}": reason
-        for by_cell in found.values()
-        for one in by_cell.values()
-        for key, reason in one["absent"].items()
+        for by_cell in by_model.values()
+        for facts in by_cell.values()
+        for key, reason in facts["absent"].items()
     }
-    return found, reasons
+    return by_model, reasons
 
 
 def _starts(runner: ProcessRunner, model: Model, request: Request) -> dict[str, Any]:
     """Seconds to load and of the first call: medians over the launches. The original has two processes a launch."""
     variants = (BASE, SECOND) if model is request.base else (model.name,)
-    mine = [one for one in runner.starts if one.variant in variants]
+    mine = [start for start in runner.starts if start.variant in variants]
     stages = mine[0].first_call
     cell = mine[0].first_cell
-    same = [one.first_call for one in mine if one.first_cell == cell]
+    same = [start.first_call for start in mine if start.first_cell == cell]
     return {
-        "load_seconds": median(one.load for one in mine),
-        "first_call": {"cell": cell, "seconds": {stage: median(one[stage] for one in same) for stage in stages}},
+        "load_seconds": median(start.load for start in mine),
+        "first_call": {
+            "cell": cell,
+            "seconds": {stage: median(seconds[stage] for seconds in same) for stage in stages},
+        },
     }
 
 
@@ -310,13 +317,13 @@ def _stage_result(request: Request, runner: ProcessRunner, series: Series, stage
         amounts = runner.amounts[variant, series.cell][stage]
         calls = [seconds for bursts in series.bursts[variant] for seconds in bursts.calls(stage)]
         typical = median(median(bursts.calls(stage)) for bursts in series.bursts[variant])
-        found = series.ratio(variant, stage, request.seed) if variant != BASE else None
-        own = {}
+        ratio = series.ratio(variant, stage, request.seed) if variant != BASE else None
+        verdict_facts = {}
         if variant != BASE:
             assert request.margin is not None
-            said = protocol.verdict(series, stage, variant, request.margin, request.seed, request.precision)
-            verdicts.append((model.name, said))
-            own = {"verdict": _verdict(said)}
+            verdict = protocol.verdict(series, stage, variant, request.margin, request.seed, request.precision)
+            verdicts.append((model.name, verdict))
+            verdict_facts = {"verdict": _verdict(verdict)}
         # the calls of a task are passes over many batches, whose percentiles say nothing of a request's
         latency = {} if series.cell.startswith("task ") else percentiles(calls)
         by_model[model.name] = {
@@ -324,9 +331,9 @@ def _stage_result(request: Request, runner: ProcessRunner, series: Series, stage
             "calls": len(calls),
             "tokens_per_second": amounts["tokens"] / typical,
             "examples_per_second": amounts["examples"] / typical,
-            "latency": {name: asdict(one) for name, one in latency.items()},
-            **({"time_ratio": _ratio(found), "speed_ratio": _ratio(found.inverse)} if found else {}),
-            **own,
+            "latency": {name: asdict(percentile) for name, percentile in latency.items()},
+            **({"time_ratio": _ratio(ratio), "speed_ratio": _ratio(ratio.inverse)} if ratio else {}),
+            **verdict_facts,
         }
     second = series.ratio(SECOND, stage, request.seed)
     return {
@@ -336,17 +343,17 @@ def _stage_result(request: Request, runner: ProcessRunner, series: Series, stage
     }
 
 
-def _verdict(one: Verdict) -> dict[str, Any]:
-    return {"verdict": one.standing.value, "counts": one.counts, "reason": one.reason, "note": one.note}
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"verdict": verdict.standing.value, "counts": verdict.counts, "reason": verdict.reason, "note": verdict.note}
 
 
 def _of_all(verdicts: Sequence[tuple[str, Verdict]]) -> dict[str, Any]:
     """The worst of the candidates', with the reason of the first of those, whom it names where it is one of several."""
-    worst = Validity.worst(one.standing for _, one in verdicts)
-    name, first = next((name, one) for name, one in verdicts if one.standing is worst)
-    shared = len({one.reason for _, one in verdicts}) == 1
+    worst = Validity.worst(verdict.standing for _, verdict in verdicts)
+    name, first = next((name, verdict) for name, verdict in verdicts if verdict.standing is worst)
+    shared = len({verdict.reason for _, verdict in verdicts}) == 1
     return _verdict(first if shared else replace(first, reason=f"{name}: {first.reason}"))
 
 
-def _ratio(one: Ratio) -> dict[str, Any]:
-    return {**asdict(one), "half_width": one.half_width}
+def _ratio(ratio: Ratio) -> dict[str, Any]:
+    return {**asdict(ratio), "half_width": ratio.half_width}

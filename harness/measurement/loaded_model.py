@@ -57,7 +57,7 @@ class LoadedModel:
         work = self._work[cell]
         if work.new_tokens:
             stages = [write(self.model.module, batch, work.new_tokens) for batch in work.batches]
-            return {"prefill": sum(one[0] for one in stages), "decode": sum(one[1] for one in stages)}
+            return {"prefill": sum(seconds[0] for seconds in stages), "decode": sum(seconds[1] for seconds in stages)}
         start = time.perf_counter()
         for batch in work.batches:
             self.model.forward(batch)

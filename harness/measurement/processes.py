@@ -17,7 +17,7 @@ from harness.core.errors import HarnessError
 from harness.core.machine.counters import idle_cpus
 from harness.core.machine.environment import thread_variables
 from harness.core.machine.processes import variables
-from harness.measurement import worker
+from harness.measurement.worker import main as worker_main
 from harness.measurement.workloads import Workload
 
 STARTING = threading.Lock()
@@ -34,7 +34,7 @@ class WorkerProcess:
         self.name = name
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=worker.main,
+            target=worker_main,
             args=(theirs, str(folder), threads, tuple(include), os.getpid()),
             daemon=True,
             name="harness-measure",
@@ -141,8 +141,8 @@ class ProcessRunner:
         for variant, folder in self._folders.items():
             self._workers[variant] = WorkerProcess(folder, self._threads, self._include, f"{variant} ({folder})")
             self._workers[variant].send("start")
-        for variant, one in self._workers.items():
-            self.setup[variant] = one.receive()
+        for variant, worker in self._workers.items():
+            self.setup[variant] = worker.receive()
         order = random.Random(f"{self._seed} {number} load").sample(list(self._workers), len(self._workers))
         self.cpus = idle_cpus(self._threads)
         for variant in order:
@@ -150,7 +150,7 @@ class ProcessRunner:
             self.starts.append(Start(number, variant, loaded.pop("seconds")))
             self.models[variant] = loaded
             self._prepare(variant)
-        for start in [one for one in self.starts if one.launch == number]:
+        for start in [started for started in self.starts if started.launch == number]:
             if self._cells:
                 start.first_cell = next(iter(self._cells))
                 start.first_call = self._workers[start.variant].ask("call", cell=start.first_cell)
@@ -175,8 +175,8 @@ class ProcessRunner:
         return self._workers[variant].ask("gpu_energy", cell=cell)
 
     def close(self) -> None:
-        for one in self._workers.values():
-            one.close()
+        for worker in self._workers.values():
+            worker.close()
         self._workers.clear()
         self._number = None
 

@@ -31,14 +31,14 @@ def resident(status: str | None = None) -> Resident:
             status = Path("/proc/self/status").read_text()
         except OSError as error:
             raise HarnessError(f"memory cannot be read from /proc/self/status: {error.strerror}") from None
-    found = {}
+    sizes = {}
     for line in status.splitlines():
         name, _, value = line.partition(":")
         if name in FIELDS:
-            found[FIELDS[name]] = int(value.split()[0]) * 1024
-    if missing := [name for name, field in FIELDS.items() if field not in found]:
+            sizes[FIELDS[name]] = int(value.split()[0]) * 1024
+    if missing := [name for name, field in FIELDS.items() if field not in sizes]:
         raise HarnessError(f"memory cannot be read: /proc/self/status has no {missing[0]}")
-    return Resident(**found)
+    return Resident(**sizes)
 
 
 def reset_peak(clear_refs: Path = Path("/proc/self/clear_refs")) -> str | None:

@@ -101,7 +101,9 @@ class Series:
         launches: dict[int, list[float]] = {}
         for base, other in zip(self.bursts[BASE], self.bursts[variant], strict=True):
             pairs = zip(other.medians(stage), base.medians(stage), strict=True)
-            launches.setdefault(base.launch, []).append(median(math.log(one / two) for one, two in pairs))
+            launches.setdefault(base.launch, []).append(
+                median(math.log(base_seconds / candidate_seconds) for base_seconds, candidate_seconds in pairs)
+            )
         return list(launches.values())
 
     def ratio(self, variant: str, stage: str, seed: int) -> Ratio | None:
@@ -113,7 +115,7 @@ class Series:
         ratios = [
             self.ratio(variant, stage, seed) for variant in self.bursts if variant != BASE for stage in self.stages()
         ]
-        return all(one is not None and one.half_width <= half_width for one in ratios)
+        return all(ratio is not None and ratio.half_width <= half_width for ratio in ratios)
 
 
 class Validity(StrEnum):
@@ -126,10 +128,10 @@ class Validity(StrEnum):
     INVALID = "INVALID"
 
     @classmethod
-    def worst(cls, found: Iterable[Validity]) -> Validity:
+    def worst(cls, standings: Iterable[Validity]) -> Validity:
         """That of the whole; VALID of nothing."""
         order = list(cls)
-        return max(found, key=order.index, default=cls.VALID)
+        return max(standings, key=order.index, default=cls.VALID)
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,8 @@ def measure(
         for cell in random.Random(f"{seed} {launch}").sample(open_cells, len(open_cells)):
             _burst_all(runner, series[cell], seed, launch)
         for cell in open_cells:
-            one = series[cell]
-            one.precise = one.pairs() >= LEAST_PAIRS and one.is_precise(seed, half_width)
+            cell_series = series[cell]
+            cell_series.precise = cell_series.pairs() >= LEAST_PAIRS and cell_series.is_precise(seed, half_width)
         open_cells = [cell for cell in open_cells if not series[cell].precise and series[cell].pairs() < MOST_PAIRS]
         took = clock() - started
         launch += 1
@@ -192,7 +194,7 @@ def _burst_all(runner: Runner, series: Series, seed: int, launch: int) -> None:
     for block, order in enumerate(orders(list(series.bursts), seed, launch, series.cell)):
         bursts: dict[str, Visits] = {}
         turn = order
-        while max((one.seconds for one in bursts.values()), default=0.0) < BLOCK_SECONDS:
+        while max((burst.seconds for burst in bursts.values()), default=0.0) < BLOCK_SECONDS:
             for variant in turn:
                 calls, joules = runner.burst(variant, series.cell)
                 known = bursts.get(variant)
@@ -201,8 +203,8 @@ def _burst_all(runner: Runner, series: Series, seed: int, launch: int) -> None:
                     known.and_then(calls, joules) if known else Visits(launch, block, place, (calls,), joules)
                 )
             turn = turn[::-1]
-        for variant, found in bursts.items():
-            series.bursts[variant].append(found)
+        for variant, burst_of_variant in bursts.items():
+            series.bursts[variant].append(burst_of_variant)
 
 
 def block_seconds(calls: Sequence[float]) -> float:
@@ -222,14 +224,14 @@ def verdict(
     if series.pairs() < LEAST_PAIRS:
         reason = f"{series.pairs()} pairs of the {LEAST_PAIRS} needed fit in the budget; raise it"
         return Verdict(Validity.INVALID, reason)
-    second, own = series.ratio(SECOND, stage, seed), series.ratio(variant, stage, seed)
-    assert second is not None and own is not None
+    second, ratio = series.ratio(SECOND, stage, seed), series.ratio(variant, stage, seed)
+    assert second is not None and ratio is not None
     if abs(second.value - 1) > margin / 2:
         reason = f"the original against itself is {second.value:.3f}, beyond 1 ± {margin / 2:g}"
         return Verdict(Validity.INVALID, reason)
-    for whose, one in (("its interval", own), ("the interval of the original against itself", second)):
-        if one.half_width > half_width:
-            wide = f"{whose} is ±{100 * one.half_width:.1f} % wide, wider than ±{100 * half_width:g} %"
+    for whose, interval in (("its interval", ratio), ("the interval of the original against itself", second)):
+        if interval.half_width > half_width:
+            wide = f"{whose} is ±{100 * interval.half_width:.1f} % wide, wider than ±{100 * half_width:g} %"
             return Verdict(Validity.IMPRECISE, f"{wide}, after {series.pairs()} pairs")
     return Verdict(Validity.VALID)
 
@@ -239,14 +241,14 @@ def samples(series: Series) -> dict[str, list[dict[str, Any]]]:
     return {
         variant: [
             {
-                "launch": one.launch,
-                "block": one.block,
-                "place": one.place,
-                "seconds": {stage: one.calls(stage) for stage in series.stages()},
-                "rounds": [len(next(iter(calls.values()))) for calls in one.rounds],
-                **({} if one.joules is None else {"joules": one.joules}),
+                "launch": burst.launch,
+                "block": burst.block,
+                "place": burst.place,
+                "seconds": {stage: burst.calls(stage) for stage in series.stages()},
+                "rounds": [len(next(iter(calls.values()))) for calls in burst.rounds],
+                **({} if burst.joules is None else {"joules": burst.joules}),
             }
-            for one in bursts
+            for burst in bursts
         ]
         for variant, bursts in series.bursts.items()
     }

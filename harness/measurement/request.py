@@ -45,4 +45,4 @@ class Request:
     device: str = "auto"
 
     def variants(self) -> dict[str, Model]:
-        return {BASE: self.base, SECOND: self.base, **{one.name: one for one in self.candidates}}
+        return {BASE: self.base, SECOND: self.base, **{model.name: model for model in self.candidates}}

@@ -16,11 +16,15 @@ RESULT = "measurement.json"
 
 def distinct(names: Sequence[str]) -> list[str]:
     """The names, told apart from one another and from those of the protocol's variants."""
-    found: list[str] = []
+    chosen: list[str] = []
     for name in names:
-        taken = {BASE, SECOND, *found}
-        found.append(next(one for one in (name, *(f"{name} ({n})" for n in range(2, 1000))) if one not in taken))
-    return found
+        taken = {BASE, SECOND, *chosen}
+        chosen.append(
+            next(
+                candidate for candidate in (name, *(f"{name} ({n})" for n in range(2, 1000))) if candidate not in taken
+            )
+        )
+    return chosen
 
 
 def budget_of(text: str | None, flag: str = "--budget") -> float | None:

@@ -172,10 +172,10 @@ def gpu_facts() -> dict[str, Any] | None:
 
     if not torch.cuda.is_available():
         return None
-    found = torch.cuda.get_device_properties(0)
+    properties = torch.cuda.get_device_properties(0)
     return {
-        "name": found.name,
-        "compute_capability": f"{found.major}.{found.minor}",
-        "bytes": found.total_memory,
+        "name": properties.name,
+        "compute_capability": f"{properties.major}.{properties.minor}",
+        "bytes": properties.total_memory,
         "cuda": torch.version.cuda,
     }

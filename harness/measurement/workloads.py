@@ -89,7 +89,7 @@ def random_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | N
         after = f" and {new_tokens} more" if longest > cell.length else ""
         return Absent(f"{model.folder.name} has {room} positions, not {cell.length}{after}")
     special = set(model.tokenizer.all_special_ids)
-    ordinary = np.asarray([one for one in range(vocabulary_of(model)) if one not in special], dtype=np.int64)
+    ordinary = np.asarray([token for token in range(vocabulary_of(model)) if token not in special], dtype=np.int64)
     random = np.random.default_rng([seed, cell.batch, cell.length])
     ids = ordinary[(random.random((cell.batch, cell.length)) * len(ordinary)).astype(np.int64)]
     inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}

@@ -75,7 +75,7 @@ class Metric:
         """
         if not self.signature or self.references == "unused":
             return self.signature
-        counts = {len(own) for own in references}
+        counts = {len(answers) for answers in references}
         return f"nrefs:{counts.pop() if len(counts) == 1 else 'var'}|{self.signature}"
 
     def check(
@@ -137,11 +137,13 @@ class Metric:
             raise HarnessError(f"metric {self.name}: {bad} of {len(values)} {what} are not finite")
 
     def _check_texts(self, predictions: Any) -> np.ndarray:
-        wrong = [(at, one) for at, one in enumerate(predictions) if not isinstance(one, str)]
+        wrong = [(at, prediction) for at, prediction in enumerate(predictions) if not isinstance(prediction, str)]
         if isinstance(predictions, str) or wrong:
-            at, one = wrong[0] if wrong else (None, predictions)
+            at, wrong_value = wrong[0] if wrong else (None, predictions)
             where = "" if at is None else f" at {at}"
-            raise HarnessError(f"metric {self.name}: predictions must be strings, found {type(one).__name__}{where}")
+            raise HarnessError(
+                f"metric {self.name}: predictions must be strings, found {type(wrong_value).__name__}{where}"
+            )
         return _objects(predictions)
 
     def _check_likelihoods(self, predictions: Any) -> np.ndarray:
@@ -162,19 +164,19 @@ class Metric:
     def _check_references(self, references: Any) -> np.ndarray:
         import numpy as np
 
-        for at, one in enumerate(references):
-            if not isinstance(one, tuple | list | np.ndarray):
+        for at, answers in enumerate(references):
+            if not isinstance(answers, tuple | list | np.ndarray):
                 raise HarnessError(
                     f"metric {self.name}: references must be a tuple of strings for each prediction, found "
-                    f"{type(one).__name__} at {at}"
+                    f"{type(answers).__name__} at {at}"
                 )
-            for text in one:
+            for text in answers:
                 if not isinstance(text, str):
                     raise HarnessError(
                         f"metric {self.name}: references must be strings, found {type(text).__name__} in the tuple at "
                         f"{at}"
                     )
-        counts = [len(one) for one in references]
+        counts = [len(answers) for answers in references]
         if self.references == "needed" and 0 in counts:
             raise HarnessError(
                 f"metric {self.name}: {counts.count(0)} of {len(counts)} predictions have no reference, the first at "
@@ -185,7 +187,7 @@ class Metric:
             raise HarnessError(
                 f"metric {self.name}: {counts[at]} references at {at}; it takes one, the text whose likelihood it is"
             )
-        return _objects([self._written(one) for one in references])
+        return _objects([self._written(answers) for answers in references])
 
     def _written(self, references: Any) -> tuple[str, ...]:
         """Without blank references that stand beside others. They are padding: in BLEU they would be the nearest in

@@ -36,11 +36,11 @@ def ngrams(text: list[str], n: int) -> Iterator[Ngram]:
 def distinct(predictions: np.ndarray, n: int) -> tuple[float, np.ndarray]:
     """The fraction of different n-grams, and the shares (m,) without each text. 0 without any n-gram."""
     counts = [Counter(ngrams(words(text), n)) for text in predictions]
-    texts_with = Counter(one for count in counts for one in count)
+    texts_with = Counter(ngram for count in counts for ngram in count)
     total = sum(count.total() for count in counts)
-    own = np.asarray([sum(texts_with[one] == 1 for one in count) for count in counts])
+    unique = np.asarray([sum(texts_with[ngram] == 1 for ngram in count) for count in counts])
     rest = np.asarray([total - count.total() for count in counts])
-    return len(texts_with) / max(total, 1), (len(texts_with) - own) / np.maximum(rest, 1)
+    return len(texts_with) / max(total, 1), (len(texts_with) - unique) / np.maximum(rest, 1)
 
 
 def self_bleu(predictions: np.ndarray) -> tuple[float, np.ndarray]:
@@ -56,7 +56,7 @@ def self_bleu(predictions: np.ndarray) -> tuple[float, np.ndarray]:
     m = len(texts)
     if m < 2:
         return 0.0, np.zeros(m)
-    counts = [Counter(one for n in range(1, ORDER + 1) for one in ngrams(text, n)) for text in texts]
+    counts = [Counter(ngram for n in range(1, ORDER + 1) for ngram in ngrams(text, n)) for text in texts]
     holders: dict[Ngram, list[tuple[int, int]]] = defaultdict(list)
     for at, count in enumerate(counts):
         for ngram, often in count.items():
@@ -72,10 +72,10 @@ def self_bleu(predictions: np.ndarray) -> tuple[float, np.ndarray]:
             total[:, order] += often
             others = [held for held in most[ngram] if held[1] != at]
             if others:
-                found = min(often, others[0][0])
+                clipped = min(often, others[0][0])
                 second = min(often, others[1][0]) if len(others) > 1 else 0
-                matched[:, order] += found
-                matched[others[0][1], order] -= found - second
+                matched[:, order] += clipped
+                matched[others[0][1], order] -= clipped - second
         statistics[:, 0] = lengths[at]
         statistics[:, 1] = _nearest_lengths(lengths, at)
         scores = bleu_of_counts(statistics, effective_order=True)
@@ -97,8 +97,10 @@ def _nearest_lengths(lengths: np.ndarray, at: int) -> np.ndarray:
 
 def repetition(predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
     """(n,): the fraction of each text's 4-grams that occurred in it before."""
-    found = [list(ngrams(words(text), 4)) for text in predictions]
-    return np.asarray([1 - len(set(own)) / len(own) if own else 0.0 for own in found])
+    ngrams_of_texts = [list(ngrams(words(text), 4)) for text in predictions]
+    return np.asarray(
+        [1 - len(set(four_grams)) / len(four_grams) if four_grams else 0.0 for four_grams in ngrams_of_texts]
+    )
 
 
 def _of_collection(

@@ -65,8 +65,8 @@ def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray])
         classes = np.unique(np.concatenate([[0, 1], predictions, references]))
         k = len(classes)
         places = np.searchsorted(classes, references) * k + np.searchsorted(classes, predictions)
-        cells, own = np.unique(places, return_inverse=True)
-        return own, list(zip(*(part.tolist() for part in divmod(cells, k)), strict=True)), k
+        cells, cell_of_row = np.unique(places, return_inverse=True)
+        return cell_of_row, list(zip(*(part.tolist() for part in divmod(cells, k)), strict=True)), k
 
     def of_draws(draws: np.ndarray, places: list[tuple[int, int]], k: int) -> np.ndarray:
         import numpy as np

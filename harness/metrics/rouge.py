@@ -55,8 +55,8 @@ def sentences(text: str) -> list[str]:
     A rule without a list of abbreviations ("Dr. Who" is cut in two), and so the same everywhere, as trained splitters
     are not.
     """
-    found = (one.strip() for line in text.split("\n") for one in _SENTENCE_END.split(line))
-    return [one for one in found if one]
+    stripped = (sentence.strip() for line in text.split("\n") for sentence in _SENTENCE_END.split(line))
+    return [sentence for sentence in stripped if sentence]
 
 
 _scorer = RougeScorer(KINDS, tokenizer=ScriptTokenizer())

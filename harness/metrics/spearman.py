@@ -40,9 +40,9 @@ def _ranking(values: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.
     _, group = np.unique(values, return_inverse=True)
 
     def rank(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        own = np.add.reduceat(weights[:, order], starts, axis=1)
-        ranks = np.cumsum(own, axis=1) - own / 2 - weights.shape[1] / 2
-        return ranks[:, group], np.einsum("bg,bg,bg->b", own, ranks, ranks)
+        tied = np.add.reduceat(weights[:, order], starts, axis=1)
+        ranks = np.cumsum(tied, axis=1) - tied / 2 - weights.shape[1] / 2
+        return ranks[:, group], np.einsum("bg,bg,bg->b", tied, ranks, ranks)
 
     return rank
 

@@ -33,8 +33,8 @@ def answer_words(text: str, cjk: bool = False) -> list[str]:
     """The words of an answer that are compared."""
     text = text.lower()
     if cjk:
-        return _PIECES.findall("".join(one for one in text if not _is_punctuation(one)))
-    text = "".join(one for one in text if one not in _ASCII_PUNCTUATION)
+        return _PIECES.findall("".join(character for character in text if not _is_punctuation(character)))
+    text = "".join(character for character in text if character not in _ASCII_PUNCTUATION)
     return _ARTICLES.sub(" ", text).split()
 
 
@@ -45,20 +45,20 @@ def _is_punctuation(character: str) -> bool:
 def _compared(prediction: str, references: tuple[str, ...]) -> tuple[list[str], list[list[str]]]:
     """Words of the prediction, and of each reference that has any; of the empty answer where none has."""
     cjk = any(map(has_cjk, (prediction, *references)))
-    right = [words for words in (answer_words(one, cjk) for one in references) if words]
+    right = [words for words in (answer_words(reference, cjk) for reference in references) if words]
     return answer_words(prediction, cjk), right or [[]]
 
 
 def matches(predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
     """(n,): 1 where the prediction equals a reference."""
-    pairs = [_compared(prediction, own) for prediction, own in zip(predictions, references, strict=True)]
+    pairs = [_compared(prediction, answers) for prediction, answers in zip(predictions, references, strict=True)]
     return np.asarray([float(words in right) for words, right in pairs])
 
 
 def overlaps(predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
     """(n,): the F1 of the prediction's words against the reference that is nearest."""
-    pairs = [_compared(prediction, own) for prediction, own in zip(predictions, references, strict=True)]
-    return np.asarray([max(_f1(words, one) for one in right) for words, right in pairs])
+    pairs = [_compared(prediction, answers) for prediction, answers in zip(predictions, references, strict=True)]
+    return np.asarray([max(_f1(words, reference) for reference in right) for words, right in pairs])
 
 
 def _f1(predicted: list[str], true: list[str]) -> float:
@@ -70,7 +70,9 @@ def _f1(predicted: list[str], true: list[str]) -> float:
 
 def chance(references: np.ndarray) -> float:
     """Always the answer that is right most often, which may be that there is none."""
-    right = Counter(answer for own in references for answer in {tuple(words) for words in _compared("", own)[1]})
+    right = Counter(
+        answer for answers in references for answer in {tuple(words) for words in _compared("", answers)[1]}
+    )
     return max(right.values()) / len(references)
 
 

@@ -63,8 +63,8 @@ def _metric(name: str, library: Callable[[], Any], of_counts: Callable[[np.ndarr
         return min(library().corpus_score(list(predictions), _streams(references)).score / 100, 1.0)
 
     def counts(predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
-        found = library()._extract_corpus_statistics(list(predictions), _streams(references))
-        return np.asarray(found, dtype=np.float64)
+        statistics = library()._extract_corpus_statistics(list(predictions), _streams(references))
+        return np.asarray(statistics, dtype=np.float64)
 
     return Metric(
         name=name,

@@ -76,8 +76,8 @@ class LoadedModel:
         served = model.module if isinstance(model, Graph) else model
         pairs = None if text_pairs is None else list(text_pairs)
         columns = dict(tokenizer(list(texts), pairs, truncation=True, max_length=self.max_length, padding=False))
-        found: np.ndarray = scoring.logits(served, DataCollator.of(tokenizer, served.device), columns)
-        return found
+        logits: np.ndarray = scoring.logits(served, DataCollator.of(tokenizer, served.device), columns)
+        return logits
 
 
 def load(folder: Path) -> LoadedModel:

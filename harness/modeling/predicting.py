@@ -183,13 +183,13 @@ def _score_tokens(
     ids = encoded.inputs["input_ids"][0]
     rows = []
     for position, logits in zip(positions, _masked_in_turn(checkpoint, encoded.inputs, positions), strict=True):
-        own = int(ids[position])
-        log_probability = float(logits.double().log_softmax(-1)[own])
+        token_id = int(ids[position])
+        log_probability = float(logits.double().log_softmax(-1)[token_id])
         rows.append(
             {
                 "position": position,
-                **_token(checkpoint, own),
-                "rank": int((logits > logits[own]).sum()) + 1,
+                **_token(checkpoint, token_id),
+                "rank": int((logits > logits[token_id]).sum()) + 1,
                 "probability": math.exp(log_probability),
                 "log_probability": log_probability,
                 **choices(logits),

@@ -41,8 +41,8 @@ WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.
 
 def size_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
     """What `weights_of` says, with `gzip_bytes`. Raises HarnessError as that does."""
-    found = weights_of(folder, settings)
-    return found | {"gzip_bytes": sum(gzip_bytes(folder / name) for name in found["files"])}
+    weights = weights_of(folder, settings)
+    return weights | {"gzip_bytes": sum(gzip_bytes(folder / name) for name in weights["files"])}
 
 
 def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
     files = weight_files(folder, settings)
     if not files:
         raise HarnessError(f"model {folder}: no weights in it ({', '.join(WEIGHTS)})")
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "files": [file.name for file in files],
         "bytes": sum(file.stat().st_size for file in files),
     }
@@ -68,16 +68,16 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
             scales = _scales(settings)
             if any(kind == "I32" and name.endswith(TORCHAO_WEIGHT) for name, kind, _ in tensors(file)):
                 reason = "int4 weights lie packed as their kernel reads them, and are not counted"
-                return found | {"absent": {"parameters": reason, "nonzeros": reason}}
+                return facts | {"absent": {"parameters": reason, "nonzeros": reason}}
             counted = ((dtype, data) for name, dtype, data in tensors(file) if not name.endswith(scales))
             counts += [count_tensor(dtype, data) for dtype, data in counted]
         elif file.suffix == ".onnx" and find_spec("onnx"):
             stored |= onnx_counts(file)
         elif not (file.name.endswith(ONNX_DATA) and stored):
             reason = f"{file.name} is in no format that is read here"
-            return found | {"absent": {"parameters": reason, "nonzeros": reason}}
+            return facts | {"absent": {"parameters": reason, "nonzeros": reason}}
     counts += stored.values()
-    return found | {"parameters": sum(n for n, _ in counts), "nonzeros": sum(full for _, full in counts)}
+    return facts | {"parameters": sum(n for n, _ in counts), "nonzeros": sum(full for _, full in counts)}
 
 
 def _scales(settings: Settings | None) -> tuple[str, ...]:
@@ -91,9 +91,9 @@ def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:
     """The weight files that are loaded: the one that holds stored weights, else those of the runtime's kind."""
     if settings is not None and settings.storage is not None:
         return [folder / settings.storage.file]
-    found = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)})
-    tensors_alone = [path for path in found if path.suffix == ".safetensors"]
-    others = [path for path in found if path.suffix not in (".safetensors", ".bin")]
+    files = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)})
+    tensors_alone = [path for path in files if path.suffix == ".safetensors"]
+    others = [path for path in files if path.suffix not in (".safetensors", ".bin")]
     in_torch = settings is None or settings.runtime == "torch" or not others
     return tensors_alone if in_torch else others
 
@@ -111,7 +111,7 @@ def onnx_counts(file: Path) -> dict[tuple[str, ...], tuple[int, int]]:
     from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
-    found: dict[tuple[str, ...], tuple[int, int]] = {}
+    sizes: dict[tuple[str, ...], tuple[int, int]] = {}
     try:
         for tensor in onnx.load(file, load_external_data=False).graph.initializer:
             if tensor.name.endswith(ONNX_SCALES):
@@ -123,10 +123,10 @@ def onnx_counts(file: Path) -> dict[tuple[str, ...], tuple[int, int]]:
             values = numpy_helper.to_array(tensor, str(file.parent))
             quantized = values.dtype in (np.int8, np.uint8, np.int32)
             if values.ndim and (values.dtype.kind == "f" or quantized):
-                found[place] = (values.size, int(np.count_nonzero(values)))
+                sizes[place] = (values.size, int(np.count_nonzero(values)))
     except (DecodeError, OSError, KeyError, ValueError, onnx.checker.ValidationError) as error:
         raise HarnessError(f"{file} is damaged: {' '.join(str(error).split()) or 'no ONNX graph'}") from None
-    return found
+    return sizes
 
 
 def gzip_bytes(file: Path) -> int:

@@ -109,16 +109,16 @@ class Measurement:
         Raises:
             KeyError: there is none.
         """
-        for one in self.ratios:
-            if model is None or one.model == model:
-                return one
+        for ratio in self.ratios:
+            if model is None or ratio.model == model:
+                return ratio
         raise KeyError(model)
 
     def to_pandas(self) -> pd.DataFrame:
         """A data frame with one row a candidate × workload × stage."""
         import pandas as pd
 
-        return pd.DataFrame([asdict(one) for one in self.ratios], columns=list(Ratio.__dataclass_fields__))
+        return pd.DataFrame([asdict(ratio) for ratio in self.ratios], columns=list(Ratio.__dataclass_fields__))
 
     def to_json(self) -> str:
         """The whole result, as `harness measure --json` prints it."""
@@ -190,15 +190,15 @@ def measurement_of(record: Record) -> Measurement:
             model=name,
             workload=workload,
             stage=stage_name,
-            value=one.speed_ratio.value if one.speed_ratio else None,
-            low=one.speed_ratio.low if one.speed_ratio else None,
-            high=one.speed_ratio.high if one.speed_ratio else None,
-            verdict=one.verdict.verdict,
-            reason=one.verdict.reason,
+            value=model.speed_ratio.value if model.speed_ratio else None,
+            low=model.speed_ratio.low if model.speed_ratio else None,
+            high=model.speed_ratio.high if model.speed_ratio else None,
+            verdict=model.verdict.verdict,
+            reason=model.verdict.reason,
         )
         for workload, cell in facts.cells.items()
         for stage_name, stage in cell.stages.items()
-        for name, one in stage.models.items()
-        if one.verdict is not None
+        for name, model in stage.models.items()
+        if model.verdict is not None
     ]
     return Measurement(facts.counts, facts.verdict, tuple(ratios), record)

@@ -211,14 +211,14 @@ class RunResult(Results):
         Raises:
             KeyError: the run made no such model.
         """
-        found = [
+        scores = [
             score
             for score in self.scores
             if (score.model, score.task) == (name, task) and score.model_folder is not None
         ]
-        if not found:
+        if not scores:
             raise KeyError(f"run {self.name} made no model {name} for {task}")
-        folder = min(found, key=lambda score: (-score.train_fraction, score.seed)).model_folder
+        folder = min(scores, key=lambda score: (-score.train_fraction, score.seed)).model_folder
         assert folder is not None
         return folder
 
@@ -250,7 +250,7 @@ def read_run(store: Store, name: str) -> RunResult:
         name=manifest.run,
         status=manifest.status,
         absent=dict(manifest.absent),
-        not_applicable={(one.task, one.model): one.reason for one in manifest.not_applicable},
+        not_applicable={(cell.task, cell.model): cell.reason for cell in manifest.not_applicable},
         seconds=manifest.timings.seconds,
     )
 

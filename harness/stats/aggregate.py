@@ -50,26 +50,26 @@ def over_metrics(estimates: Sequence[Estimate]) -> Estimate:
     """A task's score: the mean of its metrics' and splits'. They share examples or models, so the half-widths are
     averaged, not added in quadrature.
     """
-    value = fmean(one.value for one in estimates)
-    low = value - fmean(one.value - one.low for one in estimates)
-    high = value + fmean(one.high - one.value for one in estimates)
+    value = fmean(estimate.value for estimate in estimates)
+    low = value - fmean(estimate.value - estimate.low for estimate in estimates)
+    high = value + fmean(estimate.high - estimate.value for estimate in estimates)
     return Estimate(value, low, high, *_seedwise(estimates))
 
 
 def over_tasks(estimates: Sequence[Estimate]) -> Estimate:
     """The macro-average. Tasks are independent: the half-width is √Σh² / T."""
-    value = fmean(one.value for one in estimates)
-    below = math.hypot(*(one.value - one.low for one in estimates)) / len(estimates)
-    above = math.hypot(*(one.high - one.value for one in estimates)) / len(estimates)
+    value = fmean(estimate.value for estimate in estimates)
+    below = math.hypot(*(estimate.value - estimate.low for estimate in estimates)) / len(estimates)
+    above = math.hypot(*(estimate.high - estimate.value for estimate in estimates)) / len(estimates)
     return Estimate(value, value - below, value + above, *_seedwise(estimates))
 
 
 def _seedwise(estimates: Sequence[Estimate]) -> tuple[tuple[float, ...], float | None]:
     """Per-seed means and their deviation, where all estimates have the same number of seeds."""
-    counts = {len(one.per_seed) for one in estimates}
+    counts = {len(estimate.per_seed) for estimate in estimates}
     if len(counts) != 1 or counts == {0}:
         return (), None
-    per_seed = tuple(fmean(values) for values in zip(*(one.per_seed for one in estimates), strict=True))
+    per_seed = tuple(fmean(values) for values in zip(*(estimate.per_seed for estimate in estimates), strict=True))
     return per_seed, stdev(per_seed) if len(per_seed) > 1 else None
 
 

@@ -97,11 +97,11 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
-        return float(-_own(log_probabilities(logits / np.exp(log_temperature)), labels).mean())
+        return float(-_of_labels(log_probabilities(logits / np.exp(log_temperature)), labels).mean())
 
     low, high = np.log(TEMPERATURES)
-    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    minimum = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(minimum.x))
 
 
 def measure(
@@ -125,7 +125,7 @@ def measure(
     confidences = probabilities.max(axis=1)
     is_in, gaps = _gaps(logits, labels, confidences)
     squares = ((probabilities - np.eye(logits.shape[1])[labels]) ** 2).sum(axis=1)
-    losses = -_own(logs, labels)
+    losses = -_of_labels(logs, labels)
     n = len(labels)
 
     random = np.random.Generator(np.random.PCG64(seed))
@@ -173,7 +173,7 @@ def ece_change(
     """
     import numpy as np
 
-    sides = [_gaps(one, labels, np.exp(log_probabilities(one)).max(axis=1))[1] for one in (before, after)]
+    sides = [_gaps(logits, labels, np.exp(log_probabilities(logits)).max(axis=1))[1] for logits in (before, after)]
     n = len(labels)
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = np.concatenate(
@@ -210,6 +210,6 @@ def log_probabilities(logits: np.ndarray) -> np.ndarray:
     return log_softmax(logits.astype("float64"), axis=1)
 
 
-def _own(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _of_labels(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Each example's log-probability of its label."""
     return logs[range(len(labels)), labels]

@@ -53,13 +53,13 @@ def change(
     per_seed = [
         round(
             fmean(
-                metric.score(pair.after[one], pair.references) - metric.score(pair.before[one], pair.references)
+                metric.score(pair.after[seed], pair.references) - metric.score(pair.before[seed], pair.references)
                 for pair in pairs
                 for metric in metrics
             ),
             DIGITS,
         )
-        for one in range(len(pairs[0].before))
+        for seed in range(len(pairs[0].before))
     ]
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = np.mean([_resampled(pair, metrics, random, resamples) for pair in pairs], axis=0).round(DIGITS)
@@ -70,7 +70,9 @@ def change(
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     value = fmean(per_seed)
     below, above = max(0.0, value - float(low)), max(0.0, float(high) - value)
-    return over_seeds([(one, one - below, one + above) for one in per_seed], (-np.inf, None))
+    return over_seeds(
+        [(difference, difference - below, difference + above) for difference in per_seed], (-np.inf, None)
+    )
 
 
 def _resampled(pair: Pair, metrics: Sequence[Metric], random: np.random.Generator, resamples: int) -> np.ndarray:
@@ -98,8 +100,8 @@ def _scorers(
     """For each seed's predictions a function from samples (b, n) to scores (b,)."""
     import numpy as np
 
-    for one in predictions:
-        checked, true = metric.check(one, references)
+    for predicted in predictions:
+        checked, true = metric.check(predicted, references)
         if isinstance(metric.resample, Resampler):
             yield metric.resample.prepare(checked, true)
             continue

@@ -37,7 +37,7 @@ class Likeness:
         """
         import numpy as np
 
-        mean_x, mean_y = (one / self.n for one in self._sums)
+        mean_x, mean_y = (total / self.n for total in self._sums)
         xx, yy, yx = self._products
         xx = xx - self.n * np.outer(mean_x, mean_x)
         yy = yy - self.n * np.outer(mean_y, mean_y)

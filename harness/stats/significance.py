@@ -53,8 +53,12 @@ class Measure:
 def drop_of(measures: Sequence[Measure]) -> float:
     """Σ weight · (score of the base − score of the candidate)."""
     return sum(
-        one.weight * (one.metric.score(one.base, one.references) - one.metric.score(one.candidate, one.references))
-        for one in measures
+        measure.weight
+        * (
+            measure.metric.score(measure.base, measure.references)
+            - measure.metric.score(measure.candidate, measure.references)
+        )
+        for measure in measures
     )
 
 
@@ -71,14 +75,14 @@ def approximate_randomization(
     """
     import numpy as np
 
-    scorers = [[_of_choices(one) for one in measures] for measures in splits]
-    looped = any(scored is None for own in scorers for scored in own)
+    scorers = [[_of_choices(measure) for measure in measures] for measures in splits]
+    looped = any(scored is None for of_split in scorers for scored in of_split)
     count = min(randomizations, LOOPED_RANDOMIZATIONS) if looped else randomizations
     random = np.random.Generator(np.random.PCG64(seed))
     observed = sum(drop_of(measures) for measures in splits)
     drawn = np.zeros(count)
-    for measures, own in zip(splits, scorers, strict=True):
-        drawn += _exchanged(measures, own, random, count)
+    for measures, of_split in zip(splits, scorers, strict=True):
+        drawn += _exchanged(measures, of_split, random, count)
     extreme = int((drawn >= observed - ROUNDING * max(1.0, abs(observed))).sum())
     return (1 + extreme) / (1 + count), count, float(drawn.var())
 
@@ -94,7 +98,7 @@ def _exchanged(
     import numpy as np
 
     n = len(measures[0].references)
-    pairs = [(one.weight, scored or _loop(one)) for one, scored in zip(measures, scorers, strict=True)]
+    pairs = [(measure.weight, scored or _loop(measure)) for measure, scored in zip(measures, scorers, strict=True)]
     size = max(1, CHUNK_VALUES // (2 * n))
     drawn = []
     for start in range(0, count, size):
@@ -103,7 +107,7 @@ def _exchanged(
     return np.concatenate(drawn)
 
 
-def _of_choices(one: Measure) -> OfChoices | None:
+def _of_choices(measure: Measure) -> OfChoices | None:
     """The 2n outputs of both are one pool, of which a choice takes n: a sample, given to the metric as weights.
 
     A metric of sums takes each once; one that divides by the pool's size needs each twice. None where neither gives
@@ -111,30 +115,30 @@ def _of_choices(one: Measure) -> OfChoices | None:
     """
     import numpy as np
 
-    if not isinstance(one.metric.resample, Resampler):
+    if not isinstance(measure.metric.resample, Resampler):
         return None
-    base, true = one.metric.check(one.base, one.references)
-    candidate, _ = one.metric.check(one.candidate, one.references)
-    pooled = one.metric.resample.prepare(np.concatenate([base, candidate]), np.concatenate([true, true]))
+    base, true = measure.metric.check(measure.base, measure.references)
+    candidate, _ = measure.metric.check(measure.candidate, measure.references)
+    pooled = measure.metric.resample.prepare(np.concatenate([base, candidate]), np.concatenate([true, true]))
 
     def scored(chosen: np.ndarray, times: float) -> np.ndarray:
         return pooled(times * np.concatenate([~chosen, chosen], axis=1))
 
     n = len(true)
     trial = np.stack([np.zeros(n, dtype=bool), np.ones(n, dtype=bool), np.arange(n) % 2 == 0])
-    expected = _loop(one)(trial)
+    expected = _loop(measure)(trial)
     for times in (1.0, 2.0):
         if np.allclose(scored(trial, times), expected, rtol=1e-6, atol=1e-9):
             return partial(scored, times=times)
     return None
 
 
-def _loop(one: Measure) -> OfChoices:
+def _loop(measure: Measure) -> OfChoices:
     import numpy as np
 
-    base, true = one.metric.check(one.base, one.references)
-    candidate, _ = one.metric.check(one.candidate, one.references)
-    return lambda chosen: np.asarray([one.metric.compute(np.where(row, candidate, base), true) for row in chosen])
+    base, true = measure.metric.check(measure.base, measure.references)
+    candidate, _ = measure.metric.check(measure.candidate, measure.references)
+    return lambda chosen: np.asarray([measure.metric.compute(np.where(row, candidate, base), true) for row in chosen])
 
 
 @dataclass(frozen=True)
@@ -181,8 +185,8 @@ class Drop:
         if self.half_width(LEAST_P) <= size:
             tail = LEAST_P
         else:
-            found = brentq(lambda log: self.half_width(math.exp(log)) - size, math.log(LEAST_P), math.log(0.5))
-            tail = math.exp(float(found))
+            log_p = brentq(lambda log: self.half_width(math.exp(log)) - size, math.log(LEAST_P), math.log(0.5))
+            tail = math.exp(float(log_p))
         return tail if self.value > 0 else 1 - tail
 
     def detectable(self, alpha: float, margin: float, power: float = POWER) -> float:

@@ -110,12 +110,12 @@ def percentiles(values: Sequence[float]) -> dict[str, Percentile]:
     from scipy.stats import binom
 
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    found = {}
+    by_name = {}
     for percentile in PERCENTILES:
         if len(ordered) >= needed(percentile):
             fraction = percentile / 100
             rank = int(binom.ppf(LEVEL, len(ordered), fraction)) + 1  # 1-based: P(X < rank) ≥ 0.95
-            found[f"p{percentile}"] = Percentile(
+            by_name[f"p{percentile}"] = Percentile(
                 float(np.quantile(ordered, fraction)), float(ordered[min(rank, len(ordered)) - 1]), len(ordered)
             )
-    return found
+    return by_name

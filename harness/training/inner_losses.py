@@ -67,12 +67,14 @@ class InnerLosses:
         and a decoder's own tokens are those.
         """
         total: Any = 0.0
-        for states, others, maps, other_maps, own in _stacks(student, teacher, mask, targets):
+        for states, others, maps, other_maps, stack_mask in _stacks(student, teacher, mask, targets):
             if self.hidden:
-                distance = torch.stack([_hidden(*pair, own) for pair in self._pairs(states, others)]).mean(0)
+                distance = torch.stack([_hidden(*pair, stack_mask) for pair in self._pairs(states, others)]).mean(0)
                 total = total + self.hidden * distance
             if self.attention:
-                distance = torch.stack([self._maps(*pair, own) for pair in self._pairs(maps, other_maps)]).mean(0)
+                distance = torch.stack([self._maps(*pair, stack_mask) for pair in self._pairs(maps, other_maps)]).mean(
+                    0
+                )
                 total = total + self.attention * distance
         return (total if targets is None else total * targets.sum(1)).sum()
 
@@ -88,27 +90,27 @@ class InnerLosses:
                 f"distill: the student has {len(student)} layers and the teacher {len(teacher)}; say which go together "
                 "(map=STUDENT:TEACHER,…)"
             )
-        found = self._map or dict(enumerate(evenly(len(student), len(teacher))))
-        if max(found) >= len(student) or max(found.values()) >= len(teacher):
+        layer_map = self._map or dict(enumerate(evenly(len(student), len(teacher))))
+        if max(layer_map) >= len(student) or max(layer_map.values()) >= len(teacher):
             raise HarnessError(
                 f"distill: map goes beyond the last layers, {len(student) - 1} of the student and {len(teacher) - 1} "
                 "of the teacher"
             )
-        return [(student[own], teacher[other]) for own, other in sorted(found.items())]
+        return [(student[layer], teacher[other]) for layer, other in sorted(layer_map.items())]
 
-    def _maps(self, one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def _maps(self, attention: torch.Tensor, teacher_attention: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Attention maps (b, heads, t, t): the mean squared distance over heads and pairs of an example's tokens (b,).
 
         Raises:
             HarnessError: the numbers of heads differ.
         """
-        if one.shape[1] != other.shape[1]:
+        if attention.shape[1] != teacher_attention.shape[1]:
             raise HarnessError(
                 f"distill: attention={self.attention:g} compares maps head by head, but a layer of the teacher has "
-                f"{other.shape[1]} heads and the student's {one.shape[1]}; leave it out"
+                f"{teacher_attention.shape[1]} heads and the student's {attention.shape[1]}; leave it out"
             )
         pairs = mask[:, :, None] * mask[:, None, :]
-        distance = (one.float() - other.float()).pow(2).mean(1)
+        distance = (attention.float() - teacher_attention.float()).pow(2).mean(1)
         return (distance * pairs).sum((1, 2)) / pairs.sum((1, 2))
 
 
@@ -119,16 +121,16 @@ def _stacks(student: Any, teacher: Any, mask: torch.Tensor, targets: torch.Tenso
     encoder_decoder = "encoder_last_hidden_state" in student
     for prefix in ("encoder_", "decoder_") if encoder_decoder else ("",):
         states, maps = f"{prefix}hidden_states", f"{prefix}attentions"
-        own = targets if prefix == "decoder_" else mask
+        stack_mask = targets if prefix == "decoder_" else mask
         yield (
             (student.get(states) or ())[1:], (teacher.get(states) or ())[1:],
-            student.get(maps) or (), teacher.get(maps) or (), own,
+            student.get(maps) or (), teacher.get(maps) or (), stack_mask,
         )  # fmt: skip
 
 
-def _hidden(one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _hidden(states: torch.Tensor, teacher_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Hidden states (b, t, width): the mean squared distance over width and an example's tokens (b,)."""
-    distance = (one.float() - other.float()).pow(2).mean(-1)
+    distance = (states.float() - teacher_states.float()).pow(2).mean(-1)
     return (distance * mask).sum(1) / mask.sum(1)
 
 

@@ -102,7 +102,10 @@ def _unigram(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrain
     size = max(spec.vocab_size - reserved - len(words), 32, len(letters) + 1)
     trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=[], unk_token=None, show_progress=False)
     draft.train_from_iterator(texts, trainer)
-    pieces = sorted(((piece, round(score, 4)) for piece, score in _pieces(draft)), key=lambda one: (-one[1], one[0]))
+    pieces = sorted(
+        ((piece, round(score, 4)) for piece, score in _pieces(draft)),
+        key=lambda scored_piece: (-scored_piece[1], scored_piece[0]),
+    )
     known = {piece for piece, _ in pieces}
     pieces += [(word, pieces[0][1]) for word in words if word not in known]  # likelier than any parts of theirs
     vocabulary = [(token, 0.0) for token in (*special, *BYTES)] + pieces

@@ -201,7 +201,9 @@ def fine_tune(
         remove_unused_columns=False,
         accelerator_config={"even_batches": False},
     )
-    callbacks: list[TrainerCallback] = [ProgressCallback(told) for told in (after_step, report) if told is not None]
+    callbacks: list[TrainerCallback] = [
+        ProgressCallback(listener) for listener in (after_step, report) if listener is not None
+    ]
     best = BestEpochCallback(select_by) if select_by is not None else None
     if best is not None:
         callbacks.append(best)

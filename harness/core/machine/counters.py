@@ -63,26 +63,26 @@ def idle_cpus(count: int, seconds: float = 0.1) -> list[int] | None:
 
 def busy_ticks(stat: str) -> dict[int, int]:
     """By CPU, of /proc/stat: all ticks but those idle."""
-    found = {}
+    busy = {}
     for line in stat.splitlines():
         name, *numbers = line.split()
         if name.startswith("cpu") and name != "cpu":
             ticks = dict(zip(TICKS, map(int, numbers), strict=False))
-            found[int(name[3:])] = sum(ticks.values()) - ticks["idle"] - ticks.get("iowait", 0)
-    return found
+            busy[int(name[3:])] = sum(ticks.values()) - ticks["idle"] - ticks.get("iowait", 0)
+    return busy
 
 
 def throttlings(sys: Path = SYS) -> dict[str, int]:
     """How often cores were too hot, and the control group over its quota. Empty where nothing counts it."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     hot = list((sys / "devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count"))
     if hot:
-        found["thermal"] = sum(_numbers(hot))
+        counts["thermal"] = sum(_numbers(hot))
     with suppress(OSError, ValueError, KeyError):
         lines = (sys / "fs/cgroup/cpu.stat").read_text().splitlines()
         counted = dict(line.split() for line in lines)
-        found["quota"] = int(counted["nr_throttled"])
-    return found
+        counts["quota"] = int(counted["nr_throttled"])
+    return counts
 
 
 def between(before: Counters, after: Counters) -> dict[str, Any]:
@@ -165,8 +165,8 @@ def _number(file: Path) -> int:
 
 
 def _numbers(files: Iterable[Path]) -> list[int]:
-    found = []
+    numbers = []
     for file in files:
         with suppress(OSError, ValueError):
-            found.append(_number(file))
-    return found
+            numbers.append(_number(file))
+    return numbers

@@ -95,13 +95,13 @@ def cpu() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"harness": __version__, "python": platform.python_version()}
+    known = {"harness": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            known[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            known[package] = "not installed"
+    return known
 
 
 @cache
@@ -111,10 +111,10 @@ def gpus() -> list[dict[str, str]]:
         return []
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        said = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout
+        output = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    lines = [line.rpartition(",") for line in said.splitlines() if "," in line]
+    lines = [line.rpartition(",") for line in output.splitlines() if "," in line]
     return [{"name": name.strip(), "driver": driver.strip()} for name, _, driver in lines]
 
 

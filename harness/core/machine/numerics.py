@@ -24,7 +24,7 @@ def numerics(threads: int | None) -> dict[str, Any]:
         `{"threads", "isa"}`, on a machine with GPUs `"gpus"` as well.
     """
     measured = calibration()
-    devices = sorted({one["name"] for one in gpus()}) if measured["cuda_devices"] else []
+    devices = sorted({gpu["name"] for gpu in gpus()}) if measured["cuda_devices"] else []
     facts = {"threads": threads or int(measured["threads"]), "isa": list(cpu()["isa"])}
     return facts | ({"gpus": devices} if devices else {})
 

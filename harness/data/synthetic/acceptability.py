@@ -158,8 +158,8 @@ def missing_object(rng: Rng, happened: Event) -> Words | None:
     """`The farmer praised.`"""
     if happened.action not in _STRICTLY_TRANSITIVE or happened.patient is None:
         return None
-    said = plan(rng, happened, plain=1.0)
-    spoken = clause(rng, happened._replace(patient=_BLANK), said)
+    wording = plan(rng, happened, plain=1.0)
+    spoken = clause(rng, happened._replace(patient=_BLANK), wording)
     return [word for word in spoken if word.text != _BLANK.name]
 
 
@@ -211,8 +211,8 @@ def make(rng: Rng, scope: Scope, label: str) -> Row | None:
     elif form < 3:
         roles = [role for role in (*PARTICIPANTS, *CIRCUMSTANCES) if getattr(happened, role)]
         asked = rng.choice(roles)
-        said = plan(rng, happened._replace(negated=False), 0.5, tuple(role for role in pronouns if role != asked))
-        spoken, mark = clause(rng, happened._replace(negated=False), said, asked), "?"
+        wording = plan(rng, happened._replace(negated=False), 0.5, tuple(role for role in pronouns if role != asked))
+        spoken, mark = clause(rng, happened._replace(negated=False), wording, asked), "?"
     elif bad and form == 3:
         spoken = missing_object(rng, happened) or extra_object(rng, happened)
         return _row(happened, spoken, mark, label) if spoken else None

@@ -110,7 +110,7 @@ def oppose(rng: Rng, event: Event, scope: Scope) -> Event | None:
     thing = getattr(event, role)
     changed = other_kind(rng, thing, scope) if thing is not None else None
     if changed is None or changed.key in [
-        one.key for one in (event.agent, event.patient, event.partner) if one is not None
+        thing.key for thing in (event.agent, event.patient, event.partner) if thing is not None
     ]:
         return None
     return event.having(role, changed) if role != "agent" or _permitted(changed, event.action, scope) else None

@@ -30,7 +30,7 @@ def references(meaning: Meaning, subject: str = "agent") -> tuple[str, ...]:
         other = f"{TIMES[meaning.time]}，{clause(meaning._replace(time=''), verbs[0], timed=True)}"
     else:
         other = plain.replace("没有", "没").replace("正在", "在")
-    return tuple(f"{said}。" for said in dict.fromkeys((plain, other)))
+    return tuple(f"{sentence}。" for sentence in dict.fromkeys((plain, other)))
 
 
 def verbs_of(event: Event, subject: str) -> list[Verb]:
@@ -95,7 +95,7 @@ def predication(state: State) -> str:
     word = quality_of(state.quality, state.thing.kind).rpartition("/")[2]
     bare = word.strip("+=")
     if word.startswith("="):
-        said = ("不是" if state.negated else "是") + bare + "的"
+        predicate = ("不是" if state.negated else "是") + bare + "的"
     else:
-        said = ("不" if state.negated else "很") + bare
-    return noun_phrase(state.thing) + said
+        predicate = ("不" if state.negated else "很") + bare
+    return noun_phrase(state.thing) + predicate

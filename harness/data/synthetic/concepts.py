@@ -256,9 +256,9 @@ TIMES = tuple(time for times in TIMES_BELOW.values() for time in times.split()) 
 GENDER = dict.fromkeys(["man", "boy"], "male") | dict.fromkeys(["woman", "girl"], "female")
 
 _QUALITY_PAIRS = [pair.split("/") for pairs in QUALITY_PAIRS.values() for pair in pairs.split()]
-OPPOSITE_QUALITY = {one: other for pair in _QUALITY_PAIRS for one, other in (pair, reversed(pair))}
+OPPOSITE_QUALITY = {quality: opposite for pair in _QUALITY_PAIRS for quality, opposite in (pair, reversed(pair))}
 _MANNER_PAIRS = [pair.split("/") for pair in MANNER_PAIRS.split()]
-OPPOSITE_MANNER = {one: other for pair in _MANNER_PAIRS for one, other in (pair, reversed(pair))}
+OPPOSITE_MANNER = {manner: opposite for pair in _MANNER_PAIRS for manner, opposite in (pair, reversed(pair))}
 MANNERS = tuple(OPPOSITE_MANNER)
 
 

@@ -49,7 +49,7 @@ CONTAINERS = listed("box bag basket suitcase drawer chest")
 
 class Reason(NamedTuple):
     action: str
-    said: State | Event
+    meaning: State | Event
     """With any thing as its subject: who it is, is the question."""
     connective: str
     referent: str
@@ -77,15 +77,15 @@ def _reason(rng: Rng, scope: Scope) -> Reason:
     return Reason(action, State(SOMEBODY, quality), connective, referent_of(action, quality, connective))
 
 
-def _of(thing: Thing, said: State | Event) -> State | Event:
-    return said._replace(thing=thing) if isinstance(said, State) else said._replace(agent=thing)
+def _of(thing: Thing, meaning: State | Event) -> State | Event:
+    return meaning._replace(thing=thing) if isinstance(meaning, State) else meaning._replace(agent=thing)
 
 
-def _spoken(rng: Rng, said: State | Event, pronominal: bool) -> list[Word]:
-    if isinstance(said, State):
-        return predication(rng, said, pronominal=pronominal)
+def _spoken(rng: Rng, meaning: State | Event, pronominal: bool) -> list[Word]:
+    if isinstance(meaning, State):
+        return predication(rng, meaning, pronominal=pronominal)
     return clause(
-        rng, said, Plan(VERBS_OF[said.action][0], plain_words=True, pronouns=("agent",) if pronominal else ())
+        rng, meaning, Plan(VERBS_OF[meaning.action][0], plain_words=True, pronouns=("agent",) if pronominal else ())
     )
 
 
@@ -95,17 +95,17 @@ def explained(rng: Rng, scope: Scope) -> tuple[str, Event, Reason] | None:
     names = [thing for thing in agents(reason.action, scope) if thing.name]
     if not names:
         return None
-    one = rng.choice(names)
-    others = [thing for thing in fillers(("person",), scope.away) if thing.name and thing.name != one.name]
+    first = rng.choice(names)
+    others = [thing for thing in fillers(("person",), scope.away) if thing.name and thing.name != first.name]
     same = rng.chance(0.65)
-    other = rng.choice([thing for thing in others if (thing.kind == one.kind) == same])
-    happened = event(rng, scope, reason.action, one, quality=0.0, circumstances=0.15)
+    other = rng.choice([thing for thing in others if (thing.kind == first.kind) == same])
+    happened = event(rng, scope, reason.action, first, quality=0.0, circumstances=0.15)
     role = "patient" if reason.referent == "patient" or happened.partner is None else "partner"
     happened = happened._replace(manner="").having(role, other)
     main = clause(rng, happened, Plan(VERBS_OF[reason.action][0], plain_words=True))
-    who = one if reason.referent == "agent" else other
-    because = [Word(reason.connective, ""), *_spoken(rng, _of(who, reason.said), pronominal=True)]
-    if (reason.referent == "agent" or one.kind != other.kind) and rng.chance(0.35):
+    who = first if reason.referent == "agent" else other
+    because = [Word(reason.connective, ""), *_spoken(rng, _of(who, reason.meaning), pronominal=True)]
+    if (reason.referent == "agent" or first.kind != other.kind) and rng.chance(0.35):
         return text([*because, Word(",", "comma"), *main]), happened, reason
     return text([*main, *because]), happened, reason
 
@@ -120,7 +120,7 @@ def _candidates(happened: Event, reason: Reason) -> tuple[Thing, Thing]:
 
 def spelled_out(rng: Rng, happened: Event, reason: Reason) -> str:
     """The reason with who is meant in place of the pronoun."""
-    return text(_spoken(rng, _of(_candidates(happened, reason)[0], reason.said), pronominal=False))
+    return text(_spoken(rng, _of(_candidates(happened, reason)[0], reason.meaning), pronominal=False))
 
 
 def make(rng: Rng, scope: Scope, label: str) -> Row | None:
@@ -132,7 +132,7 @@ def make(rng: Rng, scope: Scope, label: str) -> Row | None:
     sentence, happened, reason = drawn
     true, false = _candidates(happened, reason)
     candidate = true if label == "entailment" else false
-    hypothesis = text(_spoken(rng, _of(candidate, reason.said), pronominal=False))
+    hypothesis = text(_spoken(rng, _of(candidate, reason.meaning), pronominal=False))
     return Row((sentence, hypothesis), label, (combination(happened),))
 
 

@@ -157,11 +157,11 @@ def kinds(rng: Rng) -> Document:
     document = [kind_statement(rng, kind)]
     up = KIND_ABOVE[kind][0]
     below = KINDS_BELOW[up].split()
-    document += [kind_statement(rng, other) for other in rng.sample(below, min(2, len(below)))]
-    one, other = rng.choice(below), rng.choice(below)
-    if one != other:
+    document += [kind_statement(rng, second) for second in rng.sample(below, min(2, len(below)))]
+    first, other = rng.choice(below), rng.choice(below)
+    if first != other:
         word = noun_words(other)[0]
-        document.append(f"No {noun_words(one)[0]} is {article(word)} {word}.")
+        document.append(f"No {noun_words(first)[0]} is {article(word)} {word}.")
     document.append(f"All {plural(noun_words(kind)[0])} are {plural(noun_words(up)[0])}.")
     return document
 
@@ -170,7 +170,9 @@ def opposites(rng: Rng) -> Document:
     """Qualities and what they exclude, and doings and what they are part of."""
     kind = rng.choice(leaves("thing"))
     document = []
-    for quality in rng.sample([one for one in qualities_of(kind) if one in OPPOSITE_QUALITY] or ["new"], 1):
+    for quality in rng.sample(
+        [candidate for candidate in qualities_of(kind) if candidate in OPPOSITE_QUALITY] or ["new"], 1
+    ):
         opposite = OPPOSITE_QUALITY[quality]
         thing = Thing(kind)
         document += [
@@ -227,10 +229,10 @@ def document(rng: Rng, pattern: Callable[[Rng], Document]) -> Document:
 def documents(sentences: int, seed: str) -> Iterator[str]:
     """Documents until about so many sentences are out."""
     rng = Rng(seed)
-    told = 0
-    while told < sentences:
+    count = 0
+    while count < sentences:
         drawn = document(rng, sizes if rng.chance(0.01) else rng.choice(PATTERNS))
         if len(drawn) < SHORTEST:
             continue
-        told += len(drawn)
+        count += len(drawn)
         yield " ".join(drawn)

@@ -173,11 +173,11 @@ def verb_group(
     return words[:1], [*denial, *rest]
 
 
-def _mention(rng: Rng, event: Event, role: str, said: Plan, subject: bool) -> list[Word]:
+def _mention(rng: Rng, event: Event, role: str, wording: Plan, subject: bool) -> list[Word]:
     thing: Thing = getattr(event, role)
-    if role in said.pronouns and (word := pronoun(thing, subject)):
+    if role in wording.pronouns and (word := pronoun(thing, subject)):
         return [word]
-    return noun_phrase(rng, thing, said.plain_words, said.relative == role, event.tense)
+    return noun_phrase(rng, thing, wording.plain_words, wording.relative == role, event.tense)
 
 
 def _circumstance(rng: Rng, event: Event, role: str, plain: bool) -> list[Word]:
@@ -191,42 +191,42 @@ def _circumstance(rng: Rng, event: Event, role: str, plain: bool) -> list[Word]:
     return [Word(parts[0], "preposition"), Word(parts[1], role)] if len(parts) > 1 else [Word(parts[0], role)]
 
 
-def clause(rng: Rng, event: Event, said: Plan, asked: str = "", polar: bool = False) -> list[Word]:
+def clause(rng: Rng, event: Event, wording: Plan, asked: str = "", polar: bool = False) -> list[Word]:
     """A main clause; with `asked` a question for that role, with `polar` a yes-no question. Without final mark."""
-    verb = said.verb
-    top, bottom = (verb.object, verb.subject) if said.passive else (verb.subject, verb.object)
+    verb = wording.verb
+    top, bottom = (verb.object, verb.subject) if wording.passive else (verb.subject, verb.object)
     interrogative = bool(asked or polar)
     subject_asked = asked == top
     top_thing: Thing | None = getattr(event, top)
     many = top_thing is not None and top_thing.plural and not subject_asked
-    subject = [] if subject_asked or top_thing is None else _mention(rng, event, top, said, subject=True)
+    subject = [] if subject_asked or top_thing is None else _mention(rng, event, top, wording, subject=True)
     inverted = interrogative and not subject_asked
-    auxiliary, rest = verb_group(verb, event.tense, said.passive, event.negated, many, inverted)
-    manner = [] if asked == "manner" else _circumstance(rng, event, "manner", said.plain_words)
+    auxiliary, rest = verb_group(verb, event.tense, wording.passive, event.negated, many, inverted)
+    manner = [] if asked == "manner" else _circumstance(rng, event, "manner", wording.plain_words)
     words: list[Word] = []
     if asked:
         words += _asking(event, asked)
-    elif said.front and not polar:
-        words += [*_circumstance(rng, event, said.front, said.plain_words), COMMA]
-    early = manner if said.early_manner and not interrogative and not event.negated else []
+    elif wording.front and not polar:
+        words += [*_circumstance(rng, event, wording.front, wording.plain_words), COMMA]
+    early = manner if wording.early_manner and not interrogative and not event.negated else []
     words += [*auxiliary, *subject, *rest] if inverted else [*subject, *auxiliary, *early, *rest]
-    if said.passive:
+    if wording.passive:
         if getattr(event, bottom) is not None and asked != bottom:
-            agent = [Word("by", "preposition"), *_mention(rng, event, bottom, said, subject=False)]
+            agent = [Word("by", "preposition"), *_mention(rng, event, bottom, wording, subject=False)]
         else:
             agent = [Word("by", "preposition")] if asked == bottom else []
     else:
-        agent = [] if not bottom or asked == bottom else _mention(rng, event, bottom, said, subject=False)
+        agent = [] if not bottom or asked == bottom else _mention(rng, event, bottom, wording, subject=False)
     oblique: list[Word] = []
     if verb.oblique and getattr(event, verb.oblique) is not None:
         oblique = [Word(verb.preposition, "preposition")]
         if asked != verb.oblique:
-            oblique += _mention(rng, event, verb.oblique, said, subject=False)
-    words += [*oblique, *agent] if said.passive else [*agent, *oblique]
+            oblique += _mention(rng, event, verb.oblique, wording, subject=False)
+    words += [*oblique, *agent] if wording.passive else [*agent, *oblique]
     words += [] if early else manner
     for role in ("place", "time"):
-        if role != asked and (role != said.front or interrogative):
-            words += _circumstance(rng, event, role, said.plain_words)
+        if role != asked and (role != wording.front or interrogative):
+            words += _circumstance(rng, event, role, wording.plain_words)
     return words
 
 
@@ -256,11 +256,11 @@ def predication(
 
 def kind_statement(rng: Rng, kind: str) -> str:
     """`A spaniel is a kind of dog.`"""
-    one = rng.choice(noun_words(kind))
+    singular = rng.choice(noun_words(kind))
     up = noun_words(KIND_ABOVE[kind][0])[0]
     if rng.chance(0.4):
-        return text([Word(f"every {one} is {article(up)} {up}", "")])
-    return text([Word(f"{article(one)} {one} is a kind of {up.removeprefix('piece of ')}", "")])
+        return text([Word(f"every {singular} is {article(up)} {up}", "")])
+    return text([Word(f"{article(singular)} {singular} is a kind of {up.removeprefix('piece of ')}", "")])
 
 
 def text(words: Sequence[Word], mark: str = ".") -> str:
@@ -277,8 +277,8 @@ def say(rng: Rng, meaning: Event | State, plain: float = 0.5) -> str:
 
 def ask(rng: Rng, event: Event, role: str, plain: float = 0.5) -> str:
     """A question for a role of the event, or with role `polar` whether it happened."""
-    said = plan(rng, event, plain)
+    wording = plan(rng, event, plain)
     asked = "" if role == "polar" else role
-    if asked and asked in (said.verb.subject, said.verb.object, said.verb.oblique):
-        said = said._replace(relative="" if said.relative == asked else said.relative)
-    return text(clause(rng, event, said, asked, polar=not asked), "?")
+    if asked and asked in (wording.verb.subject, wording.verb.object, wording.verb.oblique):
+        wording = wording._replace(relative="" if wording.relative == asked else wording.relative)
+    return text(clause(rng, event, wording, asked, polar=not asked), "?")

@@ -121,12 +121,12 @@ def verb_group(verb: Verb, tense: str, negated: bool, subject: Thing, passive: b
     before = ["se"] if verb.reflexive else []
     if tense == "past" and not verb.stative:
         auxiliary = _ETRE if verb.with_etre else _AVOIR
-        finite = auxiliary.many if subject.plural else auxiliary.one
+        finite = auxiliary.plural if subject.plural else auxiliary.singular
         rest = [agreeing(forms.participle, subject) if verb.with_etre else forms.participle]
     else:
         endings = {"past": ("ait", "aient"), "future": ("a", "ont")}
         if tense == "present":
-            finite = forms.many if subject.plural else forms.one
+            finite = forms.plural if subject.plural else forms.singular
         else:
             stem = forms.imperfect if tense == "past" else forms.future
             finite = stem + endings[tense][subject.plural]

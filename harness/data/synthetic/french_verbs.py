@@ -161,8 +161,8 @@ with the verb, with `*` a state of affairs, whose past is the imperfect."""
 
 
 class Forms(NamedTuple):
-    one: str
-    many: str
+    singular: str
+    plural: str
     participle: str
     future: str
     imperfect: str
@@ -173,8 +173,8 @@ def conjugate(infinitive: str) -> Forms:
     stem = infinitive[:-2]
     imperfect = IMPERFECT_STEMS.get(infinitive, stem)
     if infinitive in FORMS:
-        one, many, participle, future = FORMS[infinitive].split()
-        return Forms(one, many, participle, future, imperfect)
+        singular, plural, participle, future = FORMS[infinitive].split()
+        return Forms(singular, plural, participle, future, imperfect)
     if infinitive.endswith("uire"):
         return Forms(stem + "t", stem + "sent", stem + "t", infinitive[:-1], stem + "s")
     if infinitive.endswith("re"):

@@ -129,15 +129,20 @@ def premise_for(rng: Rng, hypothesis: Meaning, scope: Scope, label: str) -> Mean
     """A premise under which the hypothesis has the label, or None if none was found soon."""
     wanted = _FLIPPED[label] if hypothesis.negated else label
     for _ in range(TRIES):
-        found: Meaning | None
+        premise: Meaning | None
         if isinstance(hypothesis, State):
-            found = _premise_of_state(rng, hypothesis, scope, wanted)
+            premise = _premise_of_state(rng, hypothesis, scope, wanted)
         elif label == ENTAILMENT and hypothesis.negated:
-            found = _premise_against(rng, _done_by_someone(rng, hypothesis, scope), scope)
+            premise = _premise_against(rng, _done_by_someone(rng, hypothesis, scope), scope)
         else:
-            found = _premise_of_event(rng, _done_by_someone(rng, hypothesis, scope), scope, wanted)
-        if found is not None and found != hypothesis and _plausible(found) and verdict(found, hypothesis) == label:
-            return found
+            premise = _premise_of_event(rng, _done_by_someone(rng, hypothesis, scope), scope, wanted)
+        if (
+            premise is not None
+            and premise != hypothesis
+            and _plausible(premise)
+            and verdict(premise, hypothesis) == label
+        ):
+            return premise
     return None
 
 
@@ -149,7 +154,9 @@ def _plausible(meaning: Meaning) -> bool:
 
 
 def _combinations(*meanings: Meaning) -> tuple[tuple[str, str], ...]:
-    return tuple(combination(one) for one in meanings if isinstance(one, Event) and one.agent is not None)
+    return tuple(
+        combination(meaning) for meaning in meanings if isinstance(meaning, Event) and meaning.agent is not None
+    )
 
 
 def make(rng: Rng, scope: Scope, label: str) -> Row | None:

@@ -80,17 +80,17 @@ def fillers(kinds: tuple[str, ...], away: bool) -> tuple[Thing, ...]:
             things += [person_named(name) for name in _names(away)]
         if kind == "adult_name":
             continue
-        found = [Thing(leaf) for leaf in leaves(kind)]
-        things += [thing for thing in found if (thing.kind in AWAY_KINDS) == away] or found
+        leaves_of_kind = [Thing(leaf) for leaf in leaves(kind)]
+        things += [thing for thing in leaves_of_kind if (thing.kind in AWAY_KINDS) == away] or leaves_of_kind
     return tuple(things)
 
 
 @cache
 def agents(action: str, scope: Scope) -> tuple[Thing, ...]:
-    found = fillers(ALL_ACTIONS[action].agent, scope.away)
+    able = fillers(ALL_ACTIONS[action].agent, scope.away)
     if scope.held_out is None:
-        return found
-    return tuple(thing for thing in found if held_out(thing.key, action) == scope.held_out)
+        return able
+    return tuple(thing for thing in able if held_out(thing.key, action) == scope.held_out)
 
 
 @cache

@@ -62,11 +62,11 @@ def _from_outcomes(outcomes: set[bool]) -> str:
 
 
 _CONNECTED = {
-    "first": lambda one, other: one,
-    "second": lambda one, other: other,
-    "and": lambda one, other: one and other,
-    "or": lambda one, other: one or other,
-    "nor": lambda one, other: not one and not other,
+    "first": lambda first, second: first,
+    "second": lambda first, second: second,
+    "and": lambda first, second: first and second,
+    "or": lambda first, second: first or second,
+    "nor": lambda first, second: not first and not second,
 }
 
 

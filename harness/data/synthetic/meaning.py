@@ -97,16 +97,16 @@ CIRCUMSTANCES = ("place", "time", "manner")
 
 
 def relate_kinds(premise: Thing, hypothesis: Thing) -> int:
-    one, other = premise.kind, hypothesis.kind
+    kind, other = premise.kind, hypothesis.kind
     if premise.name and hypothesis.name:
         return EQUAL if premise.name == hypothesis.name else OPPOSED
-    if one == other:
+    if kind == other:
         return WIDER if premise.name else NARROWER if hypothesis.name else EQUAL
-    if other in KIND_ABOVE[one]:
+    if other in KIND_ABOVE[kind]:
         return LOOSE if hypothesis.name else WIDER
-    if one in KIND_ABOVE[other]:
+    if kind in KIND_ABOVE[other]:
         return LOOSE if premise.name else NARROWER
-    if "person" in KIND_ABOVE[one] and "person" in KIND_ABOVE[other] and (one in GENDER) != (other in GENDER):
+    if "person" in KIND_ABOVE[kind] and "person" in KIND_ABOVE[other] and (kind in GENDER) != (other in GENDER):
         return LOOSE
     return OPPOSED
 
@@ -207,9 +207,9 @@ def relate_happenings(premise: Event, hypothesis: Event) -> int:
         | relate_manners(premise.manner, hypothesis.manner)
         | (EQUAL if premise.tense == hypothesis.tense else LOOSE)
     )
-    for one, other in zip(premise[1:4], hypothesis[1:4], strict=True):
-        if one is None or other is None:
-            relation |= relate_things(one, other)
+    for thing, other in zip(premise[1:4], hypothesis[1:4], strict=True):
+        if thing is None or other is None:
+            relation |= relate_things(thing, other)
     return relation
 
 
@@ -285,5 +285,5 @@ def _of_denied(covered: bool, hypothesis: Meaning) -> str:
     return ENTAILMENT if hypothesis.negated else CONTRADICTION
 
 
-def equivalent(one: Event, other: Event) -> bool:
-    return verdict(one, other) == verdict(other, one) == ENTAILMENT
+def equivalent(event: Event, other: Event) -> bool:
+    return verdict(event, other) == verdict(other, event) == ENTAILMENT

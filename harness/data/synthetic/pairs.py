@@ -29,59 +29,59 @@ from harness.data.synthetic.rows import Row
 _UNLIKE = (oppose, oppose, oppose, oppose, swap, add, drop, specify, generalize)
 
 
-def _unlike(rng: Rng, one: Event, scope: Scope) -> Event | None:
+def _unlike(rng: Rng, original: Event, scope: Scope) -> Event | None:
     """Nearly the same event, but not the same."""
-    other = rng.choice(_UNLIKE)(rng, one, scope)
-    return other if other is not None and not equivalent(one, other) else None
+    other = rng.choice(_UNLIKE)(rng, original, scope)
+    return other if other is not None and not equivalent(original, other) else None
 
 
 def paraphrase(rng: Rng, scope: Scope, label: str) -> Row | None:
-    one = event(rng, scope, transitive=True, circumstances=0.45)
-    other = one if label == "equivalent" else _unlike(rng, one, scope)
+    original = event(rng, scope, transitive=True, circumstances=0.45)
+    other = original if label == "equivalent" else _unlike(rng, original, scope)
     if other is None:
         return None
-    first, second = say(rng, one, 0.5), say(rng, other, 0.15)
+    first, second = say(rng, original, 0.5), say(rng, other, 0.15)
     if first == second:
         return None
     texts = (first, second) if rng.chance(0.5) else (second, first)
-    truth = "equivalent" if equivalent(one, other) else "not_equivalent"
-    return Row(texts, truth, (combination(one), combination(other)))
+    truth = "equivalent" if equivalent(original, other) else "not_equivalent"
+    return Row(texts, truth, (combination(original), combination(other)))
 
 
-def _roles(one: Event) -> list[str]:
-    return [role for role in (*PARTICIPANTS, *CIRCUMSTANCES) if getattr(one, role)]
+def _roles(happening: Event) -> list[str]:
+    return [role for role in (*PARTICIPANTS, *CIRCUMSTANCES) if getattr(happening, role)]
 
 
-def _open(one: Event, role: str) -> Event:
+def _open(happening: Event, role: str) -> Event:
     """The event with the asked role left open."""
     if role == "polar":
-        return one
-    return one.having(role, None if role in PARTICIPANTS else "")
+        return happening
+    return happening.having(role, None if role in PARTICIPANTS else "")
 
 
-def same_question(one: Event, asked: str, other: Event, asked_of_other: str) -> bool:
-    return asked == asked_of_other and equivalent(_open(one, asked), _open(other, asked))
+def same_question(happening: Event, asked: str, other: Event, asked_of_other: str) -> bool:
+    return asked == asked_of_other and equivalent(_open(happening, asked), _open(other, asked))
 
 
 def question_paraphrase(rng: Rng, scope: Scope, label: str) -> Row | None:
-    one = event(rng, scope, transitive=True, circumstances=0.45)
-    roles = _roles(one)
+    original = event(rng, scope, transitive=True, circumstances=0.45)
+    roles = _roles(original)
     asked = "polar" if rng.chance(0.2) else rng.choice(roles)
-    other, asked_of_other = one, asked
+    other, asked_of_other = original, asked
     if label == "not_duplicate":
         if rng.chance(0.35):
             asked_of_other = rng.choice(roles)
         else:
-            changed = _unlike(rng, one, scope)
+            changed = _unlike(rng, original, scope)
             if changed is None or not getattr(changed, asked if asked != "polar" else "agent"):
                 return None
             other = changed
-    truth = "duplicate" if same_question(one, asked, other, asked_of_other) else "not_duplicate"
-    first, second = ask(rng, one, asked, 0.5), ask(rng, other, asked_of_other, 0.15)
+    truth = "duplicate" if same_question(original, asked, other, asked_of_other) else "not_duplicate"
+    first, second = ask(rng, original, asked, 0.5), ask(rng, other, asked_of_other, 0.15)
     if first == second or truth != label:
         return None
     texts = (first, second) if rng.chance(0.5) else (second, first)
-    return Row(texts, truth, (combination(one), combination(other)))
+    return Row(texts, truth, (combination(original), combination(other)))
 
 
 def _agreement(relation: int) -> float:
@@ -90,37 +90,37 @@ def _agreement(relation: int) -> float:
     return 0.25 if relation == LOOSE else 0.6 if relation else 1.0
 
 
-def _likeness_of_things(one: Thing | None, other: Thing | None) -> float:
-    if one is None or other is None:
-        return 1.0 if one is other else 0.0
-    return _agreement(relate_things(one, other))
+def _likeness_of_things(thing: Thing | None, other: Thing | None) -> float:
+    if thing is None or other is None:
+        return 1.0 if thing is other else 0.0
+    return _agreement(relate_things(thing, other))
 
 
-def likeness(one: Event, other: Event) -> float:
+def likeness(happening: Event, other: Event) -> float:
     """0 to 5: the share of what the two say that they agree on; the action weighs most, then who takes part."""
-    parts: list[tuple[float, float]] = [(2.0, _agreement(relate_actions(one.action, other.action)))]
+    parts: list[tuple[float, float]] = [(2.0, _agreement(relate_actions(happening.action, other.action)))]
     for role, weight in (("agent", 1.0), ("patient", 1.5), ("partner", 0.75)):
-        if getattr(one, role) is not None or getattr(other, role) is not None:
-            parts.append((weight, _likeness_of_things(getattr(one, role), getattr(other, role))))
+        if getattr(happening, role) is not None or getattr(other, role) is not None:
+            parts.append((weight, _likeness_of_things(getattr(happening, role), getattr(other, role))))
     for role, relate in (("place", relate_places), ("time", relate_times), ("manner", relate_manners)):
-        if getattr(one, role) or getattr(other, role):
-            relation = relate(getattr(one, role), getattr(other, role))
+        if getattr(happening, role) or getattr(other, role):
+            relation = relate(getattr(happening, role), getattr(other, role))
             parts.append((0.5, 0.5 if relation in (1, NARROWER) else _agreement(relation)))
     score = 5 * sum(weight * agreed for weight, agreed in parts) / sum(weight for weight, _ in parts)
     return round(score, 1)
 
 
 def similarity(rng: Rng, scope: Scope, label: str) -> Row | None:
-    one = event(rng, scope, transitive=True, circumstances=0.35)
-    other = one
+    original = event(rng, scope, transitive=True, circumstances=0.35)
+    other = original
     form = rng.index(6)
     if form == 0:
         other = event(rng, scope, transitive=True, circumstances=0.35)
     elif form == 1:
-        fresh = event(rng, scope, action=one.action, circumstances=0.35)
-        other = fresh if rng.chance(0.5) else fresh._replace(patient=one.patient)
+        fresh = event(rng, scope, action=original.action, circumstances=0.35)
+        other = fresh if rng.chance(0.5) else fresh._replace(patient=original.patient)
     elif form == 2:
-        fresh = event(rng, scope, transitive=True, agent=one.agent, circumstances=0.35)
+        fresh = event(rng, scope, transitive=True, agent=original.agent, circumstances=0.35)
         if not combination_allowed(fresh, scope):
             return None
         other = fresh
@@ -129,14 +129,16 @@ def similarity(rng: Rng, scope: Scope, label: str) -> Row | None:
             other = rng.choice((oppose, oppose, add, drop, specify, generalize, swap))(rng, other, scope) or other
     if other.patient is not None and other.agent is not None and other.patient.key == other.agent.key:
         return None
-    first, second = say(rng, one, 0.5), say(rng, other, 0.3)
+    first, second = say(rng, original, 0.5), say(rng, other, 0.3)
     return (
-        None if first == second else Row((first, second), likeness(one, other), (combination(one), combination(other)))
+        None
+        if first == second
+        else Row((first, second), likeness(original, other), (combination(original), combination(other)))
     )
 
 
-def combination_allowed(one: Event, scope: Scope) -> bool:
-    return scope.held_out is not False or not held_out(*combination(one))
+def combination_allowed(happening: Event, scope: Scope) -> bool:
+    return scope.held_out is not False or not held_out(*combination(happening))
 
 
 def answers(sentence: Event, question: Event, asked: str) -> bool:
@@ -159,15 +161,15 @@ def _no_answer(rng: Rng, full: Event, asked: str, scope: Scope) -> Event | None:
 def question_entailment(rng: Rng, scope: Scope, label: str) -> Row | None:
     """The question comes first, the sentence second."""
     full = event(rng, scope, transitive=True, circumstances=0.6)
-    told = [role for role in CIRCUMSTANCES if getattr(full, role)]
-    asked = rng.choice(told) if told and rng.chance(0.65) else rng.choice(_roles(full))
+    mentioned = [role for role in CIRCUMSTANCES if getattr(full, role)]
+    asked = rng.choice(mentioned) if mentioned and rng.chance(0.65) else rng.choice(_roles(full))
     question = full
     for role in CIRCUMSTANCES:
         if role != asked and rng.chance(0.6):
             question = question.having(role, "")
     sentence: Event | None = full
     if label == "not_entailment":
-        sentence = next((found for _ in range(TRIES) if (found := _no_answer(rng, full, asked, scope))), None)
+        sentence = next((candidate for _ in range(TRIES) if (candidate := _no_answer(rng, full, asked, scope))), None)
     if sentence is None:
         return None
     truth = "entailment" if answers(sentence, question, asked) else "not_entailment"

@@ -38,19 +38,19 @@ def tell(rng: Rng, events: Sequence[Event]) -> Passage:
     Where somebody is `he` or `she`, the place of who it is is the one before, in the words that name them.
     """
     teller = Teller(rng)
-    told = ""
+    written = ""
     spans: list[Spans] = []
     named: dict[str, list[Span]] = {}
     for happened in events:
         words = teller.sentence(happened, connective=CONNECTIVE_SHARE)
-        told += " " if told else ""
-        spans.append(_spans(words, happened, len(told), named))
-        told += text(words)
-    for happened, found in zip(events, spans, strict=True):
+        written += " " if written else ""
+        spans.append(_spans(words, happened, len(written), named))
+        written += text(words)
+    for happened, by_role in zip(events, spans, strict=True):
         for role in PARTICIPANTS:
             if (thing := getattr(happened, role)) is not None:
-                found[role] += [span for span in named[thing.key] if span not in found[role]]
-    return Passage(told, tuple(events), tuple(spans))
+                by_role[role] += [span for span in named[thing.key] if span not in by_role[role]]
+    return Passage(written, tuple(events), tuple(spans))
 
 
 def _spans(words: list[Word], happened: Event, offset: int, named: dict[str, list[Span]]) -> Spans:
@@ -60,27 +60,27 @@ def _spans(words: list[Word], happened: Event, offset: int, named: dict[str, lis
     def span(first: int, last: int) -> Span:
         return Span(starts[first], starts[last] + len(words[last].text))
 
-    found: Spans = {}
+    spans: Spans = {}
     for role in PARTICIPANTS:
         thing: Thing | None = getattr(happened, role)
         if thing is None:
             continue
         phrase = _phrase(words, thing)
         if phrase is None:
-            found[role] = [named[thing.key][-1]]
+            spans[role] = [named[thing.key][-1]]
             continue
-        found[role] = [span(*phrase)]
+        spans[role] = [span(*phrase)]
         named.setdefault(thing.key, []).append(span(*phrase))
         if thing.plural:
             number = next(index for index in range(phrase[0], phrase[1]) if words[index].tag == "number")
-            found[f"number-{role}"] = [span(number, number), span(*phrase)]
+            spans[f"number-{role}"] = [span(number, number), span(*phrase)]
     for role in CIRCUMSTANCES:
         if getattr(happened, role):
             tag = "adverb" if role == "manner" else role
             index = next(index for index, word in enumerate(words) if word.tag == tag)
             with_preposition = index > 0 and words[index - 1].tag == "preposition" and role != "manner"
-            found[role] = [span(index, index), *([span(index - 1, index)] if with_preposition else [])]
-    return found
+            spans[role] = [span(index, index), *([span(index - 1, index)] if with_preposition else [])]
+    return spans
 
 
 def _starts(words: Sequence[Word], offset: int) -> list[int]:

@@ -79,17 +79,17 @@ def _near_actions(action: str) -> list[str]:
 
 
 def _quantified(rng: Rng, quantifier: str, kind: str, predicate: str) -> str:
-    one = rng.choice(noun_words(kind))
+    noun = rng.choice(noun_words(kind))
     many = quantifier == "some" or (quantifier == "every" and rng.chance(0.4))
     if quantifier == "every":
-        subject = f"all {plural(one)}" if many else f"every {one}"
+        subject = f"all {plural(noun)}" if many else f"every {noun}"
     else:
-        subject = {"some": f"some {plural(one)}", "no": f"no {one}", "not_every": f"not every {one}"}[quantifier]
+        subject = {"some": f"some {plural(noun)}", "no": f"no {noun}", "not_every": f"not every {noun}"}[quantifier]
     if predicate in ALL_ACTIONS:
-        said = rng.choice(VERBS_OF[predicate]).past
+        verb_phrase = rng.choice(VERBS_OF[predicate]).past
     else:
-        said = f"{'were' if many else 'was'} {quality_word(rng, predicate)}"
-    return text([Word(f"{subject} {said}", "")])
+        verb_phrase = f"{'were' if many else 'was'} {quality_word(rng, predicate)}"
+    return text([Word(f"{subject} {verb_phrase}", "")])
 
 
 def quantifiers(rng: Rng, scope: Scope, label: str) -> Row | None:
@@ -98,39 +98,43 @@ def quantifiers(rng: Rng, scope: Scope, label: str) -> Row | None:
         predicate = rng.choice([quality for quality in qualities_of(kind) if quality in OPPOSITE_QUALITY])
         near = [predicate, predicate, predicate, OPPOSITE_QUALITY[predicate]]
     else:
-        able = [key for key in _DOINGS if any(is_a(kind, one) for one in ALL_ACTIONS[key].agent)]
+        able = [key for key in _DOINGS if any(is_a(kind, agent_kind) for agent_kind in ALL_ACTIONS[key].agent)]
         predicate = rng.choice(able or ["sleep", "move"])
         near = [key for key in _near_actions(predicate) if key in able] or [predicate]
     quantifier = rng.choice(QUANTIFIERS)
     for _ in range(TRIES):
-        other, kind_of_other, said = rng.choice(QUANTIFIERS), rng.choice(_near_kinds(kind)), rng.choice(near)
+        other, kind_of_other, other_predicate = rng.choice(QUANTIFIERS), rng.choice(_near_kinds(kind)), rng.choice(near)
         kinds = relate_kinds(Thing(kind_of_other), Thing(kind))
-        predicates = relate_actions(said, predicate) if said in ALL_ACTIONS else compare_qualities(said, predicate)
-        if (other, kind_of_other, said) == (quantifier, kind, predicate):
+        predicates = (
+            relate_actions(other_predicate, predicate)
+            if other_predicate in ALL_ACTIONS
+            else compare_qualities(other_predicate, predicate)
+        )
+        if (other, kind_of_other, other_predicate) == (quantifier, kind, predicate):
             continue
         if quantified_verdict(other, quantifier, kinds, predicates) == label:
             texts = (
-                _quantified(rng, other, kind_of_other, said),
+                _quantified(rng, other, kind_of_other, other_predicate),
                 _quantified(rng, quantifier, kind, predicate),
             )
-            pairs = ((kind, predicate), (kind_of_other, said))
+            pairs = ((kind, predicate), (kind_of_other, other_predicate))
             return Row(texts, label, tuple(pair for pair in pairs if pair[1] in ALL_ACTIONS), "quantifiers")
     return None
 
 
-def _coordinated(rng: Rng, connective: str, one: Event, other: Event) -> str:
+def _coordinated(rng: Rng, connective: str, first: Event, second: Event) -> str:
     if connective in ("first", "second"):
-        return say(rng, one if connective == "first" else other, 1.0)
-    assert one.agent is not None
-    assert other.agent is not None
-    names = (one.agent.name, other.agent.name) if rng.chance(0.5) else (other.agent.name, one.agent.name)
+        return say(rng, first if connective == "first" else second, 1.0)
+    assert first.agent is not None
+    assert second.agent is not None
+    names = (first.agent.name, second.agent.name) if rng.chance(0.5) else (second.agent.name, first.agent.name)
     pattern = {
         "and": rng.choice(("{} and {}", "both {} and {}")),
         "or": rng.choice(("{} or {}", "either {} or {}")),
     }
     subject = pattern.get(connective, "neither {} nor {}").format(*names)
-    marked = one._replace(agent=Thing("man", subject))
-    return text(clause(rng, marked, Plan(VERBS_OF[one.action][0], plain_words=True)))
+    marked = first._replace(agent=Thing("man", subject))
+    return text(clause(rng, marked, Plan(VERBS_OF[first.action][0], plain_words=True)))
 
 
 _SINGLE = ("first", "second")
@@ -144,18 +148,18 @@ def conjunction(rng: Rng, scope: Scope, label: str) -> Row | None:
     if len(people) < 2:
         return None
     first, second = rng.sample(people, 2)
-    one = event(rng, scope, key, first, circumstances=0.25)
-    if any(thing is not None and thing.key == second.key for thing in (one.patient, one.partner)):
+    original = event(rng, scope, key, first, circumstances=0.25)
+    if any(thing is not None and thing.key == second.key for thing in (original.patient, original.partner)):
         return None
-    other = one._replace(agent=second)
+    other = original._replace(agent=second)
     hypothesis = rng.choice(("first", "first", "second", "and", "or", "nor"))
     premises = [known for known in CONNECTIVES if known != hypothesis and connected_verdict(known, hypothesis) == label]
     if hypothesis in _SINGLE:
         premises = [known for known in premises if known not in _SINGLE]
     if not premises:
         return None
-    texts = (_coordinated(rng, rng.choice(premises), one, other), _coordinated(rng, hypothesis, one, other))
-    return Row(texts, label, (combination(one), combination(other)), "conjunction")
+    texts = (_coordinated(rng, rng.choice(premises), original, other), _coordinated(rng, hypothesis, original, other))
+    return Row(texts, label, (combination(original), combination(other)), "conjunction")
 
 
 _EXPLICIT_COUNTS = [count for count in COUNTS if "_" in count]
@@ -185,11 +189,11 @@ def _pair(rng: Rng, premise: Event | None, hypothesis: Event, label: str, note: 
 
 
 def negation(rng: Rng, scope: Scope, label: str) -> Row | None:
-    one = event(rng, scope, indefinite=0.0)
-    other = rng.choice((add, specify, generalize))(rng, one, scope) if rng.chance(0.8) else one
+    original = event(rng, scope, indefinite=0.0)
+    other = rng.choice((add, specify, generalize))(rng, original, scope) if rng.chance(0.8) else original
     if other is None:
         return None
-    denied, open_ = one._replace(negated=rng.chance(0.7)), other._replace(negated=rng.chance(0.6))
+    denied, open_ = original._replace(negated=rng.chance(0.7)), other._replace(negated=rng.chance(0.6))
     premise, hypothesis = (denied, open_) if rng.chance(0.5) else (open_, denied)
     return _pair(rng, premise, hypothesis, label, "negation") if premise.negated or hypothesis.negated else None
 

@@ -75,10 +75,10 @@ def _sort_of(thing: Thing) -> str:
 
 def _values(events: tuple[Event, ...], kind: str) -> set[str]:
     """What of the sort that the kind of question asks for is told."""
-    found = [getattr(happened, role) for happened in events for role in _roles_of(happened, kind)]
+    values = [getattr(happened, role) for happened in events for role in _roles_of(happened, kind)]
     if kind == "how many":
-        return {thing.number for thing in found}
-    return {value.key if isinstance(value, Thing) else value for value in found}
+        return {thing.number for thing in values}
+    return {value.key if isinstance(value, Thing) else value for value in values}
 
 
 def pose(rng: Rng, happened: Event, asked: str, kind: str) -> Question:
@@ -117,12 +117,12 @@ def _worded(rng: Rng, thing: Thing, may_be_wider: bool) -> Thing:
 
 
 def _words(rng: Rng, spoken: Event, asked: str, kind: str, sort: str) -> list[Word]:
-    said = _plan(rng, spoken)
+    wording = _plan(rng, spoken)
     if kind == "how many":
-        said = said._replace(passive=False)
-    if said.relative == asked:
-        said = said._replace(relative="")
-    words = clause(rng, spoken, said, asked)
+        wording = wording._replace(passive=False)
+    if wording.relative == asked:
+        wording = wording._replace(relative="")
+    words = clause(rng, spoken, wording, asked)
     return [Word(_asking(rng, spoken, asked, kind, sort) or words[0].text, "question"), *words[1:]]
 
 
@@ -143,12 +143,12 @@ def _asking(rng: Rng, spoken: Event, asked: str, kind: str, sort: str) -> str:
     return ""
 
 
-def answering_roles(told: Event, question: Question) -> list[str] | None:
+def answering_roles(happened: Event, question: Question) -> list[str] | None:
     """The roles of the told event that answer the question; None where it is left to guess whether it is meant."""
     asked, taken = question.asked, question.taken
-    readings = [(told, asked)]
-    if ALL_ACTIONS[told.action].symmetric:
-        turned = told._replace(agent=told.patient, patient=told.agent)
+    readings = [(happened, asked)]
+    if ALL_ACTIONS[happened.action].symmetric:
+        turned = happened._replace(agent=happened.patient, patient=happened.agent)
         readings.append((turned, {"agent": "patient", "patient": "agent"}.get(asked, asked)))
     for reading, role in readings:
         if not _same_people(reading, taken):
@@ -157,26 +157,28 @@ def answering_roles(told: Event, question: Question) -> list[str] | None:
         filler = getattr(reading, asked)
         fits = bool(filler) and (not question.sort or is_a(filler.kind, question.sort))
         if entails(relation):
-            return [role] if fits and not told.negated else []
+            return [role] if fits and not happened.negated else []
         if not relation & (OPPOSED | UNRELATED):
             return None
     return []
 
 
-def _same_people(told: Event, taken: Event) -> bool:
-    pairs = [(getattr(told, role), getattr(taken, role)) for role in PARTICIPANTS]
-    return all(entails(relate_things(one, other)) for one, other in pairs if one is not None and other is not None)
+def _same_people(happened: Event, taken: Event) -> bool:
+    pairs = [(getattr(happened, role), getattr(taken, role)) for role in PARTICIPANTS]
+    return all(
+        entails(relate_things(thing, other)) for thing, other in pairs if thing is not None and other is not None
+    )
 
 
 def answers(events: tuple[Event, ...], question: Question) -> list[tuple[int, str]] | None:
     """The events and roles that answer the question; None where some event leaves it to guess."""
-    found: list[tuple[int, str]] = []
-    for number, told in enumerate(events):
-        roles = answering_roles(told, question)
+    places: list[tuple[int, str]] = []
+    for number, happened in enumerate(events):
+        roles = answering_roles(happened, question)
         if roles is None:
             return None
-        found += [(number, role) for role in roles]
-    return found
+        places += [(number, role) for role in roles]
+    return places
 
 
 def _changed(rng: Rng, events: tuple[Event, ...], happened: Event, asked: str) -> Event | None:
@@ -238,16 +240,16 @@ def question_about(
     agent = question.taken.agent
     if agent is not None and scope.held_out is False and held_out(agent.key, question.taken.action):
         return None
-    found = answers(passage.events, question)
-    return (question, found) if found is not None and len(found) == (1 if answerable else 0) else None
+    places = answers(passage.events, question)
+    return (question, places) if places is not None and len(places) == (1 if answerable else 0) else None
 
 
 def _row(rng: Rng, passage: Passage, scope: Scope, kind: str, answerable: bool) -> Values | None:
     drawn = question_about(rng, passage, scope, kind, answerable)
     if drawn is None:
         return None
-    question, found = drawn
-    spans = list(_distinct(passage, *found[0], kind)) if found else []
+    question, places = drawn
+    spans = list(_distinct(passage, *places[0], kind)) if places else []
     return {
         "context": passage.text,
         "question": question.text,

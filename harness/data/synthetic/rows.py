@@ -51,20 +51,20 @@ def draw(name: str, shape: Shape) -> dict[str, list[Row]]:
     for split, size in shape.sizes.items():
         rng = Rng(f"{WORLD_VERSION}:{name}:{split}")
         away = split in shape.away
-        found: list[Row] = []
+        drawn_rows: list[Row] = []
         seen: set[tuple[str, ...]] = set()
         labels = _wanted(rng, shape, size)
-        while len(found) < size:
-            novel = split != "train" and len(found) % 3 == 0
-            row = shape.make(rng, Scope(away, novel), labels[len(found)])
+        while len(drawn_rows) < size:
+            novel = split != "train" and len(drawn_rows) % 3 == 0
+            row = shape.make(rng, Scope(away, novel), labels[len(drawn_rows)])
             if row is None or holds_held_out(row) != novel or row.texts in seen:
                 continue
             if any(owner.get(text, split) != split for text in row.texts):
                 continue
             owner.update(dict.fromkeys(row.texts, split))
             seen.add(row.texts)
-            found.append(row)
-        rows[split] = rng.sample(found, size)
+            drawn_rows.append(row)
+        rows[split] = rng.sample(drawn_rows, size)
     return rows
 
 

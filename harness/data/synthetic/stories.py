@@ -80,7 +80,7 @@ def happening(
         thing: Thing | None = getattr(drawn, role)
         if thing is None:
             continue
-        known = [one for one in cast.values() if one.key not in taken and _fits(one, kinds)]
+        known = [thing for thing in cast.values() if thing.key not in taken and _fits(thing, kinds)]
         if role == "patient" and patient is not None:
             thing = patient
         elif known and rng.chance(0.6):
@@ -114,43 +114,45 @@ def like(rng: Rng, scope: Scope, cast: Cast, base: Event) -> Event | None:
     return other._replace(negated=rng.chance(0.12)) if other is not None else None
 
 
-def clash(one: Event, other: Event) -> bool:
+def clash(happening: Event, other: Event) -> bool:
     """The two would be odd in one story: the same, one against the other, or the same thing done to a thing again."""
-    if relate_actions(one.action, other.action) & UNRELATED:
+    if relate_actions(happening.action, other.action) & UNRELATED:
         return False
     turned = other._replace(agent=other.patient, patient=other.agent)
     readings = (other, turned) if ALL_ACTIONS[other.action].symmetric else (other,)
-    if any(_same_people(one, reading) and not relate_happenings(one, reading) & OPPOSED for reading in readings):
+    if any(
+        _same_people(happening, reading) and not relate_happenings(happening, reading) & OPPOSED for reading in readings
+    ):
         return True
-    against = relate_actions(one.action, other.action) == OPPOSED or one.negated or other.negated
-    if against and _same_people(one, other):
+    against = relate_actions(happening.action, other.action) == OPPOSED or happening.negated or other.negated
+    if against and _same_people(happening, other):
         return True
-    patient = one.patient
+    patient = happening.patient
     return patient is not None and not is_a(patient.kind, "person") and _same(patient, other.patient)
 
 
-def _same_people(one: Event, other: Event) -> bool:
-    return all(_same(getattr(one, role), getattr(other, role)) for role in PARTICIPANTS)
+def _same_people(happening: Event, other: Event) -> bool:
+    return all(_same(getattr(happening, role), getattr(other, role)) for role in PARTICIPANTS)
 
 
-def _same(one: Thing | None, other: Thing | None) -> bool:
-    return one is None or other is None or one.key == other.key
+def _same(thing: Thing | None, other: Thing | None) -> bool:
+    return thing is None or other is None or thing.key == other.key
 
 
 def story(rng: Rng, scope: Scope, cast: Cast, first: list[Event], size: int, likeness: float) -> list[Event]:
     """`first` and further happenings up to `size`; with probability `likeness` each is like an earlier one."""
-    told = list(first)
-    for happened in told:
+    events = list(first)
+    for happened in events:
         enter(cast, happened)
     for _ in range(12 * size):
-        if len(told) == size:
+        if len(events) == size:
             break
-        alike = bool(told) and rng.chance(likeness)
-        drawn = like(rng, scope, cast, rng.choice(told)) if alike else happening(rng, scope, cast)
-        if drawn is not None and not any(clash(drawn, other) for other in told):
+        alike = bool(events) and rng.chance(likeness)
+        drawn = like(rng, scope, cast, rng.choice(events)) if alike else happening(rng, scope, cast)
+        if drawn is not None and not any(clash(drawn, other) for other in events):
             enter(cast, drawn)
-            told.append(drawn)
-    return told
+            events.append(drawn)
+    return events
 
 
 def enter(cast: Cast, happened: Event) -> None:
@@ -175,14 +177,16 @@ class Teller:
         for role in PARTICIPANTS:
             if (thing := getattr(happened, role)) is not None:
                 spoken = spoken.having(role, self._mention(thing))
-        said = plan(self.rng, spoken, plain)
-        if self._pronoun_is_clear(happened, said) and self.rng.chance(0.7):
-            said = said._replace(pronouns=("agent",), relative="" if said.relative == "agent" else said.relative)
+        wording = plan(self.rng, spoken, plain)
+        if self._pronoun_is_clear(happened, wording) and self.rng.chance(0.7):
+            wording = wording._replace(
+                pronouns=("agent",), relative="" if wording.relative == "agent" else wording.relative
+            )
         opening: list[Word] = []
-        if self.last and not (happened.time or happened.negated or said.front) and self.rng.chance(connective):
+        if self.last and not (happened.time or happened.negated or wording.front) and self.rng.chance(connective):
             opening = [Word(self.rng.choice(CONNECTIVES), "connective"), COMMA]
         self.last = happened
-        return [*opening, *clause(self.rng, spoken, said)]
+        return [*opening, *clause(self.rng, spoken, wording)]
 
     def pause(self) -> None:
         """Something else was said, so that no pronoun refers back."""
@@ -197,17 +201,23 @@ class Teller:
         new = self.rng.chance(0.35 if is_a(thing.kind, "person") else 0.6)
         return thing._replace(definite=not new)
 
-    def _pronoun_is_clear(self, happened: Event, said: Plan) -> bool:
+    def _pronoun_is_clear(self, happened: Event, wording: Plan) -> bool:
         """The same person as in the sentence before is the subject, and nobody else can be meant."""
         agent, before = happened.agent, self.last
-        if agent is None or before is None or before.agent != agent or said.passive or said.verb.subject != "agent":
+        if (
+            agent is None
+            or before is None
+            or before.agent != agent
+            or wording.passive
+            or wording.verb.subject != "agent"
+        ):
             return False
         if gender_of(agent) not in ("male", "female"):
             return False
-        others = [getattr(one, role) for one in (before, happened) for role in PARTICIPANTS[1:]]
+        others = [getattr(event, role) for event in (before, happened) for role in PARTICIPANTS[1:]]
         return not any(
-            one is not None
-            and is_a(one.kind, "person")
-            and GENDER.get(one.kind, GENDER[agent.kind]) == GENDER[agent.kind]
-            for one in others
+            thing is not None
+            and is_a(thing.kind, "person")
+            and GENDER.get(thing.kind, GENDER[agent.kind]) == GENDER[agent.kind]
+            for thing in others
         )

@@ -65,10 +65,10 @@ def _main_event(rng: Rng, scope: Scope, cast: Cast) -> Event | None:
 
 def _apart(rng: Rng, happened: Event) -> tuple[Event, str]:
     """The event without its time or place, and a sentence that tells it; or as it was."""
-    told = [role for role in ("place", "time") if getattr(happened, role)]
-    if not told or happened.negated or not rng.chance(DETAIL_SHARE):
+    mentioned = [role for role in ("place", "time") if getattr(happened, role)]
+    if not mentioned or happened.negated or not rng.chance(DETAIL_SHARE):
         return happened, ""
-    role = rng.choice(told)
+    role = rng.choice(mentioned)
     words = place_words(happened.place) if role == "place" else time_words(happened.time)
     detail = rng.choice(DETAILS).format(rng.choice(words))
     return happened.having(role, ""), detail[0].upper() + detail[1:] + "."
@@ -80,25 +80,25 @@ def _described(rng: Rng, happened: Event) -> str:
 
 
 def _first_telling(rng: Rng, happened: Event, notes: tuple[str, ...]) -> Block:
-    told, detail = _apart(rng, happened)
+    event, detail = _apart(rng, happened)
     note = rng.choice(notes) if not happened.negated and rng.chance(NOTE_SHARE) else ""
-    return Block(told, detail, note, _described(rng, happened))
+    return Block(event, detail, note, _described(rng, happened))
 
 
 def _again(rng: Rng, happened: Event) -> Block:
     """Told again, with less."""
-    told = happened
+    event = happened
     for role in ("place", "time"):
         if rng.chance(0.6):
-            told = told.having(role, "")
-    patient, above = told.patient, actions_above(told.action)
+            event = event.having(role, "")
+    patient, above = event.patient, actions_above(event.action)
     if above and rng.chance(0.4):
-        told = told._replace(action=above[0])
+        event = event._replace(action=above[0])
     if patient is not None and not patient.name and rng.chance(0.4) and KIND_ABOVE[patient.kind][0] in _WIDE_ENOUGH:
-        told = told._replace(patient=patient._replace(kind=KIND_ABOVE[patient.kind][0], quality=""))
+        event = event._replace(patient=patient._replace(kind=KIND_ABOVE[patient.kind][0], quality=""))
     if rng.chance(0.25):
-        told = told._replace(agent=None)
-    return Block(told, described=_described(rng, told))
+        event = event._replace(agent=None)
+    return Block(event, described=_described(rng, event))
 
 
 _WIDE_ENOUGH = frozenset(KIND_ABOVE) - {"thing", "person", "opening", "proposal"}
@@ -153,14 +153,14 @@ def _reference(rng: Rng, mains: list[Event]) -> str:
 
 def _references(rng: Rng, mains: list[Event]) -> list[str] | None:
     """Differently worded summaries of the wanted length; None where the words do not allow it."""
-    found: list[str] = []
+    references: list[str] = []
     for _ in range(TRIES):
         reference = _reference(rng, mains)
         fits = FEWEST_SUMMARY_WORDS <= len(reference.split()) <= MOST_SUMMARY_WORDS
-        if fits and reference not in found:
-            found.append(reference)
-        if len(found) == REFERENCES:
-            return found
+        if fits and reference not in references:
+            references.append(reference)
+        if len(references) == REFERENCES:
+            return references
     return None
 
 
@@ -187,13 +187,15 @@ def make(rng: Rng, scope: Scope) -> Piece | None:
     retold = 2 if len(mains) == 1 and rng.chance(0.3) else 1
     tellings = [[_first_telling(rng, main, NOTED), *(_again(rng, main) for _ in range(retold))] for main in mains]
     if any(
-        _also_true_of_another(block, main, events) for main, told in zip(mains, tellings, strict=True) for block in told
+        _also_true_of_another(block, main, events)
+        for main, blocks in zip(mains, tellings, strict=True)
+        for block in blocks
     ):
         return None
     sides = [_first_telling(rng, side, UNNOTED) for side in events[len(mains) :]]
     if rng.chance(REVIEW_SHARE):
         sides.insert(rng.index(len(sides)), _review(rng))
-    room = MOST_SENTENCES - sum(block.sentences for told in tellings for block in told)
+    room = MOST_SENTENCES - sum(block.sentences for blocks in tellings for block in blocks)
     while sum(block.sentences for block in sides) > room:
         sides.pop()
     sentences = _write(rng, _in_order(rng, tellings, sides))
@@ -207,10 +209,10 @@ def make(rng: Rng, scope: Scope) -> Piece | None:
 
 def _also_true_of_another(block: Block, main: Event, events: list[Event]) -> bool:
     """What is told of the main event could have been said of another."""
-    told = block.event
-    assert told is not None
-    near = [other for other in events if other != main and told.action in (other.action, *actions_above(other.action))]
-    return any(verdict(other, told) == ENTAILMENT for other in near)
+    event = block.event
+    assert event is not None
+    near = [other for other in events if other != main and event.action in (other.action, *actions_above(other.action))]
+    return any(verdict(other, event) == ENTAILMENT for other in near)
 
 
 def _review(rng: Rng) -> Block:

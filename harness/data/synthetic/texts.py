@@ -40,18 +40,18 @@ def draw(name: str, shape: TextShape) -> dict[str, list[Piece]]:
     pieces: dict[str, list[Piece]] = {}
     for split, size in shape.sizes.items():
         rng = Rng(f"{WORLD_VERSION}:{name}:{split}")
-        found: list[Piece] = []
+        drawn_pieces: list[Piece] = []
         rows = 0
         while rows < size:
-            novel = split != "train" and len(found) % 3 == 0
+            novel = split != "train" and len(drawn_pieces) % 3 == 0
             piece = shape.make(rng, Scope(False, novel))
             if piece is None or piece.text in seen or not piece.novel() <= {novel}:
                 continue
             seen.add(piece.text)
             left = size - rows
-            found.append(piece._replace(rows=piece.rows[:left]))
-            rows += len(found[-1].rows)
-        pieces[split] = found
+            drawn_pieces.append(piece._replace(rows=piece.rows[:left]))
+            rows += len(drawn_pieces[-1].rows)
+        pieces[split] = drawn_pieces
     return pieces
 
 

@@ -99,12 +99,12 @@ def counts_alike(thing: Thing) -> bool:
     return thing.definite and thing.number == "some" and plural(noun) == noun
 
 
-def reads_in_two_tenses(happened: Event, said: Plan) -> bool:
+def reads_in_two_tenses(happened: Event, wording: Plan) -> bool:
     """Whether English does not tell past from present, as in `the boys read`."""
-    if said.passive or happened.negated or happened.tense == "future":
+    if wording.passive or happened.negated or happened.tense == "future":
         return False
-    subject: Thing = getattr(happened, said.verb.subject)
-    return subject.plural and said.verb.base == said.verb.past
+    subject: Thing = getattr(happened, wording.verb.subject)
+    return subject.plural and wording.verb.base == wording.verb.past
 
 
 def _row(translate: Translate, rng: Rng, scope: Scope) -> Row | None:
@@ -115,11 +115,11 @@ def _row(translate: Translate, rng: Rng, scope: Scope) -> Row | None:
     if isinstance(meaning, State):
         source = text(predication(rng, meaning, rng.chance(PLAIN_SHARE)))
         return Row((source, *translate(meaning, "agent", False)), "", combinations(meaning))
-    said = plan(rng, meaning, PLAIN_SHARE)
-    if reads_in_two_tenses(meaning, said):
+    wording = plan(rng, meaning, PLAIN_SHARE)
+    if reads_in_two_tenses(meaning, wording):
         return None
-    source = text(clause(rng, meaning, said))
-    return Row((source, *translate(meaning, said.verb.subject, said.passive)), "", combinations(meaning))
+    source = text(clause(rng, meaning, wording))
+    return Row((source, *translate(meaning, wording.verb.subject, wording.passive)), "", combinations(meaning))
 
 
 def shape(translate: Translate) -> Shape:

@@ -165,7 +165,7 @@ def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, repor
 
     words = [prompting.DELIMITER + word for word in prompting.verbalizers(reader)]
     prompts, choices = _questions(reader, prompting.with_shots(reader, prompting.prompts(reader, split)), words)
-    room = [reader.max_length + 1 - max(map(len, one)) for one in choices]
+    room = [reader.max_length + 1 - max(map(len, tokens)) for tokens in choices]
     whole = [index for index, prompt in enumerate(prompts) if len(prompt) <= room[index]]
     cut = [index for index, prompt in enumerate(prompts) if len(prompt) > room[index]]
     scores = np.zeros((len(prompts), len(words)))

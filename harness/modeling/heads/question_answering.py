@@ -217,7 +217,7 @@ def _pointers(
 
     padding = DataCollator.of(reader.tokenizer, model.device)
     lengths = [len(row) for row in windows.columns["input_ids"]]
-    found: list[Any] = [None] * len(lengths)
+    pointers: list[Any] = [None] * len(lengths)
     model.eval()
     done = 0
     with torch.inference_mode():
@@ -226,10 +226,10 @@ def _pointers(
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
             start, end = output.start_logits.float().cpu().numpy(), output.end_logits.float().cpu().numpy()
             for row, index in enumerate(indices):
-                found[index] = (start[row, : lengths[index]], end[row, : lengths[index]])
+                pointers[index] = (start[row, : lengths[index]], end[row, : lengths[index]])
             done += len(indices)
             report(done / len(lengths))
-    return found
+    return pointers
 
 
 HEAD = QuestionAnswering()

@@ -66,7 +66,7 @@ def _vectors(model: Any, reader: EncodingContext, texts: list[str], report: Call
     columns = dict(reader.tokenizer(written, truncation=True, max_length=reader.max_length, padding=False))
     lengths = [len(row) for row in columns["input_ids"]]
     padding = DataCollator.of(reader.tokenizer, model.device)
-    found: list[Any] = [None] * len(texts)
+    vectors: list[Any] = [None] * len(texts)
     done = 0
     model.eval()
     with torch.inference_mode():
@@ -77,10 +77,10 @@ def _vectors(model: Any, reader: EncodingContext, texts: list[str], report: Call
             if whole is None:
                 whole = pooled(_tokens(output), batch["attention_mask"].to(model.device), fitted["pooling"])
             for index, vector in zip(indices, whole.float().cpu(), strict=True):
-                found[index] = vector
+                vectors[index] = vector
             done += len(indices)
             report(done / len(texts))
-    return torch.stack(found)
+    return torch.stack(vectors)
 
 
 def _tokens(output: Any) -> torch.Tensor:

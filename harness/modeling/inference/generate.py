@@ -47,7 +47,7 @@ def generate(
 
     device = model.device
     positions = positions_of(model, "decoder")
-    found: list[list[int]] = [[]] * len(prompts)
+    generated: list[list[int]] = [[]] * len(prompts)
     was_training = model.training
     model.eval()
     done = 0
@@ -64,11 +64,11 @@ def generate(
             else:
                 texts = _greedy(model, tokenizer, batch, fitting, rules or StepRules())
             for index, text in zip(indices, texts, strict=True):
-                found[index] = text
+                generated[index] = text
             done += len(indices)
             report(done / len(prompts))
     model.train(was_training)
-    return found
+    return generated
 
 
 def _taken(model: Any, prompts: Sequence[Sequence[int]]) -> int:
@@ -154,7 +154,7 @@ def step_rules(model: Any, ends: Sequence[int]) -> StepRules | None:
 
 def settings_for(model: Any, tokenizer: Any, decoding: DecodingSpec) -> Any:
     """A checkpoint's `generation_config` with the task's decoding in it."""
-    own = copy.deepcopy(model.generation_config)
+    config = copy.deepcopy(model.generation_config)
     sampling = {name: getattr(decoding, name) if decoding.do_sample else None for name in SAMPLING}
     chosen = {
         "max_new_tokens": decoding.max_new_tokens,
@@ -166,13 +166,13 @@ def settings_for(model: Any, tokenizer: Any, decoding: DecodingSpec) -> Any:
         "eos_token_id": ends_of(model, tokenizer) or None,
         "pad_token_id": _pad_of(tokenizer),
         "decoder_start_token_id": start_of(model) if model.config.is_encoder_decoder else None,
-        **({} if own.bos_token_id is not None else {"bos_token_id": tokenizer.bos_token_id}),
+        **({} if config.bos_token_id is not None else {"bos_token_id": tokenizer.bos_token_id}),
         **({} if decoding.length_penalty is None else {"length_penalty": decoding.length_penalty}),
         **sampling,
     }
     for name, value in chosen.items():
-        setattr(own, name, value)
-    return own
+        setattr(config, name, value)
+    return config
 
 
 SAMPLING = ("temperature", "top_k", "top_p")

@@ -43,7 +43,7 @@ def charge(text: str, decoded: str) -> float:
 def _edits(text: str, decoded: str) -> list[str]:
     """What each edit writes: by words, and by characters within words that are not the same."""
     ours, theirs = WORDS.findall(text), WORDS.findall(decoded)
-    by_words = ("".join(one) for pair in _differences(theirs, ours) for one in pair)
+    by_words = ("".join(word) for pair in _differences(theirs, ours) for word in pair)
     return [after for pair in zip(by_words, by_words, strict=True) for _, after in _differences(*pair)]
 
 

@@ -116,4 +116,4 @@ def open_model(folder: Path | str, threads: int = 1) -> RuntimeModel:
 def devices_of(settings: Settings) -> tuple[str, ...]:
     """What a model can be served on, `cpu`, `cuda` or both. Raises HarnessError for an unknown runtime."""
     served = [RUNTIMES.get(name).devices for name in settings.runtimes]
-    return tuple(device for device in ("cpu", "cuda") if all(device in one for one in served))
+    return tuple(device for device in ("cpu", "cuda") if all(device in devices for devices in served))

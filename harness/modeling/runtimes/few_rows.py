@@ -18,19 +18,19 @@ class FewRows(torch.nn.Linear):
         count = rows.shape[0]
         if count >= ROWS:
             return super().forward(input)
-        found = super().forward(pad(rows, (0, 0, 0, ROWS - count)))[:count]
-        return found.reshape(*input.shape[:-1], self.out_features)
+        output = super().forward(pad(rows, (0, 0, 0, ROWS - count)))[:count]
+        return output.reshape(*input.shape[:-1], self.out_features)
 
 
 def take_few_rows(model: torch.nn.Module) -> int:
     """Make the layers that multiply in int8 take any number of rows; returns how many there are."""
-    found = [
+    modules = [
         module
         for module in model.modules()
         if type(module) is torch.nn.Linear
         and type(module.weight).__name__ == "Int8Tensor"
         and getattr(module.weight, "act_quant_kwargs", None) is not None
     ]
-    for module in found:
+    for module in modules:
         module.__class__ = FewRows
-    return len(found)
+    return len(modules)

@@ -139,8 +139,8 @@ class Writer(PreTrainedModel, GenerationMixin):
         after: Cache = cache_of([output[name] for name in pair_names(PRESENT, len(past) // 2)])
         if crossed:
             after = EncoderDecoderCache(after, cache_of(crossed))
-        found: dict[str, Any] = {"logits": output["logits"], CACHE: after}
-        return CausalLMOutputWithPast(**found)
+        fields: dict[str, Any] = {"logits": output["logits"], CACHE: after}
+        return CausalLMOutputWithPast(**fields)
 
     def _split(self, encoded: torch.Tensor) -> list[torch.Tensor]:
         """Keys and values (b, heads, t, size) of cross-attention, layer by layer."""

@@ -42,34 +42,36 @@ class Graphed(torch.nn.Module):
             return getattr(self._orig_mod, name)
 
     def forward(self, **inputs: Any) -> Any:
-        if self.training or not all(isinstance(one, torch.Tensor) and one.is_cuda for one in inputs.values()):
+        if self.training or not all(isinstance(tensor, torch.Tensor) and tensor.is_cuda for tensor in inputs.values()):
             return self._orig_mod(**inputs)
-        key = tuple((name, tuple(one.shape), one.dtype) for name, one in inputs.items())
+        key = tuple((name, tuple(tensor.shape), tensor.dtype) for name, tensor in inputs.items())
         with torch.inference_mode():
             known = self._graphs.pop(key, None) or self._capture(inputs)
             self._graphs[key] = known  # the last in use is the last in order
             if len(self._graphs) > MOST_GRAPHS:
                 self._graphs.popitem(last=False)
-            for name, one in inputs.items():
-                known.inputs[name].copy_(one)
+            for name, tensor in inputs.items():
+                known.inputs[name].copy_(tensor)
             known.graph.replay()
-            return _Outputs({name: one.clone() for name, one in known.outputs.items()})
+            return _Outputs({name: tensor.clone() for name, tensor in known.outputs.items()})
 
     def _capture(self, inputs: Mapping[str, torch.Tensor]) -> _Graph:
-        own = {name: one.clone() for name, one in inputs.items()}
-        if "attention_mask" in own:  # where nothing is padded a model may go another way, which is not the graph's
-            own["attention_mask"][-1, -1] = 0
+        copies = {name: tensor.clone() for name, tensor in inputs.items()}
+        if "attention_mask" in copies:  # where nothing is padded a model may go another way, which is not the graph's
+            copies["attention_mask"][-1, -1] = 0
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UP):
-                self._orig_mod(**own)
+                self._orig_mod(**copies)
         torch.cuda.current_stream().wait_stream(side)
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            output = self._orig_mod(**own)
-        return _Graph(graph, own, {name: one for name, one in output.items() if isinstance(one, torch.Tensor)})
+            output = self._orig_mod(**copies)
+        return _Graph(
+            graph, copies, {name: tensor for name, tensor in output.items() if isinstance(tensor, torch.Tensor)}
+        )
 
 
 class _Outputs(dict[str, torch.Tensor]):

@@ -42,8 +42,8 @@ def open_graph(file: Path, threads: int) -> Graph:
     except Exception as error:  # onnxruntime's own errors have no common class but this
         raise HarnessError(f"onnxruntime cannot load {file}: {' '.join(str(error).split())}") from None
     names = [output.name for output in session.get_outputs()]
-    inputs = {one.name: one.shape for one in session.get_inputs()}
-    narrow = {one.name for one in session.get_inputs() if one.type == "tensor(int32)"}
+    inputs = {value.name: value.shape for value in session.get_inputs()}
+    narrow = {value.name for value in session.get_inputs() if value.type == "tensor(int32)"}
 
     def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = {name: array.astype("int32") if name in narrow else array for name, array in arrays.items()}

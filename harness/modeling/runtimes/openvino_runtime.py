@@ -42,12 +42,12 @@ def open_graph(file: Path, threads: int) -> Graph:
         raise HarnessError(f"openvino cannot load {file}: {' '.join(str(error).split())[:200]}") from None
 
     def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        found = compiled(dict(arrays))
-        return {one.any_name: found[one].copy() for one in compiled.outputs}
+        results = compiled(dict(arrays))
+        return {port.any_name: results[port].copy() for port in compiled.outputs}
 
     inputs = {
-        one.any_name: [size.get_length() if size.is_static else None for size in one.partial_shape]
-        for one in compiled.inputs
+        port.any_name: [size.get_length() if size.is_static else None for size in port.partial_shape]
+        for port in compiled.inputs
     }
     return Graph(inputs, run)
 

@@ -36,8 +36,8 @@ class SparseLinear(torch.nn.Module):
         if count % ROWS:
             rows = pad(rows, (0, 0, 0, -count % ROWS))
         rows = rows.contiguous()  # the kernel takes no strides from one row to the next
-        found = torch._cslt_sparse_mm(self.weight, rows.t(), self.bias, transpose_result=True)
-        return found[:count].reshape(*inputs.shape[:-1], self.out_features)
+        output = torch._cslt_sparse_mm(self.weight, rows.t(), self.bias, transpose_result=True)
+        return output[:count].reshape(*inputs.shape[:-1], self.out_features)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"

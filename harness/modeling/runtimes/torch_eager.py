@@ -93,7 +93,9 @@ def load(
             stored = stored_tensors(folder, settings.storage)
             axes = dict(settings.storage.axes) if settings.storage else {}
             if settings.storage is not None:  # a tensor that stays in the file keeps all of it in memory
-                stored = {name: one.clone() if one.is_floating_point() else one for name, one in stored.items()}
+                stored = {
+                    name: tensor.clone() if tensor.is_floating_point() else tensor for name, tensor in stored.items()
+                }
             if in_integers:
                 put_integers(model, stored, axes)
             _fill(model, as_floats(stored, axes), folder)
@@ -169,10 +171,10 @@ def stored_tensors(folder: Path, storage: Storage | None) -> dict[str, torch.Ten
     from safetensors.torch import load_file
 
     files = [folder / storage.file] if storage else sorted(folder.glob("*.safetensors"))
-    found: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
     for file in files:
-        found |= load_file(file)
-    return found
+        tensors |= load_file(file)
+    return tensors
 
 
 def put_integers(model: PreTrainedModel, stored: dict[str, torch.Tensor], axes: dict[str, int]) -> None:
@@ -194,13 +196,13 @@ def put_integers(model: PreTrainedModel, stored: dict[str, torch.Tensor], axes: 
 
 def as_floats(stored: Mapping[str, torch.Tensor], axes: Mapping[str, int]) -> dict[str, torch.Tensor]:
     """`stored_tensors` in float32: int8 ones multiplied with their scales."""
-    found = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
     for name, axis in axes.items():
-        scale = found.pop(f"{name}{SCALE}")
-        shape = [1] * found[name].dim()
+        scale = floats.pop(f"{name}{SCALE}")
+        shape = [1] * floats[name].dim()
         shape[axis] = -1
-        found[name] = found[name].float() * scale.view(shape)
-    return found
+        floats[name] = floats[name].float() * scale.view(shape)
+    return floats
 
 
 SCALE = "::scale"

@@ -53,12 +53,12 @@ def is_two_of_four(rows: torch.Tensor) -> bool:
 def masked(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """The weights (outputs, inputs) of the linear layers that the kernels take, by the layer's name."""
 
-    found = {}
+    masks = {}
     for name, layer in layers.linear_layers(model).items():
         rows = layer.weight if layers.output_axis(layer) == 0 else layer.weight.T
         if rows.shape[0] % ROWS == 0 and rows.shape[1] % COLUMNS == 0 and is_two_of_four(rows):
-            found[name] = rows
-    return found
+            masks[name] = rows
+    return masks
 
 
 class TorchSemiStructured(Runtime):

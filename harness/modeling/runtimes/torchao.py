@@ -32,9 +32,9 @@ def require_capability(least: tuple[int, int], method: str, remedy: str) -> None
     """Raises HarnessError, with the remedy, where the GPU's compute capability is below `least`."""
     import torch
 
-    found = torch.cuda.get_device_capability() if torch.cuda.is_available() else (0, 0)
-    if found < least:
-        wanted, has = (".".join(map(str, version)) for version in (least, found))
+    capability = torch.cuda.get_device_capability() if torch.cuda.is_available() else (0, 0)
+    if capability < least:
+        wanted, has = (".".join(map(str, version)) for version in (least, capability))
         raise HarnessError(f"{method} needs a CUDA GPU of compute capability {wanted}, and this is {has}; {remedy}")
 
 

@@ -41,9 +41,9 @@ def read(file: Path) -> dict[str, torch.Tensor]:
         metadata = opened.metadata() or {}
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     try:
-        found, rest = unflatten_tensor_state_dict(tensors, metadata)
+        restored, rest = unflatten_tensor_state_dict(tensors, metadata)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(f"{file}: not weights of torchao: {' '.join(str(error).split())[:200]}") from None
     if rest:
         raise HarnessError(f"{file}: {next(iter(rest))} belongs to no weight of torchao")
-    return dict(found)
+    return dict(restored)

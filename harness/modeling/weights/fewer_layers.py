@@ -28,13 +28,13 @@ def from_layers(model: PreTrainedModel, count: int, chosen: Sequence[int] = ()) 
     given = (next((name for name in names if getattr(config, name, None)), None) for names in DEPTHS)
     depths = {name: int(getattr(config, name)) for name in given if name is not None}
     stacks = {depth: _stacks(model, depth) for depth in depths.values()}
-    for depth, found in stacks.items():
+    for depth, same_depth in stacks.items():
         if not count < depth:
             raise HarnessError(f"distill: the model has {depth} layers; layers={count} must be fewer")
         if chosen and max(chosen) >= depth:
             raise HarnessError(f"distill: map names layer {max(chosen)}, but the teacher's last is {depth - 1}")
         kept = list(chosen) or evenly(count, depth)
-        for stack in found:
+        for stack in same_depth:
             _keep(stack, kept)
         if len(getattr(config, "layer_types", None) or ()) == depth:
             config.layer_types = [config.layer_types[index] for index in kept]
@@ -56,12 +56,12 @@ def _stacks(model: PreTrainedModel, depth: int) -> list[nn.ModuleList]:
     """Lists of so many modules that lie in no other such list: not the parts of a T5 layer, of which there are two or
     three.
     """
-    found = {
+    lists = {
         name: module
         for name, module in model.named_modules()
         if isinstance(module, nn.ModuleList) and len(module) == depth
     }
-    return [module for name, module in found.items() if not any(name.startswith(f"{other}.") for other in found)]
+    return [module for name, module in lists.items() if not any(name.startswith(f"{other}.") for other in lists)]
 
 
 def _keep(stack: nn.ModuleList, kept: Sequence[int]) -> None:

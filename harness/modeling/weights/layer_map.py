@@ -24,6 +24,6 @@ LayerMap = Annotated[tuple[tuple[Layer, Layer], ...], BeforeValidator(_layer_map
 
 def refuse_twice(pairs: LayerMap) -> None:
     """Raises ValueError where a layer of the student is given twice."""
-    own = [one for one, _ in pairs]
-    if len(set(own)) < len(own):
+    students = [student for student, _ in pairs]
+    if len(set(students)) < len(students):
         raise ValueError("map: a layer of the student is given twice")

@@ -60,8 +60,8 @@ def embeddings(model: PreTrainedModel) -> dict[str, nn.Embedding]:
 
 def as_linear(model: PreTrainedModel) -> int:
     """Replace each Conv1D by the Linear that computes the same; returns how many there were."""
-    found = [(name, module) for name, module in model.named_modules() if isinstance(module, Conv1D)]
-    for name, module in found:
+    convolutions = [(name, module) for name, module in model.named_modules() if isinstance(module, Conv1D)]
+    for name, module in convolutions:
         inputs, outputs = module.weight.shape
         linear = nn.Linear(inputs, outputs, dtype=module.weight.dtype, device=module.weight.device)
         with torch.no_grad():
@@ -69,4 +69,4 @@ def as_linear(model: PreTrainedModel) -> int:
             linear.bias.copy_(module.bias)
         owner, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(owner), leaf, linear)
-    return len(found)
+    return len(convolutions)

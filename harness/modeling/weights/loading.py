@@ -51,8 +51,8 @@ class Misfit:
 
     def __str__(self) -> str:
         kinds = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", self.mismatched))
-        said = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in kinds if names]
-        return ", ".join([self.saved_type, *said] if self.saved_type else said)
+        listed = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in kinds if names]
+        return ", ".join([self.saved_type, *listed] if self.saved_type else listed)
 
     def facts(self) -> dict[str, Any]:
         """For a record: how many of each, and the first names."""

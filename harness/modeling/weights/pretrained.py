@@ -106,8 +106,10 @@ def check_folder(folder: Path, name: str) -> None:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern)]
-        found = f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
-        raise HarnessError(f"model {name}: found {found}; save it again with safetensors (save_pretrained does)")
+        contents = (
+            f"only {', '.join(pickles[:3])}, a pickle, which can run code when loaded" if pickles else "no weights"
+        )
+        raise HarnessError(f"model {name}: found {contents}; save it again with safetensors (save_pretrained does)")
 
 
 def refuse_empty_tokenizer(folder: Path, tokenizer: Any) -> None:
@@ -134,7 +136,9 @@ def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> 
 
 def refuse_changed(folder: Path, fingerprint: str | None, store: Store) -> None:
     """Raises HarnessError where the weights are not those that a run was planned with, to start from or as finished."""
-    if fingerprint is not None and fingerprint not in (_fingerprint(folder, store, one) for one in (FINISHED, WANTED)):
+    if fingerprint is not None and fingerprint not in (
+        _fingerprint(folder, store, names) for names in (FINISHED, WANTED)
+    ):
         raise HarnessError(f"model {folder}: its files changed since the run was planned; run it again")
 
 

@@ -31,7 +31,7 @@ def pooling_of(folder: Path) -> dict[str, Any]:
     Raises:
         HarnessError: a file is damaged, or a module changes the vectors in a way that is not read here.
     """
-    found: dict[str, Any] = {"pooling": ["mean"]}
+    settings: dict[str, Any] = {"pooling": ["mean"]}
     if (folder / MODULES).exists():
         for module in _read(folder / MODULES, list):
             kind = str(module.get("type", "")).rpartition(".")[2]
@@ -41,22 +41,22 @@ def pooling_of(folder: Path) -> dict[str, Any]:
                     f"{', '.join(WITHOUT_EFFECT)}"
                 )
             if kind == "Pooling":
-                found["pooling"] = _pooling(folder / str(module.get("path", "")) / "config.json")
+                settings["pooling"] = _pooling(folder / str(module.get("path", "")) / "config.json")
     limits = folder / "sentence_bert_config.json"
     if limits.exists():
         values = _read(limits, dict)
         if isinstance(values.get("max_seq_length"), int):
-            found["max_length"] = values["max_seq_length"]
+            settings["max_length"] = values["max_seq_length"]
         if values.get("do_lower_case"):
-            found["lowercase"] = True
+            settings["lowercase"] = True
     prompts = folder / "config_sentence_transformers.json"
     if prompts.exists():
         values = _read(prompts, dict)
         named = values.get("prompts")
         prompt = named.get(str(values.get("default_prompt_name"))) if isinstance(named, dict) else None
         if prompt:
-            found["prompt"] = str(prompt)
-    return found
+            settings["prompt"] = str(prompt)
+    return settings
 
 
 def _pooling(file: Path) -> list[str]:

@@ -94,26 +94,26 @@ def perform(
         scratch_folder() as scratch,
         partial_weights(allow_partial) as misfits,
     ):
-        said = compress(method, replace(prepared.request, target=folder, scratch=scratch))
+        facts = compress(method, replace(prepared.request, target=folder, scratch=scratch))
         if misfits:
-            said["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
-        record = _record(prepared, method, said, seed, started)
+            facts["notes"].append(f"Weights that did not fit are random: {misfits[0]}.")
+        record = _record(prepared, method, facts, seed, started)
         (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_sums(folder)
-    return {"model": str(prepared.request.source), "output": str(output), **said}
+    return {"model": str(prepared.request.source), "output": str(output), **facts}
 
 
-def _record(prepared: Prepared, method: Method, said: Mapping[str, Any], seed: int, started: float) -> dict[str, Any]:
+def _record(prepared: Prepared, method: Method, facts: Mapping[str, Any], seed: int, started: float) -> dict[str, Any]:
     """What the record of a run's cell says as well: from what, by what, on which data, where. It names no place."""
     source, data = prepared.request.source, prepared.data
     examples = prepared.request.examples
     return {
         "kind": "compress",
         "task": None if examples is None else {"name": examples.task.name, "version": examples.task.version},
-        "model": {"original": folder_name(source), "method": method.label, "runtime": said["runtime"]},
+        "model": {"original": folder_name(source), "method": method.label, "runtime": facts["runtime"]},
         "data": None if data is None else {"source": data.source, "splits": data.fingerprints()},
         "seed": seed,
-        "compression": said,
+        "compression": facts,
         "lineage": {"weights": fingerprint_of(source)},
         "environment": describe(1),
         "timings": {"seconds": round(time.time() - started, 3)},
@@ -176,8 +176,8 @@ def _model_folder(checkpoint: Path) -> tuple[Path, FitRecord | None]:
     record = folder.parent / "record.json"
     if not record.exists():
         return folder, None
-    found = read_record(record)
-    return folder, found if isinstance(found, FitRecord) and not isinstance(found, CompressRecord) else None
+    content = read_record(record)
+    return folder, content if isinstance(content, FitRecord) and not isinstance(content, CompressRecord) else None
 
 
 def _data_of(
@@ -194,13 +194,13 @@ def _data_of(
         raise HarnessError(f"--method {method.label}: it looks at examples; name their task with --task")
     known = record.task.name if record is not None else ""
     task = registry.task(name or known)
-    own = record.data if record is not None and source is None and task.name == known else None
+    recorded = record.data if record is not None and source is None and task.name == known else None
     if source is None:
-        limit = limit or (own.limit if own else None)
-        source = SYNTHETIC if own is None else data_argument(own.source, own.location)
+        limit = limit or (recorded.limit if recorded else None)
+        source = SYNTHETIC if recorded is None else data_argument(recorded.source, recorded.location)
     loaded = data.load(task, source, limit)
-    if own and record and own.train_fraction < 1:
-        train = loaded.splits[task.train].sample(own.train_fraction, record.seed)
+    if recorded and record and recorded.train_fraction < 1:
+        train = loaded.splits[task.train].sample(recorded.train_fraction, record.seed)
         loaded = replace(loaded, splits={**loaded.splits, task.train: train})
     return task, loaded
 

@@ -56,11 +56,11 @@ def make_request(
             for name, folder in zip(models, folders, strict=True)
         ]
     )
-    found = [
+    resolved = [
         Model(name, folder, fingerprint_of(folder), cell_of(folder))
         for name, folder in zip(shown, folders, strict=True)
     ]
-    return Request(found[0], found[1:], cells, **settings)
+    return Request(resolved[0], resolved[1:], cells, **settings)
 
 
 def find_folder(name: str, store: Store | None, task: str | None) -> Path:
@@ -128,7 +128,7 @@ def measure(request: Request, store: Store, report: Callable[[str], None]) -> di
     result = perform(request, report)
     spec = {
         "kind": "measure",
-        "models": [one.fingerprint for one in (request.base, *request.candidates)],
+        "models": [model.fingerprint for model in (request.base, *request.candidates)],
         "cells": [[cell.name, cell.batch, cell.length, cell.data] for cell in request.cells],
         "protocol": result["protocol"],
         "code": code_identity.identity("harness.measurement.job", "harness.measurement.worker"),

@@ -49,7 +49,7 @@ def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]
     """
     recipe = registry.recipe(name)
     if recipe.pretraining is None:
-        able = [one.name for one in registry.recipes.values() if one.pretraining]
+        able = [spec.name for spec in registry.recipes.values() if spec.pretraining]
         raise HarnessError(f"recipe {name} has no pretraining section; those that have: {', '.join(able) or 'none'}")
     values = recipe.pretraining.model_dump()
     if any(length in changes for length in ("steps", "tokens", "budget")):
@@ -130,16 +130,16 @@ class _Speaker:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._started = self._said = time.monotonic()
+        self._started = self._reported = time.monotonic()
         self._first: float | None = None
 
     def __call__(self, fraction: float, detail: str = "") -> None:
         now = time.monotonic()
         if self._first is None:
             self._first, self._started = fraction, now
-        if now - self._said < SAY_EVERY and fraction < 1:
+        if now - self._reported < SAY_EVERY and fraction < 1:
             return
-        self._said = now
+        self._reported = now
         done = fraction - self._first
         eta = f", eta {clock((now - self._started) * (1 - fraction) / done)}" if done > 0 and fraction < 1 else ""
         self._say(f"{detail}{eta}")

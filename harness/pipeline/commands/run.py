@@ -203,7 +203,7 @@ def _write_manifest(
         }
         for cell in plan.asked
     ]
-    failed = any(one["status"] in ("failed", "skipped") for one in cells)
+    failed = any(cell["status"] in ("failed", "skipped") for cell in cells)
     store.write_run(
         name,
         {

@@ -72,7 +72,7 @@ def analyse(
     left = [layer for layer in layers if layer not in skip]
     recipe = _recipe(probe, skip) if left else None
     rest = probe.damage("with the recipe", skip=recipe.options.get("skip", [])) if recipe and skip else every
-    said: dict[str, Any] = {
+    analysis: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": str(request.source),
         "fingerprint": fingerprint_of(request.source),
@@ -83,23 +83,23 @@ def analyse(
         "seed": seed,
         "score": probe.score,
         "scale": probe.scale,
-        "layers": [_told(damage) for damage in damages],
-        "all": _told(every),
+        "layers": [_damage_facts(damage) for damage in damages],
+        "all": _damage_facts(every),
         "rule": rule,
         "skip": skip,
-        "with_recipe": _told(rest) if recipe else None,
+        "with_recipe": _damage_facts(rest) if recipe else None,
         "notes": [OPTIMISTIC] if recipe else [f"No recipe: by the rule '{rule}' it would skip every layer."],
     }
     with output_folder(output) as folder:
-        (folder / "sensitivity.json").write_text(json.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
+        (folder / "sensitivity.json").write_text(json.dumps(analysis, indent=1, ensure_ascii=False), encoding="utf-8")
         if document is not None:
-            (folder / "sensitivity.md").write_text(document(said), encoding="utf-8")
+            (folder / "sensitivity.md").write_text(document(analysis), encoding="utf-8")
         if recipe:
-            found = {key: said[key] for key in ("task", "rule", "with_recipe", "fingerprint")}
-            recipe = recipe.model_copy(update={"found": found | {"examples": sum(probe.counts.values())}})
+            origin = {key: analysis[key] for key in ("task", "rule", "with_recipe", "fingerprint")}
+            recipe = recipe.model_copy(update={"origin": origin | {"examples": sum(probe.counts.values())}})
             (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     command = labelled(method.steps[0].name, recipe.options) if recipe else None
-    return {**said, "output": str(output), "command": command}
+    return {**analysis, "output": str(output), "command": command}
 
 
 def _recipe(probe: Probe, skip: Sequence[str]) -> CompressionRecipe:
@@ -109,7 +109,7 @@ def _recipe(probe: Probe, skip: Sequence[str]) -> CompressionRecipe:
     return CompressionRecipe(method=probe.name, options={**options, **({"skip": skipped} if skipped else {})})
 
 
-def _told(damage: Damage) -> dict[str, Any]:
+def _damage_facts(damage: Damage) -> dict[str, Any]:
     drop = asdict(damage.drop)
     return {
         "layers": damage.layers,

@@ -46,14 +46,14 @@ class Resources:
 
 def ready(waiting: Mapping[str, Cell], done: Set[str]) -> list[Cell]:
     """The cells that can start, dearest first, those of unknown cost before all others."""
-    found = [cell for cell in waiting.values() if done >= set(cell.needs)]
-    return sorted(found, key=lambda cell: -(float("inf") if cell.flops is None else cell.flops))
+    startable = [cell for cell in waiting.values() if done >= set(cell.needs)]
+    return sorted(startable, key=lambda cell: -(float("inf") if cell.flops is None else cell.flops))
 
 
 def skipped(waiting: dict[str, Cell], lost: set[str]) -> Iterator[Event]:
     """Take the cells that need a lost one out of those that wait; they are lost too."""
-    while found := [cell for cell in waiting.values() if lost.intersection(cell.needs)]:
-        for cell in found:
+    while unreachable := [cell for cell in waiting.values() if lost.intersection(cell.needs)]:
+        for cell in unreachable:
             lost.add(cell.key)
             del waiting[cell.key]
             yield Event("skipped", cell, cause="what it needs has failed")

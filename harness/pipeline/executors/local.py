@@ -14,8 +14,8 @@ from typing import Any
 from harness.core.machine.environment import thread_variables
 from harness.core.machine.processes import variables
 from harness.pipeline.cells import Cell, Event
-from harness.pipeline.executors import worker
 from harness.pipeline.executors.base import BUSY_PAUSE, Resources, ready, skipped
+from harness.pipeline.executors.worker import main as worker_main
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Pool:
         lost: set[str] = set()
         done = set(done)
         try:
-            while waiting or any(one.cell for one in self._workers):
+            while waiting or any(worker.cell for worker in self._workers):
                 yield from skipped(waiting, lost)
                 for cell in self._ready(waiting, done, not_before):
                     idle = self._idle()
@@ -59,16 +59,16 @@ class Pool:
                     idle.cell, idle.fraction = waiting.pop(cell.key), 0.0
                     idle.pipe.send(cell)
                     yield Event("started", cell)
-                for one, message in self._messages():
-                    if one.cell is None:
+                for worker, message in self._messages():
+                    if worker.cell is None:
                         continue
-                    cell = one.cell
+                    cell = worker.cell
                     kind, content = message
                     if kind == "progress":
-                        one.fraction, detail = content
-                        yield Event("progress", cell, fraction=one.fraction, detail=detail)
+                        worker.fraction, detail = content
+                        yield Event("progress", cell, fraction=worker.fraction, detail=detail)
                         continue
-                    one.cell = None
+                    worker.cell = None
                     if kind == "busy":
                         waiting[cell.key] = cell
                         not_before[cell.key] = time.monotonic() + BUSY_PAUSE
@@ -86,9 +86,9 @@ class Pool:
         return [cell for cell in ready(waiting, done) if not_before.get(cell.key, 0.0) <= now]
 
     def _idle(self) -> Worker | None:
-        for one in self._workers:
-            if one.cell is None:
-                return one
+        for worker in self._workers:
+            if worker.cell is None:
+                return worker
         if len(self._workers) < self._size:
             return self._start()
         return None
@@ -100,30 +100,30 @@ class Pool:
             environment["CUDA_VISIBLE_DEVICES"] = str(len(self._workers) % self._cuda_devices)
         with variables(environment):
             process = self._context.Process(
-                target=worker.main, args=(theirs, *self._arguments, os.getpid()), daemon=True, name="harness-worker"
+                target=worker_main, args=(theirs, *self._arguments, os.getpid()), daemon=True, name="harness-worker"
             )
             process.start()
         theirs.close()
-        one = Worker(process, ours)
-        self._workers.append(one)
-        return one
+        started = Worker(process, ours)
+        self._workers.append(started)
+        return started
 
     def _messages(self) -> list[tuple[Worker, tuple[str, Any]]]:
         """What the workers say within half a second; a dead one says why it died."""
-        by_pipe = {one.pipe: one for one in self._workers}
+        by_pipe = {worker.pipe: worker for worker in self._workers}
         messages: list[tuple[Worker, tuple[str, Any]]] = []
         for pipe in wait(list(by_pipe), timeout=BUSY_PAUSE):
-            one = by_pipe[pipe]  # type: ignore[index]
+            worker = by_pipe[pipe]  # type: ignore[index]
             try:
-                messages.append((one, one.pipe.recv()))
+                messages.append((worker, worker.pipe.recv()))
             except (EOFError, OSError):
-                messages.append((one, ("failed", self._bury(one))))
+                messages.append((worker, ("failed", self._bury(worker))))
         return messages
 
-    def _bury(self, one: Worker) -> str:
-        one.process.join(timeout=5)
-        self._workers.remove(one)
-        code = one.process.exitcode
+    def _bury(self, worker: Worker) -> str:
+        worker.process.join(timeout=5)
+        self._workers.remove(worker)
+        code = worker.process.exitcode
         if code is not None and code < 0:
             hint = "; the system may be out of memory" if code == -9 else ""
             return f"its worker process was killed by signal {-code}{hint}"
@@ -131,17 +131,17 @@ class Pool:
 
     def close(self) -> None:
         """End the workers, within seconds whatever they are at."""
-        for one in self._workers:
+        for worker in self._workers:
             with suppress(OSError):
-                one.pipe.close()
-            if one.cell is not None:
-                one.process.terminate()
+                worker.pipe.close()
+            if worker.cell is not None:
+                worker.process.terminate()
         deadline = time.monotonic() + 2
-        for one in self._workers:
-            one.process.join(timeout=max(0.0, deadline - time.monotonic()))
-            if one.process.is_alive():
-                one.process.kill()
-                one.process.join(timeout=1)
+        for worker in self._workers:
+            worker.process.join(timeout=max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join(timeout=1)
         self._workers.clear()
 
 

@@ -51,7 +51,9 @@ def measure_cells(run: RunSpec, cells: Sequence[Cell], models: Mapping[str, Mode
             "transformer with the same kind of head"
         )
     return [
-        _measure(run, own, device, budget) for group in groups for device, own in _by_device(group, run.measure_device)
+        _measure(run, models, device, budget)
+        for group in groups
+        for device, models in _by_device(group, run.measure_device)
     ]
 
 
@@ -70,7 +72,7 @@ def _groups(cells: Sequence[Cell], models: Mapping[str, ModelPlan]) -> Iterator[
             continue
         first, *others = fits
         head = _head(first, models)
-        alike = [one for one in others if _head(one, models) == head]
+        alike = [cell for cell in others if _head(cell, models) == head]
         if alike:
             yield [first, *alike]
 
@@ -79,21 +81,21 @@ def _by_device(group: Sequence[Cell], wanted: str | None) -> Iterator[tuple[str,
     """The original with the candidates that are measured beside it, and the device; more than once where no device
     serves all. Without a GPU here, only what needs one is left to it, and fails there.
     """
-    served = {one.key: _devices(one) for one in group}
+    served = {cell.key: _devices(cell) for cell in group}
     if wanted in ("cpu", "cuda"):
-        for one in group:
-            if wanted not in served[one.key]:
-                raise HarnessError(f"--measure-device {wanted}: {one.model} is served on {served[one.key][0]} only")
+        for cell in group:
+            if wanted not in served[cell.key]:
+                raise HarnessError(f"--measure-device {wanted}: {cell.model} is served on {served[cell.key][0]} only")
         yield wanted, [*group]
         return
     original, *candidates = group
-    on_gpu_alone = [one for one in candidates if "cpu" not in served[one.key]]
+    on_gpu_alone = [cell for cell in candidates if "cpu" not in served[cell.key]]
     if not on_gpu_alone:
         yield "auto", [*group]
         return
-    on_gpu = [one for one in candidates if "cuda" in served[one.key]] if gpus() else on_gpu_alone
+    on_gpu = [cell for cell in candidates if "cuda" in served[cell.key]] if gpus() else on_gpu_alone
     yield "cuda", [original, *on_gpu]
-    rest = [one for one in candidates if one not in on_gpu]
+    rest = [cell for cell in candidates if cell not in on_gpu]
     if rest:
         yield "cpu", [original, *rest]
 
@@ -112,7 +114,7 @@ def _first_of_each(cells: Sequence[Cell]) -> list[Cell]:
     for cell in cells:
         if isinstance(cell.job, FinetuneJob) and cell.job.recipe.learner == "transformer":
             fits.setdefault((cell.task, cell.model), []).append(cell)
-    return [min(own, key=lambda one: (-one.fraction, one.seed)) for own in fits.values()]
+    return [min(cells, key=lambda cell: (-cell.fraction, cell.seed)) for cells in fits.values()]
 
 
 def _head(fit: Cell, models: Mapping[str, ModelPlan]) -> str | None:
@@ -137,42 +139,42 @@ def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | 
     }
     spec: dict[str, Any] = {
         "kind": "measure",
-        "models": [one.key for one in models],
-        "workloads": [_identity(one, base) for one in workloads],
+        "models": [model.key for model in models],
+        "workloads": [_identity(workload, base) for workload in workloads],
         **settings,
         "machine": machine_fingerprint(describe(1)),
-        "code": code_of("measure", *(("runtime", name) for one in models for name in runtimes_of(one))),
+        "code": code_of("measure", *(("runtime", name) for model in models for name in runtimes_of(model))),
     }
-    names = distinct([one.model for one in models])
+    names = distinct([model.model for model in models])
     job = MeasureJob(
         task=base.task,
         model={"name": base.model},
         models=tuple(
-            MeasuredModel(name, one.key, (isinstance(one.job, CompressJob) and one.job.source) or one.key)
-            for name, one in zip(names, models, strict=True)
+            MeasuredModel(name, model.key, (isinstance(model.job, CompressJob) and model.job.source) or model.key)
+            for name, model in zip(names, models, strict=True)
         ),
         workloads=tuple(workloads),
         settings=settings,
         include=tuple(run.include),
     )
-    needs = tuple(one.key for one in models)
+    needs = tuple(model.key for model in models)
     estimate = _estimate(len(models), len(workloads), budget)
     return Cell(hash_json(spec), spec, job, needs, base.task, base.model, base.seed, flops=0.0, seconds=estimate)
 
 
 def _workloads(run: RunSpec, base: Cell) -> list[Workload]:
     lengths = list(dict.fromkeys(run.measure_length or [MEASURE_LENGTH]))
-    numbers = [one for one in lengths if isinstance(one, int)]
-    found = Workload.grid(list(dict.fromkeys(run.measure_batch or [MEASURE_BATCH])), numbers)
+    numbers = [length for length in lengths if isinstance(length, int)]
+    workloads = Workload.grid(list(dict.fromkeys(run.measure_batch or [MEASURE_BATCH])), numbers)
     if "task" in lengths:
-        found.append(Workload(f"task {base.task}", task=_inputs(base).task.model_dump(mode="json"), data=run.data))
-    return found
+        workloads.append(Workload(f"task {base.task}", task=_inputs(base).task.model_dump(mode="json"), data=run.data))
+    return workloads
 
 
-def _identity(one: Workload, base: Cell) -> list[Any]:
+def _identity(workload: Workload, base: Cell) -> list[Any]:
     """A task's own examples are told by their content, wherever they lie."""
-    if one.task is None:
-        return [one.batch, one.length]
+    if workload.task is None:
+        return [workload.batch, workload.length]
     return ["task", {name: split["fingerprint"] for name, split in _inputs(base).facts["splits"].items()}]
 
 

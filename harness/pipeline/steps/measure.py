@@ -22,9 +22,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     job = cell.job
     assert isinstance(job, MeasureJob)
     models = []
-    for one in job.models:
-        path = store.model(one.cell)
-        models.append(Model(one.name, path, fingerprint_of(path), one.cell))
+    for measured in job.models:
+        path = store.model(measured.cell)
+        models.append(Model(measured.name, path, fingerprint_of(path), measured.cell))
     launches = 0
 
     def tell(line: str) -> None:
@@ -37,5 +37,5 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
         "task": {"name": job.task},
         "model": {"name": job.model["name"]},
         **written(perform(request, tell), folder),
-        "lineage": {one.name: {"cell": one.cell, "finetune": one.finetune} for one in job.models},
+        "lineage": {measured.name: {"cell": measured.cell, "finetune": measured.finetune} for measured in job.models},
     }

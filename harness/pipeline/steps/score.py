@@ -43,7 +43,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         if job.folds:
             rows = split.folds(len(job.folds))
             models = [_trained(key, store) for key in job.folds]
-            predicted = joined([predict(of, split.select(own)) for of, own in zip(models, rows, strict=True)], rows)
+            predicted = joined(
+                [predict(of, split.select(indices)) for of, indices in zip(models, rows, strict=True)], rows
+            )
             model = replace(model, lineage={**model.lineage, "finetune": None})
             scored = {str(cell.split): {**scored[job.split], "fingerprint": hash_json([scored[job.split], len(rows)])}}
         else:
@@ -72,8 +74,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "fingerprint": hash_json(_fingerprints(used)),
             "limit": job.inputs.limit,
             "train_fraction": model.train_fraction,
-            "splits": {name: one for name, one in facts["splits"].items() if name in known} | scored,
-            "trained_on": {name: one["fingerprint"] for name, one in model.trained_on.items()},
+            "splits": {name: split_facts for name, split_facts in facts["splits"].items() if name in known} | scored,
+            "trained_on": {name: split_facts["fingerprint"] for name, split_facts in model.trained_on.items()},
             "notes": list(dict.fromkeys([*facts["notes"], *loaded.notes])),
         },
         "scores": score_all(task.metrics, predicted.values, references, oracle),

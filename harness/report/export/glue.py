@@ -82,7 +82,7 @@ def write_submission(
     _refuse_missing(registry, fits, run, name)
     loaded = {file: _test_set(registry, file, fits, source) for file in FILES}
     sizes = [f"{file.name} {len(loaded[file].splits[file.split])} of {file.n}" for file in FILES]
-    other = [said for said, file in zip(sizes, FILES, strict=True) if len(loaded[file].splits[file.split]) != file.n]
+    other = [size for size, file in zip(sizes, FILES, strict=True) if len(loaded[file].splits[file.split]) != file.n]
     if other and not other_data:
         raise HarnessError(
             f"these are not GLUE's test sets: {', '.join(other)} examples; the server would refuse them. "
@@ -112,8 +112,8 @@ def _models(store: Store, run: str, name: str, seed: int | None) -> dict[str, Fi
     chosen = seeds[0] if seed is None else seed
     if chosen not in seeds:
         raise HarnessError(f"--seed {seed}: run {manifest.run} has {name} with {', '.join(map(str, seeds))}")
-    own = [cell for cell in cells if cell.model == name and cell.seed == chosen]
-    return {cell.task: record for cell in own if (record := store.find(cell.cell, FitRecord)) is not None}
+    chosen_cells = [cell for cell in cells if cell.model == name and cell.seed == chosen]
+    return {cell.task: record for cell in chosen_cells if (record := store.find(cell.cell, FitRecord)) is not None}
 
 
 def _trained_on(registry: Registry, file: File) -> str:
@@ -140,9 +140,11 @@ def _test_set(registry: Registry, file: File, fits: Mapping[str, FitRecord], sou
     facts = fits[_trained_on(registry, file)].data
     place = source
     if place is None:
-        own = file.task in fits
+        is_trained_on = file.task in fits
         place = data_argument(facts.source, facts.location)
-        if facts.source == FOLDER and not own:  # of AX, whose folder is beside that of the task it is trained on
+        if (
+            facts.source == FOLDER and not is_trained_on
+        ):  # of AX, whose folder is beside that of the task it is trained on
             place = str(Path(place).parent)
     try:
         return data.load(registry.task(file.task), place, None, [file.split])

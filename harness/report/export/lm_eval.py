@@ -33,7 +33,7 @@ def results(store: Store, model: Model) -> dict[str, Any]:
     Raises:
         HarnessError: the model has no score on labelled data.
     """
-    found: dict[str, Any] = {
+    content: dict[str, Any] = {
         name: {}
         for name in ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
     }
@@ -41,17 +41,17 @@ def results(store: Store, model: Model) -> dict[str, Any]:
         splits = list(dict.fromkeys(part.split for part in parts))
         for split in splits:
             name = task if len(splits) == 1 else f"{task}_{split}"
-            _add(found, store, model, task, name, [part for part in parts if part.split == split])
-    if not found["results"]:
+            _add(content, store, model, task, name, [part for part in parts if part.split == split])
+    if not content["results"]:
         raise HarnessError(f"{model.name} has no scores in run {model.run.run}: its tasks have no labels")
-    return {**found, **_general(store, model)}
+    return {**content, **_general(store, model)}
 
 
 def to_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _add(found: dict[str, Any], store: Store, model: Model, task: str, name: str, parts: list[Part]) -> None:
+def _add(content: dict[str, Any], store: Store, model: Model, task: str, name: str, parts: list[Part]) -> None:
     records = [record for record in model.records[task] if record.split == parts[0].split]
     first = min(records, key=lambda record: record.seed)
     scores: dict[str, Any] = {"alias": name}
@@ -62,9 +62,9 @@ def _add(found: dict[str, Any], store: Store, model: Model, task: str, name: str
         scores[f"{metric}_stderr,{FILTER}"] = scale * (part.estimate.high - part.estimate.low) / (2 * Z)
         better[metric] = part.greater_is_better
     shots = _shots(task)
-    found["results"][name] = scores
-    found["group_subtasks"][name] = []
-    found["configs"][name] = {
+    content["results"][name] = scores
+    content["group_subtasks"][name] = []
+    content["configs"][name] = {
         "task": name,
         "dataset_path": first.data.source,
         "test_split": parts[0].split,
@@ -84,10 +84,10 @@ def _add(found: dict[str, Any], store: Store, model: Model, task: str, name: str
             "cells": [record.cell for record in sorted(records, key=lambda record: record.seed)],
         },
     }
-    found["versions"][name] = first.task.version
-    found["n-shot"][name] = shots
-    found["higher_is_better"][name] = better
-    found["n-samples"][name] = {"original": parts[0].n, "effective": parts[0].n}
+    content["versions"][name] = first.task.version
+    content["n-shot"][name] = shots
+    content["higher_is_better"][name] = better
+    content["n-samples"][name] = {"original": parts[0].n, "effective": parts[0].n}
 
 
 def _shots(task: str) -> int:

@@ -97,7 +97,7 @@ def _metadata(model: Model, license: str | None) -> ModelCardData:
         metrics=list(metrics) or None,
         pipeline_tag=pipelines.pop() if len(pipelines) == 1 else None,
         tags=[TAG, *sorted({record.task.name for record in records})],
-        eval_results=[one for task in model.parts for one in _results(model, task)] or None,
+        eval_results=[result for task in model.parts for result in _results(model, task)] or None,
     )
 
 
@@ -107,7 +107,7 @@ def _results(model: Model, task: str) -> Iterable[EvalResult]:
     record = model.first(task)
     dataset, config, revision = _hub_dataset(record) if record.data.source == "hub" else (task, None, None)
     for part in model.parts[task]:
-        prints = {one.split: one.data.fingerprint for one in model.records[task]}
+        prints = {record.split: record.data.fingerprint for record in model.records[task]}
         yield EvalResult(
             task_type=_pipeline(record),
             task_name=record.task.family,
@@ -158,15 +158,15 @@ def _about(model: Model) -> str:
     tasks = ", ".join(f"`{_code(task)}`" for task in model.records)
     base = records[0].model.pretrained
     start = f" It starts from `{_code(origin_name(base))}`." if base else ""
-    said = [f"Scored on {tasks} by nlp-harness {__version__}, run `{_code(model.run.run)}`.{start}"]
+    lines = [f"Scored on {tasks} by nlp-harness {__version__}, run `{_code(model.run.run)}`.{start}"]
     if any(record.data.source == SYNTHETIC for record in records):
-        said.append(
+        lines.append(
             "**Trained and scored on generated data. The scores are not those of the public benchmarks whose names the "
             "tasks have.**"
         )
     if len(model.records) > 1:
-        said.append("Each task has a model of its own, fine-tuned from the same start.")
-    return "\n\n".join(said)
+        lines.append("Each task has a model of its own, fine-tuned from the same start.")
+    return "\n\n".join(lines)
 
 
 def _scores(model: Model) -> str:
@@ -185,7 +185,7 @@ def _scores(model: Model) -> str:
     )
     table = _table(["task", "split", "metric", "score", "seeds", "n", "chance", "data"], rows)
     every = [record for records in model.records.values() for record in records]
-    known = "\n".join(f"- {escaped(one)}" for one in cautions.of_model(every, model.parts))
+    known = "\n".join(f"- {escaped(caution)}" for caution in cautions.of_model(every, model.parts))
     return "\n\n".join([table, note, *([known] if known else [])])
 
 
@@ -214,10 +214,10 @@ def _training(store: Store, model: Model) -> str:
             rows.append([task, _place(record), "–", "not trained: shown examples, or none", "–"])
             continue
         settings = fit.training if record.model.learner == "transformer" else {}
-        told = ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
-        seeds = sorted({one.seed for one in model.records[task]})
+        settings_text = ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+        seeds = sorted({record.seed for record in model.records[task]})
         examples = str(fit.data.trained_on)
-        rows.append([task, _place(record), examples, told or fit.model.learner, ", ".join(map(str, seeds))])
+        rows.append([task, _place(record), examples, settings_text or fit.model.learner, ", ".join(map(str, seeds))])
         for note in data.notes:
             notes[f"- {escaped(task)}: {escaped(note)}"] = None
     table = _table(["task", "data", "examples", "hyperparameters", "seeds"], rows)
@@ -228,7 +228,7 @@ def _lineage(store: Store, model: Model) -> str:
     """From the corpus to the score, each by the hash of what it was made from."""
     rows = []
     for task, records in model.records.items():
-        for record in sorted(records, key=lambda one: (one.seed, one.split)):
+        for record in sorted(records, key=lambda record_of_model: (record_of_model.seed, record_of_model.split)):
             line = record.lineage
             steps = [f"corpus {short(_corpus(store, line.pretrain))}"] if line.pretrain else []
             steps += [f"weights {short(line.weights)}"] if line.weights else []

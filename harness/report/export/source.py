@@ -69,7 +69,7 @@ def read_model(store: Store, manifest: RunManifest, name: str) -> Model:
     for record in records:
         if record.data.train_fraction == fraction:
             by_task.setdefault(record.task.name, []).append(record)
-    return Model(name, manifest, by_task, {task: _parts(own) for task, own in by_task.items()})
+    return Model(name, manifest, by_task, {task: _parts(records) for task, records in by_task.items()})
 
 
 def made_by(store: Store, record: ScoreRecord) -> FitRecord | None:

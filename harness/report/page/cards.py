@@ -12,13 +12,13 @@ from harness.report.tables.formats import NONE, interval, plainly_signed, scaled
 from harness.stats.aggregate import Estimate
 
 
-def compression_cards(found: Sequence[compression.Cards]) -> tuple[Titled, ...]:
-    return tuple(Titled(one.title, tuple(map(_card, one.cards))) for one in found)
+def compression_cards(groups: Sequence[compression.Cards]) -> tuple[Titled, ...]:
+    return tuple(Titled(group.title, tuple(map(_card, group.cards))) for group in groups)
 
 
 def _card(card: compression.Card) -> Card:
-    def bar(name: str, both: tuple[int, int], said: str) -> tuple[str, float, str]:
-        return name, min(1.0, both[1] / max(1, both[0])), said
+    def bar(name: str, both: tuple[int, int], text: str) -> tuple[str, float, str]:
+        return name, min(1.0, both[1] / max(1, both[0])), text
 
     before, after = card.bytes
     counts = (("parameters", card.parameters), ("not zero", card.nonzero))
@@ -33,12 +33,12 @@ def _card(card: compression.Card) -> Card:
         lines.append(("right before, wrong after", f"{card.flips.lost:,} of {card.flips.n:,}"))
         lines.append(("wrong before, right after", f"{card.flips.won:,} of {card.flips.n:,}"))
     if card.calibration is not None:
-        said = f"{scaled(card.calibration.before)} to {scaled(card.calibration.after)}"
-        lines.append(("calibration error ×100", f"{said}, {plainly_signed(card.calibration.change)}"))
+        text = f"{scaled(card.calibration.before)} to {scaled(card.calibration.after)}"
+        lines.append(("calibration error ×100", f"{text}, {plainly_signed(card.calibration.change)}"))
     for cost in card.costs:
         if cost.speed is not None:
-            said = f"{cost.speed.value:.2f}× [{cost.speed.low:.2f}, {cost.speed.high:.2f}] as fast, {cost.verdict}"
-            lines.append((f"speed at {cost.setting.where}", said))
+            text = f"{cost.speed.value:.2f}× [{cost.speed.low:.2f}, {cost.speed.high:.2f}] as fast, {cost.verdict}"
+            lines.append((f"speed at {cost.setting.where}", text))
         if cost.memory is not None and None not in (peaks := [side.most for side in cost.memory]):
             first, second = (megabytes(peak or 0) for peak in peaks)
             lines.append((f"peak memory at {cost.setting.where}", f"{second} of {first} MB"))
@@ -68,11 +68,11 @@ def _verdict(change: Estimate) -> str:
     return "worse" if change.high < 0 else "better" if change.low > 0 else "no change shown"
 
 
-def calibration_grids(found: Sequence[calibration.Table], more: Sequence[str] = ()) -> tuple[Grid, ...]:
+def calibration_grids(tables: Sequence[calibration.Table], more: Sequence[str] = ()) -> tuple[Grid, ...]:
     header = ("task", "model", "seeds", "examples", "accuracy", "T", "ECE", "→ ECE", "Brier", "→ Brier", "NLL", "→ NLL")
     return tuple(
         Grid(table.title, header, tuple(map(_calibration_row, table.rows)), (*calibration.NOTES, *more), numbers_from=2)
-        for table in found
+        for table in tables
     )
 
 
@@ -80,9 +80,9 @@ def _calibration_row(row: calibration.Row) -> tuple[str, ...]:
     def ece(state: calibration.State) -> str:
         return f"{spread(state.ece)} {interval(state.ece)} ({100 * state.ece_if_calibrated:.1f})"
 
-    def plain(one: Estimate) -> str:
-        sd = f" ±{one.sd:.3f}" if one.sd is not None else ""
-        return f"{one.value:.3f}{sd} [{one.low:.3f}, {one.high:.3f}]"
+    def plain(estimate: Estimate) -> str:
+        sd = f" ±{estimate.sd:.3f}" if estimate.sd is not None else ""
+        return f"{estimate.value:.3f}{sd} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
     temperatures = " / ".join(f"{geometric_mean(half):.2f}" for half in zip(*row.temperatures, strict=True))
     return (
@@ -94,5 +94,5 @@ def _calibration_row(row: calibration.Row) -> tuple[str, ...]:
         temperatures or NONE,
         ece(row.before),
         ece(row.after),
-        *(plain(one) for one in (row.before.brier, row.after.brier, row.before.nll, row.after.nll)),
+        *(plain(estimate) for estimate in (row.before.brier, row.after.brier, row.before.nll, row.after.nll)),
     )

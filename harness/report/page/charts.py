@@ -139,7 +139,7 @@ def learning_curves(made: Iterable[tuple[str, Trained, Sequence[tuple[float, flo
 
 
 def _held_out(record: PretrainRecord) -> str:
-    return ", ".join(f"{name} {one.value:.3f}" for name, one in record.scores.items()) or NONE
+    return ", ".join(f"{name} {score.value:.3f}" for name, score in record.scores.items()) or NONE
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[tuple[float, float]]:
@@ -149,13 +149,18 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[t
     return [(chunk[-1][0], sum(loss for _, loss in chunk) / len(chunk)) for chunk in chunks]
 
 
-def efficiency_charts(found: Sequence[Efficiency]) -> tuple[Chart, ...]:
+def efficiency_charts(efficiencies: Sequence[Efficiency]) -> tuple[Chart, ...]:
     """Averages by the fraction of the training examples, of models that were trained on several shares."""
-    drawn = [replace(one, curves=tuple(curve for curve in one.curves if len(curve.by_fraction) > 1)) for one in found]
-    return tuple(_efficiency(f"efficiency-{at}", one) for at, one in enumerate(drawn) if one.curves)
+    drawn = [
+        replace(efficiency, curves=tuple(curve for curve in efficiency.curves if len(curve.by_fraction) > 1))
+        for efficiency in efficiencies
+    ]
+    return tuple(
+        _efficiency(f"efficiency-{at}", efficiency) for at, efficiency in enumerate(drawn) if efficiency.curves
+    )
 
 
-def _efficiency(key: str, one: Efficiency) -> Chart:
+def _efficiency(key: str, efficiency: Efficiency) -> Chart:
     def points(curve: Curve) -> list[list[float]]:
         return [
             [100 * fraction, *(round(100 * value, 2) for value in (at.value, at.low, at.high))]
@@ -163,24 +168,24 @@ def _efficiency(key: str, one: Efficiency) -> Chart:
         ]
 
     def cells(curve: Curve) -> Iterable[str]:
-        for fraction in one.fractions:
+        for fraction in efficiency.fractions:
             at = curve.by_fraction.get(fraction)
             yield f"{scaled(at.value)} {interval(at)}" if at else NONE
 
     lines = [
         {"label": curve.label, "points": points(curve), "twin": curve.label.endswith(CONTROL_SUFFIX)}
-        for curve in one.curves
+        for curve in efficiency.curves
     ]
     drawing = {
         "kind": "lines",
         "x": "fraction of the training examples, %",
         "y": "suite average ×100",
         "log": True,
-        "ticks": [100 * fraction for fraction in one.fractions],
+        "ticks": [100 * fraction for fraction in efficiency.fractions],
         "lines": lines,
-        **({"chance": round(100 * one.chance, 2)} if one.chance is not None else {}),
+        **({"chance": round(100 * efficiency.chance, 2)} if efficiency.chance is not None else {}),
     }
-    header = ("model", "seeds", *(f"{100 * fraction:g} %" for fraction in one.fractions))
-    rows = tuple((curve.label, str(curve.seeds), *cells(curve)) for curve in (*one.curves, *one.gains))
+    header = ("model", "seeds", *(f"{100 * fraction:g} %" for fraction in efficiency.fractions))
+    rows = tuple((curve.label, str(curve.seeds), *cells(curve)) for curve in (*efficiency.curves, *efficiency.gains))
     notes = ("Bands: 95 % intervals. Dashed: the random-init control with random weights.",)
-    return Chart(key, one.title, drawing, Grid("", header, rows, numbers_from=1), notes)
+    return Chart(key, efficiency.title, drawing, Grid("", header, rows, numbers_from=1), notes)

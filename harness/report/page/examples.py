@@ -49,18 +49,20 @@ Read = Callable[[Record], Texts]
 
 def of_table(key: str, title: str, table: Table, draft: Draft, load: Load, read: Read) -> list[dict[str, Any]]:
     """A view a task and split, in the order of the columns, of the first seed of the first `MODELS` rows."""
-    found = []
+    views = []
     for column in table.columns:
         for split in column.n:
             chosen = []
             for row in table.rows[:MODELS]:
                 records = [
-                    one for one in draft.models[row.model] if one.task.name == column.task and one.split == split
+                    record
+                    for record in draft.models[row.model]
+                    if record.task.name == column.task and record.split == split
                 ]
                 if records:
-                    chosen.append((row.label, min(records, key=lambda one: one.seed)))
+                    chosen.append((row.label, min(records, key=lambda record: record.seed)))
             if chosen:
-                found.append(
+                views.append(
                     {
                         "section": key,
                         "title": title,
@@ -70,18 +72,18 @@ def of_table(key: str, title: str, table: Table, draft: Draft, load: Load, read:
                         **_view(chosen, load, read),
                     }
                 )
-    return found
+    return views
 
 
 def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[str, Any]:
     """Counts are over all examples; predictions and texts of `SHOWN` of them, those that models differ on first."""
     record = chosen[0][1]
-    loaded = [(label, one.seed, load(one)) for label, one in chosen]
+    loaded = [(label, answers.seed, load(answers)) for label, answers in chosen]
     first = loaded[0][2]
-    same = [(label, seed, one) for label, seed, one in loaded if list(one.ids) == list(first.ids)]
+    same = [(label, seed, answers) for label, seed, answers in loaded if list(answers.ids) == list(first.ids)]
     names = list(first.labels)
-    rights = [correctness(record, one.values, one.references) for _, _, one in same]
-    indices = _chosen_examples(len(first.ids), [one.values for _, _, one in same], rights)
+    rights = [correctness(record, answers.values, answers.references) for _, _, answers in same]
+    indices = _chosen_examples(len(first.ids), [answers.values for _, _, answers in same], rights)
     texts = read(record)
     known = [right for right in rights if right is not None]
     compare = len(known) == len(same)
@@ -91,14 +93,14 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
             {"label": label, "seed": seed, "right": None if right is None else sum(right)}
             for (label, seed, _), right in zip(same, rights, strict=True)
         ],
-        "lost": [[_lost(one, other) for other in known] for one in known] if compare else None,
+        "lost": [[_lost(answers, other) for other in known] for answers in known] if compare else None,
         "labels": names,
         "fields": list(texts.fields),
         "no_texts": texts.reason,
         "ids": [str(first.ids[index]) for index in indices],
         "texts": [[clipped(column[index]) for column in texts.fields.values()] for index in indices],
         "gold": None if first.references is None else [_plain(first.references[index], names) for index in indices],
-        "said": [[_plain(one.values[index], names) for index in indices] for _, _, one in same],
+        "said": [[_plain(answers.values[index], names) for index in indices] for _, _, answers in same],
         "is_right": ["".join("01"[right[index]] for index in indices) for right in known] if compare else None,
     }
 
@@ -112,7 +114,7 @@ def correctness(record: Record, predictions: np.ndarray, references: np.ndarray 
         metric = judge(record.scores, counted(record))
     except HarnessError:
         return None
-    return None if metric is None else [bool(one) for one in right(metric, predictions, references)]
+    return None if metric is None else [bool(is_right) for is_right in right(metric, predictions, references)]
 
 
 def _chosen_examples(n: int, predictions: Sequence[np.ndarray], rights: Sequence[Sequence[bool] | None]) -> list[int]:
@@ -131,8 +133,8 @@ def _chosen_examples(n: int, predictions: Sequence[np.ndarray], rights: Sequence
     return sorted(sorted(range(n), key=rank)[:SHOWN])
 
 
-def _lost(one: Sequence[bool], other: Sequence[bool]) -> int:
-    return sum(mine and not theirs for mine, theirs in zip(one, other, strict=True))
+def _lost(rights: Sequence[bool], other: Sequence[bool]) -> int:
+    return sum(mine and not theirs for mine, theirs in zip(rights, other, strict=True))
 
 
 def _plain(value: Any, names: Sequence[str]) -> str | int | float:

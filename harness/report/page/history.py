@@ -52,7 +52,7 @@ def asked_and_environments(manifests: Sequence[RunManifest]) -> tuple[tuple[Aske
 
 def _rows(value: Any, name: str = "") -> Sequence[tuple[str, str]]:
     if isinstance(value, Mapping):
-        return [row for key, one in value.items() for row in _rows(one, f"{name} {key}".strip())]
+        return [row for key, content in value.items() for row in _rows(content, f"{name} {key}".strip())]
     return [(name, _plain(value))]
 
 

@@ -21,7 +21,7 @@ def lineages(table: Table, draft: Draft, made: Mapping[str, ModelRecord]) -> tup
     """The chains of each row; `made` are the records of the cells that made the models, by key."""
     order = {column.task: index for index, column in enumerate(table.columns)}
     most = min(MOST, max(1, MOST_OF_TABLE // max(1, len(table.rows))))
-    found = []
+    of_rows = []
     for row in table.rows:
         newest: dict[tuple[str, int], dict[str, ScoreRecord]] = {}
         for record in draft.models[row.model]:
@@ -30,8 +30,8 @@ def lineages(table: Table, draft: Draft, made: Mapping[str, ModelRecord]) -> tup
         keys = sorted(newest, key=lambda key: (order.get(key[0], len(order)), key))
         chains = tuple(_chain(task, seed, newest[task, seed], made) for task, seed in keys[:most])
         model = draft.models[row.model][0].model
-        found.append(Lineage(row.label, _identity(model), chains, max(0, len(keys) - most)))
-    return tuple(found)
+        of_rows.append(Lineage(row.label, _identity(model), chains, max(0, len(keys) - most)))
+    return tuple(of_rows)
 
 
 def _identity(model: ModelFacts) -> str:
@@ -80,11 +80,11 @@ def _fine_tuning(record: FitRecord) -> tuple[str, str]:
     fit, data = record.fit, record.data
     split, facts_of = next(iter(data.splits.items()))
     fraction = f" ({100 * data.train_fraction:g} %)" if data.train_fraction != 1 else ""
-    said = [f"{data.trained_on:,} examples of {split}{fraction}, data {facts_of.fingerprint[:12]}"]
+    facts = [f"{data.trained_on:,} examples of {split}{fraction}, data {facts_of.fingerprint[:12]}"]
     if fit.steps is not None:
-        said.append(f"{fit.steps:,} steps")
-    said += [name for name in (fit.precision, fit.device) if name]
-    return f"{record.model.name}, seed {record.seed}", ", ".join([*said, _seconds(record)])
+        facts.append(f"{fit.steps:,} steps")
+    facts += [name for name in (fit.precision, fit.device) if name]
+    return f"{record.model.name}, seed {record.seed}", ", ".join([*facts, _seconds(record)])
 
 
 def _compression(record: CompressRecord) -> tuple[str, str]:
@@ -94,11 +94,11 @@ def _compression(record: CompressRecord) -> tuple[str, str]:
 
 
 def _score(record: ScoreRecord) -> Stage:
-    scores = ", ".join(f"{name} {one.value:.4f}" for name, one in record.scores.items()) or "no labels"
-    said = [f"{record.n:,} examples", f"data {record.data.fingerprint[:12]}"]
+    scores = ", ".join(f"{name} {score.value:.4f}" for name, score in record.scores.items()) or "no labels"
+    facts = [f"{record.n:,} examples", f"data {record.data.fingerprint[:12]}"]
     if record.predictions:
-        said.append(f"predictions {record.predictions.sha256[:12]}")
-    return Stage("score", f"{record.split}: {scores}", record.cell, ", ".join(said))
+        facts.append(f"predictions {record.predictions.sha256[:12]}")
+    return Stage("score", f"{record.split}: {scores}", record.cell, ", ".join(facts))
 
 
 def _seconds(record: ModelRecord) -> str:

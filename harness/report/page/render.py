@@ -68,7 +68,7 @@ def _data(page: Page) -> Mapping[str, Any]:
     examples = [
         {
             **view,
-            "ids": [pool.setdefault(one, len(pool)) for one in view["ids"]],
+            "ids": [pool.setdefault(identifier, len(pool)) for identifier in view["ids"]],
             "texts": [[pool.setdefault(text, len(pool)) for text in row] for row in view["texts"]],
         }
         for view in page.examples

@@ -28,7 +28,7 @@ def resources_of(makers: Mapping[str, ModelRecord], measured: Sequence[Measured]
     return Resources(
         _mean(parameters for parameters, _ in counts),
         _mean(nonzero for _, nonzero in counts),
-        tuple(one for one in measured if one.model in makers),
+        tuple(measurement for measurement in measured if measurement.model in makers),
     )
 
 
@@ -44,18 +44,25 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def facts_of(own: Resources) -> tuple[Fact, ...]:
+def facts_of(resources: Resources) -> tuple[Fact, ...]:
     """Every measurement of a model, whether or not it may stand in a column."""
     facts = []
-    for one in own.measured:
-        threads = f"{one.setting.threads} thread{'s' if one.setting.threads > 1 else ''}"
-        where = f"{one.setting.where}, {threads}, {one.processor}, measurement {short(one.record)}"
-        value = f"{rate(one.examples_per_second)} examples/s, {rate(one.tokens_per_second)} tokens/s"
-        if one.speed is not None and one.counts:
-            value += f", {one.speed.value:.2f}× [{one.speed.low:.2f}, {one.speed.high:.2f}] of its original"
-        facts.append(Fact("speed", where, value, "; ".join(part for part in (one.verdict, one.reason) if part)))
-        if one.memory is not None:
-            peak = "" if one.memory.peak is None else f"peak {megabytes(one.memory.peak)} MB, "
-            gpu = "" if one.memory.gpu is None else f", peak {megabytes(one.memory.gpu)} MB of the GPU's"
-            facts.append(Fact("memory", where, f"{peak}{megabytes(one.memory.loaded)} MB after loading{gpu}"))
+    for measurement in resources.measured:
+        threads = f"{measurement.setting.threads} thread{'s' if measurement.setting.threads > 1 else ''}"
+        where = (
+            f"{measurement.setting.where}, {threads}, {measurement.processor}, measurement {short(measurement.record)}"
+        )
+        value = f"{rate(measurement.examples_per_second)} examples/s, {rate(measurement.tokens_per_second)} tokens/s"
+        if measurement.speed is not None and measurement.counts:
+            speed = measurement.speed
+            value += f", {speed.value:.2f}× [{speed.low:.2f}, {speed.high:.2f}] of its original"
+        facts.append(
+            Fact("speed", where, value, "; ".join(part for part in (measurement.verdict, measurement.reason) if part))
+        )
+        if measurement.memory is not None:
+            peak = "" if measurement.memory.peak is None else f"peak {megabytes(measurement.memory.peak)} MB, "
+            gpu = (
+                "" if measurement.memory.gpu is None else f", peak {megabytes(measurement.memory.gpu)} MB of the GPU's"
+            )
+            facts.append(Fact("memory", where, f"{peak}{megabytes(measurement.memory.loaded)} MB after loading{gpu}"))
     return tuple(facts)

@@ -34,15 +34,15 @@ TITLES = {
 
 def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]) -> Section:
     """A section of one table, with its columns of size, speed and memory; `known` is by the ids of its models."""
-    columns = sorted(table.resources, key=lambda one: GROUPS.index(GROUP_OF[one.name]))
+    columns = sorted(table.resources, key=lambda resource: GROUPS.index(GROUP_OF[resource.name]))
     heads = _heads(table, columns)
     axes = _axes(table)
     lines = tuple(
         _line(f"{key}-{index}", table, row, draft, known.get(row.model, Resources()), columns, axes)
         for index, row in enumerate(table.rows)
     )
-    is_measured = any(one.measured for one in known.values())
-    shown = replace(table, resources=tuple(one for one in columns if one.values or is_measured))
+    is_measured = any(resource.measured for resource in known.values())
+    shown = replace(table, resources=tuple(resource for resource in columns if resource.values or is_measured))
     return Section(
         key=key,
         title=formats.title(table),
@@ -84,9 +84,15 @@ def _heads(table: Table, columns: Sequence[Resource]) -> tuple[Head, ...]:
     heads.append(Head("parameters", "params", "size", "millions", "Parameters, mean over tasks and seeds", "", True))
     heads += [
         Head(
-            one.name, TITLES[one.name], GROUP_OF[one.name], one.header, " ".join(one.notes[:1]), "", one.less_is_better
+            resource.name,
+            TITLES[resource.name],
+            GROUP_OF[resource.name],
+            resource.header,
+            " ".join(resource.notes[:1]),
+            "",
+            resource.less_is_better,
         )
-        for one in columns
+        for resource in columns
     ]
     return tuple(heads)
 
@@ -105,7 +111,7 @@ def _line(
     table: Table,
     row: Row,
     draft: Draft,
-    own: Resources,
+    resources: Resources,
     columns: Sequence[Resource],
     axes: Mapping[str, Callable[[float], float]],
 ) -> Line:
@@ -125,9 +131,9 @@ def _line(
         key=key,
         label=row.label,
         kind=kind,
-        cells=(*cells, *_resource_cells(row.model, own, columns)),
+        cells=(*cells, *_resource_cells(row.model, resources, columns)),
         details=_details(row, draft),
-        facts=facts_of(own),
+        facts=facts_of(resources),
         notes=row.notes,
     )
 
@@ -141,7 +147,9 @@ def _axes(table: Table) -> dict[str, Callable[[float], float]]:
     """By column, from a score to its place between 0 and 100: the axis holds all intervals, chance and ceiling."""
 
     def axis(estimates: Sequence[Estimate], *more: float | None) -> Callable[[float], float]:
-        ends = [end for one in estimates for end in (one.low, one.high)] + [end for end in more if end is not None]
+        ends = [end for estimate in estimates for end in (estimate.low, estimate.high)] + [
+            end for end in more if end is not None
+        ]
         low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
         span = (high - low) or 1.0
         return lambda value: round(100 * (value - low) / span, 1)
@@ -153,10 +161,10 @@ def _axes(table: Table) -> dict[str, Callable[[float], float]]:
         return ceiling.value if ceiling else None
 
     averages = [row.average.estimate for row in table.rows if row.average]
-    found = {AVERAGE: axis(averages, table.chance, high(table.ceiling))}
+    axes = {AVERAGE: axis(averages, table.chance, high(table.ceiling))}
     for column in table.columns:
-        found[column.task] = axis(scores(column.task), column.chance, high(column.ceiling))
-    return found
+        axes[column.task] = axis(scores(column.task), column.chance, high(column.ceiling))
+    return axes
 
 
 def _score(
@@ -169,57 +177,57 @@ def _score(
 ) -> Cell:
     if score is None:
         return Cell(missing=missing)
-    one = score.estimate
+    estimate = score.estimate
     whisker = Whisker(
-        axis(one.low),
-        axis(one.value),
-        axis(one.high),
+        axis(estimate.low),
+        axis(estimate.value),
+        axis(estimate.high),
         axis(chance) if chance is not None else None,
         axis(ceiling.value) if ceiling else None,
     )
-    parts = [f"{spread(one, scale)} {interval(one, scale)}"]
+    parts = [f"{spread(estimate, scale)} {interval(estimate, scale)}"]
     if chance is not None:
         parts.append(f"chance {scaled(chance, scale)}")
     if ceiling is not None:
         parts.append(f"ceiling {scaled(ceiling.value, scale)}")
     if score.parts:
         parts.append(f"n {sum({part.split: part.n for part in score.parts}.values()):,}")
-    seeds = len(one.per_seed) or len(score.parts[0].estimate.per_seed if score.parts else ())
+    seeds = len(estimate.per_seed) or len(score.parts[0].estimate.per_seed if score.parts else ())
     if seeds:
         parts.append(counted(seeds, "seed"))
     return Cell(
-        scaled(one.value, scale),
-        one.value,
-        (one.low, one.high),
-        interval(one, scale),
+        scaled(estimate.value, scale),
+        estimate.value,
+        (estimate.low, estimate.high),
+        interval(estimate, scale),
         whisker,
         score.best,
         ", ".join(parts),
     )
 
 
-def _resource_cells(model: str, own: Resources, columns: Sequence[Resource]) -> list[Cell]:
-    cells = [_parameters(own)]
+def _resource_cells(model: str, resources: Resources, columns: Sequence[Resource]) -> list[Cell]:
+    cells = [_parameters(resources)]
     for column in columns:
-        one = column.values.get(model)
-        if one is None:
-            unmeasured = "see the notes" if own.measured else "not measured"
+        quantity = column.values.get(model)
+        if quantity is None:
+            unmeasured = "see the notes" if resources.measured else "not measured"
             cells.append(Cell(missing="unknown" if GROUP_OF[column.name] == "size" else unmeasured))
             continue
-        text, bounds = resource_text(one.value, column), ""
-        if one.low is not None and one.high is not None:
-            bounds = f"[{resource_text(one.low, column)}, {resource_text(one.high, column)}]"
-        cells.append(Cell(text, one.value, interval=bounds, more=f"{text} {bounds}".strip() + f" {column.header}"))
+        text, bounds = resource_text(quantity.value, column), ""
+        if quantity.low is not None and quantity.high is not None:
+            bounds = f"[{resource_text(quantity.low, column)}, {resource_text(quantity.high, column)}]"
+        cells.append(Cell(text, quantity.value, interval=bounds, more=f"{text} {bounds}".strip() + f" {column.header}"))
     return cells
 
 
-def _parameters(own: Resources) -> Cell:
-    if own.parameters is None:
+def _parameters(resources: Resources) -> Cell:
+    if resources.parameters is None:
         return Cell(missing="unknown")
-    said = f"{own.parameters:,.0f} parameters"
-    if own.nonzero is not None:
-        said += f", {100 * own.nonzero / max(1.0, own.parameters):.1f} % of them not zero"
-    return Cell(_millions(own.parameters), own.parameters, more=said)
+    text = f"{resources.parameters:,.0f} parameters"
+    if resources.nonzero is not None:
+        text += f", {100 * resources.nonzero / max(1.0, resources.parameters):.1f} % of them not zero"
+    return Cell(_millions(resources.parameters), resources.parameters, more=text)
 
 
 def resource_text(value: float, column: Resource) -> str:
@@ -236,12 +244,12 @@ def _millions(count: float) -> str:
 
 def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
     records = draft.models[row.model]
-    found = []
+    details = []
     for task, parts in [*((task, score.parts) for task, score in row.scores.items()), *row.partial.items()]:
         for part in parts:
             behind = _newest(records, task, part)
             scale = 100 if part.is_fraction else 1
-            found.append(
+            details.append(
                 Detail(
                     task=task,
                     split=part.split,
@@ -257,7 +265,7 @@ def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
                     cells=tuple(record.cell for record in behind),
                 )
             )
-    return tuple(found)
+    return tuple(details)
 
 
 def _newest(records: Sequence[ScoreRecord], task: str, part: Part) -> list[ScoreRecord]:
@@ -292,7 +300,10 @@ def _references(table: Table, width: int) -> tuple[Reference, ...]:
                 padded(
                     [
                         *[scaled(table.ceiling.value if table.ceiling else None)][:first],
-                        *(scaled(one.ceiling.value if one.ceiling else None, one.scale) for one in table.columns),
+                        *(
+                            scaled(column.ceiling.value if column.ceiling else None, column.scale)
+                            for column in table.columns
+                        ),
                     ]
                 ),
             )
@@ -300,7 +311,7 @@ def _references(table: Table, width: int) -> tuple[Reference, ...]:
     rows.append(
         Reference(
             "examples",
-            padded([*[""][:first], *(" / ".join(f"{n:,}" for n in one.n.values()) for one in table.columns)]),
+            padded([*[""][:first], *(" / ".join(f"{n:,}" for n in column.n.values()) for column in table.columns)]),
         )
     )
     prints = [short(table.fingerprint)][:first] + [short(column.fingerprint) for column in table.columns]

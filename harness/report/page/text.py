@@ -11,9 +11,9 @@ def megabytes(count: float) -> str:
     return f"{size:.0f}" if size >= 100 else f"{size:.1f}" if size >= 1 else f"{size:.2f}"
 
 
-def counted(number_of: int, one: str, many: str = "") -> str:
+def counted(number_of: int, singular: str, plural: str = "") -> str:
     """`1 run`, `3 runs`."""
-    return f"{number_of:,} {one if number_of == 1 else many or f'{one}s'}"
+    return f"{number_of:,} {singular if number_of == 1 else plural or f'{singular}s'}"
 
 
 def rate(value: float) -> str:

@@ -64,16 +64,16 @@ class Table:
 
 def build(records: Sequence[Record], order: Sequence[str], report_of: ReportOf) -> list[Table]:
     """Tables of the models whose classes have logits; `order` is that of the tasks."""
-    found = []
+    tables = []
     for draft in comparable(records):
-        labels = labels_of([own[0] for own in draft.models.values()])
-        rows = [row for model, own in draft.models.items() for row in _rows(labels[model], own, report_of)]
+        labels = labels_of([records[0] for records in draft.models.values()])
+        rows = [row for model, records in draft.models.items() for row in _rows(labels[model], records, report_of)]
         if not rows:
             continue
         rows.sort(key=lambda row: (order.index(row.task), row.split, row.before.nll.value, row.model))
-        told = [record for own in draft.models.values() for record in own]
-        found.append(Table(formats.heading_of("calibration", told), tuple(rows)))
-    return found
+        every = [record for records in draft.models.values() for record in records]
+        tables.append(Table(formats.heading_of("calibration", every), tuple(rows)))
+    return tables
 
 
 def _rows(model: str, records: Sequence[Record], report_of: ReportOf) -> list[Row]:
@@ -93,24 +93,24 @@ def _rows(model: str, records: Sequence[Record], report_of: ReportOf) -> list[Ro
                     model=model,
                     seeds=len(reports),
                     n=reports[0].n,
-                    accuracy=fmean(one.accuracy for one in reports),
-                    before=_state([one.before for one in reports]),
-                    after=_state([one.after for one in reports]),
-                    temperatures=tuple(one.temperatures for one in reports),
+                    accuracy=fmean(report.accuracy for report in reports),
+                    before=_state([report.before for report in reports]),
+                    after=_state([report.after for report in reports]),
+                    temperatures=tuple(report.temperatures for report in reports),
                 )
             )
     return rows
 
 
 def _state(measured: Sequence[Calibration]) -> State:
-    def over(own: Sequence[Measured], high: float | None) -> Estimate:
-        return over_seeds([(one.value, one.low, one.high) for one in own], (0.0, high))
+    def over(values: Sequence[Measured], high: float | None) -> Estimate:
+        return over_seeds([(value.value, value.low, value.high) for value in values], (0.0, high))
 
     return State(
-        ece=over([one.ece for one in measured], 1.0),
-        ece_if_calibrated=fmean(one.ece.if_calibrated or 0.0 for one in measured),
-        brier=over([one.brier for one in measured], 2.0),
-        nll=over([one.nll for one in measured], None),
+        ece=over([state.ece for state in measured], 1.0),
+        ece_if_calibrated=fmean(state.ece.if_calibrated or 0.0 for state in measured),
+        brier=over([state.brier for state in measured], 2.0),
+        nll=over([state.nll for state in measured], None),
     )
 
 
@@ -121,9 +121,9 @@ def to_markdown(table: Table) -> str:
     def ece(state: State) -> str:
         return f"{formats.number(state.ece)} ({100 * state.ece_if_calibrated:.1f})"
 
-    def plain(one: Estimate) -> str:
-        sd = f" ±{one.sd:.3f}" if one.sd is not None else ""
-        return f"{one.value:.3f}{sd} [{one.low:.3f}, {one.high:.3f}]"
+    def plain(estimate: Estimate) -> str:
+        sd = f" ±{estimate.sd:.3f}" if estimate.sd is not None else ""
+        return f"{estimate.value:.3f}{sd} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
     header = ["task", "model", "seeds", "examples", "accuracy", "T", "ECE", "→ ECE"]
     header += ["Brier", "→ Brier", "NLL", "→ NLL"]
@@ -150,7 +150,7 @@ def to_markdown(table: Table) -> str:
 def to_json(tables: Sequence[Table]) -> str:
     """Everything, at full precision, scale 0…1."""
     return json.dumps(
-        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(one), "notes": NOTES} for one in tables]},
+        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(table), "notes": NOTES} for table in tables]},
         indent=1,
         ensure_ascii=False,
     )

@@ -73,66 +73,72 @@ def calibration_change(pairs: Pairs, load: LoadLogits) -> CalibrationChange | st
             changes.setdefault(seed, []).append(calibration.ece_change(before[2], after[2], before[1]))
         n += len(labels)
     over_splits = [
-        (fmean(one.value for one in own), fmean(one.low for one in own), fmean(one.high for one in own))
-        for own in changes.values()
+        (
+            fmean(change.value for change in by_seed),
+            fmean(change.low for change in by_seed),
+            fmean(change.high for change in by_seed),
+        )
+        for by_seed in changes.values()
     ]
     first, second = (fmean(side) for side in zip(*errors, strict=True))
     return CalibrationChange(n, first, second, over_seeds(over_splits, (-1.0, 1.0)))
 
 
-def costs(pairs: Pairs, found: Sequence[Measured]) -> tuple[Cost, ...]:
+def costs(pairs: Pairs, measurements: Sequence[Measured]) -> tuple[Cost, ...]:
     """What was measured of a compressed model against its original, by setting; one seed's models stand for all."""
     by_setting: dict[measured.Setting, Cost] = {}
     for _, (_, record) in sorted(pairs.items()):
         lineage = record.lineage
-        for base, own in measured.of_pair(found, lineage.compress or "", lineage.finetune or ""):
-            known = by_setting.get(own.setting)
-            if known is None or (own.counts and known.verdict != measured.VALID):
-                by_setting[own.setting] = _cost(base, own)
+        for base, compressed in measured.of_pair(measurements, lineage.compress or "", lineage.finetune or ""):
+            known = by_setting.get(compressed.setting)
+            if known is None or (compressed.counts and known.verdict != measured.VALID):
+                by_setting[compressed.setting] = _cost(base, compressed)
     return tuple(by_setting.values())
 
 
-def _cost(base: Measured, own: Measured) -> Cost:
-    memory = (base.memory, own.memory) if base.memory and own.memory else None
+def _cost(base: Measured, compressed: Measured) -> Cost:
+    memory = (base.memory, compressed.memory) if base.memory and compressed.memory else None
     return Cost(
-        setting=own.setting,
-        processor=own.processor,
-        examples_per_second=(base.examples_per_second, own.examples_per_second),
-        tokens_per_second=(base.tokens_per_second, own.tokens_per_second),
-        speed=own.speed,
-        verdict=own.verdict,
-        reason=own.reason,
-        a_a=own.a_a,
+        setting=compressed.setting,
+        processor=compressed.processor,
+        examples_per_second=(base.examples_per_second, compressed.examples_per_second),
+        tokens_per_second=(base.tokens_per_second, compressed.tokens_per_second),
+        speed=compressed.speed,
+        verdict=compressed.verdict,
+        reason=compressed.reason,
+        a_a=compressed.a_a,
         memory=memory,
-        memory_absent=base.memory_absent or own.memory_absent,
-        record=own.record,
+        memory_absent=base.memory_absent or compressed.memory_absent,
+        record=compressed.record,
     )
 
 
-def absences(found: Sequence[Cost], calibrated: CalibrationChange | str, others: Mapping[str, str]) -> dict[str, str]:
+def absences(
+    known_costs: Sequence[Cost], calibrated: CalibrationChange | str, others: Mapping[str, str]
+) -> dict[str, str]:
     """What a card lacks, with the reason."""
     absent = dict(others)
     if isinstance(calibrated, str):
         absent["calibration"] = calibrated
-    if not found:
+    if not known_costs:
         return absent | dict.fromkeys(("speed", "memory"), "not measured; `harness run --measure` does it")
-    if all(one.speed is None for one in found):
-        absent["speed"] = found[0].reason
-    if all(one.memory is None for one in found):
-        absent["memory"] = found[0].memory_absent
+    if all(cost.speed is None for cost in known_costs):
+        absent["speed"] = known_costs[0].reason
+    if all(cost.memory is None for cost in known_costs):
+        absent["memory"] = known_costs[0].memory_absent
     return absent
 
 
-def savings(found: Sequence[Cost]) -> list[str]:
+def savings(known_costs: Sequence[Cost]) -> list[str]:
     """Sentences on what was measured and not saved."""
-    said = []
-    for one in found:
-        where = one.setting.where
-        if one.speed is not None and one.verdict == measured.VALID and one.speed.low <= 1:
-            times = f"{one.speed.low:.2f} to {one.speed.high:.2f}× as fast at {where}"
-            said.append(f"It {'is slower' if one.speed.high < 1 else 'saves no time'}: {times}.")
-        if one.memory is not None:
-            before, after = (side.most for side in one.memory)
+    sentences = []
+    for cost in known_costs:
+        where = cost.setting.where
+        if cost.speed is not None and cost.verdict == measured.VALID and cost.speed.low <= 1:
+            times = f"{cost.speed.low:.2f} to {cost.speed.high:.2f}× as fast at {where}"
+            sentences.append(f"It {'is slower' if cost.speed.high < 1 else 'saves no time'}: {times}.")
+        if cost.memory is not None:
+            before, after = (side.most for side in cost.memory)
             if before is not None and after is not None and after > SAVED * before:
-                said.append(f"It saves no memory: its peak is {after / before:.2f}× the original's at {where}.")
-    return said
+                sentences.append(f"It saves no memory: its peak is {after / before:.2f}× the original's at {where}.")
+    return sentences

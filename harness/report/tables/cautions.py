@@ -22,11 +22,14 @@ def of_data(records: Sequence[ScoreRecord]) -> tuple[str, ...]:
 
 def of_machines(records: Sequence[ScoreRecord]) -> tuple[str, ...]:
     """Says where scores of one table come from different machines, or from processes with other numbers of threads."""
-    kinds = {hash_json(one.as_json()): one for record in records if (one := record.machine).model_fields_set}
+    kinds = {
+        hash_json(machine.as_json()): machine for record in records if (machine := record.machine).model_fields_set
+    }
     if len(kinds) < 2:
         return ()
     listed = "; ".join(
-        f"{one.threads} threads, {', '.join(one.gpus or one.isa) or 'unknown instructions'}" for one in kinds.values()
+        f"{machine.threads} threads, {', '.join(machine.gpus or machine.isa) or 'unknown instructions'}"
+        for machine in kinds.values()
     )
     return (f"Scores were computed on {len(kinds)} kinds of machines, whose last digits may differ: {listed}.",)
 
@@ -49,7 +52,11 @@ def of_model(records: Sequence[ScoreRecord], parts: Mapping[str, Sequence[Part]]
     ]
     trained = {record.task.name for record in records if record.runtime}
     notes += [
-        _at_chance(task, part) for task, own in parts.items() if task in trained for part in own if is_chance(part)
+        _at_chance(task, part)
+        for task, scores in parts.items()
+        if task in trained
+        for part in scores
+        if is_chance(part)
     ]
     return tuple(dict.fromkeys(note for note in notes if note))
 

@@ -36,9 +36,9 @@ def _compatible(records: Iterable[Record]) -> list[Draft]:
     for record in records:
         by_model.setdefault(record.model.id, []).append(record)
     drafts: list[Draft] = []
-    for model, own in by_model.items():
+    for model, model_records in by_model.items():
         variants: list[Draft] = []  # one model may itself have been scored on different data
-        for record in own:
+        for record in model_records:
             variant = _first_fitting(variants, _basis(record))
             variant.models.setdefault(model, []).append(record)
         for variant in variants:
@@ -86,14 +86,14 @@ def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
     labels = {}
     for model in models:
         twins = overrides[model.name]
-        told = ", ".join(
+        differing = ", ".join(
             f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
             for key, value in model.overrides.items()
         )
         if len(twins) == 1:
             labels[model.id] = model.name
         elif twins.count(model.overrides) == 1:
-            labels[model.id] = f"{model.name} ({told})" if told else model.name
+            labels[model.id] = f"{model.name} ({differing})" if differing else model.name
         else:
-            labels[model.id] = f"{model.name} ({f'{told}, ' if told else ''}{model.id[:8]})"
+            labels[model.id] = f"{model.name} ({f'{differing}, ' if differing else ''}{model.id[:8]})"
     return labels

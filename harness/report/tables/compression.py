@@ -85,29 +85,29 @@ def build(
     `compressions` are the records of compress cells by key, `order` is that of the tasks, `judge` says
     what predictions say of a change, `measured` is what was measured of any models.
     """
-    found: list[Cards] = []
+    groups: list[Cards] = []
     for draft in comparable(records) if compressions else ():
-        labels = labels_of([own[0] for own in draft.models.values()])
-        every = [record for own in draft.models.values() for record in own]
+        labels = labels_of([model_records[0] for model_records in draft.models.values()])
+        every = [record for model_records in draft.models.values() for record in model_records]
         originals = _originals(every)
         cards = []
-        for model, own in draft.models.items():
-            for task, pairs in _pairs(own, originals, compressions).items():
+        for model, model_records in draft.models.items():
+            for task, pairs in _pairs(model_records, originals, compressions).items():
                 cards.append(_card(task, labels[model], pairs, compressions, judge(pairs), costs(pairs, measured)))
         if not cards:
             continue
         cards.sort(key=lambda card: (order.index(card.task), card.original, -card.score, card.model))
-        found.append(Cards(formats.heading_of("compression", every), tuple(cards)))
-    return found
+        groups.append(Cards(formats.heading_of("compression", every), tuple(cards)))
+    return groups
 
 
 def _originals(records: Sequence[Record]) -> dict[tuple[str, ...], Record]:
     """Scores of models that were not compressed, by what was scored."""
-    found: dict[tuple[str, ...], Record] = {}
+    originals: dict[tuple[str, ...], Record] = {}
     for record in records:
         if not record.lineage.compress and record.scores:
-            found.setdefault(_scored(record), record)
-    return found
+            originals.setdefault(_scored(record), record)
+    return originals
 
 
 def _scored(record: Record) -> tuple[str, ...]:
@@ -118,17 +118,17 @@ def _scored(record: Record) -> tuple[str, ...]:
 
 
 def _pairs(
-    own: Sequence[Record], originals: Mapping[tuple[str, ...], Record], compressions: Mapping[str, CompressRecord]
+    records: Sequence[Record], originals: Mapping[tuple[str, ...], Record], compressions: Mapping[str, CompressRecord]
 ) -> dict[str, Pairs]:
     """By task, the scores of a compressed model with those of the very model it was made from."""
-    found: dict[str, Pairs] = {}
-    for record in own:
+    by_task: dict[str, Pairs] = {}
+    for record in records:
         if record.lineage.compress in compressions and record.scores:
             before = originals.get(_scored(record))
             if before is not None:
-                pairs = found.setdefault(record.task.name, {})
+                pairs = by_task.setdefault(record.task.name, {})
                 pairs.setdefault((record.seed, record.split), (before, record))
-    return found
+    return by_task
 
 
 def _card(
@@ -136,8 +136,8 @@ def _card(
     model: str,
     pairs: Pairs,
     compressions: Mapping[str, CompressRecord],
-    said: Judged,
-    found: tuple[Cost, ...],
+    judged: Judged,
+    known_costs: tuple[Cost, ...],
 ) -> Card:
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
@@ -156,17 +156,19 @@ def _card(
         score=fmean(
             pairs[seed, split][1].scores[name].value for seed in seeds for split in splits for name in counted(first)
         ),
-        change=said.change,
-        agreement=said.agreement,
-        flips=said.flips,
+        change=judged.change,
+        agreement=judged.agreement,
+        flips=judged.flips,
         bytes=sizes,
         parameters=parameters,
         nonzero=nonzero,
         sparsity=_sparsity(parameters, nonzero) if parameters and nonzero else None,
-        calibration=None if isinstance(said.calibration, str) else said.calibration,
-        costs=found,
-        absent=absences(found, said.calibration, uncounted),
-        notes=tuple(dict.fromkeys([*(note for one in made for note in one.notes), *savings(found)])),
+        calibration=None if isinstance(judged.calibration, str) else judged.calibration,
+        costs=known_costs,
+        absent=absences(known_costs, judged.calibration, uncounted),
+        notes=tuple(
+            dict.fromkeys([*(note for compression in made for note in compression.notes), *savings(known_costs)])
+        ),
         steps=[step.as_json() for step in made[0].steps],
         scale=scale_of(first),
     )
@@ -179,12 +181,12 @@ def _sparsity(parameters: tuple[int, int], nonzero: tuple[int, int]) -> tuple[fl
 
 def _both(made: Sequence[CompressionFacts], name: str) -> tuple[int, int] | None:
     """Before and after, means over seeds; None where it is unknown of one."""
-    befores = [getattr(one.before, name) for one in made]
-    afters = [getattr(one.after, name) for one in made]
+    befores = [getattr(compression.before, name) for compression in made]
+    afters = [getattr(compression.after, name) for compression in made]
     return None if None in (*befores, *afters) else (round(fmean(befores)), round(fmean(afters)))
 
 
-def to_markdown(found: Cards) -> str:
+def to_markdown(cards: Cards) -> str:
     """A row a task and compressed model, then one a setting in which it was measured; below, what was not saved and
     what is absent.
     """
@@ -209,26 +211,26 @@ def to_markdown(found: Cards) -> str:
             formats.NONE if card.nonzero is None else f"{100 * card.nonzero[1] / max(1, card.nonzero[0]):.1f} %",
             formats.NONE if card.sparsity is None else f"{100 * card.sparsity[1]:.1f} %",
         ]
-        for card in found.cards
+        for card in cards.cards
     ]
-    tables = [formats.markdown_table(found.title, header, body, [NOTE])]
-    tables += [_measured_table(*group) for group in _by_machine(found.cards)]
-    absent = [(card, f"no {what}: {reason}.") for card in found.cards for what, reason in card.absent.items()]
-    notes = [*((card, note) for card in found.cards for note in card.notes), *absent]
-    return "\n".join([*tables, *map(formats.escaped, _told(notes))]) + "\n"
+    tables = [formats.markdown_table(cards.title, header, body, [NOTE])]
+    tables += [_measured_table(*group) for group in _by_machine(cards.cards)]
+    absent = [(card, f"no {what}: {reason}.") for card in cards.cards for what, reason in card.absent.items()]
+    notes = [*((card, note) for card in cards.cards for note in card.notes), *absent]
+    return "\n".join([*tables, *map(formats.escaped, _notes_text(notes))]) + "\n"
 
 
-def _ece(one: CalibrationChange) -> str:
-    return f"{100 * one.before:.1f} → {100 * one.after:.1f}, {formats.signed(one.change)}"
+def _ece(calibration: CalibrationChange) -> str:
+    return f"{100 * calibration.before:.1f} → {100 * calibration.after:.1f}, {formats.signed(calibration.change)}"
 
 
-def _told(notes: Sequence[tuple[Card, str]]) -> list[str]:
+def _notes_text(notes: Sequence[tuple[Card, str]]) -> list[str]:
     """Each sentence once, with all the models it is said of."""
-    said: dict[str, list[str]] = {}
+    models_of_note: dict[str, list[str]] = {}
     for card, note in notes:
-        models = said.setdefault(note, [])
+        models = models_of_note.setdefault(note, [])
         models += [card.model] if card.model not in models else []
-    return [f"Of {', '.join(models)}: {note}" for note, models in said.items()]
+    return [f"Of {', '.join(models)}: {note}" for note, models in models_of_note.items()]
 
 
 def _by_machine(cards: Sequence[Card]) -> list[tuple[str, list[tuple[Card, Cost]]]]:
@@ -240,9 +242,9 @@ def _by_machine(cards: Sequence[Card]) -> list[tuple[str, list[tuple[Card, Cost]
     return [
         (
             f"speed and memory, {threads} thread{'s' if threads > 1 else ''}, {processor} ({short(machine)})",
-            own,
+            members,
         )
-        for (machine, threads, processor), own in groups.items()
+        for (machine, threads, processor), members in groups.items()
     ]
 
 
@@ -263,11 +265,11 @@ def _measured_table(title: str, rows: Sequence[tuple[Card, Cost]]) -> str:
         for card, cost in rows
     ]
     whys = [(card, f"{cost.verdict} at {cost.setting.where}: {cost.reason}.") for card, cost in rows if cost.reason]
-    return formats.markdown_table(title, header, body, [COST_NOTE, *_told(whys)])
+    return formats.markdown_table(title, header, body, [COST_NOTE, *_notes_text(whys)])
 
 
 def _of(cost: Cost, name: str) -> str:
-    if cost.memory is None or None in (both := [getattr(one, name) for one in cost.memory]):
+    if cost.memory is None or None in (both := [getattr(memory, name) for memory in cost.memory]):
         return formats.NONE
     return f"{size(both[1])} of {size(both[0])}"
 
@@ -281,10 +283,10 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def to_json(found: Sequence[Cards]) -> str:
+def to_json(groups: Sequence[Cards]) -> str:
     """Everything, at full precision, scale 0…1."""
     return json.dumps(
-        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(one), "note": NOTE} for one in found]},
+        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(group), "note": NOTE} for group in groups]},
         indent=1,
         ensure_ascii=False,
     )

@@ -40,8 +40,8 @@ def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
         source = [table.suite, table.source, table.location, table.limit, table.train_fraction, fingerprint]
         return [*source, row.label, row.model]
 
-    def line(fingerprint: str, what: Sequence[Any], one: Estimate, n: int | None, *last: Any) -> list[Any]:
-        value = [one.value, one.low, one.high, one.sd, len(one.per_seed) or None, n]
+    def line(fingerprint: str, what: Sequence[Any], estimate: Estimate, n: int | None, *last: Any) -> list[Any]:
+        value = [estimate.value, estimate.low, estimate.high, estimate.sd, len(estimate.per_seed) or None, n]
         return [*where(fingerprint), *what, *value, *last, *facts]
 
     if row.average and "average" in shown_columns(table, layout):
@@ -61,9 +61,9 @@ def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
             yield line(column.fingerprint, what, part.estimate, part.n, part.chance, ceiling, None)
     for resource in table.resources:
         if row.model in resource.values:
-            own = resource.values[row.model]
+            quantity = resource.values[row.model]
             what, unknown = ["resource", "", "", resource.name], [None] * 6
-            yield [*where(table.fingerprint), *what, own.value, own.low, own.high, *unknown, *facts]
+            yield [*where(table.fingerprint), *what, quantity.value, quantity.low, quantity.high, *unknown, *facts]
 
 
 def _csv(value: Any) -> Any:

@@ -64,48 +64,56 @@ def _join(group: Sequence[tuple[Table, str]]) -> Efficiency:
         if label + CONTROL_SUFFIX in curves
     ]
     title = min((title for _, title in group), key=len)
-    told = [Curve(label, seeds[label], curve) for label, curve in curves.items()]
-    told.sort(key=lambda curve: -max(one.value for one in curve.by_fraction.values()))
-    return Efficiency(title, fractions, tuple(told), tuple(gains), group[0][0].chance)
+    ordered = [Curve(label, seeds[label], curve) for label, curve in curves.items()]
+    ordered.sort(key=lambda curve: -max(estimate.value for estimate in curve.by_fraction.values()))
+    return Efficiency(title, fractions, tuple(ordered), tuple(gains), group[0][0].chance)
 
 
 def _differences(curve: Mapping[float, Estimate], twin: Mapping[float, Estimate]) -> dict[float, Estimate]:
     """Of averages, with their intervals' half-widths added in quadrature, as if the examples were not the same: wider
     than need be.
     """
-    found = {}
+    differences = {}
     for fraction in curve.keys() & twin.keys():
-        one, other = curve[fraction], twin[fraction]
-        below = math.hypot(one.value - one.low, other.high - other.value)
-        above = math.hypot(one.high - one.value, other.value - other.low)
-        value = one.value - other.value
-        found[fraction] = Estimate(value, value - below, value + above)
-    return found
+        estimate, control_estimate = curve[fraction], twin[fraction]
+        below = math.hypot(estimate.value - estimate.low, control_estimate.high - control_estimate.value)
+        above = math.hypot(estimate.high - estimate.value, control_estimate.value - control_estimate.low)
+        value = estimate.value - control_estimate.value
+        differences[fraction] = Estimate(value, value - below, value + above)
+    return differences
 
 
-def to_markdown(found: Efficiency) -> str:
+def to_markdown(efficiency: Efficiency) -> str:
     """Models by fractions of the training examples, then the gains of pretraining."""
 
     def cells(curve: Curve, sign: str = "") -> Iterable[str]:
-        for fraction in found.fractions:
-            one = curve.by_fraction.get(fraction)
-            yield f"{100 * one.value:{sign}.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]" if one else "–"
+        for fraction in efficiency.fractions:
+            estimate = curve.by_fraction.get(fraction)
+            yield (
+                f"{100 * estimate.value:{sign}.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+                if estimate
+                else "–"
+            )
 
     header = ["average ×100 by fraction of the training examples", "seeds"]
-    header += [f"{100 * fraction:g} %" for fraction in found.fractions]
-    rows = [[curve.label, str(curve.seeds), *cells(curve)] for curve in found.curves]
-    rows += [[f"*{curve.label}*", str(curve.seeds), *cells(curve, "+")] for curve in found.gains]
-    if found.chance is not None:
-        rows.append(["*chance*", "", *[f"{100 * found.chance:.1f}"] * len(found.fractions)])
-    lines = [f"### {found.title}", "", *(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])]
+    header += [f"{100 * fraction:g} %" for fraction in efficiency.fractions]
+    rows = [[curve.label, str(curve.seeds), *cells(curve)] for curve in efficiency.curves]
+    rows += [[f"*{curve.label}*", str(curve.seeds), *cells(curve, "+")] for curve in efficiency.gains]
+    if efficiency.chance is not None:
+        rows.append(["*chance*", "", *[f"{100 * efficiency.chance:.1f}"] * len(efficiency.fractions)])
+    lines = [
+        f"### {efficiency.title}",
+        "",
+        *(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows]),
+    ]
     return "\n".join(lines) + "\n"
 
 
-def to_json(found: Sequence[Efficiency]) -> str:
-    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
+def to_json(efficiencies: Sequence[Efficiency]) -> str:
+    return json.dumps([asdict(efficiency) for efficiency in efficiencies], indent=1, ensure_ascii=False)
 
 
-def plot(found: Efficiency, path: Path) -> None:
+def plot(efficiency: Efficiency, path: Path) -> None:
     """Average by share, a line a model with its 95 % band; random-init controls dashed. The format follows the file's
     ending.
 
@@ -114,24 +122,27 @@ def plot(found: Efficiency, path: Path) -> None:
     """
     with figure(path, 7, 4.5) as axes:
         colors: dict[str, str] = {}
-        for curve in found.curves:
-            own = curve.label.removesuffix(CONTROL_SUFFIX)
-            color = colors.setdefault(own, f"C{len(colors) % 10}")
+        for curve in efficiency.curves:
+            base = curve.label.removesuffix(CONTROL_SUFFIX)
+            color = colors.setdefault(base, f"C{len(colors) % 10}")
             xs = sorted(curve.by_fraction)
             points = [curve.by_fraction[x] for x in xs]
-            style = "--" if curve.label != own else "-"
+            style = "--" if curve.label != base else "-"
             shares = [100 * x for x in xs]
-            low, high = [100 * one.low for one in points], [100 * one.high for one in points]
-            axes.plot(shares, [100 * one.value for one in points], style, color=color, marker="o", label=curve.label)
+            low, high = [100 * estimate.low for estimate in points], [100 * estimate.high for estimate in points]
+            axes.plot(
+                shares, [100 * estimate.value for estimate in points], style, color=color, marker="o", label=curve.label
+            )
             axes.fill_between(shares, low, high, color=color, alpha=0.15, linewidth=0)
-        if found.chance is not None:
-            axes.axhline(100 * found.chance, color="gray", linestyle=":", label="chance")
+        if efficiency.chance is not None:
+            axes.axhline(100 * efficiency.chance, color="gray", linestyle=":", label="chance")
         axes.set_xscale("log")
         axes.set_xticks(
-            [100 * fraction for fraction in found.fractions], [f"{100 * one:g} %" for one in found.fractions]
+            [100 * fraction for fraction in efficiency.fractions],
+            [f"{100 * share:g} %" for share in efficiency.fractions],
         )
         axes.minorticks_off()
         axes.set_xlabel("fraction of the training examples")
         axes.set_ylabel("suite average ×100, 95 % interval")
-        axes.set_title(plain(found.title), fontsize=9, wrap=True)
+        axes.set_title(plain(efficiency.title), fontsize=9, wrap=True)
         axes.legend(fontsize=8, handlelength=4)

@@ -66,38 +66,38 @@ def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
     """What stands below a table: how to read it, and what it leaves out."""
     several = any(row.seeds[1] > 1 for row in table.rows)
     many = " and, with several seeds, over seeds (±: their standard deviation)" if several else ""
-    said = [
+    sentences = [
         f"Scores ×100 with 95 % intervals over examples{many}; a task's score is the mean of its metrics and splits. "
         "Bold: better than every other model's whole interval, by its own whole interval."
     ]
     known = [f"Chance: the best constant answer{'.' if not _has_ceiling(table) else ''}"] if table.columns else []
     if _has_ceiling(table):
         known.append("ceiling: what the noise-free labels score.")
-    said += ["; ".join(known)] if known else []
+    sentences += ["; ".join(known)] if known else []
     shown = shown_columns(table, layout)
     if "average" in shown and not set(table.averaged) <= set(shown):
-        said.append(f"The average is over {', '.join(table.averaged)}.")
+        sentences.append(f"The average is over {', '.join(table.averaged)}.")
     if "average" in shown and any(row.average is None for row in table.rows):
-        said.append(f"{NONE} under average: the model lacks a score that the average is over.")
+        sentences.append(f"{NONE} under average: the model lacks a score that the average is over.")
     partial = [f"{row.label} on {task}" for row in table.rows for task in row.partial]
     if partial:
-        said.append(f"No score, since splits or metrics that others have are missing: {', '.join(partial)}.")
+        sentences.append(f"No score, since splits or metrics that others have are missing: {', '.join(partial)}.")
     if table.absent:
-        said.append(f"No score here: {', '.join(table.absent)}.")
+        sentences.append(f"No score here: {', '.join(table.absent)}.")
     if table.unlabelled:
-        said.append(f"Without labels, so predictions only: {', '.join(table.unlabelled)}.")
+        sentences.append(f"Without labels, so predictions only: {', '.join(table.unlabelled)}.")
     diagnostics = [column.task for column in table.columns if column.diagnostic]
     if diagnostics:
-        said.append(f"†: a diagnostic, not part of the average: {', '.join(diagnostics)}.")
+        sentences.append(f"†: a diagnostic, not part of the average: {', '.join(diagnostics)}.")
     unscaled = [f"{column.task} ({', '.join(column.headline)})" for column in table.columns if column.scale == 1]
     if unscaled:
-        said.append(f"Not ×100: {', '.join(unscaled)}.")
+        sentences.append(f"Not ×100: {', '.join(unscaled)}.")
     lower = [column.task for column in table.columns if not column.greater_is_better]
     if lower:
-        said.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
-    said += [*(f"Data of {note}." for note in table.data_notes), *table.machine_notes]
-    said += [f"Of {row.label}: {note}." for row in table.rows for note in row.notes]
-    return [*said, *(note for resource in table.resources for note in resource.notes)]
+        sentences.append(f"↓: lower is better, not part of the average: {', '.join(lower)}.")
+    sentences += [*(f"Data of {note}." for note in table.data_notes), *table.machine_notes]
+    sentences += [f"Of {row.label}: {note}." for row in table.rows for note in row.notes]
+    return [*sentences, *(note for resource in table.resources for note in resource.notes)]
 
 
 def _has_ceiling(table: Table) -> bool:
@@ -217,23 +217,28 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
         return [plain(text_of(resource, row.model) or NONE) for resource in table.resources]
 
     def reference(kind: str, average: str, of_task: Callable[[Column], str]) -> list[str]:
-        own = {"average": average} | {name: of_task(column) for name, column in columns.items()}
-        own |= {name: metric_reference(name, kind) for name in names if name in of_metrics}
-        return [italic(kind), *(plain(own.get(name, "")) for name in names[1:]), *[""] * len(table.resources)]
+        cells = {"average": average} | {name: of_task(column) for name, column in columns.items()}
+        cells |= {name: metric_reference(name, kind) for name in names if name in of_metrics}
+        return [italic(kind), *(plain(cells.get(name, "")) for name in names[1:]), *[""] * len(table.resources)]
 
     references = []
     if columns:
-        references.append(reference("chance", scaled(table.chance), lambda one: scaled(one.chance, one.scale)))
+        references.append(reference("chance", scaled(table.chance), lambda column: scaled(column.chance, column.scale)))
     if _has_ceiling(table):
         average = number(table.ceiling) if table.ceiling else NONE
-        ceilings = {name: number(one.ceiling, one.scale) if one.ceiling else NONE for name, one in columns.items()}
-        references.append(reference("ceiling", average, lambda one: ceilings[one.task]))
+        ceilings = {
+            name: number(column.ceiling, column.scale) if column.ceiling else NONE for name, column in columns.items()
+        }
+        references.append(reference("ceiling", average, lambda column: ceilings[column.task]))
     if columns:
-        references.append(reference("examples", "", lambda one: "/".join(map(str, one.n.values()))))
+        references.append(reference("examples", "", lambda column: "/".join(map(str, column.n.values()))))
     of = "" if len(table.averaged) == table.of_tasks else f" of {len(table.averaged)} of {table.of_tasks} tasks"
     heads = {"average": f"average{of}"} | {name: plain(_head(column)) for name, column in columns.items()}
     return Grid(
-        header=[*(heads.get(name, plain(name)) for name in names), *(plain(one.header) for one in table.resources)],
+        header=[
+            *(heads.get(name, plain(name)) for name in names),
+            *(plain(resource.header) for resource in table.resources),
+        ],
         groups=[
             (
                 None if heading is None else plain(heading),
@@ -284,7 +289,7 @@ def plainly_signed(change: Estimate, scale: int = 100) -> str:
     """`+0.8 [-1.0, +2.7]`, times the scale. A change of nothing is +0.0."""
     digits = _digits(scale)
     middle, low, high = (
-        f"{round(scale * one, digits) + 0.0:+.{digits}f}" for one in (change.value, change.low, change.high)
+        f"{round(scale * value, digits) + 0.0:+.{digits}f}" for value in (change.value, change.low, change.high)
     )
     return f"{middle} [{low}, {high}]"
 
@@ -293,13 +298,13 @@ def _digits(scale: int) -> int:
     return 1 if scale == 100 else 2
 
 
-def scaled(one: float | None, scale: int = 100) -> str:
+def scaled(value: float | None, scale: int = 100) -> str:
     """A share in per cent to one decimal, another number to three digits or so."""
-    if one is None:
+    if value is None:
         return NONE
     if scale == 1:
-        return f"{one:.2f}" if abs(one) < 100 else f"{one:.0f}"
-    return f"{scale * one:.1f}"
+        return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{scale * value:.1f}"
 
 
 class Markdown(ReportFormat):

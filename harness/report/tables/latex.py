@@ -29,8 +29,8 @@ def to_latex(table: Table, layout: Layout = PLAIN) -> str:
         lines += [r"\midrule", *heading, *map(_latex_line, rows)]
     lines += [r"\midrule", *map(_latex_line, grid.references)] if grid.references else []
     lines += [r"\bottomrule", r"\end{tabular}"]
-    said = " ".join(_latex(note) for note in notes(table, layout))
-    lines += [rf"\par\smallskip\footnotesize {said}", r"\end{table}"]
+    remarks = " ".join(_latex(note) for note in notes(table, layout))
+    lines += [rf"\par\smallskip\footnotesize {remarks}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 

@@ -109,10 +109,10 @@ def groups(table: Table, layout: Layout) -> list[tuple[str | None, list[Row]]]:
     """The rows by group, each with its heading, `learner: tfidf`; one group without a heading where none was asked."""
     if layout.group_by is None:
         return [(None, list(table.rows))]
-    found: dict[str, list[Row]] = {}
+    by_group: dict[str, list[Row]] = {}
     for row in table.rows:
-        found.setdefault(group_of(row, layout.group_by), []).append(row)
-    return [(f"{layout.group_by}: {name}", rows) for name, rows in found.items()]
+        by_group.setdefault(group_of(row, layout.group_by), []).append(row)
+    return [(f"{layout.group_by}: {name}", rows) for name, rows in by_group.items()]
 
 
 def group_of(row: Row, key: str) -> str:

@@ -55,19 +55,19 @@ def build_with_records(records: Sequence[Record], suites: Sequence[Suite]) -> li
 
 
 def _table(suite: Suite, draft: Draft) -> Table:
-    every = [record for own in draft.models.values() for record in own]
-    found = {record.task.name for record in every}
+    every = [record for records in draft.models.values() for record in records]
+    present = {record.task.name for record in every}
     scored = {record.task.name for record in every if record.scores}
     newest = sorted(every, key=lambda record: (record.created, record.cell), reverse=True)
     headlines: dict[str, Sequence[str]] = {}  # one for all rows, though a task's primary metrics have changed since
     for record in newest:
         headlines.setdefault(record.task.name, record.primary_metrics)
-    parts = {model: _parts_by_task(own, headlines) for model, own in draft.models.items()}
+    parts = {model: _parts_by_task(records, headlines) for model, records in draft.models.items()}
     columns = tuple(
         _column(
             task,
             task not in suite.averaged,
-            [own[task] for own in parts.values() if task in own],
+            [by_task[task] for by_task in parts.values() if task in by_task],
             [record for record in every if record.task.name == task],
         )
         for task in suite.tasks
@@ -75,13 +75,15 @@ def _table(suite: Suite, draft: Draft) -> Table:
     )
     counted = [column for column in columns if not column.diagnostic and column.greater_is_better]
     averaged = tuple(column.task for column in counted)
-    labels = labels_of([own[0] for own in draft.models.values()])
-    rows = [_row(model, own, labels[model], parts[model], columns, averaged) for model, own in draft.models.items()]
+    labels = labels_of([records[0] for records in draft.models.values()])
+    rows = [
+        _row(model, records, labels[model], parts[model], columns, averaged) for model, records in draft.models.items()
+    ]
     rows.sort(key=lambda row: (row.average is None, -(row.average.estimate.value if row.average else 0.0), row.label))
     chances = [column.chance for column in counted if column.chance is not None]
     ceilings = [column.ceiling for column in counted if column.ceiling is not None]
     first = every[0]
-    prints = [column.fingerprint for column in columns] or sorted({one.data.fingerprint for one in every})
+    prints = [column.fingerprint for column in columns] or sorted({record.data.fingerprint for record in every})
     return Table(
         suite=suite.name,
         source=first.data.source,
@@ -90,8 +92,8 @@ def _table(suite: Suite, draft: Draft) -> Table:
         train_fraction=first.data.train_fraction,
         columns=columns,
         rows=tuple(_with_best(rows, columns)),
-        absent=tuple(task for task in suite.tasks if task not in found),
-        unlabelled=tuple(task for task in suite.tasks if task in found - scored),
+        absent=tuple(task for task in suite.tasks if task not in present),
+        unlabelled=tuple(task for task in suite.tasks if task in present - scored),
         averaged=averaged,
         of_tasks=len(suite.averaged),
         chance=fmean(chances) if counted and len(chances) == len(counted) else None,
@@ -112,18 +114,18 @@ def _row(
 ) -> Row:
     scores, partial = {}, {}
     for column in columns:
-        own = parts.get(column.task, ())
+        task_parts = parts.get(column.task, ())
         has_all = all(
-            {part.metric for part in own if part.split == split} >= set(column.headline) for split in column.n
+            {part.metric for part in task_parts if part.split == split} >= set(column.headline) for split in column.n
         )
-        if own and has_all:
-            scores[column.task] = Score(over_metrics([part.estimate for part in _counted(own)]), own)
-        elif own:
-            partial[column.task] = own
+        if task_parts and has_all:
+            scores[column.task] = Score(over_metrics([part.estimate for part in _counted(task_parts)]), task_parts)
+        elif task_parts:
+            partial[column.task] = task_parts
     average = None
     if averaged and all(task in scores for task in averaged):
         average = Score(over_tasks([scores[task].estimate for task in averaged]))
-    seeds = [len(part.estimate.per_seed) for own in parts.values() for part in own] or [0]
+    seeds = [len(part.estimate.per_seed) for task_parts in parts.values() for part in task_parts] or [0]
     notes = cautions.of_model(records, parts)
     return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, notes, _facts(records))
 
@@ -160,15 +162,15 @@ def _parts_by_task(records: Iterable[Record], headlines: Mapping[str, Sequence[s
 
 
 def _part(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], headline: bool) -> Part:
-    own = [by_seed[seed] for seed in sorted(by_seed)]
-    first = own[0]
+    scores = [by_seed[seed] for seed in sorted(by_seed)]
+    first = scores[0]
     low, high = first.scale
     ceiling = first.ceiling
     return Part(
         split=split,
         metric=metric,
         n=first.n,
-        estimate=over_seeds([(score.value, score.low, score.high) for score in own], (low, high)),
+        estimate=over_seeds([(score.value, score.low, score.high) for score in scores], (low, high)),
         chance=first.chance,
         ceiling=Estimate(ceiling.value, ceiling.low, ceiling.high) if ceiling else None,
         greater_is_better=first.greater_is_better,
@@ -185,7 +187,7 @@ def _counted(parts: Sequence[Part]) -> list[Part]:
 
 def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], records: Sequence[Record]) -> Column:
     """Chance and ceiling are of the data, so that any model's parts tell them."""
-    parts = list({(part.split, part.metric): part for own in models for part in own}.values())
+    parts = list({(part.split, part.metric): part for model_parts in models for part in model_parts}.values())
     counted = _counted(parts)
     chances = [part.chance for part in counted if part.chance is not None]
     ceilings = [part.ceiling for part in counted if part.ceiling is not None]
@@ -210,13 +212,13 @@ def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
     """Mark a score as best where every other model's whole interval is on the worse side of its own."""
 
     def best(scores: Mapping[str, Score | None], greater: bool = True) -> str | None:
-        found = {model: score.estimate for model, score in scores.items() if score is not None}
-        if len(found) < 2:
+        estimates = {model: score.estimate for model, score in scores.items() if score is not None}
+        if len(estimates) < 2:
             return None
         sign = 1 if greater else -1
-        leader, *others = sorted(found, key=lambda model: sign * found[model].value, reverse=True)
-        worst = found[leader].low if greater else -found[leader].high
-        apart = all(worst > (found[other].high if greater else -found[other].low) for other in others)
+        leader, *others = sorted(estimates, key=lambda model: sign * estimates[model].value, reverse=True)
+        worst = estimates[leader].low if greater else -estimates[leader].high
+        apart = all(worst > (estimates[other].high if greater else -estimates[other].low) for other in others)
         return leader if apart else None
 
     average = best({row.model: row.average for row in rows})

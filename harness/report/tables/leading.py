@@ -31,10 +31,10 @@ def leading(table: Table) -> str:
     gap = abs(lead.value - known[second].value)
     unit = " points" if scale == 100 else ""
     if gap == 0:
-        told = f"{first} and {second} are level {what}, at {number(lead, scale)}"
+        sentence = f"{first} and {second} are level {what}, at {number(lead, scale)}"
     else:
-        told = f"{first} leads {what} with {number(lead, scale)}, {scaled(gap, scale)}{unit} ahead of {second}"
+        sentence = f"{first} leads {what} with {number(lead, scale)}, {scaled(gap, scale)}{unit} ahead of {second}"
     if not close:
-        return f"{told}; its interval is apart from every other model's."
+        return f"{sentence}; its interval is apart from every other model's."
     more = f" and {len(close) - MOST} more" if len(close) > MOST else ""
-    return f"{told}; by their intervals it cannot be told from {', '.join(close[:MOST])}{more}."
+    return f"{sentence}; by their intervals it cannot be told from {', '.join(close[:MOST])}{more}."

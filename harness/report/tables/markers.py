@@ -65,7 +65,7 @@ def replaced(content: str, text: str, name: str | None, where: str) -> str:
 
 def _places(content: str, marker: str) -> list[tuple[int, int]]:
     """Where each line that is this marker begins and where the next line does, outside of fenced code."""
-    found, start, fence = [], 0, ""
+    places, start, fence = [], 0, ""
     for line in content.splitlines(keepends=True):
         match = FENCE.match(line)
         if match and not fence:
@@ -73,6 +73,6 @@ def _places(content: str, marker: str) -> list[tuple[int, int]]:
         elif match and match.group(1).startswith(fence) and not line.strip().strip(fence[0]):
             fence = ""
         elif not fence and line.strip().lstrip("\ufeff") == marker:
-            found.append((start, start + len(line)))
+            places.append((start, start + len(line)))
         start += len(line)
-    return found
+    return places

@@ -101,28 +101,28 @@ class Measured:
 
 def read(records: Iterable[MeasureRecord]) -> list[Measured]:
     """All that records of measure cells say of models that lie in a store, the newest first."""
-    found = []
-    for record in sorted(records, key=lambda one: (one.created, one.cell), reverse=True):
-        cells = {name: one.cell for name, one in record.models.items()}
+    measured = []
+    for record in sorted(records, key=lambda record: (record.created, record.cell), reverse=True):
+        cells = {name: model.cell for name, model in record.models.items()}
         original = cells[record.original]
         if original is None:
             continue
         for workload, cell in record.cells.items():
             for stage, timed in cell.stages.items():
-                found += [
+                measured += [
                     _measured(record, workload, stage, timed, name, key, original)
                     for name, key in cells.items()
                     if key is not None
                 ]
-    return found
+    return measured
 
 
 def _measured(
     record: MeasureRecord, workload: str, stage: str, timed: StageFacts, name: str, key: str, original: str
 ) -> Measured:
-    own = timed.models[name]
-    ratio = own.speed_ratio
-    verdict = own.verdict or _best([one.verdict for one in timed.models.values() if one.verdict is not None])
+    timing = timed.models[name]
+    ratio = timing.speed_ratio
+    verdict = timing.verdict or _best([model.verdict for model in timed.models.values() if model.verdict is not None])
     environment = record.environment
     memory, absent = _memory(record, name, workload)
     is_task = record.cells[workload].task is not None
@@ -138,8 +138,8 @@ def _measured(
         model=key,
         original=original,
         is_original=record.models[name].role == "original",
-        examples_per_second=own.examples_per_second,
-        tokens_per_second=own.tokens_per_second,
+        examples_per_second=timing.examples_per_second,
+        tokens_per_second=timing.tokens_per_second,
         speed=Ratio(ratio.value, ratio.low, ratio.high, ratio.pairs) if ratio else None,
         verdict=verdict.verdict,
         reason=verdict.reason,
@@ -158,36 +158,40 @@ def processor_of(environment: Environment, device: str) -> str:
 
 
 def _best(verdicts: Sequence[Standing]) -> Standing:
-    return min(verdicts, key=lambda one: list(Validity).index(Validity(one.verdict)))
+    return min(verdicts, key=lambda verdict: list(Validity).index(Validity(verdict.verdict)))
 
 
 def _memory(record: MeasureRecord, name: str, workload: str) -> tuple[Memory | None, str]:
     """None with the reason where memory was not read."""
-    found = record.models[name].memory.get(workload)
-    if found is None:
+    cell_memory = record.models[name].memory.get(workload)
+    if cell_memory is None:
         return None, record.absent.get("memory", "memory was not read")
-    if found.loaded is None:
-        return None, "; ".join(found.absent.values())
-    after = found.after
-    gpu = found.device.peak if found.device else None
-    memory = Memory(found.peak, after.anonymous, after.file, found.loaded.total, gpu)
-    return memory, found.absent.get("peak", "")
+    if cell_memory.loaded is None:
+        return None, "; ".join(cell_memory.absent.values())
+    after = cell_memory.after
+    gpu = cell_memory.device.peak if cell_memory.device else None
+    memory = Memory(cell_memory.peak, after.anonymous, after.file, cell_memory.loaded.total, gpu)
+    return memory, cell_memory.absent.get("peak", "")
 
 
-def of_pair(found: Sequence[Measured], model: str, original: str) -> list[tuple[Measured, Measured]]:
+def of_pair(measurements: Sequence[Measured], model: str, original: str) -> list[tuple[Measured, Measured]]:
     """The original and a model made of it, a pair for each setting: the newest measurement that counts or, where none
     does, the newest.
     """
     pairs: dict[Setting, tuple[Measured, Measured]] = {}
-    for one in found:
-        if one.is_original or (one.model, one.original) != (model, original):
+    for measured in measurements:
+        if measured.is_original or (measured.model, measured.original) != (model, original):
             continue
-        known = pairs.get(one.setting)
-        if known is None or (one.counts and not known[1].counts):
-            pairs[one.setting] = base_of(found, one), one
+        known = pairs.get(measured.setting)
+        if known is None or (measured.counts and not known[1].counts):
+            pairs[measured.setting] = base_of(measurements, measured), measured
     return list(pairs.values())
 
 
-def base_of(found: Sequence[Measured], one: Measured) -> Measured:
+def base_of(measurements: Sequence[Measured], measured: Measured) -> Measured:
     """The original in the measurement of a model."""
-    return next(base for base in found if base.is_original and (base.record, base.setting) == (one.record, one.setting))
+    return next(
+        base
+        for base in measurements
+        if base.is_original and (base.record, base.setting) == (measured.record, measured.setting)
+    )

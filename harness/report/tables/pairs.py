@@ -41,13 +41,13 @@ def whole(pairs: Pairs) -> tuple[list[int], list[str]]:
 def loaded(pairs: Pairs, load: Load) -> list[Pair]:
     """The predictions of both sides, a split each, over the seeds that have every split."""
     seeds, splits = whole(pairs)
-    found = []
+    loaded_pairs = []
     for split in splits:
         sides = [[load(record) for record in pairs[seed, split]] for seed in seeds]
         references = sides[0][0][1]
         assert references is not None
-        found.append(Pair([before for (before, _), _ in sides], [after for _, (after, _) in sides], references))
-    return found
+        loaded_pairs.append(Pair([before for (before, _), _ in sides], [after for _, (after, _) in sides], references))
+    return loaded_pairs
 
 
 def change_of(sides: list[Pair], record: Record) -> Estimate:

@@ -97,69 +97,69 @@ def _front(rows: Sequence[Row], qualities: Sequence[Estimate], resource: Resourc
         (quality.value, sign * resource.values[row.model].value) for row, quality in zip(rows, qualities, strict=True)
     ]
 
-    def dominated_by(own: tuple[float, float]) -> str | None:
+    def dominated_by(point: tuple[float, float]) -> str | None:
         better = (
             row.label
             for row, (quality, merit) in zip(rows, merits, strict=True)
-            if (quality, merit) != own and quality >= own[0] and merit >= own[1]
+            if (quality, merit) != point and quality >= point[0] and merit >= point[1]
         )
         return next(better, None)
 
     points = [
-        Point(row.label, quality, resource.values[row.model], dominated_by(own))
-        for row, quality, own in zip(rows, qualities, merits, strict=True)
+        Point(row.label, quality, resource.values[row.model], dominated_by(merits_of_row))
+        for row, quality, merits_of_row in zip(rows, qualities, merits, strict=True)
     ]
     points.sort(key=lambda point: point.resource.value)
     return Front(NAMES[resource.name], resource.name, resource.less_is_better, tuple(points))
 
 
-def to_markdown(found: Pareto, table: Table) -> str:
+def to_markdown(pareto: Pareto, table: Table) -> str:
     """Models by quality, with what they cost, and the fronts they are on."""
-    header = ["model", found.quality, *(one.header for one in table.resources), "on the front of"]
+    header = ["model", pareto.quality, *(resource.header for resource in table.resources), "on the front of"]
     body = []
     for row in table.rows:
         score = _quality(row, table)
         if score is None:
             continue
         fronts = [
-            front.kind for front in found.fronts if any(p.model == row.label and p.on_front for p in front.points)
+            front.kind for front in pareto.fronts if any(p.model == row.label and p.on_front for p in front.points)
         ]
-        used = [formats.escaped(text_of(one, row.model) or formats.NONE) for one in table.resources]
-        quality = formats.number(score.estimate, found.scale)
+        used = [formats.escaped(text_of(resource, row.model) or formats.NONE) for resource in table.resources]
+        quality = formats.number(score.estimate, pareto.scale)
         body.append([formats.escaped(row.label), quality, *used, ", ".join(fronts) or formats.NONE])
     note = "On the front: no other model is at least as good in both and better in one, by the estimates."
-    return formats.markdown_table(f"Pareto front of {found.title}", header, body, [note, *found.notes])
+    return formats.markdown_table(f"Pareto front of {pareto.title}", header, body, [note, *pareto.notes])
 
 
-def to_json(found: Pareto) -> str:
+def to_json(pareto: Pareto) -> str:
     """Everything, at full precision, scale 0…1."""
-    said: dict[str, Any] = asdict(found)
-    for front, own in zip(said["fronts"], found.fronts, strict=True):
-        for point, whole in zip(front["points"], own.points, strict=True):
+    content: dict[str, Any] = asdict(pareto)
+    for front, typed_front in zip(content["fronts"], pareto.fronts, strict=True):
+        for point, whole in zip(front["points"], typed_front.points, strict=True):
             point["on_front"] = whole.on_front
-    return json.dumps({"schema_version": formats.SCHEMA_VERSION, **said}, indent=1, ensure_ascii=False)
+    return json.dumps({"schema_version": formats.SCHEMA_VERSION, **content}, indent=1, ensure_ascii=False)
 
 
-def plot(found: Pareto, path: Path, units: Mapping[str, float]) -> None:
+def plot(pareto: Pareto, path: Path, units: Mapping[str, float]) -> None:
     """A panel a resource: the front as a line, points on it filled and the others faint and hollow, 95 % intervals as
     whiskers. Names stand in a legend below, since compressed models crowd together.
 
     Raises:
         HarnessError: matplotlib is not installed, or the file cannot be written.
     """
-    names = list(dict.fromkeys(point.model for front in found.fronts for point in front.points))
+    names = list(dict.fromkeys(point.model for front in pareto.fronts for point in front.points))
     styles = {name: (f"C{place % 10}", MARKERS[place % len(MARKERS)]) for place, name in enumerate(names)}
-    count = len(found.fronts)
+    count = len(pareto.fronts)
     lines = -(-len(names) // LEGEND_COLUMNS)
     with figure(path, max(6.0, 4.2 * count), 4.2 + 0.2 * lines, "--pareto") as axes:
         drawn = axes.figure
         axes.remove()
         panels = drawn.subplots(1, count, sharey=True, squeeze=False)[0]
-        for panel, front in zip(panels, found.fronts, strict=True):
-            _panel(panel, front, found.scale, units[front.resource], styles)
-        fraction = " ×100" if found.scale == 100 else ""
-        panels[0].set_ylabel(f"{plain(found.quality)}{fraction}, 95 % interval")
-        drawn.suptitle(plain(f"Pareto front of {found.title}"), fontsize=9, wrap=True)
+        for panel, front in zip(panels, pareto.fronts, strict=True):
+            _panel(panel, front, pareto.scale, units[front.resource], styles)
+        fraction = " ×100" if pareto.scale == 100 else ""
+        panels[0].set_ylabel(f"{plain(pareto.quality)}{fraction}, 95 % interval")
+        drawn.suptitle(plain(f"Pareto front of {pareto.title}"), fontsize=9, wrap=True)
         handles = [
             panels[0].plot([], [], linestyle="", color=color, marker=marker, label=plain(name))[0]
             for name, (color, marker) in styles.items()

@@ -62,52 +62,54 @@ def with_resources(
 def cells_of(table: Table, records: Sequence[Record]) -> Models:
     """A model that is scored on several tasks counts for the first of them."""
     tasks = [column.task for column in table.columns]
-    found: dict[str, dict[str, list[str]]] = {row.model: {} for row in table.rows}
-    for record in sorted(records, key=lambda one: one.seed):
+    by_model: dict[str, dict[str, list[str]]] = {row.model: {} for row in table.rows}
+    for record in sorted(records, key=lambda score: score.seed):
         data = record.data
         of_table = (data.source, data.limit, data.train_fraction)
-        own = found.get(record.model.id)
+        by_task = by_model.get(record.model.id)
         cell = record.lineage.maker
-        if own is None or not cell or of_table != (table.source, table.limit, table.train_fraction):
+        if by_task is None or not cell or of_table != (table.source, table.limit, table.train_fraction):
             continue
-        if record.task.name in tasks and not any(cell in cells for cells in own.values()):
-            own.setdefault(record.task.name, []).append(cell)
-    return found
+        if record.task.name in tasks and not any(cell in cells for cells in by_task.values()):
+            by_task.setdefault(record.task.name, []).append(cell)
+    return by_model
 
 
-def _usable(one: Measured, timed: bool) -> bool:
-    return one.counts if timed else one.memory is not None and one.memory.most is not None
+def _usable(measurement: Measured, timed: bool) -> bool:
+    return measurement.counts if timed else measurement.memory is not None and measurement.memory.most is not None
 
 
 def _by_row(
     models: Models, measured: Sequence[Measured], setting: Setting, timed: bool
 ) -> dict[str, dict[str, Measured]]:
     """By row and task the newest measurement of one of its cells at a setting that can be used."""
-    here = [one for one in measured if one.setting == setting and _usable(one, timed)]
-    found: dict[str, dict[str, Measured]] = {}
+    here = [measurement for measurement in measured if measurement.setting == setting and _usable(measurement, timed)]
+    by_model: dict[str, dict[str, Measured]] = {}
     for model, by_task in models.items():
         for task, cells in by_task.items():
-            own = next((one for one in here if one.model in cells), None)
-            if own is not None:
-                found.setdefault(model, {})[task] = own
-    return found
+            of_task = next((measurement for measurement in here if measurement.model in cells), None)
+            if of_task is not None:
+                by_model.setdefault(model, {})[task] = of_task
+    return by_model
 
 
 def _setting(models: Models, measured: Sequence[Measured], timed: bool) -> Setting | None:
     """At which most rows were measured; of several the one measured last."""
-    settings = list(dict.fromkeys(one.setting for one in measured))
-    known = [(len(_by_row(models, measured, one, timed)), -place, one) for place, one in enumerate(settings)]
-    best = max(known, key=lambda one: one[:2], default=None)
+    settings = list(dict.fromkeys(measurement.setting for measurement in measured))
+    known = [
+        (len(_by_row(models, measured, setting, timed)), -place, setting) for place, setting in enumerate(settings)
+    ]
+    best = max(known, key=lambda ranked: ranked[:2], default=None)
     return best[2] if best and best[0] else None
 
 
-def _common(found: Mapping[str, Mapping[str, Measured]]) -> tuple[list[str], dict[str, Mapping[str, Measured]]]:
+def _common(by_model: Mapping[str, Mapping[str, Measured]]) -> tuple[list[str], dict[str, Mapping[str, Measured]]]:
     """The tasks that all rows were measured on, or, where there are none, the one that most were; the rows on them."""
-    tasks = list(dict.fromkeys(task for own in found.values() for task in own))
-    common = [task for task in tasks if all(task in own for own in found.values())]
+    tasks = list(dict.fromkeys(task for by_task in by_model.values() for task in by_task))
+    common = [task for task in tasks if all(task in by_task for by_task in by_model.values())]
     if not common and tasks:
-        common = [max(tasks, key=lambda task: sum(task in own for own in found.values()))]
-    return common, {model: own for model, own in found.items() if all(task in own for task in common)}
+        common = [max(tasks, key=lambda task: sum(task in by_task for by_task in by_model.values()))]
+    return common, {model: by_task for model, by_task in by_model.items() if all(task in by_task for task in common)}
 
 
 def _speed(
@@ -118,10 +120,12 @@ def _speed(
     tasks: list[str] = []
     if setting is not None:
         tasks, rows = _common(_by_row(models, measured, setting, timed=True))
-        for model, own in rows.items():
-            pairs = [(base_of(measured, own[task]), own[task]) for task in tasks]
-            ratios[model] = _geometric([_ratio(one) for _, one in pairs])
-            rates[model] = _geometric([_scaled(_ratio(one), base.examples_per_second) for base, one in pairs])
+        for model, by_task in rows.items():
+            pairs = [(base_of(measured, by_task[task]), by_task[task]) for task in tasks]
+            ratios[model] = _geometric([_ratio(measurement) for _, measurement in pairs])
+            rates[model] = _geometric(
+                [_scaled(_ratio(measurement), base.examples_per_second) for base, measurement in pairs]
+            )
     notes = [*_where("Speed", setting, measured, tasks), *_missing("speed", models, measured, setting, rates, labels)]
     if rates:
         notes.append(
@@ -134,22 +138,27 @@ def _speed(
     ]
 
 
-def _ratio(one: Measured) -> Quantity:
+def _ratio(measurement: Measured) -> Quantity:
     """Of an original 1, by definition."""
-    return Quantity(1.0) if one.speed is None else Quantity(one.speed.value, one.speed.low, one.speed.high)
+    return (
+        Quantity(1.0)
+        if measurement.speed is None
+        else Quantity(measurement.speed.value, measurement.speed.low, measurement.speed.high)
+    )
 
 
-def _scaled(one: Quantity, factor: float) -> Quantity:
-    return Quantity(*(None if part is None else factor * part for part in (one.value, one.low, one.high)))  # type: ignore[arg-type]
+def _scaled(quantity: Quantity, factor: float) -> Quantity:
+    low, high = (None if bound is None else factor * bound for bound in (quantity.low, quantity.high))
+    return Quantity(factor * quantity.value, low, high)
 
 
 def _geometric(values: Sequence[Quantity]) -> Quantity:
     """The geometric mean; half-widths of the logarithms add in quadrature, since measurements are independent."""
-    centre = math.exp(fmean(math.log(one.value) for one in values))
-    if any(one.low is None or one.high is None for one in values):
+    centre = math.exp(fmean(math.log(quantity.value) for quantity in values))
+    if any(quantity.low is None or quantity.high is None for quantity in values):
         return Quantity(centre)
     below, above = (
-        math.hypot(*(math.log(getattr(one, side) / one.value) for one in values)) / len(values)
+        math.hypot(*(math.log(getattr(quantity, side) / quantity.value) for quantity in values)) / len(values)
         for side in ("low", "high")
     )
     return Quantity(centre, centre * math.exp(-below), centre * math.exp(above))
@@ -162,8 +171,8 @@ def _memory(
     tasks: list[str] = []
     if setting is not None:
         tasks, rows = _common(_by_row(models, measured, setting, timed=False))
-        for model, own in rows.items():
-            peaks = [own[task].memory.most for task in tasks]  # type: ignore[union-attr]
+        for model, by_task in rows.items():
+            peaks = [by_task[task].memory.most for task in tasks]  # type: ignore[union-attr]
             values[model] = Quantity(fmean(peak for peak in peaks if peak is not None))
     notes = [
         *_where(MEMORY["cpu" if setting is None else setting.device], setting, measured, tasks),
@@ -175,7 +184,7 @@ def _memory(
 def _where(what: str, setting: Setting | None, measured: Sequence[Measured], tasks: Sequence[str]) -> list[str]:
     if setting is None:
         return []
-    processor = next(one.processor for one in measured if one.setting == setting)
+    processor = next(measurement.processor for measurement in measured if measurement.setting == setting)
     threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
     of = f", mean over {', '.join(tasks)}" if len(tasks) > 1 else ""
     return [f"{what} at {setting.where}{of}: {threads}, {processor} ({short(setting.machine)})."]
@@ -190,43 +199,45 @@ def _missing(
     labels: Mapping[str, str],
 ) -> list[str]:
     """Why rows have no value: never measured, elsewhere only, or not to be counted."""
-    said: dict[str, list[str]] = {}
+    models_of_reason: dict[str, list[str]] = {}
     for model, by_task in models.items():
         if model in values:
             continue
-        cells = {cell for own in by_task.values() for cell in own}
-        mine = [one for one in measured if one.model in cells]
-        here = [one for one in mine if one.setting == setting] if setting else mine
+        cells = {cell for task_cells in by_task.values() for cell in task_cells}
+        mine = [measurement for measurement in measured if measurement.model in cells]
+        here = [measurement for measurement in mine if measurement.setting == setting] if setting else mine
         if not mine:
             reason = "not measured"
         elif not here:
             reason = "measured at other settings only"
-        elif kind == "speed" and not any(one.counts for one in here):
+        elif kind == "speed" and not any(measurement.counts for measurement in here):
             reason = f"{here[0].verdict}: {here[0].reason}"
-        elif kind == "memory" and not any(one.memory for one in here):
+        elif kind == "memory" and not any(measurement.memory for measurement in here):
             reason = here[0].memory_absent
         else:
             reason = "not measured on the tasks that the others were"
-        said.setdefault(reason, []).append(labels[model])
-    return [f"No {kind} of {', '.join(names)}: {reason}." for reason, names in said.items()]
+        models_of_reason.setdefault(reason, []).append(labels[model])
+    return [f"No {kind} of {', '.join(names)}: {reason}." for reason, names in models_of_reason.items()]
 
 
 def _size(models: Models, weights: Callable[[str], int | None]) -> Resource:
     values = {}
     for model, by_task in models.items():
-        found = [size for cells in by_task.values() for cell in cells if (size := weights(cell)) is not None]
-        if found:
-            values[model] = Quantity(fmean(found))
+        sizes = [size for cells in by_task.values() for cell in cells if (size := weights(cell)) is not None]
+        if sizes:
+            values[model] = Quantity(fmean(sizes))
     notes = ("MB: 10⁶ bytes of weight files, mean over tasks and seeds.",)
     return Resource("weight_bytes", "MB", values, True, notes, unit=1e6, digits=1)
 
 
 def text_of(resource: Resource, model: str) -> str | None:
     """A value as it is shown: `1.43 [1.38, 1.48]`; None where there is none."""
-    one = resource.values.get(model)
-    if one is None:
+    quantity = resource.values.get(model)
+    if quantity is None:
         return None
     shown = [
-        f"{part / resource.unit:.{resource.digits}f}" for part in (one.value, one.low, one.high) if part is not None
+        f"{part / resource.unit:.{resource.digits}f}"
+        for part in (quantity.value, quantity.low, quantity.high)
+        if part is not None
     ]
     return f"{shown[0]} [{shown[1]}, {shown[2]}]" if len(shown) == 3 else shown[0]

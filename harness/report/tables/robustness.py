@@ -54,21 +54,23 @@ class Robustness:
 
 def build(records: Sequence[Record], order: Sequence[str], load: Load) -> list[Robustness]:
     """Tables of the models that were scored both without and with noise; `order` is that of the tasks."""
-    found = []
+    tables = []
     for draft in comparable(records):
-        labels = labels_of([own[0] for own in draft.models.values()])
-        pairs = {labels[model]: _pairs(own) for model, own in draft.models.items()}
-        noises = {noise for own in pairs.values() for by_noise in own.values() for noise in by_noise}
+        labels = labels_of([records[0] for records in draft.models.values()])
+        pairs = {labels[model]: _pairs(records) for model, records in draft.models.items()}
+        noises = {noise for by_task in pairs.values() for by_noise in by_task.values() for noise in by_noise}
         if not noises:
             continue
-        rows = [_row(task, model, by_noise, load) for model, own in pairs.items() for task, by_noise in own.items()]
+        rows = [
+            _row(task, model, by_noise, load) for model, by_task in pairs.items() for task, by_noise in by_task.items()
+        ]
         rows.sort(key=lambda row: (order.index(row.task), -row.clean.value, row.model))
-        told = [record for own in draft.models.values() for record in own]
+        every = [record for records in draft.models.values() for record in records]
         ranked = [name.partition(NOISE_MARK)[2] for name in order]
         ordered = tuple(sorted(noises, key=ranked.index))
-        title = formats.heading_of("robustness", told)
-        found.append(Robustness(title, ordered, (*_averages(rows, ordered), *rows)))
-    return found
+        title = formats.heading_of("robustness", every)
+        tables.append(Robustness(title, ordered, (*_averages(rows, ordered), *rows)))
+    return tables
 
 
 def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
@@ -84,16 +86,16 @@ def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
         if record.scores and not record.task.noise:
             fingerprint = record.data.splits[record.split].fingerprint
             clean.setdefault(scored(record, record.task.name, fingerprint), record)
-    found: dict[str, dict[str, Pairs]] = {}
+    by_task: dict[str, dict[str, Pairs]] = {}
     for record in records:
         noise = record.task.noise
         if record.scores and noise:
             task = record.task.name.partition(NOISE_MARK)[0]
             twin = clean.get(scored(record, task, record.data.splits[record.split].clean or ""))
             if twin is not None:
-                by_seed = found.setdefault(task, {}).setdefault(noise, {})
+                by_seed = by_task.setdefault(task, {}).setdefault(noise, {})
                 by_seed.setdefault((record.seed, record.split), (twin, record))
-    return found
+    return by_task
 
 
 def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Row:
@@ -116,11 +118,14 @@ def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Ro
 def _score(records: Mapping[tuple[int, str], Record]) -> Estimate:
     """The mean over seeds, then over splits and metrics, of stored scores."""
     parts: dict[tuple[str, str], list[ScoreFacts]] = {}
-    for (_, split), record in sorted(records.items(), key=lambda one: one[0]):
+    for (_, split), record in sorted(records.items(), key=lambda item: item[0]):
         for name in counted(record):
             parts.setdefault((split, name), []).append(record.scores[name])
     return over_metrics(
-        [over_seeds([(one.value, one.low, one.high) for one in own], own[0].scale) for own in parts.values()]
+        [
+            over_seeds([(score.value, score.low, score.high) for score in scores], scores[0].scale)
+            for scores in parts.values()
+        ]
     )
 
 
@@ -130,24 +135,26 @@ def _change(pairs: Pairs, load: Load) -> Estimate:
 
 def _averages(rows: Sequence[Row], noises: Sequence[str]) -> list[Row]:
     """A row a model with several tasks that are shares and were scored under every noise."""
-    found = []
+    averages = []
     for model in dict.fromkeys(row.model for row in rows):
-        own = [row for row in rows if row.model == model and row.scale == 100 and set(row.noises) == set(noises)]
-        if len(own) > 1:
+        averageable = [
+            row for row in rows if row.model == model and row.scale == 100 and set(row.noises) == set(noises)
+        ]
+        if len(averageable) > 1:
             under = {
                 noise: Under(
-                    over_tasks([row.noises[noise].score for row in own]),
-                    over_tasks([row.noises[noise].change for row in own]),
+                    over_tasks([row.noises[noise].score for row in averageable]),
+                    over_tasks([row.noises[noise].change for row in averageable]),
                 )
                 for noise in noises
             }
-            task = f"{AVERAGE} of {len(own)}"
-            seeds, n = max(row.seeds for row in own), sum(row.n for row in own)
-            found.append(Row(task, model, seeds, n, over_tasks([row.clean for row in own]), under))
-    return sorted(found, key=lambda row: (-row.clean.value, row.model))
+            task = f"{AVERAGE} of {len(averageable)}"
+            seeds, n = max(row.seeds for row in averageable), sum(row.n for row in averageable)
+            averages.append(Row(task, model, seeds, n, over_tasks([row.clean for row in averageable]), under))
+    return sorted(averages, key=lambda row: (-row.clean.value, row.model))
 
 
-def to_markdown(found: Robustness) -> str:
+def to_markdown(table: Robustness) -> str:
     """Rows of tasks and models, columns of noises."""
 
     def cell(row: Row, noise: str) -> str:
@@ -157,7 +164,7 @@ def to_markdown(found: Robustness) -> str:
         digits = 1 if row.scale == 100 else 2
         return f"{row.scale * score.value:.{digits}f} ({formats.signed(by, row.scale)})"
 
-    header = ["task", "model", "seeds", "examples", "clean", *found.noises]
+    header = ["task", "model", "seeds", "examples", "clean", *table.noises]
     body = [
         [
             formats.escaped(row.task),
@@ -165,17 +172,17 @@ def to_markdown(found: Robustness) -> str:
             str(row.seeds),
             str(row.n),
             formats.number(row.clean, row.scale),
-            *(cell(row, noise) for noise in found.noises),
+            *(cell(row, noise) for noise in table.noises),
         ]
-        for row in found.rows
+        for row in table.rows
     ]
-    return formats.markdown_table(found.title, header, body, [f"Scores ×100 where they are shares. {NOTE}"])
+    return formats.markdown_table(table.title, header, body, [f"Scores ×100 where they are shares. {NOTE}"])
 
 
-def to_json(found: Sequence[Robustness]) -> str:
+def to_json(tables: Sequence[Robustness]) -> str:
     """Everything, at full precision, scale 0…1."""
     return json.dumps(
-        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(one), "note": NOTE} for one in found]},
+        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(table), "note": NOTE} for table in tables]},
         indent=1,
         ensure_ascii=False,
     )

@@ -24,26 +24,26 @@ def line(damage: Damage, scale: float) -> str:
     return f"{damage.layers}: drop {formats.plainly_signed(damage.drop, _points(scale))}"
 
 
-def to_markdown(found: SensitivityFacts) -> str:
+def to_markdown(analysis: SensitivityFacts) -> str:
     """Groups of layers, the worst first, then all of them and what the recipe leaves."""
     header = ["layers", "drop", "agreement", "recipe"]
-    rows = sorted(found.layers, key=lambda row: -row.drop.value)
-    body = [[*_cells(row, found), "skipped" if row.layers in found.skip else ""] for row in rows]
-    body.append([*_cells(found.all, found), ""])
-    if found.with_recipe:
-        body.append([*_cells(found.with_recipe, found), f"{len(found.skip)} skipped"])
-    n = found.examples
+    rows = sorted(analysis.layers, key=lambda row: -row.drop.value)
+    body = [[*_cells(row, analysis), "skipped" if row.layers in analysis.skip else ""] for row in rows]
+    body.append([*_cells(analysis.all, analysis), ""])
+    if analysis.with_recipe:
+        body.append([*_cells(analysis.with_recipe, analysis), f"{len(analysis.skip)} skipped"])
+    n = analysis.examples
     base = (
-        f"Untouched: {_points(found.scale) * found.score:.1f} ({', '.join(found.metrics)}) on {n} examples of "
-        f"{', '.join(found.data.splits)}. Rule of the recipe: {found.rule}."
+        f"Untouched: {_points(analysis.scale) * analysis.score:.1f} ({', '.join(analysis.metrics)}) on {n} examples of "
+        f"{', '.join(analysis.data.splits)}. Rule of the recipe: {analysis.rule}."
     )
-    return formats.markdown_table(title(found), header, body, [NOTE, base, *found.notes])
+    return formats.markdown_table(title(analysis), header, body, [NOTE, base, *analysis.notes])
 
 
-def title(found: SensitivityFacts) -> str:
-    data = found.data
+def title(analysis: SensitivityFacts) -> str:
+    data = analysis.data
     return formats.heading(
-        f"sensitivity of {found.task} to {found.method}",
+        f"sensitivity of {analysis.task} to {analysis.method}",
         data.source, data.location, data.limit, 1.0, data.fingerprint,
     )  # fmt: skip
 
@@ -53,27 +53,27 @@ def _points(scale: float) -> int:
     return round(100 / scale)
 
 
-def _cells(row: LayerDamage, found: SensitivityFacts) -> list[str]:
+def _cells(row: LayerDamage, analysis: SensitivityFacts) -> list[str]:
     agreement = formats.NONE if row.agreement is None else f"{100 * row.agreement:.1f} %"
-    return [formats.escaped(row.layers), formats.signed(_estimate(row), _points(found.scale)), agreement]
+    return [formats.escaped(row.layers), formats.signed(_estimate(row), _points(analysis.scale)), agreement]
 
 
 def _estimate(row: LayerDamage) -> Estimate:
     return Estimate(row.drop.value, row.drop.low, row.drop.high)
 
 
-def plot(found: SensitivityFacts, path: Path) -> None:
+def plot(analysis: SensitivityFacts, path: Path) -> None:
     """A point a group of layers with its interval, in the model's order from above; the skipped ones hollow.
 
     Raises:
         HarnessError: matplotlib is not installed, or the ending is of no format.
     """
-    rows, factor = [*found.layers, found.all], _points(found.scale)
+    rows, factor = [*analysis.layers, analysis.all], _points(analysis.scale)
     with figure(path, 7, 1.5 + 0.28 * len(rows)) as axes:
         for place, row in enumerate(rows):
             drop = row.drop
             error = [[factor * (drop.value - drop.low)], [factor * (drop.high - drop.value)]]
-            skipped = row.layers in found.skip
+            skipped = row.layers in analysis.skip
             axes.errorbar(
                 factor * drop.value, place, xerr=error, fmt="o", capsize=2, color="C1" if skipped else "C0",
                 markerfacecolor="white" if skipped else None,
@@ -81,6 +81,6 @@ def plot(found: SensitivityFacts, path: Path) -> None:
         axes.axvline(0, color="gray", linewidth=0.8)
         axes.set_yticks(range(len(rows)), [plain(row.layers) for row in rows])
         axes.invert_yaxis()
-        n = found.examples
+        n = analysis.examples
         axes.set_xlabel(f"drop in points, 95 % interval, {n} examples; hollow: skipped by the recipe")
-        axes.set_title(plain(title(found)), fontsize=9, wrap=True)
+        axes.set_title(plain(title(analysis)), fontsize=9, wrap=True)

@@ -29,7 +29,7 @@ def calibration_reader(store: Store) -> Callable[[ScoreRecord], Report | None]:
 
     def read(record: ScoreRecord) -> Report | None:
         key = hash_json([code_identity.identity("harness.stats.calibration"), *identity(record)])
-        kept = store.get_or_compute(key, lambda: {"report": _found(store, record)})
+        kept = store.get_or_compute(key, lambda: {"report": _computed(store, record)})
         return kind.validate_python(kept["report"])
 
     return read
@@ -40,7 +40,7 @@ def identity(record: ScoreRecord) -> list[str]:
     return [record.cell, record.created, record.predictions.sha256 if record.predictions else ""]
 
 
-def _found(store: Store, record: ScoreRecord) -> dict[str, Any] | None:
+def _computed(store: Store, record: ScoreRecord) -> dict[str, Any] | None:
     stored = read_logits(store.file(record.cell, PREDICTIONS))
     if stored is None:
         return None

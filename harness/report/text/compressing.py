@@ -29,7 +29,7 @@ def compression_text(done: CompressedFolder) -> str:
 def _step_lines(step: StepFacts) -> list[str]:
     lines = []
     linear = step.coverage.get("linear", 0)
-    for kind in (one for one in ("int8", "fp8", "int4", "2:4") if one in step.coverage):
+    for kind in (number_format for number_format in ("int8", "fp8", "int4", "2:4") if number_format in step.coverage):
         count, head = step.coverage[kind], step.coverage.get("head", ())
         skipped = " and what was skipped" if count < linear else ""
         lines.append(
@@ -48,12 +48,12 @@ def _step_lines(step: StepFacts) -> list[str]:
     return lines
 
 
-def sensitivity_text(found: SensitivityFacts, table: str) -> str:
+def sensitivity_text(analysis: SensitivityFacts, table: str) -> str:
     """The table, and how to use the recipe."""
     lines = [table]
-    if found.command:
+    if analysis.command:
         lines.append(
-            f"{found.output}/recipe.yaml: harness compress {found.model} --recipe {found.output}/recipe.yaml -o "
-            f"FOLDER, or harness run --compress '{found.command}'"
+            f"{analysis.output}/recipe.yaml: harness compress {analysis.model} --recipe {analysis.output}/recipe.yaml "
+            f"-o FOLDER, or harness run --compress '{analysis.command}'"
         )
     return "\n".join(lines)

@@ -30,12 +30,12 @@ def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
     """
 
     records, order = _records(store, names, "--robustness", style)
-    found = robustness.build(records, order, lambda record: _stored(store, record))
-    if not found:
+    tables = robustness.build(records, order, lambda record: _stored(store, record))
+    if not tables:
         raise HarnessError("no model was scored both without and with noise; run its tasks with --noise typos")
     if style == "json":
-        return robustness.to_json(found)
-    return "\n".join(robustness.to_markdown(one) for one in found).rstrip("\n")
+        return robustness.to_json(tables)
+    return "\n".join(robustness.to_markdown(table) for table in tables).rstrip("\n")
 
 
 def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
@@ -46,14 +46,14 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
     """
 
     records, order = _records(store, names, "--calibration", style)
-    found = calibration.build(records, order, calibration_reader(store))
-    if not found:
+    tables = calibration.build(records, order, calibration_reader(store))
+    if not tables:
         raise HarnessError(
             f"no task with classes, labels and at least {calibration.LEAST} examples was scored; calibration needs one"
         )
     if style == "json":
-        return calibration.to_json(found)
-    return "\n".join(calibration.to_markdown(one) for one in found).rstrip("\n")
+        return calibration.to_json(tables)
+    return "\n".join(calibration.to_markdown(table) for table in tables).rstrip("\n")
 
 
 def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[ScoreRecord], list[str]]:
@@ -76,14 +76,14 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     keys = {key for record in records if (key := record.lineage.compress)}
     made = {key: record for key in keys if (record := store.find(key, CompressRecord)) is not None}
     judge = judge_reader(store, partial(_stored, store), partial(_logits, store))
-    found = compression.build(records, made, order, judge, measured_in(store))
-    if not found:
+    groups = compression.build(records, made, order, judge, measured_in(store))
+    if not groups:
         raise HarnessError(
             "no compressed model was scored beside its original; make one with `harness run --compress int8`"
         )
     if style == "json":
-        return compression.to_json(found)
-    return "\n".join(compression.to_markdown(one) for one in found).rstrip("\n")
+        return compression.to_json(groups)
+    return "\n".join(compression.to_markdown(group) for group in groups).rstrip("\n")
 
 
 def _stored(store: Store, record: ScoreRecord) -> tuple[np.ndarray, np.ndarray | None]:

@@ -40,9 +40,9 @@ def to_json(
         "outcome": report.outcome,
         "exit_code": report.exit_code,
         **asdict(report),
-        "flips": [asdict(one) for one in flips],
-        "slices": [asdict(one) for one in slices],
-        "layers": [asdict(one) for one in layers],
+        "flips": [asdict(flip) for flip in flips],
+        "slices": [asdict(slice_) for slice_ in slices],
+        "layers": [asdict(layer) for layer in layers],
     }
     return json.dumps(content, indent=1, ensure_ascii=False)
 
@@ -66,8 +66,8 @@ def table(report: Report) -> str:
         body = [_measured_line(row) for row in report.measured]
         is_alone = not report.rows
         name = title(report) if is_alone else "measured"
-        said = measured_notes(report) + ([] if not is_alone else [_sentence(note) for note in _remarks(report)])
-        parts.append(markdown_table(name, header, body, said).rstrip("\n"))
+        remarks = measured_notes(report) + ([] if not is_alone else [_sentence(note) for note in _remarks(report)])
+        parts.append(markdown_table(name, header, body, remarks).rstrip("\n"))
     return "\n\n".join(parts)
 
 
@@ -88,21 +88,21 @@ def _amount(row: Measured, value: float) -> str:
 def measured_notes(report: Report) -> list[str]:
     """How to read the second table, and the reasons of its verdicts."""
     kinds = {row.kind for row in report.measured}
-    said = []
+    remarks = []
     if kinds - {"benchmark"}:
-        said.append(
+        remarks.append(
             "Ratio: candidate over base, both measured side by side in one job, with the 95 % interval of times. What "
             "looks worse in time or memory is a regression where a second, fresh measurement finds it too."
         )
     if "benchmark" in kinds:
-        said.append(
+        remarks.append(
             "Benchmark: medians of separate runs of pytest-benchmark, where a machine may have changed in between; "
             "advisory, never a regression. `harness measure` times both side by side."
         )
     for row in report.measured:
         if row.verdict != "OK":
-            said.append(f"{row.verdict} {row.kind}, {row.where}, {row.model}: {row.reason}.")
-    return said
+            remarks.append(f"{row.verdict} {row.kind}, {row.where}, {row.model}: {row.reason}.")
+    return remarks
 
 
 def _sentence(note: str) -> str:
@@ -141,18 +141,18 @@ def _p(value: float | None) -> str:
 
 def notes(report: Report) -> list[str]:
     """How to read the table, the reasons of its verdicts, and what is left out."""
-    said = [
+    remarks = [
         "A drop is base − candidate in points, 1/100 of a metric's scale (of the base's score where it has no upper "
         "bound), with its 95 % interval. p is one-sided and adjusted: alpha 0.05 for the whole gate, half for "
         "averages, half for tasks (Holm). Detectable: the true drop that is found with 80 % power."
     ]
-    said += [f"Not comparable: {reason}." for reason in report.reasons]
+    remarks += [f"Not comparable: {reason}." for reason in report.reasons]
     for row in report.rows:
         if row.verdict in ("REGRESSED", "INCONCLUSIVE"):
-            said.append(f"{row.verdict} {row.task}, {row.model}: {row.reason} ({row.test}){_power(row)}.")
+            remarks.append(f"{row.verdict} {row.task}, {row.model}: {row.reason} ({row.test}){_power(row)}.")
     averages = [row for row in report.rows if row.task.startswith(AVERAGE)]
-    said += [modes_line(row) for row in averages or report.rows if row.by_seeds and row.verdict != "IDENTICAL"]
-    return said + [_sentence(note) for note in report.notes]
+    remarks += [modes_line(row) for row in averages or report.rows if row.by_seeds and row.verdict != "IDENTICAL"]
+    return remarks + [_sentence(note) for note in report.notes]
 
 
 def modes_line(row: Judged) -> str:
@@ -178,25 +178,33 @@ def _power(row: Judged) -> str:
 def flip_text(flips: Sequence[Flips], most: int = TEXTS_SHOWN) -> str:
     """Right→wrong examples by label, length and error kind, the first of each split with their texts."""
     blocks = []
-    for one in flips:
-        if not one.worse and not one.better:
+    for changed in flips:
+        if not changed.worse and not changed.better:
             continue
-        whole = f"{one.n}" if one.seeds == 1 else f"{one.n * one.seeds:,} answers, {one.n} examples × {one.seeds} seeds"
+        whole = (
+            f"{changed.n}"
+            if changed.seeds == 1
+            else f"{changed.n * changed.seeds:,} answers, {changed.n} examples × {changed.seeds} seeds"
+        )
         lines = [
-            f"#### {escaped(f'{one.task} {one.split}, {one.model}')}: {one.worse} right→wrong, {one.better} "
-            f"wrong→right of {whole}",
+            f"#### {escaped(f'{changed.task} {changed.split}, {changed.model}')}: {changed.worse} right→wrong, "
+            f"{changed.better} wrong→right of {whole}",
             "",
         ]
-        for name, counts in (("label", one.by_label), ("length", one.by_length), ("kind", one.by_kind)):
+        for name, counts in (
+            ("label", changed.by_label),
+            ("length", changed.by_length),
+            ("kind", changed.by_kind),
+        ):
             if counts:
                 lines.append(f"- by {name}: " + ", ".join(f"{escaped(value)} {n}" for value, n in counts.items()))
-        for flip in one.examples[:most]:
+        for flip in changed.examples[:most]:
             text = f": {escaped(_cut(flip.text))}" if flip.text is not None else ""
             answers = f"{_cut(flip.label, 40)}, was {_cut(flip.base, 40)}, now {_cut(flip.candidate, 40)}"
-            is_shown = one.has_classes or flip.text is not None or flip.base
+            is_shown = changed.has_classes or flip.text is not None or flip.base
             lines.append(f"- {escaped(flip.id)}{text}" + (f" — {escaped(answers)}" if is_shown else ""))
-        if len(one.examples) > most:
-            lines.append(f"- … and {len(one.examples) - most} more; the JSON has all")
+        if len(changed.examples) > most:
+            lines.append(f"- … and {len(changed.examples) - most} more; the JSON has all")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -211,20 +219,20 @@ def slice_text(slices: Sequence[Slice]) -> str:
     header = ["task", "split", "model", "slice", "base", "candidate", "drop", "p adj.", "examples"]
     body = [
         [
-            escaped(one.task),
-            escaped(one.split),
-            escaped(one.model),
-            escaped(f"{one.by} {one.value}"),
-            _score(one.base),
-            _score(one.candidate),
-            f"{100 * one.drop + 0.0:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]",
-            _p(one.p),
-            str(one.n),
+            escaped(slice_.task),
+            escaped(slice_.split),
+            escaped(slice_.model),
+            escaped(f"{slice_.by} {slice_.value}"),
+            _score(slice_.base),
+            _score(slice_.candidate),
+            f"{100 * slice_.drop + 0.0:.1f} [{100 * slice_.low:.1f}, {100 * slice_.high:.1f}]",
+            _p(slice_.p),
+            str(slice_.n),
         ]
-        for one in slices
+        for slice_ in slices
     ]
-    said = "Fractions of right answers ×100; p one-sided, adjusted over the slices of a task (Holm)."
-    return markdown_table("slices", header, body, [said]).rstrip("\n")
+    note = "Fractions of right answers ×100; p one-sided, adjusted over the slices of a task (Holm)."
+    return markdown_table("slices", header, body, [note]).rstrip("\n")
 
 
 def layer_text(layers: Sequence[Layer]) -> str:
@@ -232,25 +240,25 @@ def layer_text(layers: Sequence[Layer]) -> str:
     header = ["task", "model", "layer", "parameters", "weights moved", "CKA", "output error", "examples", "seeds"]
     body = [
         [
-            escaped(one.task),
-            escaped(one.model),
-            escaped(one.layer),
-            f"{one.parameters:,}",
-            NONE if one.weights is None else f"{100 * one.weights:.1f} %",
-            NONE if one.cka is None else f"{one.cka:.4f}",
-            NONE if one.mse is None else f"{one.mse:.4f}",
-            str(one.examples),
-            str(one.seeds),
+            escaped(layer.task),
+            escaped(layer.model),
+            escaped(layer.layer),
+            f"{layer.parameters:,}",
+            NONE if layer.weights is None else f"{100 * layer.weights:.1f} %",
+            NONE if layer.cka is None else f"{layer.cka:.4f}",
+            NONE if layer.mse is None else f"{layer.mse:.4f}",
+            str(layer.examples),
+            str(layer.seeds),
         ]
-        for one in layers
+        for layer in layers
     ]
-    said = (
+    note = (
         "Weights moved: ‖candidate − base‖ / ‖base‖ of a layer's parameters. CKA: linear centred kernel alignment of "
         "its outputs on the same examples (Kornblith et al. 2019), 1 where they are alike up to rotation and scale. "
         "Output error: squared error over the variance of the base's outputs. Means over seeds; – where shapes differ "
         "or nothing can be compared."
     )
-    return markdown_table("layers", header, body, [said]).rstrip("\n")
+    return markdown_table("layers", header, body, [note]).rstrip("\n")
 
 
 def to_summary(report: Report, flips: Sequence[Flips] = ()) -> str:
@@ -291,17 +299,17 @@ def to_junit(report: Report) -> str:
             _outcome(case, "failure", "regressed", row)
         elif row.verdict == "INCONCLUSIVE":
             _outcome(case, "failure" if report.fails(row) else "skipped", "inconclusive", row)
-    for one in report.measured:
+    for measured in report.measured:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=_xml(one.model), name=_xml(f"{one.kind}, {one.where}")
+            suite, "testcase", classname=_xml(measured.model), name=_xml(f"{measured.kind}, {measured.where}")
         )
-        if one.verdict == "INVALID":
-            ElementTree.SubElement(case, "error", message=_xml(said_of_measured(one)), type="invalid measurement")
-        elif one.verdict != "OK":
-            tag = "failure" if report.fails(one) else "skipped"
-            element = ElementTree.SubElement(case, tag, message=_xml(said_of_measured(one)))
+        if measured.verdict == "INVALID":
+            ElementTree.SubElement(case, "error", message=_xml(said_of_measured(measured)), type="invalid measurement")
+        elif measured.verdict != "OK":
+            tag = "failure" if report.fails(measured) else "skipped"
+            element = ElementTree.SubElement(case, tag, message=_xml(said_of_measured(measured)))
             if tag == "failure":
-                element.set("type", one.verdict.lower())
+                element.set("type", measured.verdict.lower())
     for reason in report.reasons:
         case = ElementTree.SubElement(suite, "testcase", classname="comparable", name=_xml(reason))
         ElementTree.SubElement(case, "error", message=_xml(reason), type="incompatible")
@@ -316,12 +324,12 @@ def to_junit(report: Report) -> str:
 
 
 def _outcome(case: ElementTree.Element, tag: str, kind: str, row: Judged) -> None:
-    element = ElementTree.SubElement(case, tag, message=_xml(_said(row)))
+    element = ElementTree.SubElement(case, tag, message=_xml(_summary(row)))
     if tag == "failure":
         element.set("type", kind)
 
 
-def _said(row: Judged) -> str:
+def _summary(row: Judged) -> str:
     if row.drop is None or row.low is None or row.high is None:
         return row.reason
     return (
@@ -351,15 +359,15 @@ def to_annotations(report: Report) -> list[str]:
     warnings: list[str] = []
     for row in report.rows:
         if row.verdict == "REGRESSED":
-            errors.append(_command("error", f"{row.task} regressed", f"{row.model}: {_said(row)}"))
+            errors.append(_command("error", f"{row.task} regressed", f"{row.model}: {_summary(row)}"))
         elif row.verdict == "INCONCLUSIVE":
             kind, where = ("error", errors) if report.fails(row) else ("warning", warnings)
-            where.append(_command(kind, f"{row.task} inconclusive", f"{row.model}: {_said(row)}"))
-    for one in report.measured:
-        if one.verdict != "OK":
-            kind, where = ("error", errors) if report.fails(one) else ("warning", warnings)
-            name = f"{one.kind} {one.verdict.lower()}"
-            where.append(_command(kind, name, f"{one.model}, {one.where}: {said_of_measured(one)}"))
+            where.append(_command(kind, f"{row.task} inconclusive", f"{row.model}: {_summary(row)}"))
+    for measured in report.measured:
+        if measured.verdict != "OK":
+            kind, where = ("error", errors) if report.fails(measured) else ("warning", warnings)
+            name = f"{measured.kind} {measured.verdict.lower()}"
+            where.append(_command(kind, name, f"{measured.model}, {measured.where}: {said_of_measured(measured)}"))
     return [*errors[:ANNOTATIONS_AT_MOST], *warnings[:ANNOTATIONS_AT_MOST]]
 
 

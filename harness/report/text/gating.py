@@ -52,9 +52,9 @@ def compare(
     """
     report, pairs = judge_all(base, candidate, spec)
     texts = _texts(base, candidate, include)
-    flips = [one for pair in pairs for one in flips_of(pair, texts)]
-    flips = flips if spec.texts else [without_texts(one) for one in flips]
-    slices = [one for pair in pairs for one in slices_of(pair, texts)] if by == "slice" else []
+    flips = [flip for pair in pairs for flip in flips_of(pair, texts)]
+    flips = flips if spec.texts else [without_texts(flip) for flip in flips]
+    slices = [slice_ for pair in pairs for slice_ in slices_of(pair, texts)] if by == "slice" else []
     layers = _layers(pairs, texts, include, stores) if by == "layer" else []
     if as_json:
         return gate_formats.to_json(report, flips, slices, layers)
@@ -71,7 +71,7 @@ def compare(
 def _layers(pairs: Sequence[Pair], texts: Texts, include: Sequence[str], stores: Sequence[Store]) -> list[Layer]:
     registry = load_registry(include)
     find = finder(stores)
-    return [one for pair in pairs for one in layers_of(pair, registry.task(pair.task), texts, find)]
+    return [layer for pair in pairs for layer in layers_of(pair, registry.task(pair.task), texts, find)]
 
 
 def gate(
@@ -91,8 +91,10 @@ def gate(
     """
     report, pairs = judge(base, candidate, spec, measurements)
     if measure_again is not None and not report.reasons:
-        fresh = [measure_again(one) for one in measurements]
-        report = with_measurements(report, [*measurements, *(one for one in fresh if one)], pairs, spec)
+        fresh = [measure_again(measurement) for measurement in measurements]
+        report = with_measurements(
+            report, [*measurements, *(measurement for measurement in fresh if measurement)], pairs, spec
+        )
     if benchmarks is not None:
         report = replace(
             report,
@@ -102,7 +104,7 @@ def gate(
         )
     with_flips = wanted.as_json or wanted.report or wanted.comment or wanted.summary
     flips = _flips_of_changed(pairs, _texts(base, candidate, include)) if with_flips else []
-    flips = flips if spec.texts else [without_texts(one) for one in flips]
+    flips = flips if spec.texts else [without_texts(flip) for flip in flips]
     return publish(report, flips, wanted)
 
 
@@ -126,13 +128,17 @@ def _flips_of_changed(pairs: Sequence[Pair], texts: Texts) -> list[Flips]:
     changed = [
         pair
         for pair in pairs
-        if any(one.prediction_hash != other.prediction_hash for side in pair.sides.values() for one, other in side)
+        if any(
+            base_score.prediction_hash != candidate_score.prediction_hash
+            for side in pair.sides.values()
+            for base_score, candidate_score in side
+        )
     ]
-    return [one for pair in changed for one in flips_of(pair, texts)]
+    return [flip for pair in changed for flip in flips_of(pair, texts)]
 
 
 def _texts(base: RunResults, candidate: RunResults, include: Sequence[str]) -> Texts:
-    stores = [one.store for one in (candidate, base) if one.store is not None]
+    stores = [results.store for results in (candidate, base) if results.store is not None]
     remembered = [path for store in stores for path in store.includes()]
     return reader(candidate.data or base.data, [Path(path) for path in include], remembered)
 
@@ -148,10 +154,10 @@ def _append(path: Path, text: str) -> None:
 
 def baselines_text(folder: Path, as_json: bool) -> tuple[str, bool]:
     """The baselines in a folder, and whether all are sound."""
-    found = baseline.listed(folder)
-    sound = all(not isinstance(content, str) for _, content in found)
+    baselines = baseline.listed(folder)
+    sound = all(not isinstance(content, str) for _, content in baselines)
     rows, lines = [], []
-    for path, content in found:
+    for path, content in baselines:
         kilobytes = round(path.stat().st_size / 1000)
         row: dict[str, Any] = {"name": path.stem, "kilobytes": kilobytes}
         line = [path.stem, f"{kilobytes} KB"]
@@ -187,8 +193,8 @@ def baseline_text(evidence: RunResults, as_json: bool) -> str:
         for part in evidence.parts.values()
     ]  # fmt: skip
     scores = [
-        [task, split, model, str(seed), short(one.model_id), _scores(one.scores)]
-        for (model, task, split, seed), one in evidence.scored.items()
+        [task, split, model, str(seed), short(score.model_id), _scores(score.scores)]
+        for (model, task, split, seed), score in evidence.scored.items()
     ]
     return "\n\n".join(
         [
@@ -199,23 +205,23 @@ def baseline_text(evidence: RunResults, as_json: bool) -> str:
     )
 
 
-def diff_text(one: RunResults, other: RunResults, as_json: bool) -> str:
+def diff_text(base: RunResults, other: RunResults, as_json: bool) -> str:
     """What differs between two, each a line: what, before, after."""
-    lines = _differences(one, other)
+    lines = _differences(base, other)
     if as_json:
         return json.dumps(
             [dict(zip(("what", "before", "after"), line, strict=True)) for line in lines], indent=1, ensure_ascii=False
         )
-    return columns(lines, ["what", one.name, other.name]) if lines else "no difference"
+    return columns(lines, ["what", base.name, other.name]) if lines else "no difference"
 
 
-def _differences(one: RunResults, other: RunResults) -> list[list[str]]:
+def _differences(base: RunResults, other: RunResults) -> list[list[str]]:
     facts: dict[str, list[str]] = {}
 
     def note(what: str, side: int, value: str) -> None:
         facts.setdefault(what, ["absent", "absent"])[side] = value
 
-    for side, evidence in enumerate((one, other)):
+    for side, evidence in enumerate((base, other)):
         for suite, averaged in evidence.suites.items():
             note(f"suite {suite}", side, ", ".join(averaged))
         for (task, split), part in evidence.parts.items():

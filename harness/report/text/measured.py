@@ -49,13 +49,13 @@ def with_resources(
 
     if not kinds:
         return list(tables)
-    found = measured_in(store) if {"speed", "memory"} & set(kinds) else []
+    measured = measured_in(store) if {"speed", "memory"} & set(kinds) else []
     cells = dict.fromkeys(record.lineage.maker for record in records) if "size" in kinds else {}
-    made = {one.cell: one for one in index.read(filter(None, cells), lambda damaged: None)}
+    made = {record.cell: record for record in index.read(filter(None, cells), lambda damaged: None)}
     weights = weights_in(made)
-    done = [resources.with_resources(table, records, found, weights, kinds) for table in tables]
+    done = [resources.with_resources(table, records, measured, weights, kinds) for table in tables]
     if not any(resource.values for table in done for resource in table.resources):
-        why = next((f" ({note})" for table in done for one in table.resources for note in one.notes), "")
+        why = next((f" ({note})" for table in done for resource in table.resources for note in resource.notes), "")
         raise HarnessError(f"there is no {' or '.join(kinds)} to show{why}; measure with `harness run --measure`")
     return done
 
@@ -71,7 +71,7 @@ def weights_in(made: Mapping[str, CellRecord]) -> Callable[[str], int | None]:
             return None
         if isinstance(record, CompressRecord):
             return record.compression.after.bytes
-        return sum(one.bytes for name, one in record.files.items() if is_weights(name)) or None
+        return sum(file.bytes for name, file in record.files.items() if is_weights(name)) or None
 
     return weights
 
@@ -95,8 +95,8 @@ def pareto_text(
     if len(tables) > 1:
         raise HarnessError(f"--pareto draws one suite on one source, here are {len(tables)}; name the runs to draw")
     (table,) = with_resources(store, index, records, tables, resources.KINDS)
-    found = pareto.build(table)
-    if not found.fronts:
-        raise HarnessError(f"--pareto: no two models have a score and a resource. {' '.join(found.notes)}")
-    pareto.plot(found, path, {one.name: one.unit for one in table.resources})
-    return pareto.to_json(found) if style == "json" else pareto.to_markdown(found, table).rstrip("\n")
+    fronts = pareto.build(table)
+    if not fronts.fronts:
+        raise HarnessError(f"--pareto: no two models have a score and a resource. {' '.join(fronts.notes)}")
+    pareto.plot(fronts, path, {resource.name: resource.unit for resource in table.resources})
+    return pareto.to_json(fronts) if style == "json" else pareto.to_markdown(fronts, table).rstrip("\n")

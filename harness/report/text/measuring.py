@@ -14,7 +14,7 @@ STAGES = {"forward": "", "prefill": ", time to the first token", "decode": ", to
 def measurement_text(result: MeasurementFacts) -> str:
     """Markdown tables and verdicts."""
     parts = [_speed(result), _models(result)]
-    if any(one.memory for one in result.models.values()):
+    if any(model.memory for model in result.models.values()):
         parts.append(_memory(result))
     return "\n".join([*parts, *verdict_lines(result), *_notes(result)]) + "\n"
 
@@ -25,17 +25,17 @@ def verdict_lines(result: MeasurementFacts) -> list[str]:
     lines = []
     for cell_name, stage_name, stage in _stages(result):
         where = cell_name if cell_name.startswith("task ") else f"batch {cell_name}"
-        for name, one in stage.models.items():
-            if one.speed_ratio is None:
+        for name, model in stage.models.items():
+            if model.speed_ratio is None:
                 continue
-            verdict = one.verdict or stage.verdict
+            verdict = model.verdict or stage.verdict
             again = f"A/A {stage.a_a.value:.2f}" if stage.a_a else ""
             why = "; ".join(part for part in (again, verdict.reason or verdict.note) if part)
             lines.append(
-                f"{name} is {_times(one.speed_ratio)} as fast as {base} at {where}{STAGES[stage_name]} "
+                f"{name} is {_times(model.speed_ratio)} as fast as {base} at {where}{STAGES[stage_name]} "
                 f"({verdict.verdict}, {why})"
             )
-        if all(one.speed_ratio is None for one in stage.models.values()):
+        if all(model.speed_ratio is None for model in stage.models.values()):
             verdict = stage.verdict
             lines.append(f"{where}{STAGES[stage_name]}: no ratio ({verdict.verdict}, {verdict.reason})")
     return lines
@@ -43,13 +43,14 @@ def verdict_lines(result: MeasurementFacts) -> list[str]:
 
 def measured_text(record: MeasurementFacts) -> str:
     """A measurement in a line: `int8 2.41× [2.38, 2.44] at 8 × 64 VALID, …`."""
-    found = [
-        f"{name} {_times(one.speed_ratio)} at {cell_name}{STAGES[stage_name]} {(one.verdict or stage.verdict).verdict}"
+    times = [
+        f"{name} {_times(model.speed_ratio)} at {cell_name}{STAGES[stage_name]} "
+        f"{(model.verdict or stage.verdict).verdict}"
         for cell_name, stage_name, stage in _stages(record)
-        for name, one in stage.models.items()
-        if one.speed_ratio is not None
+        for name, model in stage.models.items()
+        if model.speed_ratio is not None
     ]
-    return ", ".join(found) or record.verdict
+    return ", ".join(times) or record.verdict
 
 
 def _times(ratio: RatioFacts) -> str:
@@ -69,13 +70,13 @@ def _speed(result: MeasurementFacts) -> str:
     ]  # fmt: skip
     body = []
     for cell_name, stage_name, stage in _stages(result):
-        for name, one in stage.models.items():
-            latency = [_ms(one.latency[key].value) if key in one.latency else NONE for key in PERCENTILES]
+        for name, model in stage.models.items():
+            latency = [_ms(model.latency[key].value) if key in model.latency else NONE for key in PERCENTILES]
             again = f"{stage.a_a.value:.3f}" if stage.a_a else NONE
-            said = one.verdict.verdict if one.verdict else NONE
-            ratio = [_times(one.speed_ratio) if one.speed_ratio else NONE, again, said]
-            rates = [f"{one.tokens_per_second:,.0f}", f"{one.examples_per_second:,.1f}"]
-            body.append([cell_name, stage_name, escaped(name), _ms(one.seconds), *rates, *latency, *ratio])
+            verdict = model.verdict.verdict if model.verdict else NONE
+            ratio = [_times(model.speed_ratio) if model.speed_ratio else NONE, again, verdict]
+            rates = [f"{model.tokens_per_second:,.0f}", f"{model.examples_per_second:,.1f}"]
+            body.append([cell_name, stage_name, escaped(name), _ms(model.seconds), *rates, *latency, *ratio])
     threads, device = result.protocol.threads, result.protocol.device
     where = "" if device == "cpu" else f" on {device}"
     return markdown_table(f"Speed{where}, {threads} thread{'s' if threads > 1 else ''}", header, body, SPEED_NOTES)
@@ -91,14 +92,14 @@ SPEED_NOTES = (
 def _models(result: MeasurementFacts) -> str:
     header = ["model", "runtime", "load s", "first call ms", "MB", "MB gzip", "parameters", "not zero"]
     body = []
-    for name, one in result.models.items():
-        size = one.size
+    for name, model in result.models.items():
+        size = model.size
         count, fraction = NONE, NONE
         if size.parameters is not None and size.nonzeros is not None:
             count = f"{size.parameters:,}"
             fraction = f"{size.nonzeros:,} ({100 * size.nonzeros / max(1, size.parameters):.1f} %)"
-        first = sum(one.first_call.seconds.values())
-        line = [escaped(name), one.runtime, f"{one.load_seconds:.2f}", _ms(first), _mb(size.bytes)]
+        first = sum(model.first_call.seconds.values())
+        line = [escaped(name), model.runtime, f"{model.load_seconds:.2f}", _ms(first), _mb(size.bytes)]
         body.append([*line, _mb(size.gzip_bytes), count, fraction])
     where = next(iter(result.models.values())).first_call.cell
     notes = [f"Load: files are in the page cache. First call: at {where}. MB: 10⁶ bytes of weight files."]
@@ -107,11 +108,11 @@ def _models(result: MeasurementFacts) -> str:
 
 def _memory(result: MeasurementFacts) -> str:
     header = ["model", "batch × length", "peak MB", "loaded MB", "anonymous", "mapped files", "peak of loading"]
-    on_device = any(cell.device for one in result.models.values() for cell in one.memory.values())
+    on_device = any(cell.device for model in result.models.values() for cell in model.memory.values())
     header += ["GPU peak", "GPU loaded", "GPU reserved"] if on_device else []
     body = []
-    for name, one in result.models.items():
-        for cell, memory in one.memory.items():
+    for name, model in result.models.items():
+        for cell, memory in model.memory.items():
             loaded, device = memory.loaded, memory.device or DeviceMemory()
             if loaded is None:
                 continue
@@ -129,8 +130,8 @@ def _notes(result: MeasurementFacts) -> list[str]:
     steal = "unknown" if counters.steal is None else f"{100 * counters.steal:.1f} %"
     throttled = counters.throttled
     cut = "unknown" if throttled is None else ", ".join(f"{key} {value}" for key, value in throttled.items())
-    load = " → ".join(NONE if one is None else f"{one:.1f}" for one in counters.load)
-    gpus = "".join(f", {one.name} (driver {one.driver})" for one in result.environment.gpus)
+    load = " → ".join(NONE if number is None else f"{number:.1f}" for number in counters.load)
+    gpus = "".join(f", {gpu.name} (driver {gpu.driver})" for gpu in result.environment.gpus)
     lines = [
         "",
         f"Machine: {cpu.model} ({' '.join(cpu.isa)}){gpus}; steal {steal}, throttled {cut}, load {load}.",
@@ -140,8 +141,8 @@ def _notes(result: MeasurementFacts) -> list[str]:
         energy = {"whole CPU package": cell.joules_per_example, "whole GPU": cell.gpu_joules_per_example}
         for what, joules in energy.items():
             if joules:
-                said = ", ".join(f"{escaped(model)} {value:.3g}" for model, value in joules.items())
-                lines.append(f"Energy at {name}, joules an example, {what}: {said}.")
+                energies = ", ".join(f"{escaped(model)} {value:.3g}" for model, value in joules.items())
+                lines.append(f"Energy at {name}, joules an example, {what}: {energies}.")
     return lines
 
 

@@ -67,8 +67,8 @@ def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence
         html = render(page)
     write_atomically(path, html)
     models = {line.label for section in page.sections for line in section.lines}
-    said = f"{counted(len(page.sections), 'table')}, {counted(len(models), 'model')}"
-    return f"{path}: {said}, {len(html.encode()) / 1000:,.0f} kB"
+    contents = f"{counted(len(page.sections), 'table')}, {counted(len(models), 'model')}"
+    return f"{path}: {contents}, {len(html.encode()) / 1000:,.0f} kB"
 
 
 def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ()) -> Page:
@@ -81,7 +81,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     files = Files(store)
     manifests, records = scored_runs(store, files.index, names, files.damaged)
     built = leaderboard.build_with_records(records, suites_of(manifests))
-    built.sort(key=lambda one: one[0].train_fraction != 1)  # whole training sets first
+    built.sort(key=lambda entry: entry[0].train_fraction != 1)  # whole training sets first
     made = files.makers(records, manifests)
     measured = read_measured(files.measurements())
     known = _resources(records, made, measured)
@@ -148,8 +148,8 @@ def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Made) -> Made:
     for _, table, draft in placed:
         for row in table.rows[:MODELS] if table.train_fraction == 1 else ():
             scored = draft.models[row.model]
-            seed = min(one.seed for one in scored)
-            firsts |= {one.lineage.finetune for one in scored if one.seed == seed}
+            seed = min(record.seed for record in scored)
+            firsts |= {record.lineage.finetune for record in scored if record.seed == seed}
     return {key: record for key, record in made.items() if isinstance(record, PretrainRecord) or key in firsts}
 
 
@@ -178,10 +178,10 @@ class Files:
         """The records of the cells that made the models, by key, under the first name that the runs give each."""
         keys = {key for record in records for key in record.lineage.cells.values()}
         asked = asked_for(manifests)
-        found = self.index.read(sorted(keys), self.damaged)
+        fits = self.index.read(sorted(keys), self.damaged)
         return {
             record.cell: named(record, asked.get(record.cell, [ModelNames()])[0])
-            for record in found
+            for record in fits
             if isinstance(record, ModelRecord)
         }
 
@@ -192,10 +192,10 @@ class Files:
     def losses(self, made: Made) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
         """Losses of the trainings that kept them: a label, the record, (step, loss)."""
         return [
-            one
+            losses
             for key, record in made.items()
             if LOSSES in record.files and isinstance(record, Trained)
-            for one in self.unless_damaged(f"losses of {record.model.name}", partial(self._losses, key, record))
+            for losses in self.unless_damaged(f"losses of {record.model.name}", partial(self._losses, key, record))
         ]
 
     def _losses(self, key: str, record: Trained) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
@@ -233,7 +233,7 @@ def _resources(records: Sequence[ScoreRecord], made: Made, measured: Sequence[Me
         key = _maker(record)
         if key in made:
             makers.setdefault(record.model.id, {})[key] = made[key]
-    return {model: resources_of(own, measured) for model, own in makers.items()}
+    return {model: resources_of(records, measured) for model, records in makers.items()}
 
 
 def _maker(record: ScoreRecord) -> str:
@@ -251,12 +251,12 @@ def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ())
     @cache
     def fields(task: str, split: str, source: str, limit: int | None, fingerprint: str) -> Texts:
         try:
-            found = load(registry.task(task), source, limit, [split]).splits[split]
+            split_read = load(registry.task(task), source, limit, [split]).splits[split]
         except (HarnessError, KeyError, OSError) as error:
             return Texts({}, f"texts not at hand: {without_paths(str(error))}")
-        if found.fingerprint != fingerprint:
+        if split_read.fingerprint != fingerprint:
             return Texts({}, f"texts not at hand: {without_paths(source)} is not what was scored any more")
-        return Texts(found.fields)
+        return Texts(split_read.fields)
 
     def read(record: ScoreRecord) -> Texts:
         data, split = record.data, record.split

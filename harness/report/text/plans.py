@@ -104,7 +104,7 @@ def _rate(run: RunSpec) -> tuple[float, int]:
 def _seconds(cell: Cell, rate: float) -> float | list[float] | None:
     """The least and the most of a cell that is measured."""
     if cell.seconds is not None:
-        return [round(one, 2) for one in cell.seconds]
+        return [round(bound, 2) for bound in cell.seconds]
     return None if cell.flops is None else round(cost(cell) / rate, 2)
 
 

@@ -21,9 +21,9 @@ def checkpoint_text(record: PretrainRecord) -> str:
     if fit.budget:
         head += f", of a budget of {fit.budget.planned_seconds:g} s"
     rows = [
-        [name, f"{one.value:.4g}", f"[{one.low:.4g}, {one.high:.4g}]", str(one.n),
-         f"{one.chance:.4g}" if one.chance is not None else "–", "higher" if one.greater_is_better else "lower"]
-        for name, one in record.scores.items()
+        [name, f"{score.value:.4g}", f"[{score.low:.4g}, {score.high:.4g}]", str(score.n),
+         f"{score.chance:.4g}" if score.chance is not None else "–", "higher" if score.greater_is_better else "lower"]
+        for name, score in record.scores.items()
     ]  # fmt: skip
     if not rows:
         return f"{head}\nno held-out text to score: the corpus is too small"

@@ -100,16 +100,18 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
 
     check_other_table("--by-fraction", style)
     tables, _ = _tables(store, RecordIndex(store), names)
-    found = efficiency.build(tables, [formats.title(table) for table in tables])
-    if not found:
+    efficiencies = efficiency.build(tables, [formats.title(table) for table in tables])
+    if not efficiencies:
         raise HarnessError("no model has an average to show by its fraction of the training examples")
     if plot is not None:
-        if len(found) > 1:
-            raise HarnessError(f"--plot draws one suite on one source, here are {len(found)}; name the runs to draw")
-        efficiency.plot(found[0], plot)
+        if len(efficiencies) > 1:
+            raise HarnessError(
+                f"--plot draws one suite on one source, here are {len(efficiencies)}; name the runs to draw"
+            )
+        efficiency.plot(efficiencies[0], plot)
     if style == "json":
-        return efficiency.to_json(found)
-    return "\n".join(efficiency.to_markdown(one) for one in found).rstrip("\n")
+        return efficiency.to_json(efficiencies)
+    return "\n".join(efficiency.to_markdown(efficiency_table) for efficiency_table in efficiencies).rstrip("\n")
 
 
 def _tables(store: Store, index: RecordIndex, names: Sequence[str]) -> tuple[list[Table], list[ScoreRecord]]:
@@ -217,7 +219,7 @@ def run_text(store: Store, name: str) -> str:
     if manifest.absent:
         parts.append("absent\n" + "\n".join(f"  {task}: {reason}" for task, reason in manifest.absent.items()))
     if manifest.not_applicable:
-        lines = [f"  {one.model} on {one.task}: {one.reason}" for one in manifest.not_applicable]
+        lines = [f"  {cell.model} on {cell.task}: {cell.reason}" for cell in manifest.not_applicable]
         parts.append("\n".join(["not applicable", *lines]))
     if notes:
         parts.append("notes\n" + "\n".join(f"  {note}" for note in notes))
@@ -245,4 +247,6 @@ def _scores_text(record: CellRecord) -> str:
         return "parameters not counted" if counted is None else f"{counted:,} parameters"
     if not record.scores:
         return f"no labels; {record.n} predictions written"
-    return ", ".join(f"{name} {one.value:.4f} [{one.low:.4f}, {one.high:.4f}]" for name, one in record.scores.items())
+    return ", ".join(
+        f"{name} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]" for name, score in record.scores.items()
+    )

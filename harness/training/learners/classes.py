@@ -107,6 +107,7 @@ def in_columns(logits: np.ndarray, order: ClassOrder) -> np.ndarray:
     import numpy as np
 
     columns = [
-        logits[:, one[0]] if len(one) == 1 else np.logaddexp.reduce(logits[:, list(one)], axis=1) for one in order
+        logits[:, columns[0]] if len(columns) == 1 else np.logaddexp.reduce(logits[:, list(columns)], axis=1)
+        for columns in order
     ]
     return np.stack(columns, axis=1).astype(logits.dtype)

@@ -256,9 +256,9 @@ def train_and_save(
     tokenizer.save_pretrained(request.directory)
     shapes = None if loss is None and after_step is None else shapes_of(model)
     write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
-    said = asdict(report)
+    facts = asdict(report)
     notes = [] if loss is not None or after_step is not None else cautions_of(report.losses)
-    losses = said.pop("losses")
+    losses = facts.pop("losses")
     if request.losses is not None:
         write_losses(request.losses, losses)
     return {
@@ -271,7 +271,7 @@ def train_and_save(
         "epochs": training.epochs,
         "learning_rate": training.learning_rate,
         "cautions": notes,
-        **said,
+        **facts,
     }
 
 

@@ -90,8 +90,8 @@ class MaskedLM(Objective):
             np.put_along_axis(inputs, positions, self._need("mask"), axis=1)
             masked, at = torch.from_numpy(inputs).to(device), torch.from_numpy(positions).to(device)
             scores = logits_at(model, masked, torch.zeros_like(masked), at)
-            own = torch.from_numpy(row[positions]).to(device)
-            nats.append(-scores.float().log_softmax(-1).squeeze(1).gather(1, own).sum().item())
+            token_ids = torch.from_numpy(row[positions]).to(device)
+            nats.append(-scores.float().log_softmax(-1).squeeze(1).gather(1, token_ids).sum().item())
             count.append(float(len(positions)))
         return {"pseudo_perplexity": (np.asarray(nats), np.asarray(count))}
 

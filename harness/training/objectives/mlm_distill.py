@@ -97,11 +97,11 @@ class DistilledMaskedLM(MaskedLM):
         from torch.nn.functional import cross_entropy
 
         self.teacher.to(batch["input_ids"].device)  # type: ignore[arg-type]
-        own, inside = self._read(model, batch)
+        logits, inside = self._read(model, batch)
         with torch.no_grad():
             other, inside_teacher = self._read(self.teacher, batch)
-        soft = distillation.soft_loss(own, other, self.options.temperature) / len(own)
-        hard = cross_entropy(own, batch["targets"].flatten())
+        soft = distillation.soft_loss(logits, other, self.options.temperature) / len(logits)
+        hard = cross_entropy(logits, batch["targets"].flatten())
         total = self.options.alpha * soft + (1 - self.options.alpha) * hard
         if self.inner:
             mask = torch.ones_like(batch["input_ids"])
@@ -136,10 +136,10 @@ def _start_with(teacher: PreTrainedModel, student: Any, layers: dict[int, int]) 
     given = source.state_dict()
     for name, weight in student.state_dict().items():
         if name not in given or given[name].shape != weight.shape:
-            found = tuple(given[name].shape) if name in given else "none"
+            teacher_shape = tuple(given[name].shape) if name in given else "none"
             raise HarnessError(
                 f"mlm-distill: from_teacher needs a student of the teacher's sizes with no more layers, but its {name} "
-                f"is {tuple(weight.shape)} and the teacher's {found}"
+                f"is {tuple(weight.shape)} and the teacher's {teacher_shape}"
             )
     student.load_state_dict(given)
 

@@ -62,15 +62,15 @@ class ReplacedTokenDetection(MaskedLM):
         from torch.nn.functional import cross_entropy
 
         guesses, _, is_replaced, scores = model(batch)
-        told = (scores > 0).cpu().numpy()
+        detected = (scores > 0).cpu().numpy()
         true = is_replaced.cpu().numpy()
         nats = cross_entropy(guesses.float().transpose(1, 2), batch["targets"], reduction="none").sum(1).cpu().numpy()
         size = np.full(len(true), float(true.shape[1]))
-        hits = (told & true).sum(axis=1).astype(float)
+        hits = (detected & true).sum(axis=1).astype(float)
         return {
-            "detection_accuracy": ((told == true).sum(axis=1).astype(float), size),
+            "detection_accuracy": ((detected == true).sum(axis=1).astype(float), size),
             "detection_recall": (hits, true.sum(axis=1).astype(float)),
-            "detection_precision": (hits, told.sum(axis=1).astype(float)),
+            "detection_precision": (hits, detected.sum(axis=1).astype(float)),
             "replaced_share": (true.sum(axis=1).astype(float), size),
             "generator_perplexity": (nats.astype(float), np.full(len(nats), float(batch["targets"].shape[1]))),
         }

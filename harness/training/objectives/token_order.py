@@ -99,16 +99,16 @@ class TokenOrder(Objective):
         from scipy.stats import kendalltau
 
         scores = self._scores(model, batch)
-        told = scores.argmax(-1).cpu().numpy()
+        predicted = scores.argmax(-1).cpu().numpy()
         targets, valid = batch["targets"].cpu().numpy(), batch["valid"].cpu().numpy()
         size = valid.sum(axis=1).astype(float)
-        taus = [kendalltau(a[ok], b[ok]).statistic for a, b, ok in zip(told, targets, valid, strict=True)]
-        one = np.ones(len(told))
+        taus = [kendalltau(a[ok], b[ok]).statistic for a, b, ok in zip(predicted, targets, valid, strict=True)]
+        weights = np.ones(len(predicted))
         return {
-            "order_accuracy": (((told == targets) & valid).sum(axis=1).astype(float), size),
-            "order_tau": (np.nan_to_num(np.asarray(taus, dtype=float)), one),
-            "order_loss": (self._surprise(scores, batch).cpu().numpy().astype(float), one),
-            "slots": (size, one),
+            "order_accuracy": (((predicted == targets) & valid).sum(axis=1).astype(float), size),
+            "order_tau": (np.nan_to_num(np.asarray(taus, dtype=float)), weights),
+            "order_loss": (self._surprise(scores, batch).cpu().numpy().astype(float), weights),
+            "slots": (size, weights),
         }
 
     def chance(self, scores: Mapping[str, float]) -> dict[str, float]:

@@ -46,10 +46,10 @@ def write_tokens(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, f
         files = {split: stack.enter_context((folder / f"{split}.bin").open("wb")) for split in SPLITS}
         while some := list(islice(documents, DOCUMENTS_AT_ONCE)):
             encoded = tokenizer.backend_tokenizer.encode_batch(some, add_special_tokens=False)
-            for document, one in zip(some, encoded, strict=True):
+            for document, encoding in zip(some, encoded, strict=True):
                 split = "held_out" if is_held_out(document) else "train"
-                files[split].write(np.asarray([*one.ids, end], dtype=kind).tobytes())
-                written[split] += len(one.ids) + 1
+                files[split].write(np.asarray([*encoding.ids, end], dtype=kind).tobytes())
+                written[split] += len(encoding.ids) + 1
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())

@@ -55,6 +55,6 @@ def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000)
             "value": value, "low": min(float(low), value), "high": max(float(high), value), "level": 0.95,
             "n": n, "over": "held-out blocks", "greater_is_better": name not in objective.lower_is_better,
         }  # fmt: skip
-    for name, chance in objective.chance({name: one["value"] for name, one in scores.items()}).items():
+    for name, chance in objective.chance({name: score["value"] for name, score in scores.items()}).items():
         scores[name]["chance"] = chance
     return scores

@@ -125,13 +125,13 @@ def train(
         progress = state.Progress(_planned(spec, stepper, accelerator, clock))
     plan, resumed_from, before = progress.plan, progress.step, progress.seconds
     weights = _weights_in_use(stepper.model)
-    started, told, told_at = clock(), float("-inf"), progress.step
+    started, reported, told_at = clock(), float("-inf"), progress.step
     pending: list[torch.Tensor] = []
 
     def tell() -> None:
-        nonlocal told, told_at
+        nonlocal reported, told_at
         _settle(pending, progress, spec)
-        told, told_at = clock(), progress.step
+        reported, told_at = clock(), progress.step
         speed = (progress.step - resumed_from) * stepper.tokens / max(1e-9, clock() - started)
         fraction = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
         report(Throughput(progress.step, plan.steps, progress.losses[-1], speed, fraction))
@@ -154,7 +154,7 @@ def train(
             plan.advance(progress.step)
             progress.step += 1
             at_checkpoint = progress.step % spec.checkpoint_every == 0 and progress.step < plan.steps
-            if clock() - told >= REPORT_EVERY or at_checkpoint:
+            if clock() - reported >= REPORT_EVERY or at_checkpoint:
                 tell()
             if at_checkpoint:
                 paused = clock()

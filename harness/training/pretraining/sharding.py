@@ -25,7 +25,11 @@ def shard(module: torch.nn.Module, device: torch.device) -> None:
 def layers(module: torch.nn.Module) -> list[torch.nn.Module]:
     """The outermost repeated layers, but for those that share a weight with something outside."""
     uses = _uses(module)
-    return [layer for layer in _repeated(module) if (own := _uses(layer)) and all(uses[key] == own[key] for key in own)]
+    return [
+        layer
+        for layer in _repeated(module)
+        if (layer_uses := _uses(layer)) and all(uses[key] == layer_uses[key] for key in layer_uses)
+    ]
 
 
 def _repeated(module: torch.nn.Module) -> Iterator[torch.nn.Module]:

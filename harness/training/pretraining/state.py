@@ -108,10 +108,10 @@ def fill(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
     """Put whole weights into a model, sharded or not. Raises ValueError where one is missing, left over or has another
     shape.
     """
-    own = own_tensors(model)
-    if left_over := sorted(weights.keys() - own.keys()):
+    tensors = own_tensors(model)
+    if left_over := sorted(weights.keys() - tensors.keys()):
         raise ValueError(f"the model has no {left_over[0]}")
-    for name, tensor in own.items():
+    for name, tensor in tensors.items():
         if name not in weights or weights[name].shape != tensor.shape:
             raise ValueError(f"no {name} of shape {tuple(tensor.shape)}")
         tensor.copy_(as_sharded(weights[name], tensor))

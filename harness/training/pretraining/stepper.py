@@ -114,9 +114,9 @@ class TrainStep:
             return self._wrapped(batch)
 
     def _part(self, batch: Mapping[str, np.ndarray], number: int) -> dict[str, torch.Tensor]:
-        own = slice(number * self._rows, (number + 1) * self._rows)
+        chunk = slice(number * self._rows, (number + 1) * self._rows)
         return {
-            name: torch.from_numpy(np.ascontiguousarray(rows[own])).to(self._accelerator.device, non_blocking=True)
+            name: torch.from_numpy(np.ascontiguousarray(rows[chunk])).to(self._accelerator.device, non_blocking=True)
             for name, rows in batch.items()
         }
 
