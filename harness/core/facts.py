@@ -67,6 +67,7 @@ class FileFacts(Facts):
 
 class Timings(Facts):
     seconds: float = 0.0
+    cpu_seconds: float | None = None
 
 
 class Cpu(Facts):

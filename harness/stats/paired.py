@@ -1,23 +1,34 @@
-"""Differences between predictions of the same examples, with intervals by the paired bootstrap."""
+"""Differences between predictions of the same examples, with intervals: one estimate for whatever compares models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
 from harness.metrics.base import Metric
+from harness.metrics.correctness import right
 from harness.metrics.resampling import Resampler, samples
-from harness.stats.aggregate import Estimate, over_seeds
-from harness.stats.bootstrap import LEVEL, RESAMPLES
+from harness.stats.aggregate import Estimate, stdev
+from harness.stats.bootstrap import RESAMPLES
+from harness.stats.significance import (
+    Drop,
+    Measure,
+    approximate_randomization,
+    drop_of,
+    drop_of_shares,
+    mcnemar_mid_p,
+    of_parts,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
 DIGITS = 12
 """Changes are rounded to so many: a sum of equal terms in another order is no change."""
+TAIL = 0.025
 
 
 @dataclass(frozen=True)
@@ -31,83 +42,199 @@ class Pair:
     references: np.ndarray
 
 
-def change(
-    pairs: Sequence[Pair],
-    metrics: Sequence[Metric],
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """How much the mean score over pairs (splits of a task) and metrics changes; a drop is negative.
+@dataclass(frozen=True)
+class PairedDrop:
+    """A drop with its 95 % interval, and the drops of the seeds. `flips` is how many examples of the first seed only
+    the base and only the candidate has right, where that is what the score counts; `identical`: no prediction differs.
+    """
 
-    A sample of the examples is scored before and after with all seeds, and the seeds' differences are averaged: what
-    makes an example hard on both sides, and for all seeds, cancels (Efron & Tibshirani 1993, chapter 8; Koehn 2004).
-    The interval of the examples is the percentile interval of these means. With several seeds their spread (t · sd of
-    the seeds' differences / √S) is added in quadrature, as in `harness.stats.aggregate`. Splits are resampled apart.
+    drop: Drop
+    low: float
+    high: float
+    per_seed: tuple[float, ...]
+    flips: tuple[int, int] | None
+    identical: bool
+    one_candidate: bool = False
+
+
+def paired_drop(
+    splits: Sequence[Sequence[Sequence[Measure]]], one_candidate: bool = False, resamples: int = RESAMPLES
+) -> PairedDrop:
+    """How much a candidate loses: Σ weight · (base − candidate), the mean over seeds.
+
+    The same examples are scored on both sides and by all seeds: what makes an example hard for all cancels. Where one
+    metric counts right answers, their variance is that of the adjusted Wald interval (`drop_of_shares`); else samples
+    of the examples are scored, and the interval of the examples is the percentile interval of these drops (Efron &
+    Tibshirani 1993, chapter 8; Koehn 2004). Splits are resampled apart. With several seeds their spread (t · sd of the
+    seeds' drops / √S) is added in quadrature, as in `harness.stats.aggregate`. Equal predictions have no interval.
+
+    Args:
+        splits: For each split and seed the measures by which its drop is scored.
+        one_candidate: As in `of_parts`.
+        resamples: How many samples are drawn.
+
+    Returns:
+        The drop.
 
     Raises:
         HarnessError: a score that is undefined on most samples.
     """
+    identical = all(_is_same(measure) for split in splits for measures in split for measure in measures)
+    only = splits[0][0][0].metric
+    names = {measure.metric.name for split in splits for measures in split for measure in measures}
+    if len(names) == 1 and only.counts_successes:
+        return _of_right_answers(splits, one_candidate, identical)
+    return _of_samples(splits, one_candidate, identical, resamples)
+
+
+SEVERAL_SEEDS = "t over seeds with the examples' variance"
+ONE_CANDIDATE = "t with the spread of the base's seeds and the examples' variance"
+
+
+@dataclass(frozen=True)
+class TestedDrop:
+    """A drop, the one-sided p of its being none, before any correction, and the name of the test."""
+
+    paired: PairedDrop
+    drop: Drop
+    p: float
+    test: str
+
+
+def paired_test(splits: Sequence[Sequence[Sequence[Measure]]], one_candidate: bool = False) -> TestedDrop:
+    """`paired_drop` with its p. With one seed that is McNemar's for fractions of right answers, else by approximate
+    randomization; with several it is that of examples and seeds together, as it is where one seed of the candidate
+    stands beside several of the base. Raises HarnessError as `paired_drop` does.
+    """
+    paired = paired_drop(splits, one_candidate)
+    drop = paired.drop
+    if paired.flips is not None and len(paired.per_seed) == 1:
+        return TestedDrop(paired, drop, mcnemar_mid_p(*paired.flips), "McNemar mid-p")
+    if paired.flips is None and paired.identical:
+        return TestedDrop(paired, drop, 0.5, "none needed")
+    if len(paired.per_seed) > 1:
+        return TestedDrop(paired, drop, drop.p_worse(), ONE_CANDIDATE if one_candidate else SEVERAL_SEEDS)
+    if any(measure.metric.approximation for split in splits for measure in split[0]):
+        return TestedDrop(paired, drop, drop.p_worse(), "bootstrap")
+    p, count, without_drop = approximate_randomization([split[0] for split in splits])
+    drop = replace(drop, without_drop=without_drop)
+    return TestedDrop(paired, drop, p, f"approximate randomization ({count:,})")
+
+
+def mean_drop(tasks: Sequence[PairedDrop]) -> tuple[Drop, str]:
+    """The drop of the average of tasks, and the name of its test, which is `Drop.p_worse`. Tasks are independent in
+    their examples. Seeds are paired over tasks where all have the same number.
+    """
+    drops = [task.drop for task in tasks]
+    of_examples = sum(drop.of_examples for drop in drops) / len(drops) ** 2
+    one_candidate = any(task.one_candidate for task in tasks)
+    if len({(len(task.per_seed), task.one_candidate) for task in tasks}) == 1:
+        per_seed = [fmean(values) for values in zip(*(task.per_seed for task in tasks), strict=True)]
+        drop = of_parts(per_seed, of_examples, one_candidate)
+    else:
+        of_seeds = sum(drop.of_seeds for drop in drops) / len(drops) ** 2
+        degrees = [drop.degrees for drop in drops if drop.degrees]
+        drop = Drop(fmean(of_task.value for of_task in drops), of_examples, of_seeds, min(degrees, default=0))
+    return drop, "z" if not drop.degrees else ONE_CANDIDATE if one_candidate else SEVERAL_SEEDS
+
+
+def change(pairs: Sequence[Pair], metrics: Sequence[Metric], resamples: int = RESAMPLES) -> Estimate:
+    """How much the mean score over pairs (splits of a task) and metrics changes, by `paired_drop`; a drop is negative.
+
+    Raises:
+        HarnessError: as `paired_drop` does.
+    """
+    weight = 1 / (len(pairs) * len(metrics))
+    splits = [
+        [
+            [Measure(metric, before, after, pair.references, weight) for metric in metrics]
+            for before, after in zip(pair.before, pair.after, strict=True)
+        ]
+        for pair in pairs
+    ]
+    paired = paired_drop(splits, resamples=resamples)
+    per_seed = tuple(0.0 - drop for drop in paired.per_seed)
+    sd = stdev(per_seed) if len(per_seed) > 1 else None
+    return Estimate(0.0 - paired.drop.value, 0.0 - paired.high, 0.0 - paired.low, per_seed, sd)
+
+
+def _is_same(measure: Measure) -> bool:
+    return bool((measure.base == measure.candidate).all())
+
+
+def _of_right_answers(
+    splits: Sequence[Sequence[Sequence[Measure]]], one_candidate: bool, identical: bool
+) -> PairedDrop:
+    lost = [[_lost(measure) for (measure,) in split] for split in splits]
+    drop = drop_of_shares(lost, one_candidate)
+    half = 0.0 if identical else drop.half_width(TAIL)
+    worse = sum(int((split[0] > 0).sum()) for split in lost)
+    better = sum(int((split[0] < 0).sum()) for split in lost)
+    per_seed = tuple(fmean(float(split[at].mean()) for split in lost) for at in range(len(lost[0])))
+    bounds = max(-1.0, drop.value - half), min(1.0, drop.value + half)
+    return PairedDrop(drop, *bounds, per_seed, (worse, better), identical, one_candidate)
+
+
+def _lost(measure: Measure) -> np.ndarray:
+    """What each example loses (n,): 1 where only the base is right, -1 where only the candidate."""
+    metric, references = measure.metric, measure.references
+    return right(metric, measure.base, references) - right(metric, measure.candidate, references)
+
+
+def _of_samples(
+    splits: Sequence[Sequence[Sequence[Measure]]], one_candidate: bool, identical: bool, resamples: int
+) -> PairedDrop:
     import numpy as np
 
-    per_seed = [
-        round(
-            fmean(
-                metric.score(pair.after[seed], pair.references) - metric.score(pair.before[seed], pair.references)
-                for pair in pairs
-                for metric in metrics
-            ),
-            DIGITS,
-        )
-        for seed in range(len(pairs[0].before))
-    ]
-    random = np.random.Generator(np.random.PCG64(seed))
-    drawn = np.mean([_resampled(pair, metrics, random, resamples) for pair in pairs], axis=0).round(DIGITS)
+    per_seed = tuple(round(sum(drop_of(split[at]) for split in splits), DIGITS) for at in range(len(splits[0])))
+    drawn = np.sum([_bootstrapped(split, resamples) for split in splits], axis=0).round(DIGITS)
     defined = drawn[np.isfinite(drawn)]
     if 2 * len(defined) < resamples:
-        names = ", ".join(metric.name for metric in metrics)
+        names = ", ".join(dict.fromkeys(measure.metric.name for split in splits for measure in split[0]))
         raise HarnessError(f"{names}: no finite score on {resamples - len(defined)} of {resamples} bootstrap samples")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    value = fmean(per_seed)
-    below, above = max(0.0, value - float(low)), max(0.0, float(high) - value)
-    return over_seeds(
-        [(difference, difference - below, difference + above) for difference in per_seed], (-np.inf, None)
-    )
+    drop = of_parts(per_seed, float(defined.var(ddof=1)), one_candidate)
+    bounds = np.quantile(defined, [TAIL, 1 - TAIL])
+    below, above = max(0.0, drop.value - float(bounds[0])), max(0.0, float(bounds[1]) - drop.value)
+    seeds = Drop(drop.value, 0.0, drop.of_seeds, drop.degrees).half_width(TAIL)
+    low, high = drop.value - float(np.hypot(below, seeds)), drop.value + float(np.hypot(above, seeds))
+    return PairedDrop(drop, low, high, per_seed, None, identical, one_candidate)
 
 
-def _resampled(pair: Pair, metrics: Sequence[Metric], random: np.random.Generator, resamples: int) -> np.ndarray:
-    """Changes (resamples,) on samples of a pair's examples, means over seeds and metrics."""
+def _bootstrapped(seeds: Sequence[Sequence[Measure]], resamples: int) -> np.ndarray:
+    """Drops (resamples,) of a split on samples of its examples, the mean over seeds: the same samples for every metric,
+    seed and side.
+    """
     import numpy as np
 
-    sides = [
-        (sign, scored)
-        for metric in metrics
-        for sign, predictions in ((-1, pair.before), (1, pair.after))
-        for scored in _scorers(metric, predictions, pair.references)
-    ]
-    terms = len(metrics) * len(pair.before)
-    return np.concatenate(
-        [
-            sum(sign * scored(weights) for sign, scored in sides) / terms
-            for weights in samples(len(pair.references), random, resamples)
-        ]
-    )
+    scorers: list[tuple[float, Callable[[np.ndarray], np.ndarray]]] = []
+    total = np.zeros(resamples)
+    for measures in seeds:
+        for measure in measures:
+            for sign, predictions in ((1, measure.base), (-1, measure.candidate)):
+                weight = sign * measure.weight / len(seeds)
+                checked, true = measure.metric.check(predictions, measure.references)
+                if measure.metric.resample is None or isinstance(measure.metric.resample, Resampler):
+                    scorers.append((weight, _scorer(measure.metric, checked, true)))
+                else:
+                    random = np.random.Generator(np.random.PCG64(0))
+                    total += weight * measure.metric.resample(checked, true, random, resamples)
+    if scorers:
+        random = np.random.Generator(np.random.PCG64(0))
+        n = len(seeds[0][0].references)
+        drawn = [sum(weight * scored(sample) for weight, scored in scorers) for sample in samples(n, random, resamples)]
+        total += np.concatenate(drawn)
+    return total
 
 
-def _scorers(
-    metric: Metric, predictions: Sequence[np.ndarray], references: np.ndarray
-) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
-    """For each seed's predictions a function from samples (b, n) to scores (b,)."""
+def _scorer(metric: Metric, checked: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """From samples (b, n) to scores (b,)."""
     import numpy as np
 
-    for predicted in predictions:
-        checked, true = metric.check(predicted, references)
-        if isinstance(metric.resample, Resampler):
-            yield metric.resample.prepare(checked, true)
-            continue
+    if isinstance(metric.resample, Resampler):
+        return metric.resample.prepare(checked, true)
 
-        def loop(weights: np.ndarray, checked: np.ndarray = checked, true: np.ndarray = true) -> np.ndarray:
-            rows = (np.repeat(np.arange(len(true)), row.astype(int)) for row in weights)
-            return np.asarray([metric.compute(checked[row], true[row]) for row in rows])
+    def loop(weights: np.ndarray) -> np.ndarray:
+        rows = (np.repeat(np.arange(len(true)), row.astype(int)) for row in weights)
+        return np.asarray([metric.compute(checked[row], true[row]) for row in rows])
 
-        yield loop
+    return loop

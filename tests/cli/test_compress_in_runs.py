@@ -101,6 +101,18 @@ def test_cards_say_what_compression_cost_and_what_it_saved(compressed_run):
     assert "csv" in harness("leaderboard", "--compression", "--format", "csv", code=2).stderr
 
 
+def test_a_card_and_the_gate_give_a_change_the_same_interval(compressed_run):
+    harness, _, result = compressed_run
+    (table,) = read_json(harness("leaderboard", "--compression", "--format", "json").stdout)["tables"]
+    for method in METHODS:
+        pair = ("--model", f"small=small+{method}")
+        compared = read_json(harness("compare", result["run"], result["run"], *pair, "--format", "json").stdout)
+        drops = {row["task"]: row for row in compared["rows"]}
+        for card in (one for one in table["cards"] if one["model"] == f"small+{method}"):
+            change, row = card["change"], drops[card["task"]]
+            assert (row["drop"], row["low"], row["high"]) == (-change["value"], -change["high"], -change["low"])
+
+
 def test_a_tables_rows_are_the_models_and_what_was_made_of_them(compressed_run):
     harness, _, _ = compressed_run
     board = harness("leaderboard").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
             if store.has(key):
                 return "cached", summary(store.read(key).as_json())
             with store.building(key) as folder:
-                clock = time.perf_counter()
+                clock, used = time.perf_counter(), _cpu_seconds()
                 with plugins.refusing_exit("a plug-in or a library"):
                     body = STEPS[cell.kind](cell, store, folder, report)
                 record = {
@@ -48,7 +49,10 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
                     "environment": describe(threads),
                     **body,
                     "spec": dict(cell.spec),
-                    "timings": {"seconds": round(time.perf_counter() - clock, 3)},
+                    "timings": {
+                        "seconds": round(time.perf_counter() - clock, 3),
+                        "cpu_seconds": round(_cpu_seconds() - used, 3),
+                    },
                 }
                 return "done", summary(store.commit(key, folder, record))
         except Exception as error:
@@ -57,6 +61,11 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
             with suppress(OSError, HarnessError):
                 store.fail(key, failure | {"spec": dict(cell.spec), "environment": describe(threads)})
             return "failed", failure["cause"]
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of the children that it has waited for."""
+    return sum(os.times()[:4])
 
 
 def _cause(error: Exception) -> str:

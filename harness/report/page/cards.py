@@ -8,12 +8,12 @@ from statistics import geometric_mean
 from harness.report.page.model import Card, Grid, Titled
 from harness.report.page.text import counted, megabytes
 from harness.report.tables import calibration, compression
-from harness.report.tables.formats import NONE, interval, plainly_signed, scaled, spread
+from harness.report.tables.formats import NONE, interval, plainly_signed, scaled, spread, without_fingerprint
 from harness.stats.aggregate import Estimate
 
 
 def compression_cards(groups: Sequence[compression.Cards]) -> tuple[Titled, ...]:
-    return tuple(Titled(group.title, tuple(map(_card, group.cards))) for group in groups)
+    return tuple(Titled(without_fingerprint(group.title), tuple(map(_card, group.cards))) for group in groups)
 
 
 def _card(card: compression.Card) -> Card:
@@ -71,7 +71,13 @@ def _verdict(change: Estimate) -> str:
 def calibration_grids(tables: Sequence[calibration.Table], more: Sequence[str] = ()) -> tuple[Grid, ...]:
     header = ("task", "model", "seeds", "examples", "accuracy", "T", "ECE", "→ ECE", "Brier", "→ Brier", "NLL", "→ NLL")
     return tuple(
-        Grid(table.title, header, tuple(map(_calibration_row, table.rows)), (*calibration.NOTES, *more), numbers_from=2)
+        Grid(
+            without_fingerprint(table.title),
+            header,
+            tuple(map(_calibration_row, table.rows)),
+            (*calibration.NOTES, *more),
+            numbers_from=2,
+        )
         for table in tables
     )
 

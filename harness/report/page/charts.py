@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.core.cell_records import FitRecord, PretrainRecord
+from harness.core.cell_records import FitRecord, PretrainRecord, ScoreRecord
 from harness.pipeline.planner.pretraining import CONTROL_SUFFIX
-from harness.report.page.model import Cell, Chart, Grid, Section
+from harness.report.page.model import Cell, Chart, Grid, Line, Section
 from harness.report.tables.efficiency import Curve, Efficiency
 from harness.report.tables.formats import NONE, interval, scaled
 
@@ -19,10 +20,17 @@ UNITS = {
     "examples_per_second": ("examples a second", 1.0, True),
     "speed_ratio": ("speed, × original", 1.0, True),
     "peak_memory_bytes": ("peak memory, MB", 1e-6, False),
+    "scoring": ("time to score 1,000 examples, s", 1.0, False),
 }
+SCORING = "scoring"
+"""The cost that every model has that was scored."""
 FRONT = (
     "The line joins the models that no other one beats in both, by the points alone: where intervals overlap, its "
-    "place is not certain. What costs less than a thousandth of the dearest model is not drawn."
+    "place is not certain. What costs less than a thousandth of the dearest model stands at the edge (‹)."
+)
+SCORING_NOTE = (
+    "Time to score is that of the cells as they ran, with loading, metrics and intervals, mean over tasks and seeds: "
+    "no measurement by the protocol."
 )
 DRAWN_FROM = 1000
 """A model that costs less than the dearest by more than this factor, a trivial one, would squeeze all others."""
@@ -36,26 +44,34 @@ FINE_TUNING = (
 )
 
 
-def tradeoffs(section: Section, scales: Mapping[str, int]) -> Chart | None:
-    """Scores against costs; None where no model has both. `scales` are those of the tasks' scores."""
+def tradeoffs(section: Section, scales: Mapping[str, int], scoring: Mapping[str, float]) -> Chart | None:
+    """Scores against costs, of every model with a score; None where no model has both.
+
+    Args:
+        section: The table.
+        scales: Of the tasks' scores.
+        scoring: Seconds that scoring a thousand examples took, by a model's label.
+    """
     index = {head.key: at for at, head in enumerate(section.heads)}
     qualities = [head for head in section.heads if head.group == "quality"]
-    costs = [
-        key for key in COSTS if key in index and any(line.cells[index[key]].order is not None for line in section.lines)
-    ]
-    largest = {key: max(line.cells[index[key]].order or 0.0 for line in section.lines) for key in costs}
+    known = {
+        key: {line.label: line.cells[index[key]].order for line in section.lines} for key in COSTS if key in index
+    } | {SCORING: {line.label: scoring.get(line.label) for line in section.lines}}
+    costs = {key: by_label for key, by_label in known.items() if any(value is not None for value in by_label.values())}
+    if not costs or not qualities:
+        return None
+    least = {key: max(value or 0.0 for value in by_label.values()) / DRAWN_FROM for key, by_label in costs.items()}
     points = [
         {
             "label": line.label,
-            "x": {key: _cost(line.cells[index[key]], key, largest[key]) for key in costs},
+            "x": {key: _cost(by_label[line.label], key, least[key]) for key, by_label in costs.items()},
+            "edge": [key for key, by_label in costs.items() if (by_label[line.label] or math.inf) < least[key]],
             "y": {head.key: _quality(line.cells[index[head.key]], scales.get(head.key, 100)) for head in qualities},
             "bounds": {head.key: _bounds(line.cells[index[head.key]], scales.get(head.key, 100)) for head in qualities},
             "said": {head.key: line.cells[index[head.key]].more for head in qualities},
         }
         for line in section.lines
     ]
-    if not costs or not qualities:
-        return None
     drawing = {
         "kind": "tradeoff",
         "xs": [{"key": key, "title": UNITS[key][0], "more": UNITS[key][2]} for key in costs],
@@ -74,17 +90,30 @@ def tradeoffs(section: Section, scales: Mapping[str, int]) -> Chart | None:
         (
             line.label,
             *(_text(line.cells[index[head.key]]) for head in qualities),
-            *(_text(line.cells[index[key]]) for key in costs),
+            *(_cost_text(line, key, by_label, index) for key, by_label in costs.items()),
         )
         for line in section.lines
     )
-    return Chart(f"tradeoff-{section.key}", section.title, drawing, Grid("", header, rows), (FRONT,), section.key)
+    notes = (FRONT, *([SCORING_NOTE] if SCORING in costs else []))
+    return Chart(f"tradeoff-{section.key}", section.title, drawing, Grid("", header, rows), notes, section.key)
 
 
-def _cost(cell: Cell, key: str, largest: float) -> float | None:
-    if cell.order is None or cell.order * DRAWN_FROM < largest:
-        return None
-    return float(f"{cell.order * UNITS[key][1]:.6g}")
+def scoring_seconds(records: Iterable[ScoreRecord]) -> float | None:
+    """Seconds that scoring a thousand examples took, over these records; None where nobody knows."""
+    timed = [(record.timings.seconds, record.n) for record in records if record.timings.seconds > 0 and record.n]
+    return 1000 * sum(seconds for seconds, _ in timed) / sum(n for _, n in timed) if timed else None
+
+
+def _cost_text(line: Line, key: str, by_label: Mapping[str, float | None], index: Mapping[str, int]) -> str:
+    if key in index:
+        return _text(line.cells[index[key]])
+    value = by_label[line.label]
+    return NONE if value is None else f"{value:.3g}"
+
+
+def _cost(value: float | None, key: str, least: float) -> float | None:
+    """What is drawn of it; what is below `least` stands there."""
+    return None if value is None else float(f"{max(value, least) * UNITS[key][1]:.6g}")
 
 
 def _quality(cell: Cell, scale: int) -> float | None:

@@ -13,7 +13,7 @@ from harness.report.page.text import counted, megabytes, rate
 from harness.report.tables import formats
 from harness.report.tables.comparable import Draft
 from harness.report.tables.formats import interval, scaled, spread
-from harness.report.tables.leading import leading
+from harness.report.tables.leading import Test, leading
 from harness.report.tables.table import Column, Part, Resource, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
@@ -32,8 +32,16 @@ TITLES = {
 }
 
 
-def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]) -> Section:
-    """A section of one table, with its columns of size, speed and memory; `known` is by the ids of its models."""
+def section(
+    key: str,
+    table: Table,
+    draft: Draft,
+    known: Mapping[str, Resources],
+    test: Test = lambda first, other: None,
+) -> Section:
+    """A section of one table, with its columns of size, speed and memory; `known` is by the ids of its models, `test`
+    tells them apart.
+    """
     columns = sorted(table.resources, key=lambda resource: GROUPS.index(GROUP_OF[resource.name]))
     heads = _heads(table, columns)
     axes = _axes(table)
@@ -45,7 +53,7 @@ def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]
     shown = replace(table, resources=tuple(resource for resource in columns if resource.values or is_measured))
     return Section(
         key=key,
-        title=formats.title(table),
+        title=formats.without_fingerprint(formats.title(table)),
         heads=heads,
         lines=lines,
         references=_references(table, len(heads)),
@@ -59,7 +67,7 @@ def section(key: str, table: Table, draft: Draft, known: Mapping[str, Resources]
             )
             for group in GROUPS
         },
-        verdict=leading(table),
+        verdict=leading(table, test),
     )
 
 

@@ -19,8 +19,8 @@ from harness.report.tables.pairs import Pairs, counted, scale_of, whole
 from harness.stats.aggregate import Estimate
 
 NOTE = (
-    "Scores ×100 where they are shares. Change: compressed minus original, with a 95 % interval by the paired "
-    "bootstrap over the same examples and, with several seeds, their spread; bold: the interval leaves out 0. "
+    "Scores ×100 where they are shares. Change: compressed minus original, with the 95 % interval that the gate "
+    "gives a drop: over the same examples and, with several seeds, their spread; bold: the interval leaves out 0. "
     "Agreement: fraction of equal predictions. Lost and won: examples right before and wrong after, and the other way "
     "round, over all seeds. Bytes are those of the weight files; parameters that are not zero against those of the "
     "original; sparsity: the fraction of its own that are zero. ECE: expected calibration error ×100, 15 bins, "

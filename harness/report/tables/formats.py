@@ -36,6 +36,10 @@ GENERATED = "synthetic data, generated: not GLUE"
 PLAIN = Layout()
 
 
+FINGERPRINT = re.compile(r" \((?:data )?[0-9a-f]{12}\)$")
+"""Of the data or the machine, at the end of a heading."""
+
+
 def title(table: Table) -> str:
     """Suite, source, fingerprint: what a reader must know before the first number."""
     return heading(table.suite, table.source, table.location, table.limit, table.train_fraction, table.fingerprint)
@@ -47,6 +51,11 @@ def heading(what: str, source: str, location: str, limit: int | None, train_frac
     if train_fraction != 1:
         more += f", trained on {100 * train_fraction:g} % of the training examples"
     return f"{what} on {place}{more} (data {short(fingerprint)})"
+
+
+def without_fingerprint(heading: str) -> str:
+    """A heading for a page that says elsewhere which data it is."""
+    return FINGERPRINT.sub("", heading)
 
 
 def heading_of(what: str, records: Sequence[Record]) -> str:

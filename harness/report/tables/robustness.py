@@ -16,9 +16,9 @@ from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tas
 
 AVERAGE = "average"
 NOTE = (
-    "In brackets after a score under noise: its change against the clean one with a 95 % interval, by the paired "
-    "bootstrap over examples and, with several seeds, their spread; bold: the interval leaves out 0. Labels stay as "
-    "they are. An average is over the tasks scored under every noise."
+    "In brackets after a score under noise: its change against the clean one with the 95 % interval that the gate "
+    "gives a drop: over examples and, with several seeds, their spread; bold: the interval leaves out 0. Labels stay "
+    "as they are. An average is over the tasks scored under every noise."
 )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NOTE = (
     "Drop: what the score loses (in points, a hundredth of the metric's scale) where the method touches these layers "
-    "alone, with a 95 % interval by the paired bootstrap over the same examples; bold: the interval leaves out 0. "
+    "alone, with the 95 % interval that the gate gives a drop over the same examples; bold: the interval leaves out 0. "
     "Agreement: fraction of equal predictions."
 )
 

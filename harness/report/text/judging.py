@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from harness.core import code_identity
+from harness.core.errors import StoredFileError
 from harness.core.hashing import hash_json
 from harness.core.store import Store
 from harness.report.tables.card_parts import LoadLogits
+from harness.report.tables.comparable import Draft
 from harness.report.tables.judging import Judge, Judged, judged
+from harness.report.tables.leading import Test, paired_tester
 from harness.report.tables.pairs import Load, Pairs
+from harness.report.tables.table import Table
 from harness.report.text.calibrating import identity
 
 
@@ -28,5 +32,22 @@ def judge_reader(store: Store, load: Load, load_logits: LoadLogits) -> Judge:
             ]
         )
         return kind.validate_python(store.get_or_compute(key, lambda: asdict(judged(pairs, load, load_logits))))
+
+    return read
+
+
+def kept_test(store: Store, table: Table, draft: Draft, load: Load) -> Test:
+    """`paired_tester` of a table, whose p is found once for each two models' predictions."""
+    test = paired_tester(table, draft, load)
+    code = code_identity.identity("harness.report.tables.leading")
+
+    def read(first: str, other: str) -> float | None:
+        predictions = [[identity(record) for record in draft.models[model]] for model in (first, other)]
+        key = hash_json(["leading", code, [column.task for column in table.columns], predictions])
+        try:
+            p = store.get_or_compute(key, lambda: {"p": test(first, other)})["p"]
+        except StoredFileError:
+            return None
+        return p if isinstance(p, float) else None
 
     return read

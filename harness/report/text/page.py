@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,15 +24,15 @@ from harness.data import load
 from harness.report.page import cards, charts, examples, history, lineage, tables
 from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted, Texts
-from harness.report.page.model import Page, Titled
+from harness.report.page.model import Page, Section, Titled
 from harness.report.page.render import render
 from harness.report.page.resources import resources_of
 from harness.report.page.text import counted
-from harness.report.tables import calibration, compression, efficiency, formats, leaderboard
+from harness.report.tables import calibration, compression, efficiency, leaderboard
 from harness.report.tables.measured import read as read_measured
 from harness.report.tables.resources import KINDS, with_resources
 from harness.report.text.calibrating import calibration_reader
-from harness.report.text.judging import judge_reader
+from harness.report.text.judging import judge_reader, kept_test
 from harness.report.text.measured import measurement_keys, weights_in
 from harness.report.text.runs import say_damaged, scored_runs, suites_of
 from harness.training.curves import LOSSES
@@ -89,10 +90,12 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     placed = []
     for index, (table, draft) in enumerate(built):
         wide = with_resources(table, records, measured, weights, KINDS)
-        placed.append((tables.section(f"t{index}", wide, draft, known), wide, draft))
+        test = kept_test(store, table, draft, files.stored)
+        placed.append((tables.section(f"t{index}", wide, draft, known, test), wide, draft))
+    placed = _told_apart(placed)
     tradeoffs = [
-        charts.tradeoffs(section, {column.task: column.scale for column in table.columns})
-        for section, table, _ in placed
+        charts.tradeoffs(section, {column.task: column.scale for column in table.columns}, _scoring(table, draft))
+        for section, table, draft in placed
     ]
     whole = [table for table, _ in built]
     tasks = [column.task for table in whole for column in table.columns]
@@ -111,7 +114,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         sections=tuple(section for section, _, _ in placed),
         tradeoffs=tuple(chart for chart in tradeoffs if chart is not None),
         curves=charts.learning_curves(files.losses(_drawn(placed, made))),
-        efficiency=charts.efficiency_charts(efficiency.build(whole, [formats.title(table) for table in whole])),
+        efficiency=charts.efficiency_charts(efficiency.build(whole, [section.title for section, _, _ in placed])),
         compression=cards.compression_cards(
             files.unless_damaged(
                 "compression",
@@ -137,6 +140,28 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         environments=environments,
         warnings=tuple(dict.fromkeys(files.warnings)),
     )
+
+
+def _told_apart(placed: Sequence[tuple[Section, Table, Draft]]) -> list[tuple[Section, Table, Draft]]:
+    """Sections of equal titles are numbered: what differs is the data, whose hash stands below each table."""
+    titles = [section.title for section, _, _ in placed]
+    numbered = []
+    for at, (section, table, draft) in enumerate(placed):
+        count = titles.count(section.title)
+        number = titles[: at + 1].count(section.title)
+        title = section.title if count == 1 else f"{section.title}, data {number} of {count}"
+        numbered.append((replace(section, title=title), table, draft))
+    return numbered
+
+
+def _scoring(table: Table, draft: Draft) -> dict[str, float]:
+    """Seconds that scoring a thousand examples took, by a model's label."""
+    tasks = {column.task for column in table.columns}
+    by_label = {
+        row.label: charts.scoring_seconds(record for record in draft.models[row.model] if record.task.name in tasks)
+        for row in table.rows
+    }
+    return {label: seconds for label, seconds in by_label.items() if seconds is not None}
 
 
 def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Made) -> Made:

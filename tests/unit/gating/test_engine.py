@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness import metrics
 from harness.core.errors import HarnessError
 from harness.gating.engine import judge, with_compressed
 from harness.gating.settings import GateSpec
+from harness.stats.paired import Pair, change
 from tests.unit.gating.synthetic import Recipe, answers, classes, digest, evidence
 
 TASKS = 9
@@ -353,3 +355,18 @@ def test_a_planted_drop_of_three_points_is_found_with_the_power_that_is_stated(n
     found = sum(row.verdict == "REGRESSED" for row in rows) / repetitions
     assert stated > 0.4
     assert abs(found - stated) < 3 * np.sqrt(stated * (1 - stated) / repetitions) + 0.02
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize(
+    "names", [["accuracy"], ["f1"], ["accuracy", "f1"], ["matthews_correlation"], ["macro_f1"]], ids="+".join
+)
+def test_a_drop_is_to_the_digit_the_change_that_a_compression_card_shows(names, seeds):
+    random = np.random.default_rng(7)
+    references = classes(300)
+    before = [answers(references, random.random(300) < 0.85) for _ in range(seeds)]
+    after = [np.where(random.random(300) < 0.08, 1 - one, one) for one in before]
+    sides = [evidence({"cola": (names, references, side)}, name=name) for name, side in (("a", before), ("b", after))]
+    (row,) = judge(*sides, GateSpec())[0].rows
+    found = change([Pair(before, after, references)], [metrics.get(name) for name in names])
+    assert (row.drop, row.low, row.high) == (-found.value, -found.high, -found.low)

@@ -32,9 +32,9 @@ def test_samples_drawn_elsewhere_are_scored_as_the_metric_itself_would(name: str
 
 
 def test_a_metric_without_resampling_of_its_own_gives_the_same():
-    pair, accuracy = classes(80, 2), metrics.get("accuracy")
-    loop = replace(accuracy, resample=None)
-    one, other = change([pair], [accuracy], resamples=200), change([pair], [loop], resamples=200)
+    pair, f1 = classes(80, 2), metrics.get("f1")
+    loop = replace(f1, resample=None)
+    one, other = change([pair], [f1], resamples=200), change([pair], [loop], resamples=200)
     assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
 
 
@@ -62,6 +62,27 @@ def test_the_spread_of_seeds_widens_the_interval():
     assert (alike.low, alike.high) == pytest.approx((one.low, one.high))
     assert len(apart.per_seed) == 3
     assert apart.high - apart.low > 4 * (alike.high - alike.low)
+
+
+def test_equal_answers_have_no_interval_and_answers_that_cancel_have_one():
+    references = np.arange(200) % 2
+    before = np.where(np.arange(200) < 20, 1 - references, references)
+    after = np.where((np.arange(200) >= 20) & (np.arange(200) < 40), 1 - references, references)
+    for name in ("accuracy", "f1"):
+        found = change([Pair([before], [after], references)], [metrics.get(name)])
+        assert found.value == pytest.approx(0, abs=0.01) and found.low < -0.02 and found.high > 0.02
+
+
+def test_accuracy_has_the_adjusted_wald_interval_of_its_flips():
+    """Bonett & Price (2012): 12 lost and 4 won of 100, with one more of each kind."""
+    references = np.zeros(100, dtype=int)
+    before, after = np.zeros(100, dtype=int), np.zeros(100, dtype=int)
+    after[:12], before[12:16] = 1, 1
+    found = change([Pair([before], [after], references)], [metrics.get("accuracy")])
+    lost, won, n = 12 / 100, 4 / 100, 102
+    half = 1.959964 * np.sqrt(((12 + 4 + 2) / n - ((12 - 4) / n) ** 2) / n)
+    assert found.value == pytest.approx(won - lost)
+    assert (found.low, found.high) == pytest.approx((won - lost - half, won - lost + half), abs=1e-6)
 
 
 def test_splits_and_metrics_are_averaged():

@@ -87,7 +87,7 @@ function front(points, lessX, lessY) {
 function labels(svg, points, box) {
   const taken = points.map((p) => [p.px - 6, p.py - 6, p.px + 6, p.py + 6]);
   for (const p of points) {
-    const width = p.label.length * LETTER;
+    const width = (p.shown || p.label).length * LETTER;
     const places = [[p.px + 9, p.py + 4, 'start'], [p.px - 9, p.py + 4, 'end'], [p.px, p.py - 10, 'middle'], [p.px, p.py + 20, 'middle'],
       [p.px + 9, p.py - 10, 'start'], [p.px + 9, p.py + 18, 'start'], [p.px - 9, p.py - 10, 'end'], [p.px - 9, p.py + 18, 'end']];
     for (const [x, y, anchor] of places) {
@@ -97,7 +97,7 @@ function labels(svg, points, box) {
         && !taken.some((o, at) => points[at] !== p && area[0] < o[2] && area[2] > o[0] && area[1] < o[3] && area[3] > o[1]);
       if (!free) continue;
       taken.push(area);
-      svg.append(draw('text', { class: 'halo', x, y, 'text-anchor': anchor, 'aria-hidden': 'true' }, p.label));
+      svg.append(draw('text', { class: 'halo', x, y, 'text-anchor': anchor, 'aria-hidden': 'true' }, p.shown || p.label));
       break;
     }
   }
@@ -105,8 +105,8 @@ function labels(svg, points, box) {
 
 function tradeoff(drawing, width, chosen, title) {
   const xs = drawing.xs.find((one) => one.key === chosen.x), ys = drawing.ys.find((one) => one.key === chosen.y);
-  const points = drawing.points.map((p, index) => ({ label: p.label, x: p.x[xs.key], y: p.y[ys.key], bounds: p.bounds[ys.key], said: p.said[ys.key], index }))
-    .filter((p) => p.x !== null && p.x !== undefined && p.y !== null && p.y !== undefined);
+  const every = drawing.points.map((p, index) => ({ label: p.label, x: p.x[xs.key], y: p.y[ys.key], bounds: p.bounds[ys.key], said: p.said[ys.key], edge: p.edge.includes(xs.key), index }));
+  const points = every.filter((p) => p.x !== null && p.y !== null);
   const height = width < 520 ? 300 : 360;
   const svg = canvas(width, height, `${ys.title} against ${xs.title}, ${title}`);
   if (!points.length) {
@@ -126,14 +126,16 @@ function tradeoff(drawing, width, chosen, title) {
     p.py = y(p.y);
     if (p.bounds) svg.append(draw('path', { class: `span ${colour(p.index)}`, d: `M${p.px} ${y(p.bounds[0])}V${y(p.bounds[1])}` }));
   }
-  labels(svg, points, box);
+  labels(svg, points.map((p) => (p.edge ? Object.assign(p, { shown: `‹ ${p.label}` }) : p)), box);
   const marks = points.sort((p, q) => p.x - q.x).map((p) => {
     const place = best.includes(p) ? ', on the front' : '';
-    return mark(p.px, p.py, `${p.label}${place}\n${ys.title}: ${p.said || plain(p.y)}\n${xs.title}: ${plain(p.x)}`, colour(p.index), best.includes(p) ? 6 : 4.5);
+    return mark(p.px, p.py, `${p.label}${place}\n${ys.title}: ${p.said || plain(p.y)}\n${xs.title}: ${p.edge ? 'below ' : ''}${plain(p.x)}`, colour(p.index), best.includes(p) ? 6 : 4.5);
   });
   svg.append(...marks);
   roving(marks);
-  return svg;
+  const lacking = every.filter((p) => p.x === null && p.y !== null).map((p) => p.label);
+  if (!lacking.length) return svg;
+  return make('div', {}, svg, make('p', { class: 'note lacking' }, `Not drawn, since no ${xs.title} is known of it: ${lacking.join(', ')}.`));
 }
 
 function lines(drawing, width, chosen, title) {

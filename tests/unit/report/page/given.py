@@ -147,7 +147,7 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
     built = widened([*records, *fractions], made, jobs, *tasks)
     built.sort(key=lambda one: one[0].train_fraction != 1)
     sections = [tables.section(f"t{at}", table, draft, known) for at, (table, draft, known) in enumerate(built)]
-    found = [charts.tradeoffs(section, {}) for section in sections]
+    found = [charts.tradeoffs(section, {}, {}) for section in sections]
     cards = compression.build(
         all_typed(records), {key: typed(one) for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
         partial(

@@ -105,12 +105,22 @@ def board(**models: tuple[float | None, float | None]) -> Section:
     return Section("t0", "title", heads, lines, (), ())
 
 
-def test_trade_offs_need_both_numbers_and_leave_out_what_costs_next_to_nothing():
-    assert charts.tradeoffs(board(one=(0.5, None)), {}) is None
-    chart = charts.tradeoffs(board(large=(0.8, 4e6), small=(0.7, 1e6), trivial=(0.5, 20.0)), {})
-    assert [point["x"]["weight_bytes"] for point in chart.drawing["points"]] == [4.0, 1.0, None]
+def test_trade_offs_need_both_numbers_and_put_what_costs_next_to_nothing_at_the_edge():
+    assert charts.tradeoffs(board(one=(0.5, None)), {}, {}) is None
+    chart = charts.tradeoffs(board(large=(0.8, 4e6), small=(0.7, 1e6), trivial=(0.5, 20.0)), {}, {})
+    assert [point["x"]["weight_bytes"] for point in chart.drawing["points"]] == [4.0, 1.0, 0.004]
+    assert [point["edge"] for point in chart.drawing["points"]] == [[], [], ["weight_bytes"]]
     assert [one["key"] for one in chart.drawing["xs"]] == ["weight_bytes"]
     assert [point["y"]["average"] for point in chart.drawing["points"]] == [80.0, 70.0, 50.0]
+
+
+def test_every_model_has_the_cost_of_scoring_and_the_table_says_what_is_not_known():
+    chart = charts.tradeoffs(board(large=(0.8, 4e6), tfidf=(0.7, None)), {}, {"large": 2.5, "tfidf": 0.01})
+    assert [one["key"] for one in chart.drawing["xs"]] == ["weight_bytes", "scoring"]
+    assert [point["x"]["scoring"] for point in chart.drawing["points"]] == [2.5, 0.01]
+    assert [point["x"]["weight_bytes"] for point in chart.drawing["points"]] == [4.0, None]
+    assert [row[-1] for row in chart.table.rows] == ["2.5", "0.01"]
+    assert any("as they ran" in note for note in chart.notes)
 
 
 def test_long_curves_are_drawn_by_means_of_equal_parts():
