@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compression.methods import Method
+from harness.compression.settings import CompressSpec
 from harness.core.errors import HarnessError
 from harness.core.machine.processes import in_this_process
 from harness.core.registry import load_registry
@@ -107,12 +108,16 @@ def compress(
     registry = load_registry(include, Store.around(Path(model)).includes())
     if isinstance(method, str):
         method = compressing.method_of(method, [f"{name}={value}" for name, value in options.items()])
-    place = None if data is None else os.fspath(data)
+    values = {
+        "output": Path(output), "task": task, "data": None if data is None else os.fspath(data), "limit": limit,
+        "seed": seed, "allow_partial": allow_partial,
+    }  # fmt: skip
+    spec = parse(CompressSpec, values, "compress")
     with in_this_process(1):
         record = compressing.perform(
-            registry, Path(model), method, Path(output), task, place, limit, seed, allow_partial
+            registry, Path(model), method, spec.output, spec.task, spec.data, spec.limit, spec.seed, spec.allow_partial
         )
-    return CompressedModel(Path(output), Path(record["model"]), method.label, record["runtime"], record)
+    return CompressedModel(spec.output, Path(record["model"]), method.label, record["runtime"], record)
 
 
 def load(folder: str | os.PathLike[str]) -> LoadedModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -18,14 +18,15 @@ from harness.cli.options import (
     load_plugins,
     show_tables,
 )
+from harness.cli.spec_options import spec_options
+from harness.core.strict_spec import parse
 from harness.core.text import emit, say
 from harness.gating import baseline as accepted_baselines
 from harness.gating.baseline import accept as write
 from harness.gating.run_results import of_run, only_models
+from harness.gating.settings import AcceptSpec
 from harness.gating.sources import resolve
 from harness.report.text.gating import baseline_text, baselines_text, diff_text
-
-Models = Annotated[Optional[list[str]], typer.Option("--model", help="Only this model of the run. Repeatable.")]
 
 app = typer.Typer(no_args_is_help=True, help="Accepted baselines: what the gate judges against.")
 
@@ -36,24 +37,20 @@ app = typer.Typer(no_args_is_help=True, help="Accepted baselines: what the gate 
         "harness baseline accept --name glue-main", "harness baseline accept latest --name glue-main --model bert-tiny"
     ),
 )
+@spec_options(AcceptSpec)
 def accept(
-    name: Annotated[str, typer.Option("--name", help="What to call it; one of this name is replaced.")],
+    given: dict[str, Any],
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
-    model: Models = None,
     out: Out = None,
     baselines: Baselines = None,
     include: Include = None,
-    texts: Annotated[
-        bool,
-        typer.Option("--texts/--no-texts", help="With tasks whose answers are texts; the file holds those answers."),
-    ] = True,
 ) -> None:
     """Write a run's scores and predictions to baselines/accepted/NAME.json, a file for git."""
-
+    spec = parse(AcceptSpec, given, "the command line")
     load_plugins(include)
-    evidence = only_models(of_run(existing_store(out), run), model or [])
-    path = write(evidence, name, folders(out, baselines)[1], texts)
-    say(f"accepted run {evidence.name}: {len(evidence.models)} models on {len(evidence.tasks)} tasks, "
+    results = only_models(of_run(existing_store(out), run), spec.models)
+    path = write(results, spec.name, folders(out, baselines)[1], spec.texts)
+    say(f"accepted run {results.name}: {len(results.models)} models on {len(results.tasks)} tasks, "
         f"{path.stat().st_size / 1000:.0f} KB")  # fmt: skip
     emit(path)
 

@@ -12,7 +12,7 @@ import typer
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
-from harness.core.run_spec import OUTPUT, WHAT, WHERE
+from harness.core.run_spec import OUTPUT, WHERE
 from harness.core.store import Store
 from harness.core.text import emit
 from harness.gating.baseline import FOLDER
@@ -31,20 +31,6 @@ Include = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
-Show = Annotated[
-    Optional[str],
-    typer.Option("--show", metavar="WHAT,…", help="Columns beside the scores: speed, memory, size, as measured."),
-]
-Pareto = Annotated[
-    Optional[Path],
-    typer.Option(
-        "--pareto",
-        metavar="FILE",
-        help="Draw quality against speed, memory and size: .png, .svg, .pdf.",
-    ),
-]
-
-
 Baselines = Annotated[
     Optional[Path],
     typer.Option(
@@ -76,14 +62,6 @@ def load_plugins(include: list[str] | None) -> None:
         load_registry(include)
 
 
-AllowPartial = Annotated[
-    bool,
-    typer.Option(
-        "--allow-partial",
-        help="Go on where the model's weights do not fit its config, with random numbers for the rest.",
-        rich_help_panel=WHAT,
-    ),
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but failures.", rich_help_panel=OUTPUT)]
 
 

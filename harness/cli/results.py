@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated, Any
 
 import typer
 
 from harness.cli.options import Include, Json, Out, Plain, existing_store, show_tables
+from harness.cli.spec_options import spec_options
+from harness.core.launch_specs import ScoreSpec
 from harness.core.registry import load_registry
+from harness.core.strict_spec import parse
 from harness.report.text import runs
 from harness.report.text.rescoring import rescore
 
@@ -24,12 +27,10 @@ def show(
     show_tables(runs.run_json(store, name) if as_json else runs.run_text(store, name), plain or as_json)
 
 
+@spec_options(ScoreSpec)
 def score(
+    given: dict[str, Any],
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
-    metric: Annotated[
-        Optional[list[str]],
-        typer.Option("--metric", help="Compute this metric instead of the tasks' own. Repeatable."),
-    ] = None,
     out: Out = None,
     include: Include = None,
     as_json: Json = False,
@@ -37,8 +38,9 @@ def score(
 ) -> None:
     """Compute a run's metrics again from its stored predictions, and compare."""
 
+    metrics = parse(ScoreSpec, given, "the command line").metric
     load_registry(include)
-    text, same = rescore(existing_store(out), name, metric or [], as_json)
+    text, same = rescore(existing_store(out), name, metrics, as_json)
     show_tables(text, plain or as_json)
     if not same:
         raise typer.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Optional, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +13,9 @@ from harness.cli.options import Json, Plain, Quiet, complete_models, complete_su
 from harness.cli.progress import Progress
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError, unknown
+from harness.core.launch_specs import RunLaunch
 from harness.core.registry import load_registry
-from harness.core.run_spec import OUTPUT, SEED_MODES, TRAINING, WHERE, Mode, RunSpec
+from harness.core.run_spec import SEED_MODES, RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
@@ -31,48 +32,30 @@ SCORING = (
 )  # fmt: skip
 """The fields of a run in which nothing is trained."""
 
-Config = Annotated[
-    Optional[Path],
-    typer.Option(
-        "--config", metavar="FILE", help="A YAML file with these flags as keys; flags win.", rich_help_panel=WHERE
-    ),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Show the plan, what is cached, and what the rest costs.", rich_help_panel=OUTPUT),
-]
-
 
 @spec_options(RunSpec, completions=COMPLETIONS)
+@spec_options(RunLaunch, into="launch")
 def run(
     given: dict[str, Any],
-    mode: Annotated[
-        Optional[str],
-        typer.Option(
-            "--mode",
-            metavar="|".join(get_args(Mode)),
-            help="3, 5 or 10 seeds, in place of --seeds.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    config: Config = None,
-    dry_run: DryRun = False,
+    launch: dict[str, Any],
     as_json: Json = False,
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
     """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
-    _perform(_spec(given, mode, config), dry_run, as_json, quiet, plain)
+    how = parse(RunLaunch, launch, "the command line")
+    _perform(_spec(given, how.mode, how.config), how.dry_run, as_json, quiet, plain)
 
 
 @spec_options(RunSpec, SCORING, completions=COMPLETIONS)
+@spec_options(RunLaunch, ("dry_run",), into="launch")
 def evaluate(
     given: dict[str, Any],
+    launch: dict[str, Any],
     models: Annotated[
         list[str],
         typer.Argument(metavar="MODEL...", help="Finished models: folders, compressed or not, ONNX files, hub ids."),
     ],
-    dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
     plain: Plain = False,
@@ -80,7 +63,8 @@ def evaluate(
     """Score finished models as they are, without training them. The classes of a classifier are matched to the task's
     by name, or by --label-map; a sentence encoder does similarity by the cosine of its vectors.
     """
-    _perform(_spec({**given, "model": models, "train": False}, None, None), dry_run, as_json, quiet, plain)
+    how = parse(RunLaunch, launch, "the command line")
+    _perform(_spec({**given, "model": models, "train": False}, None, None), how.dry_run, as_json, quiet, plain)
 
 
 def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin, get_type_hints
 
 import typer
@@ -23,6 +24,7 @@ def spec_options(
     *,
     completions: Mapping[str, Completion] | None = None,
     hidden_defaults: bool = False,
+    into: str = GIVEN,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a verb an option for each field of a spec.
 
@@ -31,9 +33,10 @@ def spec_options(
         fields: The fields that become options, all where left out.
         completions: What the shell proposes, by field.
         hidden_defaults: Show no defaults: what is not given has its value from elsewhere.
+        into: The parameter of the verb that gets what was given; a verb of several specs has one for each.
 
     Returns:
-        A decorator of the verb, whose parameter `given` is the mapping of the fields that were given.
+        A decorator of the verb, whose parameter `into` is the mapping of the fields that were given.
     """
     names = list(fields or spec.model_fields)
 
@@ -42,7 +45,7 @@ def spec_options(
         declared = [
             parameter.replace(annotation=hints[parameter.name])
             for parameter in inspect.signature(verb).parameters.values()
-            if parameter.name != GIVEN
+            if parameter.name != into
         ]
         made = [
             _parameter(name, spec.model_fields[name], (completions or {}).get(name), hidden_defaults) for name in names
@@ -50,13 +53,14 @@ def spec_options(
 
         def with_options(**values: Any) -> None:
             given = {name: value for name in names if (value := values.pop(name)) is not None}
-            verb(given=given, **values)
+            verb(**{into: given}, **values)
 
         with_options.__name__, with_options.__doc__, with_options.__module__ = (
             verb.__name__,
             verb.__doc__,
             verb.__module__,
         )
+        with_options.specs = [(spec, tuple(names)), *getattr(verb, "specs", ())]  # type: ignore[attr-defined]
         arguments = [parameter for parameter in declared if _is_argument(parameter)]
         parameters = [*arguments, *made, *(parameter for parameter in declared if parameter not in arguments)]
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
@@ -76,7 +80,9 @@ def _parameter(name: str, field: FieldInfo, completion: Completion | None, hidde
     flag = "--" + str(extra.get("flag") or name).replace("_", "-")
     kind = _kind(field.annotation, bool(extra.get("comma")))
     choices = choices_of(field.annotation)
-    declared = [f"{flag}/--no-{flag[2:]}" if kind is bool and field.default is True else flag]
+    off = extra.get("off") or (f"no-{flag[2:]}" if kind is bool and field.default is True else None)
+    declared = [f"{flag}/--{off}" if off else flag]
+    declared += [f"-{extra['short']}"] if extra.get("short") else []
     declared += ["--" + str(alias).replace("_", "-") for alias in extra.get("aliases", ())]
     option = typer.Option(
         *declared,
@@ -86,6 +92,8 @@ def _parameter(name: str, field: FieldInfo, completion: Completion | None, hidde
         show_default=False if hidden_default else _shown(field, extra),
         autocompletion=completion or (_completed(choices) if choices else None),
     )
+    if field.is_required():
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, option])
     annotation = Annotated[Optional[kind], option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -114,7 +122,7 @@ def _kind(annotation: Any, comma: bool) -> Any:
         return list[_kind(get_args(annotation)[0], comma)]  # type: ignore[misc]
     if get_origin(annotation) is Literal:
         return str  # the spec refuses others, as it does in a file
-    if annotation in (bool, int, float, str):
+    if annotation in (bool, int, float, str, Path) or get_origin(annotation) is tuple:
         return annotation
     raise TypeError(f"no option can be made of {annotation}")
 
@@ -128,5 +136,7 @@ def _shown(field: FieldInfo, extra: Mapping[str, Any]) -> bool | str:
     """The default as the help shows it: what a spec says of it, else the value itself."""
     if extra.get("shown"):
         return str(extra["shown"])
+    if field.is_required():
+        return False
     default = field.get_default(call_default_factory=True)
     return False if default is None or isinstance(default, bool) or default == [] else str(default)

@@ -30,9 +30,6 @@ from harness.training.learners import LEARNERS, PredictRequest
 if TYPE_CHECKING:
     import numpy as np
 
-MARGIN = 0.01
-"""The damage from which on a layer is skipped where nothing else is asked for: a hundredth of the metric's scale."""
-
 
 @dataclass(frozen=True)
 class Damage:

@@ -52,27 +52,31 @@ def setting(
     shown: str | None = None,
     comma: bool = False,
     flag: str | None = None,
+    short: str | None = None,
+    off: str | None = None,
     aliases: tuple[str, ...] = (),
     **constraints: Any,
 ) -> Any:
     """A field that is an option of the command line as well, by its description.
 
     Args:
-        default: The default; of a list that of `list`.
+        default: The default; of a list that of `list`; `...` where it must be given.
         description: The help of the option, and the field's documentation.
         panel: The group of options that `--help` shows it in.
         metavar: What stands for the value in the help.
         shown: The default in words, where the value says too little.
         comma: Several values are written in one, `a,b`.
         flag: The option's name, where it is not the field's.
+        short: The letter of `-x`.
+        off: The option that says no, of a field that is true or false.
         aliases: Other names of the field, as keys and as options.
         **constraints: `ge`, `le`, `gt`, `lt`, as pydantic's `Field` takes them.
 
     Returns:
         The field.
     """
-    extra: Any = {"panel": panel, "metavar": metavar, "shown": shown, "comma": comma, "flag": flag}
-    extra["aliases"] = list(aliases)
+    extra: Any = {"panel": panel, "metavar": metavar, "shown": shown, "comma": comma, "flag": flag, "short": short}
+    extra |= {"off": off, "aliases": list(aliases)}
     extra = {key: value for key, value in extra.items() if value}
     if aliases:
         constraints["validation_alias"] = AliasChoices(*aliases)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.core.run_spec import MEASURING, SEED_MODES, WHAT, Mode
+from harness.core.run_spec import MEASURING, OUTPUT, SEED_MODES, WHAT, Mode
 from harness.core.specs import Margins, Name, Share, TaskName
 from harness.core.strict_spec import Strict, parse, setting
 from harness.core.strict_yaml import load_mapping
@@ -93,6 +93,59 @@ class GateSpec(Strict):
         for name in ("tasks", "metrics"):
             changed[name] = _least(getattr(margins, name) for margins in suites) | getattr(self, name)
         return self.model_copy(update=changed)
+
+
+class AcceptSpec(Strict):
+    """What `harness baseline accept` is asked for, beside the run."""
+
+    name: str = setting(..., "What to call it; one of this name is replaced.", panel=WHAT)
+    models: list[str] = setting(list, "Only this model of the run.", panel=WHAT, flag="model")
+    texts: bool = setting(True, "With tasks whose answers are texts; the file holds those answers.", panel=OUTPUT)
+
+
+class CompareLaunch(Strict):
+    """How `harness compare` is called, beside what it judges by."""
+
+    by: Literal["task", "slice", "layer"] = setting(
+        "task", "Whole tasks, or also their slices, or the models' layers.", panel=WHAT
+    )
+    format: Literal["markdown", "json"] = setting("markdown", "How to print it.", panel=OUTPUT, short="f")
+    output: Path | None = setting(None, "Write to a file.", panel=OUTPUT, metavar="FILE", short="o")
+
+
+class GateLaunch(Strict):
+    """How `harness gate` is called, beside what it judges by."""
+
+    baseline: str | None = setting(None, "An accepted baseline, by name or file.", panel=WHAT)
+    candidate: str = setting("latest", "A run, latest, a results folder, or a baseline.", panel=WHAT)
+    config: Path | None = setting(
+        None, "A YAML file: margins of tasks and metrics, these flags; flags win.", panel=JUDGING, metavar="FILE"
+    )
+    measured: list[Path] = setting(
+        list,
+        "Judge speed, memory and size by `harness measure BASE CANDIDATE -o FILE`; twice to confirm.",
+        panel=MEASURING,
+        metavar="FILE",
+    )
+    remeasure: bool = setting(False, "Measure afresh what looks worse, in place of a second file.", panel=MEASURING)
+    benchmark_json: tuple[Path, Path] | None = setting(
+        None, "Two runs of pytest-benchmark on one machine; advisory.", panel=MEASURING, metavar="BASE CANDIDATE"
+    )
+    report: Path | None = setting(None, "The JSON, to a file.", panel=OUTPUT, metavar="FILE")
+    junit: Path | None = setting(None, "JUnit XML.", panel=OUTPUT, metavar="FILE")
+    summary: Path | None = setting(None, "Markdown for a step summary; appended to.", panel=OUTPUT, metavar="FILE")
+    comment: Path | None = setting(None, "Markdown for a pull request's comment.", panel=OUTPUT, metavar="FILE")
+    annotations: bool = setting(False, "GitHub's error and warning lines.", panel=OUTPUT)
+
+    @model_validator(mode="after")
+    def _there_is_something_to_judge_by(self) -> GateLaunch:
+        if self.baseline is None and self.benchmark_json is None:
+            raise ValueError("nothing to judge by: give --baseline NAME (`harness baseline list`), or --benchmark-json")
+        if self.baseline is None and (self.measured or self.remeasure):
+            raise ValueError("--measured: give --baseline too; it says which models are judged")
+        if self.remeasure and not self.measured:
+            raise ValueError("--remeasure: measure once first, and give the file with --measured")
+        return self
 
 
 def _least(every: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -40,7 +40,10 @@ COMMAND_LINE = {
         "seeds: input should be greater than or equal to 1, found 0",
     ),
     "threads negative": (["run", "--task", "cola", "--threads", "-1"], "threads: input should be greater than"),
-    "threads of a pretraining": (["pretrain", "bert-tiny-mlm", "--threads", "0"], "Invalid value for '--threads'"),
+    "threads of a pretraining": (
+        ["pretrain", "bert-tiny-mlm", "--threads", "0"],
+        "threads: input should be greater than or equal to 1",
+    ),
     "a tracker that is a path": (
         ["pretrain", "bert-tiny-mlm", "--report-to", "../x"],
         "unknown tracker '../x' in --report-to. Known: mlflow, tensorboard, wandb.",

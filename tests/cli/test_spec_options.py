@@ -6,11 +6,13 @@ import inspect
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
 
 from harness.cli import app as command_line
+from harness.cli import options as shared
 from harness.cli.pretrain import FIELDS
 from harness.core.run_spec import MEASURE_PRECISION, RunSpec
 from harness.core.specs import PretrainingSpec
@@ -42,6 +44,52 @@ def test_each_field_of_a_spec_is_an_option_with_its_description(verb, spec, fiel
         assert field.description and option.help.startswith(field.description), name  # type: ignore[attr-defined]
         assert option.rich_help_panel == field.json_schema_extra["panel"], name  # type: ignore[attr-defined]
         assert option.default is None, f"{name}: a default is the spec's alone"  # type: ignore[attr-defined]
+
+
+def commands() -> dict[str, object]:
+    """All verbs, those of groups as `baseline accept`."""
+    every = {}
+    for name in command_line.VERBS:
+        command = GROUP.loaded(name)  # type: ignore[attr-defined]
+        below = getattr(command, "commands", None)
+        every |= {name: command} if below is None else {f"{name} {inner}": below[inner] for inner in below}
+    return every
+
+
+COMMANDS = commands()
+SHARED = {
+    annotation.__metadata__[0].default: annotation.__metadata__[0]
+    for annotation in vars(shared).values()
+    if hasattr(annotation, "__metadata__")
+}
+"""The options that stand in `cli/options.py`, once for all verbs."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_options_of_each_verb_come_from_its_specs_or_are_shared_by_verbs(name):
+    command = COMMANDS[name]
+    fields = {
+        field: spec.model_fields[field]
+        for spec, names in getattr(command.callback, "specs", ())  # type: ignore[attr-defined]
+        for field in names
+    }
+    for option in command.params:  # type: ignore[attr-defined]
+        if option.param_type_name == "argument" or option.name == "help":
+            continue
+        if option.name in fields:
+            field = fields[option.name]
+            assert field.description and option.help.startswith(field.description), option.name
+            assert option.rich_help_panel == field.json_schema_extra["panel"], option.name
+            assert option.default is None and option.required == field.is_required(), option.name
+        else:
+            assert option.help == SHARED[option.opts[0]].help, f"{option.name}: say it in a spec"
+            assert option.rich_help_panel, f"{option.name} stands in no group"
+
+
+def test_no_module_of_a_verb_declares_an_option():
+    folder = Path(command_line.__file__).parent
+    declaring = {file.name for file in folder.glob("*.py") if "typer.Option(" in file.read_text(encoding="utf-8")}
+    assert declaring == {"app.py", "options.py", "spec_options.py"}, "app.py has --version"
 
 
 def test_the_help_of_run_shows_the_defaults_of_the_spec():

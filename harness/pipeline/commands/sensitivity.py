@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.compression.methods import Method
 from harness.compression.recipe import CompressionRecipe, labelled, to_yaml
-from harness.compression.sensitivity import MARGIN, Damage, Probe, beyond, worst
+from harness.compression.sensitivity import Damage, Probe, beyond, worst
+from harness.compression.settings import MARGIN
 from harness.core.atomic import output_folder
 from harness.core.errors import HarnessError
 from harness.core.hashing import fingerprint_of, hash_json

@@ -1,0 +1,48 @@
+"""How a verb is called, beside what it is asked to compute: from which file, to which files, as a trial or for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.run_spec import OUTPUT, TRAINING, WHAT, WHERE, Mode
+from harness.core.strict_spec import Strict, setting
+
+
+class RunLaunch(Strict):
+    """Of `harness run` and `evaluate`."""
+
+    mode: Mode | None = setting(None, "3, 5 or 10 seeds, in place of --seeds.", panel=TRAINING)
+    config: Path | None = setting(None, "A YAML file with these flags as keys; flags win.", panel=WHERE, metavar="FILE")
+    dry_run: bool = setting(False, "Show the plan, what is cached, and what the rest costs.", panel=OUTPUT)
+
+
+class PretrainLaunch(Strict):
+    """Of `harness pretrain`."""
+
+    fsdp: bool = setting(False, "Under torchrun: shard the model's weights over the processes.", panel=WHERE)
+    restart: bool = setting(False, "Begin anew, not at the last checkpoint.", panel=WHERE, off="resume")
+    threads: int | None = setting(None, "Intra-op threads.", panel=WHERE, shown="calibrated", ge=1, le=1024)
+    report_to: list[str] = setting(list, "wandb, tensorboard or mlflow.", panel=OUTPUT)
+    output: Path | None = setting(None, "Copy the checkpoint here.", panel=OUTPUT, metavar="FOLDER", short="o")
+    dry_run: bool = setting(False, "Say what would be trained, and how long it takes.", panel=OUTPUT)
+
+
+class MeasureFiles(Strict):
+    """Of `harness measure`."""
+
+    output: Path | None = setting(None, "Write the whole result as JSON.", panel=OUTPUT, metavar="FILE", short="o")
+    benchmark_json: Path | None = setting(
+        None, "Write the times as pytest-benchmark does.", panel=OUTPUT, metavar="FILE"
+    )
+
+
+class VerifySpec(Strict):
+    """Of `harness verify`."""
+
+    repair: bool = setting(False, "Set what is damaged aside, so that it is made again.", panel=WHAT)
+
+
+class ScoreSpec(Strict):
+    """Of `harness score`."""
+
+    metric: list[str] = setting(list, "Compute this metric instead of the tasks' own.", panel=WHAT)

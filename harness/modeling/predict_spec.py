@@ -1,0 +1,20 @@
+"""What `harness predict` is asked for."""
+
+from __future__ import annotations
+
+from harness.core.run_spec import OUTPUT, WHAT
+from harness.core.strict_spec import Strict, setting
+
+
+class PredictSpec(Strict):
+    """What one `harness predict` is asked for, beside the model."""
+
+    text: list[str] = setting(..., "What to complete.", panel=WHAT, short="t")
+    top_k: int = setting(5, "How many candidates per position.", panel=OUTPUT, short="k")
+    max_new_tokens: int = setting(20, "Of a continuation.", panel=OUTPUT)
+    logits: bool = setting(False, "With the raw scores; needs --json.", panel=OUTPUT)
+    allow_partial: bool = setting(
+        False,
+        "Go on where the model's weights do not fit its config, with random numbers for the rest.",
+        panel=WHAT,
+    )
