@@ -97,7 +97,7 @@ COMMAND_LINE = {
     "unknown kind to list": (["list", "recipes"], "recipes"),
     "show without results": (["show"], "no results in results"),
     "leaderboard without results": (["leaderboard", "--out", "elsewhere"], "no results in elsewhere"),
-    "unknown format": (["leaderboard", "--format", "xml"], "unknown format 'xml'. Known: csv, html, json"),
+    "unknown format": (["leaderboard", "--format", "xml"], "--include PATH. Known: csv, html, json"),
 }
 
 FILES = {
