@@ -17,6 +17,7 @@ from harness.modeling.weights.settings import read_settings, write_settings
 fidelity = lazy("harness.compression.fidelity")
 search = lazy("harness.compression.search")
 
+LAYERS_AFTER_POOLING = "a sentence encoder with layers after its pooling is not compressed: they would be lost"
 COMPRESSION_FILE = "compression.json"
 SAVING = 0.99
 """A weight file larger than this fraction of the original's is called no saving: headers differ by some bytes."""
@@ -34,6 +35,8 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
         HarnessError: the model is not one that these compressors can read.
     """
     settings = read_settings(request.source)
+    if settings.fitted.get("layers"):
+        raise HarnessError(f"model {request.source}: {LAYERS_AFTER_POOLING}")
     made_by = settings.compression[-1]["method"] if settings.compression else ""
     if settings.runtime != "torch" and made_by not in method.steps[0].compressor.reads:
         raise HarnessError(

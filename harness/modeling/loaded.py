@@ -28,7 +28,7 @@ class LoadedModel:
 
     Attributes:
         folder: Where it lies.
-        kind: What it does: `text-classification`, `text-generation`, `text2text-generation` or `fill-mask`.
+        kind: What it does: `text-classification`, `text-generation`, `text2text-generation`, `question-answering` or `fill-mask`.
         runtime: What serves it: `torch`, `onnxruntime`, …
         max_length: Tokens that `logits` reads of an example.
     """
@@ -39,21 +39,25 @@ class LoadedModel:
     max_length: int
     _checkpoint: Checkpoint
 
-    def predict(self, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20) -> list[dict[str, Any]]:
+    def predict(
+        self, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20, contexts: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
         """What the model says of each text, as `harness predict --json` has it.
 
         Args:
             texts: The texts, one at least.
             top_k: How many choices are given.
             max_new_tokens: The most that a generative model writes.
+            contexts: Where a question answerer finds its answers: one for all texts, or one for each.
 
         Returns:
-            A mapping a text: `top` classes or the `value` of a regression; what is `generated`; fills of `masks`.
+            A mapping a text: `top` classes or the `value` of a regression; what is `generated`; fills of `masks`;
+            the `answer` to a question.
 
         Raises:
             HarnessError: a text that is empty or too long, or a number out of range.
         """
-        return predictions_of(self._checkpoint, texts, top_k, max_new_tokens)
+        return predictions_of(self._checkpoint, texts, top_k, max_new_tokens, contexts=contexts)
 
     def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
         """A classifier's or regressor's outputs.

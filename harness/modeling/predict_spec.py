@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.core.run_spec import OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
@@ -9,7 +11,18 @@ from harness.core.strict_spec import Strict, setting
 class PredictSpec(Strict):
     """What one `harness predict` is asked for, beside the model."""
 
-    text: list[str] = setting(..., "What to complete.", panel=WHAT, short="t")
+    text: list[str] = setting(list, "What to complete, or a question.", panel=WHAT, short="t")
+    context: list[str] = setting(
+        list, "Where a question is answered: one for all, or one for each.", panel=WHAT, short="c"
+    )
+    rows: Path | None = setting(
+        None,
+        "JSON Lines, CSV or Parquet with a column text, or question and context, in place of --text.",
+        panel=WHAT,
+        short="i",
+        metavar="FILE",
+        flag="input",
+    )
     top_k: int = setting(5, "How many candidates per position.", panel=OUTPUT, short="k")
     max_new_tokens: int = setting(20, "Of a continuation.", panel=OUTPUT)
     logits: bool = setting(False, "With the raw scores; needs --json.", panel=OUTPUT)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.specs import DecodingSpec
 from harness.core.text import quoted, shown
-from harness.modeling.checkpoint import CLASSIFY, CONTINUE, FILL, Checkpoint, Graph, load
+from harness.modeling.answering import answers, paired
+from harness.modeling.checkpoint import ANSWER, CLASSIFY, CONTINUE, FILL, Checkpoint, Graph, load
 from harness.modeling.inference.generate import ends_of, settings_for
 from harness.modeling.runtimes.torch_eager import unwrapped
 from harness.modeling.weights.positions import positions_of
@@ -42,6 +43,7 @@ def predict(
     max_new_tokens: int = 20,
     with_logits: bool = False,
     allow_partial: bool = False,
+    contexts: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """What the model in a save_pretrained folder predicts for each text, in float32 on the CPU, ready for JSON. A
     compressed one predicts in its own runtime, which `model` names.
@@ -55,6 +57,9 @@ def predict(
       `positions`), and `top` of its first token. Greedy, by the rules of the checkpoint's `generation_config` (forced
       and suppressed tokens, penalties); its sampling and beams are set aside.
     - text-classification: `top` classes, or the `value` of a regression.
+    - question-answering: the `answer` to a text, which is a question, in its context (`contexts`: one for all, or as
+      many), as a score has it; `top` answers with the sum of their logits, and `null_margin`, by how much that of no
+      answer is above the best one's.
 
     `top` holds at most `top_k` choices with their probabilities, best first. `with_logits` puts the `logits` they come
     from beside it, (vocabulary,) or (classes,). Where the tokenizer has no token for a part of the text,
@@ -67,7 +72,7 @@ def predict(
             `top_k` or `max_new_tokens` out of range.
     """
     check_asked(texts, top_k, max_new_tokens)
-    return predictions_of(load(folder, allow_partial), texts, top_k, max_new_tokens, with_logits)
+    return predictions_of(load(folder, allow_partial), texts, top_k, max_new_tokens, with_logits, contexts)
 
 
 def check_asked(texts: Sequence[str], top_k: int, max_new_tokens: int) -> None:
@@ -83,10 +88,19 @@ def check_asked(texts: Sequence[str], top_k: int, max_new_tokens: int) -> None:
 
 
 def predictions_of(
-    checkpoint: Checkpoint, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20, with_logits: bool = False
+    checkpoint: Checkpoint,
+    texts: Sequence[str],
+    top_k: int = 5,
+    max_new_tokens: int = 20,
+    with_logits: bool = False,
+    contexts: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """What a loaded checkpoint predicts, as `predict` has it. Raises HarnessError as that does."""
     check_asked(texts, top_k, max_new_tokens)
+    if checkpoint.kind == ANSWER:
+        return _answered(checkpoint, texts, paired(texts, contexts), top_k, with_logits)
+    if contexts:
+        raise HarnessError(f"--context goes with a question answerer; model {checkpoint.name} does {checkpoint.kind}")
     import torch
 
     with torch.inference_mode():
@@ -96,15 +110,36 @@ def predictions_of(
                 "text": text,
                 "kind": checkpoint.kind,
                 "model": {"architecture": checkpoint.architecture, **checkpoint.about},
-                **_unknown(checkpoint, inputs),
+                **_unknown(checkpoint, inputs.inputs["input_ids"][0].tolist()),
                 **_predict(checkpoint, inputs, top_k, max_new_tokens, with_logits),
             }
             for text, inputs in zip(texts, encoded, strict=True)
         ]
 
 
-def _unknown(checkpoint: Checkpoint, encoded: EncodedText) -> dict[str, int]:
-    count = encoded.inputs["input_ids"][0].tolist().count(checkpoint.tokenizer.unk_token_id)
+def _answered(
+    checkpoint: Checkpoint, texts: Sequence[str], contexts: Sequence[str], top_k: int, with_logits: bool
+) -> list[dict[str, Any]]:
+    if with_logits:
+        raise HarnessError("--logits: an answer is a span, with two logits a token; `top` holds the sums of the best")
+    ids = [[*checkpoint.tokenizer(*pair, verbose=False)["input_ids"]] for pair in zip(texts, contexts, strict=True)]
+    return [
+        {
+            "text": text,
+            "context": context,
+            "kind": checkpoint.kind,
+            "model": {"architecture": checkpoint.architecture, **checkpoint.about},
+            **_unknown(checkpoint, own),
+            **answer,
+        }
+        for text, context, own, answer in zip(
+            texts, contexts, ids, answers(checkpoint, texts, contexts, top_k), strict=True
+        )
+    ]
+
+
+def _unknown(checkpoint: Checkpoint, ids: list[int]) -> dict[str, int]:
+    count = ids.count(checkpoint.tokenizer.unk_token_id)
     return {"unknown_tokens": count} if count else {}
 
 

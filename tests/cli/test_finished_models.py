@@ -200,8 +200,13 @@ def test_what_a_sentence_encoder_does_beside_is_not_passed_over(harness, tmp_pat
     folder = sentence_encoder(tmp_path / "encoder", pooling_mode_mean_tokens=True)
     asked = ("evaluate", "encoder", "--task", "stsb", "--limit", "6")
     modules = json.loads((folder / "modules.json").read_text())
-    (folder / "modules.json").write_text(json.dumps([*modules, {"path": "3_Dense", "type": "x.Dense"}]))
-    assert "modules.json has a Dense" in harness(*asked, code=2).stderr
+    for module, message in (
+        ({"path": "3_CNN", "type": "x.CNN"}, "modules.json has a CNN, which is not read"),
+        ({"path": "../3_Dense", "type": "x.Dense"}, "has a Dense outside the folder"),
+        ({"path": "3_Dense", "type": "x.Dense"}, "3_Dense/config.json: No such file"),
+    ):
+        (folder / "modules.json").write_text(json.dumps([*modules, module]))
+        assert message in harness(*asked, code=2).stderr
     (folder / "modules.json").write_text(json.dumps(modules))
     (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "median"}')
     assert "pooling median; known: cls, mean" in harness(*asked, code=2).stderr
@@ -210,6 +215,98 @@ def test_what_a_sentence_encoder_does_beside_is_not_passed_over(harness, tmp_pat
     (folder / "modules.json").unlink()  # then it is the mean, as sentence-transformers does
     assert scored(harness, "encoder", "--task", "stsb", "--limit", "6")["decoding"]["pooling"] == ["mean"]
     assert "needs sequence-classification" in harness("evaluate", "encoder", *SST2, code=2).stderr
+
+
+def by_sentence_transformers(folder: Path, split: Any) -> list[float]:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder), device="cpu")
+    first, second = (model.encode(list(split.fields[name]), convert_to_tensor=True) for name in ("text", "text_pair"))
+    return torch.cosine_similarity(first.double(), second.double()).tolist()
+
+
+def sentence_transformer(base: Path, folder: Path, *after: Any) -> Path:
+    """What sentence-transformers itself saves: an encoder, its mean, and these modules."""
+    from sentence_transformers import SentenceTransformer, models
+
+    encoder = models.Transformer(str(base))
+    SentenceTransformer(modules=[encoder, models.Pooling(32, "mean"), *after]).save_pretrained(str(folder))
+    return folder
+
+
+def dense(size: int, activation: str, **more: Any) -> Any:
+    import torch
+    from sentence_transformers import models
+
+    return models.Dense(32, size, activation_function=getattr(torch.nn, activation)(), **more)
+
+
+@pytest.mark.parametrize("model_type", ["bert", "t5"])
+@pytest.mark.parametrize("layers", ["dense", "residual", "between", "normalized"])
+def test_layers_after_pooling_are_those_of_sentence_transformers(harness, tmp_path, model_type, layers):
+    pytest.importorskip("sentence_transformers")
+    import torch
+    from sentence_transformers import models
+
+    torch.manual_seed(0)
+    if model_type == "t5":
+        encoder = given.model("AutoModelForTextEncoding", "t5", "unigram")
+        encoder.save_pretrained(tmp_path / "base")
+        given.tokenizer("unigram").save_pretrained(tmp_path / "base")
+    else:
+        saved(tmp_path / "base", "AutoModel", "bert", "wordpiece")
+    after = {
+        "dense": lambda: [dense(24, "Identity", bias=False), models.Normalize()],
+        "residual": lambda: [dense(16, "GELU", use_residual=True)],
+        "between": lambda: [models.Normalize(), dense(32, "Tanh"), models.LayerNorm(32), models.Dropout(0.5)],
+        "normalized": lambda: [models.Normalize()],
+    }[layers]()
+    folder = sentence_transformer(tmp_path / "base", tmp_path / "encoder", *after)
+    score = scored(harness, "encoder", "--task", "stsb", "--limit", "12")
+    theirs = by_sentence_transformers(folder, texts("stsb", 12))
+    assert predicted(tmp_path, score) == pytest.approx(theirs, abs=1e-5)
+    assert ("layers" in score["decoding"]) == (layers != "normalized")
+    if layers == "dense":
+        refusal = harness("compress", "encoder", "--method", "int8-weight", "-o", "small", code=2).stderr
+        assert "layers after its pooling is not compressed" in refusal and not (tmp_path / "small").exists()
+        weights = tmp_path / "encoder" / "2_Dense" / "model.safetensors"
+        changed = bytearray(weights.read_bytes())
+        changed[-1] ^= 0x55
+        weights.write_bytes(changed)
+        assert "1 cached" not in harness("evaluate", "encoder", "--task", "stsb", "--limit", "12").stderr
+        weights.write_bytes(b"nothing")
+        assert "cannot read" in harness("evaluate", "encoder", "--task", "stsb", "--limit", "12", code=2).stderr
+        weights.rename(weights.with_name("pytorch_model.bin"))
+        refusal = harness("evaluate", "encoder", "--task", "stsb", "--limit", "12", code=2).stderr
+        assert "2_Dense holds a pickle" in refusal
+
+
+def test_what_a_dense_module_computes_by_is_one_of_a_list(harness, tmp_path):
+    pytest.importorskip("sentence_transformers")
+    saved(tmp_path / "base", "AutoModel", "bert", "wordpiece")
+    folder = sentence_transformer(tmp_path / "base", tmp_path / "encoder", dense(8, "Tanh"))
+    file = folder / "2_Dense" / "config.json"
+    values = json.loads(file.read_text())
+    for change, message in (
+        ({"activation_function": "os.system"}, "activation_function os.system; known: Identity, Tanh"),
+        ({"activation_function": "torch.nn.modules.module.Module"}, "activation_function torch.nn.modules.module"),
+        ({"activation_function": None}, "activation_function None"),
+        ({"module_input_name": "token_embeddings"}, "a layer that is not of the text's vector"),
+    ):
+        file.write_text(json.dumps(values | change))
+        assert message in harness("evaluate", "encoder", "--task", "stsb", "--limit", "6", code=2).stderr
+
+
+def test_a_sentence_encoder_reads_as_many_tokens_as_its_tokenizer_says(harness, tmp_path):
+    pytest.importorskip("sentence_transformers")
+    base = saved(tmp_path / "base", "AutoModel", "bert", "wordpiece")
+    given_tokenizer = json.loads((base / "tokenizer_config.json").read_text())
+    (base / "tokenizer_config.json").write_text(json.dumps({**given_tokenizer, "model_max_length": 8}))
+    folder = sentence_transformer(base, tmp_path / "encoder")
+    score = scored(harness, "encoder", "--task", "stsb", "--limit", "12")
+    theirs = by_sentence_transformers(folder, texts("stsb", 12))
+    assert predicted(tmp_path, score) == pytest.approx(theirs, abs=1e-5)
 
 
 def exported(harness, folder: Path, to: Path) -> Path:

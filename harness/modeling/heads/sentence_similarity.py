@@ -54,6 +54,8 @@ class SentenceSimilarity(Head):
         right = vectors[[place[text] for text in second]]
         values = torch.nn.functional.cosine_similarity(left, right).double().numpy()
         settings = {"similarity": "cosine", "pooling": list(reader.fitted["pooling"])}
+        if layers := reader.fitted.get("layers"):
+            settings["layers"] = [layer["kind"] for layer in layers]
         return Predictions(values, {}, settings)
 
 
@@ -76,6 +78,7 @@ def _vectors(model: Any, reader: EncodingContext, texts: list[str], report: Call
             whole = getattr(output, "sentence_embedding", None)
             if whole is None:
                 whole = pooled(_tokens(output), batch["attention_mask"].to(model.device), fitted["pooling"])
+                whole = model.sentence_layers(whole) if fitted.get("layers") else whole
             for index, vector in zip(indices, whole.float().cpu(), strict=True):
                 vectors[index] = vector
             done += len(indices)

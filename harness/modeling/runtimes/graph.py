@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+sentence_layers = lazy("harness.modeling.weights.sentence_layers")
 graph_writer = lazy("harness.modeling.runtimes.graph_writer")
 
 
@@ -46,6 +47,7 @@ class Module:
     """A graph as heads call a model: with tensors by name, on the CPU, always predicting."""
 
     training = False
+    sentence_layers: Any = None
 
     def __init__(self, model: GraphModel) -> None:
         import torch
@@ -82,4 +84,6 @@ def open_graphs(runtime: str, folder: Path, settings: Settings, threads: int, op
     graph = opener(folder if folder.is_file() else folder / FILE, threads)
     model = GraphModel(runtime, folder, settings, tokenizer, None, graph)
     model.module = Module(model)
+    if settings.fitted.get("layers"):
+        model.module.sentence_layers = sentence_layers.read_layers(home_of(folder), settings.fitted["layers"])
     return model

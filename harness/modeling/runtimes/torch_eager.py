@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 int8_linear = lazy("harness.modeling.runtimes.int8_linear")
 layers = lazy("harness.modeling.weights.layers")
+sentence_layers = lazy("harness.modeling.weights.sentence_layers")
 torchao_file = lazy("harness.modeling.runtimes.torchao_file")
 
 
@@ -103,6 +104,8 @@ def load(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
     _complete_padding(model, tokenizer)
+    if settings.fitted.get("layers"):
+        model.sentence_layers = sentence_layers.read_layers(folder, settings.fitted["layers"])
     return model.eval(), tokenizer
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
+from harness.modeling.weights.settings import model_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,6 +29,10 @@ NEW_HEADS = ("AutoModelForSequenceClassification", "AutoModelForQuestionAnswerin
 """What loads models whose heads are made for a task; an output layer over a vocabulary is learned before."""
 BODY = "AutoModel"
 """What loads models without a head; the pooler of some is one for a task, which sentence encoders do without."""
+ENCODERS = {kind: f"{name}EncoderModel" for kind, name in {
+    "t5": "T5", "mt5": "MT5", "umt5": "UMT5", "longt5": "LongT5",
+}.items()}  # fmt: skip
+"""The bodies of encoder–decoders that encode alone, as sentence encoders do, by their model_type."""
 COMPUTED = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias)$")
 """Buffers that older versions of `transformers` stored, and that a model computes."""
 ALIKE = ({"roberta", "xlm-roberta", "camembert"}, {"t5", "mt5"}, {"mbart", "bart"})
@@ -136,8 +141,9 @@ def _loaded(
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
+    kind = ENCODERS.get(str(model_config(folder).get("model_type")), auto_class) if auto_class == BODY else auto_class
     try:
-        model, report = getattr(transformers, auto_class).from_pretrained(
+        model, report = getattr(transformers, kind).from_pretrained(
             folder,
             **{"dtype": "float32", **options},
             **HERE,

@@ -18,7 +18,7 @@ from harness.modeling.weights.settings import FILE, GRAPH, home_of
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
 """Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
-FINISHED = ("*", "*/config.json")
+FINISHED = ("*", "*/config.json", "*/model.safetensors")
 """What of a finished model's folder a score depends on."""
 
 

@@ -20,33 +20,46 @@ POOLINGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 """The switches of a pooling's `config.json`, and what they are called for short."""
-WITHOUT_EFFECT = ("Transformer", "Pooling", "Normalize")
-"""Modules that are read, or that a cosine does not see."""
+LAYERS = {"Dense": "dense", "LayerNorm": "layer-norm", "Normalize": "normalize"}
+"""Modules that change the vector of a text, and what they are called for short."""
+KINDS = ("Transformer", "Pooling", *LAYERS, "Dropout")
+WEIGHTS = "model.safetensors"
+ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid", "LeakyReLU", "ELU", "Mish", "Softplus")
+"""Classes of `torch.nn` that a dense module may name."""
+LIMIT = "max_length"
 
 
 def pooling_of(folder: Path) -> dict[str, Any]:
     """What the head `sentence-similarity` must know of a folder: `pooling` (names of how tokens become one vector; the
-    mean where no file says) and, where the folder says so, `prompt` (before each text), `lowercase`, `max_length`.
+    mean where no file says) and, where the folder says so, `layers` (what follows, `sentence_layers`), `prompt` (before
+    each text), `lowercase`, `max_length`.
 
     Raises:
         HarnessError: a file is damaged, or a module changes the vectors in a way that is not read here.
     """
     settings: dict[str, Any] = {"pooling": ["mean"]}
-    if (folder / MODULES).exists():
-        for module in _read(folder / MODULES, list):
-            kind = str(module.get("type", "")).rpartition(".")[2]
-            if kind not in WITHOUT_EFFECT:
-                raise HarnessError(
-                    f"model {folder}: {MODULES} has a {kind or 'module without type'}, which is not read; it takes "
-                    f"{', '.join(WITHOUT_EFFECT)}"
-                )
-            if kind == "Pooling":
-                settings["pooling"] = _pooling(folder / str(module.get("path", "")) / "config.json")
+    layers: list[dict[str, Any]] = []
+    for module in _read(folder / MODULES, list) if (folder / MODULES).exists() else []:
+        kind = str(module.get("type", "")).rpartition(".")[2]
+        where = folder / str(module.get("path", ""))
+        if kind not in KINDS or folder.resolve() not in (where.resolve(), *where.resolve().parents):
+            raise HarnessError(
+                f"model {folder}: {MODULES} has a {kind or 'module without type'}"
+                f"{'' if kind in KINDS else ', which is not read; it takes ' + ', '.join(KINDS)}"
+                f"{' outside the folder' if kind in KINDS else ''}"
+            )
+        if kind == "Pooling":
+            settings["pooling"] = _pooling(where / "config.json")
+        elif kind in LAYERS:
+            layers.append({"kind": LAYERS[kind], **(_layer(folder, where, kind))})
+    while layers and layers[-1]["kind"] == LAYERS["Normalize"]:  # which a cosine does not see
+        layers.pop()
+    if layers:
+        settings["layers"] = layers
+    _limit(folder, settings)
     limits = folder / "sentence_bert_config.json"
     if limits.exists():
         values = _read(limits, dict)
-        if isinstance(values.get("max_seq_length"), int):
-            settings["max_length"] = values["max_seq_length"]
         if values.get("do_lower_case"):
             settings["lowercase"] = True
     prompts = folder / "config_sentence_transformers.json"
@@ -57,6 +70,36 @@ def pooling_of(folder: Path) -> dict[str, Any]:
         if prompt:
             settings["prompt"] = str(prompt)
     return settings
+
+
+def _limit(folder: Path, settings: dict[str, Any]) -> None:
+    """The tokens that are read: older folders say it of the encoder, newer ones of its tokenizer."""
+    for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
+        value = _read(folder / name, dict).get(key) if (folder / name).exists() else None
+        if isinstance(value, int) and 1 < value < 2**20:
+            settings[LIMIT] = value
+            return
+
+
+def _layer(folder: Path, where: Path, kind: str) -> dict[str, Any]:
+    """How the layer of a module is computed, and where its weights lie."""
+    if kind == "Normalize":
+        return {}
+    values = _read(where / "config.json", dict)
+    if not (where / WEIGHTS).is_file():
+        pickles = " a pickle, which can run code when loaded" if any(where.glob("*.bin")) else " no weights"
+        raise HarnessError(f"model {folder}: {where.name} holds{pickles}; save it again with safetensors")
+    layer: dict[str, Any] = {"path": where.relative_to(folder).as_posix()}
+    if kind == "LayerNorm":
+        return layer
+    name = str(values.get("activation_function", "torch.nn.modules.activation.Tanh"))
+    activation = name.rpartition(".")[2]
+    if not name.startswith("torch.nn.") or activation not in ACTIVATIONS:
+        raise HarnessError(f"{where / 'config.json'}: activation_function {name}; known: {', '.join(ACTIVATIONS)}")
+    vector = "sentence_embedding"
+    if any((values.get(key) or vector) != vector for key in ("module_input_name", "module_output_name")):
+        raise HarnessError(f"{where / 'config.json'}: a layer that is not of the text's vector is not read")
+    return layer | {"activation": activation, "residual": values.get("use_residual") is True}
 
 
 def _pooling(file: Path) -> list[str]:

@@ -113,7 +113,7 @@ def read_settings(folder: Path) -> Settings:
         raise HarnessError(f"model {folder}: no {FILE} and no config.json in it; give the folder of a fine-tuned model")
     architecture = next(iter(values.get("architectures") or []), "")
     head = head_of_class(architecture)
-    if head is not None:
+    if head is not None and not (head == "seq2seq-lm" and (folder / MODULES).exists()):
         return Settings(head=head, max_length=usual_length(values), fitted=source_facts(values))
     if (folder / MODULES).exists() or architecture.endswith("Model"):
         return _sentence_settings(folder, values)
@@ -161,16 +161,17 @@ def class_names(place: Path) -> dict[str, str]:
     return {str(index): name for index, name in (kind().id2label or {}).items()}
 
 
-def usual_length(config: Mapping[str, Any]) -> int:
-    """Tokens read at once by a model of this config that says nothing else."""
+def usual_length(config: Mapping[str, Any], longest: int = LONGEST) -> int:
+    """Tokens read at once by a model of this config that says nothing else, at most so many."""
     names = ("max_position_embeddings", "n_positions", "max_encoder_position_embeddings", "seq_length")
     positions = (config.get(name) for name in names)
-    return min(LONGEST, next((value for value in positions if isinstance(value, int) and value > 0), LONGEST))
+    return min(longest, next((value for value in positions if isinstance(value, int) and value > 0), longest))
 
 
 def _sentence_settings(place: Path, config: Mapping[str, Any]) -> Settings:
     fitted = pooling_of(home_of(place))
-    limit = min(usual_length(config), fitted.pop("max_length", LONGEST))
+    positions = usual_length(config, longest=2**20)
+    limit = min(positions, fitted.pop("max_length", LONGEST))
     return Settings(head=SENTENCES, max_length=limit, fitted=fitted)
 
 

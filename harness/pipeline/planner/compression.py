@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.compression.base import Target
+from harness.compression.chain import LAYERS_AFTER_POOLING
 from harness.compression.methods import Method, parse_method
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
@@ -131,6 +132,8 @@ def _head_of_folder(weights: Weights, wanted: str | None) -> tuple[str, str | No
     if wanted is not None and not (weights.folder / FILE).exists() and head_of_class(architecture) != wanted:
         return "", f"its folder is of a {architecture or 'model without a class'}, which has no head {wanted}"
     settings = read_settings(weights.folder)
+    if settings.fitted.get("layers"):
+        return "", LAYERS_AFTER_POOLING
     if settings.runtime != "torch":
         return "", f"it is compressed already and runs in {settings.runtime}"
     if wanted is not None and settings.head != wanted:

@@ -21,7 +21,8 @@ def render(results: list[dict[str, Any]]) -> str:
         warning = (
             [f"warning: {unknown} tokens stand for what the tokenizer does not know of this text"] if unknown else []
         )
-        blocks.append("\n".join([f"{result['kind']}: {quoted(result['text'])}", *warning, *_body(result)]))
+        context = [f"context: {quoted(result['context'])}"] if "context" in result else []
+        blocks.append("\n".join([f"{result['kind']}: {quoted(result['text'])}", *context, *warning, *_body(result)]))
     return "\n\n".join(blocks)
 
 
@@ -55,6 +56,17 @@ def _body(result: dict[str, Any]) -> list[str]:
             columns(rows, ["position", "rank", "probability", "token: likeliest"]),
             f"pseudo-log-likelihood {result['pseudo_log_likelihood']:.4f}, "
             f"pseudo-perplexity {result['pseudo_perplexity']:.2f}, {len(rows)} tokens",
+        ]
+    if "answer" in result:
+        answers = [[str(n), f"{one['score']:.4f}", quoted(one["answer"])] for n, one in enumerate(result["top"], 1)]
+        return [
+            f"answer: {quoted(result['answer'])}",
+            columns(answers, ["rank", "logits", "text"]),
+            *(
+                [f"no answer: {result['null_margin']:+.4f} against the first"]
+                if result["null_margin"] is not None
+                else []
+            ),
         ]
     if "value" in result:
         return [f"value {result['value']:.4f}"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 import pytest
 
 from harness.core.errors import HarnessError
@@ -68,11 +72,80 @@ def test_the_command_takes_a_folder_that_holds_a_graph_alone(trained, compressed
     assert "in onnxruntime" in done.output and "good" in done.output
 
 
-def test_a_graph_without_classes_is_refused(trained, compressed):
-    pytest.importorskip("onnxruntime")
-    folder, _ = compressed(trained("bert", "squad", 40), "onnx")
-    with pytest.raises(HarnessError, match="BertForQuestionAnswering, has no language-model head"):
-        predict(folder, ["Who sold the bread?"])
+@pytest.mark.parametrize("method", [None, "onnx", "int8", "int8-weight", "bf16"])
+def test_answers_are_those_that_are_scored(trained, compressed, method):
+    import harness
+
+    if RUNTIMES.get(method or "") == "onnxruntime":
+        pytest.importorskip("onnxruntime")
+    model = trained("bert", "squad", 40)
+    folder = compressed(model, method)[0] if method else model.folder
+    questions, contexts = model.dev.fields["question"][:8], model.dev.fields["context"][:8]
+    found = predict(folder, questions, contexts=contexts, top_k=3)
+    assert [one["answer"] for one in found] == model.predict(folder).values[:8].tolist()
+    for one, context in zip(found, contexts, strict=True):
+        assert one["kind"] == "question-answering" and one["answer"] in context and len(one["top"]) == 3
+        assert [best["score"] for best in one["top"]] == sorted((best["score"] for best in one["top"]), reverse=True)
+    loaded = harness.load(folder).predict(questions, top_k=3, contexts=contexts)
+    assert [one["top"] for one in loaded] == [one["top"] for one in found]
+    assert f"answer: {json.dumps(found[0]['answer'])}" in render(found)
+
+
+@pytest.mark.parametrize(
+    ("texts", "contexts", "message"),
+    [
+        (["who?"], [], "give --context TEXT beside --text QUESTION, or --input FILE"),
+        (["who?", "what?", "when?"], ["a", "b"], "3 questions and 2 contexts; give one for all, or one for each"),
+        (["who?"], [" "], '--context " ": it is empty'),
+        ([""], ["a"], '--text "": it is empty'),
+    ],
+)
+def test_questions_without_a_text_to_find_answers_in_are_refused(trained, texts, contexts, message):
+    with pytest.raises(HarnessError, match=re.escape(message)):
+        predict(trained("bert", "squad", 40).folder, texts, contexts=contexts)
+
+
+def test_the_command_reads_questions_from_a_file(trained, tmp_path):
+    from typer.testing import CliRunner
+
+    from harness.cli.app import app
+
+    model = trained("bert", "squad", 40)
+    questions, contexts = model.dev.fields["question"][:3], model.dev.fields["context"][:3]
+    rows = [{"question": one, "context": text} for one, text in zip(questions, contexts, strict=True)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def call(*arguments: str) -> Any:
+        return CliRunner().invoke(app, ["predict", str(model.folder), *arguments])
+
+    done = call("--input", str(tmp_path / "rows.jsonl"), "--json")
+    assert done.exit_code == 0, done.output
+    expected = predict(model.folder, questions, contexts=contexts)
+    assert json.loads(done.stdout) == json.loads(json.dumps(expected))
+    one = call("--text", questions[0], "--context", contexts[0], "--json")
+    assert json.loads(one.stdout)[0]["top"] == [pytest.approx(best) for best in expected[0]["top"]]
+    (tmp_path / "texts.csv").write_text("text\nwho?\n")
+    (tmp_path / "others.csv").write_text("questions,context\nwho?,he\n")
+    (tmp_path / "numbers.jsonl").write_text('{"question": "who?", "context": 3}\n')
+    for arguments, message in (
+        (("--input", "texts.csv"), "give --context TEXT"),
+        (
+            ("--input", "others.csv"),
+            "it has no column question; it takes question and context. Did you mean 'questions'",
+        ),
+        (("--input", "numbers.jsonl"), 'numbers.jsonl:1: context is "3", not a text'),
+        (("--input", "nowhere.csv"), "nowhere.csv"),
+        (("--input", "rows.bin"), "files of this kind are not read"),
+        (("--input", "rows.jsonl", "--text", "who?"), "in place of --text"),
+        ((), "nothing to predict"),
+    ):
+        refused = call(*(str(tmp_path / one) if "." in one else one for one in arguments))
+        assert isinstance(refused.exception, HarnessError) and message in str(refused.exception), refused.exception
+
+
+def test_a_context_is_for_a_question_answerer(trained):
+    with pytest.raises(HarnessError, match="--context goes with a question answerer"):
+        predict(trained("bert").folder, ["it was superb"], contexts=["a"])
 
 
 def test_a_damaged_folder_is_one_line(trained, compressed):

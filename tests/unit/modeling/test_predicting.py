@@ -592,10 +592,10 @@ def test_more_choices_than_the_vocabulary_has_are_refused(checkpoint, request):
     assert f"--top-k {len(tokenizer) + 1}" in said and f"has {len(tokenizer)} entries" in said
 
 
-@pytest.mark.parametrize("architecture", ["BertModel", "BertForQuestionAnswering", "BertForTokenClassification"])
+@pytest.mark.parametrize("architecture", ["BertModel", "BertForMultipleChoice", "BertForTokenClassification"])
 def test_a_model_without_a_head_to_predict_with_is_refused(architecture, save):
     folder = save(architecture, wordpiece())
-    assert f"its architecture, {architecture}, has no language-model head" in one_line(folder)
+    assert f"its architecture, {architecture}, has no head to predict with" in one_line(folder)
 
 
 def test_a_discriminator_is_no_language_model(save):
