@@ -9,7 +9,7 @@ CARD = "README.md"
 TORCH = """import harness
 
 model = harness.load("FOLDER")          # {runtime}; transformers alone refuses the folder
-print(model.predict(["a text"]))"""
+print(model.predict({asked}))"""
 PLAIN = """from transformers import {auto_class}, AutoTokenizer
 
 model = {auto_class}.from_pretrained("FOLDER")
@@ -17,22 +17,26 @@ tokenizer = AutoTokenizer.from_pretrained("FOLDER")
 
 import harness
 
-print(harness.load("FOLDER").predict(["a text"]))"""
+print(harness.load("FOLDER").predict({asked}))"""
 ONNX = """import harness
 
-print(harness.load("FOLDER").predict(["a text"]))
+print(harness.load("FOLDER").predict({asked}))
 
 import onnxruntime
 from transformers import AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
 session = onnxruntime.InferenceSession("FOLDER/model.onnx")
-batch = tokenizer(["a text"], return_tensors="np", padding=True)
+batch = tokenizer({read}, return_tensors="np", padding=True)
 wanted = {{one.name for one in session.get_inputs()}}
 outputs = session.run(None, {{name: value for name, value in batch.items() if name in wanted}})"""
-OPTIMUM = """from optimum.onnxruntime import {optimum}
+OPTIMUM = """# in an environment of its own: optimum-onnx 0.1 needs transformers below 4.58, harness 5 and above
+from optimum.onnxruntime import {optimum}
+from transformers import PreTrainedTokenizerFast
 
-model = {optimum}.from_pretrained("FOLDER", file_name="model.onnx")"""
+model = {optimum}.from_pretrained("FOLDER", file_name="model.onnx")
+tokenizer = PreTrainedTokenizerFast(tokenizer_file="FOLDER/tokenizer.json")
+outputs = model(**tokenizer({read}, return_tensors="np"))"""
 OPTIMUM_CLASSES = {
     "sequence-classification": "ORTModelForSequenceClassification",
     "question-answering": "ORTModelForQuestionAnswering",
@@ -70,18 +74,21 @@ def card(result: Mapping[str, Any], head: str, is_plain: bool) -> str:
         "\n".join(["What was done:", "", *steps]),
         "\n".join(f"- {note}" for note in result["notes"]),
         "How to load it, FOLDER being this folder:",
-        f"```python\n{_loading(result['runtime'], head, is_plain)}\n```",
+        *(f"```python\n{code}\n```" for code in _loading(result["runtime"], head, is_plain)),
         "What it scores is not said here: `harness evaluate ORIGINAL FOLDER --task TASK` scores both.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _loading(runtime: str, head: str, is_plain: bool) -> str:
+def _loading(runtime: str, head: str, is_plain: bool) -> list[str]:
+    answers = head == "question-answering"
+    asked = '["a question"], contexts=["a text"]' if answers else '["a text"]'
+    read = '["a question"], ["a text"]' if answers else '["a text"]'
     if runtime == "onnxruntime" and head in OPTIMUM_CLASSES:
-        return "\n\n".join([ONNX.format(), OPTIMUM.format(optimum=OPTIMUM_CLASSES[head])])
+        return [ONNX.format(asked=asked, read=read), OPTIMUM.format(optimum=OPTIMUM_CLASSES[head], read=read)]
     if is_plain and head in AUTO_CLASSES:
-        return PLAIN.format(auto_class=AUTO_CLASSES[head])
-    return TORCH.format(runtime=f"in {runtime}")
+        return [PLAIN.format(auto_class=AUTO_CLASSES[head], asked=asked)]
+    return [TORCH.format(runtime=f"in {runtime}", asked=asked)]
 
 
 def _number(value: int | None) -> str:

@@ -28,7 +28,8 @@ class LoadedModel:
 
     Attributes:
         folder: Where it lies.
-        kind: What it does: `text-classification`, `text-generation`, `text2text-generation`, `question-answering` or `fill-mask`.
+        kind: What it does: `text-classification`, `text-generation`, `text2text-generation`, `question-answering` or
+            `fill-mask`.
         runtime: What serves it: `torch`, `onnxruntime`, …
         max_length: Tokens that `logits` reads of an example.
     """

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import harness
+from tests.unit.modeling.heads import given
 
 ROWS = ["a lovely film", "superb acting", "great fun", "a boring plot", "dreadful", "a dull story"] * 10
 CLASSES = ["good", "good", "good", "bad", "bad", "bad"] * 10
@@ -71,6 +73,48 @@ def test_a_model_is_trained_measured_compressed_compared_and_gated_in_one_proces
     assert same.passed and same.exit_code == 0 and {row.verdict for row in same.report.rows} == {"IDENTICAL"}
 
 
+def code_in(card: str) -> list[str]:
+    return [block.partition("```")[0] for block in card.split("```python\n")[1:]]
+
+
+@pytest.mark.parametrize("method", ["onnx", "int8-weight", "prune-magnitude:0.5"])
+def test_the_card_of_a_question_answerer_asks_it_a_question(saved_answerer, method):
+    harness.compress(saved_answerer, method, "small")
+    names: dict = {}
+    exec(code_in(Path("small", "README.md").read_text(encoding="utf-8"))[0].replace("FOLDER", "small"), names)
+    (answer,) = harness.load("small").predict(["who sings"], contexts=["the small bird sings"])
+    assert answer["answer"] in "the small bird sings"
+
+
+@pytest.fixture
+def saved_answerer(tmp_path) -> Path:
+    given.model("AutoModelForQuestionAnswering", "bert", "wordpiece").save_pretrained(tmp_path / "answerer")
+    given.tokenizer("wordpiece").save_pretrained(tmp_path / "answerer")
+    return tmp_path / "answerer"
+
+
+def optimum_python() -> str:
+    """A Python with optimum's ONNX part, which wants an older `transformers` than ours and so has its own."""
+    python = os.environ.get("OPTIMUM_PYTHON", sys.executable)
+    if subprocess.run([python, "-c", "import optimum.onnxruntime"], capture_output=True, check=False).returncode:
+        pytest.skip("no Python with optimum.onnxruntime; name one in $OPTIMUM_PYTHON")
+    return python
+
+
+@pytest.mark.parametrize("head", ["sequence-classification", "question-answering"])
+def test_the_code_for_optimum_gives_the_same_logits(tmp_path, saved, saved_answerer, head):
+    python = optimum_python()
+    harness.compress(saved("bert") if head == "sequence-classification" else saved_answerer, "int8", "small")
+    ours, theirs = code_in(Path("small", "README.md").read_text(encoding="utf-8"))
+    names: dict = {}
+    exec(ours.replace("FOLDER", "small"), names)
+    printed = "import json; print(json.dumps({name: one.tolist() for name, one in outputs.items()}))"
+    code = f"{theirs}\n{printed}".replace("FOLDER", "small")
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [np.asarray(one) for one in found.values()] == [pytest.approx(one, abs=1e-4) for one in names["outputs"]]
+
+
 @pytest.mark.parametrize("method", ["int8", "prune-magnitude:0.5", "prune-structured:0.5", "int8-weight"])
 def test_a_compressed_model_has_a_card_whose_code_loads_it(tmp_path, saved, method):
     options = {"task": "sst2", "limit": 20} if "structured" in method else {}
@@ -81,8 +125,7 @@ def test_a_compressed_model_has_a_card_whose_code_loads_it(tmp_path, saved, meth
     assert record["compression"]["after"]["bytes"] == small.record["after"]["bytes"]
     assert "versions" in record["environment"] and f"{small.record['after']['bytes']:,}" in card
     assert str(tmp_path) not in card + json.dumps(record)
-    (code,) = [block.partition("```")[0] for block in card.split("```python\n")[1:]]
-    code = code.partition("from optimum")[0].replace("FOLDER", "small")
+    code = code_in(card)[0].replace("FOLDER", "small")
     assert "harness.load" in code
     names: dict = {}
     exec(code, names)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.core import plugins
 from harness.core.errors import HarnessError
 from harness.core.plugins import Plugins
-from harness.modeling.weights.settings import Settings, read_settings
+from harness.modeling.weights.settings import WRITES, Settings, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ OUTPUTS = {
     "question-answering": ("start_logits", "end_logits"),
 }
 """What the heads of encoders give, under the names of `transformers`."""
-WRITING_HEADS = ("causal-lm", "seq2seq-lm")
+WRITING_HEADS = WRITES
 
 
 @dataclass

@@ -14,14 +14,16 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import WRITING_HEADS, RuntimeModel
 from harness.modeling.runtimes.graph_file import FILE, Graph, Opener
+from harness.modeling.weights.loading import load_tokenizer
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
-from harness.modeling.weights.settings import Settings, home_of
+from harness.modeling.weights.settings import Settings, foreign_writer, home_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
 sentence_layers = lazy("harness.modeling.weights.sentence_layers")
+graph_optimum = lazy("harness.modeling.runtimes.graph_optimum")
 graph_writer = lazy("harness.modeling.runtimes.graph_writer")
 
 
@@ -72,13 +74,15 @@ class Module:
 
 def open_graphs(runtime: str, folder: Path, settings: Settings, threads: int, opener: Opener) -> RuntimeModel:
     """The model of a folder in a runtime. Raises HarnessError where a file is missing or damaged."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(home_of(folder), local_files_only=True, trust_remote_code=False)
+    tokenizer = load_tokenizer(home_of(folder))
     if settings.head in WRITING_HEADS:
-        return graph_writer.WriterModel(
-            runtime, folder, settings, tokenizer, graph_writer.open_writer(folder, threads, opener)
-        )
+        theirs = foreign_writer(folder)
+        if theirs is not None:
+            refuse_empty_tokenizer(home_of(folder), tokenizer)
+            writer = graph_optimum.open_optimum(folder, theirs, threads, opener)
+        else:
+            writer = graph_writer.open_writer(folder, threads, opener)
+        return graph_writer.WriterModel(runtime, folder, settings, tokenizer, writer)
     if folder.is_file():
         refuse_empty_tokenizer(home_of(folder), tokenizer)
     graph = opener(folder if folder.is_file() else folder / FILE, threads)

@@ -61,13 +61,14 @@ class Encoder(torch.nn.Module):
 
     main_input_name = "input_ids"
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, output: str) -> None:
         super().__init__()
         self._graph = graph
+        self._output = output
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any) -> BaseModelOutput:
-        attention_mask = _ones(input_ids, input_ids.shape[1]) if attention_mask is None else attention_mask
-        return BaseModelOutput(self._graph(input_ids=input_ids, attention_mask=attention_mask)[ENCODED])
+        attention_mask = ones(input_ids, input_ids.shape[1]) if attention_mask is None else attention_mask
+        return BaseModelOutput(self._graph(input_ids=input_ids, attention_mask=attention_mask)[self._output])
 
 
 class Writer(PreTrainedModel, GenerationMixin):
@@ -78,12 +79,17 @@ class Writer(PreTrainedModel, GenerationMixin):
     _supports_sdpa = True  # whichever attention a config asks for, the graph has it
 
     def __init__(
-        self, config: PretrainedConfig, generation: GenerationConfig, decoder: Graph, encoder: Graph | None
+        self,
+        config: PretrainedConfig,
+        generation: GenerationConfig,
+        decoder: Graph,
+        encoder: Graph | None,
+        encoded: str = ENCODED,
     ) -> None:
         super().__init__(config)
         self.generation_config = generation
         self._decoder = decoder
-        self._encoder = None if encoder is None else Encoder(encoder)
+        self._encoder = None if encoder is None else Encoder(encoder, encoded)
         self.eval()
 
     @property
@@ -112,7 +118,7 @@ class Writer(PreTrainedModel, GenerationMixin):
         ids = input_ids if self._encoder is None else decoder_input_ids
         assert ids is not None
         before: Any = more.get(CACHE)
-        past = _self_attention(before)
+        past = self_attention(before)
         if not past:
             past = [torch.zeros(len(ids), heads, 0, size) for heads, size in sizes(self._decoder, PAST)]
         crossed: list[torch.Tensor] = []
@@ -123,7 +129,7 @@ class Writer(PreTrainedModel, GenerationMixin):
                 encoded = encoder_outputs or self._encoder(input_ids=input_ids, attention_mask=attention_mask)
                 crossed = self._split(encoded[0])
         if attention_mask is None:
-            attention_mask = _ones(ids, crossed[0].shape[2] if crossed else past[0].shape[2] + ids.shape[1])
+            attention_mask = ones(ids, crossed[0].shape[2] if crossed else past[0].shape[2] + ids.shape[1])
         if self._encoder is None and position_ids is None:
             position_ids = places_of(attention_mask)[:, -ids.shape[1] :]
         length = ids.shape[1]
@@ -170,12 +176,12 @@ def open_writer(folder: Path, threads: int, opener: Opener) -> Writer:
     return Writer(config, generation, opener(folder / FILE, threads), encoder)
 
 
-def _ones(ids: torch.Tensor, length: int) -> torch.Tensor:
+def ones(ids: torch.Tensor, length: int) -> torch.Tensor:
     """The mask of rows of that length without padding."""
     return torch.ones(len(ids), length, dtype=torch.long)
 
 
-def _self_attention(cache: Any) -> list[torch.Tensor]:
+def self_attention(cache: Any) -> list[torch.Tensor]:
     """What a cache holds of what was written; nothing where it is empty."""
     if cache is None or cache.get_seq_length() == 0:
         return []

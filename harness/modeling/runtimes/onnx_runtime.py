@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+NARROW = {"tensor(int32)": "int32", "tensor(float16)": "float16"}
+"""Types of inputs that are given as int64 or float32."""
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype("float32") if array.dtype == "float16" else array
+
+
 def require() -> None:
     """Raises HarnessError, with the remedy, where ONNX Runtime is not installed."""
     require_packages("onnxruntime", "onnx", extra="onnx")
@@ -43,11 +51,12 @@ def open_graph(file: Path, threads: int) -> Graph:
         raise HarnessError(f"onnxruntime cannot load {file}: {' '.join(str(error).split())}") from None
     names = [output.name for output in session.get_outputs()]
     inputs = {value.name: value.shape for value in session.get_inputs()}
-    narrow = {value.name for value in session.get_inputs() if value.type == "tensor(int32)"}
+    narrow = {value.name: NARROW[value.type] for value in session.get_inputs() if value.type in NARROW}
 
     def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        given = {name: array.astype("int32") if name in narrow else array for name, array in arrays.items()}
-        return dict(zip(names, session.run(names, given), strict=True))
+        given = {name: array.astype(narrow.get(name, array.dtype), copy=False) for name, array in arrays.items()}
+        outputs = session.run(names, given)
+        return {name: _wide(array) for name, array in zip(names, outputs, strict=True)}
 
     return Graph(inputs, run)
 

@@ -10,7 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
 from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
-from harness.modeling.weights.loading import HERE, load_weights
+from harness.modeling.weights.loading import HERE, load_tokenizer, load_weights
 from harness.modeling.weights.pretrained import check_folder
 from harness.modeling.weights.settings import FILE, Settings, Shapes, Storage, read_settings
 
@@ -76,7 +76,7 @@ def load(
         raise HarnessError(f"model {folder}: it runs in {settings.runtime}; torch cannot load it")
     check_folder(folder, str(folder))
     auto_class = HEADS.get(settings.head, str(folder)).auto_class
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **HERE)
+    tokenizer = load_tokenizer(folder)
     try:
         if settings.is_plain:
             model = load_weights(auto_class, folder, dtype=dtype)

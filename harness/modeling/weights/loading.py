@@ -20,7 +20,7 @@ from harness.core.lazy import lazy
 from harness.modeling.weights.settings import model_config
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 layers = lazy("harness.modeling.weights.layers")
 
@@ -87,6 +87,17 @@ def partial_allowed() -> bool:
 def partial_facts(misfits: Sequence[Misfit]) -> dict[str, Any]:
     """What the record of a model says of weights that did not fit; nothing where all did."""
     return {"partial_weights": misfits[0].facts()} if misfits else {}
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder. Raises HarnessError for none, or one that cannot be loaded."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, **HERE)
+    except Exception as error:  # of json, tokenizers and of each class, over files they cannot use
+        reason = " ".join(str(error).split())[:200]
+        raise HarnessError(f"model {folder}: cannot load its tokenizer: {reason}") from None
 
 
 def load_weights(auto_class: str, folder: Path, new_head: bool = False, **options: Any) -> PreTrainedModel:

@@ -14,7 +14,7 @@ from harness.core.hashing import hash_files, hash_json, states_of
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.specs import ModelSpec
 from harness.core.store import Store
-from harness.modeling.weights.settings import FILE, GRAPH, home_of
+from harness.modeling.weights.settings import FILE, GRAPH, foreign_writer, home_of
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
 """Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
@@ -91,6 +91,8 @@ def served_folder(name: str) -> Path:
         return local
     if local.suffix == GRAPH and local.is_file():
         return local
+    if local.is_dir() and foreign_writer(local) is not None:
+        return local
     if len(graphs) > 1:
         names = ", ".join(sorted(path.relative_to(local).as_posix() for path in graphs))
         raise HarnessError(f"model {name}: it holds several graphs, {names}; give the file of the one to score")
@@ -126,6 +128,9 @@ def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> 
     if folder.is_file():  # a graph, with the files that its weights may lie in, and without other models beside it
         files = [path for path in files if path.suffix in (".json", ".txt", ".model")]
         files += sorted(path for path in folder.parent.glob(f"{folder.stem}*") if path.is_file())
+    if wanted is FINISHED and (theirs := foreign_writer(folder)) is not None:
+        beside = {path for file in theirs.files for path in file.parent.glob(f"{file.name}*")}
+        files = sorted({*files, *beside})
     try:
         states = states_of(files)
         key = hash_json(["weights", [[path.name, *state] for path, state in zip(files, states, strict=True)]])

@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.reading import read_object
 from harness.core.strict_spec import Strict, parse
 from harness.modeling.weights.config_file import CONFIG, read_config
+from harness.modeling.weights.optimum_files import GRAPH, OptimumFiles, optimum_files
 from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
 
 FILE = "harness.json"
@@ -27,9 +28,10 @@ HEADS_BY_CLASS = {
     "MTModel": "seq2seq-lm",
 }
 """The heads of folders that `transformers` alone has written, by the endings of their classes."""
+WRITES = ("causal-lm", "seq2seq-lm")
+"""The heads of models that generate."""
 SENTENCES = "sentence-similarity"
 """The head of a model that gives vectors alone."""
-GRAPH = ".onnx"
 HEADS_BY_OUTPUT = {
     "logits": "sequence-classification",
     "start_logits": "question-answering",
@@ -114,7 +116,8 @@ def read_settings(folder: Path) -> Settings:
     architecture = next(iter(values.get("architectures") or []), "")
     head = head_of_class(architecture)
     if head is not None and not (head == "seq2seq-lm" and (folder / MODULES).exists()):
-        return Settings(head=head, max_length=usual_length(values), fitted=source_facts(values))
+        runtime = "torch" if foreign_writer(folder) is None else "onnxruntime"
+        return Settings(head=head, max_length=usual_length(values), fitted=source_facts(values), runtime=runtime)
     if (folder / MODULES).exists() or architecture.endswith("Model"):
         return _sentence_settings(folder, values)
     raise HarnessError(
@@ -179,10 +182,12 @@ def _graph_settings(file: Path, config: Mapping[str, Any]) -> Settings:
     """Of a graph; what it answers its config says, else the names of its outputs."""
     architecture = next(iter(config.get("architectures") or []), "")
     head = head_of_class(architecture) or _head_of_outputs(file)
-    if head not in HEADS_BY_OUTPUT.values():
-        raise HarnessError(f"model {file}: of graphs that generate ({architecture}) only our own exports are scored")
     limit = usual_length(config)
-    made = _sentence_settings(file, config) if head == SENTENCES else Settings(head=head, max_length=limit)
+    made = Settings(head=head, max_length=limit)
+    if head in WRITES:
+        foreign_writer(file)  # which refuses a part without the others
+        made = made.model_copy(update={"fitted": source_facts(config)})
+    made = _sentence_settings(file, config) if head == SENTENCES else made
     return made.model_copy(update={"runtime": "onnxruntime"})
 
 
@@ -212,9 +217,20 @@ def write_settings(folder: Path, settings: Settings) -> None:
     (folder / FILE).write_text(json.dumps({"fitted": {}, **written}), encoding="utf-8")
 
 
+def foreign_writer(place: Path) -> OptimumFiles | None:
+    """The graphs of a generative model of anybody's, in a folder without weights for torch, or beside one of them; None
+    of any other model. Raises HarnessError where one of them is missing.
+    """
+    if (place / FILE).exists() or (place.is_dir() and any(place.glob("*.safetensors"))):
+        return None
+    config = model_config(place)
+    head = head_of_class(next(iter(config.get("architectures") or []), ""))
+    return optimum_files(place, head == "seq2seq-lm") if head in WRITES else None
+
+
 def compressed_settings(folder: Path) -> Settings | None:
     """The settings of a folder that `transformers` alone would load wrongly, or not at all; None of any other."""
-    settings = read_settings(folder) if (folder / FILE).exists() else None
+    settings = read_settings(folder) if (folder / FILE).exists() or foreign_writer(folder) is not None else None
     return settings if settings is not None and not settings.is_plain else None
 
 
