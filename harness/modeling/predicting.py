@@ -129,10 +129,10 @@ def _answered(
             "context": context,
             "kind": checkpoint.kind,
             "model": {"architecture": checkpoint.architecture, **checkpoint.about},
-            **_unknown(checkpoint, own),
+            **_unknown(checkpoint, encoded),
             **answer,
         }
-        for text, context, own, answer in zip(
+        for text, context, encoded, answer in zip(
             texts, contexts, ids, answers(checkpoint, texts, contexts, top_k), strict=True
         )
     ]

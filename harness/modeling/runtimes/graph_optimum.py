@@ -70,8 +70,8 @@ class OptimumWriter(Writer):
             if encoded is None and not self_attention(before):
                 encoded = self._encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
             logits, cache = self._answered(decoder_input_ids, attention_mask, encoded, before)
-        found: dict[str, Any] = {"logits": logits[:, -logits_to_keep:] if logits_to_keep else logits, CACHE: cache}
-        return CausalLMOutputWithPast(**found)
+        outputs: dict[str, Any] = {"logits": logits[:, -logits_to_keep:] if logits_to_keep else logits, CACHE: cache}
+        return CausalLMOutputWithPast(**outputs)
 
     def _decoded(
         self, ids: torch.Tensor, mask: torch.Tensor | None, places: torch.Tensor | None, before: Any
@@ -97,7 +97,7 @@ class OptimumWriter(Writer):
                 logits, before = self._answered(ids[:, place : place + 1], mask, encoded, before)
                 steps.append(logits)
             return torch.cat(steps, dim=1), before
-        own, cross = self._pairs["decoder"], self._pairs["encoder"]
+        written, cross = self._pairs["decoder"], self._pairs["encoder"]
         graph = self._with_past if past else self._decoder
         crossed = pairs_of(before.cross_attention_cache) if past else _empty(graph, cross, len(ids))
         if encoded is None:  # it stands in the keys and values already
@@ -108,14 +108,14 @@ class OptimumWriter(Writer):
             "encoder_attention_mask": ones(ids, encoded.shape[1]) if mask is None else mask,
             "decoder_attention_mask": ones(ids, ids.shape[1] + (past[0].shape[2] if past else 0)),
             BRANCH: torch.tensor([bool(past)]),
-            **_named(PAST, own, past or _empty(graph, own, len(ids))),
+            **_named(PAST, written, past or _empty(graph, written, len(ids))),
             **_named(PAST, cross, crossed),
         }
         output = graph(**given)
         if not past:
             crossed = [output[f"{PRESENT}.{name}"] for name in cross]
-        written = cache_of([output[f"{PRESENT}.{name}"] for name in own])
-        return output["logits"], EncoderDecoderCache(written, cache_of(crossed))
+        after = cache_of([output[f"{PRESENT}.{name}"] for name in written])
+        return output["logits"], EncoderDecoderCache(after, cache_of(crossed))
 
 
 def open_optimum(place: Path, files: OptimumFiles, threads: int, opener: Opener) -> OptimumWriter:

@@ -58,7 +58,9 @@ def _body(result: dict[str, Any]) -> list[str]:
             f"pseudo-perplexity {result['pseudo_perplexity']:.2f}, {len(rows)} tokens",
         ]
     if "answer" in result:
-        answers = [[str(n), f"{one['score']:.4f}", quoted(one["answer"])] for n, one in enumerate(result["top"], 1)]
+        answers = [
+            [str(rank), f"{best['score']:.4f}", quoted(best["answer"])] for rank, best in enumerate(result["top"], 1)
+        ]
         return [
             f"answer: {quoted(result['answer'])}",
             columns(answers, ["rank", "logits", "text"]),
