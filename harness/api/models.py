@@ -11,7 +11,7 @@ from harness.compression.methods import Method
 from harness.compression.settings import CompressSpec
 from harness.core.errors import HarnessError
 from harness.core.machine.processes import in_this_process
-from harness.core.registry import load_registry
+from harness.core.registry import load_registry, scoped_plugins
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.measurement.protocol import HALF_WIDTH
@@ -27,6 +27,7 @@ from harness.report.outcomes import Checkpoint, CompressedModel, Measurement, me
 Tell = Callable[[str], None]
 
 
+@scoped_plugins()
 def pretrain(
     recipe: str,
     *,
@@ -71,6 +72,7 @@ def pretrain(
     return Checkpoint(pretraining.delivered(store, record.cell, target), record.as_json())
 
 
+@scoped_plugins()
 def compress(
     model: str | os.PathLike[str],
     method: str | Method,
@@ -120,11 +122,12 @@ def compress(
     return CompressedModel(spec.output, Path(record["model"]), method.label, record["runtime"], record)
 
 
-def load(folder: str | os.PathLike[str]) -> LoadedModel:
+def load(folder: str | os.PathLike[str], include: Sequence[str | os.PathLike[str]] = ()) -> LoadedModel:
     """Load a finished model, compressed or not, in its runtime, to be asked from Python.
 
     Args:
         folder: A model folder.
+        include: Files and folders of plug-ins that it is served by. They stay registered, since the model needs them.
 
     Returns:
         The model, with `predict` and `logits`.
@@ -132,9 +135,11 @@ def load(folder: str | os.PathLike[str]) -> LoadedModel:
     Raises:
         HarnessError: no model there, a damaged one, or one without a head to predict with.
     """
+    load_registry(include)
     return loaded.load(Path(folder))
 
 
+@scoped_plugins()
 def measure(
     base: str | os.PathLike[str],
     candidates: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.registry import Registry, load_registry
+from harness.core.registry import Registry, load_registry, scoped_plugins
 from harness.core.run_spec import RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
@@ -25,6 +25,7 @@ TaskLike = str | Task
 """A task: its name, or one made of data frames."""
 
 
+@scoped_plugins()
 def run(
     *,
     suite: str | Sequence[str] = (),
@@ -42,7 +43,7 @@ def run(
 
     Args:
         suite: Names of suites.
-        task: Names of tasks, or tasks made of data frames; the latter stand in a run of their own.
+        task: Names of tasks, tasks made of data frames, or both; the latter bring their own data.
         models: Model specs by name, folders, hub ids, or objects made by `wrap`, which are scored as they are. The
             suites' own where left out.
         data: `synthetic` (the default), `hub`, another source's name, or the path of a folder or file.
@@ -50,7 +51,7 @@ def run(
         out: The results folder.
         executor: `inline`: in this process, one cell after another. `local`: in worker processes; a script calls it
             below `if __name__ == "__main__":`. Or a plug-in's.
-        include: Files and folders of further specs and plug-ins.
+        include: Files and folders of further specs and plug-ins, which are registered for the time of the call.
         listen: Told of each event of a cell.
         **settings: Any other setting of `harness run`, by the name of its option: `limit`, `epochs`, `compress`,
             `noise`, `train_fractions`, `measure`, …
@@ -73,16 +74,16 @@ def run(
     }
     tasks = _list(task)
     made = [item for item in tasks if isinstance(item, Task)]
+    values |= {
+        "task": [item.name if isinstance(item, Task) else item for item in tasks],
+        **({} if data is None else {"data": os.fspath(data)}),
+    }
     if made:
-        if len(made) < len(tasks) or values["suite"] or data is not None:
-            raise HarnessError(
-                "run: tasks made of data frames bring their own data; run those with a name, and suites, apart"
-            )
-        folder = write_tasks(made, Store.open(Path(out)).root / "cache")
-        values |= {"task": [item.name for item in made], "data": str(folder)}
-        values["include"].append(str(folder))
-    else:
-        values |= {"task": tasks, **({} if data is None else {"data": os.fspath(data)})}
+        load_registry(values["include"])
+        folder = str(write_tasks(made, Store.open(Path(out)).root / "cache"))
+        values["include"].append(folder)
+        if len(made) == len(tasks) and not values["suite"]:
+            values["data"] = folder
     spec = parse(RunSpec, values, "run")
     return perform_run(spec, listen, objects=objects)
 

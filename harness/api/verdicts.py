@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.registry import load_registry
+from harness.core.registry import load_registry, scoped_plugins
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.gating import baseline as accepted_baselines
 from harness.gating.engine import judge, judge_all
-from harness.gating.flips import Flips, flips_of, reader
+from harness.gating.flips import Flips, flips_of, texts_of
 from harness.gating.pairing import Pair
 from harness.gating.run_results import RunResults, of_run
 from harness.gating.settings import GateSpec
@@ -21,6 +21,7 @@ from harness.report.outcomes import Comparison, GateReport
 from harness.report.results import RunResult
 
 
+@scoped_plugins()
 def compare(
     base: str | RunResult,
     candidate: str | RunResult,
@@ -51,6 +52,7 @@ def compare(
     return Comparison(report, _flips(before, after, pairs, include))
 
 
+@scoped_plugins()
 def gate(
     baseline: str | RunResult,
     candidate: str | RunResult,
@@ -86,7 +88,7 @@ def gate(
 def _flips(
     base: RunResults, candidate: RunResults, pairs: Sequence[Pair], include: Sequence[str | os.PathLike[str]]
 ) -> tuple[Flips, ...]:
-    texts = reader(candidate.data or base.data, [Path(path) for path in include])
+    texts = texts_of(base, candidate, include)
     return tuple(flip for pair in pairs for flip in flips_of(pair, texts))
 
 

@@ -8,12 +8,13 @@ compressors, runtimes or families when imported. A package does the same through
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,6 +25,7 @@ from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.hashing import hash_file, hash_json, short
 from harness.core.noise import with_noise
 from harness.core.reading import expanded, is_file, is_folder
+from harness.core.source_names import canonical
 from harness.core.specs import NAME, NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
@@ -149,6 +151,17 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, remem
     return _with_remembered(_collect(files), remembered)
 
 
+@contextlib.contextmanager
+def scoped_plugins() -> Iterator[None]:
+    """What `include` registers within is forgotten at the end; what was registered before, or is installed, stays."""
+    _entry_point_folders()
+    before = plugins.snapshot()
+    try:
+        yield
+    finally:
+        plugins.restore(before)
+
+
 def _with_remembered(registry: Registry, paths: Iterable[str]) -> Registry:
     """The registry with the specs of paths that earlier runs were given, where they are still there and say nothing
     else of a name. Their plug-ins are code, and run where they are asked for alone.
@@ -166,7 +179,7 @@ def _with_remembered(registry: Registry, paths: Iterable[str]) -> Registry:
                 }
                 if values["name"] in tables[word]:
                     continue
-                tables[word] = {**tables[word], values["name"]: parse(kind, values, str(file))}
+                tables[word] = {**tables[word], values["name"]: _located(parse(kind, values, str(file)), file)}
                 origins = {**registry.origins, (word, values["name"]): file}
                 more = Registry(tables["task"], tables["suite"], tables["recipe"], origins)
                 _check(more)
@@ -237,7 +250,7 @@ def _collect(files: Iterable[Path]) -> Registry:
     for file in files:
         values = load_mapping(file)
         word, kind = _kind_of(values, file)
-        spec = parse(kind, values, str(file))
+        spec = _located(parse(kind, values, str(file)), file)
         name = values["name"]
         if (word, name) in origins:
             if origins[word, name].resolve() == file.resolve():
@@ -248,6 +261,15 @@ def _collect(files: Iterable[Path]) -> Registry:
     registry = Registry(specs["task"], specs["suite"], specs["recipe"], origins)
     _check(registry)
     return registry
+
+
+def _located(spec: Any, file: Path) -> Any:
+    """A task whose data is at a path of its own with the whole of it: it begins at the task's file."""
+    source = spec.reading.source if isinstance(spec, TaskSpec) else None
+    if source is None or canonical(source.partition(":")[0]) in plugins.table("source").names():
+        return spec
+    place = str((file.parent / expanded(source)).resolve())
+    return spec.model_copy(update={"reading": spec.reading.model_copy(update={"source": place})})
 
 
 def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:

@@ -19,11 +19,13 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 class ReadingSpec(Strict):
     """How files are read, and what is scored where they do not say.
 
+    `source` is where the data of this task is, whatever `--data` says: a source's name, or a path from the task's file.
     `dev_fraction` of the training rows serves as dev where there is no dev split. `test` is a file whose rows are
     scored. `delimiter` is that of csv files: `auto` (found from the first rows), a name (`comma`, `semicolon`, `tab`,
     `pipe`) or one character.
     """
 
+    source: str | None = None
     dev_fraction: float | None = Field(default=None, gt=0, lt=1)
     test: str | None = None
     delimiter: str = "auto"

@@ -23,7 +23,8 @@ __all__ = ["Split", "TaskData", "hub_reachable", "load", "state"]
 
 
 def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[str] | None = None) -> TaskData:
-    """A task's data from `data`: `NAME` or `NAME:REST` of a registered source, or the path of a folder or file.
+    """A task's data from `data`: `NAME` or `NAME:REST` of a registered source, or the path of a folder or file; that of
+    a task with a source of its own from there.
 
     `splits` are those the caller needs, by default the training split and those evaluated (only the latter
     for a task that is trained on another one or as one without noise, or not at all). `limit` keeps the first rows of
@@ -33,6 +34,7 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
         TaskAbsentError: the source does not hold this task.
         HarnessError: there is no such source, or what it holds is malformed or lacks a split.
     """
+    data = task.reading.source or data
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
     if task.noise is not None:
         return perturbed(load(task.clean, data, limit, wanted), task)
@@ -74,7 +76,7 @@ def state(task: TaskSpec, data: str) -> str:
     if task.noise is not None:
         clean = state(task.clean, data)
         return hash_json([clean, task.noise]) if clean else ""
-    asked = asked_source(data)
+    asked = asked_source(task.reading.source or data)
     pinned = asked.source.state(task, asked.rest)
     if pinned is None:
         return ""

@@ -82,7 +82,7 @@ class Task:
 
 
 def write_tasks(tasks: Sequence[Task], cache: Path) -> Path:
-    """Write tasks into a folder that `--data` and `--include` read, unless it is there.
+    """Write tasks into a folder that `--include` reads, unless it is there; their data lies there as well.
 
     Args:
         tasks: With names of their own.
@@ -119,8 +119,10 @@ def write_tasks(tasks: Sequence[Task], cache: Path) -> Path:
 def _write(task: Task, folder: Path) -> None:
     import pyarrow.parquet as pq
 
-    spec = task.spec().model_dump(mode="json", exclude_defaults=True)
-    (folder / f"{task.name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True, sort_keys=True), "utf-8")
+    spec = task.spec()
+    spec = spec.model_copy(update={"reading": spec.reading.model_copy(update={"source": "."})})
+    content = spec.model_dump(mode="json", exclude_defaults=True)
+    (folder / f"{task.name}.yaml").write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=True), "utf-8")
     (folder / task.name).mkdir()
     for split in SPLITS:
         rows = getattr(task, split)

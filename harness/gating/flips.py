@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
@@ -13,7 +15,7 @@ from harness.data import load
 from harness.data.frame import Split
 from harness.gating.estimates import counted
 from harness.gating.pairing import Pair
-from harness.gating.run_results import Part
+from harness.gating.run_results import Part, RunResults
 from harness.metrics.correctness import judge, right
 from harness.stats.significance import drop_of_shares, holm, mcnemar_mid_p
 
@@ -99,6 +101,13 @@ def reader(data: str | None, include: Sequence[Any] = (), remembered: Sequence[s
         return read[key]
 
     return texts
+
+
+def texts_of(base: RunResults, candidate: RunResults, include: Sequence[str | os.PathLike[str]]) -> Texts:
+    """The texts of two runs, whose results folders remember where more tasks are described."""
+    stores = [results.store for results in (candidate, base) if results.store is not None]
+    remembered = [path for store in stores for path in store.includes()]
+    return reader(candidate.data or base.data, [Path(path) for path in include], remembered)
 
 
 def flips_of(pair: Pair, texts: Texts) -> list[Flips]:

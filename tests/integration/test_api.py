@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 import harness
+from harness.core import plugins
 from tests.unit.modeling.heads import given
 
 ROWS = ["a lovely film", "superb acting", "great fun", "a boring plot", "dreadful", "a dull story"] * 10
@@ -212,6 +214,80 @@ def test_a_task_made_of_data_frames_is_learned_and_its_data_is_in_the_key(review
     assert by_model["tfidf"] != next(score.value for score in run.scores if score.model == "tfidf")
 
 
+def test_a_task_of_data_frames_stands_beside_tasks_by_name(reviews):
+    run = harness.run(task=[reviews, "cola"], models=["tfidf", "majority"], limit=60)
+    assert run.ok and {(score.task, score.source) for score in run.scores} == {
+        ("my-reviews", "folder"), ("cola", "synthetic"),
+    }  # fmt: skip
+    assert {score.n for score in run.scores if score.task == "my-reviews"} == {30}, "all its rows, whatever cola has"
+    assert "my-reviews" in run.to_markdown() and "cola" in run.to_markdown()
+    alone = harness.run(task=reviews, models=["tfidf", "majority"], limit=60)
+    assert {score.value for score in alone.scores} == {
+        score.value for score in run.scores if score.task == "my-reviews"
+    }
+    assert len(list(Path("results/cells").glob("*/*/record.json"))) == 8, "nothing was computed twice"
+
+    wrong = harness.wrap(lambda texts: ["bad"] * len(texts), name="gloomy")
+    finished = harness.evaluate(wrong, task=[reviews, "sst2"], limit=10, label_map={"bad": "negative"})
+    assert {score.task for score in finished.scores} == {"my-reviews", "sst2"}
+
+
+def test_flips_of_a_task_of_data_frames_have_their_texts_beside_tasks_by_name(reviews):
+    base, candidate = (harness.run(task=[reviews, "cola"], models=model, limit=60) for model in ("tfidf", "majority"))
+    comparison = harness.compare(base, candidate, models=["tfidf=majority"])
+    texts = {flips.task: [flip.text for flip in flips.examples] for flips in comparison.flips}
+    assert texts["my-reviews"] and all("really" in str(text) for text in texts["my-reviews"])
+    assert texts["cola"] and None not in texts["cola"]
+
+
+def test_a_task_file_may_say_where_its_data_is():
+    folder = Path("mine")
+    (folder / "rows").mkdir(parents=True)
+    rows = "".join(f'{{"text": "{text}", "label": "{label}"}}\n' for text, label in zip(ROWS, CLASSES, strict=True))
+    for split in ("train", "dev"):
+        (folder / "rows" / f"{split}.jsonl").write_text(rows)
+    (folder / "mine.yaml").write_text(
+        "{name: mine, family: classification, metrics: [accuracy], reading: {source: rows}, "
+        "fields: {text: text, label: label}}"
+    )
+    run = harness.run(task=["mine", "cola"], models="majority", include=["mine"], limit=50)
+    assert run.ok and {(score.task, score.n) for score in run.scores} == {("mine", 50), ("cola", 50)}
+
+
+METRIC = """
+from harness import register
+from harness.metrics import Metric
+
+register("metric", "mine", Metric(
+    name="mine", version=1, inputs="labels", low=0.0, high=1.0, compute=lambda predictions, references: {value},
+    chance=lambda references: 0.0, greater_is_better=True,
+))
+"""
+
+
+@pytest.fixture
+def _registry_as_before():
+    before = plugins.snapshot()
+    yield
+    plugins.restore(before)
+
+
+@pytest.mark.usefixtures("_registry_as_before")
+def test_plug_ins_of_a_call_are_registered_for_its_time_alone(reviews):
+    for name, value in (("first", 0.25), ("second", 0.75)):
+        Path(name).mkdir()
+        (Path(name) / "metric.py").write_text(METRIC.format(value=value))
+    harness.register("metric", "before", harness.lookup("metric", "accuracy"))
+    task = dataclasses.replace(reviews, metrics=["accuracy", "mine"])
+    runs = [harness.run(task=task, models="majority", include=[name]) for name in ("first", "second", "first")]
+    values = [next(score.value for score in run.scores if score.metric == "mine") for run in runs]
+    assert values == [0.25, 0.75, 0.25], "two folders may define the same name, and each has its own cells"
+    assert "| majority" in runs[0].to_markdown() and len(harness.load_results().scores) == 4
+    with pytest.raises(harness.HarnessError, match="unknown metric 'mine'"):
+        harness.lookup("metric", "mine")
+    assert harness.lookup("metric", "before").name == "accuracy", "what was registered before the call stays"
+
+
 def test_a_task_may_be_a_dataset_with_named_classes():
     import datasets
 
@@ -319,7 +395,6 @@ def test_what_cannot_be_asked_for_is_an_error_before_anything_is_computed(review
         (lambda: harness.run(task="sst", models="majority"), "Did you mean"),
         (lambda: harness.run(task="sst2", models="majority", limits=3), "unknown key 'limits'"),
         (lambda: harness.run(task="sst2", models="majority", executor="inlin"), "Did you mean 'inline'"),
-        (lambda: harness.run(task=[reviews, "sst2"], models="majority"), "apart"),
         (lambda: harness.run(task=reviews, models=own, executor="local"), "inline"),
         (lambda: harness.evaluate("tfidf", task="sst2"), "it has to be trained before"),
         (lambda: harness.evaluate("./nowhere", task="sst2"), "no such folder"),

@@ -35,8 +35,10 @@ def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:
     on. Raises HarnessError for columns it has no use
     for.
     """
-    test = run.test or (run.data if not run.train and Path(run.data).expanduser().is_file() else None)
+    place = task.reading.source or run.data
+    test = run.test or (place if not run.train and Path(place).expanduser().is_file() else None)
     reading = ReadingSpec(
+        source=task.reading.source,
         dev_fraction=run.dev_fraction if run.dev_fraction is not None else task.reading.dev_fraction,
         test=str(Path(test).expanduser()) if test else task.reading.test,
         delimiter=run.delimiter or task.reading.delimiter,

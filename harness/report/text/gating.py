@@ -14,7 +14,7 @@ from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
 from harness.gating import baseline
 from harness.gating.engine import Report, judge, judge_all, with_measurements
-from harness.gating.flips import Flips, Texts, flips_of, reader, slices_of, without_texts
+from harness.gating.flips import Flips, Texts, flips_of, slices_of, texts_of, without_texts
 from harness.gating.layers import Layer, finder, layers_of
 from harness.gating.measured import Measurement
 from harness.gating.pairing import Pair
@@ -51,7 +51,7 @@ def compare(
         HarnessError: nothing of the two can be compared, or there are no models whose layers could be.
     """
     report, pairs = judge_all(base, candidate, spec)
-    texts = _texts(base, candidate, include)
+    texts = texts_of(base, candidate, include)
     flips = [flip for pair in pairs for flip in flips_of(pair, texts)]
     flips = flips if spec.texts else [without_texts(flip) for flip in flips]
     slices = [slice_ for pair in pairs for slice_ in slices_of(pair, texts)] if by == "slice" else []
@@ -103,7 +103,7 @@ def gate(
             notes=(*report.notes, *benchmarks.notes),
         )
     with_flips = wanted.as_json or wanted.report or wanted.comment or wanted.summary
-    flips = _flips_of_changed(pairs, _texts(base, candidate, include)) if with_flips else []
+    flips = _flips_of_changed(pairs, texts_of(base, candidate, include)) if with_flips else []
     flips = flips if spec.texts else [without_texts(flip) for flip in flips]
     return publish(report, flips, wanted)
 
@@ -135,12 +135,6 @@ def _flips_of_changed(pairs: Sequence[Pair], texts: Texts) -> list[Flips]:
         )
     ]
     return [flip for pair in changed for flip in flips_of(pair, texts)]
-
-
-def _texts(base: RunResults, candidate: RunResults, include: Sequence[str]) -> Texts:
-    stores = [results.store for results in (candidate, base) if results.store is not None]
-    remembered = [path for store in stores for path in store.includes()]
-    return reader(candidate.data or base.data, [Path(path) for path in include], remembered)
 
 
 def _append(path: Path, text: str) -> None:
