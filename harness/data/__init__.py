@@ -15,7 +15,7 @@ from harness.core.specs import TaskSpec
 from harness.data.assemble import assemble
 from harness.data.folder import existing_path, of_file, with_test
 from harness.data.frame import Split, TaskData
-from harness.data.hub import hub_reachable
+from harness.data.hub_access import hub_reachable
 from harness.data.noise import perturbed
 from harness.data.source import FOLDER, asked_source
 

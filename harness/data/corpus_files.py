@@ -10,12 +10,15 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
 from harness.core.errors import HarnessError, did_you_mean
-from harness.data.hub import one_line
+from harness.data.corpus_manifest import manifest_of
+from harness.data.document import Corpus, Document, metadata_of
+from harness.data.hub_access import one_line
 
 LONGEST_DOCUMENT = 1 << 16
 """Characters; a longer stretch of a text file without a blank line becomes several documents."""
@@ -30,6 +33,21 @@ CHUNK = 1 << 18
 
 PACKED_CHUNK = 512
 """Bytes of a .zst file unpacked at once: they may become 32,000 times as many."""
+
+
+def corpus_of_path(where: str, field: str) -> Corpus:
+    """A file or folder as a corpus; in a folder that `harness corpus filter` wrote, the text it kept.
+
+    Raises:
+        HarnessError: nothing there can be read as a corpus.
+    """
+    made = manifest_of(Path(where))
+    if made is not None:
+        files = tuple(Path(where) / name for name in made.files)
+        pin = ["files", "text", made.fingerprint]
+        return Corpus("files", where, partial(read_files, files, "text"), pin, files, made)
+    files = corpus_files(where)
+    return Corpus("files", where, partial(read_files, files, field), ["files", field], files)
 
 
 def corpus_files(where: str) -> tuple[Path, ...]:
@@ -85,31 +103,33 @@ def _kinds() -> str:
     return f".parquet and {packable}, these also packed as {' or '.join(PACKINGS)}"
 
 
-def read_files(files: Iterable[Path], field: str) -> Iterator[str]:
+def read_files(files: Iterable[Path], field: str, lenient: bool = False) -> Iterator[Document]:
+    """The documents of the files. Lenient: bytes that are not UTF-8 become U+FFFD, in place of an error."""
     for path in files:
         kind = _kind(path.name)
         assert kind is not None
-        yield from READERS[kind](path, field)
+        yield from READERS[kind](path, field, lenient)
 
 
-def _read_text(path: Path, field: str) -> Iterator[str]:
+def _read_text(path: Path, field: str, lenient: bool) -> Iterator[Document]:
     """What stands between blank lines, cut at line ends where it is longer than `LONGEST_DOCUMENT`."""
     lines: list[str] = []
-    size = 0
-    for _, line in _lines(path, LONGEST_DOCUMENT):
+    size = first = 0
+    for number, line in _lines(path, LONGEST_DOCUMENT, lenient):
         is_blank = not line or line.isspace()
         if lines and (is_blank or size + len(line) > LONGEST_DOCUMENT):
-            yield "\n".join(lines)
+            yield Document("\n".join(lines), f"{path.name}:{first}")
             lines, size = [], 0
         if not is_blank:
+            first = first if lines else number
             lines.append(line)
             size += len(line) + 1
     if lines:
-        yield "\n".join(lines)
+        yield Document("\n".join(lines), f"{path.name}:{first}")
 
 
-def _read_jsonl(path: Path, field: str) -> Iterator[str]:
-    for number, line in _lines(path, LONGEST_RECORD):
+def _read_jsonl(path: Path, field: str, lenient: bool) -> Iterator[Document]:
+    for number, line in _lines(path, LONGEST_RECORD, lenient):
         where = f"{path}:{number}"
         if len(line) >= LONGEST_RECORD:
             raise HarnessError(f"{where}: a line of {LONGEST_RECORD:,} characters or more; one object a line is read")
@@ -121,10 +141,10 @@ def _read_jsonl(path: Path, field: str) -> Iterator[str]:
             raise HarnessError(f"{where}: not JSON: {error}") from None
         if not isinstance(record, dict):
             raise HarnessError(f"{where}: expected an object, found {type(record).__name__}")
-        yield text_in(record, field, where)
+        yield document_in(record, field, where, f"{path.name}:{number}", lenient)
 
 
-def _read_parquet(path: Path, field: str) -> Iterator[str]:
+def _read_parquet(path: Path, field: str, lenient: bool) -> Iterator[Document]:
     import pyarrow
     import pyarrow.parquet
 
@@ -134,15 +154,17 @@ def _read_parquet(path: Path, field: str) -> Iterator[str]:
             if field not in file.schema_arrow.names:
                 raise _no_field(str(path), field, file.schema_arrow.names)
             number = 0
-            for batch in file.iter_batches(batch_size=16, columns=[field], use_threads=False):
-                for text in batch.column(0).to_pylist():
+            columns = [one.name for one in file.schema_arrow if one.name == field or not pyarrow.types.is_nested(one.type)]
+            for batch in file.iter_batches(batch_size=16, columns=columns, use_threads=False):
+                for record in batch.to_pylist():
                     number += 1
-                    yield text_in({field: text}, field, f"{path} (row {number})")
+                    place = f"(row {number})"
+                    yield document_in(record, field, f"{path} {place}", f"{path.name} {place}", lenient)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise unreadable(path, error) from None
 
 
-READERS: dict[str, Callable[[Path, str], Iterator[str]]] = {
+READERS: dict[str, Callable[[Path, str, bool], Iterator[Document]]] = {
     ".txt": _read_text,
     ".text": _read_text,
     ".md": _read_text,
@@ -151,8 +173,15 @@ READERS: dict[str, Callable[[Path, str], Iterator[str]]] = {
 }
 
 
-def text_in(record: Mapping[str, Any], field: str, where: str) -> str:
-    """The text under `field`. Raises HarnessError where there is none, or one that UTF-8 cannot say."""
+def document_in(record: Mapping[str, Any], field: str, where: str, place: str, lenient: bool = False) -> Document:
+    """The document of a record. Raises HarnessError as `text_in` does."""
+    return Document(text_in(record, field, where, lenient), place, metadata_of(record, field))
+
+
+def text_in(record: Mapping[str, Any], field: str, where: str, lenient: bool = False) -> str:
+    """The text under `field`. Raises HarnessError where there is none, or one that UTF-8 cannot say; lenient, that one
+    has U+FFFD in place of what it cannot say.
+    """
     if field not in record:
         raise _no_field(where, field, list(record))
     text = record[field]
@@ -161,6 +190,8 @@ def text_in(record: Mapping[str, Any], field: str, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
+        if lenient:
+            return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
         lone = f"\\u{ord(text[error.start]):04x}"
         raise HarnessError(f"{where}: field '{field}' has half a surrogate pair ({lone}), which is no text") from None
     return text
@@ -175,13 +206,14 @@ def _no_field(where: str, field: str, names: list[str]) -> HarnessError:
 # Bytes and lines
 
 
-def _lines(path: Path, longest: int) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, longest: int, lenient: bool = False) -> Iterator[tuple[int, str]]:
     """Every line with its number, without its end (LF or CRLF); a longer one in pieces of `longest` characters.
+    Lenient: bytes that are not UTF-8 become U+FFFD.
 
     Raises:
         HarnessError: the file cannot be read, is damaged or cut off, or not UTF-8.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace" if lenient else "strict")
     number, offset, rest = 1, 0, ""
     try:
         with _open(path) as file:

@@ -16,6 +16,8 @@ from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.assemble import Reading
+from harness.data.corpus_files import corpus_of_path
+from harness.data.document import Corpus, CorpusOptions
 from harness.data.download import download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
 from harness.data.labels import are_withheld
@@ -54,6 +56,10 @@ class Folder(Source):
 
     def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
         return read_folder(task, existing_path(rest), splits)
+
+    def corpus(self, rest: str, options: CorpusOptions) -> Corpus:
+        """A file, or all files below a folder that a corpus can be of."""
+        return corpus_of_path(rest, options.field)
 
     def state(self, task: TaskSpec, rest: str) -> object | None:
         """Paths and states of the files."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,50 +14,17 @@ from harness.core.source_specs import HubSource
 from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.assemble import Reading
+from harness.data.document import Corpus, CorpusOptions
 from harness.data.documents import TEXT, documents_of_rows
+from harness.data.hub_access import COMMIT, hub_reachable, one_line, without_progress_bars
+from harness.data.hub_corpus import hub_corpus
 from harness.data.source import Source, refuse_rest
 from harness.data.table import merge_rows, require_column
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
-OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 ARROW_FILE = re.compile(r"-(\w+)(?:-\d{5}-of-\d{5})?\.arrow$")
-
-
-def hub_reachable(timeout: float = 5.0) -> str | None:
-    """None where the hub (`HF_ENDPOINT`, else huggingface.co) answers in `timeout` seconds, else why not.
-
-    Returns in time whatever hangs: name resolution, the connection, or the answer.
-    """
-    switch = next((name for name in OFFLINE_SWITCHES if _is_on(os.environ.get(name))), None)
-    if switch is not None:
-        return f"{switch} is set"
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    outcome: list[str | None] = []
-    # No timeout of a client covers name resolution, nor can it be interrupted: it may hang on in a thread.
-    probe = threading.Thread(target=lambda: outcome.append(_probe(endpoint, timeout)), daemon=True)
-    probe.start()
-    probe.join(timeout)
-    return outcome[0] if outcome else f"{endpoint} does not answer within {timeout:g} s"
-
-
-def _is_on(value: str | None) -> bool:
-    return (value or "").upper() in ("1", "ON", "YES", "TRUE")
-
-
-def _probe(endpoint: str, timeout: float) -> str | None:
-    """Asks through the hub's own client, so that proxies and certificates count as in a download."""
-    from huggingface_hub.utils import get_session
-
-    try:
-        answer = get_session().head(endpoint, timeout=timeout)
-    except Exception as error:
-        if "timeout" in type(error).__name__.lower():
-            return f"{endpoint} does not answer within {timeout:g} s"
-        return f"{endpoint}: {one_line(error)}"
-    return f"{endpoint} answers with status {answer.status_code}" if answer.status_code >= 500 else None
 
 
 def state_of_hub(task: TaskSpec) -> object | None:
@@ -134,6 +99,10 @@ class Hub(Source):
     def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
         refuse_rest("hub", rest)
         return read_hub(task, splits, limit)
+
+    def corpus(self, rest: str, options: CorpusOptions) -> Corpus:
+        """The dataset `ID`, `ID:CONFIG`, `ID@REVISION` or `ID:CONFIG@REVISION`: its split train, streamed."""
+        return hub_corpus(rest, options.field)
 
     def state(self, task: TaskSpec, rest: str) -> object | None:
         refuse_rest("hub", rest)
@@ -215,21 +184,3 @@ def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
     if _is_pinned(source) and commit != source.revision:
         raise HarnessError(f"hub dataset {wanted} cannot be loaded: the hub and its cache only have {commit}")
     return {str(name): split for name, split in loaded.items()}, commit
-
-
-@contextmanager
-def without_progress_bars() -> Iterator[None]:
-    from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    shown = not are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            enable_progress_bars()
-
-
-def one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:297] + "…"

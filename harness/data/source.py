@@ -16,6 +16,7 @@ from harness.core.errors import HarnessError
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.specs import TaskSpec
 from harness.data.assemble import Reading
+from harness.data.document import Corpus, CorpusOptions
 
 FOLDER = "folder"
 """The source that reads paths."""
@@ -55,6 +56,21 @@ class Source:
             TaskAbsentError, HarnessError: as `read` does where the source as a whole is missing.
         """
         return None
+
+    def corpus(self, rest: str, options: CorpusOptions) -> Corpus:
+        """Unlabelled documents of this source, for `--corpus NAME` and `--corpus NAME:REST`.
+
+        Args:
+            rest: What stands after `NAME:`; empty where nothing does.
+            options: How much, and which column.
+
+        Returns:
+            The corpus.
+
+        Raises:
+            HarnessError: the source has none, or it cannot be read.
+        """
+        raise HarnessError("this data source has tasks, and no corpus of documents")
 
     def check(self, settings: Mapping[str, Any], where: str) -> None:
         """Check what a task's section `sources` says under this source's name.

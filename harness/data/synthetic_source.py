@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
+from harness.core import code_identity
 from harness.core.errors import HarnessError, TaskAbsentError, unknown
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec
 from harness.data import synthetic
 from harness.data.assemble import Reading
+from harness.data.document import Corpus, CorpusOptions, Document
 from harness.data.source import Source, refuse_rest
 from harness.data.table import table_of
 
@@ -36,12 +39,24 @@ class Synthetic(Source):
             oracle="oracle",
         )
 
+    def corpus(self, rest: str, options: CorpusOptions) -> Corpus:
+        """`options.sentences` sentences of the synthetic world."""
+        refuse_rest(SYNTHETIC, rest)
+        size = options.sentences
+        location = f"synthetic world v{synthetic.WORLD_VERSION}, {size} sentences"
+        pin = [SYNTHETIC, size, code_identity.identity("harness.data.synthetic")]
+        return Corpus(SYNTHETIC, location, partial(_documents, size), pin)
+
     def state(self, task: TaskSpec, rest: str) -> object | None:
         _template(task, rest)
         return SYNTHETIC
 
 
 SOURCE = Synthetic()
+
+
+def _documents(sentences: int, lenient: bool) -> Iterator[Document]:
+    return (Document(text, f"document {number}") for number, text in enumerate(synthetic.corpus(sentences), start=1))
 
 
 def _template(task: TaskSpec, rest: str) -> str:

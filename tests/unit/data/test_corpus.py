@@ -298,7 +298,6 @@ def test_the_side_of_a_document_never_changes() -> None:
         ("sythetic", " Did you mean 'synthetic'?"),
         ("nowhere/at/all.txt", ""),
         ("", ""),
-        ("hub", ""),
         ("~nobody-here/x", ""),
     ],
 )

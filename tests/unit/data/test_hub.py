@@ -16,7 +16,7 @@ import pytest
 from harness.core.errors import TaskAbsentError
 from harness.core.specs import TaskSpec
 from harness.data import hub_reachable, load, state
-from harness.data.hub import OFFLINE_SWITCHES
+from harness.data.hub_access import OFFLINE_SWITCHES
 from tests.conftest import python_with_hub
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,75 @@
+"""One text of a corpus and where it stands; a corpus as a stream of such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.data.corpus_manifest import CorpusManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text of a corpus.
+
+    Attributes:
+        text: The text.
+        place: Where it stands: a file's name and the line or row, or its number.
+        metadata: The other fields of its record, where it has any: numbers, texts and truth values.
+    """
+
+    text: str
+    place: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def metadata_of(record: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """The fields of a record beside its text that hold one value each."""
+    return {
+        name: value for name, value in record.items() if name != field and isinstance(value, str | int | float | bool)
+    }
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Unlabelled documents.
+
+    Attributes:
+        source: The name of the data source; `files` of paths.
+        location: Where it is, for people.
+        read: Starts a pass over the documents. Called with True, it reads leniently: what is no text is replaced by
+            U+FFFD, in place of an error.
+        pin: What determines them, with `files`: JSON that changes whenever they could. None: nothing does.
+        files: The files that are read.
+        made: What made the corpus, where that is known: the manifest of `harness corpus filter`.
+    """
+
+    source: str
+    location: str
+    read: Callable[[bool], Iterator[Document]] = field(repr=False)
+    pin: object = field(repr=False)
+    files: tuple[Path, ...] = field(default=(), repr=False)
+    made: CorpusManifest | None = field(default=None, repr=False)
+
+    def documents(self) -> Iterator[str]:
+        """Every document, none of them blank, in an order that stays the same.
+
+        Raises:
+            HarnessError: a file is damaged or not what its name says, with the place in it; the hub fails.
+        """
+        return (one.text for one in self.read(False) if one.text and not one.text.isspace())
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """What a source is asked for beside its name.
+
+    Attributes:
+        sentences: How much of a corpus that is generated.
+        field: The texts' column, where a record has several.
+    """
+
+    sentences: int = 20_000
+    field: str = "text"
