@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from harness.core.version import __version__
 
 if TYPE_CHECKING:
+    from harness.api.corpora import corpus_filter
     from harness.api.models import compress, measure, pretrain
     from harness.api.runs import evaluate, load_results, run
     from harness.api.verdicts import compare, gate
     from harness.core.errors import HarnessError
     from harness.core.plugins import lookup, register
     from harness.data.frames import Task
-    from harness.report.outcomes import Checkpoint, Comparison, CompressedModel, GateReport, Measurement
+    from harness.report.outcomes import Checkpoint, Comparison, CompressedModel, FilteredCorpus, GateReport, Measurement
     from harness.report.results import Failure, Leaderboard, Results, RunResult, Score
     from harness.training.learners.objects import WrappedModel, wrap
 
@@ -27,6 +28,7 @@ _NAMES = {
     "pretrain": "harness.api.models",
     "compress": "harness.api.models",
     "measure": "harness.api.models",
+    "corpus_filter": "harness.api.corpora",
     "compare": "harness.api.verdicts",
     "gate": "harness.api.verdicts",
     "load": "harness.api.models",
@@ -42,6 +44,7 @@ _NAMES = {
     "Comparison": "harness.report.outcomes",
     "CompressedModel": "harness.report.outcomes",
     "Failure": "harness.report.results",
+    "FilteredCorpus": "harness.report.outcomes",
     "GateReport": "harness.report.outcomes",
     "Leaderboard": "harness.report.results",
     "Measurement": "harness.report.outcomes",
@@ -55,6 +58,7 @@ __all__ = [
     "Comparison",
     "CompressedModel",
     "Failure",
+    "FilteredCorpus",
     "GateReport",
     "HarnessError",
     "Leaderboard",
@@ -68,6 +72,7 @@ __all__ = [
     "__version__",
     "compare",
     "compress",
+    "corpus_filter",
     "evaluate",
     "gate",
     "load",

@@ -47,6 +47,7 @@ VERBS: dict[str, Verb] = {
         "harness.cli.pretrain:pretrain", "Turn raw text into a checkpoint.", MAKE,
         ("harness pretrain bert-tiny-mlm --budget 10m", "harness pretrain gpt-tiny-clm --corpus my-text/ -o my-gpt"),
     ),
+    "corpus": Verb("harness.cli.corpus:app", "Corpora: report what is in one, filter it.", MAKE),
     "compress": Verb(
         "harness.cli.compress:compress", "Make a smaller or faster model of a fine-tuned one.", MAKE,
         (

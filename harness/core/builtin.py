@@ -97,6 +97,18 @@ BUILTIN: dict[str, dict[str, str]] = {
         "hub": "harness.data.hub:SOURCE",
         "folder": "harness.data.folder:SOURCE",
     },
+    "rule": {
+        "c4-quality": "harness.corpora.rules.c4:C4Quality",
+        "dedup": "harness.corpora.rules.dedup:Dedup",
+        "encoding": "harness.corpora.rules.simple:Encoding",
+        "fineweb-quality": "harness.corpora.rules.fineweb:FineWebQuality",
+        "gopher-quality": "harness.corpora.rules.gopher:GopherQuality",
+        "gopher-repetition": "harness.corpora.rules.gopher:GopherRepetition",
+        "language": "harness.corpora.rules.simple:Language",
+        "length": "harness.corpora.rules.simple:Length",
+        "pattern": "harness.corpora.rules.simple:Pattern",
+        "pii": "harness.corpora.rules.pii:Pii",
+    },
     "executor": {
         "inline": "harness.pipeline.executors.inline:build",
         "local": "harness.pipeline.executors.local:build",

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePath
@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.data.corpus_manifest import manifest_of
-from harness.data.document import Corpus, Document, metadata_of
+from harness.data.document import Corpus, Document, Position, metadata_of
 from harness.data.hub_access import one_line
 
 LONGEST_DOCUMENT = 1 << 16
@@ -25,6 +25,9 @@ LONGEST_DOCUMENT = 1 << 16
 
 LONGEST_RECORD = 1 << 26
 """Characters; a longer line of a .jsonl file is taken for another format."""
+
+Tell = Callable[[int], None]
+"""Called with the bytes of a file that were read."""
 
 PACKINGS = (".gz", ".zst")
 
@@ -44,10 +47,12 @@ def corpus_of_path(where: str, field: str) -> Corpus:
     made = manifest_of(Path(where))
     if made is not None:
         files = tuple(Path(where) / name for name in made.files)
-        pin = ["files", "text", made.fingerprint]
-        return Corpus("files", where, partial(read_files, files, "text"), pin, files, made)
-    files = corpus_files(where)
-    return Corpus("files", where, partial(read_files, files, field), ["files", field], files)
+        field, pin = "text", made.fingerprint
+    else:
+        files, pin = corpus_files(where), ""
+    position = Position()
+    read = partial(read_files, files, field, position)
+    return Corpus("files", where, read, ["files", field, *filter(None, [pin])], files, made, position)
 
 
 def corpus_files(where: str) -> tuple[Path, ...]:
@@ -103,19 +108,35 @@ def _kinds() -> str:
     return f".parquet and {packable}, these also packed as {' or '.join(PACKINGS)}"
 
 
-def read_files(files: Iterable[Path], field: str, lenient: bool = False) -> Iterator[Document]:
+def read_files(files: Sequence[Path], field: str, position: Position, lenient: bool = False) -> Iterator[Document]:
     """The documents of the files. Lenient: bytes that are not UTF-8 become U+FFFD, in place of an error."""
-    for path in files:
+    sizes = [_size(path) for path in files]
+    position.done, position.total = 0, sum(sizes)
+    for number, path in enumerate(files):
         kind = _kind(path.name)
         assert kind is not None
-        yield from READERS[kind](path, field, lenient)
+        before = sum(sizes[:number])
+        yield from READERS[kind](path, field, lenient, partial(_advance, position, before, sizes[number]))
+        position.done = before + sizes[number]
 
 
-def _read_text(path: Path, field: str, lenient: bool) -> Iterator[Document]:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _advance(position: Position, before: int, size: int, done: int) -> None:
+    """A packed file whose place is not known may be over before it is read."""
+    position.done = before + min(done, size)
+
+
+def _read_text(path: Path, field: str, lenient: bool, tell: Tell) -> Iterator[Document]:
     """What stands between blank lines, cut at line ends where it is longer than `LONGEST_DOCUMENT`."""
     lines: list[str] = []
     size = first = 0
-    for number, line in _lines(path, LONGEST_DOCUMENT, lenient):
+    for number, line in _lines(path, LONGEST_DOCUMENT, lenient, tell):
         is_blank = not line or line.isspace()
         if lines and (is_blank or size + len(line) > LONGEST_DOCUMENT):
             yield Document("\n".join(lines), f"{path.name}:{first}")
@@ -128,8 +149,8 @@ def _read_text(path: Path, field: str, lenient: bool) -> Iterator[Document]:
         yield Document("\n".join(lines), f"{path.name}:{first}")
 
 
-def _read_jsonl(path: Path, field: str, lenient: bool) -> Iterator[Document]:
-    for number, line in _lines(path, LONGEST_RECORD, lenient):
+def _read_jsonl(path: Path, field: str, lenient: bool, tell: Tell) -> Iterator[Document]:
+    for number, line in _lines(path, LONGEST_RECORD, lenient, tell):
         where = f"{path}:{number}"
         if len(line) >= LONGEST_RECORD:
             raise HarnessError(f"{where}: a line of {LONGEST_RECORD:,} characters or more; one object a line is read")
@@ -144,7 +165,7 @@ def _read_jsonl(path: Path, field: str, lenient: bool) -> Iterator[Document]:
         yield document_in(record, field, where, f"{path.name}:{number}", lenient)
 
 
-def _read_parquet(path: Path, field: str, lenient: bool) -> Iterator[Document]:
+def _read_parquet(path: Path, field: str, lenient: bool, tell: Tell) -> Iterator[Document]:
     import pyarrow
     import pyarrow.parquet
 
@@ -155,7 +176,9 @@ def _read_parquet(path: Path, field: str, lenient: bool) -> Iterator[Document]:
                 raise _no_field(str(path), field, file.schema_arrow.names)
             number = 0
             columns = [one.name for one in file.schema_arrow if one.name == field or not pyarrow.types.is_nested(one.type)]
+            size, rows = _size(path), max(1, file.metadata.num_rows)
             for batch in file.iter_batches(batch_size=16, columns=columns, use_threads=False):
+                tell(size * number // rows)
                 for record in batch.to_pylist():
                     number += 1
                     place = f"(row {number})"
@@ -164,7 +187,7 @@ def _read_parquet(path: Path, field: str, lenient: bool) -> Iterator[Document]:
         raise unreadable(path, error) from None
 
 
-READERS: dict[str, Callable[[Path, str, bool], Iterator[Document]]] = {
+READERS: dict[str, Callable[[Path, str, bool, Tell], Iterator[Document]]] = {
     ".txt": _read_text,
     ".text": _read_text,
     ".md": _read_text,
@@ -206,7 +229,7 @@ def _no_field(where: str, field: str, names: list[str]) -> HarnessError:
 # Bytes and lines
 
 
-def _lines(path: Path, longest: int, lenient: bool = False) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, longest: int, lenient: bool, tell: Tell) -> Iterator[tuple[int, str]]:
     """Every line with its number, without its end (LF or CRLF); a longer one in pieces of `longest` characters.
     Lenient: bytes that are not UTF-8 become U+FFFD.
 
@@ -220,6 +243,8 @@ def _lines(path: Path, longest: int, lenient: bool = False) -> Iterator[tuple[in
             more = True
             while more:
                 data = file.read(max(CHUNK, len(rest)))
+                packed: Any = getattr(file, "fileobj", None)  # of a .gz file
+                tell(packed.tell() if packed is not None else offset + len(data))
                 more = bool(data)
                 try:
                     text = decoder.decode(data, final=not more)

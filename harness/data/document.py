@@ -32,6 +32,19 @@ def metadata_of(record: Mapping[str, Any], field: str) -> dict[str, Any]:
     }
 
 
+@dataclass
+class Position:
+    """How far a pass has come, in bytes of files on disk.
+
+    Attributes:
+        done: Bytes that were read.
+        total: Bytes of all files; 0 where that is not known.
+    """
+
+    done: int = 0
+    total: int = 0
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Unlabelled documents.
@@ -44,6 +57,7 @@ class Corpus:
         pin: What determines them, with `files`: JSON that changes whenever they could. None: nothing does.
         files: The files that are read.
         made: What made the corpus, where that is known: the manifest of `harness corpus filter`.
+        position: How far the latest pass has come.
     """
 
     source: str
@@ -52,6 +66,7 @@ class Corpus:
     pin: object = field(repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
     made: CorpusManifest | None = field(default=None, repr=False)
+    position: Position = field(default_factory=Position, repr=False, compare=False)
 
     def documents(self) -> Iterator[str]:
         """Every document, none of them blank, in an order that stays the same.

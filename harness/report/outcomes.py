@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.facts import facts_from
 from harness.core.measurement_records import MeasurementFacts
+from harness.corpora.filtering import Funnel
+from harness.data.corpus_manifest import CorpusManifest
 from harness.gating.engine import Report
 from harness.gating.flips import Flips
 from harness.report.text import gate_formats
@@ -57,6 +59,24 @@ class CompressedModel:
     method: str
     runtime: str
     record: Record
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class FilteredCorpus:
+    """A corpus that was filtered.
+
+    Attributes:
+        folder: Its folder: `text.jsonl`, `ledger.jsonl` (a line a removed document), `funnel.json`, `corpus.json`.
+        manifest: Its source, rules with all settings, and the fingerprint of what was kept.
+        funnel: What each rule removed.
+    """
+
+    folder: Path
+    manifest: CorpusManifest
+    funnel: Funnel
 
     def __fspath__(self) -> str:
         return str(self.folder)

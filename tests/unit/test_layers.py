@@ -14,7 +14,7 @@ LAYERS = (
     {"core"},
     {"metrics", "data"},
     {"stats", "modeling"},
-    {"training", "measurement"},
+    {"training", "measurement", "corpora"},
     {"compression"},
     {"pipeline"},
     {"gating"},

@@ -1,0 +1,83 @@
+"""The verbs `harness corpus …`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from harness.api import corpora
+from harness.cli.options import Include, Json, Quiet, examples
+from harness.cli.spec_options import spec_options
+from harness.core.errors import HarnessError
+from harness.core.run_spec import OUTPUT
+from harness.core.text import emit, say
+from harness.corpora.settings import FilterSettings
+from harness.data.document import Position
+from harness.pipeline.cost import clock
+from harness.report.text.filtering import funnel_text, prediction_text, size_text
+
+app = typer.Typer(no_args_is_help=True, help="Corpora: report what is in one, filter it.")
+Source = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="A file or folder of text, hub:ID, or synthetic.", show_default=False)
+]
+TELL_EVERY = 10.0
+"""Seconds between two lines about how far it is."""
+
+
+@app.command(
+    "filter",
+    epilog=examples(
+        "harness corpus filter my-text/ --rules fineweb -o kept/",
+        "harness corpus filter pages.jsonl.gz --rules rules.yaml --dry-run",
+    ),
+)
+@spec_options(FilterSettings)
+def filter_text(
+    given: dict[str, Any],
+    source: Source,
+    output: Annotated[
+        Optional[Path],
+        typer.Option("--output", "-o", metavar="FOLDER", help="The folder to write to.", rich_help_panel=OUTPUT),
+    ] = None,
+    include: Include = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Keep of a corpus what passes the rules; a ledger says of each removed document why."""
+    rules = given.pop("rules", "clean")
+    if given.pop("dry_run", False):
+        prediction = corpora.predict_filter(source, rules=rules, include=include or [], watch=watch(quiet), **given)
+        emit(json.dumps(prediction.as_json(), indent=1) if as_json else prediction_text(prediction))
+        return
+    if output is None:
+        raise HarnessError("-o FOLDER is missing: where what is kept goes; or ask for --dry-run")
+    made = corpora.corpus_filter(source, output, rules=rules, include=include or [], watch=watch(quiet), **given)
+    if as_json:
+        emit(json.dumps({"schema_version": 1, "folder": str(made.folder), **made.funnel.as_json(),
+                         "fingerprint": made.manifest.fingerprint}, indent=1))  # fmt: skip
+        return
+    say(funnel_text(made.funnel))
+    emit(made.folder)
+
+
+def watch(quiet: bool) -> Callable[[int, int, Position], None]:
+    """Says on stderr now and then how far a pass is, and when it will be over."""
+    started = told = time.monotonic()
+
+    def tell(documents: int, size: int, position: Position) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if quiet or now - told < TELL_EVERY:
+            return
+        told = now
+        fraction = position.done / position.total if position.total else 0.0
+        eta = f", eta {clock((now - started) * (1 - fraction) / fraction)}" if fraction else ""
+        share = f" ({100 * fraction:.0f} %{eta})" if fraction else ""
+        say(f"read {documents:,} documents, {size_text(size)}{share}, {size_text(size / (now - started))}/s")
+
+    return tell

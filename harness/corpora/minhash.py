@@ -1,0 +1,109 @@
+"""MinHash signatures (Broder 1997) and the banding that finds near duplicates (Leskovec et al. 2020, chapter 3)."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import chain
+from typing import Annotated
+from zlib import crc32
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+from pydantic import Field
+
+from harness.core.strict_spec import Strict
+
+WORD = regex.compile(rf"[\p{{L}}\p{{M}}]+|\p{{N}}+|\p{{Han}}")
+BLOCK = 256
+"""N-grams that are hashed at once, so that they stay in the processor's cache."""
+NUMBER = regex.compile(r"\p{N}+")
+Signature = NDArray[np.uint32]
+
+
+class Banding(Strict):
+    """How near duplicates are found: FineWeb's 14 bands of 8 rows over 5-grams of words, by default.
+
+    Two documents whose sets of n-grams have the Jaccard similarity s share a band with the probability
+    1 - (1 - s^rows)^bands; those that do are duplicates where their signatures agree in `similarity` of their rows.
+    """
+
+    ngram: Annotated[int, Field(ge=1, le=50)] = 5
+    bands: Annotated[int, Field(ge=1, le=512)] = 14
+    rows: Annotated[int, Field(ge=1, le=64)] = 8
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
+
+    @property
+    def size(self) -> int:
+        """Rows of a signature."""
+        return self.bands * self.rows
+
+    def recall(self, similarity: float) -> float:
+        """The probability that two documents of that similarity are compared."""
+        return 1.0 - (1.0 - similarity**self.rows) ** self.bands
+
+
+@cache
+def _functions(size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Of `size` functions h(x) = (a x + b mod 2^64) div 2^32, universal for 32 bits (Dietzfelbinger 1996), a and b; the
+    same everywhere.
+    """
+    drawn = np.random.Generator(np.random.PCG64(20240613)).integers(0, 1 << 64, (2, size), dtype=np.uint64)
+    return drawn[0] | np.uint64(1), drawn[1]
+
+
+class _Codes(dict[str, tuple[int, ...]]):
+    """32 bits of each word of a piece between white space."""
+
+    def __missing__(self, piece: str) -> tuple[int, ...]:
+        if len(self) > 1 << 19:
+            self.clear()
+        words = WORD.findall(NUMBER.sub("0", piece.lower()))
+        codes = self[piece] = tuple(crc32(word.encode()) for word in words)
+        return codes
+
+
+CODES = _Codes()
+
+
+def shingles(text: str, ngram: int) -> NDArray[np.uint64]:
+    """The distinct n-grams of a text's words as 32 bits each; letters' case, punctuation and digits do not count.
+
+    A text of fewer words is one n-gram.
+    """
+    codes = np.fromiter(chain.from_iterable(map(CODES.__getitem__, text.split())), dtype=np.uint64)
+    width = min(ngram, max(1, len(codes)))
+    count = len(codes) - width + 1
+    mixed = np.zeros(max(count, 0), dtype=np.uint64)
+    for offset in range(width):
+        mixed = (mixed * np.uint64(0x9E3779B97F4A7C15)) ^ codes[offset : offset + count]
+        mixed ^= mixed >> np.uint64(29)
+    return np.unique(mixed >> np.uint64(32)) if count > 0 else np.zeros(1, dtype=np.uint64)
+
+
+def signature(text: str, banding: Banding) -> Signature:
+    """The signature of a text: of each hash function the least value over the text's n-grams."""
+    values = shingles(text, banding.ngram)
+    factors, offsets = _functions(banding.size)
+    least = np.full(banding.size, np.iinfo(np.uint64).max, dtype=np.uint64)
+    for start in range(0, len(values), BLOCK):
+        hashed = factors[:, None] * values[start : start + BLOCK]
+        hashed += offsets[:, None]
+        np.minimum(least, hashed.min(axis=1), out=least)
+    return (least >> np.uint64(32)).astype(np.uint32)
+
+
+def band_keys(signatures: NDArray[np.uint32], banding: Banding) -> NDArray[np.uint64]:
+    """A key a band of each signature, of shape documents × bands: equal where all rows of a band are."""
+    parts = signatures.reshape(len(signatures), banding.bands, banding.rows).astype(np.uint64)
+    keys = np.arange(1, banding.bands + 1, dtype=np.uint64)[None, :] * np.uint64(0x9E3779B97F4A7C15)
+    keys = np.repeat(keys, len(signatures), axis=0)
+    for row in range(banding.rows):
+        keys = (keys ^ parts[:, :, row]) * np.uint64(0xD6E8FEB86659FD93)
+        keys ^= keys >> np.uint64(32)
+    return keys
+
+
+def similarity(one: Signature, other: Signature) -> float:
+    """The estimate of two texts' Jaccard similarity; its standard error is at most 0.5 / sqrt(rows)."""
+    return float(np.mean(one == other))

@@ -1,0 +1,125 @@
+"""What a filter would remove, predicted by a sample."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.corpora.duplicates import digest
+from harness.corpora.filter_spec import FilterSpec
+from harness.corpora.filtering import Judge, rule_names
+from harness.corpora.sampling import ContentSample
+from harness.data.document import Corpus
+from harness.stats.bootstrap import wilson
+
+
+@dataclass(frozen=True)
+class PredictedRule:
+    """What a rule is predicted to remove.
+
+    Attributes:
+        rule: Its name.
+        removed: Of all documents the fraction, by the sample.
+        low: Lower end of its 95 % interval (Wilson's).
+        high: Upper end of it.
+    """
+
+    rule: str
+    removed: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a filter would remove.
+
+    Attributes:
+        documents: Documents of the corpus, all of which were read.
+        bytes: UTF-8 bytes of their texts.
+        sampled: Distinct documents that were judged.
+        rules: What each rule would remove; near duplicates cannot be predicted by a sample, and are not in it.
+        kept: The fraction that would be kept, but for near duplicates.
+        kept_low: Lower end of its 95 % interval.
+        kept_high: Upper end of it.
+        near: Whether near duplicates would be removed as well.
+    """
+
+    documents: int
+    bytes: int
+    sampled: int
+    rules: tuple[PredictedRule, ...]
+    kept: float
+    kept_low: float
+    kept_high: float
+    near: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, with a schema version."""
+        rules = [vars_of(rule) for rule in self.rules]
+        return {"schema_version": 1, **vars_of(self), "rules": rules}
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    """A data class's fields by name."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def predict(
+    corpus: Corpus,
+    spec: FilterSpec,
+    size: int,
+    seed: int,
+    where: str = "rules",
+    tell: Callable[[int, int], None] = lambda documents, size: None,
+) -> Prediction:
+    """Read a corpus once, and judge a sample of it.
+
+    The sample is one of texts: copies are in it together, so that what exact duplicates take is predicted too.
+
+    Args:
+        corpus: What would be filtered.
+        spec: The rules.
+        size: Distinct texts of the sample.
+        seed: Chooses another sample.
+        where: What the rules are called in messages.
+        tell: Called now and then with the documents and bytes so far.
+
+    Raises:
+        HarnessError: an unknown rule or setting, or a corpus that is empty or cannot be read.
+    """
+    judge = Judge(spec, where)
+    sample = ContentSample(size, seed)
+    documents = total = 0
+    for document in corpus.read(False):
+        if document.text and not document.text.isspace():
+            documents += 1
+            total += len(document.text.encode())
+            sample.add(document)
+            if documents % 1000 == 0:
+                tell(documents, total)
+    if not documents:
+        raise HarnessError(f"{corpus.location}: there is no document in it")
+    removed: Counter[str] = Counter()
+    seen: set[int] = set()
+    drawn = kept = 0
+    names = rule_names(spec)
+    for item in sample.items:
+        drawn += item.copies
+        outcome = judge.outcome(item.document)
+        if outcome.text is None:
+            removed[outcome.rule] += item.copies
+            continue
+        again = item.copies
+        if judge.dedup is not None and judge.dedup.exact:
+            key = digest(outcome.text)
+            again = 0 if key in seen else 1
+            seen.add(key)
+            removed[names[-1]] += item.copies - again
+        kept += again
+    rules = tuple(PredictedRule(name, removed[name] / drawn, *wilson(removed[name], drawn)) for name in names)
+    near = judge.dedup is not None and judge.dedup.near is not None
+    return Prediction(documents, total, len(sample.items), rules, kept / drawn, *wilson(kept, drawn), near)

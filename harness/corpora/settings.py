@@ -1,0 +1,36 @@
+"""What the verbs of corpora are asked for."""
+
+from __future__ import annotations
+
+from harness.core.run_spec import OUTPUT, WHAT, WHERE
+from harness.core.strict_spec import Strict, setting
+
+
+class CorpusSettings(Strict):
+    """How a corpus is read.
+
+    Attributes:
+        field: The column of the text, in .jsonl and .parquet files and on the hub.
+        sentences: How much of the synthetic corpus.
+        workers: Processes; the results are the same at any number.
+    """
+
+    field: str = setting("text", "The text's column in .jsonl, .parquet and on the hub.", panel=WHAT, metavar="NAME")
+    sentences: int = setting(20_000, "How much of the synthetic corpus.", panel=WHAT, ge=100)
+    workers: int = setting(1, "Processes; the output is the same at any number.", panel=WHERE, ge=1, le=256)
+
+
+class FilterSettings(CorpusSettings):
+    """How a corpus is filtered.
+
+    Attributes:
+        rules: A preset or a YAML file.
+        dry_run: Predict by a sample what would be removed, and write nothing.
+        sample: Distinct documents of that sample.
+        seed: Of the sample.
+    """
+
+    rules: str = setting("clean", "A preset (c4, clean, fineweb, gopher) or a YAML file of rules.", panel=WHAT)
+    dry_run: bool = setting(False, "Predict by a sample what would be removed.", panel=OUTPUT)
+    sample: int = setting(2_000, "Documents of that sample.", panel=OUTPUT, ge=10)
+    seed: int = setting(0, "Of that sample.", panel=OUTPUT, ge=0, lt=2**31)

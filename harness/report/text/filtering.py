@@ -1,0 +1,67 @@
+"""What a filter removed, or would, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.corpora.filtering import Funnel
+from harness.corpora.prediction import Prediction
+from harness.report.text.text import columns
+
+MOST_REASONS = 3
+BAR = 24
+"""Letters of a bar that stands for all documents."""
+
+
+def size_text(size: float) -> str:
+    """`3.4 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def funnel_text(funnel: Funnel) -> str:
+    """The table of what went in, what each rule removed with its most frequent reasons, and what is left."""
+    facts = funnel.as_json()
+    total = max(1, facts["documents"])
+    rows = [("all", "", f"{total:,}", size_text(facts["bytes"]), _bar(1.0), "")]
+    for step in facts["rules"]:
+        edited = f"; edited {step['edited']:,}" if step["edited"] else ""
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in list(step["reasons"].items())[:MOST_REASONS])
+        rows.append(
+            (step["rule"], f"{step['removed']:,}", f"{step['left']:,}", size_text(step["left_bytes"]),
+             _bar(step["left"] / total), (reasons + edited).removeprefix("; "))
+        )  # fmt: skip
+    kept = facts["kept"] / total
+    last = f"kept {facts['kept']:,} of {facts['documents']:,} documents ({100 * kept:.1f} %), " + (
+        f"{size_text(facts['kept_bytes'])} of {size_text(facts['bytes'])}"
+    )
+    return columns(rows, ("rule", "removed", "left", "text", "of all", "why")) + "\n" + last
+
+
+def _bar(fraction: float) -> str:
+    full = round(BAR * fraction)
+    return "█" * full + "·" * (BAR - full)
+
+
+def prediction_text(prediction: Prediction) -> str:
+    """What each rule would remove, with intervals."""
+    rows = [(rule.rule, _percent(rule.removed), _bounds(rule.low, rule.high)) for rule in prediction.rules]
+    rows.append(("kept", _percent(prediction.kept), _bounds(prediction.kept_low, prediction.kept_high)))
+    lines: Iterable[str] = (
+        columns(rows, ("rule", "removed", "95 % interval")),
+        f"by {prediction.sampled:,} of {prediction.documents:,} documents ({size_text(prediction.bytes)}); "
+        "nothing was written",
+        *(("near duplicates are not in it: no sample shows them",) if prediction.near else ()),
+    )
+    return "\n".join(lines)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
+
+
+def _bounds(low: float, high: float) -> str:
+    return f"[{100 * low:.1f}, {100 * high:.1f}]"
