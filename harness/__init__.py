@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from harness.core.version import __version__
 
 if TYPE_CHECKING:
-    from harness.api.corpora import corpus_filter
+    from harness.api.corpora import corpus_filter, corpus_report
     from harness.api.models import compress, measure, pretrain
     from harness.api.runs import evaluate, load_results, run
     from harness.api.verdicts import compare, gate
     from harness.core.errors import HarnessError
     from harness.core.plugins import lookup, register
+    from harness.corpora.reporting.report import CorpusReport
     from harness.data.frames import Task
     from harness.report.outcomes import Checkpoint, Comparison, CompressedModel, FilteredCorpus, GateReport, Measurement
     from harness.report.results import Failure, Leaderboard, Results, RunResult, Score
@@ -29,6 +30,7 @@ _NAMES = {
     "compress": "harness.api.models",
     "measure": "harness.api.models",
     "corpus_filter": "harness.api.corpora",
+    "corpus_report": "harness.api.corpora",
     "compare": "harness.api.verdicts",
     "gate": "harness.api.verdicts",
     "load": "harness.api.models",
@@ -44,6 +46,7 @@ _NAMES = {
     "Comparison": "harness.report.outcomes",
     "CompressedModel": "harness.report.outcomes",
     "Failure": "harness.report.results",
+    "CorpusReport": "harness.corpora.reporting.report",
     "FilteredCorpus": "harness.report.outcomes",
     "GateReport": "harness.report.outcomes",
     "Leaderboard": "harness.report.results",
@@ -57,6 +60,7 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "CompressedModel",
+    "CorpusReport",
     "Failure",
     "FilteredCorpus",
     "GateReport",
@@ -73,6 +77,7 @@ __all__ = [
     "compare",
     "compress",
     "corpus_filter",
+    "corpus_report",
     "evaluate",
     "gate",
     "load",

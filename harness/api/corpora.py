@@ -7,15 +7,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.registry import load_registry
+from harness.core.atomic import write_atomically
+from harness.core.reading import expanded, is_file, is_folder
+from harness.core.registry import Registry, load_registry
+from harness.core.source_names import SYNTHETIC
 from harness.core.strict_spec import parse
-from harness.corpora.filter_spec import FilterSpec, load_filter
-from harness.corpora.filtering import filter_corpus
-from harness.corpora.prediction import Prediction, predict
-from harness.corpora.settings import FilterSettings
+from harness.corpora.filtering.filtering import filter_corpus
+from harness.corpora.filtering.prediction import Prediction, predict
+from harness.corpora.filtering.spec import FilterSpec, load_filter
+from harness.corpora.reporting.labelled import LabelledData, labelled_data, of_task
+from harness.corpora.reporting.report import CorpusReport, report
+from harness.corpora.settings import FilterSettings, ReportSettings
 from harness.data.corpus import open_corpus
-from harness.data.document import Position
+from harness.data.document import Corpus, Position
 from harness.report.outcomes import FilteredCorpus
+from harness.report.page.corpus import funnel_page
 
 Watch = Callable[[int, int, Position], None]
 """Told the documents and bytes so far, and how far the files are read."""
@@ -54,6 +60,7 @@ def corpus_filter(
         corpus, spec, Path(output), workers=chosen.workers, where=where, include=[os.fspath(path) for path in include],
         tell=lambda documents, size: watch(documents, size, corpus.position),
     )  # fmt: skip
+    write_atomically(Path(output) / "funnel.html", funnel_page(Path(output), manifest, funnel))
     return FilteredCorpus(Path(output), manifest, funnel)
 
 
@@ -86,6 +93,52 @@ def predict_filter(
     corpus = open_corpus(os.fspath(source), chosen.sentences, chosen.field)
     tell = lambda documents, size: watch(documents, size, corpus.position)  # noqa: E731
     return predict(corpus, spec, chosen.sample, chosen.seed, where, tell)
+
+
+def corpus_report(
+    source: str | os.PathLike[str],
+    *,
+    include: Sequence[str | os.PathLike[str]] = (),
+    watch: Watch = lambda documents, size, position: None,
+    **settings: Any,
+) -> CorpusReport:
+    """Say what is in a corpus, or in labelled data.
+
+    Args:
+        source: A file or folder of text, `hub:ID`, `synthetic`; a file or folder of labelled data; a task's name.
+        include: Files and folders of plug-ins and tasks.
+        watch: Told how far it is.
+        **settings: Settings of `ReportSettings`: `data`, `text`, `label`, `field`, `sample`, `seed`, `workers`.
+
+    Returns:
+        What stands out, and all that was counted.
+
+    Raises:
+        HarnessError: nothing there that can be read, or no text in it.
+    """
+    registry = load_registry(include)
+    chosen = parse(ReportSettings, settings, "corpus_report")
+    opened = _opened(os.fspath(source), chosen, registry)
+    position = opened.position if isinstance(opened, Corpus) else Position()
+    return report(
+        opened, sample=chosen.sample, seed=chosen.seed, workers=chosen.workers,
+        tell=lambda documents, size: watch(documents, size, position),
+    )  # fmt: skip
+
+
+def _opened(source: str, chosen: ReportSettings, registry: Registry) -> Corpus | LabelledData:
+    """A task's data by its name or by that of its folder, labelled data by their columns, else a corpus."""
+    path = expanded(source)
+    there = is_file(path) or is_folder(path)
+    if chosen.data is not None or (not there and source in registry.tasks):
+        return of_task(registry.task(source), chosen.data or SYNTHETIC)
+    if there and chosen.text is None and chosen.label is None:
+        for task in registry.tasks.values():
+            folders = task.sources.download.folder if task.sources.download else ()
+            if path.name.casefold() in [name.casefold() for name in folders] and is_folder(path):
+                return of_task(task, source)
+    labelled = labelled_data(source, chosen.text, chosen.label) if there else None
+    return labelled if labelled is not None else open_corpus(source, chosen.sentences, chosen.field)
 
 
 def _rules(rules: str | os.PathLike[str] | FilterSpec) -> tuple[FilterSpec, str]:

@@ -13,13 +13,16 @@ import typer
 from harness.api import corpora
 from harness.cli.options import Include, Json, Quiet, examples
 from harness.cli.spec_options import spec_options
+from harness.core.atomic import write_atomically
 from harness.core.errors import HarnessError
 from harness.core.run_spec import OUTPUT
-from harness.core.text import emit, say
-from harness.corpora.settings import FilterSettings
+from harness.core.text import emit, say, size_text
+from harness.corpora.settings import FilterSettings, ReportSettings
 from harness.data.document import Position
 from harness.pipeline.cost import clock
-from harness.report.text.filtering import funnel_text, prediction_text, size_text
+from harness.report.page.corpus import corpus_page
+from harness.report.text.corpus import report_lines
+from harness.report.text.filtering import funnel_text, prediction_text
 
 app = typer.Typer(no_args_is_help=True, help="Corpora: report what is in one, filter it.")
 Source = Annotated[
@@ -27,6 +30,37 @@ Source = Annotated[
 ]
 TELL_EVERY = 10.0
 """Seconds between two lines about how far it is."""
+
+
+@app.command(
+    "report",
+    epilog=examples(
+        "harness corpus report my-text/ --html report.html", "harness corpus report sst2 --data ~/glue_data --json"
+    ),
+)
+@spec_options(ReportSettings)
+def report_text(
+    given: dict[str, Any],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A file or folder of text or labelled data, hub:ID, synthetic, or a task.",
+            show_default=False,
+        ),
+    ],
+    include: Include = None,
+    html: Annotated[
+        Optional[Path], typer.Option("--html", metavar="FILE", help="Write a page.", rich_help_panel=OUTPUT)
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what is in a corpus or in labelled data: diversity, consistency, reliability."""
+    found = corpora.corpus_report(source, include=include or [], watch=watch(quiet), **given)
+    if html is not None:
+        write_atomically(html, corpus_page(found))
+    emit(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else report_lines(found))
 
 
 @app.command(

@@ -122,3 +122,12 @@ def _write(text: str, stream: Any) -> None:
             sys.stdout = silenced
         else:
             sys.stderr = silenced
+
+
+def size_text(size: float) -> str:
+    """`3.4 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError

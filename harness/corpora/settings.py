@@ -26,7 +26,7 @@ class FilterSettings(CorpusSettings):
     Attributes:
         rules: A preset or a YAML file.
         dry_run: Predict by a sample what would be removed, and write nothing.
-        sample: Distinct documents of that sample.
+        sample: Documents of that sample.
         seed: Of the sample.
     """
 
@@ -34,3 +34,26 @@ class FilterSettings(CorpusSettings):
     dry_run: bool = setting(False, "Predict by a sample what would be removed.", panel=OUTPUT)
     sample: int = setting(2_000, "Documents of that sample.", panel=OUTPUT, ge=10)
     seed: int = setting(0, "Of that sample.", panel=OUTPUT, ge=0, lt=2**31)
+
+
+class ReportSettings(CorpusSettings):
+    """How a corpus or labelled data are reported on.
+
+    Attributes:
+        data: Where a task's data are, where the source is the name of a task.
+        text: The columns of the texts of labelled data, found where left out.
+        label: The column of the labels, found where left out.
+        sample: Distinct documents that are looked at for what is not counted of all.
+        seed: Of that sample.
+    """
+
+    data: str | None = setting(None, "Where a task's data are, if SOURCE is a task.", panel=WHAT, metavar="SOURCE")
+    text: str | None = setting(
+        None, "Columns of the texts of labelled data: a,b.", panel=WHAT, metavar="NAME,…", flag="text-column",
+        shown="by their names",
+    )  # fmt: skip
+    label: str | None = setting(
+        None, "Column of the labels.", panel=WHAT, metavar="NAME", flag="label-column", shown="by its name"
+    )
+    sample: int = setting(5_000, "Documents looked at for topics, style and the like.", panel=WHERE, ge=100)
+    seed: int = setting(0, "Of that sample.", panel=WHERE, ge=0, lt=2**31)

@@ -175,7 +175,9 @@ def _read_parquet(path: Path, field: str, lenient: bool, tell: Tell) -> Iterator
             if field not in file.schema_arrow.names:
                 raise _no_field(str(path), field, file.schema_arrow.names)
             number = 0
-            columns = [one.name for one in file.schema_arrow if one.name == field or not pyarrow.types.is_nested(one.type)]
+            columns = [
+                one.name for one in file.schema_arrow if one.name == field or not pyarrow.types.is_nested(one.type)
+            ]
             size, rows = _size(path), max(1, file.metadata.num_rows)
             for batch in file.iter_batches(batch_size=16, columns=columns, use_threads=False):
                 tell(size * number // rows)

@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from harness.core.checked import read_checked, write_checked
 from harness.core.facts import Facts, FileFacts, facts_from
 
@@ -55,8 +57,8 @@ class CorpusManifest(Facts):
     documents: int
     bytes: int
     fingerprint: str
-    removed: dict[str, int] = {}
-    edited: dict[str, int] = {}
+    removed: dict[str, int] = Field(default_factory=dict)
+    edited: dict[str, int] = Field(default_factory=dict)
 
 
 def manifest_of(folder: Path) -> CorpusManifest | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.facts import facts_from
 from harness.core.measurement_records import MeasurementFacts
-from harness.corpora.filtering import Funnel
+from harness.corpora.filtering.filtering import Funnel
 from harness.data.corpus_manifest import CorpusManifest
 from harness.gating.engine import Report
 from harness.gating.flips import Flips

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from harness.core import plugins
 from harness.core.strict_spec import Strict, parse
-from harness.corpora.words import Splitter, Words, words_by
+from harness.corpora.text.words import Splitter, Words, words_by
 
 RULES: plugins.Plugins[type[Rule]] = plugins.table("rule")
 PARAGRAPHS = re.compile(r"\n{2,}")

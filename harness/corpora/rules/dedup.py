@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from harness.core.strict_spec import Strict
-from harness.corpora.minhash import Banding
 from harness.corpora.rules.base import Rule, Text
+from harness.corpora.text.minhash import Banding
 
 
 class DedupOptions(Strict):

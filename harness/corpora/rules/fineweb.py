@@ -7,7 +7,7 @@ from pydantic import Field
 from harness.core.strict_spec import Strict
 from harness.corpora.rules.base import Removal, Rule, Text, fraction
 from harness.corpora.rules.gopher import duplicates
-from harness.corpora.words import ENDS
+from harness.corpora.text.words import ENDS
 
 
 class FineWebOptions(Strict):

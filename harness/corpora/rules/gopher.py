@@ -12,7 +12,7 @@ from pydantic import Field
 
 from harness.core.strict_spec import Strict
 from harness.corpora.rules.base import Removal, Rule, Text, fraction
-from harness.corpora.words import ENDS
+from harness.corpora.text.words import ENDS
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 CONTROLS = {chr(code) for code in (*range(9), 11, 12, *range(13, 32), *range(127, 160))}
@@ -113,6 +113,7 @@ def _ratios(default: dict[int, float]) -> Any:
 class RepetitionOptions(Strict):
     """Thresholds; null leaves one out."""
 
+    min_words: int | None = Field(default=None, ge=1, description="Shorter documents are not judged.")
     max_duplicate_lines: float | None = fraction(0.3, "Of lines that stood before.")
     max_duplicate_paragraphs: float | None = fraction(0.3, "Of paragraphs that stood before.")
     max_duplicate_line_characters: float | None = fraction(0.2, "Of characters in such lines.")
@@ -129,9 +130,16 @@ class GopherRepetition(Rule):
 
     def judge(self, text: Text) -> Removal | None:
         options: RepetitionOptions = self.options
+        if options.min_words and len(text.words) < options.min_words:
+            return None
         size = len(text.text)
         parts = (
-            ("paragraph", text.paragraphs, options.max_duplicate_paragraphs, options.max_duplicate_paragraph_characters),
+            (
+                "paragraph",
+                text.paragraphs,
+                options.max_duplicate_paragraphs,
+                options.max_duplicate_paragraph_characters,
+            ),
             ("line", text.lines, options.max_duplicate_lines, options.max_duplicate_line_characters),
         )
         for name, pieces, most, most_characters in parts:

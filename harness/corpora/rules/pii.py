@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from harness.core.strict_spec import Strict, listed
-from harness.corpora.pii import Kind, find, masked
 from harness.corpora.rules.base import Removal, Rule, Text
+from harness.corpora.text.pii import Kind, find, masked
 
 
 class PiiOptions(Strict):

@@ -9,9 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from harness.core.errors import did_you_mean
 from harness.core.strict_spec import Strict, listed
-from harness.corpora.faults import fault_ratio
-from harness.corpora.languages import known_languages, language_of
 from harness.corpora.rules.base import Removal, Rule, Text, fraction
+from harness.corpora.text.faults import fault_ratio
+from harness.corpora.text.languages import known_languages, language_of
 
 
 class LengthOptions(Strict):
@@ -95,7 +95,9 @@ class Encoding(Rule):
 
     def judge(self, text: Text) -> Removal | None:
         ratio = fault_ratio(text.text)
-        return Removal("faults of encoding", ratio, self.options.max_faults) if ratio > self.options.max_faults else None
+        return (
+            Removal("faults of encoding", ratio, self.options.max_faults) if ratio > self.options.max_faults else None
+        )
 
 
 class PatternOptions(Strict):

@@ -23,24 +23,34 @@ JSON_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u20
 
 def render(page: Page) -> str:
     """The HTML of the page; it needs no other file and no network."""
-    import jinja2
     from markupsafe import Markup
 
-    loader = jinja2.PackageLoader("harness.report.page")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["counted"] = counted
-    style = "\n".join(_static(name) for name in STYLES)
-    script = "(() => {\n'use strict';\n" + "\n".join(_static(name) for name in SCRIPTS) + "\n})();"
-    html = environment.get_template("page.html.j2").render(
-        page=page,
-        style=Markup(style),  # noqa: S704 - our own files
-        script=Markup(script),  # noqa: S704
-        policy=policy(style, script),
-        data=Markup(json_for_html(_data(page))),  # noqa: S704 - escaped for its place
+    style = "\n".join(static_text(name) for name in STYLES)
+    script = "(() => {\n'use strict';\n" + "\n".join(static_text(name) for name in SCRIPTS) + "\n})();"
+    html = (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            style=Markup(style),  # noqa: S704 - our own files
+            script=Markup(script),  # noqa: S704
+            policy=policy(style, script),
+            data=Markup(json_for_html(_data(page))),  # noqa: S704 - escaped for its place
+        )
     )
     return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def templates() -> Any:
+    """The environment of the templates: everything is escaped, nothing undefined is passed over."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.report.page"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["counted"] = counted
+    return environment
 
 
 def policy(style: str, script: str) -> str:
@@ -76,7 +86,8 @@ def _data(page: Page) -> Mapping[str, Any]:
     return {"charts": {chart.key: chart.drawing for chart in charts}, "examples": examples, "texts": list(pool)}
 
 
-def _static(name: str) -> str:
+def static_text(name: str) -> str:
+    """A static file of the pages."""
     from importlib.resources import files
 
     return files("harness.report.page").joinpath("static", name).read_text(encoding="utf-8").strip()

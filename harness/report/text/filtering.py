@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.corpora.filtering import Funnel
-from harness.corpora.prediction import Prediction
+from harness.core.text import size_text
+from harness.corpora.filtering.filtering import Funnel
+from harness.corpora.filtering.prediction import Prediction
 from harness.report.text.text import columns
 
 MOST_REASONS = 3
 BAR = 24
 """Letters of a bar that stands for all documents."""
-
-
-def size_text(size: float) -> str:
-    """`3.4 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError
 
 
 def funnel_text(funnel: Funnel) -> str:

@@ -14,6 +14,8 @@ from harness.data.document import Document
 
 DOCUMENTS, CHARACTERS = 512, 1 << 20
 """The most of a piece, so many documents or characters."""
+SMALL, FIRST = 1 << 16, 16
+"""The first pieces hold at most so many characters, so that short corpora have several."""
 AHEAD = 3
 """Pieces a worker that are read before the first of them is done."""
 Piece = list[Document]
@@ -24,13 +26,13 @@ _work: Callable[[Piece], Any] | None = None
 def pieces(documents: Iterable[Document]) -> Iterator[Piece]:
     """The documents in pieces, the same however many workers there are."""
     piece: Piece = []
-    size = 0
+    size = made = 0
     for document in documents:
         piece.append(document)
         size += len(document.text)
-        if len(piece) >= DOCUMENTS or size >= CHARACTERS:
+        if len(piece) >= DOCUMENTS or size >= (SMALL if made < FIRST else CHARACTERS):
             yield piece
-            piece, size = [], 0
+            piece, size, made = [], 0, made + 1
     if piece:
         yield piece
 

@@ -14,7 +14,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from harness.corpora.minhash import Banding, band_keys, similarity
+from harness.corpora.text.minhash import Banding, band_keys, similarity
 
 PARTITIONS = 64
 BUFFERED = 1 << 13

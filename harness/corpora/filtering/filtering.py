@@ -22,12 +22,12 @@ from harness.core.atomic import output_folder, scratch_folder
 from harness.core.checked import facts_of_files
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
-from harness.corpora.duplicates import DuplicateFinder, Duplicates, digest
-from harness.corpora.filter_spec import FilterSpec, make_rules
-from harness.corpora.minhash import signature
-from harness.corpora.parallel import Piece, pieces, through
+from harness.corpora.filtering.spec import FilterSpec, make_rules
 from harness.corpora.rules.base import RULES, Removal, Rule, Text
 from harness.corpora.rules.dedup import Dedup
+from harness.corpora.streams.duplicates import DuplicateFinder, Duplicates, digest
+from harness.corpora.streams.parallel import Piece, pieces, through
+from harness.corpora.text.minhash import signature
 from harness.data.corpus_manifest import KIND, CorpusManifest, SourceFacts, write_manifest
 from harness.data.document import Corpus, Document
 
@@ -337,6 +337,6 @@ def _settings(spec: FilterSpec, where: str) -> list[dict[str, Any]]:
 def _code(spec: FilterSpec) -> dict[str, str]:
     """What the code is that judges."""
     names = {name for rule in spec.rules for name in rule}
-    return {"filter": code_identity.identity("harness.corpora.filtering")} | {
+    return {"filter": code_identity.identity("harness.corpora.filtering.filtering")} | {
         name: code_identity.identity(RULES.source(name)) for name in sorted(names)
     }

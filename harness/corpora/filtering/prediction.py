@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.corpora.duplicates import digest
-from harness.corpora.filter_spec import FilterSpec
-from harness.corpora.filtering import Judge, rule_names
-from harness.corpora.sampling import ContentSample
+from harness.corpora.filtering.filtering import Judge, rule_names
+from harness.corpora.filtering.spec import FilterSpec
+from harness.corpora.streams.duplicates import digest
+from harness.corpora.streams.sampling import Reservoir
 from harness.data.document import Corpus
 from harness.stats.bootstrap import wilson
 
@@ -40,7 +40,7 @@ class Prediction:
     Attributes:
         documents: Documents of the corpus, all of which were read.
         bytes: UTF-8 bytes of their texts.
-        sampled: Distinct documents that were judged.
+        sampled: Documents that were judged.
         rules: What each rule would remove; near duplicates cannot be predicted by a sample, and are not in it.
         kept: The fraction that would be kept, but for near duplicates.
         kept_low: Lower end of its 95 % interval.
@@ -78,12 +78,13 @@ def predict(
 ) -> Prediction:
     """Read a corpus once, and judge a sample of it.
 
-    The sample is one of texts: copies are in it together, so that what exact duplicates take is predicted too.
+    Of each document of the sample it is known whether its text stood before, so that what exact duplicates take is
+    predicted too.
 
     Args:
         corpus: What would be filtered.
         spec: The rules.
-        size: Distinct texts of the sample.
+        size: Documents of the sample.
         seed: Chooses another sample.
         where: What the rules are called in messages.
         tell: Called now and then with the documents and bytes so far.
@@ -92,34 +93,26 @@ def predict(
         HarnessError: an unknown rule or setting, or a corpus that is empty or cannot be read.
     """
     judge = Judge(spec, where)
-    sample = ContentSample(size, seed)
-    documents = total = 0
+    sample = Reservoir(size, seed)
+    total = 0
     for document in corpus.read(False):
         if document.text and not document.text.isspace():
-            documents += 1
             total += len(document.text.encode())
-            sample.add(document)
-            if documents % 1000 == 0:
-                tell(documents, total)
-    if not documents:
+            sample.add(document, digest(document.text))
+            if sample.count % 1000 == 0:
+                tell(sample.count, total)
+    if not sample.count:
         raise HarnessError(f"{corpus.location}: there is no document in it")
-    removed: Counter[str] = Counter()
-    seen: set[int] = set()
-    drawn = kept = 0
     names = rule_names(spec)
-    for item in sample.items:
-        drawn += item.copies
-        outcome = judge.outcome(item.document)
+    removed: Counter[str] = Counter()
+    for document, again in sample.items:
+        outcome = judge.outcome(document)
         if outcome.text is None:
-            removed[outcome.rule] += item.copies
-            continue
-        again = item.copies
-        if judge.dedup is not None and judge.dedup.exact:
-            key = digest(outcome.text)
-            again = 0 if key in seen else 1
-            seen.add(key)
-            removed[names[-1]] += item.copies - again
-        kept += again
+            removed[outcome.rule] += 1
+        elif again and judge.dedup is not None and judge.dedup.exact:
+            removed[names[-1]] += 1
+    drawn = len(sample.items)
+    kept = drawn - removed.total()
     rules = tuple(PredictedRule(name, removed[name] / drawn, *wilson(removed[name], drawn)) for name in names)
     near = judge.dedup is not None and judge.dedup.near is not None
-    return Prediction(documents, total, len(sample.items), rules, kept / drawn, *wilson(kept, drawn), near)
+    return Prediction(sample.count, total, drawn, rules, kept / drawn, *wilson(kept, drawn), near)

@@ -22,9 +22,9 @@ REMEMBERED = 1 << 19
 """Pieces whose words are remembered; then all are forgotten, so that memory stays bounded."""
 
 URL = regex.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-ABBREVIATIONS = frozenset(
-    """mr. mrs. ms. dr. prof. st. jr. sr. co. corp. inc. ltd. bros. vs. v.s. etc. e.g. i.e. a.m. p.m. gen. gov. rep.
-    sen. rev. adm. mt. messrs. ph.d. d.c. jan. feb. mar. apr. jun. jul. aug. sep. sept. oct. nov. dec.""".split()
+ABBREVIATIONS = regex.compile(
+    r"(?i)(?:mrs?|ms|dr|prof|st|[js]r|co|corp|inc|ltd|bros|v\.?s|etc|e\.g|i\.e|[ap]\.m|gen|gov|rep|sen|rev|adm|mt|messrs|ph\.d"
+    r"|d\.c|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\."
 )
 INITIALS = regex.compile(r"(?:\p{L}\.)+")
 CONTRACTION = regex.compile(r"(?i)(?<=\p{L})(?:n['’]t|['’](?:s|re|ve|ll|d|m))$")
@@ -107,7 +107,7 @@ def words_of_piece(piece: str) -> tuple[str, ...]:
 
 def _is_whole(piece: str) -> bool:
     return (
-        piece.lower() in ABBREVIATIONS
+        ABBREVIATIONS.fullmatch(piece) is not None
         or WHOLE.fullmatch(piece) is not None
         or INITIALS.fullmatch(piece) is not None
         or (len(piece) > 4 and URL.fullmatch(piece) is not None and not LAST.search(piece))

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.core.strict_spec import Strict
 
-WORD = regex.compile(rf"[\p{{L}}\p{{M}}]+|\p{{N}}+|\p{{Han}}")
+WORD = regex.compile(r"[\p{L}\p{M}]+|\p{N}+|\p{Han}")
 BLOCK = 256
 """N-grams that are hashed at once, so that they stay in the processor's cache."""
 NUMBER = regex.compile(r"\p{N}+")
@@ -66,24 +66,30 @@ class _Codes(dict[str, tuple[int, ...]]):
 CODES = _Codes()
 
 
-def shingles(text: str, ngram: int) -> NDArray[np.uint64]:
-    """The distinct n-grams of a text's words as 32 bits each; letters' case, punctuation and digits do not count.
+def codes_of(text: str) -> NDArray[np.uint64]:
+    """32 bits of each word of a text, in order; letters' case, punctuation and digits do not count."""
+    return np.fromiter(chain.from_iterable(map(CODES.__getitem__, text.split())), dtype=np.uint64)
 
-    A text of fewer words is one n-gram.
-    """
-    codes = np.fromiter(chain.from_iterable(map(CODES.__getitem__, text.split())), dtype=np.uint64)
+
+def shingles(codes: NDArray[np.uint64], ngram: int) -> NDArray[np.uint64]:
+    """The distinct n-grams of a text's words, as 32 bits each. A text of fewer words is one n-gram."""
     width = min(ngram, max(1, len(codes)))
     count = len(codes) - width + 1
     mixed = np.zeros(max(count, 0), dtype=np.uint64)
     for offset in range(width):
-        mixed = (mixed * np.uint64(0x9E3779B97F4A7C15)) ^ codes[offset : offset + count]
+        mixed = (mixed ^ codes[offset : offset + count]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
     return np.unique(mixed >> np.uint64(32)) if count > 0 else np.zeros(1, dtype=np.uint64)
 
 
-def signature(text: str, banding: Banding) -> Signature:
-    """The signature of a text: of each hash function the least value over the text's n-grams."""
-    values = shingles(text, banding.ngram)
+def signature(text: str, banding: Banding, codes: NDArray[np.uint64] | None = None) -> Signature:
+    """The signature of a text: of each hash function the least value over the text's n-grams. `codes` are those of its
+    words, where they are known.
+    """
+    codes = codes_of(text) if codes is None else codes
+    if not len(codes):  # signs alone: like nothing but itself
+        codes = np.array([crc32(text.strip().encode())], dtype=np.uint64)
+    values = shingles(codes, banding.ngram)
     factors, offsets = _functions(banding.size)
     least = np.full(banding.size, np.iinfo(np.uint64).max, dtype=np.uint64)
     for start in range(0, len(values), BLOCK):

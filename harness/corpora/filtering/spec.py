@@ -13,7 +13,7 @@ from harness.core.reading import expanded, is_file
 from harness.core.strict_spec import Strict, load_spec, parse
 from harness.corpora.rules.base import Rule, make_rule
 from harness.corpora.rules.dedup import Dedup
-from harness.corpora.words import Splitter
+from harness.corpora.text.words import Splitter
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -1,0 +1,1 @@
+"""Keeping of a corpus what passes rules, with the reason of each removal."""

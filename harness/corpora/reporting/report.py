@@ -1,0 +1,200 @@
+"""What is in a corpus or in labelled data: one pass, then a sample, then what stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.core.atomic import scratch_folder
+from harness.corpora.reporting.consistency import consistency
+from harness.corpora.reporting.diversity import diversity
+from harness.corpora.reporting.label_facts import label_facts
+from harness.corpora.reporting.labelled import LabelledData
+from harness.corpora.reporting.reliability import reliability
+from harness.corpora.reporting.survey import Survey, cluster_examples, survey
+from harness.corpora.text.minhash import Banding
+from harness.data.document import Corpus, Document
+
+SCHEMA_VERSION = 1
+TELLS = 0.5
+"""Of the errors that naming the largest class makes, the fraction that a model must avoid before its doubts count."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that stands out.
+
+    Attributes:
+        topic: `labels`, `splits`, `duplicates`, `encoding`, `boilerplate`, `personal data`, `languages`, `gibberish`,
+            `repetition`, `advertising` or `contamination`.
+        text: What it is, in a sentence with its numbers.
+        weight: 2: it can change what is learned or scored. 1: to be looked at.
+    """
+
+    topic: str
+    text: str
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """What is in a corpus or in labelled data.
+
+    Attributes:
+        location: Where it is.
+        documents: Documents that are not blank; of labelled data rows.
+        bytes: UTF-8 bytes of their texts.
+        fingerprint: SHA-256 of the texts, each after its length.
+        findings: What stands out, the heaviest first.
+        diversity: Vocabulary, n-grams, lengths, style, languages, topics, self-similarity.
+        consistency: Faults of encoding, boilerplate, duplicates.
+        reliability: Metadata, personal data, gibberish, advertising, repetition.
+        labels: Of labelled data: balance, contradictions, label noise, overlap and drift between splits. Else None.
+        settings: Banding, sample and seed.
+    """
+
+    location: str
+    documents: int
+    bytes: int
+    fingerprint: str
+    findings: tuple[Finding, ...]
+    diversity: dict[str, Any] = field(repr=False)
+    consistency: dict[str, Any] = field(repr=False)
+    reliability: dict[str, Any] = field(repr=False)
+    labels: dict[str, Any] | None = field(repr=False)
+    settings: dict[str, Any] = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, with a schema version."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+
+def report(
+    source: Corpus | LabelledData,
+    *,
+    sample: int = 5_000,
+    seed: int = 0,
+    workers: int = 1,
+    banding: Banding | None = None,
+    tell: Callable[[int, int], None] = lambda documents, size: None,
+) -> CorpusReport:
+    """Report on a corpus or on labelled data.
+
+    Args:
+        source: What is read. A corpus is read twice where it has duplicates, the second time for their texts.
+        sample: Distinct documents that are looked at for what is not counted of all.
+        seed: Of the sample and of what is drawn from it.
+        workers: Processes that count.
+        banding: How near duplicates are found.
+        tell: Called now and then with the documents and bytes so far.
+
+    Raises:
+        HarnessError: there is no document, or it cannot be read.
+    """
+    banding = banding or Banding()
+
+    def documents() -> Iterable[Document]:
+        return source.documents() if isinstance(source, LabelledData) else source.read(True)
+
+    with scratch_folder() as scratch:
+        found = survey(
+            documents(), scratch, banding=banding, sample=sample, seed=seed, workers=workers, where=source.location,
+            tell=tell,
+        )  # fmt: skip
+    assert found.duplicates is not None
+    if len(found.duplicates.clusters()):
+        found.clusters = cluster_examples(documents(), found.duplicates)
+    parts = (diversity(found, seed), consistency(found, banding), reliability(found))
+    labels = label_facts(source, seed) if isinstance(source, LabelledData) else None
+    settings = {"sample": sample, "seed": seed, "banding": banding.model_dump()}
+    findings = [*_of_labels(labels or {}), *_of_text(found, *parts)]
+    findings.sort(key=lambda one: -one.weight)
+    return CorpusReport(
+        source.location, found.documents, found.bytes, found.fingerprint, tuple(findings), *parts, labels, settings
+    )
+
+
+def _of_labels(labels: dict[str, Any]) -> list[Finding]:
+    found = []
+    for split, facts in labels.get("balance", {}).items():
+        counts = ", ".join(f"{name} {count:,}" for name, count in list(facts["counts"].items())[:6])
+        uneven = facts["majority"] >= 0.8 or (len(facts["counts"]) > 1 and facts["evenness"] < 0.6)
+        text = f"{split}: {100 * facts['majority']:.1f} % of the labels are one class ({counts})"
+        found.append(Finding("labels", text if uneven else f"{split}: labels {counts}", 2 if uneven else 0))
+    for one in labels.get("overlap", []):
+        if one["plain_rows"]:
+            exact = f"{one['exact_rows']:,} of them letter for letter"
+            text = (
+                f"{one['plain_rows']:,} of {one['rows']:,} rows of {one['of']} "
+                f"({100 * one['fraction']:.1f} %) are in {one['in']}, {exact}"
+            )
+            found.append(Finding("splits", text, 2))
+        shared = {name: count for name, count in one["texts"].items() if count > one["plain_rows"]}
+        if shared:
+            texts = ", ".join(f"{count:,} of the field {name}" for name, count in shared.items())
+            found.append(Finding("splits", f"texts of {one['of']} that stand somewhere in {one['in']}: {texts}", 2))
+    for split, facts in labels.get("duplicates", {}).items():
+        against = facts.get("contradictory", {})
+        if against.get("texts"):
+            text = f"{split}: {against['texts']:,} texts have several labels ({against['rows']:,} rows)"
+            found.append(Finding("labels", text, 2))
+    for split, facts in labels.get("label_noise", {}).items():
+        tells = (facts["model_accuracy"] - facts["majority"]) / max(1e-9, 1 - facts["majority"])
+        if facts["fraction"] >= 0.02 and tells >= TELLS:
+            text = (
+                f"{split}: {facts['suspect']:,} of {facts['n']:,} labels ({100 * facts['fraction']:.1f} %) look wrong "
+                f"to a simple model (right on {100 * facts['model_accuracy']:.0f} % of them)"
+            )
+            found.append(Finding("labels", text, 1))
+    for one in labels.get("drift", []):
+        first, second = one["between"]
+        for name, what in (("words", "words"), ("labels", "labels")):
+            value, chance = one.get(f"{name}_divergence", 0.0), one.get(f"{name}_divergence_by_chance", 0.0)
+            if value > 1.5 * chance and value > 0.005:
+                text = (
+                    f"{what} of {first} and {second} differ more than by chance ({value:.3f} bits, chance {chance:.3f})"
+                )
+                found.append(Finding("splits", text, 1))
+    return found
+
+
+def _of_text(
+    survey: Survey, diversity: dict[str, Any], consistency: dict[str, Any], reliability: dict[str, Any]
+) -> list[Finding]:
+    n = survey.documents
+    found = []
+    duplicates = consistency["duplicates"]
+    if duplicates["exact"] or duplicates["near"]:
+        text = (
+            f"{duplicates['exact']:,} of {n:,} documents ({100 * duplicates['exact_fraction']:.1f} %) equal an earlier "
+            f"one, {duplicates['near']:,} more resemble one ({100 * duplicates['near_fraction']:.1f} %)"
+        )
+        many = duplicates["exact_fraction"] + duplicates["near_fraction"] > 0.05
+        found.append(Finding("duplicates", text, 2 if many else 1))
+    if survey.faulty:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in survey.faults.most_common())
+        found.append(Finding("encoding", f"{survey.faulty:,} documents were decoded wrongly ({kinds})", 1))
+    if survey.blank:
+        found.append(Finding("encoding", f"{survey.blank:,} documents are blank", 1))
+    if lines := consistency["boilerplate"]["lines"]:
+        least = consistency["boilerplate"]["at_least"]
+        found.append(Finding("boilerplate", f"{lines:,} lines stand in {least} documents or more", 1))
+    if survey.with_pii:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in survey.pii.most_common())
+        found.append(Finding("personal data", f"{survey.with_pii:,} documents have personal data ({kinds})", 1))
+    languages = diversity["languages"]
+    if len(languages) > 1 and languages[0]["fraction"] < 0.95:
+        mix = ", ".join(f"{one['language']} {100 * one['fraction']:.0f} %" for one in languages[:5])
+        found.append(Finding("languages", f"the languages are mixed: {mix}", 1))
+    gibberish = reliability["gibberish"]
+    if gibberish and (count := gibberish["unlike_the_rest"]["count"]):
+        text = f"{count} of {gibberish['n']} sampled documents are unlike the rest by their characters"
+        found.append(Finding("gibberish", text, 1))
+    if reliability["repetition"]["fraction"] > 0.01:
+        text = f"{reliability['repetition']['documents']:,} documents repeat themselves beyond Gopher's thresholds"
+        found.append(Finding("repetition", text, 1))
+    if count := reliability["advertising"]["count"]:
+        text = f"{count} of {reliability['advertising']['n']} sampled documents advertise"
+        found.append(Finding("advertising", text, 1))
+    return found

@@ -1,0 +1,250 @@
+"""One pass over a corpus that counts what a report says of all of it, and draws the sample for the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from harness.core.errors import HarnessError
+from harness.corpora.rules.base import Removal, Text, make_rule
+from harness.corpora.streams.counting import Distinct, Examples, Frequent
+from harness.corpora.streams.duplicates import DuplicateFinder, Duplicates, digest
+from harness.corpora.streams.parallel import Piece, pieces, through
+from harness.corpora.streams.sampling import ContentSample
+from harness.corpora.text.faults import SUSPECT, faults_of
+from harness.corpora.text.minhash import Banding, codes_of, signature
+from harness.corpora.text.pii import find
+from harness.data.document import Document
+
+AROUND = 40
+"""Characters of context on each side of an example."""
+LINE = 400
+"""Longer lines are no boilerplate."""
+GROWTH_POINTS = 64
+FIELDS = ("split", "label", "source", "domain", "url", "date", "timestamp", "created", "language", "lang", "author",
+          "license", "dump", "category", "genre", "year")  # fmt: skip
+"""Metadata that is counted."""
+DATES = ("date", "timestamp", "created", "year")
+YEAR = regex.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+
+
+@dataclass
+class PieceFacts:
+    """What was counted of a piece."""
+
+    words: NDArray[np.int64]
+    characters: int
+    lines: int
+    codes: NDArray[np.uint64]
+    digests: list[int]
+    signatures: NDArray[np.uint32]
+    faults: Counter[str] = field(default_factory=Counter)
+    faulty: int = 0
+    pii: Counter[str] = field(default_factory=Counter)
+    with_pii: int = 0
+    repetitive: Counter[str] = field(default_factory=Counter)
+    repeated_lines: Counter[str] = field(default_factory=Counter)
+    metadata: dict[str, Counter[str]] = field(default_factory=dict)
+    examples: Examples = field(default_factory=Examples)
+
+
+class PieceCounter:
+    """Counts a piece; made once in each process."""
+
+    def __init__(self, banding: Banding) -> None:
+        self.banding = banding
+        self.repetition = make_rule("gopher-repetition", {}, "report")
+
+    def __call__(self, piece: Piece) -> PieceFacts:
+        codes = [codes_of(one.text) for one in piece]
+        facts = PieceFacts(
+            words=np.array([len(one) for one in codes], dtype=np.int64),
+            characters=sum(len(one.text) for one in piece),
+            lines=sum(one.text.count("\n") + 1 for one in piece),
+            codes=np.unique(np.concatenate(codes)) if codes else np.zeros(0, dtype=np.uint64),
+            digests=[digest(one.text) for one in piece],
+            signatures=np.stack(
+                [signature(one.text, self.banding, held) for one, held in zip(piece, codes, strict=True)]
+            ),
+        )
+        for document in piece:
+            self._count(document, facts)
+        return facts
+
+    def _count(self, document: Document, facts: PieceFacts) -> None:
+        text, place = document.text, document.place
+        if faults := faults_of(text):
+            facts.faults.update(faults)
+            facts.faulty += 1
+            at = SUSPECT.search(text)
+            facts.examples.add("faults", place, snippet(text, at.start() if at else 0, 1))
+        if matches := find(text):
+            facts.pii.update(match.kind for match in matches)
+            facts.with_pii += 1
+            for match in matches[:3]:
+                facts.examples.add(match.kind, place, hidden(text, match.start, match.end))
+        if len(text) >= 200 and isinstance(verdict := self.repetition.judge(Text(text)), Removal):
+            facts.repetitive[verdict.reason] += 1
+            facts.examples.add("repetition", place, text[: 4 * AROUND])
+        if "\n" in text:
+            facts.repeated_lines.update({line for line in map(str.strip, text.split("\n")) if 0 < len(line) <= LINE})
+        for name in FIELDS:
+            if name in document.metadata:
+                value = _value(name, document.metadata[name])
+                facts.metadata.setdefault(name, Counter())[value] += 1
+
+
+def _value(name: str, value: Any) -> str:
+    text = str(value)
+    if name == "url":
+        return urlsplit(text).hostname or text[:80]
+    if name in DATES:
+        year = YEAR.search(text)
+        return year[0] if year else text[:10]
+    return text[:80]
+
+
+def snippet(text: str, start: int, length: int) -> str:
+    """A piece of a text with what stands around it."""
+    return text[max(0, start - AROUND) : start + length + AROUND].replace("\n", " ")
+
+
+def hidden(text: str, start: int, end: int) -> str:
+    """Personal data with what stands around it, all but its first letters hidden."""
+    kept = min(3, (end - start) // 3)
+    masked = text[start : start + kept] + "•" * (end - start - kept)
+    return (text[max(0, start - AROUND) : start] + masked + text[end : end + AROUND]).replace("\n", " ")
+
+
+@dataclass
+class Survey:
+    """What one pass found.
+
+    Attributes:
+        documents: Documents that are not blank.
+        blank: Those that are.
+        bytes: UTF-8 bytes of their texts.
+        fingerprint: SHA-256 of the texts, each after its length.
+        words: Words of each document, letters' case and digits aside; in a file of numbers for all.
+        growth: Pairs of words so far and distinct words so far.
+        sample: The sample for what is not counted of all.
+        duplicates: Equal and similar documents.
+    """
+
+    sample: ContentSample
+    documents: int = 0
+    blank: int = 0
+    bytes: int = 0
+    characters: int = 0
+    lines: int = 0
+    total_words: int = 0
+    fingerprint: str = ""
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(48, dtype=np.int64))
+    growth: list[tuple[int, float]] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    faulty: int = 0
+    pii: Counter[str] = field(default_factory=Counter)
+    with_pii: int = 0
+    repetitive: Counter[str] = field(default_factory=Counter)
+    repeated_lines: Frequent = field(default_factory=Frequent)
+    metadata: dict[str, Frequent] = field(default_factory=dict)
+    examples: Examples = field(default_factory=Examples)
+    duplicates: Duplicates | None = None
+    clusters: list[dict[str, Any]] = field(default_factory=list)
+
+
+def survey(
+    documents: Iterable[Document],
+    scratch: Path,
+    *,
+    banding: Banding,
+    sample: int,
+    seed: int,
+    workers: int,
+    where: str,
+    tell: Callable[[int, int], None] = lambda documents, size: None,
+) -> Survey:
+    """Count a stream of documents.
+
+    Args:
+        documents: The documents; blank ones are counted and left out.
+        scratch: A folder for keys and signatures.
+        banding: How near duplicates are found.
+        sample: Distinct documents of the sample.
+        seed: Of the sample.
+        workers: Processes that count.
+        where: What the corpus is called in messages.
+        tell: Called now and then with the documents and bytes so far.
+
+    Raises:
+        HarnessError: there is no document.
+    """
+    found = Survey(ContentSample(sample, seed))
+    hashed, distinct = sha256(), Distinct()
+    finder = DuplicateFinder(scratch, True, banding)
+    next_point = 1000
+    for piece, facts in through(PieceCounter, (banding,), pieces(_sound(documents, found, hashed)), workers):
+        for document in piece:
+            found.sample.add(document)
+        found.documents += len(piece)
+        found.characters += facts.characters
+        found.lines += facts.lines
+        found.total_words += int(facts.words.sum())
+        bins = np.floor(np.log2(np.maximum(facts.words, 1))).astype(np.int64)
+        found.lengths += np.bincount(bins, minlength=48)[:48]
+        distinct.add(facts.codes)
+        if found.total_words >= next_point:
+            found.growth.append((found.total_words, distinct.estimate()))
+            next_point = int(found.total_words * 1.25)
+        for name in ("faults", "pii", "repetitive"):
+            getattr(found, name).update(getattr(facts, name))
+        found.faulty += facts.faulty
+        found.with_pii += facts.with_pii
+        found.repeated_lines.update(facts.repeated_lines)
+        for name, counts in facts.metadata.items():
+            found.metadata.setdefault(name, Frequent(2_000)).update(counts)
+        found.examples.merge(facts.examples.by_kind)
+        finder.add(facts.digests, facts.signatures)
+        tell(found.documents, found.bytes)
+    if not found.documents:
+        raise HarnessError(f"{where}: there is no document in it")
+    if not found.growth or found.growth[-1][0] != found.total_words:
+        found.growth.append((found.total_words, distinct.estimate()))
+    found.fingerprint = hashed.hexdigest()
+    found.duplicates = finder.find()
+    return found
+
+
+def _sound(documents: Iterable[Document], found: Survey, hashed: Any) -> Iterable[Document]:
+    for document in documents:
+        if not document.text or document.text.isspace():
+            found.blank += 1
+            continue
+        data = document.text.encode()
+        hashed.update(len(data).to_bytes(8, "big"))
+        hashed.update(data)
+        found.bytes += len(data)
+        yield document
+
+
+def cluster_examples(
+    documents: Iterable[Document], duplicates: Duplicates, most: int = 10, members: int = 4
+) -> list[dict[str, Any]]:
+    """The largest groups of duplicates with the texts of some members, by a second pass."""
+    sizes = sorted(duplicates.clusters().items(), key=lambda item: (-item[1], item[0]))[:most]
+    groups: dict[int, list[dict[str, str]]] = {kept: [] for kept, _ in sizes}
+    sound: Sequence[Document] | Iterable[Document] = (one for one in documents if one.text and not one.text.isspace())
+    for number, document in enumerate(sound):
+        group = groups.get(int(duplicates.kept_for[number]))
+        if group is not None and len(group) < members:
+            group.append({"place": document.place, "text": document.text[:300]})
+    return [{"size": size, "members": groups[kept]} for kept, size in sizes]

@@ -1,0 +1,1 @@
+"""What one text shows: words, languages, faults, personal data, signatures."""

@@ -1,0 +1,287 @@
+"""The plots and tables of a page about a corpus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.text import size_text
+
+WIDE, HIGH, LEFT, BELOW = 520.0, 220.0, 56.0, 34.0
+"""Of a plot of lines, in units of its drawing: width, height, and the room for the axes."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A row of a plot of bars: its length as a fraction of the longest, and its number as text."""
+
+    label: str
+    length: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A plot of points joined by a line, on axes of powers of ten."""
+
+    path: str
+    dots: tuple[tuple[float, float, str], ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    x_title: str
+    y_title: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot or a table of facts, with notes and examples that open on a click."""
+
+    title: str
+    bars: tuple[Bar, ...] = ()
+    line: Line | None = None
+    rows: tuple[tuple[str, ...], ...] = ()
+    header: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    examples: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+
+
+def bars_of(values: Iterable[tuple[str, float, str]]) -> tuple[Bar, ...]:
+    """Bars whose longest one is whole."""
+    rows = list(values)
+    longest = max((value for _, value, _ in rows), default=0.0) or 1.0
+    return tuple(Bar(label, value / longest, text) for label, value, text in rows)
+
+
+def line_of(points: Sequence[tuple[float, float]], x_title: str, y_title: str) -> Line | None:
+    """A line on axes of powers of ten; None of fewer than two points."""
+    points = [(x, y) for x, y in points if x > 0 and y > 0]
+    if len(points) < 2:
+        return None
+    x_axis, y_axis = _axis([x for x, _ in points]), _axis([y for _, y in points])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        at = LEFT + (WIDE - LEFT - 10) * (math.log10(x) - x_axis[0]) / (x_axis[1] - x_axis[0])
+        up = (HIGH - BELOW - 10) * (math.log10(y) - y_axis[0]) / (y_axis[1] - y_axis[0])
+        return round(at, 1), round(HIGH - BELOW - up, 1)
+
+    places = [place(x, y) for x, y in points]
+    dots = tuple((*at, f"{x:,.0f}: {y:,.0f}") for at, (x, y) in zip(places, points, strict=True))
+    return Line(
+        "M" + "L".join(f"{x} {y}" for x, y in places),
+        dots,
+        tuple((place(10.0**power, points[0][1])[0], _power(power)) for power in range(x_axis[0], x_axis[1] + 1)),
+        tuple((place(points[0][0], 10.0**power)[1], _power(power)) for power in range(y_axis[0], y_axis[1] + 1)),
+        x_title,
+        y_title,
+    )
+
+
+def _axis(values: Sequence[float]) -> tuple[int, int]:
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    return low, max(high, low + 1)
+
+
+def _power(power: int) -> str:
+    return (
+        size_text(10**power)
+        .replace(" B", "")
+        .replace(" kB", "k")
+        .replace(" MB", "M")
+        .replace(" GB", "G")
+        .replace(".0", "")
+    )
+
+
+def _shown(examples: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(one.get("place", "")), str(one["text"])) for one in examples)
+
+
+def _with_bounds(one: Mapping[str, Any]) -> str:
+    low, high = map(_percent, one["interval"])
+    return f"{_percent(one['fraction'])} [{low}, {high}] of {one['n']:,}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
+
+
+def diversity_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
+    words, heaps = facts["vocabulary"], facts["vocabulary"]["heaps"]
+    law = (f"Heaps' law: V = {heaps['k']} n^{heaps['beta']}",) if heaps else ()
+    yield Figure(
+        "Vocabulary growth",
+        line=line_of([tuple(one) for one in words["growth"]], "words", "distinct words"),
+        notes=(f"{words['words']:,} words, {words['distinct']:,} distinct", *law),
+    )
+    lengths = facts["lengths"]["by_power_of_two"]
+    yield Figure(
+        "Words a document",
+        bars_of((f"{2**at:,}–{2 ** (at + 1) - 1:,}", count, f"{count:,}") for at, count in enumerate(lengths)),
+    )
+    yield Figure(
+        "Languages", bars_of((one["language"], one["fraction"], _with_bounds(one)) for one in facts["languages"][:12])
+    )
+    topics = facts["topics"]
+    if topics:
+        yield Figure(
+            "Topics",
+            bars_of((", ".join(one["terms"][:5]), one["fraction"], _percent(one["fraction"])) for one in topics),
+            notes=(f"k-means of {facts['sampled']:,} sampled documents at most; their number is set, not found",),
+            examples=tuple((", ".join(one["terms"]), _shown(one["examples"])) for one in topics),
+        )
+    names = ("median", "q25", "q75", "q95", "mean")
+    rows = tuple(
+        (name.replace("_", " "), *(f"{values.get(one, 0):g}" for one in names))
+        for name, values in facts["style"].items()
+    )
+    yield Figure("Style of the sample", rows=rows, header=("", *names))
+    entropies = ", ".join(f"{one['n']}-grams {one['entropy_bits']} bits" for one in facts["ngrams"])
+    alike = facts["self_similarity"]
+    measures = [
+        ("type–token ratio", str(words["type_token_ratio"])),
+        ("type–token ratio in windows of 500", str(words["moving_type_token_ratio"])),
+        ("entropy", entropies),
+        ("compression ratio", str(facts["compression_ratio"])),
+    ]
+    if alike:
+        measures += [
+            ("mean cosine of pairs", str(alike["mean_cosine"])),
+            ("mean cosine to the likest", str(alike["mean_nearest_cosine"])),
+            ("with a text above cosine 0.8", _percent(alike["nearest_above_0.8"])),
+        ]
+    yield Figure("Measures", rows=tuple(measures), header=("measure", "value"))
+
+
+def consistency_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
+    duplicates, encoding, lines = facts["duplicates"], facts["encoding"], facts["boilerplate"]
+    recall = ", ".join(f"{100 * value:.0f} % at {name}" for name, value in duplicates["banding"]["recall"].items())
+    yield Figure(
+        "Duplicates",
+        bars_of(
+            (name, duplicates[key], f"{duplicates[key]:,}")
+            for name, key in (("distinct", "distinct"), ("exact copies", "exact"), ("near copies", "near"))
+        ),
+        notes=(f"{duplicates['clusters']:,} groups; pairs of that similarity that the banding compares: {recall}",),
+        examples=tuple((f"{one['size']:,} alike", _shown(one["members"])) for one in duplicates["largest"]),
+    )
+    yield Figure(
+        "Wrongly decoded",
+        bars_of((name, count, f"{count:,}") for name, count in encoding["faults"].items()),
+        notes=(f"in {encoding['documents']:,} documents; {facts['blank_documents']:,} more are blank",),
+        examples=(("examples", _shown(encoding["examples"])),) if encoding["examples"] else (),
+    )
+    yield Figure(
+        "Boilerplate",
+        bars_of((one["text"][:60], one["documents"], f"{one['documents']:,}") for one in lines["most_frequent"]),
+        notes=(f"{lines['lines']:,} lines stand in {lines['at_least']:,} documents or more",),
+    )
+
+
+def reliability_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
+    for name, values in facts["metadata"].items():
+        yield Figure(
+            f"Metadata: {name}",
+            bars_of((str(value), count, f"{count:,}") for value, count in values["values"][:20]),
+            notes=(f"{values['distinct']:,} values of {values['known']:,} documents",),
+        )
+    personal, gibberish = facts["personal_data"], facts["gibberish"]
+    yield Figure(
+        "Personal data",
+        bars_of((kind, count, f"{count:,}") for kind, count in personal["counts"].items()),
+        notes=(f"in {personal['documents']:,} documents; all but the first letters are hidden",),
+        examples=tuple((kind, _shown(examples)) for kind, examples in personal["examples"].items() if examples),
+    )
+    if gibberish:
+        kinds = (("unlike the rest", "unlike_the_rest"), ("too predictable", "too_predictable"))
+        yield Figure(
+            "Gibberish and templates",
+            bars_of(
+                (name, gibberish[key]["count"], f"{gibberish[key]['count']} of {gibberish['n']}") for name, key in kinds
+            ),
+            notes=(f"by a model of characters; median {gibberish['median_bits_per_character']} bits a character",),
+            examples=tuple(
+                (name, _shown(gibberish[key]["examples"])) for name, key in kinds if gibberish[key]["examples"]
+            ),
+        )
+    repetition, advertising = facts["repetition"], facts["advertising"]
+    yield Figure(
+        "Repetition",
+        bars_of((name, count, f"{count:,}") for name, count in repetition["reasons"].items()),
+        notes=(f"{repetition['documents']:,} documents; {repetition['rule']}",),
+        examples=(("examples", _shown(repetition["examples"])),) if repetition["examples"] else (),
+    )
+    yield Figure(
+        "Advertising",
+        notes=(f"{advertising['count']} of {advertising['n']:,} sampled documents",),
+        examples=(("examples", _shown(advertising["examples"])),) if advertising["examples"] else (),
+    )
+
+
+def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
+    for split, balance in facts["balance"].items():
+        counts = balance["counts"]
+        total = sum(counts.values())
+        yield Figure(
+            f"Classes of {split}",
+            bars_of(
+                (name, count, f"{count:,} ({_percent(count / total)})") for name, count in list(counts.items())[:30]
+            ),
+        )
+    rows = tuple(
+        (
+            f"{one['of']} in {one['in']}",
+            f"{one['rows']:,}",
+            f"{one['exact_rows']:,}",
+            f"{one['plain_rows']:,}",
+            ", ".join(f"{name} {count:,}" for name, count in one["texts"].items()),
+        )
+        for one in facts["overlap"]
+    )
+    if rows:
+        yield Figure(
+            "Overlap of splits",
+            rows=rows,
+            header=("rows", "all", "exact", "but for case and punctuation", "texts anywhere"),
+            examples=tuple(
+                (f"{one['of']} in {one['in']}", _shown(one["examples"])) for one in facts["overlap"] if one["examples"]
+            ),
+        )
+    drift = tuple(
+        (
+            " and ".join(one["between"]),
+            f"{one['words_divergence']:g}",
+            f"{one['words_divergence_by_chance']:g}",
+            " / ".join(f"{value:g}" for value in one["median_words"]),
+            f"{one.get('labels_divergence', float('nan')):g}",
+            f"{one.get('labels_divergence_by_chance', float('nan')):g}",
+        )
+        for one in facts["drift"]
+    )
+    if drift:
+        header = ("splits", "words, bits", "by chance", "median words", "labels, bits", "by chance")
+        yield Figure("Drift between splits", rows=drift, header=header)
+    for split, one in facts["duplicates"].items():
+        against = one.get("contradictory", {"texts": 0, "examples": []})
+        examples = tuple(
+            (text["text"][:80], tuple((place, label) for place, label in text["labels"]))
+            for text in against["examples"]
+        )
+        yield Figure(
+            f"Duplicates in {split}",
+            notes=(f"{one['rows']:,} rows stood before; {against['texts']:,} texts have several labels",),
+            examples=examples,
+        )
+    for split, noise in facts["label_noise"].items():
+        wrong = tuple(
+            (one["label"], one["by_model"], f"{one['probability']:.2f}", one["text"]) for one in noise["examples"]
+        )
+        right = _percent(noise["model_accuracy"])
+        note = f"{noise['suspect']:,} of {noise['n']:,} by confident learning; the model is right on {right}"
+        yield Figure(
+            f"Labels of {split} that look wrong",
+            rows=wrong,
+            header=("label", "by the model", "probability", "text"),
+            notes=(note,),
+        )
