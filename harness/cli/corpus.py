@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -15,9 +14,9 @@ from harness.cli.options import Include, Json, Quiet, examples
 from harness.cli.spec_options import spec_options
 from harness.core.atomic import write_atomically
 from harness.core.errors import HarnessError
-from harness.core.run_spec import OUTPUT
+from harness.core.strict_spec import parse
 from harness.core.text import emit, say, size_text
-from harness.corpora.settings import FilterSettings, ReportSettings
+from harness.corpora.settings import FilterLaunch, FilterSettings, ReportLaunch, ReportSettings
 from harness.data.document import Position
 from harness.pipeline.cost import clock
 from harness.report.page.corpus import corpus_page
@@ -39,8 +38,10 @@ TELL_EVERY = 10.0
     ),
 )
 @spec_options(ReportSettings)
+@spec_options(ReportLaunch, into="launch")
 def report_text(
     given: dict[str, Any],
+    launch: dict[str, Any],
     source: Annotated[
         str,
         typer.Argument(
@@ -50,17 +51,15 @@ def report_text(
         ),
     ],
     include: Include = None,
-    html: Annotated[
-        Optional[Path], typer.Option("--html", metavar="FILE", help="Write a page.", rich_help_panel=OUTPUT)
-    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Say what is in a corpus or in labelled data: diversity, consistency, reliability."""
-    found = corpora.corpus_report(source, include=include or [], watch=watch(quiet), **given)
-    if html is not None:
-        write_atomically(html, corpus_page(found))
-    emit(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else report_lines(found))
+    how = parse(ReportLaunch, launch, "the command line")
+    report = corpora.corpus_report(source, include=include or [], watch=watch(quiet), **given)
+    if how.html is not None:
+        write_atomically(how.html, corpus_page(report))
+    emit(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else report_lines(report))
 
 
 @app.command(
@@ -71,26 +70,25 @@ def report_text(
     ),
 )
 @spec_options(FilterSettings)
+@spec_options(FilterLaunch, into="launch")
 def filter_text(
     given: dict[str, Any],
+    launch: dict[str, Any],
     source: Source,
-    output: Annotated[
-        Optional[Path],
-        typer.Option("--output", "-o", metavar="FOLDER", help="The folder to write to.", rich_help_panel=OUTPUT),
-    ] = None,
     include: Include = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Keep of a corpus what passes the rules; a ledger says of each removed document why."""
     rules = given.pop("rules", "clean")
-    if given.pop("dry_run", False):
+    how = parse(FilterLaunch, launch, "the command line")
+    if how.dry_run:
         prediction = corpora.predict_filter(source, rules=rules, include=include or [], watch=watch(quiet), **given)
         emit(json.dumps(prediction.as_json(), indent=1) if as_json else prediction_text(prediction))
         return
-    if output is None:
+    if how.output is None:
         raise HarnessError("-o FOLDER is missing: where what is kept goes; or ask for --dry-run")
-    made = corpora.corpus_filter(source, output, rules=rules, include=include or [], watch=watch(quiet), **given)
+    made = corpora.corpus_filter(source, how.output, rules=rules, include=include or [], watch=watch(quiet), **given)
     if as_json:
         emit(json.dumps({"schema_version": 1, "folder": str(made.folder), **made.funnel.as_json(),
                          "fingerprint": made.manifest.fingerprint}, indent=1))  # fmt: skip
@@ -101,14 +99,14 @@ def filter_text(
 
 def watch(quiet: bool) -> Callable[[int, int, Position], None]:
     """Says on stderr now and then how far a pass is, and when it will be over."""
-    started = told = time.monotonic()
+    started = last = time.monotonic()
 
     def tell(documents: int, size: int, position: Position) -> None:
-        nonlocal told
+        nonlocal last
         now = time.monotonic()
-        if quiet or now - told < TELL_EVERY:
+        if quiet or now - last < TELL_EVERY:
             return
-        told = now
+        last = now
         fraction = position.done / position.total if position.total else 0.0
         eta = f", eta {clock((now - started) * (1 - fraction) / fraction)}" if fraction else ""
         share = f" ({100 * fraction:.0f} %{eta})" if fraction else ""

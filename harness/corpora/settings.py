@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.core.run_spec import OUTPUT, WHAT, WHERE
 from harness.core.strict_spec import Strict, setting
 
@@ -25,15 +27,35 @@ class FilterSettings(CorpusSettings):
 
     Attributes:
         rules: A preset or a YAML file.
-        dry_run: Predict by a sample what would be removed, and write nothing.
-        sample: Documents of that sample.
+        sample: Documents of the sample of a dry run.
         seed: Of the sample.
     """
 
     rules: str = setting("clean", "A preset (c4, clean, fineweb, gopher) or a YAML file of rules.", panel=WHAT)
-    dry_run: bool = setting(False, "Predict by a sample what would be removed.", panel=OUTPUT)
-    sample: int = setting(2_000, "Documents of that sample.", panel=OUTPUT, ge=10)
+    sample: int = setting(2_000, "Documents of the sample of a dry run.", panel=OUTPUT, ge=10)
     seed: int = setting(0, "Of that sample.", panel=OUTPUT, ge=0, lt=2**31)
+
+
+class FilterLaunch(Strict):
+    """Where `harness corpus filter` writes.
+
+    Attributes:
+        output: The folder that is made.
+        dry_run: Predict by a sample what would be removed, and write nothing.
+    """
+
+    output: Path | None = setting(None, "The folder to write to.", panel=OUTPUT, metavar="FOLDER", short="o")
+    dry_run: bool = setting(False, "Predict by a sample what would be removed.", panel=OUTPUT)
+
+
+class ReportLaunch(Strict):
+    """Where `harness corpus report` writes.
+
+    Attributes:
+        html: The page, where one is asked for.
+    """
+
+    html: Path | None = setting(None, "Write a page.", panel=OUTPUT, metavar="FILE")
 
 
 class ReportSettings(CorpusSettings):

@@ -176,7 +176,9 @@ def _read_parquet(path: Path, field: str, lenient: bool, tell: Tell) -> Iterator
                 raise _no_field(str(path), field, file.schema_arrow.names)
             number = 0
             columns = [
-                one.name for one in file.schema_arrow if one.name == field or not pyarrow.types.is_nested(one.type)
+                column.name
+                for column in file.schema_arrow
+                if column.name == field or not pyarrow.types.is_nested(column.type)
             ]
             size, rows = _size(path), max(1, file.metadata.num_rows)
             for batch in file.iter_batches(batch_size=16, columns=columns, use_threads=False):

@@ -74,7 +74,7 @@ class Corpus:
         Raises:
             HarnessError: a file is damaged or not what its name says, with the place in it; the hub fails.
         """
-        return (one.text for one in self.read(False) if one.text and not one.text.isspace())
+        return (document.text for document in self.read(False) if document.text and not document.text.isspace())
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Judge:
         outcomes = [self.outcome(document) for document in piece]
         if self.dedup is None:
             return Judged(outcomes, [], None)
-        kept = [one.text for one in outcomes if one.text is not None]
+        kept = [outcome.text for outcome in outcomes if outcome.text is not None]
         digests = [digest(text) for text in kept] if self.dedup.exact else [0] * len(kept)
         if self.dedup.near is None:
             return Judged(outcomes, digests, None)

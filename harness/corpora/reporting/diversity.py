@@ -88,7 +88,7 @@ def ngrams(words: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     """Of 1-, 2- and 3-grams of the sample: how many, the fraction that is distinct, and their entropy in bits, with
     the correction of Miller (1955).
     """
-    found = []
+    result = []
     for n in (1, 2, 3):
         counts: Counter[tuple[str, ...]] = Counter()
         total = 0
@@ -101,10 +101,10 @@ def ngrams(words: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
             continue
         fractions = np.fromiter(counts.values(), dtype=np.float64) / total
         entropy = float(-(fractions * np.log2(fractions)).sum()) + (len(counts) - 1) / (2 * total * math.log(2))
-        found.append(
+        result.append(
             {"n": n, "count": total, "distinct": round(len(counts) / total, 4), "entropy_bits": round(entropy, 3)}
         )
-    return found
+    return result
 
 
 def compression_ratio(texts: Sequence[str]) -> float | None:
@@ -141,7 +141,7 @@ def style(texts: Sequence[str], words: Sequence[Sequence[str]]) -> dict[str, Any
         "words_per_sentence", "letters_per_word", "capitals", "digits", "punctuation", "questions", "exclamations",
         "first_and_second_person")}  # fmt: skip
     for text, its_words in zip(texts, words, strict=True):
-        sentences = [one for one in SENTENCE.findall(text) if not one.isspace()] or [text]
+        sentences = [item for item in SENTENCE.findall(text) if not item.isspace()] or [text]
         letters = [word for word in its_words if word[0].isalpha()]
         size = max(1, len(text))
         rows["words_per_sentence"].append(len(letters) / len(sentences))
@@ -149,8 +149,8 @@ def style(texts: Sequence[str], words: Sequence[Sequence[str]]) -> dict[str, Any
         rows["capitals"].append(sum(map(str.isupper, text)) / size)
         rows["digits"].append(sum(map(str.isdecimal, text)) / size)
         rows["punctuation"].append(len(regex.findall(r"\p{P}", text)) / size)
-        rows["questions"].append(sum(one.endswith(("?", "？")) for one in sentences) / len(sentences))
-        rows["exclamations"].append(sum(one.endswith(("!", "！")) for one in sentences) / len(sentences))
+        rows["questions"].append(sum(item.endswith(("?", "？")) for item in sentences) / len(sentences))
+        rows["exclamations"].append(sum(item.endswith(("!", "！")) for item in sentences) / len(sentences))
         person = {"i", "me", "my", "we", "us", "our", "you", "your"}
         rows["first_and_second_person"].append(sum(word in person for word in its_words) / max(1, len(its_words)))
     return {name: quantiles(values) for name, values in rows.items()}
@@ -209,22 +209,24 @@ def topics(texts: Sequence[str], places: Sequence[str], seed: int) -> list[dict[
     clustering = KMeans(count, n_init=3, random_state=seed).fit(points)
     names = vectorizer.get_feature_names_out()
     present = (matrix > 0).astype(np.float64)
-    by_cluster = np.stack([np.asarray(present[clustering.labels_ == one].sum(axis=0)).ravel() for one in range(count)])
+    by_cluster = np.stack(
+        [np.asarray(present[clustering.labels_ == item].sum(axis=0)).ravel() for item in range(count)]
+    )
     sizes = np.bincount(clustering.labels_, minlength=count)
     within = by_cluster / np.maximum(sizes, 1)[:, None]
     weights = within * np.log((within + 1e-9) / (by_cluster.sum(axis=0) / len(texts) + 1e-9))
-    found = []
-    for one in np.argsort(-sizes, kind="stable"):
-        members = np.flatnonzero(clustering.labels_ == one)
-        nearest = members[np.argsort(-(points[members] @ clustering.cluster_centers_[one]), kind="stable")[:3]]
-        found.append(
+    result = []
+    for item in np.argsort(-sizes, kind="stable"):
+        members = np.flatnonzero(clustering.labels_ == item)
+        nearest = members[np.argsort(-(points[members] @ clustering.cluster_centers_[item]), kind="stable")[:3]]
+        result.append(
             {
-                "fraction": round(float(sizes[one]) / len(texts), 4),
-                "terms": [str(names[at]) for at in np.argsort(-weights[one], kind="stable")[:TERMS]],
+                "fraction": round(float(sizes[item]) / len(texts), 4),
+                "terms": [str(names[at]) for at in np.argsort(-weights[item], kind="stable")[:TERMS]],
                 "examples": [{"place": places[at], "text": texts[at][:SHOWN]} for at in nearest],
             }
         )
-    return found
+    return result
 
 
 def self_similarity(texts: Sequence[str], seed: int) -> dict[str, float] | None:

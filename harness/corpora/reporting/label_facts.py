@@ -37,11 +37,11 @@ def label_facts(data: LabelledData, seed: int) -> dict[str, Any]:
         "fields": list(next(iter(data.splits.values())).fields),
         "balance": {name: balance(split.labels) for name, split in data.splits.items()
                     if split.labels is not None and classes},
-        "values": {name: quantiles([float(one) for one in split.labels]) for name, split in data.splits.items()
+        "values": {name: quantiles([float(item) for item in split.labels]) for name, split in data.splits.items()
                    if split.labels is not None and not classes and all(map(_is_number, split.labels))},
         "duplicates": {name: repeated(split, classes) for name, split in data.splits.items()},
-        "overlap": [overlap(data, one, other) for one, other in combinations(data.splits, 2)],
-        "drift": [drift(data, one, other, classes, seed) for one, other in combinations(data.splits, 2)],
+        "overlap": [overlap(data, item, other) for item, other in combinations(data.splits, 2)],
+        "drift": [drift(data, item, other, classes, seed) for item, other in combinations(data.splits, 2)],
         "label_noise": {name: noise for name, split in data.splits.items()
                         if classes and (noise := label_noise(split, seed)) is not None},
     }  # fmt: skip
@@ -49,7 +49,7 @@ def label_facts(data: LabelledData, seed: int) -> dict[str, Any]:
 
 def _classes(data: LabelledData) -> bool:
     """Whether the labels are classes, not numbers of a scale."""
-    labels = [one for split in data.splits.values() for one in split.labels or ()]
+    labels = [item for split in data.splits.values() for item in split.labels or ()]
     kinds = set(labels)
     if not kinds or len(kinds) > CLASSES:
         return False
@@ -86,7 +86,7 @@ def repeated(split: LabelledSplit, classes: bool) -> dict[str, Any]:
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         groups[row].append(index)
-    found: dict[str, Any] = {"rows": len(rows) - len(groups)}
+    result: dict[str, Any] = {"rows": len(rows) - len(groups)}
     if split.labels is not None and classes:
         against = [group for group in groups.values() if len({split.labels[at] for at in group}) > 1]
         shown = [
@@ -96,16 +96,16 @@ def repeated(split: LabelledSplit, classes: bool) -> dict[str, Any]:
             }
             for group in against[:10]
         ]
-        found["contradictory"] = {"texts": len(against), "rows": sum(map(len, against)), "examples": shown}
-    return found
+        result["contradictory"] = {"texts": len(against), "rows": sum(map(len, against)), "examples": shown}
+    return result
 
 
-def overlap(data: LabelledData, one: str, other: str) -> dict[str, Any]:
+def overlap(data: LabelledData, item: str, other: str) -> dict[str, Any]:
     """What of the smaller split's role, the second one, is in the first: whole rows, and single texts by field.
 
     A text counts once a row. Exact: letter for letter. Plain: but for case, punctuation and white space.
     """
-    first, second = data.splits[one], data.splits[other]
+    first, second = data.splits[item], data.splits[other]
     known_rows, known_plain = set(first.rows()), {tuple(map(plain, row)) for row in first.rows()}
     exact = [at for at, row in enumerate(second.rows()) if row in known_rows]
     alike = [at for at, row in enumerate(second.rows()) if tuple(map(plain, row)) in known_plain]
@@ -115,20 +115,20 @@ def overlap(data: LabelledData, one: str, other: str) -> dict[str, Any]:
     }
     examples = [{"place": second.places[at], "text": " | ".join(second.rows()[at])[:SHOWN]} for at in alike[:5]]
     return {
-        "in": one, "of": other, "rows": len(second), "exact_rows": len(exact), "plain_rows": len(alike),
+        "in": item, "of": other, "rows": len(second), "exact_rows": len(exact), "plain_rows": len(alike),
         "fraction": round(len(alike) / max(1, len(second)), 5), "texts": by_field, "examples": examples,
     }  # fmt: skip
 
 
-def drift(data: LabelledData, one: str, other: str, classes: bool, seed: int) -> dict[str, Any]:
+def drift(data: LabelledData, item: str, other: str, classes: bool, seed: int) -> dict[str, Any]:
     """How two splits differ: Jensen–Shannon divergence (bits) of their words and of their labels, beside what it is
     between random halves of both together; medians of lengths.
     """
-    first, second = data.splits[one], data.splits[other]
+    first, second = data.splits[item], data.splits[other]
     bags = [[Counter(" ".join(map(plain, row)).split()) for row in split.rows()[:5_000]] for split in (first, second)]
     words, chance = _divergence(bags[0], bags[1], seed)
-    found = {
-        "between": [one, other],
+    result = {
+        "between": [item, other],
         "words_divergence": round(words, 4),
         "words_divergence_by_chance": round(chance, 4),
         "median_words": [float(np.median([bag.total() for bag in side] or [0])) for side in bags],
@@ -136,37 +136,37 @@ def drift(data: LabelledData, one: str, other: str, classes: bool, seed: int) ->
     if classes and first.labels is not None and second.labels is not None:
         sides = [[Counter({label: 1}) for label in split.labels or ()] for split in (first, second)]
         labels, by_chance = _divergence(sides[0], sides[1], seed)
-        found |= {"labels_divergence": round(labels, 4), "labels_divergence_by_chance": round(by_chance, 4)}
-    return found
+        result |= {"labels_divergence": round(labels, 4), "labels_divergence_by_chance": round(by_chance, 4)}
+    return result
 
 
-def _divergence(one: Sequence[Counter[str]], other: Sequence[Counter[str]], seed: int) -> tuple[float, float]:
+def _divergence(item: Sequence[Counter[str]], other: Sequence[Counter[str]], seed: int) -> tuple[float, float]:
     """Of the sums of two sets of counts, and the 95th percentile of that of random parts of the same sizes."""
     from scipy import sparse
 
     names: dict[str, int] = {}
     rows, columns, values = [], [], []
-    for row, bag in enumerate([*one, *other]):
+    for row, bag in enumerate([*item, *other]):
         for name, count in bag.items():
             rows.append(row)
             columns.append(names.setdefault(name, len(names)))
             values.append(count)
-    if not names or not one or not other:
+    if not names or not item or not other:
         return 0.0, 0.0
-    matrix = sparse.csr_matrix((values, (rows, columns)), shape=(len(one) + len(other), len(names)))
+    matrix = sparse.csr_matrix((values, (rows, columns)), shape=(len(item) + len(other), len(names)))
     total = np.asarray(matrix.sum(axis=0)).ravel()
-    sides = np.zeros((len(one) + len(other), DRAWS + 1))
-    sides[: len(one), 0] = 1
+    sides = np.zeros((len(item) + len(other), DRAWS + 1))
+    sides[: len(item), 0] = 1
     random = np.random.Generator(np.random.PCG64(seed))
     for draw in range(1, DRAWS + 1):
-        sides[random.permutation(len(sides))[: len(one)], draw] = 1
+        sides[random.permutation(len(sides))[: len(item)], draw] = 1
     sums = matrix.T @ sides
-    found = [_jensen_shannon(sums[:, at], total - sums[:, at]) for at in range(DRAWS + 1)]
-    return found[0], float(np.quantile(found[1:], 0.95))
+    result = [_jensen_shannon(sums[:, at], total - sums[:, at]) for at in range(DRAWS + 1)]
+    return result[0], float(np.quantile(result[1:], 0.95))
 
 
-def _jensen_shannon(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    p, q = one / max(one.sum(), 1), other / max(other.sum(), 1)
+def _jensen_shannon(item: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    p, q = item / max(item.sum(), 1), other / max(other.sum(), 1)
     middle = (p + q) / 2
 
     def against(side: NDArray[np.float64]) -> float:
@@ -230,7 +230,7 @@ def out_of_fold(texts: Sequence[str], classes: NDArray[np.int64], seed: int) -> 
 def confident_issues(classes: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """The examples off the diagonal of the confident joint, in order."""
     count = probabilities.shape[1]
-    thresholds = np.array([probabilities[classes == one, one].mean() for one in range(count)])
+    thresholds = np.array([probabilities[classes == item, item].mean() for item in range(count)])
     confident = np.where(probabilities >= thresholds - 1e-6, probabilities, -1.0)
     known = confident.max(axis=1) >= 0
     return np.flatnonzero(known & (confident.argmax(axis=1) != classes))
@@ -238,5 +238,5 @@ def confident_issues(classes: NDArray[np.int64], probabilities: NDArray[np.float
 
 def worst_overlap(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Pairs of splits that share rows or texts, the most shared first."""
-    shared = [one for one in facts["overlap"] if one["plain_rows"] or any(one["texts"].values())]
-    return sorted(shared, key=lambda one: -one["plain_rows"])
+    shared = [item for item in facts["overlap"] if item["plain_rows"] or any(item["texts"].values())]
+    return sorted(shared, key=lambda item: -item["plain_rows"])

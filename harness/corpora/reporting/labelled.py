@@ -74,8 +74,10 @@ def of_task(task: TaskSpec, data: str) -> LabelledData:
         labels = None
         if split.labels is not None and split.labels and not isinstance(split.labels[0], tuple):
             names = task.labels or loaded.labels or ()
-            labels = [str(names[int(one)]) if names and isinstance(one, int) else str(one) for one in split.labels]
-        splits[name] = LabelledSplit(split.fields, labels, [f"{name} {one}" for one in split.ids])
+            labels = [
+                str(names[int(value)]) if names and isinstance(value, int) else str(value) for value in split.labels
+            ]
+        splits[name] = LabelledSplit(split.fields, labels, [f"{name} {value}" for value in split.ids])
     return LabelledData(loaded.location, splits)
 
 
@@ -139,7 +141,7 @@ def _split(name: str, table: Table, texts: Sequence[str], label: str | None) -> 
     for column in (*texts, *([label] if label and name == "train" else [])):
         if column not in table.names:
             raise HarnessError(f"{table.where}: no column '{column}'.{did_you_mean(column, table.names)}")
-    fields = {column: ["" if one is None else str(one) for one in table.read_column(column)] for column in texts}
+    fields = {column: ["" if value is None else str(value) for value in table.read_column(column)] for column in texts}
     values = table.read_column(label) if label in table.names else None
     return LabelledSplit(fields, _labels(table, label, values), [_place(table, at) for at in range(len(table))])
 
@@ -148,7 +150,9 @@ def _labels(table: Table, column: str | None, values: Sequence[Any] | None) -> l
     if values is None or column is None:
         return None
     names = table.classes.get(column)
-    texts = [names[one] if names and isinstance(one, int) and 0 <= one < len(names) else str(one) for one in values]
+    texts = [
+        names[value] if names and isinstance(value, int) and 0 <= value < len(names) else str(value) for value in values
+    ]
     hidden = {"-1", "None", "nan", ""}
     return None if set(texts) <= hidden else texts
 
@@ -184,9 +188,9 @@ def _text_columns(table: Table, given: str | None, label: str | None) -> list[st
 
 
 def _is_text(table: Table, name: str) -> bool:
-    return any(isinstance(one, str) for one in table.read_column(name)[:100])
+    return any(isinstance(value, str) for value in table.read_column(name)[:100])
 
 
 def _is_prose(table: Table, name: str) -> bool:
-    values = [one for one in table.read_column(name)[:200] if isinstance(one, str)]
-    return bool(values) and sum(len(one.split()) for one in values) / len(values) >= 3
+    values = [value for value in table.read_column(name)[:200] if isinstance(value, str)]
+    return bool(values) and sum(len(value.split()) for value in values) / len(values) >= 3

@@ -54,12 +54,16 @@ def metadata(survey: Survey) -> dict[str, Any]:
     """Of each field of the records that says where a text is from: the values, the most frequent first; of dates the
     years.
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, frequent in survey.metadata.items():
         counts = frequent.counts
         values = sorted(counts.items()) if name in DATES else counts.most_common(20)
-        found[name] = {"known": counts.total(), "distinct": len(counts), "values": [list(one) for one in values[:60]]}
-    return found
+        result[name] = {
+            "known": counts.total(),
+            "distinct": len(counts),
+            "values": [list(item) for item in values[:60]],
+        }
+    return result
 
 
 class CharacterModel:

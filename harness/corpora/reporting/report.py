@@ -98,47 +98,47 @@ def report(
         return source.documents() if isinstance(source, LabelledData) else source.read(True)
 
     with scratch_folder() as scratch:
-        found = survey(
+        result = survey(
             documents(), scratch, banding=banding, sample=sample, seed=seed, workers=workers, where=source.location,
             tell=tell,
         )  # fmt: skip
-    assert found.duplicates is not None
-    if len(found.duplicates.clusters()):
-        found.clusters = cluster_examples(documents(), found.duplicates)
-    parts = (diversity(found, seed), consistency(found, banding), reliability(found))
+    assert result.duplicates is not None
+    if len(result.duplicates.clusters()):
+        result.clusters = cluster_examples(documents(), result.duplicates)
+    parts = (diversity(result, seed), consistency(result, banding), reliability(result))
     labels = label_facts(source, seed) if isinstance(source, LabelledData) else None
     settings = {"sample": sample, "seed": seed, "banding": banding.model_dump()}
-    findings = [*_of_labels(labels or {}), *_of_text(found, *parts)]
-    findings.sort(key=lambda one: -one.weight)
+    findings = [*_of_labels(labels or {}), *_of_text(result, *parts)]
+    findings.sort(key=lambda item: -item.weight)
     return CorpusReport(
-        source.location, found.documents, found.bytes, found.fingerprint, tuple(findings), *parts, labels, settings
+        source.location, result.documents, result.bytes, result.fingerprint, tuple(findings), *parts, labels, settings
     )
 
 
 def _of_labels(labels: dict[str, Any]) -> list[Finding]:
-    found = []
+    result = []
     for split, facts in labels.get("balance", {}).items():
         counts = ", ".join(f"{name} {count:,}" for name, count in list(facts["counts"].items())[:6])
         uneven = facts["majority"] >= 0.8 or (len(facts["counts"]) > 1 and facts["evenness"] < 0.6)
         text = f"{split}: {100 * facts['majority']:.1f} % of the labels are one class ({counts})"
-        found.append(Finding("labels", text if uneven else f"{split}: labels {counts}", 2 if uneven else 0))
-    for one in labels.get("overlap", []):
-        if one["plain_rows"]:
-            exact = f"{one['exact_rows']:,} of them letter for letter"
+        result.append(Finding("labels", text if uneven else f"{split}: labels {counts}", 2 if uneven else 0))
+    for item in labels.get("overlap", []):
+        if item["plain_rows"]:
+            exact = f"{item['exact_rows']:,} of them letter for letter"
             text = (
-                f"{one['plain_rows']:,} of {one['rows']:,} rows of {one['of']} "
-                f"({100 * one['fraction']:.1f} %) are in {one['in']}, {exact}"
+                f"{item['plain_rows']:,} of {item['rows']:,} rows of {item['of']} "
+                f"({100 * item['fraction']:.1f} %) are in {item['in']}, {exact}"
             )
-            found.append(Finding("splits", text, 2))
-        shared = {name: count for name, count in one["texts"].items() if count > one["plain_rows"]}
+            result.append(Finding("splits", text, 2))
+        shared = {name: count for name, count in item["texts"].items() if count > item["plain_rows"]}
         if shared:
             texts = ", ".join(f"{count:,} of the field {name}" for name, count in shared.items())
-            found.append(Finding("splits", f"texts of {one['of']} that stand somewhere in {one['in']}: {texts}", 2))
+            result.append(Finding("splits", f"texts of {item['of']} that stand somewhere in {item['in']}: {texts}", 2))
     for split, facts in labels.get("duplicates", {}).items():
         against = facts.get("contradictory", {})
         if against.get("texts"):
             text = f"{split}: {against['texts']:,} texts have several labels ({against['rows']:,} rows)"
-            found.append(Finding("labels", text, 2))
+            result.append(Finding("labels", text, 2))
     for split, facts in labels.get("label_noise", {}).items():
         tells = (facts["model_accuracy"] - facts["majority"]) / max(1e-9, 1 - facts["majority"])
         if facts["fraction"] >= 0.02 and tells >= TELLS:
@@ -146,24 +146,24 @@ def _of_labels(labels: dict[str, Any]) -> list[Finding]:
                 f"{split}: {facts['suspect']:,} of {facts['n']:,} labels ({100 * facts['fraction']:.1f} %) look wrong "
                 f"to a simple model (right on {100 * facts['model_accuracy']:.0f} % of them)"
             )
-            found.append(Finding("labels", text, 1))
-    for one in labels.get("drift", []):
-        first, second = one["between"]
+            result.append(Finding("labels", text, 1))
+    for item in labels.get("drift", []):
+        first, second = item["between"]
         for name, what in (("words", "words"), ("labels", "labels")):
-            value, chance = one.get(f"{name}_divergence", 0.0), one.get(f"{name}_divergence_by_chance", 0.0)
+            value, chance = item.get(f"{name}_divergence", 0.0), item.get(f"{name}_divergence_by_chance", 0.0)
             if value > 1.5 * chance and value > 0.005:
                 text = (
                     f"{what} of {first} and {second} differ more than by chance ({value:.3f} bits, chance {chance:.3f})"
                 )
-                found.append(Finding("splits", text, 1))
-    return found
+                result.append(Finding("splits", text, 1))
+    return result
 
 
 def _of_text(
     survey: Survey, diversity: dict[str, Any], consistency: dict[str, Any], reliability: dict[str, Any]
 ) -> list[Finding]:
     n = survey.documents
-    found = []
+    result = []
     duplicates = consistency["duplicates"]
     if duplicates["exact"] or duplicates["near"]:
         text = (
@@ -171,30 +171,30 @@ def _of_text(
             f"one, {duplicates['near']:,} more resemble one ({100 * duplicates['near_fraction']:.1f} %)"
         )
         many = duplicates["exact_fraction"] + duplicates["near_fraction"] > 0.05
-        found.append(Finding("duplicates", text, 2 if many else 1))
+        result.append(Finding("duplicates", text, 2 if many else 1))
     if survey.faulty:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in survey.faults.most_common())
-        found.append(Finding("encoding", f"{survey.faulty:,} documents were decoded wrongly ({kinds})", 1))
+        result.append(Finding("encoding", f"{survey.faulty:,} documents were decoded wrongly ({kinds})", 1))
     if survey.blank:
-        found.append(Finding("encoding", f"{survey.blank:,} documents are blank", 1))
+        result.append(Finding("encoding", f"{survey.blank:,} documents are blank", 1))
     if lines := consistency["boilerplate"]["lines"]:
         least = consistency["boilerplate"]["at_least"]
-        found.append(Finding("boilerplate", f"{lines:,} lines stand in {least} documents or more", 1))
+        result.append(Finding("boilerplate", f"{lines:,} lines stand in {least} documents or more", 1))
     if survey.with_pii:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in survey.pii.most_common())
-        found.append(Finding("personal data", f"{survey.with_pii:,} documents have personal data ({kinds})", 1))
+        result.append(Finding("personal data", f"{survey.with_pii:,} documents have personal data ({kinds})", 1))
     languages = diversity["languages"]
     if len(languages) > 1 and languages[0]["fraction"] < 0.95:
-        mix = ", ".join(f"{one['language']} {100 * one['fraction']:.0f} %" for one in languages[:5])
-        found.append(Finding("languages", f"the languages are mixed: {mix}", 1))
+        mix = ", ".join(f"{item['language']} {100 * item['fraction']:.0f} %" for item in languages[:5])
+        result.append(Finding("languages", f"the languages are mixed: {mix}", 1))
     gibberish = reliability["gibberish"]
     if gibberish and (count := gibberish["unlike_the_rest"]["count"]):
         text = f"{count} of {gibberish['n']} sampled documents are unlike the rest by their characters"
-        found.append(Finding("gibberish", text, 1))
+        result.append(Finding("gibberish", text, 1))
     if reliability["repetition"]["fraction"] > 0.01:
         text = f"{reliability['repetition']['documents']:,} documents repeat themselves beyond Gopher's thresholds"
-        found.append(Finding("repetition", text, 1))
+        result.append(Finding("repetition", text, 1))
     if count := reliability["advertising"]["count"]:
         text = f"{count} of {reliability['advertising']['n']} sampled documents advertise"
-        found.append(Finding("advertising", text, 1))
-    return found
+        result.append(Finding("advertising", text, 1))
+    return result

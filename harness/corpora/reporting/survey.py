@@ -65,15 +65,15 @@ class PieceCounter:
         self.repetition = make_rule("gopher-repetition", {}, "report")
 
     def __call__(self, piece: Piece) -> PieceFacts:
-        codes = [codes_of(one.text) for one in piece]
+        codes = [codes_of(item.text) for item in piece]
         facts = PieceFacts(
-            words=np.array([len(one) for one in codes], dtype=np.int64),
-            characters=sum(len(one.text) for one in piece),
-            lines=sum(one.text.count("\n") + 1 for one in piece),
+            words=np.array([len(item) for item in codes], dtype=np.int64),
+            characters=sum(len(item.text) for item in piece),
+            lines=sum(item.text.count("\n") + 1 for item in piece),
             codes=np.unique(np.concatenate(codes)) if codes else np.zeros(0, dtype=np.uint64),
-            digests=[digest(one.text) for one in piece],
+            digests=[digest(item.text) for item in piece],
             signatures=np.stack(
-                [signature(one.text, self.banding, held) for one, held in zip(piece, codes, strict=True)]
+                [signature(item.text, self.banding, held) for item, held in zip(piece, codes, strict=True)]
             ),
         )
         for document in piece:
@@ -188,51 +188,51 @@ def survey(
     Raises:
         HarnessError: there is no document.
     """
-    found = Survey(ContentSample(sample, seed))
+    totals = Survey(ContentSample(sample, seed))
     hashed, distinct = sha256(), Distinct()
     finder = DuplicateFinder(scratch, True, banding)
     next_point = 1000
-    for piece, facts in through(PieceCounter, (banding,), pieces(_sound(documents, found, hashed)), workers):
+    for piece, facts in through(PieceCounter, (banding,), pieces(_sound(documents, totals, hashed)), workers):
         for document in piece:
-            found.sample.add(document)
-        found.documents += len(piece)
-        found.characters += facts.characters
-        found.lines += facts.lines
-        found.total_words += int(facts.words.sum())
+            totals.sample.add(document)
+        totals.documents += len(piece)
+        totals.characters += facts.characters
+        totals.lines += facts.lines
+        totals.total_words += int(facts.words.sum())
         bins = np.floor(np.log2(np.maximum(facts.words, 1))).astype(np.int64)
-        found.lengths += np.bincount(bins, minlength=48)[:48]
+        totals.lengths += np.bincount(bins, minlength=48)[:48]
         distinct.add(facts.codes)
-        if found.total_words >= next_point:
-            found.growth.append((found.total_words, distinct.estimate()))
-            next_point = int(found.total_words * 1.25)
+        if totals.total_words >= next_point:
+            totals.growth.append((totals.total_words, distinct.estimate()))
+            next_point = int(totals.total_words * 1.25)
         for name in ("faults", "pii", "repetitive"):
-            getattr(found, name).update(getattr(facts, name))
-        found.faulty += facts.faulty
-        found.with_pii += facts.with_pii
-        found.repeated_lines.update(facts.repeated_lines)
+            getattr(totals, name).update(getattr(facts, name))
+        totals.faulty += facts.faulty
+        totals.with_pii += facts.with_pii
+        totals.repeated_lines.update(facts.repeated_lines)
         for name, counts in facts.metadata.items():
-            found.metadata.setdefault(name, Frequent(2_000)).update(counts)
-        found.examples.merge(facts.examples.by_kind)
+            totals.metadata.setdefault(name, Frequent(2_000)).update(counts)
+        totals.examples.merge(facts.examples.by_kind)
         finder.add(facts.digests, facts.signatures)
-        tell(found.documents, found.bytes)
-    if not found.documents:
+        tell(totals.documents, totals.bytes)
+    if not totals.documents:
         raise HarnessError(f"{where}: there is no document in it")
-    if not found.growth or found.growth[-1][0] != found.total_words:
-        found.growth.append((found.total_words, distinct.estimate()))
-    found.fingerprint = hashed.hexdigest()
-    found.duplicates = finder.find()
-    return found
+    if not totals.growth or totals.growth[-1][0] != totals.total_words:
+        totals.growth.append((totals.total_words, distinct.estimate()))
+    totals.fingerprint = hashed.hexdigest()
+    totals.duplicates = finder.find()
+    return totals
 
 
-def _sound(documents: Iterable[Document], found: Survey, hashed: Any) -> Iterable[Document]:
+def _sound(documents: Iterable[Document], totals: Survey, hashed: Any) -> Iterable[Document]:
     for document in documents:
         if not document.text or document.text.isspace():
-            found.blank += 1
+            totals.blank += 1
             continue
         data = document.text.encode()
         hashed.update(len(data).to_bytes(8, "big"))
         hashed.update(data)
-        found.bytes += len(data)
+        totals.bytes += len(data)
         yield document
 
 
@@ -242,7 +242,9 @@ def cluster_examples(
     """The largest groups of duplicates with the texts of some members, by a second pass."""
     sizes = sorted(duplicates.clusters().items(), key=lambda item: (-item[1], item[0]))[:most]
     groups: dict[int, list[dict[str, str]]] = {kept: [] for kept, _ in sizes}
-    sound: Sequence[Document] | Iterable[Document] = (one for one in documents if one.text and not one.text.isspace())
+    sound: Sequence[Document] | Iterable[Document] = (
+        item for item in documents if item.text and not item.text.isspace()
+    )
     for number, document in enumerate(sound):
         group = groups.get(int(duplicates.kept_for[number]))
         if group is not None and len(group) < members:

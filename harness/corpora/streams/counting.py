@@ -75,8 +75,8 @@ class Examples:
     def merge(self, other: Mapping[str, Iterable[Mapping[str, str]]]) -> None:
         """Those of another one after these."""
         for kind, examples in other.items():
-            for one in examples:
-                self.add(kind, one["place"], one["text"])
+            for item in examples:
+                self.add(kind, item["place"], item["text"])
 
 
 def quantiles(values: NDArray[np.float64] | list[float]) -> dict[str, float]:
@@ -85,7 +85,7 @@ def quantiles(values: NDArray[np.float64] | list[float]) -> dict[str, float]:
         return {}
     points = np.quantile(np.asarray(values, dtype=np.float64), [0, 0.25, 0.5, 0.75, 0.95, 1])
     names = ("min", "q25", "median", "q75", "q95", "max")
-    return {name: round(float(one), 4) for name, one in zip(names, points, strict=True)} | {
+    return {name: round(float(item), 4) for name, item in zip(names, points, strict=True)} | {
         "mean": round(float(np.mean(values)), 4)
     }
 

@@ -91,7 +91,7 @@ class Duplicates:
     def clusters(self) -> dict[int, int]:
         """The size of each group of duplicates, by the document that is kept for it."""
         kept, counts = np.unique(self.kept_for, return_counts=True)
-        return {int(one): int(count) for one, count in zip(kept, counts, strict=True) if count > 1}
+        return {int(member): int(count) for member, count in zip(kept, counts, strict=True) if count > 1}
 
 
 class DuplicateFinder:
@@ -129,9 +129,9 @@ class DuplicateFinder:
         exact: set[int] = set()
         if self._exact is not None:
             for group in self._exact.groups():
-                exact.update(int(one) for one in group[1:])
-                for one in group[1:]:
-                    _join(parents, int(group[0]), int(one))
+                exact.update(int(member) for member in group[1:])
+                for member in group[1:]:
+                    _join(parents, int(group[0]), int(member))
         similarities: dict[int, float] = {}
         if self._bands is not None and self._banding is not None:
             self._near(parents, exact, similarities)
@@ -146,33 +146,33 @@ class DuplicateFinder:
         stored = np.memmap(self._path, dtype=np.uint32, mode="r", shape=(self._count, self._banding.size))
         for group in self._bands.groups():
             leaders: list[int] = []
-            for one in map(int, group):
-                if one in exact:
+            for member in map(int, group):
+                if member in exact:
                     continue
                 joined = False
                 for leader in leaders:
-                    if _root(parents, leader) == _root(parents, one):
+                    if _root(parents, leader) == _root(parents, member):
                         joined = True
                         break
-                    alike = similarity(stored[leader], stored[one])
+                    alike = similarity(stored[leader], stored[member])
                     if alike >= self._banding.similarity:
-                        later = max(_root(parents, leader), _root(parents, one))
+                        later = max(_root(parents, leader), _root(parents, member))
                         similarities[later] = alike
-                        _join(parents, leader, one)
+                        _join(parents, leader, member)
                         joined = True
                         break
                 if not joined and len(leaders) < COMPARED:
-                    leaders.append(one)
+                    leaders.append(member)
 
 
-def _root(parents: NDArray[np.uint32], one: int) -> int:
-    while (parent := int(parents[one])) != one:
-        parents[one] = parents[parent]
-        one = parent
-    return one
+def _root(parents: NDArray[np.uint32], member: int) -> int:
+    while (parent := int(parents[member])) != member:
+        parents[member] = parents[parent]
+        member = parent
+    return member
 
 
-def _join(parents: NDArray[np.uint32], one: int, other: int) -> None:
+def _join(parents: NDArray[np.uint32], member: int, other: int) -> None:
     """The earlier of two roots becomes the root of both."""
-    first, second = sorted((_root(parents, one), _root(parents, other)))
+    first, second = sorted((_root(parents, member), _root(parents, other)))
     parents[second] = first

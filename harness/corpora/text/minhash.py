@@ -110,6 +110,6 @@ def band_keys(signatures: NDArray[np.uint32], banding: Banding) -> NDArray[np.ui
     return keys
 
 
-def similarity(one: Signature, other: Signature) -> float:
+def similarity(first: Signature, other: Signature) -> float:
     """The estimate of two texts' Jaccard similarity; its standard error is at most 0.5 / sqrt(rows)."""
-    return float(np.mean(one == other))
+    return float(np.mean(first == other))

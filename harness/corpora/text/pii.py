@@ -95,15 +95,15 @@ ENOUGH_DIGITS = regex.compile(r"\d[^\p{L}\n]{2,}\d|:[0-9A-Fa-f]{1,4}:|[A-Z]{2}\d
 def find(text: str, kinds: tuple[Kind, ...] = ("email", "ip", "phone", "card", "iban")) -> list[Match]:
     """The personal data of a text, in order; where two kinds overlap, the first in the order of the checks."""
     has_digits = ENOUGH_DIGITS.search(text) is not None
-    found: list[Match] = []
+    matches: list[Match] = []
     for kind, sign, pattern, holds in FINDERS:
         if kind not in kinds or (sign not in text if sign else not has_digits):
             continue
         for match in pattern.finditer(text):
-            overlaps = any(match.start() < one.end and one.start < match.end() for one in found)
+            overlaps = any(match.start() < item.end and item.start < match.end() for item in matches)
             if not overlaps and holds(match[0]):
-                found.append(Match(kind, match.start(), match.end()))
-    return sorted(found, key=lambda one: one.start)
+                matches.append(Match(kind, match.start(), match.end()))
+    return sorted(matches, key=lambda item: item.start)
 
 
 def masked(text: str, kinds: tuple[Kind, ...]) -> str:

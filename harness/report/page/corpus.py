@@ -121,12 +121,12 @@ def _rendered(page: CorpusPage) -> str:
 
 
 def _ledger(path: Path, most: int = 4) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    found: dict[str, list[tuple[str, str]]] = {}
+    grouped: dict[str, list[tuple[str, str]]] = {}
     with path.open(encoding="utf-8") as file:
         for _, line in zip(range(LEDGER_LINES), file, strict=False):
             entry = json.loads(line)
-            kept = found.setdefault(f"{entry['rule']}: {entry['reason']}", [])
+            kept = grouped.setdefault(f"{entry['rule']}: {entry['reason']}", [])
             if len(kept) < most:
                 more = f" (kept: {entry['kept']})" if "kept" in entry else ""
                 kept.append((entry["place"] + more, entry["text"]))
-    return tuple((reason, tuple(examples)) for reason, examples in found.items())
+    return tuple((reason, tuple(examples)) for reason, examples in grouped.items())

@@ -95,12 +95,12 @@ def _power(power: int) -> str:
 
 
 def _shown(examples: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    return tuple((str(one.get("place", "")), str(one["text"])) for one in examples)
+    return tuple((str(item.get("place", "")), str(item["text"])) for item in examples)
 
 
-def _with_bounds(one: Mapping[str, Any]) -> str:
-    low, high = map(_percent, one["interval"])
-    return f"{_percent(one['fraction'])} [{low}, {high}] of {one['n']:,}"
+def _with_bounds(item: Mapping[str, Any]) -> str:
+    low, high = map(_percent, item["interval"])
+    return f"{_percent(item['fraction'])} [{low}, {high}] of {item['n']:,}"
 
 
 def _percent(fraction: float) -> str:
@@ -112,7 +112,7 @@ def diversity_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
     law = (f"Heaps' law: V = {heaps['k']} n^{heaps['beta']}",) if heaps else ()
     yield Figure(
         "Vocabulary growth",
-        line=line_of([tuple(one) for one in words["growth"]], "words", "distinct words"),
+        line=line_of([tuple(item) for item in words["growth"]], "words", "distinct words"),
         notes=(f"{words['words']:,} words, {words['distinct']:,} distinct", *law),
     )
     lengths = facts["lengths"]["by_power_of_two"]
@@ -121,23 +121,24 @@ def diversity_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
         bars_of((f"{2**at:,}–{2 ** (at + 1) - 1:,}", count, f"{count:,}") for at, count in enumerate(lengths)),
     )
     yield Figure(
-        "Languages", bars_of((one["language"], one["fraction"], _with_bounds(one)) for one in facts["languages"][:12])
+        "Languages",
+        bars_of((item["language"], item["fraction"], _with_bounds(item)) for item in facts["languages"][:12]),
     )
     topics = facts["topics"]
     if topics:
         yield Figure(
             "Topics",
-            bars_of((", ".join(one["terms"][:5]), one["fraction"], _percent(one["fraction"])) for one in topics),
+            bars_of((", ".join(item["terms"][:5]), item["fraction"], _percent(item["fraction"])) for item in topics),
             notes=(f"k-means of {facts['sampled']:,} sampled documents at most; their number is set, not found",),
-            examples=tuple((", ".join(one["terms"]), _shown(one["examples"])) for one in topics),
+            examples=tuple((", ".join(item["terms"]), _shown(item["examples"])) for item in topics),
         )
     names = ("median", "q25", "q75", "q95", "mean")
     rows = tuple(
-        (name.replace("_", " "), *(f"{values.get(one, 0):g}" for one in names))
+        (name.replace("_", " "), *(f"{values.get(item, 0):g}" for item in names))
         for name, values in facts["style"].items()
     )
     yield Figure("Style of the sample", rows=rows, header=("", *names))
-    entropies = ", ".join(f"{one['n']}-grams {one['entropy_bits']} bits" for one in facts["ngrams"])
+    entropies = ", ".join(f"{item['n']}-grams {item['entropy_bits']} bits" for item in facts["ngrams"])
     alike = facts["self_similarity"]
     measures = [
         ("type–token ratio", str(words["type_token_ratio"])),
@@ -164,7 +165,7 @@ def consistency_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
             for name, key in (("distinct", "distinct"), ("exact copies", "exact"), ("near copies", "near"))
         ),
         notes=(f"{duplicates['clusters']:,} groups; pairs of that similarity that the banding compares: {recall}",),
-        examples=tuple((f"{one['size']:,} alike", _shown(one["members"])) for one in duplicates["largest"]),
+        examples=tuple((f"{item['size']:,} alike", _shown(item["members"])) for item in duplicates["largest"]),
     )
     yield Figure(
         "Wrongly decoded",
@@ -174,7 +175,7 @@ def consistency_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
     )
     yield Figure(
         "Boilerplate",
-        bars_of((one["text"][:60], one["documents"], f"{one['documents']:,}") for one in lines["most_frequent"]),
+        bars_of((item["text"][:60], item["documents"], f"{item['documents']:,}") for item in lines["most_frequent"]),
         notes=(f"{lines['lines']:,} lines stand in {lines['at_least']:,} documents or more",),
     )
 
@@ -231,13 +232,13 @@ def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
         )
     rows = tuple(
         (
-            f"{one['of']} in {one['in']}",
-            f"{one['rows']:,}",
-            f"{one['exact_rows']:,}",
-            f"{one['plain_rows']:,}",
-            ", ".join(f"{name} {count:,}" for name, count in one["texts"].items()),
+            f"{item['of']} in {item['in']}",
+            f"{item['rows']:,}",
+            f"{item['exact_rows']:,}",
+            f"{item['plain_rows']:,}",
+            ", ".join(f"{name} {count:,}" for name, count in item["texts"].items()),
         )
-        for one in facts["overlap"]
+        for item in facts["overlap"]
     )
     if rows:
         yield Figure(
@@ -245,37 +246,39 @@ def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
             rows=rows,
             header=("rows", "all", "exact", "but for case and punctuation", "texts anywhere"),
             examples=tuple(
-                (f"{one['of']} in {one['in']}", _shown(one["examples"])) for one in facts["overlap"] if one["examples"]
+                (f"{item['of']} in {item['in']}", _shown(item["examples"]))
+                for item in facts["overlap"]
+                if item["examples"]
             ),
         )
     drift = tuple(
         (
-            " and ".join(one["between"]),
-            f"{one['words_divergence']:g}",
-            f"{one['words_divergence_by_chance']:g}",
-            " / ".join(f"{value:g}" for value in one["median_words"]),
-            f"{one.get('labels_divergence', float('nan')):g}",
-            f"{one.get('labels_divergence_by_chance', float('nan')):g}",
+            " and ".join(item["between"]),
+            f"{item['words_divergence']:g}",
+            f"{item['words_divergence_by_chance']:g}",
+            " / ".join(f"{value:g}" for value in item["median_words"]),
+            f"{item.get('labels_divergence', float('nan')):g}",
+            f"{item.get('labels_divergence_by_chance', float('nan')):g}",
         )
-        for one in facts["drift"]
+        for item in facts["drift"]
     )
     if drift:
         header = ("splits", "words, bits", "by chance", "median words", "labels, bits", "by chance")
         yield Figure("Drift between splits", rows=drift, header=header)
-    for split, one in facts["duplicates"].items():
-        against = one.get("contradictory", {"texts": 0, "examples": []})
+    for split, item in facts["duplicates"].items():
+        against = item.get("contradictory", {"texts": 0, "examples": []})
         examples = tuple(
             (text["text"][:80], tuple((place, label) for place, label in text["labels"]))
             for text in against["examples"]
         )
         yield Figure(
             f"Duplicates in {split}",
-            notes=(f"{one['rows']:,} rows stood before; {against['texts']:,} texts have several labels",),
+            notes=(f"{item['rows']:,} rows stood before; {against['texts']:,} texts have several labels",),
             examples=examples,
         )
     for split, noise in facts["label_noise"].items():
         wrong = tuple(
-            (one["label"], one["by_model"], f"{one['probability']:.2f}", one["text"]) for one in noise["examples"]
+            (item["label"], item["by_model"], f"{item['probability']:.2f}", item["text"]) for item in noise["examples"]
         )
         right = _percent(noise["model_accuracy"])
         note = f"{noise['suspect']:,} of {noise['n']:,} by confident learning; the model is right on {right}"

@@ -15,10 +15,10 @@ def report_lines(report: CorpusReport) -> str:
     """What stands out, then a table of the numbers."""
     parts = [f"{report.location}: {report.documents:,} documents, {size_text(report.bytes)}"]
     if report.findings:
-        parts.append("\n".join(f"{MARKS[one.weight]} {one.topic}: {one.text}" for one in report.findings))
+        parts.append("\n".join(f"{MARKS[item.weight]} {item.topic}: {item.text}" for item in report.findings))
     parts.append(columns(_rows(report), ("", "measure", "value")))
     if report.diversity["topics"]:
-        rows = [(f"{100 * one['fraction']:.0f} %", ", ".join(one["terms"])) for one in report.diversity["topics"]]
+        rows = [(f"{100 * item['fraction']:.0f} %", ", ".join(item["terms"])) for item in report.diversity["topics"]]
         parts.append(columns(rows, ("of sample", "topics by their terms")))
     return "\n\n".join(parts)
 
@@ -38,14 +38,15 @@ def _diversity(facts: dict[str, Any]) -> list[tuple[str, str]]:
     vocabulary, heaps, words = facts["vocabulary"], facts["vocabulary"]["heaps"], facts["lengths"]["words"]
     windows, alike = _shown(vocabulary["moving_type_token_ratio"]), facts["self_similarity"]
     median, most, longest = (_shown(words.get(name)) for name in ("median", "q95", "max"))
+    languages = [f"{item['language']} {100 * item['fraction']:.1f} %" for item in facts["languages"][:5]]
     return [
         ("words", f"{vocabulary['words']:,}, distinct {vocabulary['distinct']:,}"),
         ("type–token ratio", f"{vocabulary['type_token_ratio']} (windows of 500: {windows})"),
         ("Heaps' law", f"V = {heaps['k']} n^{heaps['beta']}" if heaps else "too little text"),
-        ("entropy", ", ".join(f"{one['n']}-grams {one['entropy_bits']} bits" for one in facts["ngrams"])),
+        ("entropy", ", ".join(f"{item['n']}-grams {item['entropy_bits']} bits" for item in facts["ngrams"])),
         ("compression ratio", _shown(facts["compression_ratio"])),
         ("words a document", f"median {median}, 95 % below {most}, longest {longest} (sample)"),
-        ("languages", ", ".join(f"{one['language']} {100 * one['fraction']:.1f} %" for one in facts["languages"][:5])),
+        ("languages", ", ".join(languages)),
         ("self-similarity", f"mean cosine {alike['mean_cosine']}, to the likest {alike['mean_nearest_cosine']}"
          if alike else "too few texts"),
     ]  # fmt: skip
@@ -53,10 +54,11 @@ def _diversity(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _consistency(facts: dict[str, Any]) -> list[tuple[str, str]]:
     copies = facts["duplicates"]
-    recall = [f"{100 * share:.0f} % at similarity {value}" for value, share in copies["banding"]["recall"].items()]
+    recall = copies["banding"]["recall"].items()
+    compared = [f"{100 * fraction:.0f} % at similarity {value}" for value, fraction in recall]
     return [
         ("duplicates", f"exact {copies['exact']:,}, near {copies['near']:,}, in {copies['clusters']:,} groups"),
-        ("pairs compared", ", ".join(recall[1:4])),
+        ("pairs compared", ", ".join(compared[1:4])),
         ("wrongly decoded", f"{facts['encoding']['documents']:,}"),
         ("boilerplate lines", f"{facts['boilerplate']['lines']:,}"),
     ]
