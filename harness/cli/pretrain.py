@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ import typer
 from harness.cli.options import Include, Json, Out, Quiet, complete_models
 from harness.cli.spec_options import spec_options
 from harness.core.launch_specs import PretrainLaunch
+from harness.core.machine.calibrate import calibration
+from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
 from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
@@ -45,12 +48,13 @@ def pretrain(
     """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
     store = Store.open(Path(out or "results"))
     how = parse(PretrainLaunch, launch, "the command line")
+    os.environ.update(thread_variables(how.threads or int(calibration()["threads"])))  # before torch is imported
     registry = load_registry(include, store.includes())
     command.check_output(how.output)
     command.check_trackers(how.report_to)
     cell = command.plan(registry, store, recipe, given, how.threads)
     if how.dry_run:
-        emit(pretraining_plan(cell, store.has(cell.key), how.threads))
+        emit(pretraining_plan(cell, store))
         return
     tell = (lambda line: None) if quiet else say
     record = command.perform(cell, store, not how.restart, how.report_to, tell, how.threads, how.fsdp)

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from harness.core.text import say, visible
 from harness.pipeline.cells import Cell
-from harness.pipeline.cost import clock, cost
+from harness.pipeline.cost import UNKNOWN_SECONDS, Forecast, clock
 
 if TYPE_CHECKING:
     from harness.pipeline.cells import Event
 
 TELL_EVERY = 30.0
 """Seconds between two lines in a log about a cell that is not done."""
+TRUSTED = 0.05
+"""The fraction of a forecast that counts as confirmed before anything is done."""
 
 
 class Progress(AbstractContextManager["Progress"]):
     """Listens to a pool's events. Quiet: says nothing but failures."""
 
-    def __init__(self, cells: Sequence[Cell], quiet: bool = False) -> None:
-        self._costs = {cell.key: cost(cell) for cell in cells}
-        self._timed = {cell.key: cell.seconds[1] for cell in cells if cell.seconds is not None}
+    def __init__(self, cells: Sequence[Cell], quiet: bool = False, forecast: Forecast | None = None) -> None:
+        self._forecast = forecast or Forecast({cell.key: UNKNOWN_SECONDS for cell in cells}, frozenset(), 0.0, 1)
+        self._begun: dict[str, float] = {}
+        self._took: dict[str, float] = {}
         self._shares: dict[str, float] = {}
         self._finished = 0
         self._quiet = quiet
@@ -51,6 +54,7 @@ class Progress(AbstractContextManager["Progress"]):
         key = event.cell.key
         if event.kind == "started":
             self._running[key] = event.cell.label
+            self._begun[key] = time.monotonic()
         elif event.kind == "progress":
             self._shares[key] = event.fraction
             if event.detail:
@@ -59,6 +63,7 @@ class Progress(AbstractContextManager["Progress"]):
         else:
             self._running.pop(key, None)
             self._shares[key] = 1.0
+            self._took[key] = time.monotonic() - self._begun.pop(key, time.monotonic())
             self._finished += 1
             if not self._quiet or event.kind in ("failed", "skipped"):
                 self._print(self._line(event))
@@ -77,7 +82,7 @@ class Progress(AbstractContextManager["Progress"]):
             self._print(f"      {event.cell.label}: {100 * event.fraction:.0f} %{detail} (eta {self._eta() or '?'})")
 
     def _line(self, event: Event) -> str:
-        count = f"[{self._finished:>{len(str(len(self._costs)))}}/{len(self._costs)}]"
+        count = f"[{self._finished:>{len(str(len(self._forecast.cells)))}}/{len(self._forecast.cells)}]"
         if event.kind == "failed":
             return f"{count} {event.cell.label}: FAILED: {event.cause}"
         if event.kind == "skipped":
@@ -89,16 +94,35 @@ class Progress(AbstractContextManager["Progress"]):
         return f"{count} {event.cell.label}:{scores} {event.summary.get('seconds', 0):.1f} s{remark}{eta}"
 
     def _eta(self) -> str:
-        """Of cells side by side by the pace so far, and after them of those whose seconds are known."""
-        share = self._share({key: value for key, value in self._costs.items() if key not in self._timed})
-        alone = sum(seconds * (1 - self._shares.get(key, 0.0)) for key, seconds in self._timed.items())
-        if share == 0 or (share == 1 and not alone):
+        """By the forecast, corrected by what the cells so far took against it; then of those that are timed alone."""
+        ahead = self._forecast
+        left = {key: seconds * (1 - self._shares.get(key, 0.0)) for key, seconds in ahead.cells.items()}
+        alone = sum(left[key] for key in ahead.timed)
+        beside = {key: left[key] * self._correction() for key in ahead.side_by_side}
+        if not alone and not sum(beside.values()):
             return ""
-        return clock((time.monotonic() - self._started) * (1 - share) / share + alone)
+        start = ahead.overhead / ahead.at_once if not self._shares else 0.0
+        return clock(max(sum(beside.values()) / ahead.at_once, max(beside.values(), default=0.0)) + start + alone)
 
-    def _share(self, costs: Mapping[str, float]) -> float:
-        total = sum(costs.values())
-        return sum(costs.get(key, 0.0) * share for key, share in self._shares.items()) / total if total else 1.0
+    def _correction(self) -> float:
+        """How many times as long as expected cells take here, imports and neighbours included; near 1 until some part
+        of the whole is done.
+        """
+        ahead, now = self._forecast, time.monotonic()
+        shares = {key: share for key, share in self._shares.items() if key in ahead.side_by_side}
+        took = sum(self._took.get(key, now - self._begun.get(key, now)) for key in shares)
+        done = sum(ahead.cells[key] * share for key, share in shares.items())
+        trust = TRUSTED * sum(ahead.side_by_side.values()) + ahead.overhead
+        return (took + trust) / (done + trust) if done + trust else 1.0
+
+    def _share(self) -> float:
+        """Of all that is to be done."""
+        total = sum(self._forecast.cells.values())
+        return (
+            sum(self._forecast.cells.get(key, 0.0) * part for key, part in self._shares.items()) / total
+            if total
+            else 1.0
+        )
 
     def _print(self, line: str) -> None:
         if self._live is not None:
@@ -111,12 +135,12 @@ class Progress(AbstractContextManager["Progress"]):
             return
         from rich.text import Text
 
-        done = round(30 * self._share(self._costs))
+        done = round(30 * self._share())
         bar = "━" * done + "─" * (30 - done)
         running = ", ".join(f"{label} {100 * self._shares.get(key, 0):.0f} %" for key, label in self._running.items())
         self._live.update(
             Text(
-                f"{bar} {self._finished}/{len(self._costs)} eta {self._eta() or '?'}  {running}",
+                f"{bar} {self._finished}/{len(self._forecast.cells)} eta {self._eta() or '?'}  {running}",
                 overflow="ellipsis",
                 no_wrap=True,
             )

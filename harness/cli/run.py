@@ -21,7 +21,8 @@ from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import emit, say
 from harness.pipeline.cells import Event
-from harness.pipeline.commands.run import Prepared, prepare
+from harness.pipeline.commands.run import Prepared, forecast, prepare
+from harness.pipeline.cost import Forecast
 from harness.report.text import plans, runs
 
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
@@ -87,7 +88,7 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bo
         store = Store.open(Path(spec.out), spec.verify)
         prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)
         _announce(prepared, spec, quiet, dry_run)
-        text = plans.plan_json(spec, prepared) if as_json else plans.plan_text(spec, prepared)
+        text = plans.plan_json(spec, prepared, store) if as_json else plans.plan_text(spec, prepared, store)
         show_tables(text, plain or as_json)
         return
     with ExitStack() as stack:
@@ -95,7 +96,7 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bo
 
         def announce(prepared: Prepared) -> None:
             _announce(prepared, spec, quiet, dry_run)
-            progress.append(stack.enter_context(Progress(prepared.missing, quiet)))
+            progress.append(stack.enter_context(Progress(prepared.missing, quiet, _forecast(spec, prepared))))
 
         def listen(event: Event) -> None:
             progress[0](event)
@@ -109,6 +110,10 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bo
         say(runs.summary_line(Store(result.root).run(result.name)))
     if not result.ok:
         raise typer.Exit(1)
+
+
+def _forecast(spec: RunSpec, prepared: Prepared) -> Forecast | None:
+    return forecast(spec, prepared.missing, Store(Path(spec.out))) if prepared.missing else None
 
 
 def _announce(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> None:

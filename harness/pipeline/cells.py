@@ -16,6 +16,7 @@ from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
+from harness.training.costs import Work
 from harness.training.learners import LEARNERS
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Cell:
         model: What the run calls the model.
         seed: Of the training or of what is drawn.
         split: The split that is scored.
-        flops: Estimated floating-point operations; None where unknown.
+        work: What it is estimated to cost; None where unknown.
         fraction: Of the training examples.
         seconds: The least and the most of a cell that takes its time whatever the machine can do.
     """
@@ -182,7 +183,7 @@ class Cell:
     model: str
     seed: int
     split: str | None = None
-    flops: float | None = None
+    work: Work | None = None
     fraction: float = 1.0
     seconds: tuple[float, float] | None = None
 

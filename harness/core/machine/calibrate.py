@@ -33,7 +33,8 @@ def calibration() -> dict[str, Any]:
     """The probe's result for this machine and torch version, measured once and then kept.
 
     `{"threads", "cores", "step_ms": {threads: ms}, "gemm_gflops": {threads: GFLOP/s}, "cuda_devices",
-    "cpu_bf16_speedup", "cached"}`
+    "cpu_bf16_speedup", "cpu_gflops", "cpu_step_ms", "cached"}`. `cpu_gflops` and `cpu_step_ms` are of one thread's
+    CPU time, by which costs are estimated; calibrations of older versions lack them.
     """
     path = cache_folder() / f"calibrated-{short(hash_json([cpu(), cores(), versions()['torch']]))}.json"
     try:
@@ -87,8 +88,11 @@ def measure() -> dict[str, Any]:
         a, b = torch.randn(512, 512), torch.randn(512, 512)
         gemm[str(threads)] = 2 * 512**3 / _seconds(lambda a=a, b=b: a @ b) / 1e9
     torch.set_num_threads(1)
+    a, b = torch.randn(512, 512), torch.randn(512, 512)
+    cpu_gflops = 2 * 512**3 / _cpu_seconds(lambda: a @ b) / 1e9
+    cpu_step_ms = 1000 * _cpu_seconds(_training_step())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        bf16 = step_ms["1"] / (1000 * _seconds(_training_step()))
+        bf16 = cpu_step_ms / (1000 * _cpu_seconds(_training_step()))
     most = counts[-1]
     efficiency = step_ms["1"] / (most * step_ms[str(most)])
     return {
@@ -99,6 +103,8 @@ def measure() -> dict[str, Any]:
         "thread_efficiency": round(efficiency, 3),
         "cpu_bf16_speedup": round(bf16, 3),
         "cuda_devices": torch.cuda.device_count(),
+        "cpu_gflops": round(cpu_gflops, 2),
+        "cpu_step_ms": round(cpu_step_ms, 3),
     }
 
 
@@ -132,6 +138,16 @@ def _seconds(work: Any, at_most: float = 0.4) -> float:
         work()
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2]
+
+
+def _cpu_seconds(work: Any, at_least: float = 0.3) -> float:
+    """The CPU time of a call, whatever else the machine is at, after an untimed one: over `at_least` seconds of it."""
+    work()
+    calls, start = 0, time.process_time()
+    while (used := time.process_time() - start) < at_least:
+        work()
+        calls += 1
+    return used / calls
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.runs import facts_of
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, Event
+from harness.pipeline.cost import Forecast, expected, machine_from, overhead
 from harness.pipeline.executors.base import Executor, Resources, skipped
 from harness.pipeline.planner.plan import Plan, make_plan
 
@@ -158,6 +159,16 @@ def _events(executor: str, resources: Resources, cells: Sequence[Cell], statuses
         return
     yield from skipped(waiting, {key for key, status in statuses.items() if status in ("failed", "skipped")})
     yield from EXECUTORS.get(executor)(resources).run(list(waiting.values()), finished)
+
+
+def forecast(run: RunSpec, missing: Sequence[Cell], store: Store) -> Forecast:
+    """What cells that are missing are expected to take on this machine."""
+    calibrated = calibration()
+    machine = machine_from(calibrated)
+    beside = [cell for cell in missing if cell.kind != "measure"]
+    at_once = max(1, min(processes_of(run, calibrated)[1], len(beside)))
+    timed = frozenset(cell.key for cell in missing if cell.kind == "measure")
+    return Forecast(expected(missing, machine, store), timed, overhead(beside, at_once, machine), at_once)
 
 
 def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Resources:
 def ready(waiting: Mapping[str, Cell], done: Set[str]) -> list[Cell]:
     """The cells that can start, dearest first, those of unknown cost before all others."""
     startable = [cell for cell in waiting.values() if done >= set(cell.needs)]
-    return sorted(startable, key=lambda cell: -(float("inf") if cell.flops is None else cell.flops))
+    return sorted(startable, key=lambda cell: -(float("inf") if cell.work is None else cell.work.nominal))
 
 
 def skipped(waiting: dict[str, Cell], lost: set[str]) -> Iterator[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.machine.environment import describe
 from harness.core.store import Store
 from harness.pipeline.cells import Cell
+from harness.pipeline.cost import remember
 from harness.pipeline.steps import compress, finetune, measure, pretrain, score
 
 STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -39,9 +41,10 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
             if store.has(key):
                 return "cached", summary(store.read(key).as_json())
             with store.building(key) as folder:
-                clock, used = time.perf_counter(), _cpu_seconds()
+                clock, used, modules = time.perf_counter(), _cpu_seconds(), len(sys.modules)
                 with plugins.refusing_exit("a plug-in or a library"):
                     body = STEPS[cell.kind](cell, store, folder, report)
+                cpu_seconds = _cpu_seconds() - used
                 record = {
                     "kind": cell.kind,
                     "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
@@ -51,10 +54,12 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
                     "spec": dict(cell.spec),
                     "timings": {
                         "seconds": round(time.perf_counter() - clock, 3),
-                        "cpu_seconds": round(_cpu_seconds() - used, 3),
+                        "cpu_seconds": round(cpu_seconds, 3),
                     },
                 }
-                return "done", summary(store.commit(key, folder, record))
+                committed = store.commit(key, folder, record)
+                remember(cell, cpu_seconds, modules, store)
+                return "done", summary(committed)
         except Exception as error:
             cause = _cause(error)
             failure = {"kind": cell.kind, "cause": " ".join(cause.split()), "traceback": traceback.format_exc()}

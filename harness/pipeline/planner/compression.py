@@ -32,6 +32,7 @@ from harness.pipeline.cells import (
     model_record,
     seeded,
 )
+from harness.pipeline.planner.costing import compressing
 from harness.pipeline.planner.fitting import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 
@@ -155,14 +156,12 @@ def _compress(
         "code": code_of("compress", *method.plugins, *model.plugins(training.inputs.task)),
         "machine": fit.spec["machine"],
     }
-    flops = None if fit.flops is None else 0.1 * fit.flops
     examples = method.uses_data or model.head(training.inputs.task) in WRITING_HEADS
     if examples:
         spec["data"] = fit.spec["data"]
         spec["fraction"] = fit.fraction
     if student_identity is not None:
         spec["student"] = dict(student_identity)
-        flops = fit.flops
     job = CompressJob(
         source=fit.key,
         method=method.label,
@@ -176,7 +175,8 @@ def _compress(
     )
     needs = (fit.key, *([student.checkpoint] if student and student.checkpoint else []))
     name = str(job.model["name"])
-    return Cell(hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, flops, fit.fraction)
+    work = compressing(fit.work, examples, student is not None)
+    return Cell(hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, work, fit.fraction)
 
 
 def _compress_untrained(method: Method, model: ModelPlan, origin: Origin, run: RunSpec) -> Cell:

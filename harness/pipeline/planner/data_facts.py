@@ -10,6 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
+from harness.training.costs import sizes_of
 
 DROPPED_AT_MOST = 0.01
 """The fraction of a split's rows that may be left out without a word of the user."""
@@ -23,10 +24,10 @@ def data_facts(
     `only_scored`: of the splits that are scored alone.
 
     Returns `{"source", "location", "labels", "notes", "stands_in", "dropped": {split: [rows left out, all]}, "splits":
-    {split: {"n", "fingerprint", "labelled", "words"}}}`.
+    {split: {"n", "fingerprint", "labelled", "words"}}, "sizes": {split: as `Sizes`}}`.
     """
     state = data.state(task, source)
-    key = hash_json(["data", state, limit, task.train, task.eval, task.train_on, only_scored])
+    key = hash_json(["data", 2, state, limit, task.train, task.eval, task.train_on, only_scored])
     return store.get_or_compute(key if state else None, lambda: _read_facts(task, source, limit, only_scored))
 
 
@@ -42,6 +43,7 @@ def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: boo
         "labels": list(loaded.labels),
         "notes": list(loaded.notes),
         "splits": splits,
+        "sizes": {name: sizes_of(list(split.fields.values()), split.labels) for name, split in loaded.splits.items()},
         "stands_in": dict(loaded.stands_in),
         "dropped": {name: list(counts) for name, counts in loaded.dropped.items()},
     }

@@ -41,6 +41,7 @@ from harness.pipeline.cells import (
     model_record,
     seeded,
 )
+from harness.pipeline.planner.costing import fitting, predicting, sizes_in
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
 from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.defaults import epochs_for
@@ -98,6 +99,10 @@ class ModelPlan:
             return [*used, ("head", self.settings.head), *(("runtime", name) for name in self.settings.runtimes)]
         return [*used, *LEARNERS.get(self.recipe.learner).plugins(task, self.recipe, self.architecture)]
 
+    def head_used(self, task: TaskSpec) -> str | None:
+        """By which the task is done, trained or not; None where the model has none."""
+        return dict(self.plugins(task)).get("head")
+
     @cached_property
     def settings(self) -> Settings | None:
         """Of a finished model in a folder."""
@@ -135,7 +140,7 @@ class ModelPlan:
         """Raises HarnessError for weights that do not fit the model's config, by their names and shapes; what was found
         out is kept under the hash of the weights.
         """
-        name = dict(self.plugins(task)).get("head")
+        name = self.head_used(task)
         if name is None or self.weights is None or self.weights.partial or self.recipe.options.get(RANDOM_WEIGHTS):
             return
         folder = self.weights.folder
@@ -290,10 +295,10 @@ def _finetune(
         partial=origin.partial,
         fold=fold,
     )
-    learner = LEARNERS.get(recipe.learner)
-    flops = learner.estimate(recipe, origin.folder, round(fraction * train["n"]), round(fraction * train["words"]))
+    sizes = sizes_in(facts, task.train).scaled(fraction if fold is None else fraction * (1 - 1 / fold[1]))
+    work = fitting(recipe, origin.folder, task, sizes, model.head_used(task))
     needs = (origin.checkpoint,) if origin.checkpoint else ()
-    return Cell(hash_json(spec), spec, job, needs, task.name, model.name, seed, None, flops, fraction)
+    return Cell(hash_json(spec), spec, job, needs, task.name, model.name, seed, None, work, fraction)
 
 
 def _score(
@@ -353,8 +358,9 @@ def _score(
         partial=origin.partial,
         folds=tuple(cell.key for cell in folds),
     )
-    cost = LEARNERS.get(model.recipe.learner).estimate(model.recipe, origin.folder, scored["n"], scored["words"])
-    flops = None if cost is None else cost / (3 * epochs_for(model.recipe.training, scored["n"]))
+    fitted_length = None if model.settings is None else model.settings.max_length
+    sizes = sizes_in(facts, split)
+    work = predicting(model.recipe, origin.folder, task, sizes, model.head_used(task), fitted_length)
     before = source if source is not None else origin.cell
     return Cell(
         key=hash_json(spec),
@@ -365,7 +371,7 @@ def _score(
         model=str(named["name"]),
         seed=job.seed,
         split=spec["split"],
-        flops=flops,
+        work=work,
         fraction=source.fraction if source is not None else 1.0,
     )
 

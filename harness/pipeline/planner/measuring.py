@@ -24,6 +24,7 @@ from harness.modeling.heads import head_for
 from harness.modeling.runtimes import RUNTIMES
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, MeasuredModel, MeasureJob, TaskInput, code_of
 from harness.pipeline.planner.fitting import ModelPlan, runtimes_of
+from harness.training.costs import Work
 
 START_SECONDS = 8.0
 """Until a process has imported torch and transformers and opened a small model, for estimates."""
@@ -159,7 +160,7 @@ def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | 
     )
     needs = tuple(model.key for model in models)
     estimate = _estimate(len(models), len(workloads), budget)
-    return Cell(hash_json(spec), spec, job, needs, base.task, base.model, base.seed, flops=0.0, seconds=estimate)
+    return Cell(hash_json(spec), spec, job, needs, base.task, base.model, base.seed, work=Work(), seconds=estimate)
 
 
 def _workloads(run: RunSpec, base: Cell) -> list[Workload]:

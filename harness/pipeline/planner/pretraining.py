@@ -18,7 +18,7 @@ from harness.data import corpus as corpora
 from harness.modeling.weights.building import config_problem
 from harness.modeling.weights.config_file import parameters_of
 from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, machine_of, model_record
-from harness.training.learners import LEARNERS
+from harness.pipeline.planner.costing import pretraining
 from harness.training.learners.base import RANDOM_WEIGHTS
 from harness.training.objectives import OBJECTIVES, check_objective
 
@@ -104,16 +104,4 @@ def pretrain_cell(recipe: ModelSpec, name: str, corpus: Mapping[str, Any], run: 
     key = hash_json(spec)
     job = PretrainJob(recipe, dict(corpus), model_record(recipe, name, Origin(corpus=corpus), run))
     budget = (settings.seconds, settings.seconds) if settings.seconds is not None else None
-    return Cell(key, spec, job, (), "", name, settings.seed, None, _pretraining_flops(recipe), seconds=budget)
-
-
-def _pretraining_flops(recipe: ModelSpec) -> float | None:
-    settings = recipe.pretraining
-    assert settings is not None
-    tokens = settings.tokens
-    if settings.steps is not None:
-        tokens = settings.steps * settings.batch_size * settings.block_size
-    if tokens is None:
-        return None
-    once = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 1.0})})
-    return LEARNERS.get(recipe.learner).estimate(once, None, tokens // settings.block_size, tokens)
+    return Cell(key, spec, job, (), "", name, settings.seed, None, pretraining(recipe, corpus), seconds=budget)

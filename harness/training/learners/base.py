@@ -75,14 +75,24 @@ class PredictRequest:
         return FAMILIES.get(self.task.family)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """CPU seconds of a subword token, in a fit and in predictions, of a learner whose cost goes by its texts."""
+
+    fit: float = 0.0
+    predict: float = 0.0
+
+
 class Learner(ABC):
     """Fits and predicts. One subclass a module, registered by name; model specs name it as their `learner`.
 
+    `pace`: what it costs, for estimates; None of a transformer, whose config says it, and where nobody knows.
     `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `exact`: its results are the same,
     bit by bit, on every machine. `in_process`: its models are objects
     of the calling program, finished and in no folder; `options["identity"]` of their specs stands for them.
     """
 
+    pace: Pace | None = None
     deterministic = False
     exact = False
     in_process = False

@@ -7,10 +7,11 @@ from typing import Any
 
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
-from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
 
 
 class CopySource(Learner):
+    pace = Pace()
     deterministic = True
     exact = True
 

@@ -12,12 +12,13 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
-from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
 
 
 class Lead(Learner):
+    pace = Pace()
     deterministic = True
     exact = True
 

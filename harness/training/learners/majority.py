@@ -15,11 +15,12 @@ from typing import Any
 from harness.core.families import FAMILIES
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
-from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
 
 
 class Majority(Learner):
     deterministic = True
+    pace = Pace()
     exact = True
 
     def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec
-from harness.training.learners.base import FitRequest, Learner, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,7 @@ OPTIONS: dict[str, Any] = {"ngrams": 2, "min_df": 1, "max_features": 100_000, "C
 
 class TfidfLinear(Learner):
     deterministic = True
+    pace = Pace(9e-6, 3e-6)
 
     def check(self, recipe: ModelSpec) -> None:
         self._refuse_options(recipe, tuple(OPTIONS))

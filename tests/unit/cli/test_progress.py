@@ -9,6 +9,8 @@ import pytest
 
 from harness.cli.progress import Progress
 from harness.pipeline.cells import Cell, Event
+from harness.pipeline.cost import Forecast
+from harness.training.costs import Work
 
 
 def job(kind: str) -> Any:
@@ -16,31 +18,61 @@ def job(kind: str) -> Any:
     return SimpleNamespace(kind=kind)
 
 
+FIT = Cell("fit", {}, job("finetune"), (), "sst2", "tiny", 0, work=Work(seconds=100.0))
+SCORE = Cell("score", {}, job("score"), ("fit",), "sst2", "tiny", 0, split="dev", work=Work(seconds=20.0))
+TIMED = Cell("timed", {}, job("measure"), ("fit",), "sst2", "tiny", 0, work=Work(), seconds=(10.0, 100.0))
+
+
 @pytest.fixture
-def progress(monkeypatch):
-    """Of a fine-tuning, and of a measuring that takes at most 100 s, fifty seconds after the start."""
+def clock(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr("harness.cli.progress.time.monotonic", lambda: now[0])
-    fit = Cell("fit", {}, job("finetune"), (), "sst2", "tiny", 0, flops=1e9)
-    timed = Cell("timed", {}, job("measure"), ("fit",), "sst2", "tiny", 0, flops=0.0, seconds=(10.0, 100.0))
-    one = Progress([fit, timed])
-    now[0] += 50
-    return one, fit, timed
+    return now
+
+
+@pytest.fixture
+def progress(clock):
+    """Of a fine-tuning, and of a measuring that takes at most 100 s, fifty seconds after the start."""
+    shown = Progress([FIT, TIMED], forecast=Forecast({"fit": 100.0, "timed": 100.0}, frozenset({"timed"}), 0.0, 1))
+    shown(Event("started", FIT))
+    clock[0] += 50
+    return shown
 
 
 def test_what_is_measured_after_the_rest_is_reckoned_by_its_seconds(progress, capsys):
-    one, fit, timed = progress
-    one(Event("progress", fit, fraction=0.5))
+    progress(Event("progress", FIT, fraction=0.5))
     assert "eta 2:30" in capsys.readouterr().err
-    one(Event("done", fit, summary={"seconds": 50.0}))
+    progress(Event("done", FIT, summary={"seconds": 50.0}))
     assert "eta 1:40" in capsys.readouterr().err
-    one(Event("progress", timed, fraction=0.25, detail="launch 4"))
+    progress(Event("progress", TIMED, fraction=0.25, detail="launch 4"))
     assert "25 %, launch 4 (eta 1:15)" in capsys.readouterr().err
 
 
 def test_a_verdict_stands_in_the_line_of_its_cell(progress, capsys):
-    one, fit, timed = progress
-    one(Event("done", fit, summary={"seconds": 50.0}))
-    one(Event("done", timed, summary={"seconds": 80.0, "verdict": "IMPRECISE"}))
+    progress(Event("done", FIT, summary={"seconds": 50.0}))
+    progress(Event("done", TIMED, summary={"seconds": 80.0, "verdict": "IMPRECISE"}))
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "[2/2] measure sst2 tiny seed 0: IMPRECISE 80.0 s"
+
+
+def test_the_time_left_is_the_forecast_until_cells_show_another_pace(clock):
+    shown = Progress([FIT, SCORE], forecast=Forecast({"fit": 100.0, "score": 20.0}, frozenset(), 10.0, 1))
+    assert shown._eta() == "2:10", "the forecast, imports included, before anything is done"
+    shown(Event("started", FIT))
+    clock[0] += 40
+    shown(Event("progress", FIT, fraction=0.1))
+    four_times_as_slow = shown._eta()
+    assert "3:" in four_times_as_slow or "4:" in four_times_as_slow, (
+        "110 s of forecast are left, at twice the pace or more"
+    )
+    clock[0] += 360
+    shown(Event("done", FIT, summary={"seconds": 400.0}))
+    minutes, seconds = map(int, shown._eta().split(":"))
+    assert 60 <= 60 * minutes + seconds <= 80, "20 s of forecast, at nearly four times"
+
+
+@pytest.mark.parametrize(("workers", "eta"), [(1, "4:00"), (2, "2:00"), (8, "1:00")])
+def test_cells_side_by_side_share_the_workers(clock, workers, eta):
+    cells = [Cell(str(number), {}, job("finetune"), (), "sst2", "tiny", number) for number in range(4)]
+    ahead = Forecast({cell.key: 60.0 for cell in cells}, frozenset(), 0.0, workers)
+    assert Progress(cells, forecast=ahead)._eta() == eta

@@ -1,0 +1,103 @@
+"""What cells are estimated to cost, from their data and their models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.core.families import FAMILIES
+from harness.core.source_names import SYNTHETIC
+from harness.core.specs import ModelSpec, TaskSpec
+from harness.modeling.weights.settings import model_config
+from harness.training import costs
+from harness.training.costs import Shape, Sizes, Work
+from harness.training.learners import LEARNERS
+from harness.training.objectives import OBJECTIVES
+
+COMPRESSING = Work(seconds=3.0)
+"""Of a method beside what it learns and exports."""
+EXPORTED = 0.1
+"""What compressing looks at, as a fraction of the fine-tuning."""
+PREDICTED = 0.2
+"""The fraction of the positions that an objective predicts which does not predict all."""
+DECODED = 0.3
+"""The tokens of a decoder's side, as a fraction of the text."""
+CORPUS_SECONDS = {SYNTHETIC: 3.2}
+"""Of a corpus read for fingerprint, tokenizer and tokens, a megabyte; of one in files `READ_SECONDS`."""
+READ_SECONDS = 2.0
+HELD_OUT_BLOCKS, FEW_BLOCKS = 500, 16
+"""Of a corpus that are scored, and those of which each position is on its own."""
+
+
+def fitting(recipe: ModelSpec, folder: Path | None, task: TaskSpec, sizes: Sizes, head: str | None) -> Work | None:
+    """The fit of a model spec to a split; None where nobody knows."""
+    pace = LEARNERS.get(recipe.learner).pace
+    if pace is not None:
+        return _of_texts(pace.fit, sizes)
+    shape, config = _shape(recipe, folder)
+    if shape is None or head is None:
+        return None
+    return costs.fit_work(recipe, shape, task, sizes, costs.limit_of(recipe, config), head)
+
+
+def predicting(
+    recipe: ModelSpec, folder: Path | None, task: TaskSpec, sizes: Sizes, head: str | None, limit: int | None = None
+) -> Work | None:
+    """The predictions of a model on a split, and their scores; `limit` is what a finished model was fitted with."""
+    in_words = FAMILIES.get(task.family).in_words
+    pace = LEARNERS.get(recipe.learner).pace
+    if pace is not None:
+        return _of_texts(pace.predict, sizes) + costs.scoring(task, sizes.examples, in_words)
+    shape, config = _shape(recipe, folder)
+    if shape is None or head is None:
+        return None
+    return costs.predict_work(shape, task, sizes, costs.limit_of(recipe, config, limit), head, in_words)
+
+
+def compressing(fit: Work | None, uses_data: bool, with_student: bool) -> Work | None:
+    """A method, from what the fine-tuning of its model costs."""
+    if fit is None:
+        return None
+    return COMPRESSING + fit.times(1.0 if with_student else EXPORTED if uses_data else 0.0)
+
+
+def pretraining(recipe: ModelSpec, corpus: Mapping[str, Any]) -> Work | None:
+    """A checkpoint of so many steps or tokens, its corpus and its scores included."""
+    settings = recipe.pretraining
+    shape, _ = _shape(recipe, None)
+    if settings is None or shape is None:
+        return None
+    if settings.steps is None and settings.tokens is None:
+        return None
+    of_step = settings.batch_size * settings.block_size
+    tokens = settings.tokens if settings.steps is None else settings.steps * of_step
+    assert tokens is not None
+    precision = "bf16" if settings.precision == "bf16" else "fp32"
+    causal = OBJECTIVES.get(settings.objective).causal
+    read = corpus["bytes"] / 1e6 * CORPUS_SECONDS.get(str(corpus["source"]), READ_SECONDS)
+    held_out = min(HELD_OUT_BLOCKS * settings.block_size, 0.05 * corpus["bytes"] / 4)
+    alone = FEW_BLOCKS * settings.block_size**2 if not causal else 0
+    work = Work(seconds=read) + costs.loading(shape) + costs.steps(shape, tokens / of_step, settings.optimizer)
+    for count, during in ((tokens, precision), (2 * held_out + alone, None)):
+        work += costs.passes(shape, count, settings.block_size, during)
+        if shape.decoder_layers:
+            work += costs.passes(shape, DECODED * count, settings.block_size, during, decoding=True)
+        work += costs.distributions(shape, count * (1.0 if causal else PREDICTED), during)
+    return work
+
+
+def sizes_in(facts: Mapping[str, Any], split: str) -> Sizes:
+    """Of a split, as the plan knows it."""
+    sizes = facts["sizes"][split]
+    return Sizes(sizes["examples"], tuple(sizes["inputs"]), sizes["answer"])
+
+
+def _of_texts(seconds: float, sizes: Sizes) -> Work:
+    return Work(seconds=0.05 + seconds * sizes.tokens(10**9))
+
+
+def _shape(recipe: ModelSpec, folder: Path | None) -> tuple[Shape | None, Mapping[str, Any]]:
+    config = recipe.config if folder is None else model_config(folder)
+    vocabulary = recipe.tokenizer.vocab_size if recipe.tokenizer and folder is None else None
+    return (costs.shape_of(config, vocabulary), config) if config else (None, {})
