@@ -59,7 +59,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name[:200]}."
-    _sweep(target.parent, prefix)
+    _prune(target.parent, prefix)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
         temporary.chmod(0o777 & ~_umask())
@@ -99,7 +99,7 @@ def move_folder(source: Path, target: Path) -> None:
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder for files that nobody keeps. Those of processes that were killed go first."""
-    sweep_scratch()
+    prune_scratch()
     folder = Path(tempfile.mkdtemp(prefix=SCRATCH))
     try:
         with lock_file(folder / OWNER):
@@ -108,12 +108,12 @@ def scratch_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep_scratch() -> None:
+def prune_scratch() -> None:
     """Remove scratch folders whose makers are dead."""
-    _sweep(Path(tempfile.gettempdir()), SCRATCH)
+    _prune(Path(tempfile.gettempdir()), SCRATCH)
 
 
-def _sweep(parent: Path, prefix: str) -> None:
+def _prune(parent: Path, prefix: str) -> None:
     """Remove the folders of our making whose names begin so and whose makers are dead."""
     for folder in parent.iterdir():
         if not folder.name.startswith(prefix) or len(folder.name) != len(prefix) + SUFFIX:

@@ -26,6 +26,10 @@ class DamagedFileError(StoredFileError):
     """A stored file does not have the bytes its record names."""
 
 
+class DamagedRunError(DamagedFileError):
+    """A run's manifest does not have the bytes that were written; the message says what sets it aside."""
+
+
 class UnreadableFileError(StoredFileError):
     """A stored file that cannot be opened: nothing is known of its bytes, and nothing may be done to it."""
 

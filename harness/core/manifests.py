@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.checked import SCHEMA_VERSION, read_checked, write_checked
-from harness.core.errors import DamagedFileError, HarnessError, did_you_mean
+from harness.core.errors import DamagedFileError, DamagedRunError, HarnessError, StoredFileError, did_you_mean
 from harness.core.facts import facts_from
 from harness.core.hashing import hash_json, short
-from harness.core.locks import is_held, lock_file
+from harness.core.locks import holding, is_held, lock_file
 from harness.core.run_records import RunCell, RunManifest
 from harness.core.source_names import canonical_record
 
@@ -105,25 +105,29 @@ class Manifests:
                 paths |= dict.fromkeys([*map(str, spec.get("include") or ()), *files])
         return list(paths)
 
-    def runs(self, names: Sequence[str]) -> list[RunManifest]:
-        """The manifests of these runs, or of all where none is named, oldest first. Raises as `run` does."""
-        if names or not self.run_names():
+    def runs(self, names: Sequence[str], damaged: Callable[[StoredFileError], None]) -> list[RunManifest]:
+        """The manifests of these runs, or of all where none is named, oldest first. Of all, `damaged` is told of each
+        that is damaged or cannot be read, which is left out. Raises as `run` does, and where none can be read.
+        """
+        known = self.run_names()
+        if names or not known:
             return [self.run(name) for name in names or ["latest"]]
-        return [self._read(name) for name in self.run_names()]
-
-    def sweep(self) -> None:
-        """Remove the marks of runs that were killed."""
-        for lock in (self._root / "locks").glob("run-*.lock"):
-            with contextlib.suppress(OSError):
-                if not is_held(lock):
-                    lock.unlink()
+        manifests: list[RunManifest] = []
+        for name in known:
+            try:
+                manifests.append(self._read(name))
+            except StoredFileError as error:
+                if name == known[-1] and not manifests:
+                    raise
+                damaged(error)
+        return manifests
 
     def _read(self, name: str) -> RunManifest:
         path = self._folder / f"{name}.json"
         try:
             manifest = facts_from(RunManifest, canonical_record(read_checked(path)), path)
         except DamagedFileError as error:
-            raise DamagedFileError(f"{error}; `harness verify --repair` sets it aside") from None
+            raise DamagedRunError(f"{error}; `harness verify --repair` sets it aside") from None
         if manifest.status != RUNNING:
             return manifest
         status = RUNNING if is_held(self._lock(name)) else INTERRUPTED
@@ -140,9 +144,7 @@ class Manifests:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        import filelock
-
-        with filelock.FileLock(self._root / "locks" / "runs.lock"):
+        with holding(self._root / "locks" / "runs.lock"):
             yield
 
     def _paths(self) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.core.cell_records import ModelRecord
+from harness.core.measurement_records import MeasureRecord
 from harness.core.run_records import ModelNames, RunManifest
 
 NAMED_BY_RUNS = ("name", "id", "overrides", "pretrained", "revision", "original", "original_id", "method")
@@ -38,6 +39,43 @@ def asked_for(manifests: Sequence[RunManifest], *kinds: str) -> dict[str, list[M
 def with_names(records: Iterable[RecordT], asked: Mapping[str, Sequence[ModelNames]]) -> list[RecordT]:
     """The records with what runs call their models, each as often as it was asked for under another name."""
     return [named(record, names) for record in records for names in asked[record.cell]]
+
+
+def content_name(key: str) -> str:
+    """What the record of a measurement calls the model of a cell: the beginning of its key."""
+    return key[:12]
+
+
+def measured_in(record: MeasureRecord, asked: Mapping[str, Sequence[ModelNames]]) -> MeasureRecord:
+    """A measurement whose models are called as in a run.
+
+    Args:
+        record: The record; one so old that it holds the names of a run keeps them.
+        asked: The names of the run's cells, as `asked_for` gives them.
+
+    Returns:
+        The record with those names.
+    """
+    waiting = {key: [model.name for model in models] for key, models in asked.items()}
+    names: dict[str, str] = {}
+    for content, model in record.models.items():
+        is_content = model.cell is not None and content.partition(" ")[0] == content_name(model.cell)
+        of_run = waiting.get(model.cell or "", [])
+        name = of_run.pop(0) if is_content and of_run else content
+        names[content] = name if name and name not in names.values() else content
+    content = _with_keys(record.model_dump(mode="json", exclude_unset=True), names)
+    return type(record).model_validate(content)
+
+
+def _with_keys(value: Any, names: Mapping[str, str]) -> Any:
+    """JSON with other keys for the names of models, and the models called so where a reason begins with one."""
+    if isinstance(value, Mapping):
+        return {names.get(key, key): _with_keys(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_keys(inner, names) for inner in value]
+    if isinstance(value, str) and (name := names.get(value.partition(": ")[0])):
+        return f"{name}: {value.partition(': ')[2]}" if ": " in value else value
+    return value
 
 
 def named(record: RecordT, names: ModelNames) -> RecordT:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from harness.core.atomic import move_folder, new_folder, replacing, sweep_scratch, write_atomically
+from harness.core.atomic import move_folder, new_folder, prune_scratch, replacing, write_atomically
 from harness.core.checked import (
     SCHEMA_VERSION,
     check_files,
@@ -34,6 +34,7 @@ from harness.core.checked import (
 )
 from harness.core.errors import DamagedFileError, HarnessError, StoredFileError, UnreadableFileError, UnwritableError
 from harness.core.facts import CellRecord, FileFacts, facts_from
+from harness.core.locks import holding, prune_lock
 from harness.core.manifests import Manifests
 from harness.core.record_kinds import class_of
 from harness.core.source_names import canonical_record
@@ -255,36 +256,28 @@ class Store(Manifests):
         """True while this process alone works on the cell; False where another does. A killed holder's lock is free
         again.
         """
-        import filelock
-
-        lock = filelock.FileLock(self.root / "locks" / f"{key}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        with holding(self.root / "locks" / f"{key}.lock", wait=False) as is_mine:
+            yield is_mine
 
     def prune(self) -> None:
         """Remove what killed processes left: cells half built, checkpoints of cells that are done, scratch folders."""
         for folder in _folders(self.root / "building"):
-            self._sweep(folder, folder.name.partition("-")[0])
+            self._prune(folder, folder.name.partition("-")[0])
         for folder in _folders(self.root / "partial"):
             if (self.folder(folder.name) / RECORD).exists():
-                self._sweep(folder, folder.name)
+                self._prune(folder, folder.name)
         for folder in _folders(self.root / "cache"):
             if folder.name.startswith("."):
-                self._sweep(folder, folder.name[1:].rpartition(".")[0])
-        self.sweep()
-        sweep_scratch()
+                self._prune(folder, folder.name[1:].rpartition(".")[0])
+        for lock in (self.root / "locks").glob("*.lock"):
+            with contextlib.suppress(OSError):
+                prune_lock(lock)
+        prune_scratch()
 
-    def _sweep(self, folder: Path, key: str) -> None:
+    def _prune(self, folder: Path, key: str) -> None:
         """Remove a folder unless a process works on what it is named after."""
-        with contextlib.suppress(OSError), self.try_lock(key) as mine:
-            if mine:
+        with contextlib.suppress(OSError), self.try_lock(key) as is_mine:
+            if is_mine:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def keys(self) -> list[str]:
@@ -295,10 +288,8 @@ class Store(Manifests):
         """A folder of the cache, its files checked; made where it is not there, and anew where it is damaged. Others
         who want it wait.
         """
-        import filelock
-
         place = self.root / "cache" / name
-        with filelock.FileLock(self.root / "locks" / f"{name}.lock"):
+        with holding(self.root / "locks" / f"{name}.lock"):
             if place.exists():
                 try:
                     check_sums(place)

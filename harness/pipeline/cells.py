@@ -134,7 +134,7 @@ class ScoreJob:
 
 @dataclass(frozen=True)
 class MeasuredModel:
-    """A model to time: its name in the run, the cell that made it, and the fine-tuning behind it."""
+    """A model to time: its name in the record, the cell that made it, and the fine-tuning behind it."""
 
     name: str
     cell: str

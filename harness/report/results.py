@@ -228,9 +228,10 @@ def read_results(store: Store, names: Sequence[str] = ()) -> Results:
 
     Raises:
         HarnessError: there is no such run.
-        StoredFileError: a manifest is not what was written. A damaged record is named on stderr and left out.
+        StoredFileError: the manifest of a run that is named, or of every run, is not what was written. Other damaged
+            manifests and records are named on stderr and left out.
     """
-    manifests = tuple(store.runs(names))
+    manifests = tuple(store.runs(names, say_damaged))
     records, scores, failures = _read(store, manifests)
     runs = tuple(str(manifest.run) for manifest in manifests)
     return Results(runs, scores, failures, store.root, records, manifests)

@@ -50,13 +50,16 @@ def test_a_run_measures_what_it_made_and_keeps_it(measured_run):
     record = Store(folder / "results").read(cell["cell"]).as_json()
     assert record["verdict"] == "INVALID" and not record["counts"]
     assert list(record["cells"]) == ["8 × 16", "task sst2"] or "task sst2" in record["absent"]
-    made = {one["model"]: one["cell"] for one in result["cells"] if one["kind"] in ("finetune", "compress")}
+    made = {one["cell"][:12]: one["cell"] for one in result["cells"] if one["kind"] in ("finetune", "compress")}
     assert {name: one["cell"] for name, one in record["lineage"].items()} == made
     assert {name: one["cell"] for name, one in record["models"].items()} == made
     assert record["environment"]["workers"]["threads"] == 1 and "counters" in record["environment"]
     again = read_json(harness(*RUN, "--json").stdout)
     assert {one["status"] for one in again["cells"]} == {"cached"}
-    assert "INVALID" in harness("show").stdout
+    shown = harness("show").stdout
+    assert "INVALID" in shown and not any(
+        name in shown.partition("8 × 16")[0].rpartition("measure")[2] for name in made
+    )
     plan = read_json(harness(*RUN, "--dry-run", "--json").stdout)
     (seen,) = [one for one in plan["cells"] if one["kind"] == "measure"]
     assert seen["cached"] and set(seen["needs"]) == set(made.values()) and len(seen["estimated_seconds"]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -83,6 +84,40 @@ def test_an_index_that_is_not_whole_is_made_again(harness, results):
     assert "tfidf" in harness("leaderboard").stdout
     harness("verify", "--repair")
     harness("verify")
+
+
+TABLES = ["leaderboard"], ["leaderboard", "--format", "json"], ["leaderboard", "--html", "page.html"]
+
+
+@pytest.mark.parametrize("how", ["flipped", "no manifest", "gone", "not to be read"])
+def test_a_damaged_manifest_leaves_out_its_run_alone(harness, results, how):
+    (first,) = (results / "runs").glob("*.json")
+    expected = harness("leaderboard").stdout
+    harness("run", "--task", "sst2", "--model", "majority", "--limit", "40")
+    (second,) = set((results / "runs").glob("*.json")) - {first}
+    if how == "flipped":
+        flipped(second)
+    elif how == "no manifest":
+        second.write_text("[]")
+    elif how == "gone":
+        second.write_text("")
+    elif os.geteuid() == 0:
+        second.unlink()
+        second.mkdir()  # root may read all files, but no folder
+    else:
+        second.chmod(0)
+    for arguments in TABLES:
+        done = harness(*arguments, code=0)
+        assert second.name in done.stderr and "left out" in done.stderr, arguments
+        if how != "not to be read":
+            assert "harness verify --repair" in done.stderr
+    assert harness("leaderboard").stdout == expected
+    assert second.name in (results.parent / "page.html").read_text(encoding="utf-8")
+    assert second.name in harness("show", code=2).stderr, "the run that is asked for is not another one"
+    assert second.name in harness("leaderboard", "latest", code=2).stderr
+    if how != "not to be read":
+        harness("verify", "--repair")
+        assert harness("leaderboard").stderr == ""
 
 
 def test_a_cell_without_a_record_is_named(harness, results):

@@ -9,6 +9,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.environment import cores, describe, gpus, machine_fingerprint
 from harness.core.run_spec import MEASURE_BATCH, MEASURE_LENGTH, RunSpec
+from harness.core.runs import content_name
 from harness.measurement.protocol import (
     BASE,
     BLOCKS_PER_LAUNCH,
@@ -146,7 +147,7 @@ def _measure(run: RunSpec, models: Sequence[Cell], device: str, budget: float | 
         "machine": machine_fingerprint(describe(1)),
         "code": code_of("measure", *(("runtime", name) for model in models for name in runtimes_of(model))),
     }
-    names = distinct([model.model for model in models])
+    names = distinct([content_name(model.key) for model in models])
     job = MeasureJob(
         task=base.task,
         model={"name": base.model},

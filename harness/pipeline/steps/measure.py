@@ -35,7 +35,6 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     request = Request(models[0], models[1:], list(job.workloads), **job.settings, include=job.include)
     return {
         "task": {"name": job.task},
-        "model": {"name": job.model["name"]},
         **written(perform(request, tell), folder),
         "lineage": {measured.name: {"cell": measured.cell, "finetune": measured.finetune} for measured in job.models},
     }

@@ -59,7 +59,7 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
 def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[ScoreRecord], list[str]]:
     """Score records, and their tasks in the order of the runs."""
     check_other_table(flag, style)
-    manifests = store.runs(names)
+    manifests = store.runs(names, say_damaged)
     tasks = [task for manifest in manifests for suite in manifest.suites for task in suite.tasks]
     records = indexed_scores(RecordIndex(store), manifests, say_damaged)
     return records, list(dict.fromkeys([*tasks, *(record.task.name for record in records)]))

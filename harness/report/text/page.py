@@ -34,7 +34,7 @@ from harness.report.tables.resources import KINDS, with_resources
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader, kept_test
 from harness.report.text.measured import measurement_keys, weights_in
-from harness.report.text.runs import say_damaged, scored_runs, suites_of
+from harness.report.text.runs import left_out, say_damaged, scored_runs, suites_of
 from harness.training.curves import LOSSES
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Files:
     def damaged(self, error: StoredFileError) -> None:
         """Told of each damaged record."""
         say_damaged(error)
-        self.warnings.append(f"Without a record: {error}; run its run again.")
+        self.warnings.append(f"{error}; {left_out(error)}.")
 
     def unless_damaged(self, what: str, build: Callable[[], Sequence[T]]) -> Sequence[T]:
         """What `build` returns; nothing, and a warning, where a file it needs is damaged."""

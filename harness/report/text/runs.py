@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.cell_records import ModelRecord, ScoreRecord
-from harness.core.errors import HarnessError, StoredFileError
+from harness.core.errors import DamagedRunError, HarnessError, StoredFileError
 from harness.core.facts import CellRecord
 from harness.core.hashing import short
 from harness.core.manifests import RUNNING
@@ -16,7 +16,7 @@ from harness.core.measurement_records import MeasureRecord
 from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.run_records import RunManifest
-from harness.core.runs import asked_for, with_names
+from harness.core.runs import asked_for, measured_in, with_names
 from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
 from harness.core.text import say
@@ -61,8 +61,13 @@ def indexed_scores(
 
 
 def say_damaged(error: StoredFileError) -> None:
-    """Names a damaged record on stderr."""
-    say(f"damaged: {error}; left out, run its run again")
+    """Names a damaged record or run on stderr."""
+    say(f"damaged: {error}; {left_out(error)}")
+
+
+def left_out(error: StoredFileError) -> str:
+    """What becomes of a damaged file, and what to do; a run's error says the latter."""
+    return "left out" if isinstance(error, DamagedRunError) else "left out, run its run again"
 
 
 @no_collecting()
@@ -129,7 +134,7 @@ def scored_runs(
     Raises:
         HarnessError: no run, or none with a score.
     """
-    manifests = store.runs(names)
+    manifests = store.runs(names, damaged)
     records = indexed_scores(index, manifests, damaged)
     working = [manifest for manifest in manifests if manifest.status == RUNNING]
     for manifest in working:
@@ -198,8 +203,11 @@ def run_text(store: Store, name: str) -> str:
     ]
     rows: list[list[str]] = []
     notes: dict[str, None] = {}
+    asked = asked_for([manifest])
     for cell in manifest.cells:
         record = _record(store, cell.cell)
+        if isinstance(record, MeasureRecord):
+            record = measured_in(record, asked)
         seconds = f"{record.timings.seconds:.1f} s" if record else ""
         rows.append(
             [short(cell.cell), cell.kind, cell.task, cell.split or "", cell.model, str(cell.seed),

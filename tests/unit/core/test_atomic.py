@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.atomic import ABANDONED, new_folder, scratch_folder, sweep_scratch
+from harness.core.atomic import ABANDONED, new_folder, prune_scratch, scratch_folder
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +37,12 @@ def test_a_scratch_folder_goes_with_its_process_however_that_ends(temporary):
     worker.start()
     try:
         assert ready.wait(30)
-        sweep_scratch()
+        prune_scratch()
         assert len(list(temporary.iterdir())) == 1, "its owner lives"
     finally:
         worker.kill()
         worker.join()
-    sweep_scratch()
+    prune_scratch()
     assert list(temporary.iterdir()) == []
 
 
@@ -89,6 +89,6 @@ def test_folders_of_others_stay(temporary):
     before = time.time() - 2 * ABANDONED
     for name in (old.name, *names):
         os.utime(temporary / name, (before, before))
-    sweep_scratch()
+    prune_scratch()
     assert sorted(path.name for path in temporary.iterdir()) == sorted([*names, new.name])
     assert Path(temporary / "harness-scratch-mine" / "thesis.txt").exists()
