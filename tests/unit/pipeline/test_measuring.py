@@ -8,6 +8,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.run_spec import RunSpec
+from harness.core.runs import content_name
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.strict_spec import parse
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, TaskInput
@@ -58,7 +59,10 @@ def planned(cells, **settings):
 
 
 def names(cell: Cell) -> list[str]:
-    return [one.name for one in cell.job.models]
+    """What made the models that are measured; records call them by the keys of these cells."""
+    assert len({one.name for one in cell.job.models}) == len(cell.job.models)
+    assert all(one.name.startswith(content_name(one.cell)) for one in cell.job.models)
+    return [one.cell.partition(" ")[0] for one in cell.job.models]
 
 
 def test_each_original_is_measured_against_all_that_was_made_of_it():
