@@ -73,9 +73,9 @@ def judged(
     base = accepted.load(accepted.find(str(named) if named.is_file() else baseline, folder))
     spec = settings(here / config if config else None, {"strict": True} if strict else {})
     path = here / candidate
-    side = resolve(str(path) if path.exists() else candidate, here / out, folder)
-    refuse_another_model(base, side, candidate, spec.models)
-    return judge(base, side, spec, [read(here / file) for file in measured])[0]
+    results = resolve(str(path) if path.exists() else candidate, here / out, folder)
+    refuse_another_model(base, results, candidate, spec.models)
+    return judge(base, results, spec, [read(here / file) for file in measured])[0]
 
 
 class Regression(Exception):

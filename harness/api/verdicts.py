@@ -47,7 +47,7 @@ def compare(
     Raises:
         HarnessError: no such run, or nothing that both have.
     """
-    before, after, spec = _sides(base, candidate, out, baselines, include, settings)
+    before, after, spec = _results_of_both(base, candidate, out, baselines, include, settings)
     report, pairs = judge_all(before, after, spec)
     return Comparison(report, _flips(before, after, pairs, include))
 
@@ -78,7 +78,7 @@ def gate(
     Raises:
         HarnessError: no such run or baseline, or settings out of range.
     """
-    accepted, judged, spec = _sides(baseline, candidate, out, baselines, include, settings)
+    accepted, judged, spec = _results_of_both(baseline, candidate, out, baselines, include, settings)
     if isinstance(candidate, str):
         refuse_another_model(accepted, judged, candidate, spec.models)
     report, pairs = judge(accepted, judged, spec)
@@ -92,7 +92,7 @@ def _flips(
     return tuple(flip for pair in pairs for flip in flips_of(pair, texts))
 
 
-def _sides(
+def _results_of_both(
     base: str | RunResult,
     candidate: str | RunResult,
     out: str | os.PathLike[str],
@@ -101,11 +101,11 @@ def _sides(
     settings: Mapping[str, Any],
 ) -> tuple[RunResults, RunResults, GateSpec]:
     load_registry(include)
-    sides = [_side(run, out, baselines) for run in (base, candidate)]
-    return sides[0], sides[1], parse(GateSpec, dict(settings), "gate")
+    both = [_results_of(run, out, baselines) for run in (base, candidate)]
+    return both[0], both[1], parse(GateSpec, dict(settings), "gate")
 
 
-def _side(run: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> RunResults:
+def _results_of(run: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> RunResults:
     if isinstance(run, RunResult):
         return of_run(Store(run.root), run.name)
     return resolve(os.fspath(run), Path(out), Path(baselines))

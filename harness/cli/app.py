@@ -33,7 +33,7 @@ class Verb:
     examples: tuple[str, ...] = ()
 
 
-MAKE, READ, JUDGE, SHARE = "Train and change models", "Read results", "Measure and judge", "Share and look up"
+MAKE, READ, JUDGE, PUBLISH = "Train and change models", "Read results", "Measure and judge", "Share and look up"
 VERBS: dict[str, Verb] = {
     "run": Verb(
         "harness.cli.run:run", "Train and score models on tasks; print the leaderboard.", MAKE,
@@ -91,13 +91,14 @@ VERBS: dict[str, Verb] = {
         ("harness gate --baseline glue-main", "harness gate --baseline glue-main --mode pr --junit gate.xml"),
     ),
     "baseline": Verb("harness.cli.baseline:app", "Accepted baselines: what the gate judges against.", JUDGE),
-    "export": Verb("harness.cli.export:app", "Model cards, GLUE submissions, lm-eval results.", SHARE),
+    "export": Verb("harness.cli.export:app", "Model cards, GLUE submissions, lm-eval results.", PUBLISH),
     "list": Verb(
-        "harness.cli.listing:list_names", "List what can be asked for by name.", SHARE,
+        "harness.cli.listing:list_names", "List what can be asked for by name.", PUBLISH,
         ("harness list tasks", "harness list compressors --json"),
     ),
     "doctor": Verb(
-        "harness.cli.doctor:doctor", "Say what this machine offers.", SHARE, ("harness doctor", "harness doctor --json")
+        "harness.cli.doctor:doctor", "Say what this machine offers.", PUBLISH,
+        ("harness doctor", "harness doctor --json"),
     ),
 }  # fmt: skip
 

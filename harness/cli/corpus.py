@@ -109,7 +109,7 @@ def watch(quiet: bool) -> Callable[[int, int, Position], None]:
         last = now
         fraction = position.done / position.total if position.total else 0.0
         eta = f", eta {clock((now - started) * (1 - fraction) / fraction)}" if fraction else ""
-        share = f" ({100 * fraction:.0f} %{eta})" if fraction else ""
-        say(f"read {documents:,} documents, {size_text(size)}{share}, {size_text(size / (now - started))}/s")
+        progress = f" ({100 * fraction:.0f} %{eta})" if fraction else ""
+        say(f"read {documents:,} documents, {size_text(size)}{progress}, {size_text(size / (now - started))}/s")
 
     return tell

@@ -44,10 +44,10 @@ def compare(
     load_plugins(include)
     root, accepted = folders(out, baselines)
     as_json = how.format == "json"
-    sides = resolve(base, root, accepted), resolve(candidate, root, accepted)
+    both = resolve(base, root, accepted), resolve(candidate, root, accepted)
     flags = {**given, "allow": list(get_args(Change))}
-    stores = [results.store for results in sides if results.store] + [Store(root)]
-    text = gating.compare(*sides, settings(None, flags), how.by, as_json, include or [], stores)
+    stores = [results.store for results in both if results.store] + [Store(root)]
+    text = gating.compare(*both, settings(None, flags), how.by, as_json, include or [], stores)
     if how.output is None:
         show_tables(text, plain or as_json)
     else:

@@ -28,7 +28,7 @@ class Progress(AbstractContextManager["Progress"]):
         self._forecast = forecast or Forecast({cell.key: UNKNOWN_SECONDS for cell in cells}, frozenset(), 0.0, 1)
         self._begun: dict[str, float] = {}
         self._took: dict[str, float] = {}
-        self._shares: dict[str, float] = {}
+        self._fractions: dict[str, float] = {}
         self._finished = 0
         self._quiet = quiet
         self._started = time.monotonic()
@@ -56,13 +56,13 @@ class Progress(AbstractContextManager["Progress"]):
             self._running[key] = event.cell.label
             self._begun[key] = time.monotonic()
         elif event.kind == "progress":
-            self._shares[key] = event.fraction
+            self._fractions[key] = event.fraction
             if event.detail:
                 self._running[key] = f"{event.cell.label}, {event.detail},"
             self._tell_at_times(event)
         else:
             self._running.pop(key, None)
-            self._shares[key] = 1.0
+            self._fractions[key] = 1.0
             self._took[key] = time.monotonic() - self._begun.pop(key, time.monotonic())
             self._finished += 1
             if not self._quiet or event.kind in ("failed", "skipped"):
@@ -96,12 +96,12 @@ class Progress(AbstractContextManager["Progress"]):
     def _eta(self) -> str:
         """By the forecast, corrected by what the cells so far took against it; then of those that are timed alone."""
         ahead = self._forecast
-        left = {key: seconds * (1 - self._shares.get(key, 0.0)) for key, seconds in ahead.cells.items()}
+        left = {key: seconds * (1 - self._fractions.get(key, 0.0)) for key, seconds in ahead.cells.items()}
         alone = sum(left[key] for key in ahead.timed)
         beside = {key: left[key] * self._correction() for key in ahead.side_by_side}
         if not alone and not sum(beside.values()):
             return ""
-        start = ahead.overhead / ahead.at_once if not self._shares else 0.0
+        start = ahead.overhead / ahead.at_once if not self._fractions else 0.0
         return clock(max(sum(beside.values()) / ahead.at_once, max(beside.values(), default=0.0)) + start + alone)
 
     def _correction(self) -> float:
@@ -109,17 +109,17 @@ class Progress(AbstractContextManager["Progress"]):
         of the whole is done.
         """
         ahead, now = self._forecast, time.monotonic()
-        shares = {key: share for key, share in self._shares.items() if key in ahead.side_by_side}
-        took = sum(self._took.get(key, now - self._begun.get(key, now)) for key in shares)
-        done = sum(ahead.cells[key] * share for key, share in shares.items())
+        running = {key: fraction for key, fraction in self._fractions.items() if key in ahead.side_by_side}
+        took = sum(self._took.get(key, now - self._begun.get(key, now)) for key in running)
+        done = sum(ahead.cells[key] * fraction for key, fraction in running.items())
         trust = TRUSTED * sum(ahead.side_by_side.values()) + ahead.overhead
         return (took + trust) / (done + trust) if done + trust else 1.0
 
-    def _share(self) -> float:
+    def _done_fraction(self) -> float:
         """Of all that is to be done."""
         total = sum(self._forecast.cells.values())
         return (
-            sum(self._forecast.cells.get(key, 0.0) * part for key, part in self._shares.items()) / total
+            sum(self._forecast.cells.get(key, 0.0) * part for key, part in self._fractions.items()) / total
             if total
             else 1.0
         )
@@ -135,9 +135,11 @@ class Progress(AbstractContextManager["Progress"]):
             return
         from rich.text import Text
 
-        done = round(30 * self._share())
+        done = round(30 * self._done_fraction())
         bar = "━" * done + "─" * (30 - done)
-        running = ", ".join(f"{label} {100 * self._shares.get(key, 0):.0f} %" for key, label in self._running.items())
+        running = ", ".join(
+            f"{label} {100 * self._fractions.get(key, 0):.0f} %" for key, label in self._running.items()
+        )
         self._live.update(
             Text(
                 f"{bar} {self._finished}/{len(self._forecast.cells)} eta {self._eta() or '?'}  {running}",

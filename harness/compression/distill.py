@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from harness.compression.base import Compressor, Request, Target
-from harness.compression.refit import Refit, fit_request
+from harness.compression.fine_tuning import FineTuningOptions, fit_request
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.torch_eager import load
@@ -24,7 +24,7 @@ fewer_layers = lazy("harness.modeling.weights.fewer_layers")
 layers_module = lazy("harness.modeling.weights.layers")
 masks_module = lazy("harness.compression.masks")
 students = lazy("harness.compression.students")
-teaching = lazy("harness.compression.teaching")
+distillation_losses = lazy("harness.compression.distillation_losses")
 trainer = lazy("harness.training.trainer")
 
 
@@ -46,7 +46,7 @@ class Distill(Compressor):
     main = "student"
     uses_data = True
 
-    class Options(Refit):
+    class Options(FineTuningOptions):
         student: str | None = None
         layers: int | None = Field(default=None, ge=1)
         temperature: float = Field(default=2.0, gt=0)
@@ -84,7 +84,7 @@ class Distill(Compressor):
                 "distill behind another step"
             )
         fit = fit_request(request, self.options)
-        teacher = teaching.teacher_of(request, self.options)
+        teacher = distillation_losses.teacher_of(request, self.options)
         if self.options.student is not None:
             tokenizer, model, head = students.from_recipe(fit)
         else:

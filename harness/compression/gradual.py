@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.compression.base import Request
+from harness.compression.fine_tuning import FineTuningOptions, fit_request
 from harness.compression.options import LayerOptions
-from harness.compression.refit import Refit, fit_request
 from harness.compression.sparsity import sparsity_of
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
@@ -22,7 +22,7 @@ masks_module = lazy("harness.compression.masks")
 trainer = lazy("harness.training.trainer")
 
 
-class GradualOptions(LayerOptions, Refit):
+class GradualOptions(LayerOptions, FineTuningOptions):
     """`sparsity` is the fraction of zeros among the weights of the linear layers but the head, over all of them
     (`global`) or in each (`layer`). It grows from `begin` to `end`, fractions of the training, cubically.
     """

@@ -16,7 +16,7 @@ SMALLEST = 1024
 """Bytes of the smallest tensor that is worth a place of its own."""
 
 
-def share(files: Sequence[Path]) -> None:
+def store_once(files: Sequence[Path]) -> None:
     """Put the weights of graphs of one folder into one file, each once, also where one graph has it transposed, as the
     output layer does that is tied to the embeddings. A single graph without any such weight stays as it is.
     """

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.compression.base import Request
-from harness.compression.units import Units
+from harness.compression.prunable_units import PrunableUnits
 from harness.modeling.heads import HEADS, EncodingContext
 from harness.modeling.inference.batching import DataCollator, scoring_batches
 from harness.modeling.weights.settings import read_settings
@@ -20,7 +20,11 @@ TOKENS = 1024
 
 
 def importance_of(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layers: Sequence[Units], request: Request, examples: int
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    layers: Sequence[PrunableUnits],
+    request: Request,
+    examples: int,
 ) -> dict[str, np.ndarray]:
     """By consumer the importance (count,) of its layer's units: |Σ activation · gradient| over an example's positions,
     the mean over examples drawn by the request's seed. In evaluation mode: without dropout.
@@ -61,6 +65,6 @@ def importance_of(
     return {name: (total / len(encoded)).double().numpy() for name, total in totals.items()}
 
 
-def _first_order(product: torch.Tensor, layer: Units) -> torch.Tensor:
+def _first_order(product: torch.Tensor, layer: PrunableUnits) -> torch.Tensor:
     """Activation · gradient (b, t, count · size) to importance (count,), summed over the batch."""
     return product.unflatten(-1, (layer.count, layer.size)).sum(dim=(1, 3)).abs().sum(dim=0)

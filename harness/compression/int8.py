@@ -89,7 +89,7 @@ class Int8(Compressor):
                     extra_options={"MatMulConstBOnly": True},
                 )
         coverage = _coverage(request, files, list(wanted.linear), skipped, model.heads)
-        graph_weights.share(files)
+        graph_weights.store_once(files)
         facts = {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
         return facts | ({"smoothed": smoothed} if self.options.smooth is not None else {})
 

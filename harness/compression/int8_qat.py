@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.compression.base import Compressor, Request, Target, no_graph
+from harness.compression.fine_tuning import FineTuningOptions, fit_request
 from harness.compression.int8 import Int8
-from harness.compression.refit import Refit, fit_request
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
@@ -45,7 +45,7 @@ class Int8Qat(Compressor):
     uses_data = True
     runtime = "onnxruntime"
 
-    class Options(Int8.Options, Refit):
+    class Options(Int8.Options, FineTuningOptions):
         epochs: float = Field(default=1.0, gt=0, le=1000)
 
     def not_applicable(self, target: Target) -> str | None:

@@ -24,7 +24,7 @@ class Onnx(Compressor):
         require()
 
         model = graphs.exported(request, "onnx", self.runtime, request.target, writes=True)
-        graph_weights.share(model.files)
+        graph_weights.store_once(model.files)
         return {"conv1d_converted": model.conv1d_converted}
 
 

@@ -34,7 +34,7 @@ class OpenVino(Compressor):
             require_onnx()
 
             model = graphs.exported(request, "openvino", self.runtime, request.target, writes=True)
-            graph_weights.share(model.files)
+            graph_weights.store_once(model.files)
             facts["conv1d_converted"] = model.conv1d_converted
         else:
             moved(request.source, request.target, self.runtime)

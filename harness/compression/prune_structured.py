@@ -21,18 +21,18 @@ from harness.modeling.runtimes.torch_eager import load
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from harness.compression.units import Units
+    from harness.compression.prunable_units import PrunableUnits
 
 groups_module = lazy("harness.compression.groups")
 importance = lazy("harness.compression.importance")
-units_module = lazy("harness.compression.units")
+prunable_units = lazy("harness.compression.prunable_units")
 
 
 KNOWN = (
     "bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2", "distilbert", "modernbert", "gpt2", "t5",
 )  # fmt: skip
 KINDS = ("ffn", "heads")
-Share = Field(default=None, ge=0, lt=1)
+Fraction = Field(default=None, ge=0, lt=1)
 
 
 class PruneStructured(Compressor):
@@ -50,8 +50,8 @@ class PruneStructured(Compressor):
 
     class Options(LayerOptions):
         amount: float = Field(default=0.5, ge=0, lt=1)
-        ffn: float | None = Share
-        heads: float | None = Share
+        ffn: float | None = Fraction
+        heads: float | None = Fraction
         scope: Literal["global", "layer"] = "global"
         examples: int = Field(default=512, ge=1)
 
@@ -63,7 +63,7 @@ class PruneStructured(Compressor):
     def layers(self, model: PreTrainedModel) -> tuple[str, ...]:
         """Those that can lose units without others: not the heads of a T5's stack."""
 
-        units = [unit for kind, of_kind in self._units(model).items() if self._share(kind) for unit in of_kind]
+        units = [unit for kind, of_kind in self._units(model).items() if self._fraction_of(kind) for unit in of_kind]
         sharing = Counter(unit.together for unit in units)
         return tuple(
             dict.fromkeys(groups_module.group_of(model, unit.consumer) for unit in units if sharing[unit.together] == 1)
@@ -88,9 +88,9 @@ class PruneStructured(Compressor):
             together: dict[str, Any] = {}
             for unit in units:
                 together[unit.together] = together.get(unit.together, 0) + scores[unit.consumer]
-            kept |= keep([*together.values()], [*together], self._share(kind_of_unit), self.options.scope)
+            kept |= keep([*together.values()], [*together], self._fraction_of(kind_of_unit), self.options.scope)
         for unit in every:
-            units_module.remove(model, unit, kept[unit.together])
+            prunable_units.remove(model, unit, kept[unit.together])
         save(model, tokenizer, request.source, request.target)
         return {
             "units": {
@@ -105,15 +105,15 @@ class PruneStructured(Compressor):
             "examples": min(self.options.examples, len(request.data.train)),
         }
 
-    def _units(self, model: PreTrainedModel) -> dict[str, list[Units]]:
+    def _units(self, model: PreTrainedModel) -> dict[str, list[PrunableUnits]]:
         """By kind the units of the layers it may touch."""
 
         wanted = groups_module.chosen(model, self.options).linear
-        by_kind = {kind: units_module.units_of(model, kind) for kind in KINDS}
+        by_kind = {kind: prunable_units.units_of(model, kind) for kind in KINDS}
         bound = {unit.together for units in by_kind.values() for unit in units if unit.consumer not in wanted}
         return {kind: [unit for unit in units if unit.together not in bound] for kind, units in by_kind.items()}
 
-    def _share(self, name: str) -> float:
+    def _fraction_of(self, name: str) -> float:
         given = getattr(self.options, name)
         fraction: float = self.options.amount if given is None else given
         return fraction

@@ -96,8 +96,8 @@ class Probe:
         """The drop of the score with its paired interval, and the agreement."""
         import numpy as np
 
-        sides = zip(self._before, after, self._references, strict=True)
-        estimate = change([Pair([before], [other], true) for before, other, true in sides], self._metrics)
+        predictions = zip(self._before, after, self._references, strict=True)
+        estimate = change([Pair([before], [other], true) for before, other, true in predictions], self._metrics)
         if self._metrics[0].greater_is_better:
             estimate = Estimate(0.0 - estimate.value, 0.0 - estimate.high, 0.0 - estimate.low)
         if after[0].dtype.kind == "f":

@@ -15,7 +15,7 @@ class TaskFacts(Facts):
     name: str
     version: int = 1
     family: str = ""
-    headline: list[str] = Field(default_factory=list)
+    primary_metrics: list[str] = Field(default_factory=list, alias="headline")
     noise: str | None = None
 
 
@@ -188,7 +188,7 @@ class ScoreRecord(ModelRecord):
     @property
     def primary_metrics(self) -> list[str]:
         """Those a task's score is the mean of."""
-        return self.task.headline or list(self.scores)
+        return self.task.primary_metrics or list(self.scores)
 
 
 class FitFacts(Facts):

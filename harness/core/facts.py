@@ -12,9 +12,20 @@ from harness.core.text import clipped
 
 
 class Facts(BaseModel):
-    """A part of a record. What an older harness did not write has a default; what a newer one adds is kept."""
+    """A part of a record. What an older harness did not write has a default; what a newer one adds is kept. An alias is
+    the key of a file whose word is an older one.
+    """
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True, protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        strict=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
 
     def as_json(self) -> dict[str, Any]:
         """What it was made of."""

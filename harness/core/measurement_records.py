@@ -14,7 +14,7 @@ class Standing(Facts):
     """Whether a timing may be judged by, and why not."""
 
     verdict: Literal["VALID", "IMPRECISE", "INVALID"]
-    counts: bool = False
+    is_valid: bool = Field(default=False, alias="counts")
     reason: str = ""
     note: str = ""
 
@@ -143,7 +143,7 @@ class MeasurementFacts(CellRecord):
     """The result of a measuring job."""
 
     verdict: Literal["VALID", "IMPRECISE", "INVALID"]
-    counts: bool = False
+    is_valid: bool = Field(default=False, alias="counts")
     reasons: dict[str, str] = Field(default_factory=dict)
     models: dict[str, MeasuredModel]
     cells: dict[str, WorkloadFacts]

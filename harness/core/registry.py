@@ -128,7 +128,7 @@ class Registry:
         return [recipe.name for recipe in sorted(chosen, key=lambda recipe: (_cost(recipe), recipe.name))]
 
 
-def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, remembered: Iterable[str] = ()) -> Registry:
+def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earlier: Iterable[str] = ()) -> Registry:
     """Read all specs and import all plug-ins. `remembered` are include paths of earlier runs, of which specs are read
     and nothing is imported.
 
@@ -148,7 +148,7 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, remem
             _import_file(path)
         else:
             files.append(path)
-    return _with_remembered(_collect(files), remembered)
+    return _with_earlier(_collect(files), earlier)
 
 
 @contextlib.contextmanager
@@ -162,7 +162,7 @@ def scoped_plugins() -> Iterator[None]:
         plugins.restore(before)
 
 
-def _with_remembered(registry: Registry, paths: Iterable[str]) -> Registry:
+def _with_earlier(registry: Registry, paths: Iterable[str]) -> Registry:
     """The registry with the specs of paths that earlier runs were given, where they are still there and say nothing
     else of a name. Their plug-ins are code, and run where they are asked for alone.
     """

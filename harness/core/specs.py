@@ -141,7 +141,7 @@ class TaskSpec(Strict):
         return self
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Margin = Annotated[float, Field(ge=0, le=1)]
 
 
 class Margins(Strict):
@@ -149,10 +149,10 @@ class Margins(Strict):
     `GateSpec`.
     """
 
-    margin: Share | None = None
-    ok_margin: Share | None = None
-    tasks: dict[TaskName, Share] = {}
-    metrics: dict[Name, Share] = {}
+    margin: Margin | None = None
+    ok_margin: Margin | None = None
+    tasks: dict[TaskName, Margin] = {}
+    metrics: dict[Name, Margin] = {}
 
 
 class SuiteSpec(Strict):

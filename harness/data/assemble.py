@@ -17,7 +17,7 @@ from harness.data.labels import Vocabulary, class_ids, infer_labels, is_hidden, 
 from harness.data.references import read_references
 from harness.data.table import Table, find_column, require_column
 
-CARVED_SHARE = 0.1
+CARVED_FRACTION = 0.1
 CARVED_MOST = 2000
 
 
@@ -276,7 +276,7 @@ def carve(
     if len(alike) < 2:
         raise HarnessError(f"{where}: no dev split, and none can be cut from a training split with a single text")
     most = CARVED_MOST if fraction is None else len(train)
-    size = min(max(round((fraction or CARVED_SHARE) * len(train)), 1), most)
+    size = min(max(round((fraction or CARVED_FRACTION) * len(train)), 1), most)
     chosen: set[int] = set()
     for key in sorted(alike):
         if len(chosen) + len(alike[key]) <= size:

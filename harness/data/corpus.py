@@ -17,7 +17,7 @@ from harness.data.corpus_files import unreadable
 from harness.data.document import Corpus, CorpusOptions
 from harness.data.source import asked_source
 
-HELD_OUT_SHARE = 1 / 20
+HELD_OUT_FRACTION = 1 / 20
 """About this fraction of the documents is for evaluation."""
 
 
@@ -97,7 +97,7 @@ def facts(corpus: Corpus) -> dict[str, Any]:
 def is_held_out(document: str) -> bool:
     """Whether a document is for evaluation. Its text alone decides, so that copies are on one side."""
     drawn = int.from_bytes(blake2b(document.encode(), digest_size=8).digest(), "big")
-    return drawn < HELD_OUT_SHARE * 2**64
+    return drawn < HELD_OUT_FRACTION * 2**64
 
 
 TOKENIZER_SENTENCES = 20_000

@@ -16,7 +16,7 @@ from harness.data.squad import is_squad, squad_table
 from harness.data.table import Table, table_of, with_parts
 
 MOST_COLUMNS = 10_000
-MALFORMED_SHARE = 0.5
+MALFORMED_FRACTION = 0.5
 """A download may hold rows with missing fields, which are counted; above this fraction it is not what it claims."""
 
 
@@ -55,7 +55,7 @@ def read_tsv(
 
     Raises:
         HarnessError: not UTF-8, empty, a cut-off last line, a row with the wrong number of fields (without
-            `tolerate`) or more than `MALFORMED_SHARE` of them (with it).
+            `tolerate`) or more than `MALFORMED_FRACTION` of them (with it).
     """
     text = read_text(path)
     lines = lines_of(text)
@@ -87,7 +87,7 @@ def read_tsv(
         if not tolerate:
             raise HarnessError(f"{path}:{place}: {len(row)} fields where the first line has {len(names)}")
         malformed.append(place)
-    if len(malformed) > MALFORMED_SHARE * (len(rows) + len(malformed)):
+    if len(malformed) > MALFORMED_FRACTION * (len(rows) + len(malformed)):
         raise HarnessError(
             f"{path}:{malformed[0]}: {len(malformed)} of {len(rows) + len(malformed)} rows do not have the "
             f"{len(names)} fields of the first line; the file is damaged or of another layout"

@@ -37,7 +37,7 @@ def in_words(part: Part) -> bool:
     return part.references.dtype.kind == "O"
 
 
-def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool = True) -> Path:
+def accept(results: RunResults, name: str, folder: Path = FOLDER, texts: bool = True) -> Path:
     """Write the baseline and return its file; one of this name is replaced. Without `texts`, tasks whose answers are
     texts are left out: they cannot be judged without them.
 
@@ -46,18 +46,18 @@ def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool =
     """
     if not NAME.match(name) or name == "latest":
         raise HarnessError(f"--name '{name}': use letters, digits, dots, dashes and underscores, and not 'latest'")
-    if evidence.failures:
-        (model, task, split, seed), cause = next(iter(evidence.failures.items()))
+    if results.failures:
+        (model, task, split, seed), cause = next(iter(results.failures.items()))
         raise HarnessError(
-            f"run {evidence.name} has {len(evidence.failures)} scores missing, e.g. {model} on {task} {split} seed "
+            f"run {results.name} has {len(results.failures)} scores missing, e.g. {model} on {task} {split} seed "
             f"{seed}: {cause}; a baseline must be whole, run it again"
         )
     if not texts:
-        kept = {key: part for key, part in evidence.parts.items() if not in_words(part)}
+        kept = {key: part for key, part in results.parts.items() if not in_words(part)}
         if not kept:
             raise HarnessError("--no-texts: every task of the run answers in texts; nothing would be left to judge by")
-        scored = {key: score for key, score in evidence.scored.items() if key[1:3] in kept}
-        evidence = replace(evidence, parts=kept, scored=scored)
+        scored = {key: score for key, score in results.scored.items() if key[1:3] in kept}
+        results = replace(results, parts=kept, scored=scored)
     path = folder / f"{name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,18 +68,18 @@ def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool =
         "kind": KIND,
         "name": name,
         "accepted": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "run": evidence.name,
-        "created": evidence.created,
-        "suites": {suite: list(averaged) for suite, averaged in evidence.suites.items()},
-        "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in evidence.margins.items()},
-        "models": list(evidence.models),
-        "parts": [_part(part) for part in evidence.parts.values()],
+        "run": results.name,
+        "created": results.created,
+        "suites": {suite: list(averaged) for suite, averaged in results.suites.items()},
+        "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in results.margins.items()},
+        "models": list(results.models),
+        "parts": [_part(part) for part in results.parts.values()],
         "scores": [
             {"model": model, "task": task, "split": split, "seed": seed, **_scored(score)}
-            for (model, task, split, seed), score in evidence.scored.items()
+            for (model, task, split, seed), score in results.scored.items()
         ],
-        "environment": dict(evidence.environment),
-        "data": evidence.data if evidence.data and not asked_source(evidence.data).is_path else None,
+        "environment": dict(results.environment),
+        "data": results.data if results.data and not asked_source(results.data).is_path else None,
     }
     checked = {**content, "sha256": hash_json(content)}
     write_atomically(path, json.dumps(checked, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -87,8 +87,15 @@ def accept(evidence: RunResults, name: str, folder: Path = FOLDER, texts: bool =
 
 
 def _part(part: Part) -> dict[str, Any]:
-    values = {field.name: getattr(part, field.name) for field in fields(part) if field.name != "ids"}
-    return values | {"references": pack(part.references), "headline": list(part.headline), "labels": list(part.labels)}
+    return _without_examples(part) | {"references": pack(part.references), "labels": list(part.labels)}
+
+
+def _without_examples(part: Part) -> dict[str, Any]:
+    """What a file says of a split, beside its examples."""
+    values = {
+        field.name: getattr(part, field.name) for field in fields(part) if field.name not in ("ids", "references")
+    }
+    return {"headline": list(values.pop("primary_metrics")), **values}
 
 
 def _scored(score: Scored) -> dict[str, Any]:
@@ -112,7 +119,7 @@ def load(path: Path) -> RunResults:
         IncompatibleError: the file is damaged, of an unknown schema, or no baseline.
     """
     try:
-        return read(path).evidence()
+        return read(path).run_results()
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise IncompatibleError(f"baseline {path} is damaged: {clipped(reason, 200)}; accept it again") from None
@@ -157,30 +164,27 @@ def listed(folder: Path = FOLDER) -> list[tuple[Path, BaselineFile | str]]:
     return baselines
 
 
-def facts(evidence: RunResults) -> dict[str, Any]:
+def facts(results: RunResults) -> dict[str, Any]:
     """A baseline or run without its predictions, as JSON."""
     parts = []
-    for part in evidence.parts.values():
-        values = {
-            field.name: getattr(part, field.name) for field in fields(part) if field.name not in ("ids", "references")
-        }
-        parts.append(values)
+    for part in results.parts.values():
+        parts.append(_without_examples(part))
     scores = []
-    for (model, task, split, seed), score in evidence.scored.items():
+    for (model, task, split, seed), score in results.scored.items():
         scores.append({"model": model, "task": task, "split": split, "seed": seed, **_without_predictions(score)})
     return {
-        "name": evidence.name,
-        "created": evidence.created,
-        "suites": {suite: list(averaged) for suite, averaged in evidence.suites.items()},
-        "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in evidence.margins.items()},
-        "models": list(evidence.models),
+        "name": results.name,
+        "created": results.created,
+        "suites": {suite: list(averaged) for suite, averaged in results.suites.items()},
+        "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in results.margins.items()},
+        "models": list(results.models),
         "parts": parts,
         "scores": scores,
         "failures": [
             {"model": model, "task": task, "split": split, "seed": seed, "cause": cause}
-            for (model, task, split, seed), cause in evidence.failures.items()
+            for (model, task, split, seed), cause in results.failures.items()
         ],
-        "environment": dict(evidence.environment),
+        "environment": dict(results.environment),
     }
 
 

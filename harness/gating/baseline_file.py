@@ -36,7 +36,7 @@ class PartFacts(Facts):
     family: str
     split: str
     n: int = Field(ge=0)
-    headline: list[str] = Field(min_length=1)
+    primary_metrics: list[str] = Field(min_length=1, alias="headline")
     metrics: dict[str, int]
     labels: list[str]
     data: str
@@ -85,7 +85,7 @@ class BaselineFile(Facts):
     environment: Environment
     data: str | None = None
 
-    def evidence(self) -> RunResults:
+    def run_results(self) -> RunResults:
         """What is judged by. Raises ValueError where parts of it do not fit together."""
         columns = Columns()
         parts = {(facts.task, facts.split): _part(facts, columns) for facts in self.parts}
@@ -94,7 +94,7 @@ class BaselineFile(Facts):
             part = parts.get((score.task, score.split))
             if part is None or score.model not in self.models:
                 raise ValueError(f"no part {score.task}, {score.split} or no model {score.model}")
-            if lacking := set(part.headline) - set(score.scores):
+            if lacking := set(part.primary_metrics) - set(score.scores):
                 raise ValueError(f"{score.model} on {score.task} has no {min(lacking)}")
             predictions = columns.unpack(score.predictions)
             if len(predictions) != part.n:
@@ -120,11 +120,11 @@ class BaselineFile(Facts):
 
 def _part(facts: PartFacts, columns: Columns) -> Part:
     references = columns.unpack(facts.references)
-    if len(references) != facts.n or not set(facts.headline) <= set(facts.metrics):
+    if len(references) != facts.n or not set(facts.primary_metrics) <= set(facts.metrics):
         raise ValueError(f"the part {facts.task}, {facts.split} does not fit together")
     return Part(
         task=facts.task, version=facts.version, family=facts.family, split=facts.split, n=facts.n,
-        headline=tuple(facts.headline), metrics=facts.metrics, labels=tuple(facts.labels),
+        primary_metrics=tuple(facts.primary_metrics), metrics=facts.metrics, labels=tuple(facts.labels),
         data=facts.data, source=facts.source, limit=facts.limit,
         references=references, ids_hash=facts.ids_hash,
     )  # fmt: skip

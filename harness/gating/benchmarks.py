@@ -79,11 +79,15 @@ def judge_benchmarks(base: Path, candidate: Path, spec: GateSpec) -> Report:
     """A report of benchmarks by name. Slower is what is so by the margin both in its median and in its minimum. Where a
     time is none, or a name stands for two benchmarks, nothing is judged.
     """
-    sides = read_benchmarks(base), read_benchmarks(candidate)
+    both = read_benchmarks(base), read_benchmarks(candidate)
     margin = spec.speed_margin_on("cpu")
-    reasons = [reason for path, side in zip((base, candidate), sides, strict=True) for reason in _problems(path, side)]
-    reasons += _other_machine(sides[0].machine_info, sides[1].machine_info)
-    before, after = (side.by_name for side in sides)
+    reasons = [
+        reason
+        for path, benchmarks in zip((base, candidate), both, strict=True)
+        for reason in _problems(path, benchmarks)
+    ]
+    reasons += _other_machine(both[0].machine_info, both[1].machine_info)
+    before, after = (benchmarks.by_name for benchmarks in both)
     gone = [name for name in before if name not in after]
     reasons += [f"benchmark {name} of {base} is not in {candidate}" for name in gone]
     new = [name for name in after if name not in before]
@@ -94,15 +98,15 @@ def judge_benchmarks(base: Path, candidate: Path, spec: GateSpec) -> Report:
     return Report(str(base), str(candidate), (), tuple(reasons), tuple(notes), spec.strict, tuple(rows))
 
 
-def _problems(path: Path, side: Benchmarks) -> list[str]:
+def _problems(path: Path, benchmarks: Benchmarks) -> list[str]:
     problems = [
         f"benchmark {benchmark.fullname} of {path}: {benchmark.problem}"
-        for benchmark in side.benchmarks
+        for benchmark in benchmarks.benchmarks
         if benchmark.problem
     ]
-    counts = Counter(benchmark.fullname for benchmark in side.benchmarks)
+    counts = Counter(benchmark.fullname for benchmark in benchmarks.benchmarks)
     problems += [f"benchmark {name} stands {count} times in {path}" for name, count in counts.items() if count > 1]
-    return problems if side.benchmarks else [f"no benchmark in {path}"]
+    return problems if benchmarks.benchmarks else [f"no benchmark in {path}"]
 
 
 def _judged(name: str, before: tuple[float, float], after: tuple[float, float], margin: float) -> Measured:
@@ -132,7 +136,7 @@ def _other_machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     if not differing:
         return []
     name = differing[0]
-    first, second = (facts[side].get(name, "unknown") for side in (0, 1))
+    first, second = (facts[place].get(name, "unknown") for place in (0, 1))
     what = "names differ" if name == "node" else f"{name} is {first} and {second}"  # a host's name stays its own
     more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
     return [f"times of different machines: {what}{more}; measure both on one"]

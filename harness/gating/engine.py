@@ -317,13 +317,13 @@ def _names(pair: Pair) -> list[str]:
     return [metric.name for part in pair.parts for metric in counted(part)]
 
 
-def _score(pair: Pair, side: int) -> float:
+def _score(pair: Pair, place: int) -> float:
     """A task's score: the mean over splits, metrics and paired seeds."""
     return fmean(
-        both[side].scores[metric.name]["value"]
+        both[place].scores[metric.name]["value"]
         for part in pair.parts
         for metric in counted(part)
-        for both in pair.sides[part.split]
+        for both in pair.scored[part.split]
     )
 
 

@@ -31,7 +31,7 @@ class Estimated:
 
 def counted(part: Part) -> list[Metric]:
     """The metrics a task's score is the mean of, as in a leaderboard."""
-    primary = [metrics.get(name) for name in part.headline if name in part.metrics]
+    primary = [metrics.get(name) for name in part.primary_metrics if name in part.metrics]
     return [metric for metric in primary if metric.greater_is_better] or primary
 
 
@@ -64,7 +64,7 @@ def _measures(part: Part, pair: Pair, metrics_of_part: Sequence[Metric]) -> list
     """For each seed a measure a metric; the weights make a task's drop the mean over its splits and metrics."""
     terms = len(metrics_of_part) * len(pair.parts)
     measures = []
-    for base, candidate in pair.sides[part.split]:
+    for base, candidate in pair.scored[part.split]:
         measures.append(
             [
                 Measure(

@@ -17,7 +17,7 @@ from harness.gating.estimates import counted
 from harness.gating.pairing import Pair
 from harness.gating.run_results import Part, RunResults
 from harness.metrics.correctness import judge, right
-from harness.stats.significance import drop_of_shares, holm, mcnemar_mid_p
+from harness.stats.significance import drop_of_fractions, holm, mcnemar_mid_p
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,10 +82,10 @@ class Slice:
     p: float
 
 
-def reader(data: str | None, include: Sequence[Any] = (), remembered: Sequence[str] = ()) -> Texts:
+def reader(data: str | None, include: Sequence[Any] = (), earlier: Sequence[str] = ()) -> Texts:
     """A function that reads the texts of a part again, where its data can be had and is the same; else None."""
 
-    registry = load_registry(include, remembered)
+    registry = load_registry(include, earlier)
     read: dict[tuple[str, str], Split | None] = {}
 
     def texts(part: Part) -> Split | None:
@@ -106,8 +106,8 @@ def reader(data: str | None, include: Sequence[Any] = (), remembered: Sequence[s
 def texts_of(base: RunResults, candidate: RunResults, include: Sequence[str | os.PathLike[str]]) -> Texts:
     """The texts of two runs, whose results folders remember where more tasks are described."""
     stores = [results.store for results in (candidate, base) if results.store is not None]
-    remembered = [path for store in stores for path in store.includes()]
-    return reader(candidate.data or base.data, [Path(path) for path in include], remembered)
+    earlier = [path for store in stores for path in store.includes()]
+    return reader(candidate.data or base.data, [Path(path) for path in include], earlier)
 
 
 def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
@@ -115,18 +115,18 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
     pair = pair.one_to_one()
     flips = []
     for part in pair.parts:
-        sides = correctness(pair, part)
-        if sides is None:
+        by_seed = correctness(pair, part)
+        if by_seed is None:
             continue
-        worse = [base > candidate for base, candidate in sides]
-        better = sum(int((candidate > base).sum()) for base, candidate in sides)
+        worse = [base > candidate for base, candidate in by_seed]
+        better = sum(int((candidate > base).sum()) for base, candidate in by_seed)
         split = texts(part)
         ids = part.ids or _ids(pair, part)
         lengths = _lengths(split)
         examples = []
         for index in sorted({int(index) for flags in worse for index in flags.nonzero()[0]}):
             at = [seed for seed, flags in enumerate(worse) if flags[index]]
-            base, candidate = (scored.predictions[index] for scored in pair.sides[part.split][at[0]])
+            base, candidate = (scored.predictions[index] for scored in pair.scored[part.split][at[0]])
             examples.append(
                 Flip(
                     id=ids[index] if ids else f"#{index}",
@@ -144,7 +144,7 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
                 task=part.task,
                 split=part.split,
                 n=part.n,
-                seeds=len(sides),
+                seeds=len(by_seed),
                 worse=sum(int(flags.sum()) for flags in worse),
                 better=better,
                 by_label=_counts(flip.label for flip in examples) if _has_classes(part) else {},
@@ -173,19 +173,19 @@ def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
     pair = pair.one_to_one()
     rows: list[tuple[Part, str, str, list[np.ndarray], float, float, float]] = []
     for part in pair.parts:
-        sides = correctness(pair, part)
-        if sides is None:
+        by_seed = correctness(pair, part)
+        if by_seed is None:
             continue
         columns = {"label": [_named(part, reference) for reference in part.references]} if _has_classes(part) else {}
         if lengths := _lengths(texts(part)):
             columns["length"] = lengths
         for by, values in columns.items():
             for value in sorted(set(values), key=_length_order) if by == "length" else sorted(set(values)):
-                rows.append((part, by, value, *_sliced(sides, [label == value for label in values])))
+                rows.append((part, by, value, *_sliced(by_seed, [label == value for label in values])))
     adjusted = holm([p for *_, p in rows])
     slices = []
     for (part, by, value, lost, base, candidate, _), p in zip(rows, adjusted, strict=True):
-        drop = drop_of_shares([lost])
+        drop = drop_of_fractions([lost])
         half = drop.half_width(TAIL)
         bounds = max(-1.0, drop.value - half), min(1.0, drop.value + half)
         row = (pair.model, part.task, part.split, by, value, len(lost[0]), base, candidate, drop.value, *bounds, p)
@@ -194,31 +194,31 @@ def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
 
 
 def _sliced(
-    sides: Sequence[tuple[np.ndarray, np.ndarray]], chosen: Sequence[bool]
+    by_seed: Sequence[tuple[np.ndarray, np.ndarray]], chosen: Sequence[bool]
 ) -> tuple[list[np.ndarray], float, float, float]:
     """What the chosen examples lose by seed, the scores of both sides, and the p."""
     import numpy as np
 
     mask = np.asarray(chosen)
-    base = float(np.mean([before[mask].mean() for before, _ in sides]))
-    candidate = float(np.mean([after[mask].mean() for _, after in sides]))
-    lost = [before[mask] - after[mask] for before, after in sides]
+    base = float(np.mean([before[mask].mean() for before, _ in by_seed]))
+    candidate = float(np.mean([after[mask].mean() for _, after in by_seed]))
+    lost = [before[mask] - after[mask] for before, after in by_seed]
     if len(lost) > 1:
-        return lost, base, candidate, drop_of_shares([lost]).p_worse()
+        return lost, base, candidate, drop_of_fractions([lost]).p_worse()
     return lost, base, candidate, mcnemar_mid_p(int((lost[0] > 0).sum()), int((lost[0] < 0).sum()))
 
 
 def correctness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """Which examples base and candidate have right, by seed; None where examples are not right or wrong."""
 
-    if not pair.sides[part.split]:
+    if not pair.scored[part.split]:
         return None
     metric = judge(part.metrics, [metric_counted.name for metric_counted in counted(part)])
     if metric is None:
         return None
     return [
         (right(metric, base.predictions, part.references), right(metric, candidate.predictions, part.references))
-        for base, candidate in pair.sides[part.split]
+        for base, candidate in pair.scored[part.split]
     ]
 
 

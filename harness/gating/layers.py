@@ -18,7 +18,7 @@ from harness.gating.run_results import Part, Scored
 from harness.modeling.heads import HEADS, EncodingContext
 from harness.modeling.inference.batching import DataCollator
 from harness.modeling.runtimes import open_model, read_settings
-from harness.stats.representations import Likeness
+from harness.stats.representations import RepresentationSimilarity
 
 if TYPE_CHECKING:
     import torch
@@ -71,11 +71,11 @@ def layers_of(pair: Pair, task: TaskSpec, texts: Callable[[Part], Split | None],
         raise HarnessError(f"--by layer: the examples of {part.task} {part.split} are not at hand; run it on this data")
     split = split.head(EXAMPLES)
     by_seed = []
-    for base, candidate in pair.one_to_one().sides[part.split]:
+    for base, candidate in pair.one_to_one().scored[part.split]:
         folders = _folder(base, pair.base_model, find), _folder(candidate, pair.candidate_model, find)
         by_seed.append(_compared(*folders, task, part.labels, split))
     if not by_seed:
-        raise HarnessError(f"--by layer: no seed of {pair.model} on {part.task} was scored on both sides")
+        raise HarnessError(f"--by layer: no seed of {pair.model} on {part.task} was scored in both runs")
     return [
         Layer(
             pair.model, part.task, name, _mean([layer[name].weights for layer in by_seed]),
@@ -155,7 +155,7 @@ def _change(base: Mapping[str, torch.Tensor], candidate: Mapping[str, torch.Tens
 
 def _alike(
     models: Sequence[RuntimeModel], names: Sequence[str], task: TaskSpec, labels: tuple[str, ...], split: Split
-) -> dict[str, Likeness]:
+) -> dict[str, RepresentationSimilarity]:
     """Each example alone, so that nothing is padding; generative models are given their references."""
     import torch
 
@@ -166,9 +166,9 @@ def _alike(
         inputs.append((head, reader, head.encode(reader, split), DataCollator.of(model.tokenizer, torch.device("cpu"))))
     if dict(inputs[0][2].columns) != dict(inputs[1][2].columns):
         raise HarnessError("--by layer: the two models read the examples as different tokens, so nothing corresponds")
-    by_layer: dict[str, Likeness] = {}
+    by_layer: dict[str, RepresentationSimilarity] = {}
     for at in range(len(inputs[0][2])):
-        sides = []
+        by_model = []
         for model, (head, reader, encoded, padding) in zip(models, inputs, strict=True):
             outputs: dict[str, Any] = {}
             hooks = [model.module.get_submodule(name).register_forward_hook(_keep(outputs, name)) for name in names]
@@ -178,9 +178,9 @@ def _alike(
             finally:
                 for hook in hooks:
                     hook.remove()
-            sides.append(outputs)
-        for name, base, candidate in _shared(*sides):
-            by_layer.setdefault(name, Likeness()).add(base, candidate)
+            by_model.append(outputs)
+        for name, base, candidate in _shared(*by_model):
+            by_layer.setdefault(name, RepresentationSimilarity()).add(base, candidate)
     return by_layer
 
 

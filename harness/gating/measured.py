@@ -194,8 +194,8 @@ def _identified(measurement: Measurement, pairs: Sequence[Pair]) -> tuple[dict[s
     return known, reasons
 
 
-def _files(pair: Pair, side: int) -> set[str]:
-    return {files for both in pair.sides.values() for scored in both if (files := scored[side].files)}
+def _files(pair: Pair, place: int) -> set[str]:
+    return {files for both in pair.scored.values() for scored in both if (files := scored[place].files)}
 
 
 def _numbers(measurement: Measurement, candidates: Sequence[str], spec: GateSpec) -> Iterator[_Number]:
@@ -208,9 +208,9 @@ def _numbers(measurement: Measurement, candidates: Sequence[str], spec: GateSpec
                 where += "" if device == "cpu" else f" on {device}"
                 yield _speed(name, cell_name, where, stage, base, spec.speed_margin_on(device))
         for cell_name in measurement.content.cells:
-            sides = [models[model].memory.get(cell_name, MemoryFacts()) for model in (base, name)]
+            memories = [models[model].memory.get(cell_name, MemoryFacts()) for model in (base, name)]
             for place, read_peak in (("", _peak), (" on the device", _device_peak)):
-                values = [peak for side in sides if (peak := read_peak(side))]
+                values = [peak for memory in memories if (peak := read_peak(memory))]
                 if len(values) == 2:
                     yield _bytes(name, cell_name, "memory", f"{cell_name}{place}", values, spec.memory_margin)
         sizes = [float(models[model].size.bytes) for model in (base, name)]

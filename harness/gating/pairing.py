@@ -27,7 +27,7 @@ class Pair:
     base_model: str
     candidate_model: str
     parts: tuple[Part, ...]
-    sides: Mapping[str, tuple[tuple[Scored, Scored], ...]]
+    scored: Mapping[str, tuple[tuple[Scored, Scored], ...]]
     seeds: tuple[tuple[int, int], ...]
     failed: Mapping[int, str]
     candidate_parts: tuple[Part, ...] = ()
@@ -43,14 +43,14 @@ class Pair:
     def without_retraining(self) -> Pair:
         """Where the one candidate predicts just what a seed of the base does, the pair of these two."""
         for at in range(len(self.seeds)):
-            both = [side[at] for side in self.sides.values()]
+            both = [scored_pairs[at] for scored_pairs in self.scored.values()]
             if self.one_candidate and all(base.prediction_hash == other.prediction_hash for base, other in both):
                 return self._at(at)
         return self
 
     def _at(self, at: int) -> Pair:
-        sides = {split: side[at : at + 1] for split, side in self.sides.items()}
-        return replace(self, seeds=self.seeds[at : at + 1], sides=sides, one_candidate=False)
+        scored = {split: scored_pairs[at : at + 1] for split, scored_pairs in self.scored.items()}
+        return replace(self, seeds=self.seeds[at : at + 1], scored=scored, one_candidate=False)
 
     @property
     def model(self) -> str:
@@ -161,7 +161,7 @@ def _align_task(
             f"{candidate_model}: seeds {_listed(theirs)} stand beside the base's {_listed(ours)}, in order"
         )
     failed: dict[int, str] = {seed: "not in the candidate" for seed in ours if seed not in dict(pairs)}
-    sides: dict[str, list[tuple[Scored, Scored]]] = {part.split: [] for part in splits}
+    scored: dict[str, list[tuple[Scored, Scored]]] = {part.split: [] for part in splits}
     kept: list[tuple[int, int]] = []
     for mine, other_seed in pairs:
         keys: list[tuple[Key, Key]] = [
@@ -176,12 +176,12 @@ def _align_task(
             for our, their in keys:
                 pair = base.scored[our], candidate.scored[their]
                 alignment.reasons += _changes(task, candidate_model, *pair, allow, alignment)
-                sides[our[2]].append(pair)
+                scored[our[2]].append(pair)
     if len(alignment.reasons) == before:
         for part in splits:
-            alignment.reasons += _recomputed(base, part, [base_score for base_score, _ in sides[part.split]])
+            alignment.reasons += _recomputed(base, part, [base_score for base_score, _ in scored[part.split]])
     if len(alignment.reasons) == before:
-        paired = {split: tuple(ones) for split, ones in sides.items()}
+        paired = {split: tuple(ones) for split, ones in scored.items()}
         made = Pair(
             task, base_model, candidate_model, tuple(splits), paired, tuple(kept), failed, tuple(others), one_candidate
         )
@@ -191,9 +191,9 @@ def _align_task(
 def _vanished(base: RunResults, candidate: RunResults, model: str, task: str) -> str:
     """Says which new task has the same examples: then it was renamed."""
     prints = {part.data for (name, _), part in base.parts.items() if name == task}
-    twins = [part.task for part in candidate.parts.values() if part.data in prints and part.task not in base.tasks]
-    if twins:
-        return f"task {task} is gone; {twins[0]} has its examples: renamed? Accept a baseline of the new name"
+    renamed = [part.task for part in candidate.parts.values() if part.data in prints and part.task not in base.tasks]
+    if renamed:
+        return f"task {task} is gone; {renamed[0]} has its examples: renamed? Accept a baseline of the new name"
     return f"task {task} of the base was not run with {model}"
 
 
@@ -233,9 +233,9 @@ def _changes(
     return reasons
 
 
-def _recomputed(base: RunResults, part: Part, sides: list[Scored]) -> list[str]:
-    for score in sides:
-        for name in part.headline:
+def _recomputed(base: RunResults, part: Part, scores: list[Scored]) -> list[str]:
+    for score in scores:
+        for name in part.primary_metrics:
             stored = score.scores[name]["value"]
             now = metrics.get(name).score(score.predictions, part.references)
             if not math.isclose(stored, now, rel_tol=SAME_SCORE, abs_tol=SAME_SCORE):

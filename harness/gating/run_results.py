@@ -38,7 +38,7 @@ class Part:
     family: str
     split: str
     n: int
-    headline: tuple[str, ...]
+    primary_metrics: tuple[str, ...]
     metrics: Mapping[str, int]
     labels: tuple[str, ...]
     data: str
@@ -111,12 +111,12 @@ class RunResults:
         )
 
 
-def only_models(evidence: RunResults, models: list[str]) -> RunResults:
+def only_models(results: RunResults, models: list[str]) -> RunResults:
     """The evidence on the models named, on all where none is. Raises HarnessError for one that is not in it."""
     for model in models:
-        if model not in evidence.models:
-            raise unknown("model", model, evidence.models, evidence.name)
-    return evidence.only(tuple(models)) if models else evidence
+        if model not in results.models:
+            raise unknown("model", model, results.models, results.name)
+    return results.only(tuple(models)) if models else results
 
 
 def of_run(store: Store, name: str) -> RunResults:
@@ -154,7 +154,7 @@ def of_run(store: Store, name: str) -> RunResults:
                 family=task.family,
                 split=record.split,
                 n=record.n,
-                headline=tuple(record.primary_metrics),
+                primary_metrics=tuple(record.primary_metrics),
                 metrics={name: score.version for name, score in record.scores.items()},
                 labels=record.labels,
                 data=data.splits[record.split].fingerprint,

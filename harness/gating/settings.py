@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.core.run_spec import MEASURING, OUTPUT, SEED_MODES, WHAT, Mode
-from harness.core.specs import Margins, Name, Share, TaskName
+from harness.core.specs import Margin, Margins, Name, TaskName
 from harness.core.strict_spec import Strict, parse, setting
 from harness.core.strict_yaml import load_mapping
 from harness.measurement.protocol import MARGINS
@@ -36,8 +36,8 @@ class GateSpec(Strict):
 
     margin: float = setting(0.01, "The least drop that counts, 0.01: one point.", panel=JUDGING, ge=0, le=1)
     ok_margin: float = setting(0.03, "OK: the drop is surely below this.", panel=JUDGING, gt=0, le=1)
-    tasks: dict[TaskName, Share] = Field(default_factory=dict)
-    metrics: dict[Name, Share] = Field(default_factory=dict)
+    tasks: dict[TaskName, Margin] = Field(default_factory=dict)
+    metrics: dict[Name, Margin] = Field(default_factory=dict)
     speed_margin: float | None = setting(
         None, "Of time.", panel=MEASURING, shown=f"{MARGINS['cpu']:g}, GPU {MARGINS['cuda']:g}", gt=0, le=1
     )

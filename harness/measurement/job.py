@@ -344,7 +344,12 @@ def _stage_result(request: Request, runner: ProcessRunner, series: Series, stage
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"verdict": verdict.standing.value, "counts": verdict.counts, "reason": verdict.reason, "note": verdict.note}
+    return {
+        "verdict": verdict.standing.value,
+        "counts": verdict.is_valid,
+        "reason": verdict.reason,
+        "note": verdict.note,
+    }
 
 
 def _of_all(verdicts: Sequence[tuple[str, Verdict]]) -> dict[str, Any]:

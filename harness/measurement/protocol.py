@@ -40,7 +40,7 @@ Calls = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Visits:
+class Bursts:
     """The bursts to a variant in one block, one a round: where it stands in the first of them, and the seconds of the
     timed calls of each round by stage. `joules` of all of them.
     """
@@ -64,7 +64,7 @@ class Visits:
         """Of all timed calls in all stages."""
         return sum(sum(seconds) for calls in self.rounds for seconds in calls.values())
 
-    def and_then(self, calls: Calls, joules: float | None) -> Visits:
+    def and_then(self, calls: Calls, joules: float | None) -> Bursts:
         """With the calls of another round."""
         both = None if self.joules is None or joules is None else self.joules + joules
         return replace(self, rounds=(*self.rounds, calls), joules=both)
@@ -85,7 +85,7 @@ class Series:
     """All bursts to one cell (a batch × length, or a task), by variant."""
 
     cell: str
-    bursts: dict[str, list[Visits]] = field(default_factory=dict)
+    bursts: dict[str, list[Bursts]] = field(default_factory=dict)
     precise: bool = False
 
     def stages(self) -> list[str]:
@@ -143,7 +143,7 @@ class Verdict:
     note: str = ""
 
     @property
-    def counts(self) -> bool:
+    def is_valid(self) -> bool:
         return self.standing is Validity.VALID
 
 
@@ -192,7 +192,7 @@ def measure(
 
 def _burst_all(runner: Runner, series: Series, seed: int, launch: int) -> None:
     for block, order in enumerate(orders(list(series.bursts), seed, launch, series.cell)):
-        bursts: dict[str, Visits] = {}
+        bursts: dict[str, Bursts] = {}
         turn = order
         while max((burst.seconds for burst in bursts.values()), default=0.0) < BLOCK_SECONDS:
             for variant in turn:
@@ -200,7 +200,7 @@ def _burst_all(runner: Runner, series: Series, seed: int, launch: int) -> None:
                 known = bursts.get(variant)
                 place = order.index(variant)
                 bursts[variant] = (
-                    known.and_then(calls, joules) if known else Visits(launch, block, place, (calls,), joules)
+                    known.and_then(calls, joules) if known else Bursts(launch, block, place, (calls,), joules)
                 )
             turn = turn[::-1]
         for variant, burst_of_variant in bursts.items():

@@ -63,14 +63,14 @@ class Process:
     def __init__(self, folder: Path, threads: int, include: Sequence[str]) -> None:
         self._folder = folder
         self._threads = threads
-        self._subject: LoadedModel | None = None
+        self._open_model: LoadedModel | None = None
         self._energy: EnergyCounter | None = None
         self._gpu: GpuEnergyCounter | None = None
 
     @property
     def _loaded(self) -> LoadedModel:
-        assert self._subject is not None
-        return self._subject
+        assert self._open_model is not None
+        return self._open_model
 
     def start(self) -> dict[str, Any]:
         """Import what the model needs. The answer says how the process is set up."""
@@ -97,8 +97,8 @@ class Process:
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
         start = time.perf_counter()
-        self._subject = LoadedModel(self._folder, self._threads, device)
-        return {"seconds": time.perf_counter() - start, **self._subject.facts()}
+        self._open_model = LoadedModel(self._folder, self._threads, device)
+        return {"seconds": time.perf_counter() - start, **self._loaded.facts()}
 
     def prepare(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Make a cell's input. `{"absent": reason}` where the model cannot be given it, else its `amounts`."""

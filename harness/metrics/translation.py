@@ -30,11 +30,11 @@ def bleu_of_counts(sums: np.ndarray, effective_order: bool = False) -> np.ndarra
     length, reference_length = sums[:, 0], sums[:, 1]
     matched, total = sums[:, 2 : 2 + ORDER], sums[:, 2 + ORDER :]
     unmatched = (matched == 0) & (total > 0)
-    shares = divide(np.where(unmatched, 0.5 ** np.cumsum(unmatched, axis=1), matched), total)
+    precisions = divide(np.where(unmatched, 0.5 ** np.cumsum(unmatched, axis=1), matched), total)
     orders = np.maximum((total > 0).sum(axis=1), 1) if effective_order else np.full(len(sums), ORDER)
     used = np.arange(ORDER) < orders[:, None]
     with np.errstate(divide="ignore"):
-        means = np.exp(np.where(used, np.log(shares), 0.0).sum(axis=1) / orders)
+        means = np.exp(np.where(used, np.log(precisions), 0.0).sum(axis=1) / orders)
     brevity = np.exp(np.minimum(1 - divide(reference_length, length), 0.0))
     return np.where(matched.any(axis=1), brevity * means, 0.0)
 

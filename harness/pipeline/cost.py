@@ -17,7 +17,7 @@ from harness.training.costs import REFERENCE_STEP, Work
 
 UNKNOWN_SECONDS = 30.0
 """Of a cell whose cost nobody knows."""
-GEMM_SHARE = 0.9
+GEMM_FRACTION = 0.9
 """What models reach of the rate of a matrix product alone."""
 GPU_FLOPS = 3e13
 MAIN_SECONDS = 3.0
@@ -48,7 +48,7 @@ def machine_from(calibrated: Mapping[str, Any]) -> Machine:
     """The machine that was calibrated."""
     gflops = calibrated.get("cpu_gflops") or calibrated["gemm_gflops"]["1"]
     step = (calibrated.get("cpu_step_ms") or calibrated["step_ms"]["1"]) / 1000
-    flops = GEMM_SHARE * 1e9 * gflops
+    flops = GEMM_FRACTION * 1e9 * gflops
     bf16_flops = flops * max(0.05, calibrated["cpu_bf16_speedup"])
     if calibrated["cuda_devices"]:
         flops = bf16_flops = GPU_FLOPS

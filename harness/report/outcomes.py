@@ -221,4 +221,4 @@ def measurement_of(record: Record) -> Measurement:
         for name, model in stage.models.items()
         if model.verdict is not None
     ]
-    return Measurement(facts.counts, facts.verdict, tuple(ratios), record)
+    return Measurement(facts.is_valid, facts.verdict, tuple(ratios), record)

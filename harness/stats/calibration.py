@@ -173,16 +173,18 @@ def ece_change(
     """
     import numpy as np
 
-    sides = [_gaps(logits, labels, np.exp(log_probabilities(logits)).max(axis=1))[1] for logits in (before, after)]
+    gaps_of_both = [
+        _gaps(logits, labels, np.exp(log_probabilities(logits)).max(axis=1))[1] for logits in (before, after)
+    ]
     n = len(labels)
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = np.concatenate(
         [
-            np.subtract(*(np.abs(weights @ gaps).sum(axis=1) for gaps in reversed(sides))) / n
+            np.subtract(*(np.abs(weights @ gaps).sum(axis=1) for gaps in reversed(gaps_of_both))) / n
             for weights in samples(n, random, resamples)
         ]
     )
-    value = float(np.subtract(*(np.abs(gaps.sum(axis=0)).sum() for gaps in reversed(sides))) / n)
+    value = float(np.subtract(*(np.abs(gaps.sum(axis=0)).sum() for gaps in reversed(gaps_of_both))) / n)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]) - (drawn.mean() - value)
     return Measured(value, min(float(low), value), max(float(high), value))
 

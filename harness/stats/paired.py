@@ -18,7 +18,7 @@ from harness.stats.significance import (
     Measure,
     approximate_randomization,
     drop_of,
-    drop_of_shares,
+    drop_of_fractions,
     mcnemar_mid_p,
     of_parts,
 )
@@ -63,7 +63,7 @@ def paired_drop(
     """How much a candidate loses: Σ weight · (base − candidate), the mean over seeds.
 
     The same examples are scored on both sides and by all seeds: what makes an example hard for all cancels. Where one
-    metric counts right answers, their variance is that of the adjusted Wald interval (`drop_of_shares`); else samples
+    metric counts right answers, their variance is that of the adjusted Wald interval (`drop_of_fractions`); else samples
     of the examples are scored, and the interval of the examples is the percentile interval of these drops (Efron &
     Tibshirani 1993, chapter 8; Koehn 2004). Splits are resampled apart. With several seeds their spread (t · sd of the
     seeds' drops / √S) is added in quadrature, as in `harness.stats.aggregate`. Equal predictions have no interval.
@@ -166,7 +166,7 @@ def _of_right_answers(
     splits: Sequence[Sequence[Sequence[Measure]]], one_candidate: bool, identical: bool
 ) -> PairedDrop:
     lost = [[_lost(measure) for (measure,) in split] for split in splits]
-    drop = drop_of_shares(lost, one_candidate)
+    drop = drop_of_fractions(lost, one_candidate)
     half = 0.0 if identical else drop.half_width(TAIL)
     worse = sum(int((split[0] > 0).sum()) for split in lost)
     better = sum(int((split[0] < 0).sum()) for split in lost)

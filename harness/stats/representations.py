@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Likeness:
+class RepresentationSimilarity:
     """Two representations of the same inputs, fed in pieces (rows, d) and (rows, e); d and e may differ."""
 
     def __init__(self) -> None:

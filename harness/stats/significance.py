@@ -212,7 +212,7 @@ class Drop:
         return Drop(self.value, self.of_examples, self.of_seeds * (self.degrees + 1) / seeds, seeds - 1)
 
 
-def drop_of_shares(splits: Sequence[Sequence[np.ndarray]], one_candidate: bool = False) -> Drop:
+def drop_of_fractions(splits: Sequence[Sequence[np.ndarray]], one_candidate: bool = False) -> Drop:
     """The drop of a fraction of right answers, mean over splits: for each split and seed, what each example loses: 1
     where only the base is right, -1 where only the candidate is, else 0. `one_candidate` is as in `of_parts`.
 

@@ -1,4 +1,4 @@
-"""How varied a corpus is: words, n-grams, lengths, styles, languages, topics, likeness of its texts."""
+"""How varied a corpus is: words, n-grams, lengths, styles, languages, topics, similarities of its texts."""
 
 from __future__ import annotations
 
@@ -240,9 +240,9 @@ def self_similarity(texts: Sequence[str], seed: int) -> dict[str, float] | None:
     drawn = drawn[:, drawn[0] != drawn[1]]
     cosines = np.asarray(matrix[drawn[0]].multiply(matrix[drawn[1]]).sum(axis=1)).ravel()
     some = min(1_000, len(texts))
-    likeness = (matrix[:some] @ matrix.T).toarray()
-    likeness[np.arange(some), np.arange(some)] = -1.0
-    nearest = likeness.max(axis=1)
+    similarities = (matrix[:some] @ matrix.T).toarray()
+    similarities[np.arange(some), np.arange(some)] = -1.0
+    nearest = similarities.max(axis=1)
     return {
         "mean_cosine": round(float(cosines.mean()), 4),
         "mean_nearest_cosine": round(float(nearest.mean()), 4),

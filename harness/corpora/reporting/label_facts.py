@@ -131,11 +131,11 @@ def drift(data: LabelledData, item: str, other: str, classes: bool, seed: int) -
         "between": [item, other],
         "words_divergence": round(words, 4),
         "words_divergence_by_chance": round(chance, 4),
-        "median_words": [float(np.median([bag.total() for bag in side] or [0])) for side in bags],
+        "median_words": [float(np.median([bag.total() for bag in of_split] or [0])) for of_split in bags],
     }
     if classes and first.labels is not None and second.labels is not None:
-        sides = [[Counter({label: 1}) for label in split.labels or ()] for split in (first, second)]
-        labels, by_chance = _divergence(sides[0], sides[1], seed)
+        labels_of_both = [[Counter({label: 1}) for label in split.labels or ()] for split in (first, second)]
+        labels, by_chance = _divergence(labels_of_both[0], labels_of_both[1], seed)
         result |= {"labels_divergence": round(labels, 4), "labels_divergence_by_chance": round(by_chance, 4)}
     return result
 
@@ -155,12 +155,12 @@ def _divergence(item: Sequence[Counter[str]], other: Sequence[Counter[str]], see
         return 0.0, 0.0
     matrix = sparse.csr_matrix((values, (rows, columns)), shape=(len(item) + len(other), len(names)))
     total = np.asarray(matrix.sum(axis=0)).ravel()
-    sides = np.zeros((len(item) + len(other), DRAWS + 1))
-    sides[: len(item), 0] = 1
+    memberships = np.zeros((len(item) + len(other), DRAWS + 1))
+    memberships[: len(item), 0] = 1
     random = np.random.Generator(np.random.PCG64(seed))
     for draw in range(1, DRAWS + 1):
-        sides[random.permutation(len(sides))[: len(item)], draw] = 1
-    sums = matrix.T @ sides
+        memberships[random.permutation(len(memberships))[: len(item)], draw] = 1
+    sums = matrix.T @ memberships
     result = [_jensen_shannon(sums[:, at], total - sums[:, at]) for at in range(DRAWS + 1)]
     return result[0], float(np.quantile(result[1:], 0.95))
 
@@ -169,9 +169,9 @@ def _jensen_shannon(item: NDArray[np.float64], other: NDArray[np.float64]) -> fl
     p, q = item / max(item.sum(), 1), other / max(other.sum(), 1)
     middle = (p + q) / 2
 
-    def against(side: NDArray[np.float64]) -> float:
-        some = side > 0
-        return float((side[some] * np.log2(side[some] / middle[some])).sum())
+    def against(weights: NDArray[np.float64]) -> float:
+        some = weights > 0
+        return float((weights[some] * np.log2(weights[some] / middle[some])).sum())
 
     return (against(p) + against(q)) / 2
 

@@ -18,7 +18,7 @@ import regex
 from harness.core.errors import HarnessError
 
 Splitter = Literal["rules", "spacy"]
-REMEMBERED = 1 << 19
+CACHED_AT_MOST = 1 << 19
 """Pieces whose words are remembered; then all are forgotten, so that memory stays bounded."""
 
 URL = regex.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -60,7 +60,7 @@ class Words(dict[str, tuple[str, ...]]):
         self._cut: Callable[[str], tuple[str, ...]] = words_of_piece if splitter == "rules" else _spacy()
 
     def __missing__(self, piece: str) -> tuple[str, ...]:
-        if len(self) >= REMEMBERED:
+        if len(self) >= CACHED_AT_MOST:
             self.clear()
         words = self[piece] = self._cut(piece)
         return words

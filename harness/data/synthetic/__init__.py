@@ -32,10 +32,10 @@ from collections.abc import Iterator
 from harness.core.errors import unknown
 from harness.data.synthetic import acceptability, coreference, inference, pairs, phenomena, sentiment
 from harness.data.synthetic.documents import documents
-from harness.data.synthetic.rows import HELD_OUT_SHARE, WORLD_VERSION, Shape, tabulate
+from harness.data.synthetic.rows import HELD_OUT_FRACTION, WORLD_VERSION, Shape, tabulate
 from harness.data.synthetic.text_shapes import TEXT_SHAPES
 
-__all__ = ["HELD_OUT_SHARE", "NOISE", "SHAPES", "WORLD_VERSION", "build", "corpus"]
+__all__ = ["HELD_OUT_FRACTION", "NOISE", "SHAPES", "WORLD_VERSION", "build", "corpus"]
 
 NOISE = {
     "acceptability": 0.06,

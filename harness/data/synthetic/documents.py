@@ -37,13 +37,13 @@ from harness.data.synthetic.invent import Scope, actions, event
 from harness.data.synthetic.meaning import CIRCUMSTANCES, PARTICIPANTS, Event, State, Thing, actions_above
 from harness.data.synthetic.rng import Rng
 
-AWAY_SHARE = 0.25
+AWAY_FRACTION = 0.25
 
 Document = list[str]
 
 
 def _scope(rng: Rng) -> Scope:
-    return Scope(rng.chance(AWAY_SHARE), None)
+    return Scope(rng.chance(AWAY_FRACTION), None)
 
 
 def _pronominal(rng: Rng, happened: Event) -> str:

@@ -90,18 +90,18 @@ def _agreement(relation: int) -> float:
     return 0.25 if relation == LOOSE else 0.6 if relation else 1.0
 
 
-def _likeness_of_things(thing: Thing | None, other: Thing | None) -> float:
+def _similarity_of_things(thing: Thing | None, other: Thing | None) -> float:
     if thing is None or other is None:
         return 1.0 if thing is other else 0.0
     return _agreement(relate_things(thing, other))
 
 
-def likeness(happening: Event, other: Event) -> float:
+def graded_similarity(happening: Event, other: Event) -> float:
     """0 to 5: the share of what the two say that they agree on; the action weighs most, then who takes part."""
     parts: list[tuple[float, float]] = [(2.0, _agreement(relate_actions(happening.action, other.action)))]
     for role, weight in (("agent", 1.0), ("patient", 1.5), ("partner", 0.75)):
         if getattr(happening, role) is not None or getattr(other, role) is not None:
-            parts.append((weight, _likeness_of_things(getattr(happening, role), getattr(other, role))))
+            parts.append((weight, _similarity_of_things(getattr(happening, role), getattr(other, role))))
     for role, relate in (("place", relate_places), ("time", relate_times), ("manner", relate_manners)):
         if getattr(happening, role) or getattr(other, role):
             relation = relate(getattr(happening, role), getattr(other, role))
@@ -133,7 +133,7 @@ def similarity(rng: Rng, scope: Scope, label: str) -> Row | None:
     return (
         None
         if first == second
-        else Row((first, second), likeness(original, other), (combination(original), combination(other)))
+        else Row((first, second), graded_similarity(original, other), (combination(original), combination(other)))
     )
 
 

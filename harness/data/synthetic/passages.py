@@ -11,7 +11,7 @@ from harness.data.synthetic.meaning import CIRCUMSTANCES, PARTICIPANTS, Event, T
 from harness.data.synthetic.rng import Rng
 from harness.data.synthetic.stories import Teller
 
-CONNECTIVE_SHARE = 0.2
+CONNECTIVE_FRACTION = 0.2
 
 
 class Span(NamedTuple):
@@ -42,7 +42,7 @@ def tell(rng: Rng, events: Sequence[Event]) -> Passage:
     spans: list[Spans] = []
     named: dict[str, list[Span]] = {}
     for happened in events:
-        words = teller.sentence(happened, connective=CONNECTIVE_SHARE)
+        words = teller.sentence(happened, connective=CONNECTIVE_FRACTION)
         written += " " if written else ""
         spans.append(_spans(words, happened, len(written), named))
         written += text(words)

@@ -34,8 +34,8 @@ from harness.data.synthetic.texts import Piece, Values
 KINDS = (
     ("who",) * 6 + ("what",) * 3 + ("which",) * 2 + ("where",) * 4 + ("when",) * 4 + ("how many",) * 4 + ("how",) * 2
 )
-UNANSWERABLE_SHARE = 1 / 3
-LIKENESS = 0.65
+UNANSWERABLE_FRACTION = 1 / 3
+REPETITION = 0.65
 FEWEST_WORDS, MOST_WORDS = 40, 90
 QUESTIONS = (3, 4, 4, 5)
 TRIES = 25
@@ -270,7 +270,7 @@ def _distinct(passage: Passage, number: int, role: str, kind: str) -> Iterator[S
 
 def _passage(rng: Rng, scope: Scope) -> Passage | None:
     cast = people_of(rng, scope, rng.choice((3, 4)))
-    events = story(rng, scope, cast, [], rng.choice((5, 6, 6, 7, 7, 8)), LIKENESS)
+    events = story(rng, scope, cast, [], rng.choice((5, 6, 6, 7, 7, 8)), REPETITION)
     passage = tell(rng, events)
     return passage if FEWEST_WORDS <= len(passage.text.split()) <= MOST_WORDS else None
 
@@ -298,4 +298,4 @@ def answerable(rng: Rng, scope: Scope) -> Piece | None:
 
 def with_unanswerable(rng: Rng, scope: Scope) -> Piece | None:
     """Like SQuAD 2.0 (Rajpurkar et al. 2018)."""
-    return _make(rng, scope, UNANSWERABLE_SHARE)
+    return _make(rng, scope, UNANSWERABLE_FRACTION)

@@ -10,7 +10,7 @@ from harness.data.synthetic.rng import Rng
 
 WORLD_VERSION = 1
 
-HELD_OUT_SHARE = 1 / 3
+HELD_OUT_FRACTION = 1 / 3
 """Share of dev and test rows that contain a held-out combination; no row of train does."""
 
 Truth = str | float
@@ -73,10 +73,10 @@ def _wanted(rng: Rng, shape: Shape, size: int) -> list[str]:
     if not shape.labels:
         return [""] * size
     weights = shape.weights or (1.0,) * len(shape.labels)
-    shares = [weight / sum(weights) for weight in weights]
+    fractions = [weight / sum(weights) for weight in weights]
     wanted: list[str] = []
-    for label, share in zip(shape.labels, shares, strict=True):
-        wanted += [label] * round(share * size)
+    for label, fraction in zip(shape.labels, fractions, strict=True):
+        wanted += [label] * round(fraction * size)
     return rng.sample((wanted + [shape.labels[0]] * size)[:size], size)
 
 

@@ -28,9 +28,9 @@ Cast = dict[str, Thing]
 
 ONCE_IN_A_LIFE = listed("marry employ")
 GROUPS = ("two", "three", "four", "five", "six")
-GROUP_SHARE = 0.35
-CIRCUMSTANCE_SHARE = 0.6
-QUALITY_SHARE = 0.3
+GROUP_FRACTION = 0.35
+CIRCUMSTANCE_FRACTION = 0.6
+QUALITY_FRACTION = 0.3
 
 
 def _unclear(thing: Thing) -> bool:
@@ -45,7 +45,7 @@ def people_of(rng: Rng, scope: Scope, size: int) -> Cast:
 
 
 def _as_group(rng: Rng, thing: Thing) -> Thing:
-    return thing if thing.name or not rng.chance(GROUP_SHARE) else thing._replace(number=rng.choice(GROUPS))
+    return thing if thing.name or not rng.chance(GROUP_FRACTION) else thing._replace(number=rng.choice(GROUPS))
 
 
 @cache
@@ -71,7 +71,9 @@ def happening(
     possible = able(doer.key, scope)
     if not possible or (action and action not in possible):
         return None
-    drawn = event(rng, scope, action or rng.choice(possible), doer, QUALITY_SHARE, CIRCUMSTANCE_SHARE, indefinite=0.0)
+    drawn = event(
+        rng, scope, action or rng.choice(possible), doer, QUALITY_FRACTION, CIRCUMSTANCE_FRACTION, indefinite=0.0
+    )
     frame = ALL_ACTIONS[drawn.action]
     if patient is not None and (patient.key == doer.key or not _fits(patient, frame.patient)):
         return None
@@ -139,15 +141,15 @@ def _same(thing: Thing | None, other: Thing | None) -> bool:
     return thing is None or other is None or thing.key == other.key
 
 
-def story(rng: Rng, scope: Scope, cast: Cast, first: list[Event], size: int, likeness: float) -> list[Event]:
-    """`first` and further happenings up to `size`; with probability `likeness` each is like an earlier one."""
+def story(rng: Rng, scope: Scope, cast: Cast, first: list[Event], size: int, repetition: float) -> list[Event]:
+    """`first` and further happenings up to `size`; with probability `repetition` each is like an earlier one."""
     events = list(first)
     for happened in events:
         enter(cast, happened)
     for _ in range(12 * size):
         if len(events) == size:
             break
-        alike = bool(events) and rng.chance(likeness)
+        alike = bool(events) and rng.chance(repetition)
         drawn = like(rng, scope, cast, rng.choice(events)) if alike else happening(rng, scope, cast)
         if drawn is not None and not any(clash(drawn, other) for other in events):
             enter(cast, drawn)

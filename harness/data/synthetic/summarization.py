@@ -22,8 +22,8 @@ from harness.data.synthetic.stories import Cast, Teller, clash, enter, happening
 from harness.data.synthetic.texts import Piece
 
 REFERENCES = 2
-TWO_EVENTS_SHARE = 0.4
-LIKENESS = 0.5
+TWO_EVENTS_FRACTION = 0.4
+REPETITION = 0.5
 FEWEST_WORDS, MOST_WORDS = 60, 110
 FEWEST_SENTENCES, MOST_SENTENCES = 6, 10
 FEWEST_SUMMARY_WORDS, MOST_SUMMARY_WORDS = 8, 20
@@ -32,10 +32,10 @@ TRIES = 12
 DETAILS = ("this happened {}", "it took place {}", "that was {}")
 NOTED = ("Everybody talked about it.", "It was the talk of the town.", "People still remember it.")
 UNNOTED = ("Hardly anybody noticed it.", "Nobody paid attention to it.", "People soon forgot it.")
-NOTE_SHARE = 0.15
-DETAIL_SHARE = 0.2
-STATE_SHARE = 0.2
-REVIEW_SHARE = 0.25
+NOTE_FRACTION = 0.15
+DETAIL_FRACTION = 0.2
+STATE_FRACTION = 0.2
+REVIEW_FRACTION = 0.25
 
 
 class Block(NamedTuple):
@@ -66,7 +66,7 @@ def _main_event(rng: Rng, scope: Scope, cast: Cast) -> Event | None:
 def _apart(rng: Rng, happened: Event) -> tuple[Event, str]:
     """The event without its time or place, and a sentence that tells it; or as it was."""
     mentioned = [role for role in ("place", "time") if getattr(happened, role)]
-    if not mentioned or happened.negated or not rng.chance(DETAIL_SHARE):
+    if not mentioned or happened.negated or not rng.chance(DETAIL_FRACTION):
         return happened, ""
     role = rng.choice(mentioned)
     words = place_words(happened.place) if role == "place" else time_words(happened.time)
@@ -76,12 +76,12 @@ def _apart(rng: Rng, happened: Event) -> tuple[Event, str]:
 
 def _described(rng: Rng, happened: Event) -> str:
     able = [role for role in PARTICIPANTS if (thing := getattr(happened, role)) is not None and thing.quality]
-    return rng.choice(able) if able and rng.chance(STATE_SHARE) else ""
+    return rng.choice(able) if able and rng.chance(STATE_FRACTION) else ""
 
 
 def _first_telling(rng: Rng, happened: Event, notes: tuple[str, ...]) -> Block:
     event, detail = _apart(rng, happened)
-    note = rng.choice(notes) if not happened.negated and rng.chance(NOTE_SHARE) else ""
+    note = rng.choice(notes) if not happened.negated and rng.chance(NOTE_FRACTION) else ""
     return Block(event, detail, note, _described(rng, happened))
 
 
@@ -104,10 +104,10 @@ def _again(rng: Rng, happened: Event) -> Block:
 _WIDE_ENOUGH = frozenset(KIND_ABOVE) - {"thing", "person", "opening", "proposal"}
 
 
-def _in_order(rng: Rng, mains: list[list[Block]], sides: list[Block]) -> list[Block]:
+def _in_order(rng: Rng, mains: list[list[Block]], minor: list[Block]) -> list[Block]:
     """All blocks in random order, but the tellings of an event in theirs, and the first ones of the main events too."""
-    rest = [iter(blocks) for blocks in (*mains, sides)]
-    owners = [number for number, blocks in enumerate((*mains, sides)) for _ in blocks]
+    rest = [iter(blocks) for blocks in (*mains, minor)]
+    owners = [number for number, blocks in enumerate((*mains, minor)) for _ in blocks]
     shuffled = rng.sample(owners, len(owners))
     seen = [owner for owner in dict.fromkeys(shuffled) if owner < len(mains)]
     return [next(rest[seen.index(owner) if owner < len(mains) else owner]) for owner in shuffled]
@@ -165,7 +165,7 @@ def _references(rng: Rng, mains: list[Event]) -> list[str] | None:
 
 
 def _mains(rng: Rng, scope: Scope, cast: Cast) -> list[Event] | None:
-    wanted = 2 if rng.chance(TWO_EVENTS_SHARE) else 1
+    wanted = 2 if rng.chance(TWO_EVENTS_FRACTION) else 1
     mains: list[Event] = []
     for _ in range(4 * TRIES):
         drawn = _main_event(rng, scope, cast)
@@ -183,7 +183,7 @@ def make(rng: Rng, scope: Scope) -> Piece | None:
     references = mains and _references(rng, mains)
     if not mains or not references:
         return None
-    events = story(rng, scope, cast, mains, rng.choice((6, 6, 7)), LIKENESS)
+    events = story(rng, scope, cast, mains, rng.choice((6, 6, 7)), REPETITION)
     retold = 2 if len(mains) == 1 and rng.chance(0.3) else 1
     tellings = [[_first_telling(rng, main, NOTED), *(_again(rng, main) for _ in range(retold))] for main in mains]
     if any(
@@ -192,13 +192,13 @@ def make(rng: Rng, scope: Scope) -> Piece | None:
         for block in blocks
     ):
         return None
-    sides = [_first_telling(rng, side, UNNOTED) for side in events[len(mains) :]]
-    if rng.chance(REVIEW_SHARE):
-        sides.insert(rng.index(len(sides)), _review(rng))
+    minor = [_first_telling(rng, event, UNNOTED) for event in events[len(mains) :]]
+    if rng.chance(REVIEW_FRACTION):
+        minor.insert(rng.index(len(minor)), _review(rng))
     room = MOST_SENTENCES - sum(block.sentences for blocks in tellings for block in blocks)
-    while sum(block.sentences for block in sides) > room:
-        sides.pop()
-    sentences = _write(rng, _in_order(rng, tellings, sides))
+    while sum(block.sentences for block in minor) > room:
+        minor.pop()
+    sentences = _write(rng, _in_order(rng, tellings, minor))
     if sentences is None or len(sentences) < FEWEST_SENTENCES:
         return None
     report = " ".join(sentences)

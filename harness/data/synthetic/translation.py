@@ -20,9 +20,9 @@ from harness.data.synthetic.rows import Row, Shape, draw
 
 SIZES = {"train": 4000, "dev": 400, "test": 400}
 
-AWAY_SHARE = 0.25
-STATE_SHARE = 0.12
-PLAIN_SHARE = 0.4
+AWAY_FRACTION = 0.25
+STATE_FRACTION = 0.12
+PLAIN_FRACTION = 0.4
 
 TENSES = ("past", "past", "past", "present", "future")
 _KNOWN_MANY = ("two", "three", "four", "five", "six", "some")
@@ -108,14 +108,14 @@ def reads_in_two_tenses(happened: Event, wording: Plan) -> bool:
 
 
 def _row(translate: Translate, rng: Rng, scope: Scope) -> Row | None:
-    wide = scope._replace(away=rng.chance(AWAY_SHARE))
-    meaning = condition(rng, wide) if rng.chance(STATE_SHARE) else happening(rng, wide)
+    wide = scope._replace(away=rng.chance(AWAY_FRACTION))
+    meaning = condition(rng, wide) if rng.chance(STATE_FRACTION) else happening(rng, wide)
     if meaning is None or any(counts_alike(thing) for thing in _things(meaning)):
         return None
     if isinstance(meaning, State):
-        source = text(predication(rng, meaning, rng.chance(PLAIN_SHARE)))
+        source = text(predication(rng, meaning, rng.chance(PLAIN_FRACTION)))
         return Row((source, *translate(meaning, "agent", False)), "", combinations(meaning))
-    wording = plan(rng, meaning, PLAIN_SHARE)
+    wording = plan(rng, meaning, PLAIN_FRACTION)
     if reads_in_two_tenses(meaning, wording):
         return None
     source = text(clause(rng, meaning, wording))

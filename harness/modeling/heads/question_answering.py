@@ -158,11 +158,11 @@ def cut(reader: EncodingContext, split: Split) -> Windows:
     )
     characters = []
     for window in range(len(output["input_ids"])):
-        sides = output.sequence_ids(window)
+        halves = output.sequence_ids(window)
         characters.append(
             [
-                (int(first), int(last)) if side == 1 and last > first else None
-                for side, (first, last) in zip(sides, output["offset_mapping"][window], strict=True)
+                (int(first), int(last)) if half == 1 and last > first else None
+                for half, (first, last) in zip(halves, output["offset_mapping"][window], strict=True)
             ]
         )
     names = [name for name in tokenizer.model_input_names if name in output]

@@ -45,9 +45,9 @@ class OptimumWriter(Writer):
     ) -> None:
         super().__init__(config, generation, decoder, encoder, "last_hidden_state")
         self._with_past = with_past
-        sides = ("decoder", "encoder") if encoder is not None else ("",)
-        layers = len([name for name in with_past.inputs if name.endswith(".key")]) // len(sides)
-        self._pairs = {side: _pair_names(side, layers) for side in sides}
+        stacks = ("decoder", "encoder") if encoder is not None else ("",)
+        layers = len([name for name in with_past.inputs if name.endswith(".key")]) // len(stacks)
+        self._pairs = {stack: _pair_names(stack, layers) for stack in stacks}
 
     def forward(
         self,
@@ -139,7 +139,7 @@ def open_optimum(place: Path, files: OptimumFiles, threads: int, opener: Opener)
 
 
 def _check(files: OptimumFiles, decoder: Graph, with_past: Graph, encoder: Graph | None) -> None:
-    sides = ("decoder.", "encoder.") if encoder is not None else ("",)
+    stacks = ("decoder.", "encoder.") if encoder is not None else ("",)
     for file, graph in ((files.decoder, decoder), (files.with_past or files.decoder, with_past)):
         others = [name for name in graph.inputs if name not in KNOWN and not name.startswith(f"{PAST}.")]
         if others or "input_ids" not in graph.inputs:
@@ -150,8 +150,8 @@ def _check(files: OptimumFiles, decoder: Graph, with_past: Graph, encoder: Graph
             f"model {files.decoder}: it reads no {PAST} and has no decoder_with_past_model.onnx beside it; export it "
             "with its cache (optimum-cli export onnx --task text-generation-with-past, or text2text-…)"
         )
-    layers = len(shapes) // (2 * len(sides))
-    expected = {f"{PAST}.{name}" for side in sides for name in _pair_names(side.rstrip("."), layers)}
+    layers = len(shapes) // (2 * len(stacks))
+    expected = {f"{PAST}.{name}" for stack in stacks for name in _pair_names(stack.rstrip("."), layers)}
     if shapes.keys() != expected or any(len(shape) != 4 for shape in shapes.values()):
         raise _other_names(files.with_past or files.decoder, f"its cache is {', '.join(list(shapes)[:4])}")
     if any(not isinstance(number, int) for shape in shapes.values() for number in (shape[1], shape[3])):
@@ -165,9 +165,9 @@ def _other_names(file: Path, reason: str) -> HarnessError:
     )
 
 
-def _pair_names(side: str, layers: int) -> list[str]:
+def _pair_names(stack: str, layers: int) -> list[str]:
     """Keys and values of each layer, of the decoder itself or of what it reads of the encoder where there is one."""
-    middle = f".{side}" if side else ""
+    middle = f".{stack}" if stack else ""
     return [f"{number}{middle}.{part}" for number in range(layers) for part in ("key", "value")]
 
 

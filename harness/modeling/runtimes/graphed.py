@@ -59,12 +59,12 @@ class Graphed(torch.nn.Module):
         copies = {name: tensor.clone() for name, tensor in inputs.items()}
         if "attention_mask" in copies:  # where nothing is padded a model may go another way, which is not the graph's
             copies["attention_mask"][-1, -1] = 0
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
                 self._orig_mod(**copies)
-        torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.current_stream().wait_stream(stream)
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):

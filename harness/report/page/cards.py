@@ -39,7 +39,7 @@ def _card(card: compression.Card) -> Card:
         if cost.speed is not None:
             text = f"{cost.speed.value:.2f}× [{cost.speed.low:.2f}, {cost.speed.high:.2f}] as fast, {cost.verdict}"
             lines.append((f"speed at {cost.setting.where}", text))
-        if cost.memory is not None and None not in (peaks := [side.most for side in cost.memory]):
+        if cost.memory is not None and None not in (peaks := [memory.most for memory in cost.memory]):
             first, second = (megabytes(peak or 0) for peak in peaks)
             lines.append((f"peak memory at {cost.setting.where}", f"{second} of {first} MB"))
     lines += [(what, f"– {why}") for what, why in card.absent.items()]

@@ -82,16 +82,16 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
     first = loaded[0][2]
     same = [(label, seed, answers) for label, seed, answers in loaded if list(answers.ids) == list(first.ids)]
     names = list(first.labels)
-    rights = [correctness(record, answers.values, answers.references) for _, _, answers in same]
-    indices = _chosen_examples(len(first.ids), [answers.values for _, _, answers in same], rights)
+    is_right = [correctness(record, answers.values, answers.references) for _, _, answers in same]
+    indices = _chosen_examples(len(first.ids), [answers.values for _, _, answers in same], is_right)
     texts = read(record)
-    known = [right for right in rights if right is not None]
+    known = [right for right in is_right if right is not None]
     compare = len(known) == len(same)
     return {
         "n": len(first.ids),
         "models": [
             {"label": label, "seed": seed, "right": None if right is None else sum(right)}
-            for (label, seed, _), right in zip(same, rights, strict=True)
+            for (label, seed, _), right in zip(same, is_right, strict=True)
         ],
         "lost": [[_lost(answers, other) for other in known] for answers in known] if compare else None,
         "labels": names,
@@ -117,11 +117,11 @@ def correctness(record: Record, predictions: np.ndarray, references: np.ndarray 
     return None if metric is None else [bool(is_right) for is_right in right(metric, predictions, references)]
 
 
-def _chosen_examples(n: int, predictions: Sequence[np.ndarray], rights: Sequence[Sequence[bool] | None]) -> list[int]:
+def _chosen_examples(n: int, predictions: Sequence[np.ndarray], is_right: Sequence[Sequence[bool] | None]) -> list[int]:
     """At most `SHOWN`, in order: those where some models are right and some wrong, then those where predictions differ
     or all are wrong, then the first others.
     """
-    known = [right for right in rights if right is not None]
+    known = [right for right in is_right if right is not None]
 
     def rank(index: int) -> tuple[int, int]:
         verdicts = {right[index] for right in known}
@@ -133,8 +133,8 @@ def _chosen_examples(n: int, predictions: Sequence[np.ndarray], rights: Sequence
     return sorted(sorted(range(n), key=rank)[:SHOWN])
 
 
-def _lost(rights: Sequence[bool], other: Sequence[bool]) -> int:
-    return sum(mine and not theirs for mine, theirs in zip(rights, other, strict=True))
+def _lost(is_right: Sequence[bool], other: Sequence[bool]) -> int:
+    return sum(mine and not theirs for mine, theirs in zip(is_right, other, strict=True))
 
 
 def _plain(value: Any, names: Sequence[str]) -> str | int | float:

@@ -53,7 +53,7 @@ def facts_of(resources: Resources) -> tuple[Fact, ...]:
             f"{measurement.setting.where}, {threads}, {measurement.processor}, measurement {short(measurement.record)}"
         )
         value = f"{rate(measurement.examples_per_second)} examples/s, {rate(measurement.tokens_per_second)} tokens/s"
-        if measurement.speed is not None and measurement.counts:
+        if measurement.speed is not None and measurement.is_valid:
             speed = measurement.speed
             value += f", {speed.value:.2f}× [{speed.low:.2f}, {speed.high:.2f}] of its original"
         facts.append(

@@ -83,7 +83,7 @@ def _heads(table: Table, columns: Sequence[Resource]) -> tuple[Head, ...]:
                 key=column.task,
                 title=column.task,
                 group="quality",
-                small=", ".join(NAMES.get(name, name) for name in column.headline),
+                small=", ".join(NAMES.get(name, name) for name in column.primary_metrics),
                 more=_of_column(column),
                 marks=f"{'†' if column.diagnostic else ''}{'' if column.greater_is_better else '↓'}",
                 lower_is_better=not column.greater_is_better,

@@ -80,7 +80,7 @@ def calibration_change(pairs: Pairs, load: LoadLogits) -> CalibrationChange | st
         )
         for by_seed in changes.values()
     ]
-    first, second = (fmean(side) for side in zip(*errors, strict=True))
+    first, second = (fmean(values) for values in zip(*errors, strict=True))
     return CalibrationChange(n, first, second, over_seeds(over_splits, (-1.0, 1.0)))
 
 
@@ -91,7 +91,7 @@ def costs(pairs: Pairs, measurements: Sequence[Measured]) -> tuple[Cost, ...]:
         lineage = record.lineage
         for base, compressed in measured.of_pair(measurements, lineage.compress or "", lineage.finetune or ""):
             known = by_setting.get(compressed.setting)
-            if known is None or (compressed.counts and known.verdict != measured.VALID):
+            if known is None or (compressed.is_valid and known.verdict != measured.VALID):
                 by_setting[compressed.setting] = _cost(base, compressed)
     return tuple(by_setting.values())
 
@@ -138,7 +138,7 @@ def savings(known_costs: Sequence[Cost]) -> list[str]:
             times = f"{cost.speed.low:.2f} to {cost.speed.high:.2f}× as fast at {where}"
             sentences.append(f"It {'is slower' if cost.speed.high < 1 else 'saves no time'}: {times}.")
         if cost.memory is not None:
-            before, after = (side.most for side in cost.memory)
+            before, after = (memory.most for memory in cost.memory)
             if before is not None and after is not None and after > SAVED * before:
                 sentences.append(f"It saves no memory: its peak is {after / before:.2f}× the original's at {where}.")
     return sentences

@@ -63,7 +63,7 @@ def of_model(records: Sequence[ScoreRecord], parts: Mapping[str, Sequence[Part]]
 
 def is_chance(part: Part) -> bool:
     """Whether a model is not above the best constant answer by a metric that its task's score rests on."""
-    if part.chance is None or not part.headline:
+    if part.chance is None or not part.is_primary:
         return False
     return part.estimate.low <= part.chance if part.greater_is_better else part.estimate.high >= part.chance
 

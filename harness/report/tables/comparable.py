@@ -85,14 +85,14 @@ def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
         overrides.setdefault(model.name, []).append(model.overrides)
     labels = {}
     for model in models:
-        twins = overrides[model.name]
+        same_name = overrides[model.name]
         differing = ", ".join(
             f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
             for key, value in model.overrides.items()
         )
-        if len(twins) == 1:
+        if len(same_name) == 1:
             labels[model.id] = model.name
-        elif twins.count(model.overrides) == 1:
+        elif same_name.count(model.overrides) == 1:
             labels[model.id] = f"{model.name} ({differing})" if differing else model.name
         else:
             labels[model.id] = f"{model.name} ({f'{differing}, ' if differing else ''}{model.id[:8]})"

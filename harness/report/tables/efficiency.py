@@ -69,13 +69,13 @@ def _join(group: Sequence[tuple[Table, str]]) -> Efficiency:
     return Efficiency(title, fractions, tuple(ordered), tuple(gains), group[0][0].chance)
 
 
-def _differences(curve: Mapping[float, Estimate], twin: Mapping[float, Estimate]) -> dict[float, Estimate]:
+def _differences(curve: Mapping[float, Estimate], control: Mapping[float, Estimate]) -> dict[float, Estimate]:
     """Of averages, with their intervals' half-widths added in quadrature, as if the examples were not the same: wider
     than need be.
     """
     differences = {}
-    for fraction in curve.keys() & twin.keys():
-        estimate, control_estimate = curve[fraction], twin[fraction]
+    for fraction in curve.keys() & control.keys():
+        estimate, control_estimate = curve[fraction], control[fraction]
         below = math.hypot(estimate.value - estimate.low, control_estimate.high - control_estimate.value)
         above = math.hypot(estimate.high - estimate.value, control_estimate.value - control_estimate.low)
         value = estimate.value - control_estimate.value
@@ -128,18 +128,23 @@ def plot(efficiency: Efficiency, path: Path) -> None:
             xs = sorted(curve.by_fraction)
             points = [curve.by_fraction[x] for x in xs]
             style = "--" if curve.label != base else "-"
-            shares = [100 * x for x in xs]
+            percentages = [100 * x for x in xs]
             low, high = [100 * estimate.low for estimate in points], [100 * estimate.high for estimate in points]
             axes.plot(
-                shares, [100 * estimate.value for estimate in points], style, color=color, marker="o", label=curve.label
+                percentages,
+                [100 * estimate.value for estimate in points],
+                style,
+                color=color,
+                marker="o",
+                label=curve.label,
             )
-            axes.fill_between(shares, low, high, color=color, alpha=0.15, linewidth=0)
+            axes.fill_between(percentages, low, high, color=color, alpha=0.15, linewidth=0)
         if efficiency.chance is not None:
             axes.axhline(100 * efficiency.chance, color="gray", linestyle=":", label="chance")
         axes.set_xscale("log")
         axes.set_xticks(
             [100 * fraction for fraction in efficiency.fractions],
-            [f"{100 * share:g} %" for share in efficiency.fractions],
+            [f"{100 * fraction:g} %" for fraction in efficiency.fractions],
         )
         axes.minorticks_off()
         axes.set_xlabel("fraction of the training examples")

@@ -98,7 +98,7 @@ def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
     diagnostics = [column.task for column in table.columns if column.diagnostic]
     if diagnostics:
         sentences.append(f"†: a diagnostic, not part of the average: {', '.join(diagnostics)}.")
-    unscaled = [f"{column.task} ({', '.join(column.headline)})" for column in table.columns if column.scale == 1]
+    unscaled = [f"{column.task} ({', '.join(column.primary_metrics)})" for column in table.columns if column.scale == 1]
     if unscaled:
         sentences.append(f"Not ×100: {', '.join(unscaled)}.")
     lower = [column.task for column in table.columns if not column.greater_is_better]

@@ -49,17 +49,17 @@ def judged(pairs: Pairs, load: Load, load_logits: LoadLogits) -> Judged:
 
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
-    sides = loaded(pairs, load)
+    loaded_pairs = loaded(pairs, load)
     metric = judge(first.scores, counted(first))
     equal, flips = [], []
-    for side in sides:
-        for before, after in zip(side.before, side.after, strict=True):
+    for pair in loaded_pairs:
+        for before, after in zip(pair.before, pair.after, strict=True):
             if before.dtype.kind != "f":
                 equal += (before == after).tolist()
             if metric is not None:
-                flips.append(_flips(metric, before, after, side.references))
+                flips.append(_flips(metric, before, after, pair.references))
     return Judged(
-        change=change_of(sides, first),
+        change=change_of(loaded_pairs, first),
         agreement=fmean(equal) if equal else None,
         flips=Flips(*(sum(column) for column in zip(*flips, strict=True))) if flips else None,
         calibration=calibration_change(pairs, load_logits),

@@ -59,10 +59,12 @@ def _table(suite: Suite, draft: Draft) -> Table:
     present = {record.task.name for record in every}
     scored = {record.task.name for record in every if record.scores}
     newest = sorted(every, key=lambda record: (record.created, record.cell), reverse=True)
-    headlines: dict[str, Sequence[str]] = {}  # one for all rows, though a task's primary metrics have changed since
+    primary_metrics: dict[
+        str, Sequence[str]
+    ] = {}  # one for all rows, though a task's primary metrics have changed since
     for record in newest:
-        headlines.setdefault(record.task.name, record.primary_metrics)
-    parts = {model: _parts_by_task(records, headlines) for model, records in draft.models.items()}
+        primary_metrics.setdefault(record.task.name, record.primary_metrics)
+    parts = {model: _parts_by_task(records, primary_metrics) for model, records in draft.models.items()}
     columns = tuple(
         _column(
             task,
@@ -116,7 +118,8 @@ def _row(
     for column in columns:
         task_parts = parts.get(column.task, ())
         has_all = all(
-            {part.metric for part in task_parts if part.split == split} >= set(column.headline) for split in column.n
+            {part.metric for part in task_parts if part.split == split} >= set(column.primary_metrics)
+            for split in column.n
         )
         if task_parts and has_all:
             scores[column.task] = Score(over_metrics([part.estimate for part in _counted(task_parts)]), task_parts)
@@ -146,7 +149,9 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _parts_by_task(records: Iterable[Record], headlines: Mapping[str, Sequence[str]]) -> dict[str, tuple[Part, ...]]:
+def _parts_by_task(
+    records: Iterable[Record], primary_metrics: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[Part, ...]]:
     """A model's parts of each task. `records` come newest first, and of several of one seed the newest counts."""
     cells: dict[str, dict[tuple[str, str], dict[int, ScoreFacts]]] = {}
     for record in records:
@@ -155,13 +160,14 @@ def _parts_by_task(records: Iterable[Record], headlines: Mapping[str, Sequence[s
             of_task.setdefault((record.split, metric), {}).setdefault(record.seed, score)
     return {
         task: tuple(
-            _part(split, metric, seeds, metric in headlines[task]) for (split, metric), seeds in sorted(of_task.items())
+            _part(split, metric, seeds, metric in primary_metrics[task])
+            for (split, metric), seeds in sorted(of_task.items())
         )
         for task, of_task in cells.items()
     }
 
 
-def _part(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], headline: bool) -> Part:
+def _part(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], is_primary: bool) -> Part:
     scores = [by_seed[seed] for seed in sorted(by_seed)]
     first = scores[0]
     low, high = first.scale
@@ -174,15 +180,15 @@ def _part(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], headline: 
         chance=first.chance,
         ceiling=Estimate(ceiling.value, ceiling.low, ceiling.high) if ceiling else None,
         greater_is_better=first.greater_is_better,
-        headline=headline,
+        is_primary=is_primary,
         is_fraction=high is not None and high <= 1,
     )
 
 
 def _counted(parts: Sequence[Part]) -> list[Part]:
     """The parts a task's score is the mean of: an error rate beside an accuracy would only cancel it."""
-    headline = [part for part in parts if part.headline] or list(parts)
-    return [part for part in headline if part.greater_is_better] or headline
+    primary = [part for part in parts if part.is_primary] or list(parts)
+    return [part for part in primary if part.greater_is_better] or primary
 
 
 def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], records: Sequence[Record]) -> Column:
@@ -204,7 +210,7 @@ def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], rec
         chance=fmean(chances) if len(chances) == len(counted) else None,
         ceiling=over_metrics(ceilings) if len(ceilings) == len(counted) else None,
         scale=100 if all(part.is_fraction for part in counted) else 1,
-        headline=tuple(dict.fromkeys(part.metric for part in counted)),
+        primary_metrics=tuple(dict.fromkeys(part.metric for part in counted)),
     )
 
 

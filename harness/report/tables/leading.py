@@ -74,12 +74,12 @@ def paired_tester(table: Table, draft: Draft, load: Load) -> Test:
     def test(first: str, other: str) -> float | None:
         try:
             pairs = [_paired(draft.models[first], draft.models[other], task, load) for task in tasks]
-            sides = [side for side in pairs if side is not None]
-            if not sides or len(sides) < len(tasks):
+            known = [pair for pair in pairs if pair is not None]
+            if not known or len(known) < len(tasks):
                 return None
-            if len(sides) == 1:
-                return paired_test(*sides[0]).p
-            return mean_drop([paired_drop(*side) for side in sides])[0].p_worse()
+            if len(known) == 1:
+                return paired_test(*known[0]).p
+            return mean_drop([paired_drop(*pair) for pair in known])[0].p_worse()
         except HarnessError:  # predictions that are damaged, or metrics that are not here any more
             return None
 

@@ -95,7 +95,7 @@ class Measured:
     created: str
 
     @property
-    def counts(self) -> bool:
+    def is_valid(self) -> bool:
         return self.verdict == VALID
 
 
@@ -183,7 +183,7 @@ def of_pair(measurements: Sequence[Measured], model: str, original: str) -> list
         if measured.is_original or (measured.model, measured.original) != (model, original):
             continue
         known = pairs.get(measured.setting)
-        if known is None or (measured.counts and not known[1].counts):
+        if known is None or (measured.is_valid and not known[1].is_valid):
             pairs[measured.setting] = base_of(measurements, measured), measured
     return list(pairs.values())
 

@@ -43,13 +43,13 @@ def loaded(pairs: Pairs, load: Load) -> list[Pair]:
     seeds, splits = whole(pairs)
     loaded_pairs = []
     for split in splits:
-        sides = [[load(record) for record in pairs[seed, split]] for seed in seeds]
-        references = sides[0][0][1]
+        read = [[load(record) for record in pairs[seed, split]] for seed in seeds]
+        references = read[0][0][1]
         assert references is not None
-        loaded_pairs.append(Pair([before for (before, _), _ in sides], [after for _, (after, _) in sides], references))
+        loaded_pairs.append(Pair([before for (before, _), _ in read], [after for _, (after, _) in read], references))
     return loaded_pairs
 
 
-def change_of(sides: list[Pair], record: Record) -> Estimate:
+def change_of(loaded_pairs: list[Pair], record: Record) -> Estimate:
     """How much the score of a task changes, by the metrics that count for `record`."""
-    return change(sides, [metrics.get(name) for name in counted(record)])
+    return change(loaded_pairs, [metrics.get(name) for name in counted(record)])

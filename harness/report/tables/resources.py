@@ -76,7 +76,7 @@ def cells_of(table: Table, records: Sequence[Record]) -> Models:
 
 
 def _usable(measurement: Measured, timed: bool) -> bool:
-    return measurement.counts if timed else measurement.memory is not None and measurement.memory.most is not None
+    return measurement.is_valid if timed else measurement.memory is not None and measurement.memory.most is not None
 
 
 def _by_row(
@@ -158,8 +158,8 @@ def _geometric(values: Sequence[Quantity]) -> Quantity:
     if any(quantity.low is None or quantity.high is None for quantity in values):
         return Quantity(centre)
     below, above = (
-        math.hypot(*(math.log(getattr(quantity, side) / quantity.value) for quantity in values)) / len(values)
-        for side in ("low", "high")
+        math.hypot(*(math.log(getattr(quantity, bound) / quantity.value) for quantity in values)) / len(values)
+        for bound in ("low", "high")
     )
     return Quantity(centre, centre * math.exp(-below), centre * math.exp(above))
 
@@ -210,7 +210,7 @@ def _missing(
             reason = "not measured"
         elif not here:
             reason = "measured at other settings only"
-        elif kind == "speed" and not any(measurement.counts for measurement in here):
+        elif kind == "speed" and not any(measurement.is_valid for measurement in here):
             reason = f"{here[0].verdict}: {here[0].reason}"
         elif kind == "memory" and not any(measurement.memory for measurement in here):
             reason = here[0].memory_absent

@@ -91,22 +91,22 @@ def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
         noise = record.task.noise
         if record.scores and noise:
             task = record.task.name.partition(NOISE_MARK)[0]
-            twin = clean.get(scored(record, task, record.data.splits[record.split].clean or ""))
-            if twin is not None:
+            clean_record = clean.get(scored(record, task, record.data.splits[record.split].clean or ""))
+            if clean_record is not None:
                 by_seed = by_task.setdefault(task, {}).setdefault(noise, {})
-                by_seed.setdefault((record.seed, record.split), (twin, record))
+                by_seed.setdefault((record.seed, record.split), (clean_record, record))
     return by_task
 
 
 def _row(task: str, model: str, by_noise: Mapping[str, Pairs], load: Load) -> Row:
-    twins = {key: clean for pairs in by_noise.values() for key, (clean, _) in pairs.items()}
-    first = next(iter(twins.values()))
+    clean_records = {key: clean for pairs in by_noise.values() for key, (clean, _) in pairs.items()}
+    first = next(iter(clean_records.values()))
     return Row(
         task=task,
         model=model,
-        seeds=len({seed for seed, _ in twins}),
-        n=sum({split: record.n for (_, split), record in twins.items()}.values()),
-        clean=_score(twins),
+        seeds=len({seed for seed, _ in clean_records}),
+        n=sum({split: record.n for (_, split), record in clean_records.items()}.values()),
+        clean=_score(clean_records),
         noises={
             noise: Under(_score({key: noisy for key, (_, noisy) in pairs.items()}), _change(pairs, load))
             for noise, pairs in by_noise.items()

@@ -42,7 +42,7 @@ class Resource:
 class Part:
     """One metric of one split: a model's score over its seeds, and what chance and the noise-free labels score.
 
-    `headline`: the task's score rests on it. `is_share`: it lies between 0 (or -1) and 1.
+    `is_primary`: the task's score rests on it. `is_share`: it lies between 0 (or -1) and 1.
     """
 
     split: str
@@ -52,7 +52,7 @@ class Part:
     chance: float | None
     ceiling: Estimate | None
     greater_is_better: bool
-    headline: bool = True
+    is_primary: bool = True
     is_fraction: bool = True
 
 
@@ -99,7 +99,7 @@ class Column:
     chance: float | None
     ceiling: Estimate | None
     scale: int = 100
-    headline: tuple[str, ...] = ()
+    primary_metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

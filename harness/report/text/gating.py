@@ -130,8 +130,8 @@ def _flips_of_changed(pairs: Sequence[Pair], texts: Texts) -> list[Flips]:
         for pair in pairs
         if any(
             base_score.prediction_hash != candidate_score.prediction_hash
-            for side in pair.sides.values()
-            for base_score, candidate_score in side
+            for scored_pairs in pair.scored.values()
+            for base_score, candidate_score in scored_pairs
         )
     ]
     return [flip for pair in changed for flip in flips_of(pair, texts)]
@@ -171,24 +171,24 @@ def baselines_text(folder: Path, as_json: bool) -> tuple[str, bool]:
     return columns(lines, ["name", "size", "accepted", "seeds", "models", "tasks"]), sound
 
 
-def baseline_text(evidence: RunResults, as_json: bool) -> str:
+def baseline_text(results: RunResults, as_json: bool) -> str:
     """A baseline without its predictions."""
     if as_json:
-        return json.dumps(baseline.facts(evidence), indent=1, ensure_ascii=False)
-    versions = evidence.environment.get("versions", {})
+        return json.dumps(baseline.facts(results), indent=1, ensure_ascii=False)
+    versions = results.environment.get("versions", {})
     head = [
-        f"baseline  {evidence.name}, of a run of {evidence.created}",
-        f"suites    {', '.join(evidence.suites)}",
+        f"baseline  {results.name}, of a run of {results.created}",
+        f"suites    {', '.join(results.suites)}",
         f"versions  {', '.join(f'{name} {version}' for name, version in versions.items())}",
     ]
     parts = [
         [part.task, part.split, str(part.version), str(part.n), part.source, short(part.data),
          ", ".join(f"{name} {version}" for name, version in part.metrics.items())]
-        for part in evidence.parts.values()
+        for part in results.parts.values()
     ]  # fmt: skip
     scores = [
         [task, split, model, str(seed), short(score.model_id), _scores(score.scores)]
-        for (model, task, split, seed), score in evidence.scored.items()
+        for (model, task, split, seed), score in results.scored.items()
     ]
     return "\n\n".join(
         [
@@ -212,25 +212,25 @@ def diff_text(base: RunResults, other: RunResults, as_json: bool) -> str:
 def _differences(base: RunResults, other: RunResults) -> list[list[str]]:
     facts: dict[str, list[str]] = {}
 
-    def note(what: str, side: int, value: str) -> None:
-        facts.setdefault(what, ["absent", "absent"])[side] = value
+    def note(what: str, place: int, value: str) -> None:
+        facts.setdefault(what, ["absent", "absent"])[place] = value
 
-    for side, evidence in enumerate((base, other)):
-        for suite, averaged in evidence.suites.items():
-            note(f"suite {suite}", side, ", ".join(averaged))
-        for (task, split), part in evidence.parts.items():
-            note(f"{task} {split} version", side, str(part.version))
-            note(f"{task} {split} data", side, f"{part.n} examples, {short(part.data)}")
+    for place, results in enumerate((base, other)):
+        for suite, averaged in results.suites.items():
+            note(f"suite {suite}", place, ", ".join(averaged))
+        for (task, split), part in results.parts.items():
+            note(f"{task} {split} version", place, str(part.version))
+            note(f"{task} {split} data", place, f"{part.n} examples, {short(part.data)}")
             for metric, version in part.metrics.items():
-                note(f"{task} {split} {metric} version", side, str(version))
-        for (model, task, split, seed), scored in evidence.scored.items():
+                note(f"{task} {split} {metric} version", place, str(version))
+        for (model, task, split, seed), scored in results.scored.items():
             where = f"{model} on {task} {split} seed {seed}"
-            note(where, side, f"{_scores(scored.scores)}, predictions {short(scored.prediction_hash)}")
-            note(f"{model} on {task} id", side, short(scored.model_id))
-            note(f"{model} on {task} tokenizer", side, short(scored.tokenizer or "none"))
-            note(f"{model} on {task} training data", side, short(scored.trained_on))
-        for name, version in evidence.environment.get("versions", {}).items():
-            note(f"version of {name}", side, version)
+            note(where, place, f"{_scores(scored.scores)}, predictions {short(scored.prediction_hash)}")
+            note(f"{model} on {task} id", place, short(scored.model_id))
+            note(f"{model} on {task} tokenizer", place, short(scored.tokenizer or "none"))
+            note(f"{model} on {task} training data", place, short(scored.trained_on))
+        for name, version in results.environment.get("versions", {}).items():
+            note(f"version of {name}", place, version)
     return [[what, *values] for what, values in facts.items() if values[0] != values[1]]
 
 

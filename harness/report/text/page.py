@@ -269,8 +269,8 @@ def _maker(record: ScoreRecord) -> str:
 def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ()) -> Any:
     """A function that reads the texts of a score record's split again, where its data can be had and is the same."""
 
-    remembered = [str(path) for manifest in manifests for path in manifest.spec.get("include") or ()]
-    registry = load_registry(list(include), dict.fromkeys(remembered))
+    earlier = [str(path) for manifest in manifests for path in manifest.spec.get("include") or ()]
+    registry = load_registry(list(include), dict.fromkeys(earlier))
     sources = {cell.cell: manifest.data for manifest in manifests for cell in manifest.cells}
 
     @cache

@@ -53,10 +53,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     scores += bias
                 right = scores.gather(1, wanted)
                 highest = scores.amax(1, keepdim=True)
-                shares = scores.sub_(highest).exp_()
-                total = shares.sum(1, keepdim=True)
+                probabilities = scores.sub_(highest).exp_()
+                total = probabilities.sum(1, keepdim=True)
                 loss += (total.log() + highest - right).sum()
-                by_scores = shares.div_(total).scatter_add_(1, wanted, torch.full_like(right, -1.0)).div_(n)
+                by_scores = probabilities.div_(total).scatter_add_(1, wanted, torch.full_like(right, -1.0)).div_(n)
                 if by_bias is not None:
                     by_bias += by_scores.sum(0)
                 by_scores = by_scores.to(kind)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig
 
-SHARE_MASKED, SHARE_RANDOM = 0.8, 0.1
+FRACTION_MASKED, FRACTION_RANDOM = 0.8, 0.1
 """Of the chosen tokens so many become the mask, so many a random token; the rest stay. Devlin et al. 2019, A.1."""
 
 
@@ -51,8 +51,8 @@ class MaskedLM(Objective):
         """What stands in the place of the chosen tokens: mask, random token or the token itself, 80/10/10."""
         draw = random.random(targets.shape)
         unknown_names = self.text_ids[random.integers(0, len(self.text_ids), targets.shape)]
-        kept_or_random = np.where(draw < SHARE_MASKED + SHARE_RANDOM, unknown_names, targets)
-        return np.where(draw < SHARE_MASKED, self._need("mask"), kept_or_random)
+        kept_or_random = np.where(draw < FRACTION_MASKED + FRACTION_RANDOM, unknown_names, targets)
+        return np.where(draw < FRACTION_MASKED, self._need("mask"), kept_or_random)
 
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         from transformers import AutoModelForMaskedLM

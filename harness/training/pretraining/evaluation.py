@@ -31,7 +31,7 @@ def evaluate(
         for name, ratio in objective.measure(model, tensors).items():
             collected.setdefault(name, []).append(ratio)
     sums = {
-        name: tuple(np.concatenate([part[side] for part in parts]) for side in (0, 1))
+        name: tuple(np.concatenate([part[place] for part in parts]) for place in (0, 1))
         for name, parts in collected.items()
     }
     few = np.asarray(blocks[:FEW_BLOCKS], dtype=np.int64)

@@ -28,7 +28,7 @@ from harness.training.objectives import Objective
 from harness.training.pretraining import state
 from harness.training.pretraining.activations import fused_activations
 from harness.training.pretraining.plan import Plan
-from harness.training.pretraining.stepper import TrainStep
+from harness.training.pretraining.train_step import TrainStep
 
 PROBE_STEPS = (2, 6)
 """Untimed and timed steps that turn a wall-clock budget into a first number of steps."""
@@ -43,10 +43,10 @@ class Throughput:
     steps: int
     loss: float
     tokens_per_second: float
-    flops_share: float | None
+    flops_fraction: float | None
 
     def __str__(self) -> str:
-        fraction = f", {100 * self.flops_share:.0f} % of the GEMM rate" if self.flops_share else ""
+        fraction = f", {100 * self.flops_fraction:.0f} % of the GEMM rate" if self.flops_fraction else ""
         return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s{fraction}"
 
 
@@ -108,7 +108,7 @@ def train(
     )
     is_first = accelerator.is_main_process
     trained = (copy.deepcopy(model) if sharded else model) if is_first else None
-    stepper = TrainStep(model, objective, blocks, spec, accelerator, sharded)
+    train_step = TrainStep(model, objective, blocks, spec, accelerator, sharded)
     if trackers:
         accelerator.init_trackers("harness", config=spec.model_dump(mode="json", exclude={"options"}))
     if is_first and not resume:
@@ -120,11 +120,11 @@ def train(
 
     place = state.latest(checkpoints, damaged) if resume else None
     if place is not None:
-        progress = state.load(place, stepper.model, stepper.optimizer)
+        progress = state.load(place, train_step.model, train_step.optimizer)
     else:
-        progress = state.Progress(_planned(spec, stepper, accelerator, clock))
+        progress = state.Progress(_planned(spec, train_step, accelerator, clock))
     plan, resumed_from, before = progress.plan, progress.step, progress.seconds
-    weights = _weights_in_use(stepper.model)
+    weights = _weights_in_use(train_step.model)
     started, reported, told_at = clock(), float("-inf"), progress.step
     pending: list[torch.Tensor] = []
 
@@ -132,25 +132,25 @@ def train(
         nonlocal reported, told_at
         _settle(pending, progress, spec)
         reported, told_at = clock(), progress.step
-        speed = (progress.step - resumed_from) * stepper.tokens / max(1e-9, clock() - started)
+        speed = (progress.step - resumed_from) * train_step.tokens / max(1e-9, clock() - started)
         fraction = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
         report(Throughput(progress.step, plan.steps, progress.losses[-1], speed, fraction))
         if trackers:
             values = {
                 "loss": progress.losses[-1],
                 "tokens_per_second": speed,
-                "tokens": progress.step * stepper.tokens,
-                "learning_rate": stepper.learning_rate,
+                "tokens": progress.step * train_step.tokens,
+                "learning_rate": train_step.learning_rate,
             }
             accelerator.log(values, step=progress.step)
 
-    with quick_dropout(stepper.model), fused_activations(stepper.model):
+    with quick_dropout(train_step.model), fused_activations(train_step.model):
         while progress.step < plan.steps:
             if progress.step == plan.review_at:
                 _settle(pending, progress, spec)
                 _review(plan, progress.step, before + clock() - started, accelerator)
                 continue
-            pending.append(stepper(progress.step, plan.place, plan.first))
+            pending.append(train_step(progress.step, plan.place, plan.first))
             plan.advance(progress.step)
             progress.step += 1
             at_checkpoint = progress.step % spec.checkpoint_every == 0 and progress.step < plan.steps
@@ -160,7 +160,7 @@ def train(
                 paused = clock()
                 progress.seconds = before + paused - started
                 if is_first or sharded:
-                    state.save(checkpoints, stepper.model, stepper.optimizer, progress, is_first)
+                    state.save(checkpoints, train_step.model, train_step.optimizer, progress, is_first)
                 accelerator.wait_for_everyone()
                 plan.pause(*_from_first([clock() - paused], accelerator))
     if told_at < progress.step:
@@ -169,7 +169,7 @@ def train(
     if trackers:
         accelerator.end_training()
     if sharded:
-        full = state.gathered(state.own_tensors(stepper.model), keep=is_first)
+        full = state.gathered(state.own_tensors(train_step.model), keep=is_first)
         if trained is not None:
             state.fill(trained, full)
             trained.to(accelerator.device)
@@ -178,7 +178,7 @@ def train(
         plan=plan,
         steps=progress.step,
         losses=progress.losses,
-        tokens=progress.step * stepper.tokens,
+        tokens=progress.step * train_step.tokens,
         seconds=seconds,
         before=before,
         precision=precision,
@@ -202,26 +202,28 @@ def _settle(pending: list[torch.Tensor], progress: state.Progress, spec: Pretrai
             )
 
 
-def _planned(spec: PretrainingSpec, stepper: TrainStep, accelerator: Accelerator, clock: Callable[[], float]) -> Plan:
+def _planned(
+    spec: PretrainingSpec, train_step: TrainStep, accelerator: Accelerator, clock: Callable[[], float]
+) -> Plan:
     """What the spec asks for; a wall-clock budget is first turned into steps by a probe that leaves no trace."""
     if spec.steps is not None:
         return Plan.of_steps(spec.steps)
     if spec.tokens is not None:
-        return Plan.of_steps(max(1, round(spec.tokens / stepper.tokens)))
+        return Plan.of_steps(max(1, round(spec.tokens / train_step.tokens)))
     assert spec.seconds is not None
-    weights = {name: tensor.detach().clone() for name, tensor in state.own_tensors(stepper.model).items()}
+    weights = {name: tensor.detach().clone() for name, tensor in state.own_tensors(train_step.model).items()}
     random = torch.get_rng_state()
     untimed, timed = PROBE_STEPS
     for step in range(untimed):
-        float(stepper(step, step, 1000))
+        float(train_step(step, step, 1000))
     probed = clock()
     for step in range(untimed, untimed + timed):
-        float(stepper(step, step, 1000))
+        float(train_step(step, step, 1000))
     now = clock()
     with torch.no_grad():
-        for name, tensor in state.own_tensors(stepper.model).items():
+        for name, tensor in state.own_tensors(train_step.model).items():
             tensor.copy_(weights[name])
-    stepper.optimizer.state.clear()
+    train_step.optimizer.state.clear()
     torch.set_rng_state(random)
     seconds, per_step = _from_first([spec.seconds, (now - probed) / timed], accelerator)
     return Plan.of_seconds(seconds, per_step)

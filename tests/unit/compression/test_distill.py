@@ -70,7 +70,7 @@ def test_the_soft_loss_is_hintons(trained, tmp_path):
 
     from harness.compression.base import Request
     from harness.compression.distill import Distill
-    from harness.compression.teaching import OfLabels
+    from harness.compression.distillation_losses import OfLabels
     from harness.modeling.heads import EncodingContext
 
     model = trained("bert")

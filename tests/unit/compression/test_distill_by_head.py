@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from harness.compression.base import Request
 from harness.compression.distill import Distill
-from harness.compression.teaching import teacher_of
+from harness.compression.distillation_losses import teacher_of
 from harness.core.errors import HarnessError
 from harness.modeling.heads import EncodingContext
 from harness.modeling.inference.batching import DataCollator

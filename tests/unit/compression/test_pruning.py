@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness.compression.prunable_units import remove, units_of
 from harness.compression.prune_structured import keep
 from harness.compression.prune_two_four import two_of_four
-from harness.compression.units import remove, units_of
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layers import head_names, linear_layers, output_axis
 

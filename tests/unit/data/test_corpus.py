@@ -20,7 +20,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.data.corpus import (
-    HELD_OUT_SHARE,
+    HELD_OUT_FRACTION,
     Corpus,
     facts,
     is_held_out,
@@ -280,7 +280,7 @@ def test_a_file_that_has_gone_is_named(write: Write) -> None:
 def test_about_one_document_in_twenty_is_held_out() -> None:
     documents = [f"document number {number}" for number in range(20_000)]
     fraction = sum(map(is_held_out, documents)) / len(documents)
-    assert fraction == pytest.approx(HELD_OUT_SHARE, abs=0.005)
+    assert fraction == pytest.approx(HELD_OUT_FRACTION, abs=0.005)
     assert [is_held_out(document) for document in documents] == [is_held_out(document[:]) for document in documents]
 
 
@@ -580,4 +580,4 @@ def test_real_text_is_read_by_paragraph(real_data: Path) -> None:
     assert documents == ["\n".join(run) for is_text, run in runs if is_text]
     assert documents[0] == " = Homarus gammarus = "
     found = facts(open_corpus(str(path)))
-    assert found["held_out"] / found["documents"] == pytest.approx(HELD_OUT_SHARE, abs=0.02)
+    assert found["held_out"] / found["documents"] == pytest.approx(HELD_OUT_FRACTION, abs=0.02)

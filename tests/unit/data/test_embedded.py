@@ -34,7 +34,7 @@ from harness.data.synthetic.meaning import (
     verdict,
 )
 from harness.data.synthetic.rng import Rng
-from harness.data.synthetic.rows import HELD_OUT_SHARE, draw
+from harness.data.synthetic.rows import HELD_OUT_FRACTION, draw
 
 FINGERPRINTS: dict[str, str] = {
     "acceptability": "755ea39ff2bba31d",
@@ -144,7 +144,7 @@ def test_classes_are_balanced_but_for_a_mild_majority(shape: str) -> None:
 def test_held_out_combinations_occur_in_evaluation_only(shape: str) -> None:
     for split, rows in draw(shape, _SHAPES[shape]).items():
         novel = sum(any(held_out(*pair) for pair in row.combinations) for row in rows)
-        assert novel == 0 if split == "train" else abs(novel / len(rows) - HELD_OUT_SHARE) < 0.02
+        assert novel == 0 if split == "train" else abs(novel / len(rows) - HELD_OUT_FRACTION) < 0.02
 
 
 def test_the_mismatched_genre_has_other_people() -> None:
@@ -294,7 +294,7 @@ def test_likeness_falls_with_every_part_that_differs() -> None:
         SALE._replace(time="june", patient=Thing("violin")),
         SALE._replace(action="lend", time="june", patient=Thing("violin")),
     ]
-    scores = [pairs.likeness(SALE, other) for other in shared]
+    scores = [pairs.graded_similarity(SALE, other) for other in shared]
     assert scores[0] == 5
     assert scores == sorted(set(scores), reverse=True)
 

@@ -18,7 +18,7 @@ from harness.data.synthetic.invent import held_out
 from harness.data.synthetic.meaning import ENTAILMENT, PARTICIPANTS, Event, Thing, verdict
 from harness.data.synthetic.passages import Passage
 from harness.data.synthetic.question_answering import Question
-from harness.data.synthetic.rows import HELD_OUT_SHARE
+from harness.data.synthetic.rows import HELD_OUT_FRACTION
 from harness.data.synthetic.text_shapes import DRAWN
 from harness.data.synthetic.texts import draw
 
@@ -80,7 +80,7 @@ def test_held_out_combinations_occur_in_evaluation_only(shape: str) -> None:
         novel = [(any(held_out(*pair) for pair in piece.combinations), len(piece.rows)) for piece in pieces]
         rows = sum(rows for is_novel, rows in novel if is_novel)
         size = sum(rows for _, rows in novel)
-        assert rows == 0 if split == "train" else abs(rows / size - HELD_OUT_SHARE) < 0.04
+        assert rows == 0 if split == "train" else abs(rows / size - HELD_OUT_FRACTION) < 0.04
 
 
 @pytest.mark.parametrize("shape", QUESTIONS)

@@ -36,7 +36,7 @@ from harness.data.synthetic.concepts import (
 from harness.data.synthetic.english import Plan
 from harness.data.synthetic.invent import held_out
 from harness.data.synthetic.meaning import COUNTS, Event, State, Thing
-from harness.data.synthetic.rows import HELD_OUT_SHARE, draw
+from harness.data.synthetic.rows import HELD_OUT_FRACTION, draw
 from harness.data.synthetic.translation import SIZES, TRANSLATIONS, combinations, counts_alike, reads_in_two_tenses
 
 FINGERPRINTS = {
@@ -421,7 +421,7 @@ def test_splits_share_no_text(shape: str) -> None:
 def test_held_out_combinations_occur_in_evaluation_only(shape: str) -> None:
     for split, drawn in draw(shape, TRANSLATIONS[shape]).items():
         novel = sum(any(held_out(*pair) for pair in row.combinations) for row in drawn)
-        assert novel == 0 if split == "train" else abs(novel / len(drawn) - HELD_OUT_SHARE) < 0.02
+        assert novel == 0 if split == "train" else abs(novel / len(drawn) - HELD_OUT_FRACTION) < 0.02
 
 
 @pytest.mark.parametrize("shape", TRANSLATIONS)

@@ -39,7 +39,7 @@ def measurement(
         found_verdict = protocol.verdict(series, "forward", "small", margin, seed)
         verdict = {
             "verdict": found_verdict.standing.value,
-            "counts": found_verdict.counts,
+            "counts": found_verdict.is_valid,
             "reason": found_verdict.reason,
             "note": found_verdict.note,
         }

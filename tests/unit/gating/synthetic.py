@@ -39,7 +39,7 @@ def evidence(
         n = len(references)
         ids = tuple(f"{task}-{index}" for index in range(n))
         facts: dict[str, Any] = {
-            "task": task, "version": 1, "family": "classification", "split": "dev", "n": n, "headline": tuple(names),
+            "task": task, "version": 1, "family": "classification", "split": "dev", "n": n, "primary_metrics": tuple(names),
             "metrics": {name: metrics.get(name).version for name in names}, "labels": ("no", "yes"),
             "data": digest(f"data of {task}"), "source": "synthetic", "limit": None, "references": references,
             "ids_hash": digest("".join(ids)), "ids": ids if with_ids else None,

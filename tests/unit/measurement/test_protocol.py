@@ -52,7 +52,7 @@ def test_it_stops_at_sixty_pairs_where_they_stay_wide():
     series = run(WILD)
     assert series.pairs() == 60 and not series.precise
     said = verdict(series, "forward", "b", 1.9, 0)
-    assert said.standing is Validity.IMPRECISE and not said.counts
+    assert said.standing is Validity.IMPRECISE and not said.is_valid
     assert "wider than ±2 %, after 60 pairs" in said.reason
 
 
@@ -61,7 +61,7 @@ def test_a_wider_target_is_reached_sooner_and_counts():
     narrow, wide = (measure(runner, ["c"], ["b"], 0, half_width=half)["c"] for half in (0.001, 0.2))
     assert (narrow.pairs(), wide.pairs()) == (60, 20)
     assert verdict(narrow, "forward", "b", 0.05, 0, 0.001).standing is Validity.IMPRECISE
-    assert verdict(wide, "forward", "b", 0.05, 0, 0.2).counts
+    assert verdict(wide, "forward", "b", 0.05, 0, 0.2).is_valid
 
 
 def test_a_wide_candidate_leaves_the_others_theirs():
@@ -71,7 +71,7 @@ def test_a_wide_candidate_leaves_the_others_theirs():
     for place, burst in enumerate(series.bursts["c"]):
         slower = tuple({"forward": [(1 + place % 5) * one for one in calls["forward"]]} for calls in burst.rounds)
         series.bursts["c"][place] = replace(burst, rounds=slower)
-    assert verdict(series, "forward", "b", 0.05, 0).counts
+    assert verdict(series, "forward", "b", 0.05, 0).is_valid
     assert verdict(series, "forward", "c", 0.05, 0).standing is Validity.IMPRECISE
     assert Validity.worst([Validity.VALID, Validity.IMPRECISE]) is Validity.IMPRECISE
     assert Validity.worst([Validity.INVALID, Validity.IMPRECISE]) is Validity.INVALID
@@ -155,14 +155,14 @@ def test_the_ratio_is_the_true_one():
 
 def test_a_quiet_measurement_is_valid():
     said = verdict(run(CALM, 1.3), "forward", "b", 0.05, 0)
-    assert said.counts and said.standing == "VALID" and not said.reason
+    assert said.is_valid and said.standing == "VALID" and not said.reason
 
 
 def test_an_original_that_differs_from_itself_makes_it_invalid():
     runner = SimulatedBench({"b": 1.0, SECOND: 1.04}, CALM, 0)
     said = verdict(measure(runner, ["c"], ["b"], 0)["c"], "forward", "b", 0.05, 0)
     assert said.standing is Validity.INVALID and "against itself is 1.04" in said.reason
-    assert verdict(measure(runner, ["c"], ["b"], 0)["c"], "forward", "b", 0.1, 0).counts
+    assert verdict(measure(runner, ["c"], ["b"], 0)["c"], "forward", "b", 0.1, 0).is_valid
 
 
 def test_a_budget_that_ends_early_makes_it_invalid():

@@ -1,15 +1,15 @@
-"""Likeness of representations against their definitions."""
+"""RepresentationSimilarity of representations against their definitions."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from harness.stats.representations import Likeness
+from harness.stats.representations import RepresentationSimilarity
 
 
-def alike(base, candidate, pieces: int = 3) -> Likeness:
-    found = Likeness()
+def alike(base, candidate, pieces: int = 3) -> RepresentationSimilarity:
+    found = RepresentationSimilarity()
     for x, y in zip(np.array_split(base, pieces), np.array_split(candidate, pieces), strict=True):
         found.add(x, y)
     return found

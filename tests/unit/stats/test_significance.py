@@ -11,7 +11,7 @@ from harness.stats.significance import (
     Drop,
     Measure,
     approximate_randomization,
-    drop_of_shares,
+    drop_of_fractions,
     holm,
     mcnemar_mid_p,
     of_parts,
@@ -125,7 +125,7 @@ def test_examples_and_seeds_together_are_wider_than_either():
 
 def test_the_variance_of_shares_is_that_of_bonett_and_price():
     lost = np.array([1] * 12 + [-1] * 4 + [0] * 84, dtype=float)
-    found = drop_of_shares([[lost]])
+    found = drop_of_fractions([[lost]])
     p12, p21 = 13 / 102, 5 / 102
     assert found.value == pytest.approx(0.08)
     assert found.of_examples == pytest.approx((p12 + p21 - (p12 - p21) ** 2) / 102)

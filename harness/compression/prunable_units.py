@@ -1,4 +1,4 @@
-"""Units that can be removed from a transformer: neurons of feed-forward layers, heads of attention.
+"""PrunableUnits that can be removed from a transformer: neurons of feed-forward layers, heads of attention.
 
 A unit is a slice of the outputs of some projections (producers) that a single one (the consumer) reads: without it both
 are smaller, and the model computes what it would with the unit's output at zero. Imports torch: import it inside
@@ -66,7 +66,7 @@ WIDTHS = ("all_head_size", "split_size", "inner_dim")
 
 
 @dataclass(frozen=True)
-class Units:
+class PrunableUnits:
     """The units of a layer: `count` slices of `size` outputs of the producers, inputs of the consumer.
 
     Layers of the same `together` lose the same units.
@@ -81,7 +81,7 @@ class Units:
     together: str
 
 
-def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
+def units_of(model: PreTrainedModel, kind: str) -> list[PrunableUnits]:
     """All units of a kind, `ffn` or `heads`, a layer each."""
     modules = dict(model.named_modules())
     units = []
@@ -100,7 +100,7 @@ def units_of(model: PreTrainedModel, kind: str) -> list[Units]:
                 # Of `encoder.block.3.layer.0.SelfAttention` all but the block's number.
                 together = re.sub(r"\.\d+\.", ".*.", owner, count=1) if layout.table else names[-1]
                 units.append(
-                    Units(
+                    PrunableUnits(
                         producers=tuple(names[:-1]),
                         consumer=names[-1],
                         count=inputs // size,
@@ -121,7 +121,7 @@ def _number(module: nn.Module, names: Sequence[str]) -> int:
     return next(int(value) for name in names if (value := getattr(module, name, None)) is not None)
 
 
-def remove(model: PreTrainedModel, units: Units, kept: Sequence[int]) -> None:
+def remove(model: PreTrainedModel, units: PrunableUnits, kept: Sequence[int]) -> None:
     """Leave only the units `kept` of a layer."""
     places = (torch.as_tensor(kept)[:, None] * units.size + torch.arange(units.size)[None, :]).flatten()
     width = units.count * units.size

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.training.learners.base import FitRequest
 
 
-class Refit(Strict):
+class FineTuningOptions(Strict):
     """Options that replace how the model was trained."""
 
     epochs: float | None = Field(default=None, gt=0, le=1000)
@@ -24,7 +24,7 @@ class Refit(Strict):
     learning_rate: float | None = Field(default=None, gt=0, le=10)
 
 
-def fit_request(request: Request, options: Refit) -> FitRequest:
+def fit_request(request: Request, options: FineTuningOptions) -> FitRequest:
     """A fit to the request's examples that writes into its target: of its student's model spec where it has one."""
 
     data = request.data
