@@ -34,7 +34,7 @@ def test_a_sentence_begins_with_the_first_word_after_its_end() -> None:
 
 
 def test_pieces_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.corpora.text.words.REMEMBERED", 3)
+    monkeypatch.setattr("harness.corpora.text.words.CACHED_AT_MOST", 3)
     words = Words()
     assert words.of("a b c d e a") == ["a", "b", "c", "d", "e", "a"]
     assert len(words) <= 3

@@ -270,7 +270,7 @@ def test_energy_of_a_gpu_is_read_from_step_to_step(monkeypatch):
     monkeypatch.setattr(GpuEnergyCounter, "find", classmethod(lambda cls: None))
     assert process.gpu_energy("1 × 1") is None
     calls = []
-    process._subject = SimpleNamespace(call=calls.append)
+    process._open_model = SimpleNamespace(call=calls.append)
     process._gpu = GpuEnergyCounter(FakeNvml(), None)
     monkeypatch.setattr(worker, "ENERGY_SECONDS", 0.0)
     joules = process.gpu_energy("1 × 1")
