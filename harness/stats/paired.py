@@ -62,9 +62,9 @@ def paired_drop(
 ) -> PairedDrop:
     """How much a candidate loses: Σ weight · (base − candidate), the mean over seeds.
 
-    The same examples are scored on both sides and by all seeds: what makes an example hard for all cancels. Where one
-    metric counts right answers, their variance is that of the adjusted Wald interval (`drop_of_fractions`); else
-    samples of the examples are scored, and the interval of the examples is the percentile interval of these drops (Efron &
+    The same examples are scored of both and by all seeds: what makes an example hard for all cancels. Where one metric
+    counts right answers, their variance is that of the adjusted Wald interval (`drop_of_fractions`); else samples of
+    the examples are scored, and the interval of the examples is the percentile interval of these drops (Efron &
     Tibshirani 1993, chapter 8; Koehn 2004). Splits are resampled apart. With several seeds their spread (t · sd of the
     seeds' drops / √S) is added in quadrature, as in `harness.stats.aggregate`. Equal predictions have no interval.
 

@@ -27,7 +27,7 @@ def test_a_run_becomes_one_page_with_its_scores_texts_and_lineage(written, small
     for row in table["rows"]:
         for score in row["scores"].values():
             assert f'data-order="{score["estimate"]["value"]}"' in html
-    assert table["title"] in html and "not GLUE" in table["title"]
+    assert table["title"].partition(" (data ")[0] in html and "not GLUE" in table["title"]
     assert all(part["fingerprint"][:12] in html for part in table["columns"])
 
 
