@@ -12,11 +12,12 @@ from harness.core.reading import expanded, is_file, is_folder
 from harness.core.registry import Registry, load_registry
 from harness.core.source_names import SYNTHETIC
 from harness.core.strict_spec import parse
+from harness.corpora.contamination.examples import evaluation_examples, tasks_against
 from harness.corpora.filtering.filtering import filter_corpus
 from harness.corpora.filtering.prediction import Prediction, predict
 from harness.corpora.filtering.spec import FilterSpec, load_filter
 from harness.corpora.reporting.labelled import LabelledData, labelled_data, of_task
-from harness.corpora.reporting.report import CorpusReport, report
+from harness.corpora.reporting.report import Against, CorpusReport, report
 from harness.corpora.settings import FilterSettings, ReportSettings
 from harness.data.corpus import open_corpus
 from harness.data.document import Corpus, Position
@@ -108,7 +109,8 @@ def corpus_report(
         source: A file or folder of text, `hub:ID`, `synthetic`; a file or folder of labelled data; a task's name.
         include: Files and folders of plug-ins and tasks.
         watch: Told how far it is.
-        **settings: Settings of `ReportSettings`: `data`, `text`, `label`, `field`, `sample`, `seed`, `workers`.
+        **settings: Settings of `ReportSettings`: `against`, `data`, `text`, `label`, `field`, `sample`, `seed`,
+            `workers`.
 
     Returns:
         What stands out, and all that was counted.
@@ -120,8 +122,12 @@ def corpus_report(
     chosen = parse(ReportSettings, settings, "corpus_report")
     opened = _opened(os.fspath(source), chosen, registry)
     position = opened.position if isinstance(opened, Corpus) else Position()
+    against = None
+    if chosen.against:
+        examples, absent = evaluation_examples(tasks_against(registry, chosen.against), chosen.against_data)
+        against = Against(examples, chosen.against_data, absent)
     return report(
-        opened, sample=chosen.sample, seed=chosen.seed, workers=chosen.workers,
+        opened, against=against, sample=chosen.sample, seed=chosen.seed, workers=chosen.workers,
         tell=lambda documents, size: watch(documents, size, position),
     )  # fmt: skip
 

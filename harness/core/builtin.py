@@ -99,6 +99,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "rule": {
         "c4-quality": "harness.corpora.rules.c4:C4Quality",
+        "decontaminate": "harness.corpora.rules.decontaminate:Decontaminate",
         "dedup": "harness.corpora.rules.dedup:Dedup",
         "encoding": "harness.corpora.rules.simple:Encoding",
         "fineweb-quality": "harness.corpora.rules.fineweb:FineWebQuality",

@@ -65,6 +65,8 @@ class ReportSettings(CorpusSettings):
         data: Where a task's data are, where the source is the name of a task.
         text: The columns of the texts of labelled data, found where left out.
         label: The column of the labels, found where left out.
+        against: Suites and tasks whose evaluation examples are looked for.
+        against_data: Where their data are.
         sample: Distinct documents that are looked at for what is not counted of all.
         seed: Of that sample.
     """
@@ -77,5 +79,9 @@ class ReportSettings(CorpusSettings):
     label: str | None = setting(
         None, "Column of the labels.", panel=WHAT, metavar="NAME", flag="label-column", shown="by its name"
     )
+    against: list[str] = setting(
+        list, "Look for the evaluation examples of this suite or task.", panel=WHAT, metavar="SUITE|TASK"
+    )
+    against_data: str = setting("synthetic", "Where these examples are.", panel=WHAT, metavar="SOURCE")
     sample: int = setting(5_000, "Documents looked at for topics, style and the like.", panel=WHERE, ge=100)
     seed: int = setting(0, "Of that sample.", panel=WHERE, ge=0, lt=2**31)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.core.atomic import scratch_folder
+from harness.corpora.contamination.index import Example
+from harness.corpora.contamination.scan import contamination, scan
 from harness.corpora.reporting.consistency import consistency
 from harness.corpora.reporting.diversity import diversity
 from harness.corpora.reporting.label_facts import label_facts
@@ -38,6 +40,21 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Against:
+    """Evaluation examples that are looked for.
+
+    Attributes:
+        examples: The examples.
+        data: Where they are from.
+        absent: Of tasks whose data are not there the reason.
+    """
+
+    examples: list[Example]
+    data: str
+    absent: dict[str, str]
+
+
+@dataclass(frozen=True)
 class CorpusReport:
     """What is in a corpus or in labelled data.
 
@@ -51,6 +68,7 @@ class CorpusReport:
         consistency: Faults of encoding, boilerplate, duplicates.
         reliability: Metadata, personal data, gibberish, advertising, repetition.
         labels: Of labelled data: balance, contradictions, label noise, overlap and drift between splits. Else None.
+        contamination: Which evaluation examples stand in it, where they were looked for. Else None.
         settings: Banding, sample and seed.
     """
 
@@ -63,6 +81,7 @@ class CorpusReport:
     consistency: dict[str, Any] = field(repr=False)
     reliability: dict[str, Any] = field(repr=False)
     labels: dict[str, Any] | None = field(repr=False)
+    contamination: dict[str, Any] | None = field(repr=False)
     settings: dict[str, Any] = field(repr=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -77,6 +96,7 @@ def report(
     seed: int = 0,
     workers: int = 1,
     banding: Banding | None = None,
+    against: Against | None = None,
     tell: Callable[[int, int], None] = lambda documents, size: None,
 ) -> CorpusReport:
     """Report on a corpus or on labelled data.
@@ -87,6 +107,7 @@ def report(
         seed: Of the sample and of what is drawn from it.
         workers: Processes that count.
         banding: How near duplicates are found.
+        against: Evaluation examples that are looked for.
         tell: Called now and then with the documents and bytes so far.
 
     Raises:
@@ -107,11 +128,23 @@ def report(
         result.clusters = cluster_examples(documents(), result.duplicates)
     parts = (diversity(result, seed), consistency(result, banding), reliability(result))
     labels = label_facts(source, seed) if isinstance(source, LabelledData) else None
+    leaked = None
+    if against is not None:
+        hits = scan(documents(), against.examples, workers, tell)
+        leaked = contamination(against.examples, hits, against.data, against.absent)
     settings = {"sample": sample, "seed": seed, "banding": banding.model_dump()}
-    findings = [*_of_labels(labels or {}), *_of_text(result, *parts)]
+    findings = [*_of_labels(labels or {}), *_of_text(result, *parts), *_of_contamination(leaked or {})]
     findings.sort(key=lambda item: -item.weight)
     return CorpusReport(
-        source.location, result.documents, result.bytes, result.fingerprint, tuple(findings), *parts, labels, settings
+        source.location,
+        result.documents,
+        result.bytes,
+        result.fingerprint,
+        tuple(findings),
+        *parts,
+        labels,
+        leaked,
+        settings,
     )
 
 
@@ -156,6 +189,18 @@ def _of_labels(labels: dict[str, Any]) -> list[Finding]:
                     f"{what} of {first} and {second} differ more than by chance ({value:.3f} bits, chance {chance:.3f})"
                 )
                 result.append(Finding("splits", text, 1))
+    return result
+
+
+def _of_contamination(facts: dict[str, Any]) -> list[Finding]:
+    result = []
+    for row in facts.get("tasks", []):
+        low, high = (f"{100 * bound:.1f}" for bound in row["interval"])
+        text = (
+            f"{row['dirty']:,} of {row['n']:,} examples of {row['task']} {row['split']} stand in it "
+            f"({100 * row['fraction']:.1f} % [{low}, {high}]), {row['exact']:,} word for word"
+        )
+        result.append(Finding("contamination", text, 2 if row["dirty"] else 0))
     return result
 
 

@@ -20,6 +20,7 @@ from harness.report.page.corpus_figures import (
     Bar,
     Figure,
     consistency_figures,
+    contamination_figures,
     diversity_figures,
     label_figures,
     reliability_figures,
@@ -62,6 +63,8 @@ def corpus_page(report: CorpusReport) -> str:
     ]
     if report.labels is not None:
         chapters.insert(0, Chapter("labels", "Labels and splits", tuple(label_figures(report.labels))))
+    if report.contamination is not None:
+        chapters.append(Chapter("contamination", "Contamination", tuple(contamination_figures(report.contamination))))
     name = Path(report.location).name or report.location
     facts = f"{report.documents:,} documents, {size_text(report.bytes)}, fingerprint {report.fingerprint[:12]}"
     return _rendered(CorpusPage(f"Corpus: {name}", facts, report.findings, tuple(chapters)))

@@ -1,0 +1,1 @@
+"""Whether evaluation examples stand in a corpus."""
