@@ -131,6 +131,10 @@ class ContaminationIndex:
             return 0.0
         return sum(self._weights.get(ngram, 0.0) for ngram in set(ngram_codes(self._codes[number], NGRAM).tolist()))
 
+    def is_judged(self, number: int) -> bool:
+        """Whether an example can be found: it has enough words, and not only n-grams that many examples have."""
+        return self._totals[number] > 0.0
+
     def matches(self, text: str) -> list[Match]:
         """The examples that stand in a document, by their numbers."""
         codes = codes_of(text)

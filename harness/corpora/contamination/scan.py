@@ -85,6 +85,7 @@ def contamination(
 ) -> dict[str, Any]:
     """What a report says: of each task and split how many examples are dirty, with Wilson's interval, and which."""
     index_words = [len(example.text.split()) for example in examples]
+    index = ContaminationIndex(examples)
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, example in enumerate(examples):
         groups[example.task, example.split].append(number)
@@ -99,7 +100,7 @@ def contamination(
         rows.append(
             {
                 "task": task, "split": split, "n": n,
-                "too_short": sum(index_words[number] < SHORTEST for number in numbers),
+                "not_judged": sum(not index.is_judged(number) for number in numbers),
                 "dirty": len(dirty), "fraction": round(len(dirty) / n, 5),
                 "interval": [round(bound, 5) for bound in wilson(len(dirty), n)],
                 "exact": sum(hit.match.exact for hit in dirty),

@@ -292,13 +292,23 @@ def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
 
 def contamination_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
     """Which evaluation examples stand in the corpus."""
-    names = ("n", "dirty", "exact", "thirteen_grams", "with_answer", "common_phrases", "too_short")
+    names = ("n", "dirty", "exact", "thirteen_grams", "with_answer", "common_phrases", "not_judged")
     rows = tuple(
         (row["task"], row["split"], *(f"{row[name]:,}" for name in names), " to ".join(map(_percent, row["interval"])))
         for row in facts["tasks"]
     )
-    header = ("task", "split", "examples", "dirty", "exact", "by a 13-gram", "with answer", "common phrases", "too short",
-              "dirty, 95 % interval")  # fmt: skip
+    header = (
+        "task",
+        "split",
+        "examples",
+        "dirty",
+        "exact",
+        "13-gram",
+        "with answer",
+        "common",
+        "not judged",
+        "interval",
+    )
     examples = tuple(
         (f"{row['task']} {row['split']}", tuple(
             (f"{item['id']}, in {item['place']}, overlap {item['overlap']}", f"{item['text']}\n— {item['found']}")
@@ -306,6 +316,5 @@ def contamination_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
         for row in facts["tasks"] if row["examples"]
     )  # fmt: skip
     absent = tuple(f"{task}: {reason}" for task, reason in facts["absent"].items())
-    yield Figure(
-        "Evaluation examples that stand in the corpus", rows=rows, header=header, notes=absent, examples=examples
-    )
+    title = "Evaluation examples that stand in the corpus"
+    yield Figure(title, rows=rows, header=header, notes=absent, examples=examples)

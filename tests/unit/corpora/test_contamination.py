@@ -181,7 +181,7 @@ def test_what_every_example_says_weighs_nothing() -> None:
 def test_short_examples_are_counted_not_judged() -> None:
     short = Example("quiz", "dev", "0", "It is good.")
     [row] = contamination([short], scan([Document("It is good.", "x")], [short]), "here", {})["tasks"]
-    assert row["too_short"] == 1 and row["dirty"] == 0
+    assert row["not_judged"] == 1 and row["dirty"] == 0
 
 
 def test_longer_examples_may_lack_more() -> None:
@@ -197,7 +197,7 @@ def test_a_report_against_a_task_names_the_examples_and_workers_change_nothing(t
     one, two = (corpus_report(path, against=["sst2"], workers=workers) for workers in (1, 2))
     assert one.contamination == two.contamination
     [row] = [row for row in one.contamination["tasks"] if row["split"] == "dev"]  # type: ignore[index]
-    assert row["n"] == 600 and row["dirty"] >= 35
+    assert row["n"] == 600 and 30 <= row["dirty"] <= 45
     assert row["interval"][0] < row["fraction"] < row["interval"][1]
     assert any(finding.topic == "contamination" and finding.weight == 2 for finding in one.findings)
     with pytest.raises(HarnessError, match="Did you mean 'sst2'"):
@@ -210,7 +210,7 @@ def test_a_rule_removes_what_leaked(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*NOISE, *rows[:40]]), encoding="utf-8")
     spec = parse(FilterSpec, {"rules": [{"decontaminate": {"against": "sst2"}}]}, "test")
     manifest, funnel = filter_corpus(open_corpus(str(path)), spec, tmp_path / "out")
-    assert manifest.documents >= 60 and funnel.removed["decontaminate"] >= 35
+    assert manifest.documents >= 60 and funnel.removed["decontaminate"] >= 30
     entry = json.loads((tmp_path / "out/ledger.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert entry["reason"] == "an evaluation example" and entry["value"].startswith("sst2 dev ")
     assert "data" in manifest.rules[0] and manifest.rules[0]["against"] == ["sst2"]
