@@ -15,6 +15,7 @@ from harness.report.text.text import cell_text, columns
 
 if TYPE_CHECKING:
     from harness.compression import Compressor
+    from harness.corpora.rules.base import Rule
     from harness.training.objectives import Objective
 
 
@@ -80,6 +81,8 @@ def _plugins(kind: str) -> list[dict[str, Any]]:
             {"name": name, **facts(table.get(name)), "description": _described(table.source(name))}
             for name in table.names()
         ]
+    if kind == "rule":
+        return [_rule(name, table.get(name)) for name in table.names()]
     if kind == "metric":
         return [
             {"name": name, "version": metrics.code_version(name)[:12], "source": str(metrics.source(name))}
@@ -89,6 +92,11 @@ def _plugins(kind: str) -> list[dict[str, Any]]:
         {"name": name, "source": str(table.source(name)), "description": _described(table.source(name))}
         for name in table.names()
     ]
+
+
+def _rule(name: str, rule: type[Rule]) -> dict[str, Any]:
+    description = " ".join((rule.__doc__ or "").split())
+    return {"name": name, "options": list(rule.Options.model_fields), "from": rule.source, "description": description}
 
 
 def _described(source: Path) -> str:
