@@ -191,6 +191,46 @@ class ScoreRecord(ModelRecord):
         return self.task.primary_metrics or list(self.scores)
 
 
+class CleanAndDirty(Facts):
+    """A score on the clean and on the dirty examples, means over seeds, and the difference dirty − clean with its
+    interval over examples. None: too few examples for it.
+    """
+
+    clean: float | None = None
+    dirty: float | None = None
+    difference: Interval | None = None
+
+
+class ContaminationRecord(ModelRecord):
+    """Which examples of a scored split stand in what the model learned from, and what it scores without and with them.
+
+    Attributes:
+        of: `corpus`: what it was pretrained on. `train`: what it was fine-tuned on.
+        location: The corpus's, or the training split's name.
+        fingerprint: Of the corpus, or of the training split.
+        dirty: The ids of the examples that were found.
+        not_judged: Examples that are too short to be looked for.
+        common: Examples that are phrases which stand everywhere; they count as clean.
+        scored: The score cells, one a seed.
+        by_metric: What the model scores.
+        reason: Why nothing was looked for; empty where something was.
+    """
+
+    task: TaskFacts
+    split: str
+    of: str
+    location: str = ""
+    fingerprint: str = ""
+    n: int
+    dirty: list[str] = Field(default_factory=list)
+    exact: int = 0
+    not_judged: int = 0
+    common: int = 0
+    scored: list[str] = Field(default_factory=list)
+    by_metric: dict[str, CleanAndDirty] = Field(default_factory=dict)
+    reason: str = ""
+
+
 class FitFacts(Facts):
     """How a model was fine-tuned: of a learner that trains in steps more than of others."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.core.cell_records import CompressRecord, FitRecord, PretrainRecord, ScoreRecord
+from harness.core.cell_records import CompressRecord, ContaminationRecord, FitRecord, PretrainRecord, ScoreRecord
 from harness.core.facts import CellRecord
 from harness.core.measurement_records import MeasureRecord
 
@@ -11,6 +11,7 @@ KINDS: dict[str, type[CellRecord]] = {
     "finetune": FitRecord,
     "compress": CompressRecord,
     "score": ScoreRecord,
+    "contamination": ContaminationRecord,
     "measure": MeasureRecord,
 }
 

@@ -190,6 +190,7 @@ def facts(results: RunResults) -> dict[str, Any]:
 
 def _without_predictions(score: Scored) -> dict[str, Any]:
     values = {field.name: getattr(score, field.name) for field in fields(score) if field.name != "predictions"}
-    if not score.partial_weights:
-        del values["partial_weights"]
+    for name in ("partial_weights", "contamination"):
+        if not values[name]:
+            del values[name]
     return values

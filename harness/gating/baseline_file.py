@@ -66,6 +66,7 @@ class ScoredFacts(Facts):
     files: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     partial_weights: str = ""
+    contamination: str = ""
 
 
 class BaselineFile(Facts):
@@ -138,7 +139,7 @@ def _scored(facts: ScoredFacts, predictions: np.ndarray) -> Scored:
         predictions=predictions, prediction_hash=facts.prediction_hash, scores=scores, model_id=facts.model_id,
         learner=facts.learner, weights=facts.weights, parameters=facts.parameters, tokenizer=facts.tokenizer,
         trained_on=facts.trained_on, cell=facts.cell, files=facts.files,
-        settings=facts.settings, partial_weights=facts.partial_weights,
+        settings=facts.settings, partial_weights=facts.partial_weights, contamination=facts.contamination,
     )  # fmt: skip
 
 

@@ -39,6 +39,17 @@ def differences(base: RunResults, candidate: RunResults, pairs: Mapping[str, str
     return (*lines, *([f"environment: {', '.join(environment)}"] if environment else []))
 
 
+def contaminated(*runs: RunResults) -> list[str]:
+    """A line for each model, task and split whose examples stand in part in what the model learned from."""
+    lines = [
+        f"{key[0]} of {run.name} on {key[1]}: {scored.contamination}"
+        for run in runs
+        for key, scored in run.scored.items()
+        if scored.contamination
+    ]
+    return list(dict.fromkeys(lines))
+
+
 def partly_random(*runs: RunResults) -> list[str]:
     """A line for each model whose weights did not fit its config, so that some of them were random."""
     lines = [

@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.run_spec import SEED_MODES
-from harness.gating.differences import differences, partly_random
+from harness.gating.differences import contaminated, differences, partly_random
 from harness.gating.estimates import Estimated, averaged, counted, estimate
 from harness.gating.measured import Measured, Measurement, judge_measured
 from harness.gating.pairing import Pair, align, compressed
@@ -137,6 +137,7 @@ def judge(
         for row, p in zip(group, adjusted, strict=True):
             rows.append(_judged(row, min(1.0, p * ALPHA / fraction), strictest, spec))
     notes += partly_random(base, candidate)
+    notes += contaminated(base, candidate)
     notes += alignment.notes
     notes += _few_seeds(alignment.pairs, spec)
     if any(row.seeds == 1 and row.verdict != "IDENTICAL" for row in rows):

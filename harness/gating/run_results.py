@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.core.cell_records import Lineage, ScoreRecord
+from harness.core.cell_records import ContaminationRecord, Lineage, ScoreRecord
+from harness.core.contamination import KIND, contamination_note
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, as_references, prediction_hash, read_predictions
-from harness.core.runs import named
+from harness.core.run_records import RunManifest
+from harness.core.runs import asked_for, named
 from harness.core.specs import Margins
 from harness.core.store import Store
 from harness.core.text import without_paths
@@ -55,7 +57,8 @@ class Scored:
 
     `cell` is where a store keeps the model, `files` the hash of its files, as `harness measure` names a model; None
     where the run did not make it. `settings` are those of the model spec it was trained by,
-    `partial_weights` says which of its weights were random.
+    `partial_weights` says which of its weights were random, `contamination` what it scores without the examples that
+    stand in what it learned from, and with them.
     """
 
     predictions: np.ndarray = field(repr=False)
@@ -71,6 +74,7 @@ class Scored:
     files: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     partial_weights: str = ""
+    contamination: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def of_run(store: Store, name: str) -> RunResults:
     """
 
     manifest = store.run(name)
+    leaked = _leaked(store, manifest)
     parts: dict[PartKey, Part] = {}
     scored: dict[Key, Scored] = {}
     failures: dict[Key, str] = {}
@@ -178,6 +183,7 @@ def of_run(store: Store, name: str) -> RunResults:
             parameters=record.model.parameters,
             tokenizer=_tokenizer(store, record.lineage),
             trained_on=hash_json([data.trained_on, data.train_fraction]),
+            contamination="; ".join(leaked.get(cell.cell, ())),
             partial_weights=partial.summary if (partial := record.model.partial_weights) else "",
             **_model(store, record.lineage),
         )
@@ -213,6 +219,17 @@ def _ids(path: Any) -> tuple[str, ...]:
     import pyarrow.parquet as pq
 
     return tuple(pq.read_table(path, columns=["id"]).column("id").to_pylist())
+
+
+def _leaked(store: Store, manifest: RunManifest) -> dict[str, list[str]]:
+    """By score cell what was found of its examples in what the model learned from."""
+    notes: dict[str, list[str]] = {}
+    for key in asked_for([manifest], KIND):
+        record = store.find(key, ContaminationRecord)
+        if record is not None and (note := contamination_note(record)):
+            for cell in record.scored:
+                notes.setdefault(cell, []).append(note)
+    return notes
 
 
 def _model(store: Store, lineage: Lineage) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from harness.core import code_identity, plugins
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import numerics
 from harness.core.source_names import SYNTHETIC
-from harness.core.specs import ModelSpec, TaskSpec
+from harness.core.specs import ModelSpec, PretrainingSpec, TaskSpec
 from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
 from harness.training.costs import Work
@@ -22,7 +22,7 @@ from harness.training.learners import LEARNERS
 if TYPE_CHECKING:
     from harness.core.run_spec import RunSpec
 
-Kind = Literal["pretrain", "finetune", "compress", "score", "measure"]
+Kind = Literal["pretrain", "finetune", "compress", "score", "contamination", "measure"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,23 @@ class MeasureJob:
     include: tuple[str, ...] = ()
 
 
-Job = PretrainJob | FinetuneJob | CompressJob | ScoreJob | MeasureJob
+@dataclass(frozen=True)
+class ContaminationJob:
+    """What telling clean examples from dirty ones needs: the scored split, the cells `scores` of a model that scored
+    it, one a seed, and what the model learned from: the training split, or a corpus (`pretraining` says which, `corpus`
+    what is known of it).
+    """
+
+    kind: ClassVar[Kind] = "contamination"
+    inputs: TaskInput
+    split: str
+    scores: tuple[str, ...]
+    model: Mapping[str, Any]
+    corpus: Mapping[str, Any] | None = None
+    pretraining: PretrainingSpec | None = None
+
+
+Job = PretrainJob | FinetuneJob | CompressJob | ScoreJob | ContaminationJob | MeasureJob
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.cell_records import ScoreRecord
+from harness.core.cell_records import ContaminationRecord, ScoreRecord
+from harness.core.contamination import KIND, with_contamination
 from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, with_names
 from harness.core.store import Store
@@ -260,7 +261,8 @@ def _read(
     store: Store, manifests: Sequence[RunManifest]
 ) -> tuple[tuple[ScoreRecord, ...], tuple[Score, ...], tuple[Failure, ...]]:
     asked = asked_for(manifests, "score")
-    records = tuple(with_names(store.find_all(asked, say_damaged, ScoreRecord), asked))
+    leaked = store.find_all(asked_for(manifests, KIND), say_damaged, ContaminationRecord)
+    records = tuple(with_contamination(with_names(store.find_all(asked, say_damaged, ScoreRecord), asked), leaked))
     scores = tuple(score for record in records for score in _scores(store, record))
     failures = tuple(
         Failure(

@@ -9,6 +9,7 @@ from harness.core.registry import Registry
 from harness.core.specs import TaskSpec
 from harness.corpora.contamination.index import Example
 from harness.data import load
+from harness.data.frame import Split
 
 
 def examples_of(task: TaskSpec, data: str) -> Iterator[Example]:
@@ -20,11 +21,15 @@ def examples_of(task: TaskSpec, data: str) -> Iterator[Example]:
     """
     loaded = load(task, data, splits=list(task.eval))
     for name, split in loaded.splits.items():
-        rows = list(zip(*split.fields.values(), strict=True))
-        for at, identity in enumerate(split.ids):
-            label = split.labels[at] if split.labels is not None else None
-            answers = tuple(map(str, label)) if isinstance(label, tuple) else ()
-            yield Example(task.name, name, identity, "\n".join(rows[at]), answers)
+        yield from examples_in(task.name, name, split)
+
+
+def examples_in(task: str, name: str, split: Split) -> Iterator[Example]:
+    """The examples of a split that is called `name`."""
+    for at, row in enumerate(zip(*split.fields.values(), strict=True)):
+        label = split.labels[at] if split.labels is not None else None
+        answers = tuple(map(str, label)) if isinstance(label, tuple) else ()
+        yield Example(task, name, split.ids[at], "\n".join(row), answers)
 
 
 def tasks_against(registry: Registry, names: Sequence[str]) -> list[TaskSpec]:

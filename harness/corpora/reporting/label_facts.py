@@ -11,13 +11,12 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
+from harness.corpora.contamination.rows import plain
 from harness.corpora.reporting.labelled import LabelledData, LabelledSplit
 from harness.corpora.streams.counting import quantiles
 
-SIGNS = regex.compile(r"[\p{P}\p{S}\s]+")
 CLASSES = 200
 """Of more distinct labels than that, or of numbers, no balance and no noise is told."""
 JUDGED = 20_000
@@ -73,11 +72,6 @@ def balance(labels: Sequence[str]) -> dict[str, Any]:
         "majority": round(float(fractions.max()), 4),
         "evenness": round(entropy / math.log2(len(counts)), 4) if len(counts) > 1 else 0.0,
     }
-
-
-def plain(text: str) -> str:
-    """A text by its letters and digits: case, punctuation and white space do not count."""
-    return SIGNS.sub(" ", text).strip().casefold()
 
 
 def repeated(split: LabelledSplit, classes: bool) -> dict[str, Any]:

@@ -233,7 +233,9 @@ def _write_manifest(
             ],
             "models": list(plan.models),
             "model_facts": {
-                cell.model: facts_of(cell.job.model) for cell in plan.asked if cell.kind not in ("pretrain", "measure")
+                cell.model: facts_of(cell.job.model)
+                for cell in plan.asked
+                if cell.kind not in ("pretrain", "measure", "contamination")
             },
             "absent": dict(plan.absent),
             "not_applicable": [

@@ -16,13 +16,14 @@ from harness.core.machine.environment import describe
 from harness.core.store import Store
 from harness.pipeline.cells import Cell
 from harness.pipeline.cost import remember
-from harness.pipeline.steps import compress, finetune, measure, pretrain, score
+from harness.pipeline.steps import compress, contamination, finetune, measure, pretrain, score
 
 STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "pretrain": pretrain.run,
     "finetune": finetune.run,
     "compress": compress.run,
     "score": score.run,
+    "contamination": contamination.run,
     "measure": measure.run,
 }
 

@@ -10,6 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
+from harness.corpora.contamination.rows import plain_rows
 from harness.training.costs import sizes_of
 
 DROPPED_AT_MOST = 0.01
@@ -27,7 +28,7 @@ def data_facts(
     {split: {"n", "fingerprint", "labelled", "words"}}, "sizes": {split: as `Sizes`}}`.
     """
     state = data.state(task, source)
-    key = hash_json(["data", 2, state, limit, task.train, task.eval, task.train_on, only_scored])
+    key = hash_json(["data", 3, state, limit, task.train, task.eval, task.train_on, only_scored])
     return store.get_or_compute(key if state else None, lambda: _read_facts(task, source, limit, only_scored))
 
 
@@ -45,7 +46,18 @@ def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: boo
         "splits": splits,
         "sizes": {name: sizes_of(list(split.fields.values()), split.labels) for name, split in loaded.splits.items()},
         "stands_in": dict(loaded.stands_in),
+        "in_train": _in_train(loaded, task.train),
         "dropped": {name: list(counts) for name, counts in loaded.dropped.items()},
+    }
+
+
+def _in_train(loaded: data.TaskData, train: str) -> dict[str, int]:
+    """How many rows of each other split stand in the training split, but for case, punctuation and white space."""
+    if train not in loaded.splits:
+        return {}
+    known = set(plain_rows(loaded.splits[train]))
+    return {
+        name: sum(row in known for row in plain_rows(split)) for name, split in loaded.splits.items() if name != train
     }
 
 

@@ -17,6 +17,7 @@ from harness.core.store import Store
 from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
+from harness.pipeline.planner.contamination import contamination_cells
 from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dropped
 from harness.pipeline.planner.fitting import Compressed, ModelPlan, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
@@ -98,6 +99,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                 cells.setdefault((cell.key, cell.model), cell)
     for model in models:
         check_model(model.recipe, store)
+    for cell in contamination_cells(list(cells.values()), models, facts):
+        cells[cell.key, cell.model] = cell
     for cell in measure_cells(run, list(cells.values()), {model.name: model for model in models}):
         cells[cell.key, cell.model] = cell
     if absent and len(absent) == len(tasks):

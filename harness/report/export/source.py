@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.cell_records import CompressRecord, FitRecord, ScoreRecord
+from harness.core.cell_records import CompressRecord, ContaminationRecord, FitRecord, ScoreRecord
+from harness.core.contamination import KIND, with_contamination
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, with_names
@@ -61,7 +62,10 @@ def read_model(store: Store, manifest: RunManifest, name: str) -> Model:
     cells = [cell for cell in manifest.cells if cell.kind == "score" and cell.model == name]
     asked = asked_for([manifest.model_copy(update={"cells": cells})])
     records = with_names((record for key in asked if (record := store.find(key, ScoreRecord)) is not None), asked)
-    records = [record for record in records if not record.task.noise]
+    leaked = [store.find(key, ContaminationRecord) for key in asked_for([manifest], KIND)]
+    records = with_contamination(
+        [record for record in records if not record.task.noise], [record for record in leaked if record is not None]
+    )
     if not records:
         raise HarnessError(f"run {manifest.run} has no score of {name}; run it again, or name another with --run")
     fraction = max(record.data.train_fraction for record in records)

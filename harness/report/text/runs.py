@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.cell_records import ModelRecord, ScoreRecord
+from harness.core.cell_records import ContaminationRecord, ModelRecord, ScoreRecord
+from harness.core.contamination import KIND, with_contamination
 from harness.core.errors import DamagedRunError, HarnessError, StoredFileError
 from harness.core.facts import CellRecord
 from harness.core.hashing import short
@@ -49,7 +50,8 @@ def summary_line(manifest: RunManifest) -> str:
 def score_records(store: Store, manifests: Sequence[RunManifest]) -> list[ScoreRecord]:
     """The score records of runs, each once under each name; a damaged one is named on stderr and left out."""
     asked = asked_for(manifests, "score")
-    return with_names(store.find_all(asked, say_damaged, ScoreRecord), asked)
+    leaked = store.find_all(asked_for(manifests, KIND), say_damaged, ContaminationRecord)
+    return with_contamination(with_names(store.find_all(asked, say_damaged, ScoreRecord), asked), leaked)
 
 
 def indexed_scores(
@@ -57,7 +59,8 @@ def indexed_scores(
 ) -> list[ScoreRecord]:
     """As `score_records`, of what the index keeps of them."""
     asked = asked_for(manifests, "score")
-    return with_names(index.read(asked, damaged, ScoreRecord), asked)
+    leaked = index.read(asked_for(manifests, KIND), damaged, ContaminationRecord)
+    return with_contamination(with_names(index.read(asked, damaged, ScoreRecord), asked), leaked)
 
 
 def say_damaged(error: StoredFileError) -> None:
