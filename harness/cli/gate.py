@@ -73,7 +73,7 @@ def gate(
     plain: Plain = False,
 ) -> None:
     """Judge a run against a baseline. Exit code, the first that applies: 2: bad usage, 4: the baseline is missing or
-    does not fit, 1: regressed, 5: a measurement does not count, 3: inconclusive (with --strict), 0: passed.
+    does not fit, 1: regressed, 5: a measurement is not valid, 3: inconclusive (with --strict), 0: passed.
     """
     how = parse(GateLaunch, launch, "the command line")
     with refusing_exit("a plug-in or a library"):

@@ -56,4 +56,4 @@ def measure(
     elif not quiet:
         show_tables(result.to_markdown(), plain)
     if not result.valid:
-        raise typer.Exit(command.DOES_NOT_COUNT)
+        raise typer.Exit(command.NOT_VALID)

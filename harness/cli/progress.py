@@ -6,14 +6,11 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.text import say, visible
-from harness.pipeline.cells import Cell
+from harness.pipeline.cells import Cell, Event
 from harness.pipeline.cost import UNKNOWN_SECONDS, Forecast, clock
-
-if TYPE_CHECKING:
-    from harness.pipeline.cells import Event
 
 TELL_EVERY = 30.0
 """Seconds between two lines in a log about a cell that is not done."""

@@ -54,8 +54,8 @@ class Request:
 
     `source` is the folder of the model, `original` that of the model a chain began with. The result is written into
     the existing, empty folder `target`; `scratch` is for files nobody keeps. `examples` are there where the compressor
-    uses data, `student` where it names a recipe. `training` is how the model was fine-tuned. `report` takes the share
-    done, 0..1. `kept` is shared by requests that differ in options alone, for what they have in common.
+    uses data, `student` where it names a recipe. `training` is how the model was fine-tuned. `report` takes the
+    fraction done, 0..1. `kept` is shared by requests that differ in options alone, for what they have in common.
     """
 
     source: Path

@@ -122,7 +122,7 @@ class PruneStructured(Compressor):
 def keep(scores: list[Any], names: list[str], fraction: float, scope: str) -> dict[str, list[int]]:
     """The units that stay, in their order, by layer; scores (units,) a layer.
 
-    Exactly `share` of all units goes (`global`), or of each layer's (`layer`), but for the best of each layer.
+    Exactly `fraction` of all units goes (`global`), or of each layer's (`layer`), but for the best of each layer.
     """
     import numpy as np
 

@@ -27,7 +27,7 @@ class DamagedFileError(StoredFileError):
 
 
 class DamagedRunError(DamagedFileError):
-    """A run's manifest does not have the bytes that were written; the message says what sets it aside."""
+    """A run's manifest does not have the bytes that were written; the message says what quarantines it."""
 
 
 class UnreadableFileError(StoredFileError):

@@ -127,7 +127,7 @@ class Manifests:
         try:
             manifest = facts_from(RunManifest, canonical_record(read_checked(path)), path)
         except DamagedFileError as error:
-            raise DamagedRunError(f"{error}; `harness verify --repair` sets it aside") from None
+            raise DamagedRunError(f"{error}; `harness verify --repair` quarantines it") from None
         if manifest.status != RUNNING:
             return manifest
         status = RUNNING if is_held(self._lock(name)) else INTERRUPTED

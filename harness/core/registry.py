@@ -129,7 +129,7 @@ class Registry:
 
 
 def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earlier: Iterable[str] = ()) -> Registry:
-    """Read all specs and import all plug-ins. `remembered` are include paths of earlier runs, of which specs are read
+    """Read all specs and import all plug-ins. `earlier` are include paths of earlier runs, of which specs are read
     and nothing is imported.
 
     Raises:

@@ -45,7 +45,7 @@ class Verification:
         return all(fault.repaired for fault in self.faults)
 
 
-AGAIN, ASIDE, REMOVED = "set aside; a run that needs it computes it again", "set aside", "removed; it is made again"
+AGAIN, ASIDE, REMOVED = "quarantined; a run that needs it computes it again", "quarantined", "removed; it is made again"
 
 
 def verify(store: Store, repair: bool = False) -> Verification:

@@ -87,7 +87,7 @@ class Split:
         return self.select([index for index in range(len(self)) if index not in left_out])
 
     def sample(self, fraction: float, seed: int) -> Split:
-        """A random fraction of the examples, at least one, in their order; a smaller share is part of a larger one."""
+        """A random fraction of the examples, at least one, in order; a smaller fraction is part of a larger one."""
         return self.select(sorted(self._shuffled(seed)[: max(1, round(fraction * len(self)))]))
 
     def draw(self, count: int, seed: int) -> Split:

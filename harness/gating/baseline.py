@@ -1,4 +1,4 @@
-"""Accepted baselines: evidence in one compact JSON file for git, with a checksum of itself.
+"""Accepted baselines: results in one compact JSON file for git, with a checksum of itself.
 
 Predictions and references are canonical JSON, compressed by zlib, in base64. An example's id is not kept: the hash of
 all ids of a split, in order, says whether another run is of the same examples.
@@ -113,7 +113,7 @@ def find(name: str, folder: Path = FOLDER) -> Path:
 
 
 def load(path: Path) -> RunResults:
-    """The evidence in a baseline's file, checked.
+    """The results in a baseline's file, checked.
 
     Raises:
         IncompatibleError: the file is damaged, of an unknown schema, or no baseline.

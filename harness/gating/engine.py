@@ -80,7 +80,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """Of the gate, the first that applies. What cannot be compared comes first: then not all was judged. A
-        regression is one whatever else does not count; a measurement that does not count is no pass.
+        regression is one whatever else is not valid; a measurement that is not valid is no pass.
         """
         rows: list[Judged | Measured] = [*self.rows, *self.measured]
         verdicts = {row.verdict for row in rows}

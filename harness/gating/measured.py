@@ -116,7 +116,7 @@ def judge_measured(
 
     Speed is worse where the 95 % interval of the ratio lies above 1 and the ratio is at least 1 + margin; memory and
     size where the ratio is more than 1 + margin. Worse time or memory is REGRESSED only where every measurement that
-    counts finds it, two at least; bytes of files are no matter of chance. INVALID is what does not count: the original
+    counts finds it, two at least; bytes of files are no matter of chance. INVALID is what is not valid: the original
     against itself came out beyond half the margin, or the interval is too wide to tell.
     """
     _refuse_twice(measurements)
@@ -278,7 +278,7 @@ def _judged(model: str, numbers: Sequence[_Number]) -> Measured:
         verdict, reason = "REGRESSED", f"{last.reason}; in {len(counting)} measurements"
     elif len(worse) == len(counting) and len(numbers) > 1:
         reasons = [number.reason for number in numbers if number.state == "invalid"]
-        verdict, reason = "INVALID", f"{last.reason}, and the other measurement does not count: {reasons[0]}"
+        verdict, reason = "INVALID", f"{last.reason}, and the other measurement is not valid: {reasons[0]}"
     elif len(worse) == len(counting):
         verdict, reason = "INCONCLUSIVE", f"{last.reason}, {UNCONFIRMED}"
     else:

@@ -106,7 +106,7 @@ class RunResults:
         return sorted({key[3] for key in keys if key[0] == model and key[1] == task})
 
     def only(self, models: tuple[str, ...]) -> RunResults:
-        """The evidence on some of its models."""
+        """The results on some of its models."""
         return replace(
             self,
             models=models,
@@ -116,7 +116,7 @@ class RunResults:
 
 
 def only_models(results: RunResults, models: list[str]) -> RunResults:
-    """The evidence on the models named, on all where none is. Raises HarnessError for one that is not in it."""
+    """The results on the models named, on all where none is. Raises HarnessError for one that is not in it."""
     for model in models:
         if model not in results.models:
             raise unknown("model", model, results.models, results.name)
@@ -124,7 +124,7 @@ def only_models(results: RunResults, models: list[str]) -> RunResults:
 
 
 def of_run(store: Store, name: str) -> RunResults:
-    """The evidence of a run.
+    """The results of a run.
 
     Raises:
         HarnessError: no such run, or nothing in it was scored against references.

@@ -1,4 +1,4 @@
-"""From what a user names to evidence: a run, a results folder, a manifest, a baseline."""
+"""From what a user names to results: a run, a results folder, a manifest, a baseline."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refuse_another_model(base: RunResults, candidate: RunResults, name: str, mod
 
 
 def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResults:
-    """The evidence of a path (a results folder means its latest run; a file, a baseline or a manifest in `runs`), of an
+    """The results of a path (a results folder means its latest run; a file, a baseline or a manifest in `runs`), of an
     accepted baseline's name, or of a run in `out`, by name, part of it, or `latest`.
 
     Raises:

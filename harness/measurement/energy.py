@@ -5,13 +5,11 @@ calls of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness.measurement.processes import ProcessRunner
 from harness.measurement.protocol import SECOND, Series
-
-if TYPE_CHECKING:
-    from harness.measurement.processes import ProcessRunner
-    from harness.measurement.request import Request
+from harness.measurement.request import Request
 
 ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
 ENERGY_LASTS = 2.0

@@ -193,7 +193,7 @@ def _settings(model: Model) -> Settings | None:
 
 
 def _refuse_different_work(runner: ProcessRunner) -> None:
-    """Arms are compared stage by stage, and task cells on the same examples."""
+    """Variants are compared stage by stage, and task cells on the same examples."""
     if not runner.cells:
         raise HarnessError(f"nothing to measure: {next(iter(runner.absent.values()))}")
     for cell in runner.cells:

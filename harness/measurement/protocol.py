@@ -167,7 +167,7 @@ def measure(
     clock: Callable[[], float] = time.monotonic,
     half_width: float = HALF_WIDTH,
 ) -> dict[str, Series]:
-    """Visit all variants in all cells, launch after launch.
+    """Time all variants in all cells, launch after launch.
 
     A cell is done when it has at least 20 pairs and all its ratios a half-width of at most `half_width`, or 60 pairs.
     No launch but the first begins that would end after `deadline` (of `clock`) by the length of the one before.

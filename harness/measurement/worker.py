@@ -22,7 +22,6 @@ from harness.measurement.procfs import reset_peak, resident
 from harness.measurement.workloads import Absent, Workload
 
 if TYPE_CHECKING:
-    from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
     from harness.measurement.loaded_model import LoadedModel
 
 UNTIMED_CALLS = 2

@@ -34,7 +34,7 @@ def ngrams(text: list[str], n: int) -> Iterator[Ngram]:
 
 
 def distinct(predictions: np.ndarray, n: int) -> tuple[float, np.ndarray]:
-    """The fraction of different n-grams, and the shares (m,) without each text. 0 without any n-gram."""
+    """The fraction of different n-grams, and the fractions (m,) without each text. 0 without any n-gram."""
     counts = [Counter(ngrams(words(text), n)) for text in predictions]
     texts_with = Counter(ngram for count in counts for ngram in count)
     total = sum(count.total() for count in counts)

@@ -55,7 +55,7 @@ def predict(
       `pseudo_log_likelihood` (their sum) and `pseudo_perplexity`.
     - text-generation, text2text-generation: `generated`, its `tokens`, why it `stopped` (`eos`, `max_new_tokens` or
       `positions`), and `top` of its first token. Greedy, by the rules of the checkpoint's `generation_config` (forced
-      and suppressed tokens, penalties); its sampling and beams are set aside.
+      and suppressed tokens, penalties); its sampling and beams are not used.
     - text-classification: `top` classes, or the `value` of a regression.
     - question-answering: the `answer` to a text, which is a question, in its context (`contexts`: one for all, or as
       many), as a score has it; `top` answers with the sum of their logits, and `null_margin`, by how much that of no

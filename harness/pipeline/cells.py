@@ -7,20 +7,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from harness.core import code_identity, plugins
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import numerics
+from harness.core.run_spec import RunSpec
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, PretrainingSpec, TaskSpec
 from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
 from harness.training.costs import Work
 from harness.training.learners import LEARNERS
-
-if TYPE_CHECKING:
-    from harness.core.run_spec import RunSpec
 
 Kind = Literal["pretrain", "finetune", "compress", "score", "contamination", "measure"]
 

@@ -104,7 +104,7 @@ def percentiles(values: Sequence[float]) -> dict[str, Percentile]:
     """`{"p50": …, "p90": …}`, those alone that so many values can bound.
 
     The bound is the smallest order statistic that lies above the percentile with 95 % confidence (David & Nagaraja
-    2003, section 7.1). It takes values as independent, which calls of one visit are not quite.
+    2003, section 7.1). It takes values as independent, which calls of one burst are not quite.
     """
     import numpy as np
     from scipy.stats import binom

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.families import Family
 from harness.core.specs import TrainingSpec
-
-if TYPE_CHECKING:
-    from harness.data.frame import Split
+from harness.data.frame import Split
 
 EPOCHS = 3.0
 STEPS_AT_LEAST = 300

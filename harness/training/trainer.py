@@ -73,7 +73,7 @@ class TokenBudgetTrainer(Trainer):
 
 
 class ProgressCallback(TrainerCallback):
-    """Tells the share done (0..1) after each step of the optimizer."""
+    """Tells the fraction done (0..1) after each step of the optimizer."""
 
     def __init__(self, report: Callable[[float], None]) -> None:
         self._report = report
@@ -169,9 +169,9 @@ def fine_tune(
     """Fine-tune `model` in place.
 
     `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
-    `scratch` is a folder for the Trainer's own files; `report` gets the share done (0..1) after each step; `select_by`
-    scores the model after each epoch (greater is better) and the best epoch's weights are kept. `after_step` may change
-    the model after each step of the optimizer, and gets the share done as well.
+    `scratch` is a folder for the Trainer's own files; `report` gets the fraction done (0..1) after each step;
+    `select_by` scores the model after each epoch (greater is better) and the best epoch's weights are kept. `after_step` may change
+    the model after each step of the optimizer, and gets the fraction done as well.
 
     Raises:
         HarnessError: the loss became infinite or not a number.

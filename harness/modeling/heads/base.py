@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from harness.core.families import FAMILIES, Family
 from harness.core.predictions import Predictions, Reading
 from harness.core.specs import TaskSpec
+from harness.data.frame import Split
 from harness.modeling.inference.batching import TokenizedDataset
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from harness.data.frame import Split
 
 
 @dataclass(frozen=True)

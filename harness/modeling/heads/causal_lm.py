@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
+from harness.data.frame import Split
 from harness.modeling.heads import prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from harness.data.frame import Split
 
 Report = Callable[[float], None]
 

@@ -10,13 +10,13 @@ from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
+from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, read_of
 from harness.modeling.weights.settings import PLAIN_SOURCE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from harness.data.frame import Split
 
 DELIMITER = " "
 """Between a prompt and its answer, as in lm-evaluation-harness."""

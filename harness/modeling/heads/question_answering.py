@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
+from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from harness.data.frame import Split
 
 scoring = lazy("harness.modeling.inference.scoring")
 

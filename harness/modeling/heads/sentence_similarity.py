@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
+from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from harness.data.frame import Split
 
 SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Padded tokens in a batch."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.core.families import Family, Labelling
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
+from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from harness.data.frame import Split
 
 scoring = lazy("harness.modeling.inference.scoring")
 

@@ -24,7 +24,7 @@ from harness.modeling.weights.pretrained import folder_of
 
 MAKING = ("finetune", "compress")
 """Kinds of cells whose models are measured by the names they have in a run."""
-DOES_NOT_COUNT = 5
+NOT_VALID = 5
 """The exit code of a measurement that is INVALID or IMPRECISE."""
 
 
@@ -42,9 +42,9 @@ def make_request(
     if len(models) < 2:
         raise HarnessError("measure takes the original and at least one candidate: harness measure A B")
     if settings["margin"] is not None and not 0 < settings["margin"] < 1:
-        raise HarnessError(f"--margin {settings['margin']:g}: give a share between 0 and 1, e.g. 0.05")
+        raise HarnessError(f"--margin {settings['margin']:g}: give a fraction between 0 and 1, e.g. 0.05")
     if not 0 < settings["precision"] < 1:
-        raise HarnessError(f"--precision {settings['precision']:g}: give a share between 0 and 1, e.g. 0.02")
+        raise HarnessError(f"--precision {settings['precision']:g}: give a fraction between 0 and 1, e.g. 0.02")
     cells = cells_of(batches, lengths)
     if task is not None:
         spec = registry.task(task)

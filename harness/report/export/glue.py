@@ -19,13 +19,12 @@ from harness.core.errors import HarnessError, did_you_mean
 from harness.core.registry import Registry
 from harness.core.source_names import SYNTHETIC
 from harness.core.store import Store, replacing
+from harness.data.frame import Split, TaskData
 from harness.data.source import FOLDER, data_argument
 from harness.training.learners import LEARNERS, PredictRequest
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from harness.data.frame import Split, TaskData
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from harness.report.tables.table import Part
 NAMES = {"accuracy": "acc", "matthews_correlation": "mcc"}
 """Metrics that have another name there."""
 PER_CENT = ("bleu", "bleu_zh", "chrf")
-"""Shares here that are per cent there."""
+"""Fractions here that are per cent there."""
 FILTER = "none"
 Z = 1.959964
 

@@ -180,8 +180,8 @@ def _scores(model: Model) -> str:
         return "The examples have no labels: there are predictions, no scores."
     note = (
         "With 95 % intervals: over the examples and, where there are several seeds, over the seeds (±: their standard "
-        "deviation). Shares are ×100. Data: the fingerprint of the examples trained on and scored; scores with other "
-        "fingerprints do not compare."
+        "deviation). Fractions are ×100. Data: the fingerprint of the examples trained on and scored; scores with "
+        "other fingerprints do not compare."
     )
     table = _table(["task", "split", "metric", "score", "seeds", "n", "chance", "data"], rows)
     every = [record for records in model.records.values() for record in records]

@@ -179,7 +179,7 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[t
 
 
 def efficiency_charts(efficiencies: Sequence[Efficiency]) -> tuple[Chart, ...]:
-    """Averages by the fraction of the training examples, of models that were trained on several shares."""
+    """Averages by the fraction of the training examples, of models that were trained on several fractions."""
     drawn = [
         replace(efficiency, curves=tuple(curve for curve in efficiency.curves if len(curve.by_fraction) > 1))
         for efficiency in efficiencies

@@ -19,7 +19,7 @@ from harness.report.tables.pairs import Pairs, counted, scale_of, whole
 from harness.stats.aggregate import Estimate
 
 NOTE = (
-    "Scores ×100 where they are shares. Change: compressed minus original, with the 95 % interval that the gate "
+    "Scores ×100 where they are fractions. Change: compressed minus original, with the 95 % interval that the gate "
     "gives a drop: over the same examples and, with several seeds, their spread; bold: the interval leaves out 0. "
     "Agreement: fraction of equal predictions. Lost and won: examples right before and wrong after, and the other way "
     "round, over all seeds. Bytes are those of the weight files; parameters that are not zero against those of the "
@@ -29,8 +29,8 @@ NOTE = (
 )
 COST_NOTE = (
     "Speed: how many times as fast as the original, with a 95 % interval; A/A: the original against itself. Only VALID "
-    "ratios may be judged by; IMPRECISE: the interval is wider than was asked for; INVALID: it does not count. Memory: "
-    "of a process of its own, less what imports took; its peak while calling (of a GPU's memory what torch has taken), "
+    "ratios may be judged by; IMPRECISE: the interval is wider than was asked for; INVALID: not a valid measurement. "
+    "Memory: of a process of its own, less what imports took; its peak while calling (of a GPU's memory what torch has taken), "
     "and what of it after calling is of no file (RssAnon); the original's behind it."
 )
 

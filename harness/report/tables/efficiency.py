@@ -35,7 +35,7 @@ class Efficiency:
 
 
 def build(tables: Sequence[Table], titles: Sequence[str]) -> list[Efficiency]:
-    """Join tables that differ in the share alone. A model without an average is left out."""
+    """Join tables that differ in the fraction alone. A model without an average is left out."""
     groups: dict[tuple, list[tuple[Table, str]]] = {}
     for table, title in zip(tables, titles, strict=True):
         key = (table.suite, table.source, table.location, table.limit, table.averaged, _data(table))
@@ -114,8 +114,8 @@ def to_json(efficiencies: Sequence[Efficiency]) -> str:
 
 
 def plot(efficiency: Efficiency, path: Path) -> None:
-    """Average by share, a line a model with its 95 % band; random-init controls dashed. The format follows the file's
-    ending.
+    """Average by fraction, a line a model with its 95 % band; random-init controls dashed. The format follows the
+    file's ending.
 
     Raises:
         HarnessError: matplotlib is not installed, or the ending is of no format.

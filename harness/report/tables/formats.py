@@ -308,7 +308,7 @@ def _digits(scale: int) -> int:
 
 
 def scaled(value: float | None, scale: int = 100) -> str:
-    """A share in per cent to one decimal, another number to three digits or so."""
+    """A fraction in per cent to one decimal, another number to three digits or so."""
     if value is None:
         return NONE
     if scale == 1:

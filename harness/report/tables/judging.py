@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from harness.metrics.base import Metric
 from harness.metrics.correctness import judge, right
 from harness.report.tables.card_parts import CalibrationChange, LoadLogits, calibration_change
 from harness.report.tables.pairs import Load, Pairs, change_of, counted, loaded, whole
@@ -14,8 +15,6 @@ from harness.stats.aggregate import Estimate
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from harness.metrics.base import Metric
 
 
 @dataclass(frozen=True)

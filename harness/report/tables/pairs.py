@@ -26,7 +26,7 @@ def counted(record: Record) -> list[str]:
 
 
 def scale_of(record: Record) -> int:
-    """100 where all metrics counted are shares, which are shown in per cent, else 1."""
+    """100 where all metrics counted are fractions, which are shown in per cent, else 1."""
     bounds = [record.scores[name].bounds[1] for name in counted(record)]
     return 100 if all(high is not None and high <= 1 for high in bounds) else 1
 

@@ -32,8 +32,8 @@ LEGEND_COLUMNS = 3
 
 @dataclass(frozen=True)
 class Point:
-    """A model: its quality (0…1 where it is a share) and what it costs or yields. `dominated_by`: the first model that
-    is no worse in both and better in one, by the estimates alone; None of those on the front.
+    """A model: its quality (0…1 where it is a fraction) and what it costs or yields. `dominated_by`: the first model
+    that is no worse in both and better in one, by the estimates alone; None of those on the front.
     """
 
     model: str

@@ -32,7 +32,7 @@ class Under:
 
 @dataclass(frozen=True)
 class Row:
-    """A model on a task, or on the average of tasks. A `scale` of 100: scores are shares."""
+    """A model on a task, or on the average of tasks. A `scale` of 100: scores are fractions."""
 
     task: str
     model: str
@@ -134,7 +134,7 @@ def _change(pairs: Pairs, load: Load) -> Estimate:
 
 
 def _averages(rows: Sequence[Row], noises: Sequence[str]) -> list[Row]:
-    """A row a model with several tasks that are shares and were scored under every noise."""
+    """A row a model with several tasks that are fractions and were scored under every noise."""
     averages = []
     for model in dict.fromkeys(row.model for row in rows):
         averageable = [
@@ -176,7 +176,7 @@ def to_markdown(table: Robustness) -> str:
         ]
         for row in table.rows
     ]
-    return formats.markdown_table(table.title, header, body, [f"Scores ×100 where they are shares. {NOTE}"])
+    return formats.markdown_table(table.title, header, body, [f"Scores ×100 where they are fractions. {NOTE}"])
 
 
 def to_json(tables: Sequence[Robustness]) -> str:

@@ -86,7 +86,7 @@ class Row:
 @dataclass(frozen=True)
 class Column:
     """One task of a table: what all its cells rest on, and what chance and the noise-free labels score. A `scale` of
-    100 turns a share into per cent where it is shown; what is no share has 1.
+    100 turns a fraction into per cent where it is shown; what is no share has 1.
     """
 
     task: str

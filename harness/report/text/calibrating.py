@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core import code_identity
 from harness.core.cell_records import ScoreRecord
@@ -13,9 +13,6 @@ from harness.core.predictions import PREDICTIONS, read_logits
 from harness.core.store import Store
 from harness.stats import calibration
 from harness.stats.calibration import Report
-
-if TYPE_CHECKING:
-    from harness.stats.calibration import Report
 
 
 def calibration_reader(store: Store) -> Callable[[ScoreRecord], Report | None]:

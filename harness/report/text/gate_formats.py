@@ -34,7 +34,7 @@ MARKER = "<!-- harness gate -->"
 def to_json(
     report: Report, flips: Sequence[Flips] = (), slices: Sequence[Slice] = (), layers: Sequence[Layer] = ()
 ) -> str:
-    """Everything, at full precision, in shares."""
+    """Everything, at full precision, in fractions."""
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "outcome": report.outcome,

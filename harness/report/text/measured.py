@@ -6,21 +6,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from harness.core.cell_records import CompressRecord, ScoreRecord
 from harness.core.errors import HarnessError
 from harness.core.facts import CellRecord
 from harness.core.measurement_records import MeasureRecord
+from harness.core.record_index import RecordIndex
 from harness.core.store import Store
 from harness.measurement.results import RESULT
 from harness.modeling.size import WEIGHTS
 from harness.report.tables import measured, pareto, plotting, resources
 from harness.report.tables.report_format import check_other_table
-
-if TYPE_CHECKING:
-    from harness.core.record_index import RecordIndex
-    from harness.report.tables.table import Table
+from harness.report.tables.table import Table
 
 
 def measured_in(store: Store) -> list[measured.Measured]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from harness.core.cell_records import CompressRecord, ModelRecord, PretrainRecord, ScoreRecord
 from harness.core.errors import HarnessError, StoredFileError
@@ -26,23 +26,19 @@ from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted, Texts
 from harness.report.page.model import Page, Section, Titled
 from harness.report.page.render import render
-from harness.report.page.resources import resources_of
+from harness.report.page.resources import Resources, resources_of
 from harness.report.page.text import counted
 from harness.report.tables import calibration, compression, efficiency, leaderboard
+from harness.report.tables.comparable import Draft
+from harness.report.tables.measured import Measured
 from harness.report.tables.measured import read as read_measured
 from harness.report.tables.resources import KINDS, with_resources
+from harness.report.tables.table import Table
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader, kept_test
 from harness.report.text.measured import measurement_keys, weights_in
 from harness.report.text.runs import left_out, say_damaged, scored_runs, suites_of
 from harness.training.curves import LOSSES
-
-if TYPE_CHECKING:
-    from harness.report.page.examples import Predicted, Texts
-    from harness.report.page.resources import Resources
-    from harness.report.tables.comparable import Draft
-    from harness.report.tables.measured import Measured
-    from harness.report.tables.table import Table
 
 Made = dict[str, ModelRecord]
 """The records of the cells that made models, by key."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.core.cell_records import ContaminationRecord, ModelRecord, ScoreRecord
 from harness.core.contamination import KIND, with_contamination
@@ -22,16 +21,13 @@ from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
 from harness.core.text import say
 from harness.report.tables import efficiency, formats, leaderboard
-from harness.report.tables.layout import laid_out
+from harness.report.tables.layout import Layout, laid_out
 from harness.report.tables.report_format import FORMATS, check_other_table
 from harness.report.tables.resources import kinds_of
+from harness.report.tables.table import Table
 from harness.report.text.measured import pareto_text, with_resources
 from harness.report.text.measuring import measured_text
 from harness.report.text.text import cell_text, columns
-
-if TYPE_CHECKING:
-    from harness.report.tables.layout import Layout
-    from harness.report.tables.table import Table
 
 
 def summary_line(manifest: RunManifest) -> str:

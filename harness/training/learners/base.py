@@ -30,7 +30,7 @@ class FitRequest:
     scored by `held_out_score` (greater is better). `pretrained` is the local folder of the
     weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
     nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
-    takes the share done, 0..1.
+    takes the fraction done, 0..1.
     """
 
     task: TaskSpec

@@ -219,7 +219,7 @@ def train_and_save(
     """Fine-tune a model and write it to the request's directory; returns what a record should say of it.
 
     `loss` instead of the head's is given batches with the number of each example as a further column, `example`.
-    `after_step` is called after each step of the optimizer with the share done (0..1).
+    `after_step` is called after each step of the optimizer with the fraction done (0..1).
     """
 
     training = settled(request, model)

@@ -127,7 +127,7 @@ class Objective(ABC):
 
 
 class EncoderOptions(Strict):
-    """A share `pairs` of the blocks is laid out as two segments, cut after a sentence where there is one."""
+    """A fraction `pairs` of the blocks is laid out as two segments, cut after a sentence where there is one."""
 
     pairs: float = Field(default=0.5, ge=0, le=1)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 REVIEWS = 200
 """How often a plan is held against the clock, over a budget."""
 TOLERANCE = 0.05
-"""An estimate of the steps left that is off by no more than this share is left alone."""
+"""An estimate of the steps left that is off by no more than this fraction is left alone."""
 SMOOTHING = 0.3
 """The weight of the steps since the last review in the estimate of a step's seconds; those before have the rest."""
 
