@@ -170,8 +170,8 @@ def fine_tune(
 
     `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
     `scratch` is a folder for the Trainer's own files; `report` gets the fraction done (0..1) after each step;
-    `select_by` scores the model after each epoch (greater is better) and the best epoch's weights are kept. `after_step` may change
-    the model after each step of the optimizer, and gets the fraction done as well.
+    `select_by` scores the model after each epoch (greater is better) and the best epoch's weights are kept.
+    `after_step` may change the model after each step of the optimizer, and gets the fraction done as well.
 
     Raises:
         HarnessError: the loss became infinite or not a number.

@@ -30,8 +30,8 @@ NOTE = (
 COST_NOTE = (
     "Speed: how many times as fast as the original, with a 95 % interval; A/A: the original against itself. Only VALID "
     "ratios may be judged by; IMPRECISE: the interval is wider than was asked for; INVALID: not a valid measurement. "
-    "Memory: of a process of its own, less what imports took; its peak while calling (of a GPU's memory what torch has taken), "
-    "and what of it after calling is of no file (RssAnon); the original's behind it."
+    "Memory: of a process of its own, less what imports took; its peak while calling (of a GPU's memory what torch has "
+    "taken), and what of it after calling is of no file (RssAnon); the original's behind it."
 )
 
 
