@@ -2,92 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.core.facts import facts_from
+from harness.core.prediction_facts import AskedModel, Prediction, Ranked
 from harness.core.text import quoted
 from harness.report.text.text import columns
 
 CLASSIFY = "text-classification"
 
 
-def render(results: list[dict[str, Any]]) -> str:
+def render(results: Sequence[Mapping[str, Any]]) -> str:
     """Results of `predict`, aligned for people."""
-    blocks: list[str] = []
-    for result in results:
-        if not blocks:
-            blocks.append(_about(**result["model"]))
-        unknown = result.get("unknown_tokens")
+    predictions = [facts_from(Prediction, result, "the prediction") for result in results]
+    blocks = [_about(prediction.model) for prediction in predictions[:1]]
+    for prediction in predictions:
+        unknown = prediction.unknown_tokens
         warning = (
             [f"warning: {unknown} tokens stand for what the tokenizer does not know of this text"] if unknown else []
         )
-        context = [f"context: {quoted(result['context'])}"] if "context" in result else []
-        blocks.append("\n".join([f"{result['kind']}: {quoted(result['text'])}", *context, *warning, *_body(result)]))
+        context = [] if prediction.context is None else [f"context: {quoted(prediction.context)}"]
+        head = f"{prediction.kind}: {quoted(prediction.text)}"
+        blocks.append("\n".join([head, *context, *warning, *_body(prediction)]))
     return "\n\n".join(blocks)
 
 
-def _about(
-    architecture: str,
-    parameters: int | None,
-    runtime: str | None = None,
-    partial_weights: Mapping[str, Any] | None = None,
-) -> str:
-    counted = f", {parameters:,} parameters" if parameters is not None else ""
-    random = f"; weights that did not fit are random: {partial_weights['summary']}" if partial_weights else ""
-    return architecture + counted + (f", in {runtime}" if runtime else "") + random
+def _about(model: AskedModel) -> str:
+    counted = f", {model.parameters:,} parameters" if model.parameters is not None else ""
+    partial = model.partial_weights
+    random = f"; weights that did not fit are random: {partial.get('summary')}" if partial else ""
+    return model.architecture + counted + (f", in {model.runtime}" if model.runtime else "") + random
 
 
-def _body(result: dict[str, Any]) -> list[str]:
-    if "masks" in result:
-        rows = [[str(mask["position"]), *cells] for mask in result["masks"] for cells in _ranked(mask)]
-        return [columns(rows, ["position", *_ranked_header(result["masks"][0], "token")])]
-    if "positions" in result:
+def _body(prediction: Prediction) -> list[str]:
+    if prediction.masks is not None:
+        rows = [[str(mask.position), *cells] for mask in prediction.masks for cells in _ranked(mask)]
+        return [columns(rows, ["position", *_ranked_header(prediction.masks[0], "token")])]
+    if prediction.positions is not None:
         rows = [
             [
-                str(row["position"]),
-                str(row["rank"]),
-                f"{row['probability']:.4f}",
-                f"{quoted(row['token'])}: "
-                + ", ".join(f"{quoted(choice['token'])} {choice['probability']:.4f}" for choice in row["top"]),
+                str(row.position),
+                str(row.rank),
+                f"{row.probability:.4f}",
+                f"{quoted(row.token)}: "
+                + ", ".join(f"{quoted(str(choice.token))} {choice.probability:.4f}" for choice in row.top),
             ]
-            for row in result["positions"]
+            for row in prediction.positions
         ]
         return [
             columns(rows, ["position", "rank", "probability", "token: likeliest"]),
-            f"pseudo-log-likelihood {result['pseudo_log_likelihood']:.4f}, "
-            f"pseudo-perplexity {result['pseudo_perplexity']:.2f}, {len(rows)} tokens",
+            f"pseudo-log-likelihood {prediction.pseudo_log_likelihood:.4f}, "
+            f"pseudo-perplexity {prediction.pseudo_perplexity:.2f}, {len(rows)} tokens",
         ]
-    if "answer" in result:
-        answers = [
-            [str(rank), f"{best['score']:.4f}", quoted(best["answer"])] for rank, best in enumerate(result["top"], 1)
-        ]
+    if prediction.answer is not None:
+        answers = [[str(rank), f"{best.score:.4f}", quoted(best.answer)] for rank, best in enumerate(prediction.top, 1)]
+        margin = prediction.null_margin
         return [
-            f"answer: {quoted(result['answer'])}",
+            f"answer: {quoted(prediction.answer)}",
             columns(answers, ["rank", "logits", "text"]),
-            *(
-                [f"no answer: {result['null_margin']:+.4f} against the first"]
-                if result["null_margin"] is not None
-                else []
-            ),
+            *([] if margin is None else [f"no answer: {margin:+.4f} against the first"]),
         ]
-    if "value" in result:
-        return [f"value {result['value']:.4f}"]
-    if result["kind"] == CLASSIFY:
-        return [columns(list(_ranked(result)), _ranked_header(result, "class"))]
+    if prediction.value is not None:
+        return [f"value {prediction.value:.4f}"]
+    if prediction.kind == CLASSIFY:
+        return [columns(list(_ranked(prediction)), _ranked_header(prediction, "class"))]
     return [
-        f"generated: {quoted(result['generated'])}",
-        f"{len(result['tokens'])} tokens, stopped by {result['stopped']}; the first of them:",
-        columns(list(_ranked(result)), _ranked_header(result, "token")),
+        f"generated: {quoted(prediction.generated)}",
+        f"{len(prediction.tokens)} tokens, stopped by {prediction.stopped}; the first of them:",
+        columns(list(_ranked(prediction)), _ranked_header(prediction, "token")),
     ]
 
 
-def _ranked_header(entry: dict[str, Any], what: str) -> list[str]:
-    return ["rank", "probability", *(["logit"] if "logits" in entry else []), "id", what]
+def _ranked_header(entry: Ranked, what: str) -> list[str]:
+    return ["rank", "probability", *(["logit"] if entry.logits is not None else []), "id", what]
 
 
-def _ranked(entry: dict[str, Any]) -> Iterator[list[str]]:
+def _ranked(entry: Ranked) -> Iterator[list[str]]:
     """Cells of `top`, a row a choice."""
-    for rank, choice in enumerate(entry["top"], start=1):
-        logit = [f"{entry['logits'][choice['id']]:.4f}"] if "logits" in entry else []
-        name = quoted(choice["token"]) if "token" in choice else str(choice["label"])
-        yield [str(rank), f"{choice['probability']:.4f}", *logit, str(choice["id"]), name]
+    for rank, choice in enumerate(entry.top, start=1):
+        logit = [] if entry.logits is None else [f"{entry.logits[choice.id]:.4f}"]
+        name = str(choice.label) if choice.token is None else quoted(choice.token)
+        yield [str(rank), f"{choice.probability:.4f}", *logit, str(choice.id), name]
