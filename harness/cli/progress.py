@@ -109,8 +109,9 @@ class Progress(AbstractContextManager["Progress"]):
         running = {key: fraction for key, fraction in self._fractions.items() if key in ahead.side_by_side}
         took = sum(self._took.get(key, now - self._begun.get(key, now)) for key in running)
         done = sum(ahead.cells[key] * fraction for key, fraction in running.items())
-        trust = TRUSTED * sum(ahead.side_by_side.values()) + ahead.overhead
-        return (took + trust) / (done + trust) if done + trust else 1.0
+        trust = TRUSTED * sum(ahead.side_by_side.values())
+        due = done + min(took, ahead.overhead) + trust
+        return (took + trust) / due if due else 1.0
 
     def _done_fraction(self) -> float:
         """Of all that is to be done."""

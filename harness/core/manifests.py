@@ -100,9 +100,9 @@ class Manifests:
         for name in self.run_names():
             with contextlib.suppress(HarnessError):
                 spec = self._read(name).spec
-                models = [str(model).rpartition("=")[2] for model in spec.get("model") or ()]
+                models = [model.rpartition("=")[2] for model in _texts(spec.get("model"))]
                 files = [model for model in models if model.endswith((".yaml", ".yml"))]
-                paths |= dict.fromkeys([*map(str, spec.get("include") or ()), *files])
+                paths |= dict.fromkeys([*_texts(spec.get("include")), *files])
         return list(paths)
 
     def runs(self, names: Sequence[str], damaged: Callable[[StoredFileError], None]) -> list[RunManifest]:
@@ -171,6 +171,10 @@ class Manifests:
             if seal == _seal(text) and number.isdecimal():
                 numbers[name] = int(number)
         return numbers
+
+
+def _texts(values: Any) -> list[str]:
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
 
 
 def _seal(line: str) -> str:

@@ -90,7 +90,11 @@ def _likes(cell: Cell) -> list[str]:
 
 def remember(cell: Cell, cpu_seconds: float, modules_before: int, store: Store) -> None:
     """Keep what a cell took for the estimates of others; one in which libraries were imported says little of them."""
-    if cell.work is None or (len(sys.modules) - modules_before > 200 and cpu_seconds < LEARNED_FROM):
+    if (
+        cell.work is None
+        or not cell.work.nominal
+        or (len(sys.modules) - modules_before > 200 and cpu_seconds < LEARNED_FROM)
+    ):
         return
     taken = {"work": [cell.work.flops, cell.work.bf16_flops, cell.work.seconds], "cpu_seconds": cpu_seconds}
     with contextlib.suppress(HarnessError, OSError):
