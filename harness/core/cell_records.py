@@ -116,14 +116,31 @@ class Selection(Facts):
     note: str | None = None
 
 
+class FoldLineage(Facts):
+    """The cells of the model that scored a fold."""
+
+    finetune: str | None = None
+    compress: str | None = None
+
+
 class Lineage(Facts):
-    """The cells a model came from, by kind, and the hash of the weights it started from."""
+    """The cells a model came from, by kind, and the hash of the weights it started from; of a cross-validated score
+    those of the model of each fold.
+    """
 
     pretrain: str | None = None
     finetune: str | None = None
     compress: str | None = None
     student: str | None = None
     weights: str | None = None
+    folds: list[FoldLineage] = Field(default_factory=list)
+
+    @property
+    def first(self) -> Lineage:
+        """That of the first fold's model, which stands for all in size and speed; where there are no folds, its own."""
+        if not self.folds:
+            return self
+        return self.model_copy(update={"finetune": self.folds[0].finetune, "compress": self.folds[0].compress})
 
     @property
     def maker(self) -> str | None:

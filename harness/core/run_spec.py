@@ -213,11 +213,10 @@ class RunSpec(Strict):
         if len(ways) > 1:
             raise ValueError(f"{' and '.join(ways)}: give one or the other")
         if self.folds is not None:
-            beside = [name for name in ("compress", "measure") if getattr(self, name)]
-            beside += ["select best"] if self.select == "best" else []
-            beside += [] if self.train else ["models that are not trained"]
-            if beside:
-                raise ValueError(f"folds does not go with {beside[0]}")
+            if not self.train:
+                raise ValueError("folds does not go with models that are not trained: all rows are scored anyway")
+            if self.select == "best" and self.folds < 3:
+                raise ValueError("folds: select best takes three or more: one is scored, one chooses the epoch")
         if self.delimiter is not None:
             ReadingSpec(delimiter=self.delimiter)
         return self

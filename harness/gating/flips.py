@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
-from harness.data import load
 from harness.data.frame import Split
 from harness.gating.estimates import counted
 from harness.gating.pairing import Pair
 from harness.gating.run_results import Part, RunResults
 from harness.metrics.correctness import judge, right
+from harness.pipeline.rereading import read_again
 from harness.stats.significance import drop_of_fractions, holm, mcnemar_mid_p
 
 if TYPE_CHECKING:
@@ -82,8 +83,10 @@ class Slice:
     p: float
 
 
-def reader(data: str | None, include: Sequence[Any] = (), earlier: Sequence[str] = ()) -> Texts:
-    """A function that reads the texts of a part again, where its data can be had and is the same; else None."""
+def reader(reading: Mapping[str, Any], include: Sequence[Any] = (), earlier: Sequence[str] = ()) -> Texts:
+    """A function that reads the texts of a part again, where its data can be had and is the same; else None. `reading`
+    is how a run read them.
+    """
 
     registry = load_registry(include, earlier)
     read: dict[tuple[str, str], Split | None] = {}
@@ -92,12 +95,9 @@ def reader(data: str | None, include: Sequence[Any] = (), earlier: Sequence[str]
         key = part.task, part.split
         if key not in read:
             read[key] = None
-            try:
-                if data is not None:
-                    split = load(registry.task(part.task), data, part.limit, [part.split]).splits[part.split]
-                    read[key] = split if split.fingerprint == part.data else None
-            except (HarnessError, KeyError, OSError):
-                pass
+            if "data" in reading:
+                with suppress(HarnessError):
+                    read[key] = read_again(registry.task(part.task), reading, part.split, part.limit, part.data)
         return read[key]
 
     return texts
@@ -107,7 +107,7 @@ def texts_of(base: RunResults, candidate: RunResults, include: Sequence[str | os
     """The texts of two runs, whose results folders remember where more tasks are described."""
     stores = [results.store for results in (candidate, base) if results.store is not None]
     earlier = [path for store in stores for path in store.includes()]
-    return reader(candidate.data or base.data, [Path(path) for path in include], earlier)
+    return reader(candidate.how_read or base.how_read, [Path(path) for path in include], earlier)
 
 
 def flips_of(pair: Pair, texts: Texts) -> list[Flips]:

@@ -16,6 +16,7 @@ from harness.core.runs import asked_for, named
 from harness.core.specs import Margins
 from harness.core.store import Store
 from harness.core.text import without_paths
+from harness.pipeline.rereading import reading_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +82,7 @@ class Scored:
 class RunResults:
     """A run, or an accepted baseline. `failures` are causes by key; `data` is where texts can be read again; `suites`
     list, by name, the tasks that are averaged, `margins` what a suite's file says of them. A run's `store` has its
-    models.
+    models, and `reading` is how it read its data.
     """
 
     name: str
@@ -95,10 +96,16 @@ class RunResults:
     data: str | None = None
     margins: Mapping[str, Margins] = field(default_factory=dict)
     store: Store | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(task for task, _ in self.parts))
+
+    @property
+    def how_read(self) -> Mapping[str, Any]:
+        """How its texts are read again; nothing where it does not say where they are."""
+        return self.reading or ({"data": self.data} if self.data else {})
 
     def seeds(self, model: str, task: str) -> list[int]:
         """Those that were scored or failed."""
@@ -199,6 +206,7 @@ def of_run(store: Store, name: str) -> RunResults:
         failures=failures,
         environment=manifest.environment.as_json(),
         data=manifest.data,
+        reading=reading_of(manifest.spec),
         margins={suite.name: Margins.model_validate(suite.margins) for suite in manifest.suites if suite.margins},
         store=store,
     )

@@ -90,7 +90,7 @@ class StudentJob:
 class CompressJob:
     """What compression needs: the chain `steps` of methods with their options, written as `method`, the finetune cell
     `source`, and the model spec it was trained by. `inputs` where a method looks at examples. Of a model that is not
-    trained on a task there is no `source`, but where its weights are, as `FinetuneJob` has it.
+    trained on a task there is no `source`, but where its weights are, as `FinetuneJob` has it; `fold` as there.
     """
 
     kind: ClassVar[Kind] = "compress"
@@ -106,6 +106,7 @@ class CompressJob:
     pretrained: Path | None = None
     checkpoint: str | None = None
     partial: bool = False
+    fold: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -94,6 +95,105 @@ def test_each_training_row_is_scored_once_by_a_model_that_did_not_see_it(harness
     assert "16 cells" not in harness("leaderboard").stdout
 
 
+def in_process(cell: str, root: Path) -> dict:
+    return json.loads((root / "results/cells" / cell[:2] / cell / "record.json").read_text())
+
+
+def test_the_models_of_folds_are_compressed_each_and_scored_as_one(harness, rows, tmp_path):
+    asked = ("--data", "reviews", "--folds", "3", "--epochs", "1", "--model", "bert-tiny")
+    methods = ("--compress", "prune-magnitude:0.5", "--compress", "distill:layers=1")
+    printed = json.loads(harness("run", *ASKED[:4], *asked, *methods, "--json").stdout)
+    kinds = [one["kind"] for one in printed["cells"]]
+    assert [kinds.count(kind) for kind in ("finetune", "compress", "score")] == [3, 6, 3]
+    scores = {one["model"]["name"]: one for one in printed["scores"]}
+    small = scores["bert-tiny+prune-magnitude:0.5"]
+    assert (small["split"], small["n"]) == ("3-fold", 48)
+    assert len({fold["compress"] for fold in small["lineage"]["folds"]}) == 3
+    fits = [fold["finetune"] for fold in scores["bert-tiny"]["lineage"]["folds"]]
+    assert [fold["finetune"] for fold in small["lineage"]["folds"]] == fits
+    (table,) = json.loads(harness("leaderboard", "--compression", "--format", "json").stdout)["tables"]
+    assert {card["model"] for card in table["cards"]} == {small["model"]["name"], "bert-tiny+distill:layers=1"}
+    assert all(card["original"] == "bert-tiny" and card["n"] == 48 for card in table["cards"])
+    sizes = harness("leaderboard", "--show", "size").stdout
+    assert "MB" in sizes
+    harness("leaderboard", "--html", "page.html")
+    assert "the first of 3 folds" in (tmp_path / "page.html").read_text()
+
+
+def test_a_student_learns_from_the_rows_that_its_fold_leaves(harness, rows, tmp_path, monkeypatch):
+    from harness.pipeline.steps import compress
+
+    seen = []
+    original = compress._examples
+
+    def examples(job, inputs):
+        seen.append(original(job, inputs))
+        return seen[-1]
+
+    monkeypatch.setattr(compress, "_examples", examples)
+    asked = ("--data", "reviews", "--folds", "3", "--epochs", "1", "--model", "bert-tiny")
+    harness("run", *ASKED[:4], *asked, "--compress", "distill:layers=1")
+    assert [len(one.train) for one in seen] == [32, 32, 32]
+    left = [{f"train-{row}" for row in range(48)} - set(one.train.ids) for one in seen]
+    assert len(set.union(*left)) == 48 and all(len(one) == 16 for one in left)
+
+
+def test_under_noise_a_row_is_scored_by_the_model_that_did_not_see_it_without(harness, rows, tmp_path):
+    printed = run(harness, "--data", "reviews", "--folds", "4", "--noise", "typos")
+    scores = {one["task"]["name"]: one for one in printed["scores"]}
+    clean, noisy = scores["mine"], scores["mine+typos"]
+    assert [one["kind"] for one in printed["cells"]].count("finetune") == 4
+    assert noisy["lineage"] == clean["lineage"] and (noisy["split"], noisy["n"]) == ("4-fold", 48)
+    assert "typos" in harness("leaderboard", "--robustness").stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--data", "reviews", "--folds", "3"),
+        ("--data", "reviews", "--folds", "3", "--noise", "typos"),
+        ("--data", "reviews", "--test", "held-out.csv"),
+        ("--data", "reviews", "--dev-fraction", "0.25"),
+        ("--data", "renamed", "--text-column", "body", "--label-column", "verdict", "--delimiter", "semicolon"),
+    ],
+)
+def test_texts_are_read_again_as_the_run_read_them(harness, rows, tmp_path, options):
+    """On the page, and where predictions flip."""
+    (tmp_path / "held-out.csv").write_text("text,label\n" + "a great dog,good\na poor cat,bad\n" * 3)
+    renamed = tmp_path / "renamed"
+    renamed.mkdir()
+    for file in rows.glob("*.csv"):
+        text = file.read_text().replace("text,label", "body,verdict").replace(",", ";")
+        (renamed / file.name).write_text(text)
+    asked = ("run", *ASKED[:4], *options, "--model", "majority", "--model", "tfidf", "--json")
+    name = json.loads(harness(*asked).stdout)["run"]
+    harness("leaderboard", "--html", "page.html")
+    reasons = re.findall('texts not at hand[^<"]*', (tmp_path / "page.html").read_text())
+    assert reasons == []
+    pair = ("--model", "tfidf=majority")
+    compared = json.loads(harness("compare", name, name, *pair, "--format", "json").stdout)
+    flips = [example for report in compared["flips"] for example in report["examples"]]
+    assert flips and all(example["text"] for example in flips)
+
+
+def test_the_epoch_of_a_fold_is_chosen_by_another_fold(harness, rows, tmp_path):
+    asked = ("--data", "reviews", "--folds", "3", "--epochs", "2", "--model", "bert-tiny", "--select", "best")
+    printed = json.loads(harness("run", *ASKED[:4], *asked, "--json").stdout)
+    score = only(printed)
+    assert score["selection"]["mode"] == "best" and "note" not in score["selection"]
+    fits = [in_process(fold["finetune"], tmp_path) for fold in score["lineage"]["folds"]]
+    assert [fit["record"]["data"]["trained_on"] if "record" in fit else fit["data"]["trained_on"] for fit in fits] == [
+        16
+    ] * 3
+
+
+def test_the_first_fold_s_models_are_timed(harness, rows, tmp_path):
+    asked = ("--data", "reviews", "--folds", "2", "--epochs", "1", "--model", "bert-tiny", "--compress", "bf16")
+    plan = json.loads(harness("run", *ASKED[:4], *asked, "--measure", "--dry-run", "--json").stdout)
+    (measured,) = [cell for cell in plan["cells"] if cell["kind"] == "measure"]
+    assert measured["model"] == "bert-tiny"
+
+
 def test_seeds_of_folds_are_scores_of_their_own(harness, rows):
     asked = ("--data", "reviews", "--folds", "2", "--seeds", "2", "--epochs", "1", "--model", "bert-tiny")
     printed = json.loads(harness("run", *ASKED[:4], *asked, "--json").stdout)
@@ -104,9 +204,9 @@ def test_seeds_of_folds_are_scores_of_their_own(harness, rows):
     ("options", "message"),
     [
         (("--folds", "4", "--test", "x.csv"), "test and folds: give one or the other"),
-        (("--folds", "4", "--compress", "int8"), "folds does not go with compress"),
+        (("--folds", "2", "--select", "best"), "folds: select best takes three or more"),
+        (("--folds", "4", "--task", "ax"), "task ax is scored with the model of mnli"),
         (("--folds", "4", "--no-train"), "folds does not go with models that are not trained"),
-        (("--folds", "4", "--noise", "typos"), "mine+typos is scored with another task's model"),
         (("--folds", "1"), "folds"),
         (("--task", "sst2", "--test", "reviews/test.csv"), "--test is of one task; the run has mine, sst2"),
         (("--text-column", "a", "--text-column", "b"), "task mine has 1 of them: text"),

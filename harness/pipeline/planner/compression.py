@@ -172,6 +172,7 @@ def _compress(
         fraction=fit.fraction,
         inputs=training.inputs if examples else None,
         student=student,
+        fold=training.fold,
     )
     needs = (fit.key, *([student.checkpoint] if student and student.checkpoint else []))
     name = str(job.model["name"])

@@ -198,10 +198,8 @@ def cells_of_model(
                 yield _score(task, split, maker, model, origin, 0, run, facts[task.name])
         return
     folds = run.folds if task.shots is None else None
-    if folds is not None and model.recipe.training.select == "best":
-        raise HarnessError(f"--folds: model {model.name} picks its best epoch on a dev split; add --select last")
-    if folds is not None and folds > (distinct := split_facts(task, task.train, facts[task.name])["distinct"]):
-        raise HarnessError(f"--folds: {folds} folds of {distinct} distinct texts; take fewer")
+    if folds is not None:
+        _check_folds(folds, trained_on, model, facts[trained_on.name])
     for fraction, seed in _trainings(task, run, model.recipe):
         start = None
         if model.corpus is not None:
@@ -214,7 +212,10 @@ def cells_of_model(
                 for fold in range(folds)
             ]
             yield from cells
-            yield _score(task, task.train, cells[0], model, origin, seed, run, facts[task.name], cells)
+            made = [compressed.fitted(model, fit) for fit in cells]
+            yield from (cell for chains in made for chain in chains for cell in chain)
+            for makers in (cells, *([chain[-1] for chain in chains] for chains in zip(*made, strict=True))):
+                yield _score(task, task.train, makers[0], model, origin, seed, run, facts[task.name], makers)
             continue
         sources: list[Cell | None] = [None]
         if task.shots is None:
@@ -231,6 +232,17 @@ def cells_of_model(
         for source in sources:
             for split in task.eval:
                 yield _score(task, split, source, model, origin, seed, run, facts[task.name])
+
+
+def _check_folds(folds: int, task: TaskSpec, model: ModelPlan, facts: Mapping[str, Any]) -> None:
+    distinct = split_facts(task, task.train, facts)["distinct"]
+    if folds > distinct:
+        raise HarnessError(f"--folds: {folds} folds of {distinct} distinct texts; take fewer")
+    if folds < 3 and model.recipe.training.select == "best":
+        raise HarnessError(
+            f"--folds: model {model.name} picks its best epoch on a fold of its own: take three folds or more, or add "
+            "--select last"
+        )
 
 
 def _trainings(task: TaskSpec, run: RunSpec, recipe: ModelSpec) -> list[tuple[float, int]]:

@@ -111,12 +111,19 @@ def _devices(cell: Cell) -> tuple[str, ...]:
 
 
 def _first_of_each(cells: Sequence[Cell]) -> list[Cell]:
-    """Of each model of a task that can be timed, the one with the first seed on the most examples."""
+    """Of each model of a task that can be timed, the one with the first seed on the most examples; of a
+    cross-validated one that of the first fold.
+    """
     fits: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         if isinstance(cell.job, FinetuneJob) and cell.job.recipe.learner == "transformer":
             fits.setdefault((cell.task, cell.model), []).append(cell)
-    return [min(cells, key=lambda cell: (-cell.fraction, cell.seed)) for cells in fits.values()]
+    return [min(cells, key=_first) for cells in fits.values()]
+
+
+def _first(fit: Cell) -> tuple[float, int, tuple[int, int]]:
+    assert isinstance(fit.job, FinetuneJob)
+    return -fit.fraction, fit.seed, fit.job.fold or (0, 0)
 
 
 def _head(fit: Cell, models: Mapping[str, ModelPlan]) -> str | None:

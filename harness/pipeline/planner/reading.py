@@ -26,8 +26,11 @@ def check_reading(run: RunSpec, tasks: Sequence[TaskSpec]) -> None:
         raise HarnessError(f"--{given.replace('_', '-')} is of one task; the run has {', '.join(names)}")
     if run.folds is not None:
         for task in tasks:
-            if task.noise is not None or task.train_on is not None:
-                raise HarnessError(f"--folds: task {task.name} is scored with another task's model; leave it out")
+            if task.train_on is not None:
+                raise HarnessError(
+                    f"--folds: task {task.name} is scored with the model of {task.train_on}, which is trained on none "
+                    "of its rows: there is nothing to leave out; leave the task out of the run"
+                )
 
 
 def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:

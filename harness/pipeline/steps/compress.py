@@ -16,7 +16,7 @@ from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.pipeline.cells import Cell, CompressJob, StudentJob, TaskInput
-from harness.pipeline.steps.inputs import task_data, untrained_folder
+from harness.pipeline.steps.inputs import parts_of_fold, task_data, untrained_folder
 
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
@@ -65,6 +65,8 @@ def _examples(job: CompressJob, inputs: TaskInput) -> Examples:
     """What the model was fine-tuned on, the same fraction of it."""
     loaded = task_data(inputs)
     train = loaded.splits[inputs.task.train]
+    if job.fold is not None:
+        train, _ = parts_of_fold(train, job.fold, job.recipe.training.select == "best")
     if job.fraction < 1:
         train = train.sample(job.fraction, job.seed)
     return Examples(inputs.task, loaded.labels, train)

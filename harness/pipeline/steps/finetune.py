@@ -15,7 +15,7 @@ from harness.data.corpus import synthetic_sentences
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, FinetuneJob
-from harness.pipeline.steps.inputs import task_data
+from harness.pipeline.steps.inputs import parts_of_fold, task_data
 from harness.training.curves import LOSSES
 from harness.training.learners import LEARNERS, FitRequest
 
@@ -27,13 +27,14 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     task, recipe = job.inputs.task, job.recipe
     loaded = task_data(job.inputs)
     train = loaded.splits[task.train]
+    held_out = held_out_score = None
+    selects = recipe.training.select == "best"
     if job.fold is not None:
-        train = train.without(train.folds(job.fold[1])[job.fold[0]])
+        train, held_out = parts_of_fold(train, job.fold, selects)
     if job.fraction < 1:
         train = train.sample(job.fraction, job.seed)
-    held_out = held_out_score = None
-    if recipe.training.select == "best":
-        held_out = loaded.splits[task.eval[0]]
+    if selects:
+        held_out = held_out or loaded.splits[task.eval[0]]
         metric = metrics.get(task.metrics[0])
         sign = 1 if metric.greater_is_better else -1
 
@@ -61,11 +62,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             )
         )
     if held_out is not None and "selection" in fitted:
-        fitted["selection"] |= {
-            "split": task.eval[0],
-            "metric": task.metrics[0],
-            "note": "the epoch was chosen on the split that is scored: the score is optimistic",
-        }
+        fitted["selection"] |= {"split": task.eval[0], "metric": task.metrics[0]}
+        if job.fold is None:
+            fitted["selection"]["note"] = "the epoch was chosen on the split that is scored: the score is optimistic"
     facts = job.inputs.facts
     return {
         "task": {"name": task.name, "version": task.version, "family": task.family},

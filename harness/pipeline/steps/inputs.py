@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import canonical_json
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
-from harness.data.frame import TaskData
+from harness.data.frame import Split, TaskData
 from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import CompressJob, ScoreJob, TaskInput
 from harness.training.learners import LEARNERS
@@ -34,6 +35,27 @@ def task_data(inputs: TaskInput) -> TaskData:
                 "run it again"
             )
     return loaded
+
+
+def parts_of_fold(train: Split, fold: tuple[int, int], selects: bool) -> tuple[Split, Split | None]:
+    """What the model of a fold is trained on, and the fold after it where an epoch is to be chosen by one."""
+    number, count = fold
+    parts = train.folds(count)
+    chosen_by = parts[(number + 1) % count] if selects else ()
+    held_out = train.select(chosen_by) if selects else None
+    return train.without([*parts[number], *chosen_by]), held_out
+
+
+def rows_of_folds(inputs: TaskInput, split: Split, name: str, count: int) -> tuple[tuple[int, ...], ...]:
+    """The rows of each fold of a split; under noise those of the same rows without it, which the models were trained
+    by. Raises HarnessError where those changed since the run was planned.
+    """
+    if inputs.task.noise is None:
+        return split.folds(count)
+    clean = task_data(replace(inputs, task=inputs.task.clean, splits=())).splits[name]
+    if clean.fingerprint != split.clean:
+        raise HarnessError(f"task {inputs.task.name}: the split {name} changed since the run was planned; run it again")
+    return clean.folds(count)
 
 
 def untrained_folder(job: ScoreJob | CompressJob, store: Store) -> Path:

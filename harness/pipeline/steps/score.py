@@ -17,7 +17,7 @@ from harness.data.frame import Split, TaskData
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.settings import compressed_settings, read_settings
 from harness.pipeline.cells import Cell, ScoreJob
-from harness.pipeline.steps.inputs import task_data, untrained_folder
+from harness.pipeline.steps.inputs import rows_of_folds, task_data, untrained_folder
 from harness.stats.scoring import score_all
 from harness.training.learners import LEARNERS, PredictRequest
 
@@ -41,13 +41,13 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     scored = {job.split: facts["splits"][job.split]}
     with partial_weights(job.partial and job.source is None) as misfits:
         if job.folds:
-            rows = split.folds(len(job.folds))
+            rows = rows_of_folds(job.inputs, split, job.split, len(job.folds))
             models = [_trained(key, store) for key in job.folds]
             predicted = joined(
                 [predict(of, split.select(indices)) for of, indices in zip(models, rows, strict=True)], rows
             )
-            model = replace(model, lineage={**model.lineage, "finetune": None})
-            scored = {str(cell.split): {**scored[job.split], "fingerprint": hash_json([scored[job.split], len(rows)])}}
+            model = replace(model, lineage=_of_folds(models), cautions=_every_caution(models))
+            scored = {str(cell.split): _in_folds(scored[job.split], len(rows))}
         else:
             predicted = predict(model, split)
     _refuse_not_finite(predicted)
@@ -105,6 +105,24 @@ class Model:
     shown: Split | None = None
     runtime: str | None = None
     cautions: Sequence[str] = ()
+
+
+def _in_folds(facts: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Of a split that is scored in so many folds: what else was made in as many has equal fingerprints."""
+    prints = {name: hash_json([facts[name], count]) for name in ("fingerprint", "clean") if name in facts}
+    return {**facts, **prints}
+
+
+def _of_folds(models: Sequence[Model]) -> dict[str, Any]:
+    """The lineage of a score that the models of several folds made together."""
+    cells = ("finetune", "compress")
+    folds = [{kind: model.lineage[kind] for kind in cells if model.lineage.get(kind)} for model in models]
+    shared = {kind: value for kind, value in models[0].lineage.items() if kind not in cells}
+    return {**shared, "finetune": None, "folds": folds}
+
+
+def _every_caution(models: Sequence[Model]) -> list[str]:
+    return list(dict.fromkeys(caution for model in models for caution in model.cautions))
 
 
 def _trained(source: str, store: Store) -> Model:

@@ -55,8 +55,9 @@ def _chain(task: str, seed: int, by_split: Mapping[str, ScoreRecord], made: Mapp
         stages.append(Stage("corpus", f"{data.source}: {without_paths(data.location)}", data.fingerprint, facts))
     elif lineage.weights:
         stages.append(Stage("weights", origin_name(records[0].model.pretrained or "found"), lineage.weights))
-    for kind, key in lineage.cells.items():
+    for kind, key in lineage.first.cells.items():
         label, facts = _described(made.get(key))
+        label = f"{label}, the first of {len(lineage.folds)} folds" if lineage.folds and kind != "pretrain" else label
         stages.append(Stage(kind, label, key, facts))
     stages += [_score(record) for record in records]
     return Chain(task, seed, tuple(stages))

@@ -88,7 +88,7 @@ def costs(pairs: Pairs, measurements: Sequence[Measured]) -> tuple[Cost, ...]:
     """What was measured of a compressed model against its original, by setting; one seed's models stand for all."""
     by_setting: dict[measured.Setting, Cost] = {}
     for _, (_, record) in sorted(pairs.items()):
-        lineage = record.lineage
+        lineage = record.lineage.first
         for base, compressed in measured.of_pair(measurements, lineage.compress or "", lineage.finetune or ""):
             known = by_setting.get(compressed.setting)
             if known is None or (compressed.is_valid and known.verdict != measured.VALID):

@@ -105,14 +105,14 @@ def _originals(records: Sequence[Record]) -> dict[tuple[str, ...], Record]:
     """Scores of models that were not compressed, by what was scored."""
     originals: dict[tuple[str, ...], Record] = {}
     for record in records:
-        if not record.lineage.compress and record.scores:
+        if not record.lineage.first.compress and record.scores:
             originals.setdefault(_scored(record), record)
     return originals
 
 
 def _scored(record: Record) -> tuple[str, ...]:
     """What was scored, and the model that it is or that it was made of, with the seed that drew what it was shown."""
-    made = record.lineage
+    made = record.lineage.first
     origin = made.finetune or made.pretrain or made.weights or ""
     return record.task.name, record.split, record.data.fingerprint, origin, str(record.seed)
 
@@ -123,7 +123,7 @@ def _pairs(
     """By task, the scores of a compressed model with those of the very model it was made from."""
     by_task: dict[str, Pairs] = {}
     for record in records:
-        if record.lineage.compress in compressions and record.scores:
+        if record.lineage.first.compress in compressions and record.scores:
             before = originals.get(_scored(record))
             if before is not None:
                 pairs = by_task.setdefault(record.task.name, {})
@@ -141,7 +141,7 @@ def _card(
 ) -> Card:
     seeds, splits = whole(pairs)
     first = pairs[seeds[0], splits[0]][1]
-    made = [compressions[pairs[seed, splits[0]][1].lineage.compress or ""].compression for seed in seeds]
+    made = [compressions[pairs[seed, splits[0]][1].lineage.first.compress or ""].compression for seed in seeds]
     parameters, nonzero, sizes = _both(made, "parameters"), _both(made, "nonzero"), _both(made, "bytes")
     assert sizes is not None
     uncounted = {} if parameters and nonzero else {"nonzero": "a weight file is in no format that is read here"}

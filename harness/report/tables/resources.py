@@ -67,7 +67,7 @@ def cells_of(table: Table, records: Sequence[Record]) -> Models:
         data = record.data
         of_table = (data.source, data.limit, data.train_fraction)
         by_task = by_model.get(record.model.id)
-        cell = record.lineage.maker
+        cell = record.lineage.first.maker
         if by_task is None or not cell or of_table != (table.source, table.limit, table.train_fraction):
             continue
         if record.task.name in tasks and not any(cell in cells for cells in by_task.values()):

@@ -73,7 +73,7 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
     """
 
     records, order = _records(store, names, "--compression", style)
-    keys = {key for record in records if (key := record.lineage.compress)}
+    keys = {key for record in records if (key := record.lineage.first.compress)}
     made = {key: record for key in keys if (record := store.find(key, CompressRecord)) is not None}
     judge = judge_reader(store, partial(_stored, store), partial(_logits, store))
     groups = compression.build(records, made, order, judge, measured_in(store))

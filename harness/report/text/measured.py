@@ -47,7 +47,7 @@ def with_resources(
     if not kinds:
         return list(tables)
     measured = measured_in(store) if {"speed", "memory"} & set(kinds) else []
-    cells = dict.fromkeys(record.lineage.maker for record in records) if "size" in kinds else {}
+    cells = dict.fromkeys(record.lineage.first.maker for record in records) if "size" in kinds else {}
     made = {record.cell: record for record in index.read(filter(None, cells), lambda damaged: None)}
     weights = weights_in(made)
     done = [resources.with_resources(table, records, measured, weights, kinds) for table in tables]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 from harness.core.cell_records import CompressRecord, ModelRecord, PretrainRecord, ScoreRecord
 from harness.core.errors import HarnessError, StoredFileError
+from harness.core.hashing import canonical_json
 from harness.core.measurement_records import MeasureRecord
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex, no_collecting
@@ -20,7 +22,7 @@ from harness.core.runs import asked_for, named
 from harness.core.store import Store, write_atomically
 from harness.core.text import without_paths
 from harness.core.version import __version__
-from harness.data import load
+from harness.pipeline.rereading import read_again, reading_of
 from harness.report.page import cards, charts, examples, history, lineage, tables
 from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted, Texts
@@ -170,7 +172,7 @@ def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Made) -> Made:
         for row in table.rows[:MODELS] if table.train_fraction == 1 else ():
             scored = draft.models[row.model]
             seed = min(record.seed for record in scored)
-            firsts |= {record.lineage.finetune for record in scored if record.seed == seed}
+            firsts |= {record.lineage.first.finetune for record in scored if record.seed == seed}
     return {key: record for key, record in made.items() if isinstance(record, PretrainRecord) or key in firsts}
 
 
@@ -197,7 +199,7 @@ class Files:
 
     def makers(self, records: Sequence[ScoreRecord], manifests: Sequence[RunManifest]) -> Made:
         """The records of the cells that made the models, by key, under the first name that the runs give each."""
-        keys = {key for record in records for key in record.lineage.cells.values()}
+        keys = {key for record in records for key in record.lineage.first.cells.values()}
         asked = asked_for(manifests)
         fits = self.index.read(sorted(keys), self.damaged)
         return {
@@ -259,7 +261,7 @@ def _resources(records: Sequence[ScoreRecord], made: Made, measured: Sequence[Me
 
 def _maker(record: ScoreRecord) -> str:
     """The cell that holds the model a score is of; empty where it lies outside the store."""
-    return record.lineage.maker or record.lineage.pretrain or ""
+    return record.lineage.first.maker or record.lineage.pretrain or ""
 
 
 def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ()) -> Any:
@@ -267,24 +269,21 @@ def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ())
 
     earlier = [str(path) for manifest in manifests for path in manifest.spec.get("include") or ()]
     registry = load_registry(list(include), dict.fromkeys(earlier))
-    sources = {cell.cell: manifest.data for manifest in manifests for cell in manifest.cells}
+    readings = {cell.cell: reading_of(manifest.spec) for manifest in manifests for cell in manifest.cells}
 
     @cache
-    def fields(task: str, split: str, source: str, limit: int | None, fingerprint: str) -> Texts:
+    def fields(task: str, split: str, reading: str, limit: int | None, fingerprint: str) -> Texts:
         try:
-            split_read = load(registry.task(task), source, limit, [split]).splits[split]
-        except (HarnessError, KeyError, OSError) as error:
+            return Texts(read_again(registry.task(task), json.loads(reading), split, limit, fingerprint).fields)
+        except HarnessError as error:
             return Texts({}, f"texts not at hand: {without_paths(str(error))}")
-        if split_read.fingerprint != fingerprint:
-            return Texts({}, f"texts not at hand: {without_paths(source)} is not what was scored any more")
-        return Texts(split_read.fields)
 
     def read(record: ScoreRecord) -> Texts:
         data, split = record.data, record.split
         fingerprint = data.splits[split].fingerprint
-        source = sources.get(record.cell)
-        if source is None:
+        reading = readings.get(record.cell)
+        if not reading or "data" not in reading:
             return Texts({}, "texts not at hand: the run does not say where its data lay")
-        return fields(record.task.name, split, source, data.limit, fingerprint)
+        return fields(record.task.name, split, canonical_json(reading), data.limit, fingerprint)
 
     return read
