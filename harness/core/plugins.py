@@ -19,6 +19,7 @@ from harness.core import code_identity
 from harness.core.builtin import BUILTIN
 from harness.core.code_identity import module_file
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
+from harness.core.text import clipped
 
 T = TypeVar("T")
 
@@ -42,6 +43,8 @@ class Plugins(Generic[T]):
             HarnessError: the name is taken by other code.
         """
         source = source or _source_of(plugin)
+        if not isinstance(name, str) or not name:
+            raise HarnessError(f"{source}: the name of a {self.kind} is a text, not {clipped(repr(name))}")
         if name in self._builtin:
             raise HarnessError(f"{source}: {self.kind} '{name}' is already built in; choose another name")
         if name in self._added and self._added[name][1] != source:
@@ -117,6 +120,15 @@ def refusing_exit(who: str) -> Iterator[None]:
         if not hasattr(error, "exit_code") or isinstance(error, HarnessError):  # that of typer and click
             raise
         raise HarnessError(f"{who} tried to end the program: {type(error).__name__}") from None
+
+
+def reason_of(error: Exception) -> str:
+    """What others' code raised, in a line, whatever its text does."""
+    try:
+        text = clipped(" ".join(str(error).split()), 200)
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 INCLUDED = "harness_include_"

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.cell_records import ReadingFacts
-from harness.core.errors import HarnessError
+from harness.core.errors import DamagedFileError
 from harness.core.hashing import hash_json
+from harness.core.text import clipped
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 PREDICTIONS = "predictions.parquet"
 
@@ -138,41 +140,85 @@ def write_predictions(
     pq.write_table(pa.table(columns), path)
 
 
-def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Predictions, and references and oracle where there are any: (n,) each."""
+def read_predictions(path: Path, count: int | None = None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Predictions, and references and oracle where there are any: (n,) each. Raises DamagedFileError where the file is
+    none of `count` predictions.
+    """
     import numpy as np
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
-    with pq.ParquetFile(path) as file:
-        table = file.read(["prediction", "label", "oracle"])
+    table = _columns(path, ("prediction", "label", "oracle"))
+    if count is not None and len(table) != count:
+        raise DamagedFileError(f"{path} is damaged: {len(table)} predictions, its record says {count}")
 
     def column(name: str) -> np.ndarray | None:
         values = table.column(name)
         if values.null_count:
             return None
-        listed = values.to_pylist()
-        if listed and isinstance(listed[0], list):
+        kind = values.type
+        if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+            listed = values.to_pylist()
+            if any(texts is None or None in texts for texts in listed):
+                raise DamagedFileError(f"{path} is damaged: its column {name} lacks texts")
             return as_references(tuple(tuple(texts) for texts in listed))
-        return np.asarray(listed, dtype=object) if listed and isinstance(listed[0], str) else values.to_numpy()
+        if pa.types.is_string(kind):
+            return np.asarray(values.to_pylist(), dtype=object)
+        if not (pa.types.is_int64(kind) or pa.types.is_float64(kind)):
+            raise DamagedFileError(f"{path} is damaged: its column {name} is of {clipped(str(kind))}")
+        numbers = values.to_numpy()
+        if not np.isfinite(numbers).all():
+            raise DamagedFileError(f"{path} is damaged: its column {name} has numbers that are not finite")
+        return np.asarray(numbers)
 
     predictions = column("prediction")
     if predictions is None:
-        raise HarnessError(f"{path}: some predictions are missing")
+        raise DamagedFileError(f"{path} is damaged: some predictions are missing")
     return predictions, column("label"), column("oracle")
 
 
+def read_ids(path: Path) -> tuple[str, ...]:
+    """The ids of the examples. Raises DamagedFileError as `read_predictions`."""
+    ids = _columns(path, ("id",)).column("id").to_pylist()
+    if not all(isinstance(name, str) for name in ids):
+        raise DamagedFileError(f"{path} is damaged: its column id holds others than texts")
+    return tuple(ids)
+
+
 def read_logits(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | None:
-    """Ids, labels (n,) and logits (n, k) of predictions that are classes; None where labels or logits are missing."""
+    """Ids, labels (n,) and logits (n, k) of predictions that are classes; None where labels or logits are missing.
+    Raises DamagedFileError as `read_predictions`.
+    """
     import numpy as np
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        table = file.read()
+    table = _columns(path)
     labels = table.column("label")
     if "logits" not in table.column_names or not pa.types.is_integer(labels.type) or labels.null_count:
         return None
-    return tuple(table.column("id").to_pylist()), labels.to_numpy(), np.asarray(table.column("logits").to_pylist())
+    try:
+        logits = np.asarray(table.column("logits").to_pylist(), dtype=np.float64)
+    except (TypeError, ValueError):
+        logits = np.empty(0)
+    references = labels.to_numpy()
+    of_classes = logits.ndim == 2 and logits.shape[1] > 0 and len(references) > 0
+    if not of_classes or references.min() < 0 or references.max() >= logits.shape[1] or not np.isfinite(logits).all():
+        raise DamagedFileError(f"{path} is damaged: its logits are not those of classes")
+    return read_ids(path), references, logits
+
+
+def _columns(path: Path, names: tuple[str, ...] = ()) -> pa.Table:
+    """Columns of a file, all where none is named; `id` and `label` are among them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            lacking = {"id", "label", *names} - set(file.schema_arrow.names)
+            if lacking:
+                raise DamagedFileError(f"{path} is damaged: it has no column {min(lacking)}")
+            return file.read(list(names) or None)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DamagedFileError(f"{path} is damaged: {clipped(' '.join(str(error).split()), 200)}") from None
 
 
 def prediction_hash(predictions: np.ndarray) -> str:

@@ -16,15 +16,16 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from harness.core import plugins
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
-from harness.core.hashing import hash_file, hash_json, short
+from harness.core.hashing import hash_json, short
 from harness.core.noise import with_noise
-from harness.core.reading import expanded, is_file, is_folder
+from harness.core.reading import expanded, is_file, is_folder, read_bytes
 from harness.core.source_names import canonical
 from harness.core.specs import NAME, NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
@@ -37,6 +38,9 @@ SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 SHOTS_MARK = "@"
 SHOTS = re.compile(r"[0-9]{1,4}-shot")
+
+PLUGIN = 2**24
+"""Bytes of a plug-in file."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,7 @@ def _entry_point_folders() -> list[Path]:
                 module = importlib.import_module(entry.module)
             except Exception as error:
                 raise HarnessError(
-                    f"plug-in '{entry.name}' ({entry.value}) does not import: {type(error).__name__}: {error}"
+                    f"plug-in '{entry.name}' ({entry.value}) does not import: {plugins.reason_of(error)}"
                 ) from None
         if module.__file__:
             folders.append(Path(module.__file__).parent)
@@ -222,9 +226,12 @@ def _spec_files(folder: Path) -> list[Path]:
 
 
 def _import_file(path: Path) -> None:
-    """Import a plug-in; one that changed since is imported anew, in place of what it was."""
+    """Import a plug-in; one that changed since is imported anew, in place of what it was. Raises HarnessError for what
+    is no file, or does not import.
+    """
+    source = read_bytes(path, PLUGIN)
     prefix = f"{plugins.INCLUDED}{path.stem}_{short(hash_json(str(path.resolve())))}_"
-    name = prefix + short(hash_file(path))
+    name = prefix + short(sha256(source).hexdigest())
     if name in sys.modules:
         return
     for earlier in [module for module in sys.modules if module.startswith(prefix)]:
@@ -241,7 +248,7 @@ def _import_file(path: Path) -> None:
         raise
     except Exception as error:
         del sys.modules[name]
-        raise HarnessError(f"plug-in {path} does not import: {type(error).__name__}: {error}") from None
+        raise HarnessError(f"plug-in {path} does not import: {plugins.reason_of(error)}") from None
 
 
 def _collect(files: Iterable[Path]) -> Registry:

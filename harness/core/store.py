@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from harness.core.atomic import move_folder, new_folder, prune_scratch, replacing, write_atomically
+from harness.core.cached_facts import is_of
 from harness.core.checked import (
     SCHEMA_VERSION,
     check_files,
@@ -307,17 +308,27 @@ class Store(Manifests):
 
     # Cache
 
-    def cached(self, key: str) -> Any | None:
-        """A cached fact, or None. A damaged one counts as none: it can be found again."""
+    def cached(self, key: str, kind: Any) -> Any | None:
+        """A cached fact, or None. One that is damaged, or not of its kind, counts as none: it can be found again."""
         path = self.root / "cache" / f"{key}.json"
         try:
-            return read_checked(path)["value"] if path.exists() else None
+            value = read_checked(path).get("value") if path.exists() else None
         except DamagedFileError:
             return None
+        return value if value is not None and is_of(kind, value) else None
 
-    def get_or_compute(self, key: str | None, find: Callable[[], Any]) -> Any:
-        """A cached fact, found and kept where it is not there yet; found anew where `key` is None: nothing pins it."""
-        known = self.cached(key) if key and not self.verify else None
+    def get_or_compute(self, key: str | None, find: Callable[[], Any], kind: Any) -> Any:
+        """A cached fact, found and kept where it is not there yet; found anew where `key` is None: nothing pins it.
+
+        Args:
+            key: What the fact depends on.
+            find: Finds it, as JSON has it.
+            kind: What it is (`harness.core.cached_facts`).
+
+        Returns:
+            The fact.
+        """
+        known = self.cached(key, kind) if key and not self.verify else None
         if known is None:
             known = find()
             if key:

@@ -217,13 +217,13 @@ def read_parquet(path: Path) -> Table:
     try:
         schema = pyarrow.parquet.read_schema(path)
         count = pyarrow.parquet.read_metadata(path).num_rows
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise HarnessError(f"{path}: not a parquet file: {' '.join(str(error).split())}") from None
 
     def read_column(name: str) -> Sequence[Any]:
         try:
             values = pyarrow.parquet.read_table(path, columns=[name]).column(0).to_pylist()
-        except (OSError, pyarrow.ArrowException) as error:
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise HarnessError(f"{path}: column '{name}': {' '.join(str(error).split())}") from None
         return as_written(values) if schema.field(name).type == pyarrow.float32() else values
 

@@ -17,7 +17,7 @@ from harness.gating.estimates import counted
 from harness.gating.pairing import Pair
 from harness.gating.run_results import Part, RunResults
 from harness.metrics.correctness import judge, right
-from harness.pipeline.rereading import read_again
+from harness.pipeline.planner.rereading import read_again
 from harness.stats.significance import drop_of_fractions, holm, mcnemar_mid_p
 
 if TYPE_CHECKING:

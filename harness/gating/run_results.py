@@ -10,13 +10,13 @@ from harness.core.cell_records import ContaminationRecord, Lineage, ScoreRecord
 from harness.core.contamination import KIND, contamination_note
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
-from harness.core.predictions import PREDICTIONS, as_references, prediction_hash, read_predictions
+from harness.core.predictions import PREDICTIONS, as_references, prediction_hash, read_ids, read_predictions
 from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, named
 from harness.core.specs import Margins
 from harness.core.store import Store
 from harness.core.text import without_paths
-from harness.pipeline.rereading import reading_of
+from harness.pipeline.planner.rereading import reading_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,9 +155,9 @@ def of_run(store: Store, name: str) -> RunResults:
         if not record.scores:
             continue
         path = store.file(cell.cell, PREDICTIONS)
-        predictions, references, _ = read_predictions(path)
+        predictions, references, _ = read_predictions(path, record.n)
         task, data = record.task, record.data
-        ids = _ids(path)
+        ids = read_ids(path)
         parts.setdefault(
             key[1:3],
             Part(
@@ -221,12 +221,6 @@ def _without(references: np.ndarray | None, n: int) -> np.ndarray:
     """References, or empty ones for metrics that look at none."""
 
     return as_references(tuple(() for _ in range(n))) if references is None else references
-
-
-def _ids(path: Any) -> tuple[str, ...]:
-    import pyarrow.parquet as pq
-
-    return tuple(pq.read_table(path, columns=["id"]).column("id").to_pylist())
 
 
 def _leaked(store: Store, manifest: RunManifest) -> dict[str, list[str]]:

@@ -13,13 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 
+from harness.core.hashing import hash_file
 from harness.core.store import Store
 from harness.measurement.benchmark_json import as_benchmarks
-from tests.cli.hostile import TEXTS, as_json, contents, with_checksum
+from tests.cli.hostile import DEEP, TEXTS, as_json, as_parquet, as_plugin, contents, packed, with_checksum
 from tests.command_line import Harness, call_harness
 from tests.unit.gating.measurements import measurement
 
@@ -88,6 +90,17 @@ GATE_SPEC = {
 }
 
 
+METRIC = {
+    "kind": "metric",
+    "name": "mine",
+    "version": 1,
+    "inputs": "labels",
+    "low": 0.0,
+    "high": 1.0,
+    "score": 0.5,
+    "chance": 0.5,
+    "signature": "",
+}
 SETTINGS = {
     "head": "sequence-classification",
     "max_length": 64,
@@ -111,6 +124,8 @@ class Door:
     write: Callable[[Any], bytes]
     commands: Sequence[Sequence[str]]
     results: str | None = None
+    fit: Callable[[Path], None] = lambda path: None
+    """Makes what names the file believe in it."""
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +140,11 @@ def place(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory, saved) 
     rows = "text,label\n" + "a fine film,good\na poor film,bad\n" * 10
     for split in ("train", "dev"):
         (folder / "data" / f"{split}.csv").write_text(rows)
+    call("compress", "model", "--method", "prune-magnitude", "-o", "small")
+    (folder / "plug").mkdir()
+    (folder / "plug" / "scored.yaml").write_bytes(
+        as_yaml({**TASK, "name": "scored", "metrics": ["mine"], "primary_metrics": ["mine"]})
+    )
     return call, folder
 
 
@@ -175,13 +195,42 @@ def doors(folder: Path) -> dict[str, Door]:
             lambda one: "\n".join([",".join(map(str, one)), *[",".join(map(str, one.values()))] * 4]).encode("utf-8", "surrogatepass"),
             [("run", "--task", "text-classification", "--data", "data/train.csv", "--model", "majority", *dry)],
         ),
+        "parquet": Door(
+            "data/train.parquet", {"text": ["a fine film", "a poor film"] * 3, "label": ["good", "bad"] * 3, "more": [[1, 2]] * 6}, as_parquet,
+            [("run", "--task", "text-classification", "--data", "data/train.parquet", "--model", "majority", *dry)],
+        ),
+        "predictions": Door(
+            str((record.parent / "predictions.parquet").relative_to(store.root)),
+            pyarrow.parquet.read_table(record.parent / "predictions.parquet").to_pydict(), as_parquet, read, "copy", believed,
+        ),
+        "compression.json": Door(
+            "small/compression.json", json.loads((folder / "small" / "compression.json").read_text()), as_json,
+            [("predict", "small", "--text", "a film"), ("run", "--no-train", "--task", "cola", "--model", "./small", *dry)],
+        ),
+        "plug-in": Door(
+            "plug/mine.py", METRIC, as_plugin,
+            [("run", "--task", "scored", "--data", "data", "--model", "majority", "--include", "plug", "--limit", "10", "--results", "dry")],
+        ),
+        "columns": Door(
+            "baseline.json", {"references": [0, 1] * 15, "predictions": [1] * 30}, packed(json.loads((folder / "baselines" / "accepted" / "good.json").read_text())),
+            [("gate", "--baseline", "baseline.json", "--candidate", "good"), ("baseline", "show", "baseline.json")],
+        ),
     }  # fmt: skip
 
 
 KINDS = (
     "model spec", "task", "suite", "run", "gate", "baseline", "measured", "benchmarks", "manifest", "record", "config.json", "harness.json",
-    "jsonl", "csv",
+    "jsonl", "csv", "parquet", "predictions", "compression.json", "plug-in", "columns",
 )  # fmt: skip
+
+
+def believed(predictions: Path) -> None:
+    """Gives the record of a cell the checksum of the predictions beside it."""
+    record = predictions.parent / "record.json"
+    content = json.loads(record.read_text())
+    facts = {"bytes": predictions.stat().st_size, "sha256": hash_file(predictions)}
+    content["files"] = {**content["files"], predictions.name: facts}
+    record.write_bytes(with_checksum("checksum")(content))
 
 
 def assert_ends_well(call: Harness, folder: Path, door: Door, content: bytes) -> None:
@@ -190,6 +239,7 @@ def assert_ends_well(call: Harness, folder: Path, door: Door, content: bytes) ->
     path = folder / (door.results or "") / door.path
     before = path.read_bytes() if path.exists() else None
     path.write_bytes(content)
+    door.fit(path)
     try:
         for command in door.commands:
             start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -207,6 +257,7 @@ def assert_ends_well(call: Harness, folder: Path, door: Door, content: bytes) ->
             path.unlink()
         else:
             path.write_bytes(before)
+            door.fit(path)
         shutil.rmtree(folder / "dry", ignore_errors=True)
 
 
@@ -243,3 +294,92 @@ def test_whole_contents_of_another_kind(kind, place):
     call, folder = place
     for text in TEXTS:
         assert_ends_well(call, folder, doors(folder)[kind], text)
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def unreadable(path: Path) -> None:
+    path.write_text("a: b\n")
+    path.chmod(0)
+
+
+PLACES: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "a folder for a plug-in": ("mine.py", Path.mkdir),
+    "a pipe for a plug-in": ("mine.py", fifo),
+    "a loop for a plug-in": ("mine.py", loop),
+    "a plug-in that leads nowhere": ("mine.py", lambda path: path.symlink_to("nowhere")),
+    "a pipe for a spec": ("mine.yaml", fifo),
+    "a loop for a spec": ("mine.yaml", loop),
+    "a folder for a spec": ("mine.yaml", Path.mkdir),
+    "a pipe for a folder of specs": ("tasks", fifo),
+    "a loop for a folder of specs": ("tasks", loop),
+    "a plug-in of gigabytes": ("mine.py", lambda path: os.truncate(path.touch() or path, 2**33)),
+    "a plug-in that imports itself": ("mine.py", lambda path: path.write_text("import mine\n")),
+    "a plug-in without end of recursion": ("mine.py", lambda path: path.write_text("def f(): f()\nf()\n")),
+    "a plug-in that exits": ("mine.py", lambda path: path.write_text("raise SystemExit(0)\n")),
+    "a plug-in that is interrupted": ("mine.py", lambda path: path.write_text("raise KeyboardInterrupt\n")),
+    "a plug-in that raises what has no text": (
+        "mine.py", lambda path: path.write_text("class E(Exception):\n    def __str__(self): raise ValueError\nraise E\n"),
+    ),
+    "a plug-in of nothing": ("mine.py", lambda path: path.write_text("import harness\nharness.register('metric', None, None)\n")),
+    "a plug-in of another kind": ("mine.py", lambda path: path.write_text("import harness\nharness.register([], {}, 3)\n")),
+    "a plug-in with a long message": ("mine.py", lambda path: path.write_text("raise ValueError('a\\n' * 10**6)\n")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_whatever_lies_in_a_folder_of_plug_ins(name, place):
+    call, folder = place
+    file, make = PLACES[name]
+    plug = folder / "strange"
+    plug.mkdir()
+    make(plug / file)
+    try:
+        for included in ("strange", f"strange/{file}"):
+            start = time.process_time()
+            done = call(
+                "run",
+                "--task",
+                "cola",
+                "--model",
+                "majority",
+                "--include",
+                included,
+                "--dry-run",
+                "--results",
+                "dry",
+                code=None,
+            )
+            said = f"{included}\n{done.returncode}\n{done.stderr[:2000]}"
+            assert done.returncode in ((0, 2, 130) if "interrupted" in name else (0, 2)), said
+            assert time.process_time() - start < SECONDS, said
+            assert all(len(line) <= LONGEST for line in done.stderr.splitlines()), said
+            if done.returncode == 2:
+                assert sum(line.startswith("error: ") for line in done.stderr.splitlines()) == 1, said
+    finally:
+        shutil.rmtree(plug, ignore_errors=True)
+        shutil.rmtree(folder / "dry", ignore_errors=True)
+
+
+def test_cached_facts_of_another_shape_are_found_again(place):
+    call, folder = place
+    asked = ("run", "--task", "cola", "--model", "./model", "--dry-run", "--limit", "10", "--results", "dry", "--json")
+    try:
+        plan = json.loads(call(*asked).stdout)
+        kept = list((folder / "dry" / "cache").glob("*.json"))
+        assert len(kept) > 2
+        for value in (None, 3, [], {}, {"splits": 3}, {"architecture": []}, {"problem": 3}, DEEP):
+            for file in kept:
+                file.write_bytes(with_checksum("checksum")({"value": value}))
+            assert json.loads(call(*asked).stdout)["cells"] == plan["cells"]
+        for file in kept:
+            file.write_bytes(with_checksum("checksum")({"other": 3}))
+        assert json.loads(call(*asked).stdout)["cells"] == plan["cells"]
+    finally:
+        shutil.rmtree(folder / "dry", ignore_errors=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import data
+from harness.core.cached_facts import Hash
 from harness.core.checked import refuse_damaged
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json, states_of
@@ -134,7 +135,7 @@ def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> 
     try:
         states = states_of(files)
         key = hash_json(["weights", [[path.name, *state] for path, state in zip(files, states, strict=True)]])
-        return store.get_or_compute(key, lambda: hash_files(files))
+        return store.get_or_compute(key, lambda: hash_files(files), Hash)
     except OSError as error:
         raise HarnessError(f"model {folder}: cannot read {error.filename}: {error.strerror}") from None
 

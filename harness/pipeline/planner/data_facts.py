@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import data, metrics
+from harness.core.cached_facts import KnownData
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
@@ -29,7 +30,10 @@ def data_facts(
     """
     state = data.state(task, source)
     key = hash_json(["data", 3, state, limit, task.train, task.eval, task.train_on, only_scored])
-    return store.get_or_compute(key if state else None, lambda: _read_facts(task, source, limit, only_scored))
+    facts: dict[str, Any] = store.get_or_compute(
+        key if state else None, lambda: _read_facts(task, source, limit, only_scored), KnownData
+    )
+    return facts
 
 
 def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: bool) -> dict[str, Any]:

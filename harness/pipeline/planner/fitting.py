@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.compression import COMPRESSORS
 from harness.core import code_identity
+from harness.core.cached_facts import KnownArchitecture
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
@@ -85,7 +86,8 @@ class ModelPlan:
             return "encoder"
         known = {key: config.get(key) for key in ("model_type", "is_encoder_decoder")}
         key = hash_json(["architecture", known, version("transformers")])
-        return self.store.get_or_compute(key, lambda: {"architecture": architecture_of(known)})["architecture"]
+        facts = self.store.get_or_compute(key, lambda: {"architecture": architecture_of(known)}, KnownArchitecture)
+        return str(facts["architecture"])
 
     def head(self, task: TaskSpec) -> str | None:
         """Of a transformer that is trained on the task."""
@@ -152,7 +154,7 @@ class ModelPlan:
         code = code_identity.identity(MISFIT)
         key = hash_json(["misfit", self.weights.fingerprint, name, new_head, options, version("transformers"), code])
         find = partial(misfit_of, head.auto_class, folder, new_head, **options)
-        if misfit := self.store.get_or_compute(key, find):
+        if misfit := self.store.get_or_compute(key, find, str):
             raise does_not_fit(folder, misfit)
 
     def not_applicable(self, task: TaskSpec) -> str | None:

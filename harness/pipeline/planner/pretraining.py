@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from harness.core.cached_facts import KnownCorpus, KnownProblem
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import resolved_precision
@@ -68,7 +69,7 @@ def check_model(recipe: ModelSpec, store: Store) -> None:
     causal = recipe.pretraining is not None and OBJECTIVES.get(recipe.pretraining.objective, where).causal
     key = hash_json(["config", recipe.config, causal, version("transformers")])
     config = recipe.config
-    problem = store.get_or_compute(key, lambda: {"problem": config_problem(config, causal)})["problem"]
+    problem = store.get_or_compute(key, lambda: {"problem": config_problem(config, causal)}, KnownProblem)["problem"]
     if problem is not None:
         raise HarnessError(f"{where}: {problem}")
 
@@ -79,7 +80,9 @@ def corpus_facts(recipe: ModelSpec, store: Store) -> dict[str, Any]:
     assert settings is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
     state = corpora.state(corpus)
-    return store.get_or_compute(hash_json(["corpus", state]) if state else None, lambda: corpora.facts(corpus))
+    key = hash_json(["corpus", state]) if state else None
+    facts: dict[str, Any] = store.get_or_compute(key, lambda: corpora.facts(corpus), KnownCorpus)
+    return facts
 
 
 def pretrain_cell(recipe: ModelSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:

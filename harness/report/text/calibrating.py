@@ -26,7 +26,7 @@ def calibration_reader(store: Store) -> Callable[[ScoreRecord], Report | None]:
 
     def read(record: ScoreRecord) -> Report | None:
         key = hash_json([code_identity.identity("harness.stats.calibration"), *identity(record)])
-        kept = store.get_or_compute(key, lambda: {"report": _computed(store, record)})
+        kept = store.get_or_compute(key, lambda: {"report": _computed(store, record)}, dict[str, Report | None])
         return kind.validate_python(kept["report"])
 
     return read

@@ -88,7 +88,7 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
 
 def _stored(store: Store, record: ScoreRecord) -> tuple[np.ndarray, np.ndarray | None]:
     """Predictions and references of a score record."""
-    predictions, references, _ = read_predictions(store.file(record.cell, PREDICTIONS))
+    predictions, references, _ = read_predictions(store.file(record.cell, PREDICTIONS), record.n)
     return predictions, references
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from harness.core import code_identity
+from harness.core.cached_facts import KnownP
 from harness.core.errors import StoredFileError
 from harness.core.hashing import hash_json
 from harness.core.store import Store
@@ -31,7 +32,7 @@ def judge_reader(store: Store, load: Load, load_logits: LoadLogits) -> Judge:
                 [[*place, *map(identity, both)] for place, both in sorted(pairs.items())],
             ]
         )
-        return kind.validate_python(store.get_or_compute(key, lambda: asdict(judged(pairs, load, load_logits))))
+        return kind.validate_python(store.get_or_compute(key, lambda: asdict(judged(pairs, load, load_logits)), Judged))
 
     return read
 
@@ -45,7 +46,7 @@ def kept_test(store: Store, table: Table, draft: Draft, load: Load) -> Test:
         predictions = [[identity(record) for record in draft.models[model]] for model in (first, other)]
         key = hash_json(["leading", code, [column.task for column in table.columns], predictions])
         try:
-            p = store.get_or_compute(key, lambda: {"p": test(first, other)})["p"]
+            p = store.get_or_compute(key, lambda: {"p": test(first, other)}, KnownP)["p"]
         except StoredFileError:
             return None
         return p if isinstance(p, float) else None

@@ -14,7 +14,7 @@ from harness.core.cell_records import CompressRecord, ModelRecord, PretrainRecor
 from harness.core.errors import HarnessError, StoredFileError
 from harness.core.hashing import canonical_json
 from harness.core.measurement_records import MeasureRecord
-from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
+from harness.core.predictions import PREDICTIONS, read_ids, read_logits, read_predictions
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.registry import load_registry
 from harness.core.run_records import ModelNames, RunManifest
@@ -22,7 +22,7 @@ from harness.core.runs import asked_for, named
 from harness.core.store import Store, write_atomically
 from harness.core.text import without_paths
 from harness.core.version import __version__
-from harness.pipeline.rereading import read_again, reading_of
+from harness.pipeline.planner.rereading import read_again, reading_of
 from harness.report.page import cards, charts, examples, history, lineage, tables
 from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted, Texts
@@ -230,7 +230,7 @@ class Files:
 
     def stored(self, record: ScoreRecord) -> tuple[Any, Any]:
         """Predictions and references of a score record."""
-        return read_predictions(self.store.file(record.cell, PREDICTIONS))[:2]
+        return read_predictions(self.store.file(record.cell, PREDICTIONS), record.n)[:2]
 
     def logits(self, record: ScoreRecord) -> Any:
         """Ids, labels and logits of a score record, None where it has none."""
@@ -238,14 +238,10 @@ class Files:
 
     def predicted(self, record: ScoreRecord) -> Predicted:
         """Ids, predictions, references and names of classes of a score record."""
-        import pyarrow.parquet as pq
-
         path = self.store.file(record.cell, PREDICTIONS)
-        values, references, _ = read_predictions(path)
+        values, references, _ = read_predictions(path, record.n)
         labels = self.store.read(record.cell).labels
-        with pq.ParquetFile(path) as file:
-            ids = file.read(["id"]).column("id").to_pylist()
-        return Predicted(ids, values, references, labels)
+        return Predicted(list(read_ids(path)), values, references, labels)
 
 
 def _resources(records: Sequence[ScoreRecord], made: Made, measured: Sequence[Measured]) -> dict[str, Resources]:

@@ -32,7 +32,7 @@ def rescore(store: Store, name: str, names: Sequence[str], as_json: bool) -> tup
         metrics.get(metric)
     rows: list[Rescored] = []
     for record in score_records(store, [store.run(name)]):
-        predictions, references, oracle = read_predictions(store.file(record.cell, PREDICTIONS))
+        predictions, references, oracle = read_predictions(store.file(record.cell, PREDICTIONS), record.n)
         wanted = list(names) or list(record.scores)
         values = FAMILIES.get(record.task.family).predictions
         fitting = [metric for metric in wanted if metrics.get(metric).inputs == values]

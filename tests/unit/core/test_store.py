@@ -146,11 +146,20 @@ def test_runs_are_found_by_name_part_of_it_and_latest(store):
 
 def test_a_cached_fact_that_is_damaged_is_forgotten_not_believed(store):
     store.cache(KEY, {"n": 3})
-    assert store.cached(KEY) == {"n": 3}
+    assert store.cached(KEY, dict[str, int]) == {"n": 3}
     path = store.root / "cache" / f"{KEY}.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"value": {"n": 4}}))
-    assert store.cached(KEY) is None
+    assert store.cached(KEY, dict[str, int]) is None
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, "n", [], ["n"], {"n": "3"}, {"n": None}, {"n": {}}, {"n": 3.5}, {"n": True}]
+)
+def test_a_cached_fact_that_is_not_of_its_kind_is_found_again(store, value):
+    store.cache(KEY, value)
+    assert store.get_or_compute(KEY, lambda: {"n": 3}, dict[str, int]) == {"n": 3}
+    assert store.cached(KEY, dict[str, int]) == {"n": 3}
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):

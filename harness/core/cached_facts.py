@@ -1,0 +1,87 @@
+"""Facts that a store keeps because finding them takes long, and the check that a kept one is what it should be."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from harness.core.facts import Facts
+
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 in hex."""
+
+
+class SplitCounts(Facts):
+    """A split of a task: rows, hash, labels or none, words, rows that differ. `clean`: the hash without noise."""
+
+    n: int
+    fingerprint: Hash
+    labelled: bool
+    words: int
+    distinct: int
+    clean: str | None = None
+
+
+class SplitSizes(Facts):
+    """How much of a split there is to read and to write, for estimates."""
+
+    examples: int
+    inputs: list[float]
+    answer: float = 0.0
+
+
+class KnownData(Facts):
+    """What a plan knows of a task's data."""
+
+    source: str
+    location: str
+    labels: list[str]
+    notes: list[str]
+    splits: dict[str, SplitCounts]
+    stands_in: dict[str, str]
+    dropped: dict[str, list[int]]
+    sizes: dict[str, SplitSizes]
+
+
+class KnownCorpus(Facts):
+    """What a plan knows of a corpus."""
+
+    source: str
+    location: str
+    documents: int
+    bytes: int
+    held_out: int
+    fingerprint: Hash
+
+
+class KnownProblem(Facts):
+    """What is wrong with a config; None where nothing is."""
+
+    problem: str | None
+
+
+class KnownArchitecture(Facts):
+    architecture: str
+
+
+class KnownP(Facts):
+    """The p of a test; None where it could not be made."""
+
+    p: float | None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def is_of(kind: Any, value: Any) -> bool:
+    """Whether what was read from JSON has the shape of a kind: a type or a class."""
+    try:
+        _adapter(kind).validate_json(json.dumps(value), strict=True)
+    except (ValidationError, ValueError):
+        return False
+    return True
