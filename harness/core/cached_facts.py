@@ -67,6 +67,13 @@ class KnownArchitecture(Facts):
     architecture: str
 
 
+class KnownCost(Facts):
+    """What a cell took, beside the work it was estimated at: its two kinds of FLOPs and its seconds."""
+
+    work: list[float] = Field(min_length=3, max_length=3)
+    cpu_seconds: float
+
+
 class KnownP(Facts):
     """The p of a test; None where it could not be made."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.cached_facts import KnownCost
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.environment import cpu
@@ -73,11 +74,11 @@ def _expected(cell: Cell, machine: Machine, store: Store | None) -> float:
 def _factor(cell: Cell, machine: Machine, store: Store) -> float:
     """How many times its estimate a cell like this one took."""
     for key in _likes(cell):
-        with contextlib.suppress(HarnessError, TypeError, KeyError, ValueError):
-            known = store.cached(key)
-            estimated = machine.seconds(Work(*map(float, known["work"])))  # type: ignore[index]
-            if estimated > 0:
-                return min(max(float(known["cpu_seconds"]) / estimated, 1 / FACTOR_AT_MOST), FACTOR_AT_MOST)  # type: ignore[index]
+        with contextlib.suppress(HarnessError):
+            known = store.cached(key, KnownCost)
+            estimated = machine.seconds(Work(*known["work"])) if known is not None else 0.0
+            if known is not None and estimated > 0:
+                return min(max(known["cpu_seconds"] / estimated, 1 / FACTOR_AT_MOST), FACTOR_AT_MOST)
     return 1.0
 
 

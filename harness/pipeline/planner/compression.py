@@ -33,7 +33,7 @@ from harness.pipeline.cells import (
     seeded,
 )
 from harness.pipeline.planner.costing import compressing
-from harness.pipeline.planner.fitting import ModelPlan
+from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 
 MARK = "+"

@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from importlib.metadata import version
 from typing import Any
 
 from harness.compression import COMPRESSORS
-from harness.core import code_identity
-from harness.core.cached_facts import KnownArchitecture
 from harness.core.errors import HarnessError
-from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
-from harness.core.store import Store
-from harness.modeling.heads import HEADS, architecture_of, head_for, heads_of
-from harness.modeling.runtimes.base import WRITING_HEADS
-from harness.modeling.weights.loading import does_not_fit, misfit_of
-from harness.modeling.weights.pretrained import Weights
-from harness.modeling.weights.settings import (
-    GRAPH,
-    Settings,
-    class_names,
-    compressed_settings,
-    model_config,
-    read_settings,
-)
 from harness.pipeline.cells import (
     Cell,
     FinetuneJob,
@@ -44,131 +26,16 @@ from harness.pipeline.cells import (
 )
 from harness.pipeline.planner.costing import fitting, predicting, sizes_in
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
+from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.defaults import epochs_for
 from harness.training.learners import LEARNERS
-from harness.training.learners.base import RANDOM_WEIGHTS
-from harness.training.learners.classes import class_order
 
 EPOCHS_AT_MOST = 10
 """Trained on a fraction of the examples, a model spec's epochs are multiplied by its inverse, up to this: as many
 steps as on all examples, down to a tenth of them. Few examples seen few times would show little of what a model can
 make of them.
 """
-
-MISFIT = "harness.modeling.weights.loading"
-"""The module that says whether weights fit."""
-
-
-@dataclass(frozen=True)
-class ModelPlan:
-    """A model spec of a run under its name there, and what its cells start from."""
-
-    name: str
-    recipe: ModelSpec
-    weights: Weights | None
-    corpus: Mapping[str, Any] | None
-    store: Store
-    finished: bool = False
-    """It is scored as it is, and not trained."""
-
-    @cached_property
-    def architecture(self) -> str | None:
-        """Of a transformer, cached by its model_type: asking `transformers` takes seconds."""
-        config = self.recipe.config
-        if LEARNERS.get(self.recipe.learner).in_process:
-            return None
-        if self.weights is not None:
-            config = model_config(self.weights.folder) or {"model_type": GRAPH}
-        if config is None:
-            return None
-        if config.get("model_type") == GRAPH:  # of which nothing is known but its inputs and outputs
-            return "encoder"
-        known = {key: config.get(key) for key in ("model_type", "is_encoder_decoder")}
-        key = hash_json(["architecture", known, version("transformers")])
-        facts = self.store.get_or_compute(key, lambda: {"architecture": architecture_of(known)}, KnownArchitecture)
-        return str(facts["architecture"])
-
-    def head(self, task: TaskSpec) -> str | None:
-        """Of a transformer that is trained on the task."""
-        usual = head_for(task, self.architecture)  # type: ignore[arg-type]
-        return self.recipe.options.get("head") or usual
-
-    def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
-        """What the model is fitted to a task and predicts with, as (kind, name)."""
-        used = [("learner", self.recipe.learner), ("family", task.family)]
-        if self.settings is not None and task.shots is None:
-            return [*used, ("head", self.settings.head), *(("runtime", name) for name in self.settings.runtimes)]
-        return [*used, *LEARNERS.get(self.recipe.learner).plugins(task, self.recipe, self.architecture)]
-
-    def head_used(self, task: TaskSpec) -> str | None:
-        """By which the task is done, trained or not; None where the model has none."""
-        return dict(self.plugins(task)).get("head")
-
-    @cached_property
-    def settings(self) -> Settings | None:
-        """Of a finished model in a folder."""
-        if not self.finished or self.weights is None or LEARNERS.get(self.recipe.learner).in_process:
-            return None
-        return read_settings(self.weights.folder)
-
-    @property
-    def classes(self) -> list[str]:
-        """What a finished classifier calls its classes."""
-        if self.settings is None or self.settings.head != "sequence-classification":
-            return []
-        assert self.weights is not None
-        return [str(name) for name in class_names(self.weights.folder).values()]
-
-    def check_classes(self, task: TaskSpec, labels: Sequence[str], label_map: Mapping[str, str]) -> None:
-        """Raises HarnessError for a finished classifier whose classes are not those of the task; both are named."""
-        if self.settings is None or self.settings.head != "sequence-classification" or task.shots is not None:
-            return
-        assert self.weights is not None
-        names = class_names(self.weights.folder)
-        if labels:
-            class_order(names, task, labels, self.name, label_map)
-        elif len(names) != 1 and self.settings.runtime == "torch" and not self._is_regression:
-            raise HarnessError(
-                f"model {self.name}: it gives {len(names)} classes, and task {task.name} asks for one number"
-            )
-
-    @property
-    def _is_regression(self) -> bool:
-        assert self.weights is not None
-        return model_config(self.weights.folder).get("problem_type") == "regression"
-
-    def check_weights(self, task: TaskSpec, labels: Sequence[str]) -> None:
-        """Raises HarnessError for weights that do not fit the model's config, by their names and shapes; what was found
-        out is kept under the hash of the weights.
-        """
-        name = self.head_used(task)
-        if name is None or self.weights is None or self.weights.partial or self.recipe.options.get(RANDOM_WEIGHTS):
-            return
-        folder = self.weights.folder
-        if not folder.is_dir() or compressed_settings(folder) is not None:
-            return
-        head = HEADS.get(name)
-        new_head = not self.finished and task.shots is None
-        options = head.config(FAMILIES.get(task.family), tuple(labels)) if new_head else {}
-        code = code_identity.identity(MISFIT)
-        key = hash_json(["misfit", self.weights.fingerprint, name, new_head, options, version("transformers"), code])
-        find = partial(misfit_of, head.auto_class, folder, new_head, **options)
-        if misfit := self.store.get_or_compute(key, find, str):
-            raise does_not_fit(folder, misfit)
-
-    def not_applicable(self, task: TaskSpec) -> str | None:
-        """Why the model cannot do the task; None where it can."""
-        head = None if self.settings is None or self.settings.is_plain else self.settings.head
-        if head is not None and task.shots is not None and head not in WRITING_HEADS:
-            return f"a model with the head {head} is not shown examples"
-        if self.settings is None or task.shots is not None:
-            return LEARNERS.get(self.recipe.learner).not_applicable(task, self.recipe, self.architecture)
-        heads = heads_of(task, self.architecture)  # type: ignore[arg-type]
-        if self.settings.head not in heads:
-            wanted = " or ".join(heads) or "another architecture"
-            return f"its head is {self.settings.head}, {task.family} needs {wanted}"
-        return None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from harness.measurement.workloads import Workload
 from harness.modeling.heads import head_for
 from harness.modeling.runtimes import RUNTIMES
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, MeasuredModel, MeasureJob, TaskInput, code_of
-from harness.pipeline.planner.fitting import ModelPlan, runtimes_of
+from harness.pipeline.planner.fitting import runtimes_of
+from harness.pipeline.planner.model_plan import ModelPlan
 from harness.training.costs import Work
 
 START_SECONDS = 8.0

@@ -19,8 +19,9 @@ from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.contamination import contamination_cells
 from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dropped
-from harness.pipeline.planner.fitting import Compressed, ModelPlan, cells_of_model
+from harness.pipeline.planner.fitting import Compressed, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
+from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls
 from harness.pipeline.planner.reading import as_read, check_reading
 from harness.pipeline.planner.suites import default_limit, default_models, suites_of
