@@ -42,6 +42,7 @@ class KnownData(Facts):
     notes: list[str]
     splits: dict[str, SplitCounts]
     stands_in: dict[str, str]
+    in_train: dict[str, int]
     dropped: dict[str, list[int]]
     sizes: dict[str, SplitSizes]
 
