@@ -68,6 +68,15 @@ class KnownArchitecture(Facts):
     architecture: str
 
 
+class KnownOverlap(Facts):
+    """The examples of a split that stand in a corpus, by id, and what was counted of the others."""
+
+    dirty: list[str]
+    exact: int
+    not_judged: int
+    common: int
+
+
 class KnownCost(Facts):
     """What a cell took, beside the work it was estimated at: its two kinds of FLOPs and its seconds."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import code_identity
+from harness.core.cached_facts import KnownOverlap
 from harness.core.cell_records import ScoreRecord
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, read_predictions
@@ -77,7 +78,7 @@ def _in_corpus(job: ContaminationJob, facts: Mapping[str, Any], split: Split, st
         return {**body, "dirty": [], "reason": f"the corpus is large ({size}); see `harness corpus report --against`"}
     code = code_identity.identity("harness.corpora.contamination.scan")
     key = hash_json(["contamination", facts["fingerprint"], split.fingerprint, job.inputs.task.name, code])
-    return {**body, **store.get_or_compute(key, lambda: _looked_for(job, split))}
+    return {**body, **store.get_or_compute(key, lambda: _looked_for(job, split), KnownOverlap)}
 
 
 def _looked_for(job: ContaminationJob, split: Split) -> dict[str, Any]:
