@@ -24,6 +24,7 @@ from harness.pipeline.cells import Event
 from harness.pipeline.commands.run import Prepared, forecast, prepare
 from harness.pipeline.cost import Forecast
 from harness.report.text import plans, runs
+from harness.report.text.corpora import corpus_differences
 
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
 SCORING = (
@@ -107,6 +108,8 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bo
     elif not quiet:
         text = result.to_markdown() if result.scores else runs.leaderboard_text(Store(result.root), [result.name])
         show_tables(text, plain)
+        if len(spec.corpus) > 1 and result.scores:
+            show_tables(corpus_differences(Store(result.root), result.name), plain)
         say(runs.summary_line(Store(result.root).run(result.name)))
     if not result.ok:
         raise typer.Exit(1)

@@ -111,6 +111,12 @@ class RunSpec(Strict):
     model: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "A model spec, a save_pretrained folder or a hub id.", panel=MODELS
     )
+    corpus: Annotated[list[str], BeforeValidator(listed)] = setting(
+        list,
+        "Pretrain on this corpus, not the model spec's; of several the difference is shown. NAME=SOURCE names it.",
+        panel=MODELS,
+        metavar="SOURCE",
+    )
     from_scratch: bool = setting(False, "Beside each pretrained model its random-init control.", panel=MODELS)
     train: bool = setting(
         True, "Train the models first; without, finished models are scored as they are.", panel=MODELS

@@ -130,6 +130,18 @@ def only_models(results: RunResults, models: list[str]) -> RunResults:
     return results.only(tuple(models)) if models else results
 
 
+def as_model(results: RunResults, model: str, name: str) -> RunResults:
+    """The results of one model, as if it were called otherwise: what stands beside those of another one."""
+    alone = results.only((model,))
+    return replace(
+        alone,
+        name=model,
+        models=(name,),
+        scored={(name, *key[1:]): score for key, score in alone.scored.items()},
+        failures={(name, *key[1:]): cause for key, cause in alone.failures.items()},
+    )
+
+
 def of_run(store: Store, name: str) -> RunResults:
     """The results of a run.
 

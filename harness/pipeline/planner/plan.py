@@ -22,7 +22,7 @@ from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dr
 from harness.pipeline.planner.fitting import Compressed, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.model_plan import ModelPlan
-from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls
+from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls, with_corpora
 from harness.pipeline.planner.reading import as_read, check_reading
 from harness.pipeline.planner.suites import default_limit, default_models, suites_of
 from harness.training.learners import LEARNERS
@@ -131,6 +131,8 @@ def _check_label_map(run: RunSpec, tasks: Sequence[TaskSpec], models: Sequence[M
 
 def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) -> list[ModelPlan]:
     recipes = {name: _resolved(recipe, run) for name, recipe in registry.asked(names).items()}
+    if run.corpus:
+        recipes = with_corpora(recipes, run.corpus)
     if run.from_scratch:
         recipes = with_controls(recipes)
     return [_model(name, recipe, run, store) for name, recipe in recipes.items()]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -13,7 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import resolved_precision
 from harness.core.run_spec import RunSpec
-from harness.core.specs import ModelSpec
+from harness.core.source_names import canonical
+from harness.core.specs import NAME, ModelSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
 from harness.modeling.weights.building import config_problem
@@ -25,6 +27,58 @@ from harness.training.objectives import OBJECTIVES, check_objective
 
 CONTROL_SUFFIX = "-scratch"
 """What `--from-scratch` appends to a model spec's name for its control with random weights."""
+
+
+def corpora_by_name(corpora: Sequence[str]) -> dict[str, str]:
+    """What `--corpus` names: `NAME=SOURCE`, or a source, whose name is the last part of its path.
+
+    Raises:
+        HarnessError: two have one name.
+    """
+    places: dict[str, str] = {}
+    for corpus in corpora:
+        name, equals, place = corpus.partition("=")
+        if not equals or not re.fullmatch(NAME, name):
+            place = corpus
+            last = corpus.removeprefix("hub:").rstrip("/").rpartition("/")[2]
+            name = re.sub(r"[^A-Za-z0-9._-]+", "-", last.partition(".")[0]).strip("-.") or "corpus"
+        if name in places:
+            raise HarnessError(f"--corpus: two corpora are called '{name}'; name them: --corpus NAME={place}")
+        places[name] = place
+    return places
+
+
+def on_corpus(model: str, corpus: str) -> str:
+    """What a model is called that several corpora are compared for."""
+    return f"{model}-on-{corpus}"
+
+
+def with_corpora(recipes: Mapping[str, ModelSpec], corpora: Sequence[str]) -> dict[str, ModelSpec]:
+    """Each model that is pretrained here, on other corpora than its spec's: one of each, by its name where there are
+    several. All see equally many tokens.
+
+    Raises:
+        HarnessError: no model is pretrained here, or one by the clock, so that its tokens would differ.
+    """
+    places = corpora_by_name(corpora)
+    result: dict[str, ModelSpec] = {}
+    for name, recipe in recipes.items():
+        settings = recipe.pretraining
+        if settings is None:
+            result[name] = recipe
+            continue
+        if len(places) > 1 and settings.budget is not None:
+            raise HarnessError(
+                f"--corpus: {name} is pretrained for {settings.budget}, in which it may see more tokens of one corpus "
+                "than of another; give its model spec steps or tokens"
+            )
+        for corpus, place in places.items():
+            changed = settings.model_copy(update={"corpus": canonical(place)})
+            title = on_corpus(name, corpus) if len(places) > 1 else name
+            result[title] = recipe.model_copy(update={"pretraining": changed})
+    if all(recipe.pretraining is None for recipe in recipes.values()):
+        raise HarnessError(f"--corpus: none of {', '.join(recipes)} has a pretraining section")
+    return result
 
 
 def with_controls(recipes: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
