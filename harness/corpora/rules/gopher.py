@@ -152,7 +152,7 @@ class GopherRepetition(Rule):
 
     def _top(self, words: list[str], size: int) -> Removal | None:
         longest, most_often = max(map(len, words), default=0), len(words)
-        for n, most in self.options.top_ngrams.items():
+        for n, most in sorted(self.options.top_ngrams.items()):
             if n > len(words):
                 continue
             if most_often * (n * longest + n - 1) <= most * size:  # even the longest one would not be too much
@@ -166,11 +166,18 @@ class GopherRepetition(Rule):
     def _again(self, words: list[str], size: int) -> Removal | None:
         joined = "".join(words)
         ends = [0, *accumulate(map(len, words))]
+        longest, again = max(map(len, words), default=0), len(words)
         for n, most in sorted(self.options.duplicate_ngrams.items()):
-            characters = repeated_characters(joined, ends, n, most * size)
-            if characters is None:  # nor does any longer one
-                return None
-            if (ratio := characters / size) > most:
+            if again * n * longest <= most * size:  # no more n-grams come again than shorter ones did
+                continue
+            ngrams = [joined[start:end] for start, end in zip(ends, ends[n:], strict=False)]
+            distinct = set(ngrams)
+            again = len(ngrams) - len(distinct)
+            if again * n * longest <= most * size:
+                continue
+            if sum(map(len, ngrams)) - sum(map(len, distinct)) <= most * size:  # were those counted that overlap
+                continue
+            if (ratio := repeated_characters(ngrams, n) / size) > most:
                 return Removal(f"duplicate {n}-grams", ratio, most)
         return None
 
@@ -183,22 +190,13 @@ def duplicates(pieces: Sequence[str]) -> tuple[int, int]:
     return len(pieces) - len(seen), sum(map(len, pieces)) - sum(map(len, seen))
 
 
-def repeated_characters(joined: str, ends: Sequence[int], n: int, needed: float) -> int | None:
-    """The characters of n-grams that stood before, where those that overlap with one already counted are not counted;
-    None where none did.
+def repeated_characters(ngrams: Sequence[str], n: int) -> int:
+    """The characters of n-grams that stood before, where those that overlap with one already counted are not counted.
 
     Args:
-        joined: The words without white space.
-        ends: Where each word ends in it, after a 0.
+        ngrams: The n-grams in order, words without white space between them.
         n: Words of an n-gram.
-        needed: 0 is returned where a bound shows that there are not more than so many.
     """
-    ngrams = [joined[start:end] for start, end in zip(ends, ends[n:], strict=False)]
-    distinct = set(ngrams)
-    if len(distinct) == len(ngrams):
-        return None
-    if sum(map(len, ngrams)) - sum(map(len, distinct)) <= needed:
-        return 0
     seen: set[str] = set()
     characters = index = 0
     while index < len(ngrams):
