@@ -11,6 +11,7 @@ from typing import Any
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.specs import TaskSpec
+from harness.corpora.reporting.survey import FIELDS
 from harness.data import load
 from harness.data.document import Document
 from harness.data.files import DEV_NAMES, is_saved, read_file, read_saved, split_files
@@ -128,7 +129,7 @@ def _if_labelled(path: Path) -> dict[str, Table]:
     """A .jsonl file is a corpus unless its rows have labels."""
     with suppress(HarnessError):
         table = read_file(path)
-        if _label_column(table, None) is not None:
+        if any(name.casefold() in LABELS for name in table.names):
             return {"train": table}
     return {}
 
@@ -171,7 +172,8 @@ def _label_column(table: Table, given: str | None) -> str | None:
     for name in LABELS:
         if name in lowered:
             return lowered[name]
-    few = [name for name in table.names if 1 < len(set(map(str, table.read_column(name)))) <= min(FEW, len(table) // 3)]
+    others = [name for name in table.names if name.casefold() not in FIELDS]
+    few = [name for name in others if 1 < len(set(map(str, table.read_column(name)))) <= min(FEW, len(table) // 3)]
     return few[0] if len(few) == 1 else None
 
 

@@ -63,6 +63,7 @@ def test_planted_faults_are_counted(tmp_path: Path) -> None:
     rows += [{"text": "".join(draw.choices("qxzjkvw0123456789{}$", k=300))} for at in range(4)]
     rows += [{"text": "buy it now and then " * 30}, {"text": ""}]
     found = report_on(write_lines(tmp_path / "dirty.jsonl", rows))
+    assert found.labels is None, "where a text is from is no label"
     assert found.consistency["blank_documents"] == 1
     assert found.consistency["duplicates"]["exact"] == 20
     assert found.consistency["encoding"]["faults"] == {"mis-decoded": 5}
