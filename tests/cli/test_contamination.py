@@ -78,8 +78,7 @@ def test_rows_of_the_training_split_among_the_scored_ones_are_said(harness: Harn
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     done = harness("run", "--task", "sst2", "--data", str(tmp_path / "data"), "--model", "tfidf", "--model", "majority")
     notes = [line for line in done.stdout.splitlines() if "stand in its training split" in line]
-    assert len(notes) == 2 and all(
-        "15 of 75 examples of dev" in note and "0 letter for letter" in note for note in notes
-    )
+    [note] = notes
+    assert note.startswith("Of tfidf") and "15 of 75 examples of dev" in note and "0 letter for letter" in note
     shown = harness("run", "--task", "sst2", "--data", str(tmp_path / "data"), "--model", "tfidf", "--dry-run").stdout
     assert "contamination" in shown

@@ -9,6 +9,7 @@ from harness.core import code_identity
 from harness.core.hashing import hash_json
 from harness.pipeline.cells import Cell, ContaminationJob, ScoreJob
 from harness.pipeline.planner.fitting import ModelPlan
+from harness.training.learners import LEARNERS
 
 Group = tuple[str, str, str, float]
 
@@ -38,7 +39,8 @@ def contamination_cells(
         if model.corpus is not None and pretraining is not None and pretraining.steps != 0:
             yield _cell(scores, split, fraction, {"corpus": model.corpus["fingerprint"]}, model)
         trained_on = job.inputs.task.train
-        if job.source is not None and facts.get(task, {}).get("in_train", {}).get(split):
+        remembers = LEARNERS.get(job.learner).remembers
+        if job.source is not None and remembers and facts.get(task, {}).get("in_train", {}).get(split):
             yield _cell(scores, split, fraction, {"train": job.inputs.facts["splits"][trained_on]["fingerprint"]}, None)
 
 

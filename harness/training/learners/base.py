@@ -88,7 +88,7 @@ class Learner(ABC):
 
     `pace`: what it costs, for estimates; None of a transformer, whose config says it, and where nobody knows.
     `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `exact`: its results are the same,
-    bit by bit, on every machine. `in_process`: its models are objects
+    bit by bit, on every machine. `remembers`: it may know an example again. `in_process`: its models are objects
     of the calling program, finished and in no folder; `options["identity"]` of their specs stands for them.
     """
 
@@ -96,6 +96,7 @@ class Learner(ABC):
     deterministic = False
     exact = False
     in_process = False
+    remembers = True
 
     @abstractmethod
     def fit(self, request: FitRequest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from harness.training.learners.base import FitRequest, Learner, Pace, PredictReq
 class CopySource(Learner):
     pace = Pace()
     deterministic = True
+    remembers = False
     exact = True
 
     def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:

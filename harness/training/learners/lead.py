@@ -20,6 +20,7 @@ SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
 class Lead(Learner):
     pace = Pace()
     deterministic = True
+    remembers = False
     exact = True
 
     def check(self, recipe: ModelSpec) -> None:

@@ -20,6 +20,7 @@ from harness.training.learners.base import FitRequest, Learner, Pace, PredictReq
 
 class Majority(Learner):
     deterministic = True
+    remembers = False
     pace = Pace()
     exact = True
 
