@@ -72,7 +72,7 @@ def test_one_flipped_bit_is_named_and_repaired(harness, results, pattern):
 
 def test_a_sound_store_is_read_whole(harness, results):
     said = harness("verify").stdout
-    assert said.rstrip() == "read 5 cells, 1 runs, 10 cache, 2 cached folders, 1 index: all as it was written".replace(
+    assert said.rstrip() == "read 6 cells, 1 runs, 10 cache, 2 cached folders, 1 index: all as it was written".replace(
         "10 cache", f"{len(list(results.glob('cache/*.json')))} cache"
     )
 
