@@ -16,8 +16,10 @@ from harness.stats.bootstrap import EXAMPLES_AT_LEAST
 if TYPE_CHECKING:
     import numpy as np
 
-RESAMPLES, OF_TEXTS = 1000, 200
-"""Bootstrap samples, and of metrics of texts, whose every score takes long."""
+RESAMPLES = 1000
+"""Bootstrap samples."""
+UNDEFINED = (HarnessError, ValueError, ZeroDivisionError)
+"""What metrics raise on examples for which they are not defined."""
 
 
 def clean_and_dirty(
@@ -25,8 +27,8 @@ def clean_and_dirty(
 ) -> dict[str, dict[str, Any]]:
     """Each metric on the clean and on the dirty examples, means over seeds, and the difference dirty − clean.
 
-    Its interval is the percentile bootstrap: whole examples are drawn with their predictions by all seeds, so that the
-    seeds of a sample are paired. It is left out where one of the parts has fewer than 10 examples.
+    Its interval is the percentile bootstrap within each part: examples are drawn with their predictions by all seeds,
+    so that the seeds of a sample are paired. It is left out where one of the parts has fewer than 10 examples.
 
     Args:
         names: The metrics.
@@ -45,26 +47,39 @@ def clean_and_dirty(
         clean, dirty = _mean(metric, checked, np.flatnonzero(~mask)), _mean(metric, checked, np.flatnonzero(mask))
         facts: dict[str, Any] = {"clean": clean, "dirty": dirty, "difference": None}
         if clean is not None and dirty is not None and min(count, n - count) >= EXAMPLES_AT_LEAST:
-            random = np.random.Generator(np.random.PCG64(seed))
-            differences = []
-            for _ in range(OF_TEXTS if metric.inputs == "texts" else RESAMPLES):
-                drawn = random.integers(0, n, n)
-                clean_part = _mean(metric, checked, drawn[~mask[drawn]])
-                other = _mean(metric, checked, drawn[mask[drawn]])
-                if clean_part is not None and other is not None:
-                    differences.append(other - clean_part)
-            if len(differences) >= OF_TEXTS // 2:
-                low, high = np.quantile(differences, [0.025, 0.975])
-                facts["difference"] = {"value": dirty - clean, "low": float(low), "high": float(high)}
+            with suppress(*UNDEFINED):
+                differences = _resampled(metric, checked, mask, seed) - _resampled(metric, checked, ~mask, seed + 1)
+                differences = differences[np.isfinite(differences)]
+                if 2 * len(differences) >= RESAMPLES:
+                    low, high = np.quantile(differences, [0.025, 0.975])
+                    facts["difference"] = {"value": dirty - clean, "low": float(low), "high": float(high)}
         result[name] = facts
     return result
+
+
+def _resampled(
+    metric: Metric, seeds: Sequence[tuple[np.ndarray, np.ndarray]], mask: np.ndarray, seed: int
+) -> np.ndarray:
+    """The means of the seeds' scores on samples of some examples, the same samples for all of them."""
+    import numpy as np
+
+    rows = np.flatnonzero(mask)
+    scores = []
+    for predictions, references in seeds:
+        random = np.random.Generator(np.random.PCG64(seed))
+        if metric.resample is not None:
+            scores.append(metric.resample(predictions[rows], references[rows], random, RESAMPLES))
+            continue
+        draws = (rows[random.integers(0, len(rows), len(rows))] for _ in range(RESAMPLES))
+        scores.append(np.asarray([metric.compute(predictions[drawn], references[drawn]) for drawn in draws]))
+    return np.mean(np.asarray(scores, dtype=np.float64), axis=0)
 
 
 def _mean(metric: Metric, seeds: Sequence[tuple[np.ndarray, np.ndarray]], rows: np.ndarray) -> float | None:
     """The mean of the seeds' scores on some rows; None where there are none, or the metric is undefined on them."""
     if not len(rows):
         return None
-    with suppress(HarnessError, ValueError, ZeroDivisionError):
+    with suppress(*UNDEFINED):
         scores = [float(metric.compute(predictions[rows], references[rows])) for predictions, references in seeds]
         return fmean(scores) if all(map(math.isfinite, scores)) else None
     return None
