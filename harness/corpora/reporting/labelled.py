@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,6 +27,10 @@ TEXTS = ("text", "sentence", "sentence1", "sentence2", "sentence_a", "sentence_b
          "tweet", "source", "message", "comment")  # fmt: skip
 FEW = 50
 """A column of at most so many distinct values may be one of labels."""
+HEAD = 1 << 20
+"""Characters of a first line that are read."""
+HUB_FOLDER = "data"
+"""Where data sets of the hub keep their splits."""
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
 
@@ -98,9 +103,12 @@ def labelled_data(source: str, text: str | None = None, label: str | None = None
             tables = {_split_name(name): table for name, table in read_saved(path, "train").items()}
         else:
             files = split_files(path, SPLITS, TABLES)
+            if not files and is_folder(path / HUB_FOLDER):
+                files = split_files(path / HUB_FOLDER, SPLITS, TABLES)
             tables = {name: _read(file) for name, file in files.items()}
     elif is_file(path) and path.suffix.lower() in TABLES:
-        tables = {"train": _read(path)} if text or label or path.suffix.lower() != ".jsonl" else _if_labelled(path)
+        streamed = path.suffix.lower() in (".jsonl", ".parquet") and not (text or label)
+        tables = _if_labelled(path) if streamed else {"train": _read(path)}
     if not tables:
         return None
     first = next(iter(tables.values()))
@@ -126,12 +134,23 @@ def _is_value(name: str) -> bool:
 
 
 def _if_labelled(path: Path) -> dict[str, Table]:
-    """A .jsonl file is a corpus unless its rows have labels."""
-    with suppress(HarnessError):
-        table = read_file(path)
-        if any(name.casefold() in LABELS for name in table.names):
-            return {"train": table}
+    """A .jsonl or .parquet file is a corpus unless its rows have labels; its first row says so, for it may be large."""
+    if any(name.casefold() in LABELS for name in _first_names(path)):
+        return {"train": read_file(path)}
     return {}
+
+
+def _first_names(path: Path) -> list[str]:
+    """The columns of a file, by its head alone; none where it cannot be read."""
+    with suppress(HarnessError, OSError, ValueError, RecursionError):
+        if path.suffix.lower() == ".parquet":
+            import pyarrow.parquet
+
+            return list(pyarrow.parquet.read_schema(path).names)
+        with path.open(encoding="utf-8-sig") as file:
+            row = json.loads(file.readline(HEAD))
+        return list(row) if isinstance(row, dict) else []
+    return []
 
 
 def _split_name(name: str) -> str:

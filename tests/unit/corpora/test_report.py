@@ -113,6 +113,27 @@ def test_unbalanced_classes_and_test_sentences_among_training_ones_are_said_unas
     assert any(text.startswith("128 of 428 rows of test (29.9 %) are in train, 64 of them") for text in texts)
 
 
+def test_splits_in_the_layout_of_the_hub_and_of_save_to_disk_are_found(tmp_path: Path) -> None:
+    import datasets
+
+    rows = {
+        "sentence": [f"{prose(at, 2)} It was {at}." for at in range(60)],
+        "label": [int(at < 20) for at in range(60)],
+    }
+    features = datasets.Features(
+        {"sentence": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}
+    )
+    whole = datasets.Dataset.from_dict(rows, features)
+    whole.save_to_disk(tmp_path / "saved")
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    for split in ("train", "test"):
+        whole.to_parquet(tmp_path / "hub" / "data" / f"{split}-00000-of-00001.parquet")
+    saved = report_on(tmp_path / "saved").labels
+    assert saved is not None and saved["balance"]["train"]["counts"] == {"bad": 40, "good": 20}
+    hub = report_on(tmp_path / "hub").labels
+    assert hub is not None and hub["overlap"][0]["exact_rows"] == 60
+
+
 def test_contradictory_duplicates_and_wrong_labels_are_found(tmp_path: Path) -> None:
     draw = random.Random(3)
     rows = []
