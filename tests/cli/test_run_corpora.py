@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from harness.data import synthetic
 from tests.cli.test_contamination import RECIPE
 from tests.command_line import Harness
@@ -23,6 +25,7 @@ def write(folder: Path) -> tuple[Path, Path, Path]:
     return raw, kept, recipe
 
 
+@pytest.mark.slow
 def test_each_corpus_is_pretrained_on_with_equal_tokens_and_the_difference_is_shown(
     harness: Harness, tmp_path: Path
 ) -> None:

@@ -135,7 +135,7 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
     import onnx
 
     from harness.compression.export_writer import FILES, export_writer
-    from harness.compression.graph_weights import DATA, share
+    from harness.compression.graph_weights import DATA, store_once
     from harness.modeling.runtimes import Settings
     from harness.modeling.size import weights_of
 
@@ -144,7 +144,7 @@ def test_weights_of_both_graphs_and_of_the_tied_head_are_stored_once(tmp_path):
     export_writer(model, "seq2seq-lm", tmp_path)
     files = [tmp_path / name for name in FILES["seq2seq-lm"]]
     apart = sum(file.stat().st_size for file in files)
-    share(files)
+    store_once(files)
     found = weights_of(tmp_path, Settings(head="seq2seq-lm", max_length=64, runtime="onnxruntime"))
     table = 4 * 2000 * 64
     assert found["files"] == ["encoder.onnx", "model.onnx", DATA]
