@@ -10,7 +10,7 @@ from pydantic import field_validator
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.reading import expanded, is_file
-from harness.core.strict_spec import Strict, load_spec, parse
+from harness.core.strict_spec import Strict, load_spec
 from harness.corpora.rules.base import Rule, make_rule
 from harness.corpora.rules.dedup import Dedup
 from harness.corpora.text.words import Splitter
@@ -70,10 +70,3 @@ def make_rules(spec: FilterSpec, where: str) -> list[Rule]:
     if any(isinstance(rule, Dedup) for rule in rules[:-1]):
         raise HarnessError(f"{where}: dedup compares what the other rules leave, so that it must be the last rule")
     return rules
-
-
-def with_rules(spec: FilterSpec, more: Mapping[str, Mapping[str, Any]]) -> FilterSpec:
-    """The filter with further rules before its end."""
-    rules = [*spec.rules, *({name: dict(options)} for name, options in more.items())]
-    rules.sort(key=lambda rule: "dedup" in rule)
-    return parse(FilterSpec, {**spec.model_dump(), "rules": rules}, "rules")

@@ -35,7 +35,7 @@ SENTENCE = regex.compile(r"[^.!?。！？]+[.!?。！？]*")
 
 def diversity(survey: Survey, seed: int) -> dict[str, Any]:
     """What a report says of a corpus's diversity, by its survey and the survey's sample."""
-    texts = [item.document.text for item in survey.sample.items]
+    texts = [item.text for item in survey.sample.items]
     words = [words_by("rules").of(text.lower()) for text in texts]
     return {
         "vocabulary": vocabulary(survey, words),
@@ -44,7 +44,7 @@ def diversity(survey: Survey, seed: int) -> dict[str, Any]:
         "lengths": lengths(survey, words),
         "style": style(texts, words),
         "languages": languages(texts),
-        "topics": topics(texts, [item.document.place for item in survey.sample.items], seed),
+        "topics": topics(texts, [item.place for item in survey.sample.items], seed),
         "self_similarity": self_similarity(texts, seed),
         "sampled": len(texts),
     }

@@ -112,7 +112,7 @@ def gibberish(survey: Survey, most: int = 400) -> dict[str, Any] | None:
     Bits a character by a model of the other half of the sample, so that no document is judged by itself. High: random
     letters, other languages, codes. Low: text made by a template, or that repeats itself. None of fewer than 40.
     """
-    items = [item.document for item in survey.sample.items if len(item.document.text) >= LEAST][:most]
+    items = [item for item in survey.sample.items if len(item.text) >= LEAST][:most]
     if len(items) < 40:
         return None
     texts = [item.text[:MOST] for item in items]
@@ -148,11 +148,11 @@ def advertising(survey: Survey) -> dict[str, Any]:
     flagged = []
     n = len(survey.sample.items)
     for item in survey.sample.items:
-        text = item.document.text
+        text = item.text
         phrases = len(ADVERTISING.findall(text))
         links = len(LINK.findall(text))
         if phrases >= 2 or (links >= 3 and 20 * links > len(text.split())):
-            flagged.append({"place": item.document.place, "text": text[:160]})
+            flagged.append({"place": item.place, "text": text[:160]})
     return {"n": n, "count": len(flagged), "interval": _interval(len(flagged), n), "examples": flagged[:5]}
 
 

@@ -127,17 +127,27 @@ def hidden(text: str, start: int, end: int) -> str:
 
 @dataclass
 class Survey:
-    """What one pass found.
+    """What one pass counted.
 
     Attributes:
+        sample: The sample for what is not counted of all.
         documents: Documents that are not blank.
         blank: Those that are.
         bytes: UTF-8 bytes of their texts.
+        characters: Of their texts.
+        lines: Of their texts.
+        total_words: Words, letters' case and digits aside.
         fingerprint: SHA-256 of the texts, each after its length.
-        words: Words of each document, letters' case and digits aside; in a file of numbers for all.
+        lengths: Documents by their words, in powers of two.
         growth: Pairs of words so far and distinct words so far.
-        sample: The sample for what is not counted of all.
+        faults: Faults of encoding by kind; `faulty` documents have some.
+        pii: Pieces of personal data by kind; `with_pii` documents have some.
+        repetitive: Documents that repeat themselves, by the reason.
+        repeated_lines: Lines of documents of several lines, by the documents that they stand in.
+        metadata: Values of the fields that say where a text is from.
+        examples: A few of each of these.
         duplicates: Equal and similar documents.
+        clusters: The largest groups of them, with texts.
     """
 
     sample: ContentSample

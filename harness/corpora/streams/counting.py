@@ -88,9 +88,3 @@ def quantiles(values: NDArray[np.float64] | list[float]) -> dict[str, float]:
     return {name: round(float(item), 4) for name, item in zip(names, points, strict=True)} | {
         "mean": round(float(np.mean(values)), 4)
     }
-
-
-def histogram(lengths: NDArray[np.int64]) -> list[int]:
-    """How many lengths there are in each power of two: [1, 1], [2, 3], [4, 7], …"""
-    bins = np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64)
-    return np.bincount(bins, minlength=1).tolist()
