@@ -114,7 +114,7 @@ def test_pretrained_models_are_shown_examples_and_never_trained_on_the_task(harn
     flags = [flag for task in tasks for flag in ("--task", task)]
     done = harness("run", *flags, *models, "--limit", "20", "--seeds", "2", "--include", "mine")
     result = read_json(harness("show", "--json").stdout)
-    assert {cell["kind"] for cell in result["cells"]} == {"pretrain", "score"}
+    assert {cell["kind"] for cell in result["cells"]} == {"pretrain", "score", "contamination"}
     found = {(one["task"]["name"], one["model"]["name"], one["seed"]) for one in result["scores"]}
     shown = {
         (task, model, seed)
