@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.atomic import write_atomically
 from harness.core.reading import expanded, is_file, is_folder
-from harness.core.registry import Registry, load_registry
+from harness.core.registry import Registry, load_registry, scoped_plugins
 from harness.core.source_names import SYNTHETIC
 from harness.core.strict_spec import parse
 from harness.corpora.contamination.examples import evaluation_examples, tasks_against
@@ -28,6 +28,7 @@ Watch = Callable[[int, int, Position], None]
 """Told the documents and bytes so far, and how far the files are read."""
 
 
+@scoped_plugins()
 def corpus_filter(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -65,6 +66,7 @@ def corpus_filter(
     return FilteredCorpus(Path(output), manifest, funnel)
 
 
+@scoped_plugins()
 def predict_filter(
     source: str | os.PathLike[str],
     *,
@@ -96,6 +98,7 @@ def predict_filter(
     return predict(corpus, spec, chosen.sample, chosen.seed, where, tell)
 
 
+@scoped_plugins()
 def corpus_report(
     source: str | os.PathLike[str],
     *,

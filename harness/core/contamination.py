@@ -11,15 +11,21 @@ KIND = "contamination"
 
 def with_contamination(scores: Sequence[ScoreRecord], records: Iterable[ContaminationRecord]) -> list[ScoreRecord]:
     """The scores with a caution each where some of their examples stand in what the model learned from."""
+    notes = notes_by_score(records)
+    return [
+        score.model_copy(update={"cautions": [*score.cautions, *notes[score.cell]]}) if score.cell in notes else score
+        for score in scores
+    ]
+
+
+def notes_by_score(records: Iterable[ContaminationRecord]) -> dict[str, list[str]]:
+    """By score cell what was found of its examples in what the model learned from."""
     notes: dict[str, list[str]] = {}
     for record in records:
         if note := contamination_note(record):
             for cell in record.scored:
                 notes.setdefault(cell, []).append(note)
-    return [
-        score.model_copy(update={"cautions": [*score.cautions, *notes[score.cell]]}) if score.cell in notes else score
-        for score in scores
-    ]
+    return notes
 
 
 def contamination_note(record: ContaminationRecord) -> str:

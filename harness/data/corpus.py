@@ -6,7 +6,7 @@ give the same documents in the same order, and a document's own text decides whe
 
 from __future__ import annotations
 
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any
 
 from harness.core import code_identity
@@ -14,7 +14,7 @@ from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.hashing import hash_json, states_of
 from harness.data import synthetic
 from harness.data.corpus_files import unreadable
-from harness.data.document import Corpus, CorpusOptions
+from harness.data.document import Corpus, CorpusOptions, TextsHash
 from harness.data.source import asked_source
 
 HELD_OUT_FRACTION = 1 / 20
@@ -64,23 +64,20 @@ def state(corpus: Corpus) -> str:
 def facts(corpus: Corpus) -> dict[str, Any]:
     """One pass over the documents: `source`, `location`, `documents`, `bytes` (UTF-8), `held_out`, `fingerprint`.
 
-    The fingerprint is the SHA-256 (hex) of the documents in order, each after its length in 8 bytes.
+    The fingerprint is that of `TextsHash`.
 
     Raises:
         HarnessError: there is no document, or as `Corpus.documents`.
     """
-    digest = sha256()
+    hashed = TextsHash()
     documents = size = held_out = 0
     for document in corpus.documents():
-        data = document.encode()
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
         documents += 1
-        size += len(data)
+        size += hashed.add(document)
         held_out += is_held_out(document)
     if not documents:
         raise HarnessError(f"{corpus.location}: there is no document in it")
-    fingerprint = digest.hexdigest()
+    fingerprint = hashed.hexdigest()
     if corpus.made is not None and corpus.made.fingerprint != fingerprint:
         raise DamagedFileError(f"{corpus.location}: the text is not what its manifest names; filter it again")
     return {

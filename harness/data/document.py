@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,29 @@ class Document:
     text: str
     place: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to read in it; a pass over a corpus leaves it out."""
+        return not self.text or self.text.isspace()
+
+
+class TextsHash:
+    """The fingerprint of texts in order: SHA-256 of each after its length in 8 bytes."""
+
+    def __init__(self) -> None:
+        self._digest = sha256()
+
+    def add(self, text: str) -> int:
+        """Take the next text into account; returns its UTF-8 bytes."""
+        data = text.encode()
+        self._digest.update(len(data).to_bytes(8, "big"))
+        self._digest.update(data)
+        return len(data)
+
+    def hexdigest(self) -> str:
+        """The fingerprint so far."""
+        return self._digest.hexdigest()
 
 
 def metadata_of(record: Mapping[str, Any], field: str) -> dict[str, Any]:
@@ -74,7 +98,7 @@ class Corpus:
         Raises:
             HarnessError: a file is damaged or not what its name says, with the place in it; the hub fails.
         """
-        return (document.text for document in self.read(False) if document.text and not document.text.isspace())
+        return (document.text for document in self.read(False) if not document.is_blank)
 
 
 @dataclass(frozen=True)

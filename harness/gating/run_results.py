@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.cell_records import ContaminationRecord, Lineage, ScoreRecord
-from harness.core.contamination import KIND, contamination_note
+from harness.core.contamination import KIND, notes_by_score
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, as_references, prediction_hash, read_ids, read_predictions
-from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, named
 from harness.core.specs import Margins
 from harness.core.store import Store
@@ -151,7 +150,8 @@ def of_run(store: Store, name: str) -> RunResults:
     """
 
     manifest = store.run(name)
-    leaked = _leaked(store, manifest)
+    records = (store.find(key, ContaminationRecord) for key in asked_for([manifest], KIND))
+    leaked = notes_by_score(record for record in records if record is not None)
     parts: dict[PartKey, Part] = {}
     scored: dict[Key, Scored] = {}
     failures: dict[Key, str] = {}
@@ -233,17 +233,6 @@ def _without(references: np.ndarray | None, n: int) -> np.ndarray:
     """References, or empty ones for metrics that look at none."""
 
     return as_references(tuple(() for _ in range(n))) if references is None else references
-
-
-def _leaked(store: Store, manifest: RunManifest) -> dict[str, list[str]]:
-    """By score cell what was found of its examples in what the model learned from."""
-    notes: dict[str, list[str]] = {}
-    for key in asked_for([manifest], KIND):
-        record = store.find(key, ContaminationRecord)
-        if record is not None and (note := contamination_note(record)):
-            for cell in record.scored:
-                notes.setdefault(cell, []).append(note)
-    return notes
 
 
 def _model(store: Store, lineage: Lineage) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class Hit:
 class Scanner:
     """Looks for examples in pieces; made once in each process."""
 
-    def __init__(self, examples: Sequence[Example]) -> None:
-        self.index = ContaminationIndex(examples)
+    def __init__(self, index: ContaminationIndex) -> None:
+        self.index = index
 
     def __call__(self, piece: Piece) -> list[tuple[str, str, Match]]:
         return [
@@ -47,7 +47,7 @@ class Scanner:
 
 def scan(
     documents: Iterable[Document],
-    examples: Sequence[Example],
+    index: ContaminationIndex,
     workers: int = 1,
     tell: Callable[[int, int], None] = lambda documents, size: None,
 ) -> list[Hit]:
@@ -55,7 +55,7 @@ def scan(
 
     Args:
         documents: The corpus.
-        examples: The evaluation examples.
+        index: The evaluation examples.
         workers: Processes that look.
         tell: Called now and then with the documents and characters so far.
 
@@ -65,7 +65,7 @@ def scan(
     best: dict[int, tuple[str, str, Match]] = {}
     counts: dict[int, int] = defaultdict(int)
     done = size = 0
-    for piece, matches in through(Scanner, (list(examples),), pieces(documents), workers):
+    for piece, matches in through(Scanner, (index,), pieces(documents), workers):
         for place, snippet, match in matches:
             counts[match.example] += 1
             known = best.get(match.example)
@@ -80,12 +80,10 @@ def _rank(match: Match) -> tuple[bool, float, bool]:
     return match.exact, match.overlap, match.answered
 
 
-def contamination(
-    examples: Sequence[Example], hits: Sequence[Hit], data: str, absent: dict[str, str]
-) -> dict[str, Any]:
+def contamination(index: ContaminationIndex, hits: Sequence[Hit], data: str, absent: dict[str, str]) -> dict[str, Any]:
     """What a report says: of each task and split how many examples are dirty, with Wilson's interval, and which."""
-    index_words = [len(example.text.split()) for example in examples]
-    index = ContaminationIndex(examples)
+    examples = index.examples
+    words = [len(example.text.split()) for example in examples]
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, example in enumerate(examples):
         groups[example.task, example.split].append(number)
@@ -93,8 +91,7 @@ def contamination(
     rows = []
     for (task, split), numbers in groups.items():
         held = [by_number[number] for number in numbers if number in by_number]
-        common = [hit for hit in held if is_common(hit, index_words[hit.example])]
-        dirty = [hit for hit in held if hit not in common]
+        dirty = [hit for hit in held if not is_common(hit, words[hit.example])]
         n = len(numbers)
         shown = sorted(dirty, key=lambda hit: (-hit.match.exact, -hit.match.overlap))[:SHOWN]
         rows.append(
@@ -106,7 +103,7 @@ def contamination(
                 "exact": sum(hit.match.exact for hit in dirty),
                 "thirteen_grams": sum(hit.match.long for hit in dirty),
                 "with_answer": sum(hit.match.answered for hit in dirty),
-                "common_phrases": len(common),
+                "common_phrases": len(held) - len(dirty),
                 "ids": [examples[hit.example].id for hit in dirty],
                 "examples": [_shown(examples[hit.example], hit) for hit in shown],
             }

@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,12 +23,12 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.corpora.filtering.spec import FilterSpec, make_rules
 from harness.corpora.rules.base import RULES, Removal, Rule, Text
-from harness.corpora.rules.dedup import Dedup
+from harness.corpora.rules.dedup import Dedup, DedupOptions
 from harness.corpora.streams.duplicates import DuplicateFinder, Duplicates, digest
 from harness.corpora.streams.parallel import Piece, pieces, through
 from harness.corpora.text.minhash import signature
 from harness.data.corpus_manifest import KIND, CorpusManifest, SourceFacts, write_manifest
-from harness.data.document import Corpus, Document
+from harness.data.document import Corpus, Document, TextsHash
 
 TEXT, LEDGER = "text.jsonl", "ledger.jsonl"
 SHOWN = 200
@@ -110,8 +109,7 @@ class Judge:
             load_registry(include)  # in a process of its own
         self.rules = list(zip(rule_names(spec), make_rules(spec, where), strict=True))
         self.splitter = spec.splitter
-        last = self.rules[-1][1]
-        self.dedup = last.options if isinstance(last, Dedup) else None
+        self.dedup = dedup_of([rule for _, rule in self.rules])
 
     def __call__(self, piece: Piece) -> Judged:
         outcomes = [self.outcome(document) for document in piece]
@@ -174,11 +172,10 @@ def filter_corpus(
     """
     if output.exists():
         raise HarnessError(f"{output}: it is already there; remove it or choose another folder")
-    make_rules(spec, where)
-    names = rule_names(spec)
+    rules = make_rules(spec, where)
     with output_folder(output) as folder, scratch_folder() as scratch:
         with (folder / LEDGER).open("w", encoding="utf-8") as ledger:
-            pass_over = _Pass(spec, where, names, scratch, ledger)
+            pass_over = _Pass(spec, rules, where, scratch, ledger)
             source = pass_over.run(corpus, workers, include if workers > 1 else (), tell)
             duplicates = pass_over.duplicates()
             kept = pass_over.write(folder / TEXT, duplicates)
@@ -191,7 +188,7 @@ def filter_corpus(
             kind=KIND,
             files={name: facts for name, facts in facts_of_files(folder).items() if name == TEXT},  # type: ignore[misc]
             source=source,
-            rules=_settings(spec, where),
+            rules=_settings(spec, rules),
             code=_code(spec),
             documents=funnel.kept_documents,
             bytes=funnel.kept_bytes,
@@ -203,21 +200,25 @@ def filter_corpus(
     return manifest, funnel
 
 
+def dedup_of(rules: Sequence[Rule]) -> DedupOptions | None:
+    """How duplicates are found, where the last rule removes them."""
+    return rules[-1].options if isinstance(rules[-1], Dedup) else None
+
+
 class _Pass:
     """The documents of one corpus on their way through the rules."""
 
-    def __init__(self, spec: FilterSpec, where: str, names: list[str], scratch: Path, ledger: TextIO) -> None:
+    def __init__(self, spec: FilterSpec, rules: Sequence[Rule], where: str, scratch: Path, ledger: TextIO) -> None:
         self.spec, self.where, self.scratch, self.ledger = spec, where, scratch, ledger
-        self.funnel = Funnel(names)
-        last = make_rules(spec, where)[-1]
-        self.dedup = last.options if isinstance(last, Dedup) else None
-        self.finder = DuplicateFinder(scratch, self.dedup.exact, self.dedup.near) if self.dedup else None
+        self.funnel = Funnel(rule_names(spec))
+        dedup = dedup_of(rules)
+        self.finder = DuplicateFinder(scratch, dedup.exact, dedup.near) if dedup else None
 
     def run(
         self, corpus: Corpus, workers: int, include: Sequence[str], tell: Callable[[int, int], None]
     ) -> SourceFacts:
         """Judge every document; what is left is in the scratch folder."""
-        hashed = sha256()
+        hashed = TextsHash()
         with (self.scratch / "left.jsonl").open("w", encoding="utf-8") as left:
             stream = pieces(_sound(corpus, hashed, self.funnel))
             for piece, judged in through(Judge, (self.spec, self.where, include), stream, workers):
@@ -250,23 +251,21 @@ class _Pass:
 
     def write(self, path: Path, duplicates: Duplicates | None) -> str:
         """Write what is kept; returns its fingerprint."""
-        hashed, name = sha256(), self.funnel.rules[-1]
+        hashed, name = TextsHash(), self.funnel.rules[-1]
         places = _Places(self.scratch / "places", duplicates)
         with (self.scratch / "left.jsonl").open(encoding="utf-8") as left, path.open("w", encoding="utf-8") as file:
             for number, line in enumerate(left):
                 record = json.loads(line)
-                size = len(record["text"].encode())
                 kept_for = number if duplicates is None else int(duplicates.kept_for[number])
                 if kept_for == number:
                     places.keep(number, record["place"])
-                    _add(hashed, record["text"])
                     self.funnel.kept_documents += 1
-                    self.funnel.kept_bytes += size
+                    self.funnel.kept_bytes += hashed.add(record["text"])
                     file.write(line)
                     continue
                 assert duplicates is not None
                 reason = EXACT if number in duplicates.exact else NEAR
-                self.funnel.remove(name, reason, size)
+                self.funnel.remove(name, reason, len(record["text"].encode()))
                 alike = duplicates.similarities.get(number)
                 self._enter(record["place"], name, reason, record["text"], kept=places.of(kept_for),
                             similarity=None if alike is None else round(alike, 4))  # fmt: skip
@@ -296,20 +295,13 @@ class _Places:
         return self._file.readline().rstrip("\n")
 
 
-def _sound(corpus: Corpus, hashed: Any, funnel: Funnel) -> Iterator[Document]:
+def _sound(corpus: Corpus, hashed: TextsHash, funnel: Funnel) -> Iterator[Document]:
     """The documents that are not blank, counted and hashed."""
     for document in corpus.read(False):
-        if document.text and not document.text.isspace():
+        if not document.is_blank:
             funnel.documents += 1
-            funnel.bytes += _add(hashed, document.text)
+            funnel.bytes += hashed.add(document.text)
             yield document
-
-
-def _add(hashed: Any, text: str) -> int:
-    data = text.encode()
-    hashed.update(len(data).to_bytes(8, "big"))
-    hashed.update(data)
-    return len(data)
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -324,9 +316,8 @@ def _rounded(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _settings(spec: FilterSpec, where: str) -> list[dict[str, Any]]:
+def _settings(spec: FilterSpec, rules: Sequence[Rule]) -> list[dict[str, Any]]:
     """Each rule with all its settings, those left out with their defaults."""
-    rules: Sequence[Rule] = make_rules(spec, where)
     names = [name for rule in spec.rules for name in rule]
     return [
         {"rule": name, "splitter": spec.splitter, **rule.options.model_dump(mode="json")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.core.errors import HarnessError
@@ -59,13 +59,7 @@ class Prediction:
 
     def as_json(self) -> dict[str, Any]:
         """The fields, with a schema version."""
-        rules = [vars_of(rule) for rule in self.rules]
-        return {"schema_version": 1, **vars_of(self), "rules": rules}
-
-
-def vars_of(value: Any) -> dict[str, Any]:
-    """A data class's fields by name."""
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+        return {"schema_version": 1, **asdict(self)}
 
 
 def predict(
@@ -96,7 +90,7 @@ def predict(
     sample = Reservoir(size, seed)
     total = 0
     for document in corpus.read(False):
-        if document.text and not document.text.isspace():
+        if not document.is_blank:
             total += len(document.text.encode())
             sample.add(document, digest(document.text))
             if sample.count % 1000 == 0:

@@ -37,6 +37,7 @@ def diversity(survey: Survey, seed: int) -> dict[str, Any]:
     """What a report says of a corpus's diversity, by its survey and the survey's sample."""
     texts = [item.text for item in survey.sample.items]
     words = [words_by("rules").of(text.lower()) for text in texts]
+    weighted = _matrix(texts[:CLUSTERED]) if len(texts) >= 10 else None
     return {
         "vocabulary": vocabulary(survey, words),
         "ngrams": ngrams(words),
@@ -44,8 +45,8 @@ def diversity(survey: Survey, seed: int) -> dict[str, Any]:
         "lengths": lengths(survey, words),
         "style": style(texts, words),
         "languages": languages(texts),
-        "topics": topics(texts, [item.place for item in survey.sample.items], seed),
-        "self_similarity": self_similarity(texts, seed),
+        "topics": topics(texts, [item.place for item in survey.sample.items], weighted, seed),
+        "self_similarity": None if weighted is None else self_similarity(weighted[0], seed),
         "sampled": len(texts),
     }
 
@@ -187,7 +188,9 @@ def _matrix(texts: Sequence[str]) -> tuple[Any, Any] | None:
         return None
 
 
-def topics(texts: Sequence[str], places: Sequence[str], seed: int) -> list[dict[str, Any]]:
+def topics(
+    texts: Sequence[str], places: Sequence[str], weighted: tuple[Any, Any] | None, seed: int
+) -> list[dict[str, Any]]:
     """Clusters of the sample (k-means of TF-IDF in 50 dimensions of latent semantics), the largest first.
 
     Their terms are those whose fraction of documents in the cluster tells most about it: p log(p / q), where q is that
@@ -199,10 +202,9 @@ def topics(texts: Sequence[str], places: Sequence[str], seed: int) -> list[dict[
     from sklearn.preprocessing import normalize
 
     texts, places = texts[:CLUSTERED], places[:CLUSTERED]
-    made = _matrix(texts) if len(texts) >= 24 else None
-    if made is None or made[0].shape[1] < 10:
+    if weighted is None or len(texts) < 24 or weighted[0].shape[1] < 10:
         return []
-    matrix, vectorizer = made
+    matrix, vectorizer = weighted
     dimensions = min(50, matrix.shape[1] - 1, len(texts) - 1)
     points = normalize(TruncatedSVD(dimensions, random_state=seed).fit_transform(matrix))
     count = min(TOPICS, len(texts) // 12)
@@ -229,17 +231,13 @@ def topics(texts: Sequence[str], places: Sequence[str], seed: int) -> list[dict[
     return result
 
 
-def self_similarity(texts: Sequence[str], seed: int) -> dict[str, float] | None:
+def self_similarity(matrix: Any, seed: int) -> dict[str, float]:
     """Cosines of TF-IDF of pairs drawn from the sample, and of each of 1,000 texts to the likest other one."""
-    texts = texts[:CLUSTERED]
-    made = _matrix(texts) if len(texts) >= 10 else None
-    if made is None:
-        return None
-    matrix = made[0]
-    drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, len(texts), (2, PAIRS))
+    count = matrix.shape[0]
+    drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, count, (2, PAIRS))
     drawn = drawn[:, drawn[0] != drawn[1]]
     cosines = np.asarray(matrix[drawn[0]].multiply(matrix[drawn[1]]).sum(axis=1)).ravel()
-    some = min(1_000, len(texts))
+    some = min(1_000, count)
     similarities = (matrix[:some] @ matrix.T).toarray()
     similarities[np.arange(some), np.arange(some)] = -1.0
     nearest = similarities.max(axis=1)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.core.atomic import scratch_folder
-from harness.corpora.contamination.index import Example
+from harness.corpora.contamination.index import ContaminationIndex, Example
 from harness.corpora.contamination.scan import contamination, scan
 from harness.corpora.reporting.consistency import consistency
 from harness.corpora.reporting.diversity import diversity
@@ -130,8 +130,8 @@ def report(
     labels = label_facts(source, seed) if isinstance(source, LabelledData) else None
     leaked = None
     if against is not None:
-        hits = scan(documents(), against.examples, workers, tell)
-        leaked = contamination(against.examples, hits, against.data, against.absent)
+        index = ContaminationIndex(against.examples)
+        leaked = contamination(index, scan(documents(), index, workers, tell), against.data, against.absent)
     settings = {"sample": sample, "seed": seed, "banding": banding.model_dump()}
     findings = [*_of_labels(labels or {}), *_of_text(result, *parts), *_of_contamination(leaked or {})]
     findings.sort(key=lambda item: -item.weight)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from harness.corpora.streams.sampling import ContentSample
 from harness.corpora.text.faults import SUSPECT, faults_of
 from harness.corpora.text.minhash import Banding, codes_of, signature
 from harness.corpora.text.pii import find
-from harness.data.document import Document
+from harness.data.document import Document, TextsHash
 
 AROUND = 40
 """Characters of context on each side of an example."""
@@ -199,7 +198,7 @@ def survey(
         HarnessError: there is no document.
     """
     totals = Survey(ContentSample(sample, seed))
-    hashed, distinct = sha256(), Distinct()
+    hashed, distinct = TextsHash(), Distinct()
     finder = DuplicateFinder(scratch, True, banding)
     next_point = 1000
     for piece, facts in through(PieceCounter, (banding,), pieces(_sound(documents, totals, hashed)), workers):
@@ -234,15 +233,12 @@ def survey(
     return totals
 
 
-def _sound(documents: Iterable[Document], totals: Survey, hashed: Any) -> Iterable[Document]:
+def _sound(documents: Iterable[Document], totals: Survey, hashed: TextsHash) -> Iterable[Document]:
     for document in documents:
-        if not document.text or document.text.isspace():
+        if document.is_blank:
             totals.blank += 1
             continue
-        data = document.text.encode()
-        hashed.update(len(data).to_bytes(8, "big"))
-        hashed.update(data)
-        totals.bytes += len(data)
+        totals.bytes += hashed.add(document.text)
         yield document
 
 
@@ -252,10 +248,7 @@ def cluster_examples(
     """The largest groups of duplicates with the texts of some members, by a second pass."""
     sizes = sorted(duplicates.clusters().items(), key=lambda item: (-item[1], item[0]))[:most]
     groups: dict[int, list[dict[str, str]]] = {kept: [] for kept, _ in sizes}
-    sound: Sequence[Document] | Iterable[Document] = (
-        item for item in documents if item.text and not item.text.isspace()
-    )
-    for number, document in enumerate(sound):
+    for number, document in enumerate(document for document in documents if not document.is_blank):
         group = groups.get(int(duplicates.kept_for[number]))
         if group is not None and len(group) < members:
             group.append({"place": document.place, "text": document.text[:300]})

@@ -12,27 +12,23 @@ from pydantic import Field
 
 from harness.core.strict_spec import Strict
 from harness.corpora.rules.base import Removal, Rule, Text, fraction
+from harness.corpora.text.cached import CachedValues
 from harness.corpora.text.words import ENDS
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 CONTROLS = {chr(code) for code in (*range(9), 11, 12, *range(13, 32), *range(127, 160))}
 
 
-class _Symbols(dict[str, bool]):
-    """Whether a word holds nothing but punctuation and control characters."""
-
-    def __missing__(self, word: str) -> bool:
-        if len(self) > 1 << 18:
-            self.clear()
-        self[word] = all(_is_symbol(letter) for letter in word)
-        return self[word]
-
-
 def _is_symbol(letter: str) -> bool:
     return letter in CONTROLS or letter in "^~`|=+<>" or category(letter)[0] == "P" or ENDS.match(letter) is not None
 
 
-SYMBOLS = _Symbols()
+def _is_all_symbols(word: str) -> bool:
+    """Whether a word holds nothing but punctuation and control characters."""
+    return all(_is_symbol(letter) for letter in word)
+
+
+SYMBOLS = CachedValues(_is_all_symbols, 1 << 18)
 
 
 class QualityOptions(Strict):

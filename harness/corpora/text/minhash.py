@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.core.strict_spec import Strict
+from harness.corpora.text.cached import CachedValues
 
 WORD = regex.compile(r"[\p{L}\p{M}]+|\p{N}+|\p{Han}")
 BLOCK = 256
@@ -52,18 +53,12 @@ def _functions(size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     return drawn[0] | np.uint64(1), drawn[1]
 
 
-class _Codes(dict[str, tuple[int, ...]]):
+def _codes_of_piece(piece: str) -> tuple[int, ...]:
     """32 bits of each word of a piece between white space."""
-
-    def __missing__(self, piece: str) -> tuple[int, ...]:
-        if len(self) > 1 << 19:
-            self.clear()
-        words = WORD.findall(NUMBER.sub("0", piece.lower()))
-        codes = self[piece] = tuple(crc32(word.encode()) for word in words)
-        return codes
+    return tuple(crc32(word.encode()) for word in WORD.findall(NUMBER.sub("0", piece.lower())))
 
 
-CODES = _Codes()
+CODES = CachedValues(_codes_of_piece, 1 << 19)
 
 
 def codes_of(text: str) -> NDArray[np.uint64]:

@@ -16,6 +16,7 @@ from unicodedata import category
 import regex
 
 from harness.core.errors import HarnessError
+from harness.corpora.text.cached import CachedValues
 
 Splitter = Literal["rules", "spacy"]
 CACHED_AT_MOST = 1 << 19
@@ -52,18 +53,11 @@ def ends_sentence(word: str) -> bool:
     return len(word) == 1 and ENDS.match(word) is not None
 
 
-class Words(dict[str, tuple[str, ...]]):
+class Words(CachedValues[tuple[str, ...]]):
     """The words of each piece between white space, made when first asked for."""
 
     def __init__(self, splitter: Splitter = "rules") -> None:
-        super().__init__()
-        self._cut: Callable[[str], tuple[str, ...]] = words_of_piece if splitter == "rules" else _spacy()
-
-    def __missing__(self, piece: str) -> tuple[str, ...]:
-        if len(self) >= CACHED_AT_MOST:
-            self.clear()
-        words = self[piece] = self._cut(piece)
-        return words
+        super().__init__(words_of_piece if splitter == "rules" else _spacy(), CACHED_AT_MOST)
 
     def of(self, text: str) -> list[str]:
         """The words of a text, in order; white space is none."""

@@ -16,6 +16,7 @@ from harness.core.predictions import PREDICTIONS, read_predictions
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.corpora.contamination.examples import examples_in
+from harness.corpora.contamination.index import ContaminationIndex
 from harness.corpora.contamination.rows import plain_rows
 from harness.corpora.contamination.scan import contamination, scan
 from harness.data import corpus as corpora
@@ -84,8 +85,8 @@ def _in_corpus(job: ContaminationJob, facts: Mapping[str, Any], split: Split, st
 def _looked_for(job: ContaminationJob, split: Split) -> dict[str, Any]:
     assert job.pretraining is not None
     corpus = corpora.open_corpus(job.pretraining.corpus, job.pretraining.sentences, job.pretraining.field)
-    examples = list(examples_in(job.inputs.task.name, job.split, split))
-    [row] = contamination(examples, scan(corpus.read(False), examples), "", {})["tasks"]
+    index = ContaminationIndex(list(examples_in(job.inputs.task.name, job.split, split)))
+    [row] = contamination(index, scan(corpus.read(False), index), "", {})["tasks"]
     return {
         "dirty": row["ids"], "exact": row["exact"], "not_judged": row["not_judged"], "common": row["common_phrases"],
     }  # fmt: skip

@@ -102,6 +102,7 @@ DRAW = random.Random(7)
 EXAMPLES = [
     Example("quiz", "dev", str(at), sentence(DRAW, DRAW.randint(10, 45)), (sentence(DRAW, 4),)) for at in range(300)
 ]
+INDEX = ContaminationIndex(EXAMPLES)
 NOISE = [" ".join(sentence(DRAW, 14) for _ in range(8)) for _ in range(60)]
 
 
@@ -127,7 +128,7 @@ def test_planted_examples_are_found_and_no_others(kind: str) -> None:
     draw = random.Random(1)
     chosen = draw.sample(range(len(EXAMPLES)), 150)
     documents = [Document(planted(kind, EXAMPLES[at], draw), f"doc {at}") for at in chosen]
-    hits = scan(documents, EXAMPLES)
+    hits = scan(documents, INDEX)
     recalled = sum(hit.example in chosen for hit in hits)
     assert wilson(recalled, len(chosen))[0] >= (0.85 if kind == "cut" else 0.97)
     assert {hit.example for hit in hits} <= set(chosen), "precision"
@@ -151,7 +152,7 @@ def test_innocent_overlaps_are_not_found() -> None:
         shuffled = words[:]
         draw.shuffle(shuffled)
         innocent.append(" ".join(shuffled))
-    hits = scan([Document(text, str(at)) for at, text in enumerate(innocent)], EXAMPLES)
+    hits = scan([Document(text, str(at)) for at, text in enumerate(innocent)], INDEX)
     assert wilson(len(hits), len(innocent))[1] <= 0.01, [EXAMPLES[hit.example].text for hit in hits]
 
 
@@ -167,7 +168,8 @@ def test_a_phrase_that_stands_everywhere_is_no_contamination() -> None:
     long = Example("quiz", "dev", "long", " ".join(WORDS[:20]))
     documents = [Document(f"{sentence(DRAW, 12)} {phrase.text}", str(at)) for at in range(6)]
     documents += [Document(long.text, f"long {at}") for at in range(6)]
-    [row] = contamination([phrase, long], scan(documents, [phrase, long]), "here", {})["tasks"]
+    index = ContaminationIndex([phrase, long])
+    [row] = contamination(index, scan(documents, index), "here", {})["tasks"]
     assert row["dirty"] == 1 and row["ids"] == ["long"] and row["common_phrases"] == 1
 
 
@@ -180,7 +182,8 @@ def test_what_every_example_says_weighs_nothing() -> None:
 
 def test_short_examples_are_counted_not_judged() -> None:
     short = Example("quiz", "dev", "0", "It is good.")
-    [row] = contamination([short], scan([Document("It is good.", "x")], [short]), "here", {})["tasks"]
+    index = ContaminationIndex([short])
+    [row] = contamination(index, scan([Document("It is good.", "x")], index), "here", {})["tasks"]
     assert row["not_judged"] == 1 and row["dirty"] == 0
 
 
@@ -215,4 +218,4 @@ def test_a_rule_removes_what_leaked(tmp_path: Path) -> None:
     assert entry["reason"] == "an evaluation example" and entry["value"].startswith("sst2 dev ")
     assert "data" in manifest.rules[0] and manifest.rules[0]["against"] == ["sst2"]
     examples, _ = evaluation_examples(tasks_against(load_registry(), ["sst2"]), "synthetic")
-    assert scan(open_corpus(str(tmp_path / "out")).read(False), examples) == []
+    assert scan(open_corpus(str(tmp_path / "out")).read(False), ContaminationIndex(examples)) == []
