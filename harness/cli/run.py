@@ -131,6 +131,8 @@ def _announce(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> 
             say(f"{task_name}: no {missing} split there, so that {other} is scored")
     for (task_name, model_name), reason in prepared.plan.not_applicable.items():
         say(f"not applicable: {model_name} on {task_name}: {reason}")
+    for note in prepared.plan.notes:
+        say(note)
     if prepared.missing and not dry_run:
         say(
             f"{len(prepared.plan.cells)} cells, {len(prepared.cached)} cached; "

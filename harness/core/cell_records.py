@@ -248,6 +248,30 @@ class ContaminationRecord(ModelRecord):
     reason: str = ""
 
 
+class AugmentFacts(Facts):
+    """The further training examples that were made.
+
+    Attributes:
+        operations: Those that make new texts.
+        each: `once`: the same in all epochs; `epoch`: others in each. The numbers are of the first.
+        examples: Those of the training split.
+        augmented: Copies that differ from their example.
+        unchanged: Copies that do not, since nothing could be done.
+        refused: Copies in which an answer would have been touched.
+        by_operation: Copies that each operation has changed.
+        notes: What can be wrong with their labels.
+    """
+
+    operations: list[str] = Field(default_factory=list)
+    each: str = "once"
+    examples: int = 0
+    augmented: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    by_operation: dict[str, int] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+
+
 class FitFacts(Facts):
     """How a model was fine-tuned: of a learner that trains in steps more than of others."""
 
@@ -258,6 +282,7 @@ class FitFacts(Facts):
     device: str | None = None
     runtime: str | None = None
     cautions: list[str] = Field(default_factory=list)
+    augment: AugmentFacts | None = None
 
 
 class FitRecord(ModelRecord):

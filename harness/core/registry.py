@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import plugins
+from harness.core.augment_spec import check_operations
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.hashing import hash_json, short
 from harness.core.noise import with_noise
@@ -332,9 +333,15 @@ def _check(registry: Registry) -> None:
                 raise unknown("model", model, registry.recipes, str(registry.origins["suite", name]))
     for name, recipe in registry.recipes.items():
         where = str(registry.origins["recipe", name])
-        plugins.lookup("learner", recipe.learner, where).check(recipe)
-        if recipe.pretraining is not None:
-            plugins.table("objective").check(recipe.pretraining.objective, where)
+        _check_recipe(recipe, where)
+
+
+def _check_recipe(recipe: ModelSpec, where: str) -> None:
+    plugins.lookup("learner", recipe.learner, where).check(recipe)
+    if recipe.pretraining is not None:
+        plugins.table("objective").check(recipe.pretraining.objective, where)
+    if recipe.training.augment is not None:
+        check_operations(recipe.training.augment, f"{where}: training.augment")
 
 
 def _check_metric(name: str, task: TaskSpec, where: str) -> None:
@@ -357,9 +364,7 @@ def _spec_of_model(file: Path) -> ModelSpec:
     if kind is not ModelSpec:
         raise HarnessError(f"--model {file}: it holds a {word}, not a model spec; give it with --include")
     recipe = parse(ModelSpec, values, str(file))
-    plugins.lookup("learner", recipe.learner, str(file)).check(recipe)
-    if recipe.pretraining is not None:
-        plugins.table("objective").check(recipe.pretraining.objective, str(file))
+    _check_recipe(recipe, str(file))
     return recipe
 
 

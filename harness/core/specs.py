@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
+from harness.core.augment_spec import AugmentSpec
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, ReadingSpec, Sources
 from harness.core.strict_spec import Strict, listed, setting
@@ -75,7 +76,8 @@ class TaskSpec(Strict):
     that is trained to answer: T5's own, shorter ones. `verbalizers` are the words that stand for the classes in its
     answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
     is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
-    the task without noise is scored on perturbed texts (`harness.data.noise`).
+    the task without noise is scored on perturbed texts (`harness.data.noise`). `label_of` says what a label is about:
+    a text's meaning, or its form, as acceptability is; it limits what augmentation may change.
     """
 
     name: TaskName
@@ -102,6 +104,7 @@ class TaskSpec(Strict):
     decoding: DecodingSpec = DecodingSpec()
     shots: int | None = Field(default=None, ge=0)
     noise: str | None = None
+    label_of: Literal["meaning", "form"] = "meaning"
 
     @property
     def clean(self) -> TaskSpec:
@@ -194,6 +197,7 @@ class TrainingSpec(Strict):
     `batch_size` is the number of examples an optimizer step sees on average: batches are filled to a token budget of
     `batch_size` times the mean length, so that short examples share a batch and long ones do not pay for padding.
     With the optimizer `adafactor` the learning rate is relative to the size of each weight: 0.01 rather than 1e-4.
+    `augment` makes further examples of those of the training split.
     """
 
     epochs: float | None = Field(default=None, gt=0, le=1000)
@@ -207,6 +211,7 @@ class TrainingSpec(Strict):
     max_length: int | None = Field(default=None, ge=4, le=32768)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     select: Literal["last", "best"] = "last"
+    augment: AugmentSpec | None = None
 
 
 class TokenizerSpec(Strict):

@@ -24,6 +24,7 @@ import random
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split, TaskData
@@ -43,23 +44,29 @@ NEIGHBOURS = {
 }  # fmt: skip
 """Of a QWERTY keyboard."""
 
+Case = Literal["lower", "upper", "title", "mixed"]
+CASES: tuple[Case, ...] = ("lower", "upper", "title", "mixed")
+IN_CASE: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "title": str.capitalize}
+
 WORD = re.compile(r"[^\W\d_]+")
 MARK_OR_GAP = re.compile(r"(?P<mark>[.,;:!?'\"()\-](?!\d))|(?<=\w)(?P<gap> )")
 INSERTED = ",.;:!?-"
 
 
 def typos(text: str, draw: Draw) -> str:
-    return WORD.sub(
-        lambda word: _mistyped(word[0], draw) if len(word[0]) >= 4 and draw() < TYPO_RATE else word[0], text
-    )
+    return WORD.sub(lambda word: mistyped(word[0], draw) if len(word[0]) >= 4 and draw() < TYPO_RATE else word[0], text)
 
 
 def case(text: str, draw: Draw) -> str:
-    styles = (str.lower, str.upper, str.capitalize)
-    chosen = int(4 * draw())
-    if chosen < 3:
-        return WORD.sub(lambda word: styles[chosen](word[0]), text)
-    return WORD.sub(lambda word: styles[int(3 * draw())](word[0]), text)
+    return recased(text, CASES[int(4 * draw())], draw)
+
+
+def recased(text: str, wanted: Case, draw: Draw) -> str:
+    """All words in one case, or each in one that is drawn."""
+    if wanted != "mixed":
+        return WORD.sub(lambda word: IN_CASE[wanted](word[0]), text)
+    cases = list(IN_CASE.values())
+    return WORD.sub(lambda word: cases[int(3 * draw())](word[0]), text)
 
 
 def punctuation(text: str, draw: Draw) -> str:
@@ -73,8 +80,10 @@ def punctuation(text: str, draw: Draw) -> str:
     return MARK_OR_GAP.sub(changed, text)
 
 
-def _mistyped(word: str, draw: Draw) -> str:
-    """One slip after the first letter. A swap is of two letters that differ; what the keyboard lacks is left out."""
+def mistyped(word: str, draw: Draw) -> str:
+    """A word of two letters or more with one slip after the first. A swap is of two letters that differ; what the
+    keyboard lacks is left out.
+    """
     slip = int(4 * draw())
     at = 1 + int((len(word) - 1) * draw())
     if slip == 0 and (swaps := [place for place in range(1, len(word) - 1) if word[place] != word[place + 1]]):

@@ -266,6 +266,8 @@ def seeded(recipe: ModelSpec, seed: int) -> ModelSpec:
 def model_identity(recipe: ModelSpec, origin: Origin) -> dict[str, Any]:
     """What a model spec computes, without what it is called."""
     identity = recipe.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
+    if recipe.training.augment is None:
+        del identity["training"]["augment"]
     if recipe.tokenizer is not None and recipe.tokenizer.corpus == SYNTHETIC:
         identity["corpus"] = code_identity.identity("harness.data.synthetic")
     if recipe.pretraining and origin.corpus:

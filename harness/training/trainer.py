@@ -50,7 +50,7 @@ class TokenBudgetTrainer(Trainer):
         dataset = self.train_dataset
         assert isinstance(dataset, TokenizedDataset)
         batches = TokenBudgetBatchSampler(
-            dataset.lengths, self._batch_size, seed=self.args.seed, multiple_of=self.accelerator.num_processes
+            dataset.lengths, self._batch_size, self.args.seed, self.accelerator.num_processes, dataset.epochs
         )
         loader: DataLoader = DataLoader(
             cast(Dataset, dataset),
@@ -187,7 +187,7 @@ def fine_tune(
         per_device_train_batch_size=training.batch_size,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
-        warmup_steps=_warmup_steps(len(encoded), training),
+        warmup_steps=_warmup_steps(encoded.in_epoch, training),
         lr_scheduler_type=SCHEDULES[training.schedule],
         max_grad_norm=training.max_grad_norm,
         bf16=precision == "bf16",
@@ -232,7 +232,7 @@ def fine_tune(
     if best is not None:
         best.restore(model)
         selection = {"mode": "best", "epoch": best.best_epoch, "history": best.history}
-    tokens = round(sum(encoded.lengths) * training.epochs)
+    tokens = round(sum(encoded.lengths) * training.epochs / max(1, len(encoded.epochs)))
     return FitReport(
         outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection, trainer.losses
     )

@@ -26,18 +26,36 @@ class TokenizedDataset:
     """n training examples (windows, where an example has several), a dataset for a DataLoader.
 
     `columns` maps input names to n unpadded rows of token ids, or to n numbers. `lengths` (n,) is how much of a batch
-    each takes, in tokens. `truncated` counts examples that were cut.
+    each takes, in tokens. `truncated` counts examples that were cut. Where each epoch has other examples, `epochs` says
+    how many belong to each, in order.
     """
 
     columns: Mapping[str, Sequence[Any]]
     lengths: Sequence[int]
     truncated: int = 0
+    epochs: tuple[int, ...] = ()
+
+    @property
+    def in_epoch(self) -> int:
+        """How many there are in an epoch."""
+        return self.epochs[0] if self.epochs else len(self)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {name: rows[index] for name, rows in self.columns.items()}
+
+
+def one_after_the_other(epochs: Sequence[TokenizedDataset]) -> TokenizedDataset:
+    """The examples of several epochs as one dataset; what was cut is that of the first."""
+    names = epochs[0].columns
+    return TokenizedDataset(
+        {name: [row for part in epochs for row in part.columns[name]] for name in names},
+        [length for part in epochs for length in part.lengths],
+        epochs[0].truncated,
+        tuple(map(len, epochs)),
+    )
 
 
 @dataclass(frozen=True)
@@ -72,13 +90,17 @@ class TokenBudgetBatchSampler:
     Yields lists of indices. Every epoch has exactly ceil(n / batch_size) batches, so that the optimizer takes as many
     steps as with batches of `batch_size` random examples; what is equal between batches is the number of tokens, not
     of examples. Batches come in random order. Deterministic in (seed, epoch); an epoch is one pass of `iter`, or
-    `set_epoch` sets it.
+    `set_epoch` sets it. `epochs` are the numbers of examples that belong to each epoch, where they are others in each;
+    then each has as many batches as the first.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, multiple_of: int = 1) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, multiple_of: int = 1, epochs: Sequence[int] = ()
+    ) -> None:
         import numpy as np
 
         self.lengths = np.asarray(lengths, dtype=np.float64)
+        self.ends = np.cumsum(epochs or [len(lengths)]).tolist()
         self.batch_size = batch_size
         self.drop_last = False
         self.multiple_of = multiple_of
@@ -86,9 +108,9 @@ class TokenBudgetBatchSampler:
         self.epoch = 0
 
     def __len__(self) -> int:
-        batches = math.ceil(len(self.lengths) / self.batch_size)
+        batches = math.ceil(self.ends[0] / self.batch_size)
         rounded = math.ceil(batches / self.multiple_of) * self.multiple_of
-        return rounded if rounded <= len(self.lengths) else batches
+        return rounded if rounded <= self.ends[0] else batches
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -97,11 +119,12 @@ class TokenBudgetBatchSampler:
         import numpy as np
 
         random = np.random.default_rng([self.seed, self.epoch])
+        part = min(self.epoch, len(self.ends) - 1)
         self.epoch += 1
-        order = np.argsort(
-            self.lengths * random.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(self.lengths)), kind="stable"
-        )
-        batches = np.split(order, _equal_cuts(self.lengths[order], len(self)))
+        start = self.ends[part - 1] if part else 0
+        lengths = self.lengths[start : self.ends[part]]
+        order = np.argsort(lengths * random.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(lengths)), kind="stable")
+        batches = np.split(start + order, _equal_cuts(lengths[order], len(self)))
         for index in random.permutation(len(batches)):
             yield batches[index].tolist()
 

@@ -11,6 +11,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
+from harness.data.augment.expand import inputs_of, rows_an_example
 from harness.pipeline.cells import (
     Cell,
     FinetuneJob,
@@ -121,7 +122,7 @@ def _trainings(task: TaskSpec, run: RunSpec, recipe: ModelSpec) -> list[tuple[fl
     seeds = range(run.first_seed, run.first_seed + run.seeds)
     if task.shots is not None:
         return [(1.0, seed) for seed in (seeds if task.shots else [0])]
-    deterministic = LEARNERS.get(recipe.learner).deterministic
+    deterministic = LEARNERS.get(recipe.learner).deterministic and recipe.training.augment is None
     return [
         (fraction, seed)
         for fraction in dict.fromkeys(run.train_fractions or [1.0])
@@ -130,9 +131,14 @@ def _trainings(task: TaskSpec, run: RunSpec, recipe: ModelSpec) -> list[tuple[fl
 
 
 def _for_fraction(recipe: ModelSpec, fraction: float, examples: int) -> ModelSpec:
-    """Of `examples` in the whole training split."""
-    epochs = epochs_for(recipe.training, examples) * min(1 / fraction, EPOCHS_AT_MOST)
+    """Of `examples` in the whole training split; augmented, they are more rows."""
+    epochs = epochs_for(recipe.training, examples * _rows(recipe)) * min(1 / fraction, EPOCHS_AT_MOST)
     return recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
+
+
+def _rows(recipe: ModelSpec) -> int:
+    augment = recipe.training.augment
+    return 1 if augment is None else rows_an_example(augment)
 
 
 def _finetune(
@@ -158,9 +164,12 @@ def _finetune(
         "model": model_identity(recipe, origin) | {"checkpoint": origin.checkpoint},
         "seed": seed,
         "fraction": fraction,
-        "code": code_of("finetune", *model.plugins(task)),
+        "code": code_of("finetune", *model.plugins(task), *model.augmentations),
         **machine_of(recipe, run.threads),
     }
+    augment = recipe.training.augment
+    if augment is not None and (read := inputs_of(augment, f"model {model.name}: augment")):
+        spec["augment"] = read
     if fold is not None:
         spec["fold"] = list(fold)
     if held_out:
@@ -176,7 +185,9 @@ def _finetune(
         partial=origin.partial,
         fold=fold,
     )
-    sizes = sizes_in(facts, task.train).scaled(fraction if fold is None else fraction * (1 - 1 / fold[1]))
+    sizes = sizes_in(facts, task.train).scaled(
+        _rows(recipe) * (fraction if fold is None else fraction * (1 - 1 / fold[1]))
+    )
     work = fitting(recipe, origin.folder, task, sizes, model.head_used(task))
     needs = (origin.checkpoint,) if origin.checkpoint else ()
     return Cell(hash_json(spec), spec, job, needs, task.name, model.name, seed, None, work, fraction)

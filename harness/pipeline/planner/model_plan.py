@@ -15,6 +15,7 @@ from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
+from harness.data.augment.expand import refused
 from harness.modeling.heads import HEADS, architecture_of, head_for, heads_of
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.weights.loading import does_not_fit, misfit_of
@@ -75,6 +76,22 @@ class ModelPlan:
         if self.settings is not None and task.shots is None:
             return [*used, ("head", self.settings.head), *(("runtime", name) for name in self.settings.runtimes)]
         return [*used, *LEARNERS.get(self.recipe.learner).plugins(task, self.recipe, self.architecture)]
+
+    @property
+    def augmentations(self) -> list[tuple[str, str]]:
+        """The operations that make further training examples, as (kind, name)."""
+        augment = self.recipe.training.augment
+        return [] if augment is None or self.finished else [("augmentation", name) for name, _ in augment.named]
+
+    def cannot_augment(self, task: TaskSpec) -> str | None:
+        """Why the model's training examples of a task are not augmented as its spec says; None where they are, and of a
+        model that is not trained.
+        """
+        augment = self.recipe.training.augment
+        if augment is None or self.finished or task.shots is not None:
+            return None
+        learner = LEARNERS.get(self.recipe.learner)
+        return learner.cannot_augment(self.recipe) or refused(augment, task, f"model {self.name}: augment")
 
     def head_used(self, task: TaskSpec) -> str | None:
         """By which the task is done, trained or not; None where the model has none."""

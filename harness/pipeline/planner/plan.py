@@ -33,7 +33,8 @@ class Plan:
     """A run's cells in an order that respects `needs`; absent tasks with the reason; the suites asked for.
 
     `asked` holds every cell under every name it was asked for: two models of equal content are computed once, and are
-    two to a reader. `not_applicable` says of (task, model) pairs why the model cannot do the task.
+    two to a reader. `not_applicable` says of (task, model) pairs why the model cannot do the task; `notes` are
+    sentences for whoever starts the run.
     """
 
     asked: tuple[Cell, ...]
@@ -42,6 +43,7 @@ class Plan:
     models: tuple[str, ...] = ()
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     not_applicable: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -84,7 +86,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         task = as_scored(task, facts[task.name])
         trained_on = as_scored(trained_on, facts[trained_on.name])
         for model in models:
-            reason = model.not_applicable(task)
+            reason = model.not_applicable(task) or model.cannot_augment(trained_on if task.shots is None else task)
             if reason is not None:
                 not_applicable[task.name, model.name] = reason
                 continue
@@ -113,7 +115,13 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         )
     shown = {task.name: facts[task.name] for task in tasks if task.name in facts}
     names = tuple(model.name for model in models)
-    return Plan(tuple(cells.values()), absent, tuple(suites), names, shown, not_applicable)
+    notes = tuple(
+        f"{model.name} on {task.name}: it is shown examples, not trained, so that its augment does nothing"
+        for task in tasks
+        for model in models
+        if task.shots is not None and model.augmentations
+    )
+    return Plan(tuple(cells.values()), absent, tuple(suites), names, shown, not_applicable, notes)
 
 
 def _check_label_map(run: RunSpec, tasks: Sequence[TaskSpec], models: Sequence[ModelPlan]) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import metrics
 from harness.core.atomic import scratch_folder
+from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions, as_references
 from harness.core.runs import content_of
 from harness.core.store import Store
+from harness.data.augment.expand import Augmenter, Expansion, inputs_of
 from harness.data.corpus import synthetic_sentences
+from harness.data.frame import Split
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, FinetuneJob
@@ -33,6 +37,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         train, held_out = parts_of_fold(train, job.fold, selects)
     if job.fraction < 1:
         train = train.sample(job.fraction, job.seed)
+    augmenting = _augmenting(cell, train)
     if selects:
         held_out = held_out or loaded.splits[task.eval[0]]
         metric = metrics.get(task.metrics[0])
@@ -48,7 +53,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             FitRequest(
                 task=task,
                 labels=loaded.labels,
-                train=train,
+                train=augmenting.first.split if augmenting else train,
                 recipe=recipe,
                 seed=job.seed,
                 directory=folder / "model",
@@ -59,8 +64,14 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
                 corpus=synthetic_sentences,
                 losses=folder / LOSSES,
                 report=report,
+                unaugmented=train if augmenting else None,
+                train_in=augmenting.train_in if augmenting else None,
             )
         )
+    if augmenting is not None:
+        fitted["augment"] = augmenting.first.facts.as_json()
+        if notes := augmenting.first.facts.notes:
+            fitted["cautions"] = [*fitted.get("cautions", ()), *notes]
     if held_out is not None and "selection" in fitted:
         fitted["selection"] |= {"split": task.eval[0], "metric": task.metrics[0]}
         if job.fold is None:
@@ -80,6 +91,31 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         "fit": fitted,
         "lineage": {"pretrain": job.checkpoint, "weights": job.model["weights"]},
     }
+
+
+@dataclass(frozen=True)
+class Augmenting:
+    """The rows of the first epoch, and those of each where they are others."""
+
+    first: Expansion
+    train_in: Callable[[int], Split] | None
+
+
+def _augmenting(cell: Cell, train: Split) -> Augmenting | None:
+    """What is trained on instead of `train`. Raises HarnessError where what an operation reads is not as planned."""
+    job = cell.job
+    assert isinstance(job, FinetuneJob)
+    spec = job.recipe.training.augment
+    if spec is None:
+        return None
+    where = f"model {job.model['name']}: augment"
+    if inputs_of(spec, where) != cell.spec.get("augment", {}):
+        raise HarnessError(f"{where}: a file that it reads changed since the run was planned; run it again")
+    augmenter = Augmenter(spec, job.inputs.task, job.seed, where)
+    first = augmenter.expanded(train)
+    if spec.each == "once":
+        return Augmenting(first, None)
+    return Augmenting(first, lambda epoch: first.split if epoch == 0 else augmenter.expanded(train, epoch).split)
 
 
 def _weights(job: FinetuneJob, store: Store) -> Path | None:

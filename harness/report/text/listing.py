@@ -16,6 +16,7 @@ from harness.report.text.text import cell_text, columns
 if TYPE_CHECKING:
     from harness.compression import Compressor
     from harness.corpora.rules.base import Rule
+    from harness.data.augment.base import Augmentation
     from harness.training.objectives import Objective
 
 
@@ -81,6 +82,8 @@ def _plugins(kind: str) -> list[dict[str, Any]]:
             {"name": name, **facts(table.get(name)), "description": _described(table.source(name))}
             for name in table.names()
         ]
+    if kind == "augmentation":
+        return [_augmentation(name, table.get(name)) for name in table.names()]
     if kind == "rule":
         return [_rule(name, table.get(name)) for name in table.names()]
     if kind == "metric":
@@ -92,6 +95,17 @@ def _plugins(kind: str) -> list[dict[str, Any]]:
         {"name": name, "source": str(table.source(name)), "description": _described(table.source(name))}
         for name in table.names()
     ]
+
+
+def _augmentation(name: str, operation: type[Augmentation]) -> dict[str, Any]:
+    description = " ".join((operation.__doc__ or "").split())
+    return {
+        "name": name,
+        "changes": operation.changes,
+        "options": list(operation.Options.model_fields),
+        "description": description,
+        "from": operation.source,
+    }
 
 
 def _rule(name: str, rule: type[Rule]) -> dict[str, Any]:

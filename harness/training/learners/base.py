@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core import plugins
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.families import FAMILIES, Family, Labelling
 from harness.core.predictions import Predictions
@@ -30,7 +31,8 @@ class FitRequest:
     scored by `held_out_score` (greater is better). `pretrained` is the local folder of the
     weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
     nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
-    takes the fraction done, 0..1.
+    takes the fraction done, 0..1. Where the model spec augments, `train` is augmented already, and `unaugmented` is the
+    split without that; `train_in` gives the rows of an epoch, from 0, where they are others in each.
     """
 
     task: TaskSpec
@@ -46,6 +48,8 @@ class FitRequest:
     corpus: Callable[[], list[str]] | None = None
     losses: Path | None = None
     report: Callable[[float], None] = field(default=lambda fraction: None)
+    unaugmented: Split | None = None
+    train_in: Callable[[int], Split] | None = None
 
     @property
     def family(self) -> Family:
@@ -90,6 +94,8 @@ class Learner(ABC):
     `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `exact`: its results are the same,
     bit by bit, on every machine. `remembers`: it may know an example again. `in_process`: its models are objects
     of the calling program, finished and in no folder; `options["identity"]` of their specs stands for them.
+    `augmented`: which operations of augmentation it trains with: `texts`, which makes its rows before; `epochs`, other
+    rows in each epoch; `training`, which it applies itself.
     """
 
     pace: Pace | None = None
@@ -97,6 +103,7 @@ class Learner(ABC):
     exact = False
     in_process = False
     remembers = True
+    augmented: frozenset[str] = frozenset({"texts"})
 
     @abstractmethod
     def fit(self, request: FitRequest) -> dict[str, Any]:
@@ -123,6 +130,19 @@ class Learner(ABC):
         if not isinstance(family, Labelling):
             return f"{recipe.learner} answers with a class or a number, {task.family} asks for more"
         return f"{recipe.learner} has to be trained on a task" if task.shots is not None else None
+
+    def cannot_augment(self, recipe: ModelSpec) -> str | None:
+        """Why its training examples are not augmented as the model spec says; None where they are."""
+        augment = recipe.training.augment
+        assert augment is not None
+        if not self.augmented:
+            return f"augment: {recipe.learner} learns nothing of texts; leave it out"
+        if augment.each == "epoch" and "epochs" not in self.augmented:
+            return f"augment: {recipe.learner} does not train in epochs; each: epoch does not go with it"
+        for name, _ in augment.named:
+            if plugins.lookup("augmentation", name).on not in self.augmented:
+                return f"augment: {name} is applied while a model is trained in steps, which {recipe.learner} is not"
+        return None
 
     def check(self, recipe: ModelSpec) -> None:
         """Raises HarnessError where the model spec lacks what this learner needs, or has what it cannot use."""

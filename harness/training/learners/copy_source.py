@@ -14,6 +14,7 @@ class CopySource(Learner):
     pace = Pace()
     deterministic = True
     remembers = False
+    augmented = frozenset()
     exact = True
 
     def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:

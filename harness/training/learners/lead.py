@@ -21,6 +21,7 @@ class Lead(Learner):
     pace = Pace()
     deterministic = True
     remembers = False
+    augmented = frozenset()
     exact = True
 
     def check(self, recipe: ModelSpec) -> None:

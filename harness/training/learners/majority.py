@@ -21,6 +21,7 @@ from harness.training.learners.base import FitRequest, Learner, Pace, PredictReq
 class Majority(Learner):
     deterministic = True
     remembers = False
+    augmented = frozenset()
     pace = Pace()
     exact = True
 

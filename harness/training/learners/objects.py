@@ -124,6 +124,7 @@ class ObjectLearner(Learner):
     deterministic = True
     exact = True
     in_process = True
+    augmented = frozenset()
 
     def check(self, recipe: ModelSpec) -> None:
         """Recipes of objects are made by `wrap` alone."""

@@ -4,6 +4,7 @@ fine-tuned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -17,6 +18,7 @@ from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of, head_for, prompting
+from harness.modeling.inference.batching import one_after_the_other
 from harness.modeling.runtimes import devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights.building import build_config
@@ -60,6 +62,8 @@ ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 
 class TransformerLearner(Learner):
+    augmented = frozenset({"texts", "epochs", "training"})
+
     def plugins(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
         head = _head_name(task, recipe, str(head_for(task, architecture)))  # type: ignore[arg-type]
         return [("head", head), ("runtime", "torch")]
@@ -167,7 +171,7 @@ class TransformerLearner(Learner):
         assert recipe.config is not None and recipe.tokenizer is not None
         head = self._head(request, recipe.config)
         if recipe.tokenizer.corpus == "task":
-            texts = head.words(request.task, request.labels, request.train)
+            texts = head.words(request.task, request.labels, request.unaugmented or request.train)
         else:
             assert request.corpus is not None
             texts = request.corpus()
@@ -228,6 +232,10 @@ def train_and_save(
     reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, asked)
     fitted = asked | head.fitted(reader, request.train)
     encoded = head.encode(reader, request.train)
+    if request.train_in is not None:
+        assert training.epochs is not None
+        others = (request.train_in(epoch) for epoch in range(1, math.ceil(training.epochs)))
+        encoded = one_after_the_other([encoded, *(head.encode(reader, split) for split in others)])
     if loss is not None:
         encoded = replace(encoded, columns={**encoded.columns, "example": range(len(encoded))})
     summed = loss or head.loss

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.modeling.inference.batching import TokenBudgetBatchSampler, pad, scoring_batches
+from harness.modeling.inference.batching import (
+    TokenBudgetBatchSampler,
+    TokenizedDataset,
+    one_after_the_other,
+    pad,
+    scoring_batches,
+)
 
 LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300)
 
@@ -65,3 +71,17 @@ def test_padding_fills_each_input_with_its_own_value_to_a_multiple():
 @pytest.mark.parametrize("lengths", [[1], [1, 1, 1, 1, 1000], [1000] + [1] * 50])
 def test_lopsided_lengths_still_fill_every_batch(lengths):
     assert all(list(TokenBudgetBatchSampler(lengths, 2, seed=0)))
+
+
+def test_where_epochs_have_examples_of_their_own_each_draws_from_these_in_as_many_batches() -> None:
+    parts = [
+        TokenizedDataset({"x": list(range(10 * n, 10 * n + size))}, [5] * size) for n, size in enumerate((10, 9, 10))
+    ]
+    joined = one_after_the_other(parts)
+    assert joined.epochs == (10, 9, 10) and joined.in_epoch == 10 and len(joined) == 29
+    sampler = TokenBudgetBatchSampler(joined.lengths, 4, 0, epochs=joined.epochs)
+    assert len(sampler) == 3
+    for part in [*parts, parts[-1]]:
+        batches = list(sampler)
+        assert len(batches) == 3
+        assert sorted(joined[index]["x"] for batch in batches for index in batch) == list(part.columns["x"])

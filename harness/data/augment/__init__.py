@@ -1,0 +1,3 @@
+"""Augmentation: further training examples made of those there are. An operation on text a class, plug-ins of the kind
+`augmentation`.
+"""
