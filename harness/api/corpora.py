@@ -19,6 +19,7 @@ from harness.corpora.filtering.spec import FilterSpec, load_filter
 from harness.corpora.reporting.labelled import LabelledData, labelled_data, of_task
 from harness.corpora.reporting.report import Against, CorpusReport, report
 from harness.corpora.settings import FilterSettings, ReportSettings
+from harness.corpora.text.minhash import Banding
 from harness.data.corpus import open_corpus
 from harness.data.document import Corpus, Position
 from harness.report.outcomes import FilteredCorpus
@@ -113,7 +114,7 @@ def corpus_report(
         include: Files and folders of plug-ins and tasks.
         watch: Told how far it is.
         **settings: Settings of `ReportSettings`: `against`, `data`, `text`, `label`, `field`, `sample`, `seed`,
-            `workers`.
+            `signatures`, `workers`.
 
     Returns:
         What stands out, and all that was counted.
@@ -130,7 +131,8 @@ def corpus_report(
         examples, absent = evaluation_examples(tasks_against(registry, chosen.against), chosen.against_data)
         against = Against(examples, chosen.against_data, absent)
     return report(
-        opened, against=against, sample=chosen.sample, seed=chosen.seed, workers=chosen.workers,
+        opened, against=against, banding=Banding(signatures=chosen.signatures), sample=chosen.sample,
+        seed=chosen.seed, workers=chosen.workers,
         tell=lambda documents, size: watch(documents, size, position),
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from harness.core.run_spec import OUTPUT, WHAT, WHERE
 from harness.core.strict_spec import Strict, setting
@@ -69,6 +70,7 @@ class ReportSettings(CorpusSettings):
         against_data: Where their data are.
         sample: Distinct documents that are looked at for what is not counted of all.
         seed: Of that sample.
+        signatures: What makes the signatures by which near duplicates are found.
     """
 
     data: str | None = setting(None, "Where a task's data are, if SOURCE is a task.", panel=WHAT, metavar="SOURCE")
@@ -85,3 +87,6 @@ class ReportSettings(CorpusSettings):
     against_data: str = setting("synthetic", "Where these examples are.", panel=WHAT, metavar="SOURCE")
     sample: int = setting(5_000, "Documents looked at for topics, style and the like.", panel=WHERE, ge=100)
     seed: int = setting(0, "Of that sample.", panel=WHERE, ge=0, lt=2**31)
+    signatures: Literal["numpy", "rensa"] = setting(
+        "numpy", "What makes the signatures of near duplicates: numpy, or the package rensa.", panel=WHERE
+    )

@@ -26,7 +26,7 @@ from harness.corpora.rules.base import RULES, Removal, Rule, Text
 from harness.corpora.rules.dedup import Dedup, DedupOptions
 from harness.corpora.streams.duplicates import DuplicateFinder, Duplicates, digest
 from harness.corpora.streams.parallel import Piece, pieces, through
-from harness.corpora.text.minhash import signature
+from harness.corpora.text.minhash import signatures
 from harness.data.corpus_manifest import KIND, CorpusManifest, SourceFacts, write_manifest
 from harness.data.document import Corpus, Document, TextsHash
 
@@ -112,29 +112,34 @@ class Judge:
         self.dedup = dedup_of([rule for _, rule in self.rules])
 
     def __call__(self, piece: Piece) -> Judged:
-        outcomes = [self.outcome(document) for document in piece]
+        outcomes = self.outcomes(piece)
         if self.dedup is None:
             return Judged(outcomes, [], None)
         kept = [outcome.text for outcome in outcomes if outcome.text is not None]
         digests = [digest(text) for text in kept] if self.dedup.exact else [0] * len(kept)
         if self.dedup.near is None:
             return Judged(outcomes, digests, None)
-        size = self.dedup.near.size
-        signatures = [signature(text, self.dedup.near) for text in kept]
-        return Judged(outcomes, digests, np.stack(signatures) if kept else np.empty((0, size), dtype=np.uint32))
+        return Judged(outcomes, digests, signatures(kept, self.dedup.near))
 
-    def outcome(self, document: Document) -> Outcome:
-        """What the rules make of one document."""
-        text = Text(document.text, document.metadata, self.splitter)
-        edited: list[str] = []
+    def outcomes(self, documents: Sequence[Document]) -> list[Outcome]:
+        """What the rules make of each document."""
+        texts = {at: self._text(document.text, document) for at, document in enumerate(documents)}
+        edited: dict[int, tuple[str, ...]] = {}
+        outcomes: dict[int, Outcome] = {}
         for name, rule in self.rules:
-            verdict = rule.judge(text)
-            if isinstance(verdict, Removal):
-                return Outcome(None, name, verdict, tuple(edited))
-            if isinstance(verdict, str) and verdict != text.text:
-                edited.append(name)
-                text = Text(verdict, document.metadata, self.splitter)
-        return Outcome(text.text, edited=tuple(edited))
+            verdicts = rule.judge_all(list(texts.values()))
+            for at, verdict in zip(list(texts), verdicts, strict=True):
+                if isinstance(verdict, Removal):
+                    outcomes[at] = Outcome(None, name, verdict, edited.get(at, ()))
+                    del texts[at]
+                elif isinstance(verdict, str) and verdict != texts[at].text:
+                    edited[at] = (*edited.get(at, ()), name)
+                    texts[at] = self._text(verdict, documents[at])
+        outcomes |= {at: Outcome(text.text, edited=edited.get(at, ())) for at, text in texts.items()}
+        return [outcomes[at] for at in range(len(documents))]
+
+    def _text(self, text: str, document: Document) -> Text:
+        return Text(text, document.metadata, self.splitter)
 
 
 def rule_names(spec: FilterSpec) -> list[str]:

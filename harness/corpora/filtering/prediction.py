@@ -99,8 +99,8 @@ def predict(
         raise HarnessError(f"{corpus.location}: there is no document in it")
     names = rule_names(spec)
     removed: Counter[str] = Counter()
-    for document, again in sample.items:
-        outcome = judge.outcome(document)
+    outcomes = judge.outcomes([document for document, _ in sample.items])
+    for outcome, (_, again) in zip(outcomes, sample.items, strict=True):
         if outcome.text is None:
             removed[outcome.rule] += 1
         elif again and judge.dedup is not None and judge.dedup.exact:

@@ -46,10 +46,13 @@ def boilerplate(survey: Survey) -> dict[str, Any]:
     """Lines that stand in many documents; counted of documents of several lines, each line once a document."""
     least = max(5, round(BOILERPLATE * survey.documents))
     frequent = survey.repeated_lines
-    lines = [(line, count) for line, count in frequent.counts.most_common(50) if count >= least]
+    lines = sorted(
+        ((line, count) for line, count in frequent.counts.items() if count >= least),
+        key=lambda item: (-item[1], item[0]),
+    )
     return {
         "at_least": least,
-        "lines": len([count for count in frequent.counts.values() if count >= least]),
+        "lines": len(lines),
         "most_frequent": [{"text": line, "documents": count} for line, count in lines[:10]],
         "counts_may_be_low_by": frequent.error,
     }

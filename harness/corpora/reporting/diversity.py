@@ -13,7 +13,7 @@ import regex
 
 from harness.corpora.reporting.survey import Survey
 from harness.corpora.streams.counting import quantiles
-from harness.corpora.text.languages import language_of
+from harness.corpora.text.languages import languages_of
 from harness.corpora.text.words import words_by
 from harness.stats.bootstrap import wilson
 
@@ -162,8 +162,7 @@ def languages(texts: Sequence[str], most: int = 2_000) -> list[dict[str, Any]]:
     than all others together.
     """
     counts: Counter[str] = Counter()
-    for text in texts[:most]:
-        language, probability = language_of(text)
+    for language, probability in languages_of(texts[:most]):
         counts[language if probability >= CERTAIN else "unknown"] += 1
     n = counts.total()
     return [

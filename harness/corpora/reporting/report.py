@@ -15,7 +15,7 @@ from harness.corpora.reporting.label_facts import label_facts
 from harness.corpora.reporting.labelled import LabelledData
 from harness.corpora.reporting.reliability import reliability
 from harness.corpora.reporting.survey import Survey, cluster_examples, survey
-from harness.corpora.text.minhash import Banding
+from harness.corpora.text.minhash import Banding, require_rensa
 from harness.data.document import Corpus, Document
 
 SCHEMA_VERSION = 1
@@ -114,6 +114,8 @@ def report(
         HarnessError: there is no document, or it cannot be read.
     """
     banding = banding or Banding()
+    if banding.signatures == "rensa":
+        require_rensa()
 
     def documents() -> Iterable[Document]:
         return source.documents() if isinstance(source, LabelledData) else source.read(True)

@@ -20,7 +20,7 @@ from harness.corpora.streams.duplicates import DuplicateFinder, Duplicates, dige
 from harness.corpora.streams.parallel import Piece, pieces, through
 from harness.corpora.streams.sampling import ContentSample
 from harness.corpora.text.faults import SUSPECT, faults_of
-from harness.corpora.text.minhash import Banding, codes_of, signature
+from harness.corpora.text.minhash import Banding, codes_of, signatures
 from harness.corpora.text.pii import find
 from harness.data.document import Document, TextsHash
 
@@ -71,9 +71,7 @@ class PieceCounter:
             lines=sum(item.text.count("\n") + 1 for item in piece),
             codes=np.unique(np.concatenate(codes)) if codes else np.zeros(0, dtype=np.uint64),
             digests=[digest(item.text) for item in piece],
-            signatures=np.stack(
-                [signature(item.text, self.banding, held) for item, held in zip(piece, codes, strict=True)]
-            ),
+            signatures=signatures([item.text for item in piece], self.banding, codes),
         )
         for document in piece:
             self._count(document, facts)

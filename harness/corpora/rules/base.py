@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -87,6 +87,10 @@ class Rule:
             None: it is kept. A text: it is kept and becomes this text. A Removal: it is removed.
         """
         raise NotImplementedError
+
+    def judge_all(self, texts: Sequence[Text]) -> list[Removal | str | None]:
+        """Judge several documents, each as `judge` does; a rule that is faster at many together does it here."""
+        return [self.judge(text) for text in texts]
 
 
 class NoOptions(Strict):

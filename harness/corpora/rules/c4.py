@@ -39,11 +39,12 @@ class C4Quality(Rule):
         kept: list[str] = []
         sentences = 0
         for line in map(str.strip, text.text.splitlines()):
-            words = line.split()
-            if options.longest_word and any(len(word) > options.longest_word for word in words):
+            words = pieces = line.split()
+            if options.longest_word and len(line) > options.longest_word < max(map(len, words)):
                 continue
-            if options.citations:
+            if options.citations and "[" in line:
                 line = CITATION.sub("", line)
+                pieces = line.split()
             if options.terminal_punctuation and (not line.endswith(TERMINALS) or line.endswith("...")):
                 continue
             if options.min_words_per_line and len(words) < options.min_words_per_line:
@@ -58,7 +59,7 @@ class C4Quality(Rule):
             if options.policies and any(policy in lowered for policy in POLICIES):
                 continue
             if options.min_sentences:
-                sentences += text.splitter.sentences(line)
+                sentences += text.splitter.sentences_of(pieces)
             kept.append(line)
         if options.min_sentences and sentences < options.min_sentences:
             return Removal("too few sentences", sentences, options.min_sentences)

@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from harness.core.strict_spec import Strict
 from harness.corpora.rules.base import Rule, Text
-from harness.corpora.text.minhash import Banding
+from harness.corpora.text.minhash import Banding, require_rensa
 
 
 class DedupOptions(Strict):
@@ -27,6 +27,11 @@ class Dedup(Rule):
 
     Options = DedupOptions
     source = "Penedo et al. 2024 (arXiv 2406.17557), 3.4, for the banding"
+
+    def __init__(self, options: DedupOptions) -> None:
+        super().__init__(options)
+        if options.near is not None and options.near.signatures == "rensa":
+            require_rensa()
 
     def judge(self, text: Text) -> None:
         return None

@@ -28,7 +28,10 @@ def _is_all_symbols(word: str) -> bool:
     return all(_is_symbol(letter) for letter in word)
 
 
-SYMBOLS = CachedValues(_is_all_symbols, 1 << 18)
+LENGTHS = CachedValues(lambda word: 0 if _is_all_symbols(word) else len(word), 1 << 18)
+"""Characters of a word that is not all symbols."""
+LETTERED = CachedValues(lambda word: any(map(str.isalpha, word)), 1 << 18)
+"""Whether a word has a letter."""
 
 
 class QualityOptions(Strict):
@@ -55,13 +58,13 @@ class GopherQuality(Rule):
     def judge(self, text: Text) -> Removal | None:
         options: QualityOptions = self.options
         words = text.words
-        lengths = [len(word) for word in words if not SYMBOLS[word]]
-        count = len(lengths)
+        lengths = list(map(LENGTHS.__getitem__, words))
+        count = len(lengths) - lengths.count(0)
         if options.min_words and count < options.min_words:
             return Removal("too few words", count, options.min_words)
         if options.max_words and count > options.max_words:
             return Removal("too many words", count, options.max_words)
-        if not words or not lengths:
+        if not count:
             return Removal("no words", 0, 1)
         mean = sum(lengths) / count
         if options.min_word_length and mean < options.min_word_length:
@@ -92,7 +95,7 @@ class GopherQuality(Rule):
     def _word_kinds(self, words: Sequence[str]) -> Removal | None:
         options: QualityOptions = self.options
         if options.min_alphabetic_words:
-            ratio = sum(word.isalpha() or any(map(str.isalpha, word)) for word in words) / len(words)
+            ratio = sum(map(LETTERED.__getitem__, words)) / len(words)
             if ratio < options.min_alphabetic_words:
                 return Removal("too few words with a letter", ratio, options.min_alphabetic_words)
         if options.min_stop_words:
@@ -147,11 +150,11 @@ class GopherRepetition(Rule):
         return self._top(text.words, size) or self._again(text.words, size)
 
     def _top(self, words: list[str], size: int) -> Removal | None:
-        longest, most_often = max(map(len, words), default=0), len(words)
+        bounds = _bounds(words)
         for n, most in sorted(self.options.top_ngrams.items()):
             if n > len(words):
                 continue
-            if most_often * (n * longest + n - 1) <= most * size:  # even the longest one would not be too much
+            if all(count * (n * longest + n - 1) <= most * size for count, longest in bounds):
                 continue
             counts = Counter(zip(*(words[start:] for start in range(n)), strict=False))
             ngram, most_often = max(counts.items(), key=lambda item: item[1])
@@ -176,6 +179,19 @@ class GopherRepetition(Rule):
             if (ratio := repeated_characters(ngrams, n) / size) > most:
                 return Removal(f"duplicate {n}-grams", ratio, most)
         return None
+
+
+def _bounds(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of a count and the characters of the longest word that stands so often or oftener: an n-gram that stands so
+    often has no longer word.
+    """
+    by_word = Counter(words)
+    longest = {1: max(map(len, by_word), default=0)}
+    for word, count in [item for item in by_word.items() if item[1] > 1]:
+        if len(word) > longest.get(count, 0):
+            longest[count] = len(word)
+    counts = sorted(longest, reverse=True)
+    return list(zip(counts, accumulate((longest[count] for count in counts), max), strict=True))
 
 
 def duplicates(pieces: Sequence[str]) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import regex
@@ -11,7 +12,7 @@ from harness.core.errors import did_you_mean
 from harness.core.strict_spec import Strict, listed
 from harness.corpora.rules.base import Removal, Rule, Text, fraction
 from harness.corpora.text.faults import fault_ratio
-from harness.corpora.text.languages import known_languages, language_of
+from harness.corpora.text.languages import known_languages, languages_of
 
 
 class LengthOptions(Strict):
@@ -73,8 +74,13 @@ class Language(Rule):
     Options = LanguageOptions
     source = "Penedo et al. 2024 (arXiv 2406.17557) for the threshold"
 
-    def judge(self, text: Text) -> Removal | None:
-        language, probability = language_of(text.text)
+    def judge(self, text: Text) -> Removal | str | None:
+        return self.judge_all([text])[0]
+
+    def judge_all(self, texts: Sequence[Text]) -> list[Removal | str | None]:
+        return [self._judge(*known) for known in languages_of([text.text for text in texts])]
+
+    def _judge(self, language: str, probability: float) -> Removal | None:
         if language not in self.options.keep:
             return Removal("another language", language, "|".join(self.options.keep))
         if probability < self.options.min_probability:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from harness.corpora.text.minhash import Banding, band_keys, similarity
@@ -19,15 +19,14 @@ from harness.corpora.text.minhash import Banding, band_keys, similarity
 PARTITIONS = 64
 BUFFERED = 1 << 13
 """Keys that are held before they are written."""
-COMPARED = 8
-"""Documents of a band's group that each further one is compared with."""
+COMPARED = 1024
+"""Documents of a band's group, no two of them with equal signatures, that each further one is compared with."""
 KEY = np.dtype([("key", "<u8"), ("document", "<u4")])
-SPACE = regex.compile(r"\s+")
 
 
 def digest(text: str) -> int:
     """64 bits of a text; white space and letters' case do not count."""
-    return int.from_bytes(blake2b(SPACE.sub(" ", text.strip()).lower().encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(" ".join(text.split()).lower().encode(), digest_size=8).digest(), "little")
 
 
 class KeysOnDisk:
@@ -139,30 +138,34 @@ class DuplicateFinder:
         return Duplicates(kept, frozenset(exact), frozenset(similarities), similarities)
 
     def _near(self, parents: NDArray[np.uint32], exact: set[int], similarities: dict[int, float]) -> None:
-        assert self._banding is not None and self._bands is not None and self._signatures is not None
+        assert self._bands is not None and self._signatures is not None
         self._signatures.close()
-        if not self._count:
-            return
-        stored = np.memmap(self._path, dtype=np.uint32, mode="r", shape=(self._count, self._banding.size))
-        for group in self._bands.groups():
-            leaders: list[int] = []
-            for member in map(int, group):
-                if member in exact:
-                    continue
-                joined = False
-                for leader in leaders:
-                    if _root(parents, leader) == _root(parents, member):
-                        joined = True
-                        break
-                    alike = similarity(stored[leader], stored[member])
-                    if alike >= self._banding.similarity:
-                        later = max(_root(parents, leader), _root(parents, member))
-                        similarities[later] = alike
-                        _join(parents, leader, member)
-                        joined = True
-                        break
-                if not joined and len(leaders) < COMPARED:
-                    leaders.append(member)
+        with self._path.open("rb") as stored:
+            for group in self._bands.groups():
+                members = [member for member in map(int, group) if member not in exact]
+                if len({_root(parents, member) for member in members}) > 1:
+                    self._compare(members, stored, parents, similarities)
+
+    def _compare(
+        self, members: list[int], stored: BinaryIO, parents: NDArray[np.uint32], similarities: dict[int, float]
+    ) -> None:
+        """Compare the documents of one band's group, each with those before it."""
+        assert self._banding is not None
+        size = self._banding.size
+        before: list[int] = []
+        signatures = np.empty((min(len(members), COMPARED), size), dtype=np.uint32)
+        for member in members:
+            stored.seek(4 * size * member)
+            signature = np.fromfile(stored, dtype=np.uint32, count=size)
+            alike = similarity(signatures[: len(before)], signature)
+            for at in np.flatnonzero(alike >= self._banding.similarity):
+                roots = sorted((_root(parents, before[at]), _root(parents, member)))
+                if roots[0] != roots[1]:
+                    similarities[roots[1]] = float(alike[at])
+                    parents[roots[1]] = roots[0]
+            if len(before) < COMPARED and not np.any(alike == 1.0):
+                signatures[len(before)] = signature
+                before.append(member)
 
 
 def _root(parents: NDArray[np.uint32], member: int) -> int:

@@ -13,8 +13,10 @@ class CachedValues(dict[str, ValueT]):
 
     Args:
         function: Gives the value of a text.
-        most: Values that are held at once.
+        most: Values that are held at once. Those of texts of more than `LONGEST` characters are not.
     """
+
+    LONGEST = 64
 
     def __init__(self, function: Callable[[str], ValueT], most: int) -> None:
         super().__init__()
@@ -24,5 +26,7 @@ class CachedValues(dict[str, ValueT]):
     def __missing__(self, text: str) -> ValueT:
         if len(self) >= self._most:
             self.clear()
-        value = self[text] = self._function(text)
+        value = self._function(text)
+        if len(text) <= self.LONGEST:
+            self[text] = value
         return value

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from itertools import chain
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Literal
 from zlib import crc32
 
 import numpy as np
@@ -12,6 +13,7 @@ import regex
 from numpy.typing import NDArray
 from pydantic import Field
 
+from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
 from harness.corpora.text.cached import CachedValues
 
@@ -19,7 +21,9 @@ WORD = regex.compile(r"[\p{L}\p{M}]+|\p{N}+|\p{Han}")
 BLOCK = 256
 """N-grams that are hashed at once, so that they stay in the processor's cache."""
 NUMBER = regex.compile(r"\p{N}+")
+RENSA_SEED = 20240613
 Signature = NDArray[np.uint32]
+Codes = NDArray[np.uint64]
 
 
 class Banding(Strict):
@@ -33,6 +37,7 @@ class Banding(Strict):
     bands: Annotated[int, Field(ge=1, le=512)] = 14
     rows: Annotated[int, Field(ge=1, le=64)] = 8
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
+    signatures: Annotated[Literal["numpy", "rensa"], Field(description="What makes them.")] = "numpy"
 
     @property
     def size(self) -> int:
@@ -53,38 +58,69 @@ def _functions(size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     return drawn[0] | np.uint64(1), drawn[1]
 
 
-def _codes_of_piece(piece: str) -> tuple[int, ...]:
+def _codes_of_piece(piece: str) -> bytes:
     """32 bits of each word of a piece between white space."""
-    return tuple(crc32(word.encode()) for word in WORD.findall(NUMBER.sub("0", piece.lower())))
+    words = WORD.findall(NUMBER.sub("0", piece.lower()))
+    return b"".join(crc32(word.encode()).to_bytes(4, "little") for word in words)
 
 
-CODES = CachedValues(_codes_of_piece, 1 << 19)
+CODES = CachedValues(_codes_of_piece, 1 << 18)
 
 
-def codes_of(text: str) -> NDArray[np.uint64]:
+def codes_of(text: str) -> Codes:
     """32 bits of each word of a text, in order; letters' case, punctuation and digits do not count."""
-    return np.fromiter(chain.from_iterable(map(CODES.__getitem__, text.split())), dtype=np.uint64)
+    return np.frombuffer(b"".join(map(CODES.__getitem__, text.split())), dtype="<u4").astype(np.uint64)
 
 
-def shingles(codes: NDArray[np.uint64], ngram: int) -> NDArray[np.uint64]:
-    """The distinct n-grams of a text's words, as 32 bits each. A text of fewer words is one n-gram."""
+def shingles(codes: Codes, ngram: int) -> Codes:
+    """The n-grams of a text's words, as 32 bits each. A text of fewer words is one n-gram."""
     width = min(ngram, max(1, len(codes)))
     count = len(codes) - width + 1
     mixed = np.zeros(max(count, 0), dtype=np.uint64)
     for offset in range(width):
         mixed = (mixed ^ codes[offset : offset + count]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
-    return np.unique(mixed >> np.uint64(32)) if count > 0 else np.zeros(1, dtype=np.uint64)
+    return mixed >> np.uint64(32) if count > 0 else np.zeros(1, dtype=np.uint64)
 
 
-def signature(text: str, banding: Banding, codes: NDArray[np.uint64] | None = None) -> Signature:
-    """The signature of a text: of each hash function the least value over the text's n-grams. `codes` are those of its
-    words, where they are known.
+def signatures(texts: Sequence[str], banding: Banding, codes: Sequence[Codes] | None = None) -> NDArray[np.uint32]:
+    """The signatures of texts, one a row. `codes` are those of their words, where they are known.
+
+    Raises:
+        HarnessError: rensa is to make them, and it is not installed.
     """
-    codes = codes_of(text) if codes is None else codes
-    if not len(codes):  # signs alone: like nothing but itself
-        codes = np.array([crc32(text.strip().encode())], dtype=np.uint64)
-    values = shingles(codes, banding.ngram)
+    codes = list(map(codes_of, texts)) if codes is None else codes
+    values = [
+        # signs alone: like nothing but itself
+        shingles(held if len(held) else np.array([crc32(text.strip().encode())], dtype=np.uint64), banding.ngram)
+        for text, held in zip(texts, codes, strict=True)
+    ]
+    if not values:
+        return np.empty((0, banding.size), dtype=np.uint32)
+    return _by_rensa(values, banding) if banding.signatures == "rensa" else _by_numpy(values, banding)
+
+
+def _by_numpy(values: Sequence[Codes], banding: Banding) -> NDArray[np.uint32]:
+    return np.stack([_signature(row, banding) for row in values])
+
+
+def _by_rensa(values: Sequence[Codes], banding: Banding) -> NDArray[np.uint32]:
+    ends = np.cumsum([0, *map(len, values)], dtype=np.uint64)
+    sketch = require_rensa().RMinHash.digest_matrix_from_flat_token_hashes
+    return np.array(sketch(np.concatenate(values), ends, banding.size, RENSA_SEED).to_rows(), dtype=np.uint32)
+
+
+def require_rensa() -> ModuleType:
+    """The package rensa. Raises HarnessError where it is not installed."""
+    try:
+        import rensa
+    except ImportError:
+        raise HarnessError("signatures: rensa needs the package rensa; pip install 'nlp-harness[rensa]'") from None
+    return rensa
+
+
+def _signature(values: Codes, banding: Banding) -> Signature:
+    """Of each hash function the least value over a text's n-grams."""
     factors, offsets = _functions(banding.size)
     least = np.full(banding.size, np.iinfo(np.uint64).max, dtype=np.uint64)
     for start in range(0, len(values), BLOCK):
@@ -105,6 +141,8 @@ def band_keys(signatures: NDArray[np.uint32], banding: Banding) -> NDArray[np.ui
     return keys
 
 
-def similarity(first: Signature, other: Signature) -> float:
-    """The estimate of two texts' Jaccard similarity; its standard error is at most 0.5 / sqrt(rows)."""
-    return float(np.mean(first == other))
+def similarity(first: Signature, other: Signature) -> NDArray[np.float64]:
+    """The estimate of two texts' Jaccard similarity, of each of several signatures to another one where `first` is a
+    matrix; its standard error is at most 0.5 / sqrt(rows).
+    """
+    return np.asarray(np.mean(first == other, axis=-1))

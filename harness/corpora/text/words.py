@@ -7,7 +7,7 @@ spaCy's English tokenizer takes them (Honnibal et al. 2020), by far fewer rules;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Literal
@@ -19,7 +19,7 @@ from harness.core.errors import HarnessError
 from harness.corpora.text.cached import CachedValues
 
 Splitter = Literal["rules", "spacy"]
-CACHED_AT_MOST = 1 << 19
+CACHED_AT_MOST = 1 << 18
 """Pieces whose words are remembered; then all are forgotten, so that memory stays bounded."""
 
 URL = regex.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -41,16 +41,19 @@ WHOLE = regex.compile(r"(?i)['’](?:s|re|ve|ll|d|m|em|til|cause)|n['’]t|[:;=8
 ENDS = regex.compile(r"\p{Sentence_Terminal}")
 
 
-@cache
+END, PUNCTUATION, WORD = ".", ",", "w"
+
+
 def is_punctuation(word: str) -> bool:
     """Whether a word is nothing but punctuation (Unicode's categories P), as spaCy has it."""
     return all(category(letter).startswith("P") for letter in word)
 
 
-@cache
-def ends_sentence(word: str) -> bool:
-    """Whether a word is one sign that ends sentences."""
-    return len(word) == 1 and ENDS.match(word) is not None
+def kind_of(word: str) -> str:
+    """`END` for one sign that ends sentences, `PUNCTUATION` for other punctuation, else `WORD`."""
+    if len(word) == 1 and ENDS.match(word):
+        return END
+    return PUNCTUATION if is_punctuation(word) else WORD
 
 
 class Words(CachedValues[tuple[str, ...]]):
@@ -58,6 +61,7 @@ class Words(CachedValues[tuple[str, ...]]):
 
     def __init__(self, splitter: Splitter = "rules") -> None:
         super().__init__(words_of_piece if splitter == "rules" else _spacy(), CACHED_AT_MOST)
+        self._kinds = CachedValues(self._kinds_of, CACHED_AT_MOST)
 
     def of(self, text: str) -> list[str]:
         """The words of a text, in order; white space is none."""
@@ -65,13 +69,15 @@ class Words(CachedValues[tuple[str, ...]]):
 
     def sentences(self, text: str) -> int:
         """How many sentences a text has: a new one begins with the first word after its end that is no punctuation."""
-        count, ended = 0, False
-        for word in self.of(text):
-            if ends_sentence(word):
-                count, ended = max(count, 1), True
-            elif count == 0 or (ended and not is_punctuation(word)):
-                count, ended = count + 1, False
-        return count
+        return self.sentences_of(text.split())
+
+    def sentences_of(self, pieces: Sequence[str]) -> int:
+        """How many sentences the pieces between the white space of a text make."""
+        kinds = "".join(map(self._kinds.__getitem__, pieces))
+        return bool(kinds) + kinds.replace(PUNCTUATION, "").count(END + WORD)
+
+    def _kinds_of(self, piece: str) -> str:
+        return "".join(map(kind_of, self[piece]))
 
 
 @cache

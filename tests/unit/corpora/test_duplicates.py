@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.core.errors import HarnessError
+from harness.corpora.rules.base import make_rule
 from harness.corpora.streams.duplicates import DuplicateFinder, digest
-from harness.corpora.text.minhash import Banding, codes_of, shingles, signature, similarity
+from harness.corpora.text.minhash import Banding, codes_of, shingles, signatures, similarity
 
 WORDS = [f"word{chr(97 + one // 26)}{chr(97 + one % 26)}" for one in range(600)]
 
@@ -32,17 +35,24 @@ def found_among(texts: list[str], folder: Path, banding: Banding | None = Bandin
     finder = DuplicateFinder(folder, True, banding)
     for start in range(0, len(texts), 7):
         part = texts[start : start + 7]
-        signatures = np.stack([signature(text, banding) for text in part]) if banding else None
-        finder.add([digest(text) for text in part], signatures)
+        finder.add([digest(text) for text in part], signatures(part, banding) if banding else None)
     return finder.find()
 
 
-def test_signatures_estimate_the_jaccard_similarity() -> None:
+@pytest.fixture(params=["numpy", "rensa"])
+def maker(request: pytest.FixtureRequest) -> str:
+    if request.param == "rensa":
+        pytest.importorskip("rensa", reason="the extra; pip install rensa")
+    return str(request.param)
+
+
+def test_signatures_estimate_the_jaccard_similarity(maker: str) -> None:
+    banding = Banding(signatures=maker)
     errors = []
     for seed in range(60):
         text = text_of(seed)
         other = changed(text, 0.05, seed)
-        errors.append(similarity(signature(text, Banding()), signature(other, Banding())) - jaccard(text, other))
+        errors.append(similarity(*signatures([text, other], banding)) - jaccard(text, other))
     assert abs(np.mean(errors)) < 0.02
     assert np.std(errors) < 0.07
 
@@ -59,12 +69,12 @@ def test_signatures_agree_with_datasketch_within_their_error() -> None:
             for shingle in shingles(codes_of(one), 5):
                 sketch.update(int(shingle).to_bytes(8, "big"))
             sketches.append(sketch)
-        ours = similarity(signature(text, banding), signature(other, banding))
+        ours = similarity(*signatures([text, other], banding))
         assert ours == pytest.approx(sketches[0].jaccard(sketches[1]), abs=0.2)
 
 
-def test_the_recall_of_the_banding_is_what_is_stated(tmp_path: Path) -> None:
-    banding = Banding(similarity=0.01)
+def test_the_recall_of_the_banding_is_what_is_stated(tmp_path: Path, maker: str) -> None:
+    banding = Banding(similarity=0.01, signatures=maker)
     pairs = [(text_of(seed), changed(text_of(seed), 0.028, seed)) for seed in range(300)]
     found = found_among([text for pair in pairs for text in pair], tmp_path, banding)
     hit = [int(found.kept_for[2 * at + 1]) == 2 * at for at in range(len(pairs))]
@@ -83,6 +93,50 @@ def test_the_first_of_a_group_is_kept_and_copies_are_told_from_likes(tmp_path: P
     assert found.clusters() == {1: 4}
 
 
+def test_numpy_and_rensa_find_the_same_planted_duplicates(tmp_path: Path) -> None:
+    pytest.importorskip("rensa", reason="the extra; pip install rensa")
+    texts = [text_of(seed) for seed in range(150)]
+    texts += [changed(text_of(seed), 0.005, seed) for seed in range(100)]
+    for name in ("numpy", "rensa"):
+        (tmp_path / name).mkdir()
+    ours, theirs = (found_among(texts, tmp_path / name, Banding(signatures=name)) for name in ("numpy", "rensa"))
+    assert ours.kept_for.tolist() == theirs.kept_for.tolist() == [*range(150), *range(100)]
+    assert ours.similarities != theirs.similarities
+
+
+def test_rensa_is_asked_for_by_name_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rensa", None)
+    with pytest.raises(
+        HarnessError, match=r"signatures: rensa needs the package rensa; pip install 'nlp-harness\[rensa"
+    ):
+        make_rule("dedup", {"near": {"signatures": "rensa"}}, "test")
+
+
+def test_all_of_a_bands_group_are_compared(tmp_path: Path) -> None:
+    """Forty texts share a band and nothing else; behind them stands a near copy of the last of them."""
+    draw = np.random.Generator(np.random.PCG64(0))
+    rows = draw.integers(0, 1 << 32, (41, 112), dtype=np.uint32)
+    banding = Banding(bands=14, rows=8)
+    rows[:, :8] = 7
+    rows[40] = np.where(np.arange(112) < 100, rows[39], rows[40])
+    finder = DuplicateFinder(tmp_path, False, banding)
+    finder.add([0] * 41, rows)
+    found = finder.find()
+    assert found.kept_for.tolist() == [*range(40), 39]
+    assert found.similarities == {40: pytest.approx(100 / 112)}
+
+
+def test_a_document_joins_by_any_member_of_a_group(tmp_path: Path) -> None:
+    """The second is like the first, the third like the second alone."""
+    draw = np.random.Generator(np.random.PCG64(0))
+    rows = np.repeat(draw.integers(0, 1 << 32, (1, 112), dtype=np.uint32), 3, axis=0)
+    rows[1, 90:] = rows[2, 90:] = 1
+    rows[2, 60:90] = 2
+    finder = DuplicateFinder(tmp_path, False, Banding())
+    finder.add([0] * 3, rows)
+    assert finder.find().kept_for.tolist() == [0, 0, 0]
+
+
 def test_texts_without_words_are_alike_only_where_they_are_equal(tmp_path: Path) -> None:
     found = found_among(["...", "!!!", "???", "..."], tmp_path)
     assert found.kept_for.tolist() == [0, 1, 2, 0]
@@ -95,5 +149,5 @@ def test_nothing_is_found_among_different_texts(tmp_path: Path) -> None:
 
 def test_letters_case_punctuation_and_numbers_do_not_make_texts_differ() -> None:
     one, other = "On page 12, The End!", "on page 345 the end"
-    assert np.array_equal(signature(one, Banding()), signature(other, Banding()))
+    assert np.array_equal(*signatures([one, other], Banding()))
     assert digest(one) != digest(other)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
 from harness.corpora.text.pii import find, is_card, is_iban, is_luhn, masked
@@ -56,3 +59,16 @@ def test_checks_of_numbers() -> None:
     assert is_luhn("79927398713") and not is_luhn("79927398710")
     assert is_card("5500-0000-0000-0004") and not is_card("1234567812345670")
     assert is_iban("FR14 2004 1010 0505 0001 3M02 606") and not is_iban("FR14 2004 1010 0505 0001 3M02 60")
+
+
+def test_what_is_looked_for_first_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(0)
+    parts = ["4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "8.8.8.8", "2606:4700:4700::1111", "1::8:8",
+             "+49 30 901820", "(202) 555-0143", "jo@a.org", "x@y.co.uk", "a@b", "12", "1.2.3", ":", "at 5:30:20", " ", ",", "\n",
+             "GB82WEST12345698765432", "030/1234567"]  # fmt: skip
+    texts = ["".join(draw.choice(parts) for _ in range(draw.randint(1, 5))) for _ in range(3000)]
+    quick = [find(text) for text in texts]
+    assert {match.kind for matches in quick for match in matches} == {"email", "ip", "phone", "card", "iban"}
+    for name in ("DIGITS", "PARTS", "AT"):
+        monkeypatch.setattr(f"harness.corpora.text.pii.{name}", re.compile(""))
+    assert [find(text) for text in texts] == quick

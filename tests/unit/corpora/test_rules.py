@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,3 +176,20 @@ def test_verdicts_are_those_of_datatrove(name: str) -> None:
             assert verdict == document.text
         seen[kept] += 1
     assert min(seen) >= 10, "both verdicts have to occur"
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_the_most_frequent_ngram_is_judged_as_if_all_were_counted(n: int) -> None:
+    draw = random.Random(n)
+    rule = make_rule("gopher-repetition", {"top_ngrams": {n: 0.12}, "duplicate_ngrams": {}}, "test")
+    removed = 0
+    for _ in range(400):
+        words = [draw.choice(["a", "the", "harbour", "of", "extraordinarily", "w" + str(draw.randint(0, 40))])
+                 for _ in range(draw.randint(n, 120))]  # fmt: skip
+        ngrams = Counter(zip(*(words[start:] for start in range(n)), strict=False))
+        ngram, count = max(ngrams.items(), key=lambda item: item[1])
+        text = " ".join(words)
+        too_much = (len("".join(ngram)) + n - 1) * count / len(text) > 0.12
+        assert (rule.judge(Text(text)) is not None) == too_much
+        removed += too_much
+    assert 20 < removed < 380

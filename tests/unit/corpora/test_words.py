@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from harness.corpora.text.words import Words, words_by
+from harness.corpora.text.words import Words, is_punctuation, words_by
 
 TEXT = (
     'Dr. Smith didn\'t say "hello" (twice) to the well-known U.S. team... He paid $3.50, not 10%; '
@@ -45,3 +47,22 @@ def test_the_words_are_those_of_spacy_but_for_a_few() -> None:
     ours, theirs = Words(), Words("spacy")
     pieces = TEXT.split()
     assert [piece for piece in pieces if ours[piece] != theirs[piece]] == []
+
+
+def test_long_pieces_are_not_remembered() -> None:
+    words = Words()
+    assert words.of("x" * 5000) == ["x" * 5000] and words.sentences("我" * 500 + "。") == 1
+    assert not words
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sentences_are_counted_as_word_by_word(seed: int) -> None:
+    draw = random.Random(seed)
+    text = " ".join(draw.choice(["a", "b.", "!", '"', "?!", "...", "(c)", ")", "。", "d,", "-"]) for _ in range(30))
+    count, ended = 0, False
+    for word in words_by("rules").of(text):
+        if word in (".", "!", "?", "。"):
+            count, ended = max(count, 1), True
+        elif count == 0 or (ended and not is_punctuation(word)):
+            count, ended = count + 1, False
+    assert words_by("rules").sentences(text) == count
