@@ -13,7 +13,7 @@ from harness.gating import baseline as accepted
 from harness.gating.engine import judge
 from harness.gating.measured import read
 from harness.gating.settings import settings
-from harness.gating.sources import refuse_another_model, resolve
+from harness.gating.sources import accepted_baseline, refuse_another_model, resolve
 from harness.report.text.gate_formats import said_of_measured
 
 GROUP = "harness"
@@ -70,7 +70,7 @@ def judged(
 
     folder = here / accepted.FOLDER
     named = here / baseline
-    base = accepted.load(accepted.find(str(named) if named.is_file() else baseline, folder))
+    base = accepted_baseline(str(named) if named.is_file() else baseline, folder)
     spec = settings(here / config if config else None, {"strict": True} if strict else {})
     path = here / candidate
     results = resolve(str(path) if path.exists() else candidate, here / out, folder)

@@ -34,7 +34,8 @@ def compare(
     """Compare two runs on the same examples.
 
     Args:
-        base: A run, by its result, name or `latest`; a results folder; or an accepted baseline's name or file.
+        base: A run, by its result, name or `latest`; a results folder; an accepted baseline's name or file; or results
+            of another tool, `READER:PATH` (`csv:mine.csv`, `lm_eval:output/`).
         candidate: The same.
         out: The results folder in which names are looked up.
         baselines: The folder of accepted baselines.

@@ -16,12 +16,11 @@ from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
 from harness.core.strict_spec import parse
 from harness.core.text import say
-from harness.gating import baseline as accepted_baselines
 from harness.gating.benchmarks import judge_benchmarks
 from harness.gating.measured import read
 from harness.gating.remeasure import measure_again
 from harness.gating.settings import Change, CompareLaunch, GateLaunch, GateSpec, settings
-from harness.gating.sources import refuse_another_model, resolve
+from harness.gating.sources import accepted_baseline, refuse_another_model, resolve
 from harness.report.text import gating
 
 
@@ -30,7 +29,9 @@ from harness.report.text import gating
 def compare(
     given: dict[str, Any],
     launch: dict[str, Any],
-    base: Annotated[str, typer.Argument(help="A run, latest, a results folder, or a baseline's name or file.")],
+    base: Annotated[
+        str, typer.Argument(help="A run, latest, a results folder, a baseline, or READER:PATH of another tool.")
+    ],
     candidate: Annotated[str, typer.Argument(help="The same; what is compared with the base.")],
     out: Out = None,
     baselines: Baselines = None,
@@ -88,7 +89,7 @@ def gate(
             assert benchmarks is not None
             text, commands, code = gating.publish(benchmarks, [], gate_formats)
         else:
-            base = accepted_baselines.load(accepted_baselines.find(how.baseline, accepted))
+            base = accepted_baseline(how.baseline, accepted)
             judged = resolve(how.candidate, root, accepted)
             refuse_another_model(base, judged, how.candidate, spec.models)
             text, commands, code = gating.gate(

@@ -135,4 +135,12 @@ BUILTIN: dict[str, dict[str, str]] = {
         "latex": "harness.report.tables.latex:FORMAT",
         "html": "harness.report.tables.html:FORMAT",
     },
+    "reader": {
+        "csv": "harness.exchange.csv_table:READER",
+        "eee": "harness.exchange.every_eval_ever:READER",
+        "inspect": "harness.exchange.inspect_ai:READER",
+        "lighteval": "harness.exchange.lighteval:READER",
+        "lm_eval": "harness.exchange.lm_eval:READER",
+        "trainer": "harness.exchange.trainer:READER",
+    },
 }

@@ -91,7 +91,8 @@ def register(kind: str, name: str, plugin: Any) -> Any:
     """Add a plug-in of one's own.
 
     Args:
-        kind: One of `KINDS`: metric, family, head, learner, objective, compressor, runtime, source, executor, format.
+        kind: One of `KINDS`: metric, family, head, learner, objective, compressor, runtime, source, rule, executor,
+            format, reader.
         name: How it is asked for.
         plugin: The object (of compressors and objectives the class). The module that calls this is its source: a
             change of that file, or of what it imports, makes results computed with it stale.

@@ -22,7 +22,7 @@ from harness.core.store import write_atomically
 from harness.core.text import clipped
 from harness.data.source import asked_source
 from harness.gating.baseline_file import BaselineFile, pack
-from harness.gating.run_results import Part, RunResults, Scored
+from harness.gating.run_results import OF_EXCHANGE, Part, RunResults, Scored
 
 SCHEMA_VERSION = 2
 READ = (1, 2)
@@ -93,7 +93,9 @@ def _part(part: Part) -> dict[str, Any]:
 def _without_examples(part: Part) -> dict[str, Any]:
     """What a file says of a split, beside its examples."""
     values = {
-        field.name: getattr(part, field.name) for field in fields(part) if field.name not in ("ids", "references")
+        field.name: getattr(part, field.name)
+        for field in fields(part)
+        if field.name not in ("ids", "references", *OF_EXCHANGE)
     }
     return {"headline": list(values.pop("primary_metrics")), **values}
 
@@ -189,7 +191,8 @@ def facts(results: RunResults) -> dict[str, Any]:
 
 
 def _without_predictions(score: Scored) -> dict[str, Any]:
-    values = {field.name: getattr(score, field.name) for field in fields(score) if field.name != "predictions"}
+    left_out = ("predictions", "answers", "variance")
+    values = {field.name: getattr(score, field.name) for field in fields(score) if field.name not in left_out}
     for name in ("partial_weights", "contamination"):
         if not values[name]:
             del values[name]

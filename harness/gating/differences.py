@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.core.text import clipped
 from harness.gating.run_results import RunResults, Scored
 
 MOST = 8
@@ -87,4 +88,4 @@ def _environment(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
 
 
 def _shown(value: Any) -> str:
-    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else clipped(str(value), 60)

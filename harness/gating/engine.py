@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.run_spec import SEED_MODES
 from harness.gating.differences import contaminated, differences, partly_random
 from harness.gating.estimates import Estimated, averaged, counted, estimate
+from harness.gating.matching import matched
 from harness.gating.measured import Measured, Measurement, judge_measured
 from harness.gating.pairing import Pair, align, compressed
 from harness.gating.run_results import RunResults
@@ -120,12 +121,14 @@ def judge(
     predictions are; REGRESSED, where a seed failed, or where the drop is significant and at least the margin; OK, where
     the 95 % interval ends below `ok_margin`; else INCONCLUSIVE. What was measured is judged by `judge_measured`.
     """
-    _check_names(base, spec)
-    spec = spec.over([base.margins[suite] for suite in base.suites if suite in base.margins])
     notes: list[str] = []
     pairs = named_pairs(base, candidate, spec.models)
     if pairs:
         base, candidate, notes = _only(base, candidate, pairs)
+    base, candidate, unmatched, remarks = matched(base, candidate)
+    notes += remarks
+    _check_names(base, spec)
+    spec = spec.over([base.margins[suite] for suite in base.suites if suite in base.margins])
     alignment = align(base, candidate, tuple(spec.allow), spec.seeds_at_most, pairs)
     tasks = [estimate(pair) for pair in alignment.pairs]
     averages = _averages(base, tasks)
@@ -146,7 +149,7 @@ def judge(
             "mere retraining may be called a regression; use three seeds or more to judge a model spec"
         )
     report = Report(
-        base.name, candidate.name, tuple(rows), tuple(alignment.reasons), tuple(notes), spec.strict,
+        base.name, candidate.name, tuple(rows), (*unmatched, *alignment.reasons), tuple(notes), spec.strict,
         differences=differences(base, candidate, pairs),
     )  # fmt: skip
     return with_measurements(report, measurements, alignment.pairs, spec), alignment.pairs
@@ -270,7 +273,8 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         seed, cause = next(iter(failed.items()))
         verdict, reason = "REGRESSED", f"{len(failed)} of {of_seeds} seeds failed: seed {seed}: {cause}"
     elif estimated.identical:
-        verdict, reason = "IDENTICAL", "every prediction is the base's"
+        what = "score of an example" if any(part.scores_only for part in pair.parts) else "prediction"
+        verdict, reason = "IDENTICAL", f"every {what} is the base's"
     elif drop is not None and p < ALPHA and drop.value >= margin:
         verdict, reason = "REGRESSED", f"a significant drop of at least {points(margin)} points"
     elif estimated.high < ok_margin:
@@ -292,8 +296,8 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         metrics=() if row.members else names,
         n=sum(part.n for each in members for part in each.pair.parts),
         seeds=len(pair.seeds),
-        base=fmean(_score(each.pair, 0) for each in members) if drop is not None else None,
-        candidate=fmean(_score(each.pair, 1) for each in members) if drop is not None else None,
+        base=fmean(_score(each.pair, 0) for each in members) if pair.seeds else None,
+        candidate=fmean(_score(each.pair, 1) for each in members) if pair.seeds else None,
         drop=drop.value if drop is not None else None,
         low=estimated.low if drop is not None else None,
         high=estimated.high if drop is not None else None,

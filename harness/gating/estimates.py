@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness import metrics
 from harness.core.errors import HarnessError
 from harness.gating.pairing import Pair
 from harness.gating.run_results import Part
@@ -31,7 +31,7 @@ class Estimated:
 
 def counted(part: Part) -> list[Metric]:
     """The metrics a task's score is the mean of, as in a leaderboard."""
-    primary = [metrics.get(name) for name in part.primary_metrics if name in part.metrics]
+    primary = [part.metric(name) for name in part.primary_metrics if name in part.metrics]
     return [metric for metric in primary if metric.greater_is_better] or primary
 
 
@@ -49,6 +49,8 @@ def estimate(pair: Pair) -> Estimated:
     is_averageable = all(metric.greater_is_better for chosen_metrics in chosen.values() for metric in chosen_metrics)
     if not pair.seeds:
         return Estimated(pair, None, 0.0, 0.0, 1.0, "none", False, is_averageable)
+    if not all(part.is_paired for part in pair.parts):
+        return _unpaired(pair, chosen, is_averageable)
     try:
         tested = paired_test([_measures(part, pair, chosen[part.split]) for part in pair.parts], pair.one_candidate)
     except HarnessError as error:
@@ -58,6 +60,29 @@ def estimate(pair: Pair) -> Estimated:
     return Estimated(
         pair, tested.drop, paired.low, paired.high, tested.p, tested.test, identical, is_averageable, paired
     )
+
+
+UNPAIRED = "z, unpaired: of scores and standard errors alone"
+
+
+def _unpaired(pair: Pair, chosen: Mapping[str, Sequence[Metric]], is_averageable: bool) -> Estimated:
+    """Of scores without single examples, whose variances add; without those nothing can be told."""
+    terms = sum(len(metrics_of_part) for metrics_of_part in chosen.values()) * len(pair.seeds)
+    value, variance = 0.0, 0.0
+    for split, metrics_of_part in chosen.items():
+        for base, candidate in pair.scored[split]:
+            for metric in metrics_of_part:
+                before, after = (scored.scores[metric.name]["value"] for scored in (base, candidate))
+                weight = weight_of(metric, before) / terms
+                value += weight * (before - after)
+                known = base.variance is not None and candidate.variance is not None
+                variance += weight**2 * ((base.variance or 0.0) + (candidate.variance or 0.0)) if known else math.inf
+    if not math.isfinite(variance):
+        return Estimated(pair, None, -math.inf, math.inf, 1.0, "none: no standard error", False, is_averageable)
+    drop = Drop(value, variance)
+    half = drop.half_width(TAIL)
+    paired = PairedDrop(drop, value - half, value + half, (value,), None, False)
+    return Estimated(pair, drop, paired.low, paired.high, drop.p_worse(), UNPAIRED, False, is_averageable, paired)
 
 
 def _measures(part: Part, pair: Pair, metrics_of_part: Sequence[Metric]) -> list[list[Measure]]:

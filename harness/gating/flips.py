@@ -15,7 +15,7 @@ from harness.core.registry import load_registry
 from harness.data.frame import Split
 from harness.gating.estimates import counted
 from harness.gating.pairing import Pair
-from harness.gating.run_results import Part, RunResults
+from harness.gating.run_results import Part, RunResults, Scored
 from harness.metrics.correctness import judge, right
 from harness.pipeline.planner.rereading import read_again
 from harness.stats.significance import drop_of_fractions, holm, mcnemar_mid_p
@@ -92,6 +92,8 @@ def reader(reading: Mapping[str, Any], include: Sequence[Any] = (), earlier: Seq
     read: dict[tuple[str, str], Split | None] = {}
 
     def texts(part: Part) -> Split | None:
+        if part.inputs is not None:
+            return Split(part.ids or tuple(map(str, range(part.n))), {"text": part.inputs})
         key = part.task, part.split
         if key not in read:
             read[key] = None
@@ -126,14 +128,14 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
         examples = []
         for index in sorted({int(index) for flags in worse for index in flags.nonzero()[0]}):
             at = [seed for seed, flags in enumerate(worse) if flags[index]]
-            base, candidate = (scored.predictions[index] for scored in pair.scored[part.split][at[0]])
+            base, candidate = pair.scored[part.split][at[0]]
             examples.append(
                 Flip(
                     id=ids[index] if ids else f"#{index}",
                     text=_text(split, index),
-                    label=_named(part, part.references[index]),
-                    base=_named(part, base),
-                    candidate=_named(part, candidate),
+                    label=part.answers[index] if part.answers else _named(part, part.references[index]),
+                    base=_answer(part, base, index),
+                    candidate=_answer(part, candidate, index),
                     seeds=len(at),
                     length=lengths[index] if lengths else None,
                 )
@@ -213,7 +215,10 @@ def correctness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] |
 
     if not pair.scored[part.split]:
         return None
-    metric = judge(part.metrics, [metric_counted.name for metric_counted in counted(part)])
+    if part.scorers or not part.is_paired:
+        metric = next((metric for metric in counted(part) if metric.counts_successes and part.is_paired), None)
+    else:
+        metric = judge(part.metrics, [metric_counted.name for metric_counted in counted(part)])
     if metric is None:
         return None
     return [
@@ -234,6 +239,10 @@ def _named(part: Part, value: Any) -> str:
     if _has_classes(part) and int(value) == value and 0 <= int(value) < len(part.labels):
         return part.labels[int(value)]
     return " | ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _answer(part: Part, scored: Scored, index: int) -> str:
+    return scored.answers[index] if scored.answers else _named(part, scored.predictions[index])
 
 
 def _kind(part: Part, flip: Flip) -> str:

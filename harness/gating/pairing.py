@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness import metrics
 from harness.core.errors import did_you_mean
 from harness.gating.run_results import Key, Part, RunResults, Scored
 
@@ -210,8 +209,8 @@ def _mismatches(part: Part, other: Part) -> list[str]:
             reasons.append(f"{where}: the candidate is not scored by {name}")
         elif other.metrics[name] != version:
             reasons.append(f"{where}: {name} has version {version} in the base, {other.metrics[name]} in the candidate")
-        elif metrics.get(name).version != version:
-            reasons.append(f"{where}: {name} has version {version} in the base, {metrics.get(name).version} here")
+        elif part.metric(name).version != version:
+            reasons.append(f"{where}: {name} has version {version} in the base, {part.metric(name).version} here")
     return reasons
 
 
@@ -234,10 +233,10 @@ def _changes(
 
 
 def _recomputed(base: RunResults, part: Part, scores: list[Scored]) -> list[str]:
-    for score in scores:
+    for score in scores if part.is_paired else ():
         for name in part.primary_metrics:
             stored = score.scores[name]["value"]
-            now = metrics.get(name).score(score.predictions, part.references)
+            now = part.metric(name).score(score.predictions, part.references)
             if not math.isclose(stored, now, rel_tol=SAME_SCORE, abs_tol=SAME_SCORE):
                 return [
                     f"task {part.task}, {part.split}: {name} of the base was {stored:.6f}, its predictions now score "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness import metrics
 from harness.core.cell_records import ContaminationRecord, Lineage, ScoreRecord
 from harness.core.contamination import KIND, notes_by_score
 from harness.core.errors import HarnessError, unknown
@@ -15,6 +16,8 @@ from harness.core.runs import asked_for, named
 from harness.core.specs import Margins
 from harness.core.store import Store
 from harness.core.text import without_paths
+from harness.exchange.outcomes import Outcome
+from harness.metrics.base import Metric
 from harness.pipeline.planner.rereading import reading_of
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "s
 class Part:
     """A split of a task as it was scored: `metrics` are versions by name, `data` the fingerprint of the split. `ids`
     are there where they were read from a run; a baseline has their hash alone.
+
+    Where another tool is compared, `scorers` are its metrics by name, `inputs` and `answers` what single examples ask
+    and the right answers, and `scores_only` says that predictions are the scores of single examples; `is_paired`: there
+    are single examples at all.
     """
 
     task: str
@@ -49,6 +56,19 @@ class Part:
     references: np.ndarray = field(repr=False)
     ids_hash: str
     ids: tuple[str, ...] | None = field(default=None, repr=False)
+    scorers: Mapping[str, Metric] = field(default_factory=dict, repr=False)
+    inputs: tuple[str, ...] | None = field(default=None, repr=False)
+    answers: tuple[str, ...] | None = field(default=None, repr=False)
+    scores_only: bool = False
+    is_paired: bool = True
+
+    def metric(self, name: str) -> Metric:
+        """The metric of a name: that of another tool, or a registered one."""
+        return self.scorers[name] if name in self.scorers else metrics.get(name)
+
+
+OF_EXCHANGE = ("scorers", "inputs", "answers", "scores_only", "is_paired")
+"""Fields of a part that only comparisons with other tools have."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +78,8 @@ class Scored:
     `cell` is where a store keeps the model, `files` the hash of its files, as `harness measure` names a model; None
     where the run did not make it. `settings` are those of the model spec it was trained by,
     `partial_weights` says which of its weights were random, `contamination` what it scores without the examples that
-    stand in what it learned from, and with them.
+    stand in what it learned from, and with them. `answers` are the predictions as texts where another tool is compared,
+    `variance` that of a score of which there are no single examples.
     """
 
     predictions: np.ndarray = field(repr=False)
@@ -75,11 +96,14 @@ class Scored:
     settings: Mapping[str, Any] = field(default_factory=dict)
     partial_weights: str = ""
     contamination: str = ""
+    answers: tuple[str, ...] | None = field(default=None, repr=False)
+    variance: float | None = None
 
 
 @dataclass(frozen=True)
 class RunResults:
-    """A run, or an accepted baseline. `failures` are causes by key; `data` is where texts can be read again; `suites`
+    """A run, or an accepted baseline, or what another tool says: its `outcomes`, which `harness.gating.matching` makes
+    parts and scores of. `failures` are causes by key; `data` is where texts can be read again; `suites`
     list, by name, the tasks that are averaged, `margins` what a suite's file says of them. A run's `store` has its
     models, and `reading` is how it read its data.
     """
@@ -96,6 +120,10 @@ class RunResults:
     margins: Mapping[str, Margins] = field(default_factory=dict)
     store: Store | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
+    tool: str = ""
+    outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
+    unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -118,6 +146,7 @@ class RunResults:
             models=models,
             scored={key: score for key, score in self.scored.items() if key[0] in models},
             failures={key: failure for key, failure in self.failures.items() if key[0] in models},
+            outcomes=tuple(outcome for outcome in self.outcomes if outcome.model in models),
         )
 
 

@@ -116,8 +116,10 @@ class CompareLaunch(Strict):
 class GateLaunch(Strict):
     """How `harness gate` is called, beside what it judges by."""
 
-    baseline: str | None = setting(None, "An accepted baseline, by name or file.", panel=WHAT)
-    candidate: str = setting("latest", "A run, latest, a results folder, or a baseline.", panel=WHAT)
+    baseline: str | None = setting(
+        None, "An accepted baseline, by name or file, or READER:PATH of another tool.", panel=WHAT
+    )
+    candidate: str = setting("latest", "A run, latest, a results folder, a baseline, or READER:PATH.", panel=WHAT)
     config: Path | None = setting(
         None, "A YAML file: margins of tasks and metrics, these flags; flags win.", panel=JUDGING, metavar="FILE"
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 from harness.core.errors import HarnessError, IncompatibleError, did_you_mean
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.store import Store
+from harness.exchange.reader import READERS, names_reader
 from harness.gating import baseline
+from harness.gating.entries import of_tool
 from harness.gating.run_results import RunResults, of_run
 
 LATEST = "latest"
@@ -36,13 +38,25 @@ def refuse_another_model(base: RunResults, candidate: RunResults, name: str, mod
     )
 
 
+def accepted_baseline(name: str, accepted: Path = baseline.FOLDER) -> RunResults:
+    """What a gate judges against: an accepted baseline by name or file, or results of another tool by `READER:PATH`.
+
+    Raises:
+        IncompatibleError: there is no such baseline, or it is damaged.
+        HarnessError: the results of another tool cannot be read.
+    """
+    return of_tool(name) if names_reader(name) else baseline.load(baseline.find(name, accepted))
+
+
 def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResults:
     """The results of a path (a results folder means its latest run; a file, a baseline or a manifest in `runs`), of an
-    accepted baseline's name, or of a run in `out`, by name, part of it, or `latest`.
+    accepted baseline's name, or of a run in `out`, by name, part of it, or `latest`; of another tool by `READER:PATH`.
 
     Raises:
         HarnessError: nothing of that name, or what it is cannot be read.
     """
+    if names_reader(name):
+        return of_tool(name)
     path = expanded(name)
     if is_folder(path):
         if not (path / "runs").is_dir():
@@ -57,5 +71,8 @@ def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResult
     runs = Store(out).run_names() if (out / "runs").is_dir() else []
     if name == LATEST or any(name in known for known in runs):
         return of_run(Store(out), name)
+    reader, colon, _ = name.partition(":")
+    if colon and reader.isidentifier():
+        raise HarnessError(f"'{name}': no reader '{reader}'.{did_you_mean(reader, READERS.names())}")
     known = [*runs, *(file.stem for file in accepted.glob("*.json"))]
     raise HarnessError(f"no run in {out}, path or accepted baseline '{name}'.{did_you_mean(name, known)}")

@@ -12,7 +12,7 @@ from harness.core.code_identity import PACKAGE, closure
 
 LAYERS = (
     {"core"},
-    {"metrics", "data"},
+    {"metrics", "data", "exchange"},
     {"stats", "modeling"},
     {"training", "measurement", "corpora"},
     {"compression"},

@@ -118,7 +118,7 @@ def _line(row: Judged) -> list[str]:
     if row.improved and row.verdict == "OK":
         verdict += " (improved)"
     if row.drop is None or row.low is None or row.high is None or row.detectable is None:
-        numbers = [NONE] * 5
+        numbers = [_score(row.base), _score(row.candidate), NONE, NONE, NONE]
     else:
         interval = f"{100 * row.drop + 0.0:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
         numbers = [_score(row.base), _score(row.candidate), interval, _p(row.p), points(row.detectable)]
