@@ -78,7 +78,7 @@ def test_a_table_stands_beside_a_run_and_beside_its_baseline(place):
         ]
     wrong = {"negative": "positive", "positive": "negative", "prediction": "prediction"}
     flipped = [
-        ",".join([name, wrong[label] if label in wrong else "prediction", label])
+        ",".join([name, wrong.get(label, "prediction"), label])
         for name, _, label in (line.split(",") for line in lines)
     ]
     (folder / "sst2.csv").write_text("\n".join(flipped))
