@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.corpora.filtering.earlier import EarlierLikes
 from harness.corpora.filtering.filtering import Judge, rule_names
 from harness.corpora.filtering.spec import FilterSpec
 from harness.corpora.streams.duplicates import digest
 from harness.corpora.streams.sampling import Reservoir
-from harness.data.document import Corpus
+from harness.data.document import Corpus, Document
 from harness.stats.bootstrap import wilson
 
 
@@ -41,11 +42,12 @@ class Prediction:
         documents: Documents of the corpus, all of which were read.
         bytes: UTF-8 bytes of their texts.
         sampled: Documents that were judged.
-        rules: What each rule would remove; near duplicates cannot be predicted by a sample, and are not in it.
-        kept: The fraction that would be kept, but for near duplicates.
+        rules: What each rule would remove, duplicates included.
+        kept: The fraction that would be kept.
         kept_low: Lower end of its 95 % interval.
         kept_high: Upper end of it.
-        near: Whether near duplicates would be removed as well.
+        near: Of what the rule of duplicates would remove the part that only resembles an earlier document; None where
+            near duplicates are not looked for.
     """
 
     documents: int
@@ -55,11 +57,11 @@ class Prediction:
     kept: float
     kept_low: float
     kept_high: float
-    near: bool
+    near: PredictedRule | None
 
     def as_json(self) -> dict[str, Any]:
         """The fields, with a schema version."""
-        return {"schema_version": 1, **asdict(self)}
+        return {"schema_version": 2, **asdict(self)}
 
 
 def predict(
@@ -70,10 +72,10 @@ def predict(
     where: str = "rules",
     tell: Callable[[int, int], None] = lambda documents, size: None,
 ) -> Prediction:
-    """Read a corpus once, and judge a sample of it.
+    """Read a corpus, and judge a sample of it.
 
-    Of each document of the sample it is known whether its text stood before, so that what exact duplicates take is
-    predicted too.
+    Of each document of the sample it is known whether its text stood before. Where near duplicates are removed, the
+    corpus is read a second time, and each document compared with those of the sample.
 
     Args:
         corpus: What would be filtered.
@@ -99,14 +101,26 @@ def predict(
         raise HarnessError(f"{corpus.location}: there is no document in it")
     names = rule_names(spec)
     removed: Counter[str] = Counter()
-    outcomes = judge.outcomes([document for document, _ in sample.items])
-    for outcome, (_, again) in zip(outcomes, sample.items, strict=True):
+    outcomes = judge.outcomes([item.document for item in sample.items])
+    left: dict[int, tuple[Document, str]] = {}
+    for outcome, item in zip(outcomes, sample.items, strict=True):
         if outcome.text is None:
             removed[outcome.rule] += 1
-        elif again and judge.dedup is not None and judge.dedup.exact:
+        elif item.again and judge.dedup is not None and judge.dedup.exact:
             removed[names[-1]] += 1
+        else:
+            left[item.number] = item.document, outcome.text
     drawn = len(sample.items)
+
+    def predicted(name: str, count: int) -> PredictedRule:
+        return PredictedRule(name, count / drawn, *wilson(count, drawn))
+
+    near = None
+    if judge.dedup is not None and judge.dedup.near is not None:
+        sound = (document for document in corpus.read(False) if not document.is_blank)
+        likes = EarlierLikes(left, judge, judge.dedup.near).look(sound, tell)
+        removed[names[-1]] += len(likes)
+        near = predicted(names[-1], len(likes))
     kept = drawn - removed.total()
-    rules = tuple(PredictedRule(name, removed[name] / drawn, *wilson(removed[name], drawn)) for name in names)
-    near = judge.dedup is not None and judge.dedup.near is not None
+    rules = tuple(predicted(name, removed[name]) for name in names)
     return Prediction(sample.count, total, drawn, rules, kept / drawn, *wilson(kept, drawn), near)

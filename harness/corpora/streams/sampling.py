@@ -43,6 +43,21 @@ class ContentSample:
         return [self._kept[key] for key in sorted(self._kept, reverse=True)]
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """A document of a sample.
+
+    Attributes:
+        number: Of the document in the stream, from 0.
+        document: The document.
+        again: Whether its text stood before.
+    """
+
+    number: int
+    document: Document
+    again: bool
+
+
 class Reservoir:
     """`size` documents of a stream, each with the same probability (Vitter 1985, algorithm R), and of each whether its
     text stood before. Of very long streams some are taken for copies that are none: one in a million of 5 million
@@ -55,18 +70,18 @@ class Reservoir:
     def __init__(self, size: int, seed: int) -> None:
         self.size = size
         self.count = 0
-        self.items: list[tuple[Document, bool]] = []
+        self.items: list[Sampled] = []
         self._random = random.Random(seed)
         self._seen = np.zeros(1 << (self.BITS - 3), dtype=np.uint8)
 
     def add(self, document: Document, digest: int) -> None:
         """Take the next document into account; `digest` are 64 bits of its text."""
-        again = self._stood_before(digest)
+        item = Sampled(self.count, document, self._stood_before(digest))
         self.count += 1
         if len(self.items) < self.size:
-            self.items.append((document, again))
+            self.items.append(item)
         elif (at := self._random.randrange(self.count)) < self.size:
-            self.items[at] = (document, again)
+            self.items[at] = item
 
     def _stood_before(self, digest: int) -> bool:
         first, step = digest & 0xFFFFFFFF, (digest >> 32) | 1

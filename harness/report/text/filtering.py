@@ -41,12 +41,13 @@ def _bar(fraction: float) -> str:
 def prediction_text(prediction: Prediction) -> str:
     """What each rule would remove, with intervals."""
     rows = [(rule.rule, _percent(rule.removed), _bounds(rule.low, rule.high)) for rule in prediction.rules]
+    if (near := prediction.near) is not None:
+        rows.append((f"{near.rule}, near alone", _percent(near.removed), _bounds(near.low, near.high)))
     rows.append(("kept", _percent(prediction.kept), _bounds(prediction.kept_low, prediction.kept_high)))
     lines: Iterable[str] = (
         columns(rows, ("rule", "removed", "95 % interval")),
         f"by {prediction.sampled:,} of {prediction.documents:,} documents ({size_text(prediction.bytes)}); "
         "nothing was written",
-        *(("near duplicates are not in it: no sample shows them",) if prediction.near else ()),
     )
     return "\n".join(lines)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.strict_spec import parse
-from harness.corpora.filtering.filtering import filter_corpus
+from harness.corpora.filtering.filtering import NEAR, filter_corpus
 from harness.corpora.filtering.prediction import predict
 from harness.corpora.filtering.spec import FilterSpec, load_filter, presets
 from harness.data.corpus import facts, open_corpus
@@ -173,3 +174,53 @@ def test_a_sample_predicts_what_is_removed_exact_copies_included(tmp_path: Path)
     assert held >= 17
     whole = predict(open_corpus(str(source)), SPEC, 10_000, 0)
     assert {rule.rule: rule.removed for rule in whole.rules if rule.removed} == pytest.approx(truth)
+
+
+def near_copies(path: Path, documents: int = 900) -> None:
+    """A corpus of which a third resembles an earlier document, in groups of any size and at any distance."""
+    draw = random.Random(3)
+    texts: list[str] = []
+    words = [f"{chr(97 + at % 26)}{chr(97 + at // 26)}word" for at in range(500)]
+    while len(texts) < documents:
+        if texts and draw.random() < 1 / 3:
+            copied = draw.choice(texts).split(" ")
+            copied[draw.randrange(len(copied))] = draw.choice(words)
+            texts.append(" ".join(copied))
+        elif draw.random() < 0.1:
+            texts.append("short " + draw.choice(words))
+        else:
+            texts.append(" ".join(draw.choices(words, k=60)))
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+
+
+def test_a_sample_predicts_near_duplicates(tmp_path: Path) -> None:
+    near_copies(tmp_path / "many.jsonl")
+    corpus = open_corpus(str(tmp_path / "many.jsonl"))
+    spec = parse(FilterSpec, {"rules": [{"length": {"min_characters": 40}}, "dedup"]}, "test")
+    _, funnel = filter_corpus(corpus, spec, tmp_path / "out")
+    near = funnel.reasons["dedup", NEAR]
+    assert 150 < near < 350
+    held = kept = 0
+    for seed in range(20):
+        predicted = predict(corpus, spec, 150, seed)
+        assert predicted.near is not None and predicted.sampled == 150
+        held += predicted.near.low <= near / funnel.documents <= predicted.near.high
+        kept += predicted.kept_low <= funnel.kept_documents / funnel.documents <= predicted.kept_high
+    assert held >= 17 and kept >= 17
+    whole = predict(corpus, spec, 10_000, 0)
+    assert whole.near is not None
+    assert 0.97 * near <= whole.near.removed * funnel.documents <= near
+    assert {rule.rule: rule.removed for rule in whole.rules}["length"] == funnel.removed["length"] / funnel.documents
+
+
+def test_what_resembles_only_documents_that_rules_remove_is_no_near_duplicate(tmp_path: Path) -> None:
+    text = " ".join(f"w{chr(97 + at % 26)}{chr(97 + at // 26)}" for at in range(120))
+    rows = [f"{text} secret", f"{text} {'x ' * 3}", "z" * 30, text]
+    path = tmp_path / "few.jsonl"
+    path.write_text("".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8")
+    for rules, near in ((["dedup"], 2), ([{"pattern": {"remove_if": "secret"}}, "dedup"], 1)):
+        spec = parse(FilterSpec, {"rules": rules}, "test")
+        predicted = predict(open_corpus(str(path)), spec, 10, 0)
+        assert predicted.near is not None and predicted.near.removed == near / 4
+        _, funnel = filter_corpus(open_corpus(str(path)), spec, tmp_path / f"out{near}")
+        assert funnel.reasons["dedup", NEAR] == near
