@@ -29,7 +29,7 @@ Tell = Callable[[str], None]
 
 @scoped_plugins()
 def pretrain(
-    recipe: str,
+    model_spec: str,
     *,
     corpus: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] = "results",
@@ -43,7 +43,7 @@ def pretrain(
     """Turn raw text into a checkpoint that tasks can be fine-tuned from.
 
     Args:
-        recipe: A model spec with a pretraining section.
+        model_spec: The name of one with a pretraining section.
         corpus: `synthetic`, a file or folder of text, or `hub:ID`; the model spec's where left out.
         out: The results folder.
         output: A folder to copy the checkpoint to.
@@ -64,7 +64,7 @@ def pretrain(
     target = None if output is None else Path(output)
     pretraining.check_output(target)
     changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
-    cell = pretraining.plan(registry, store, recipe, changes, threads or 1)
+    cell = pretraining.plan(registry, store, model_spec, changes, threads or 1)
     with in_this_process(threads or 1):
         record = pretraining.perform(cell, store, resume, (), tell, threads)
     if record is None:

@@ -17,7 +17,7 @@ from harness.data.frames import Task, write_tasks
 from harness.pipeline.cells import Event
 from harness.pipeline.commands.run import Prepared, perform, prepare
 from harness.report.results import Results, RunResult, read_results, read_run
-from harness.training.learners.objects import WrappedModel, forget, keep, recipe_of
+from harness.training.learners.objects import WrappedModel, forget, keep, spec_of
 
 ModelLike = str | os.PathLike[str] | WrappedModel
 """A model: its name in the registry, a folder, a hub id, or an object made by `wrap`."""
@@ -165,11 +165,11 @@ def perform_run(
 
 def with_objects(registry: Registry, objects: Mapping[str, WrappedModel]) -> Registry:
     """The registry with objects as model specs. Raises HarnessError where a name is taken."""
-    taken = sorted(set(objects) & set(registry.recipes))
+    taken = sorted(set(objects) & set(registry.model_specs))
     if taken:
         raise HarnessError(f"wrap {taken[0]}: a model spec of that name is registered; choose another name")
-    recipes = {name: recipe_of(wrapped) for name, wrapped in objects.items()}
-    return replace(registry, recipes={**registry.recipes, **recipes})
+    model_specs = {name: spec_of(wrapped) for name, wrapped in objects.items()}
+    return replace(registry, model_specs={**registry.model_specs, **model_specs})
 
 
 def load_results(out: str | os.PathLike[str] = "results", *runs: str) -> Results:

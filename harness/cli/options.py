@@ -67,7 +67,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but fail
 
 def complete_models(incomplete: str) -> list[str]:
     """Model specs whose names begin so."""
-    return [name for name in load_registry().recipes if name.startswith(incomplete)]
+    return [name for name in load_registry().model_specs if name.startswith(incomplete)]
 
 
 def complete_tasks(incomplete: str) -> list[str]:

@@ -34,10 +34,10 @@ FIELDS = (
 def pretrain(
     given: dict[str, Any],
     launch: dict[str, Any],
-    recipe: Annotated[
+    model_spec: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="A model spec with a pretraining section.", autocompletion=complete_models
+            metavar="MODEL", help="The name of a model spec with a pretraining section.", autocompletion=complete_models
         ),
     ],
     out: Out = None,
@@ -52,7 +52,7 @@ def pretrain(
     registry = load_registry(include, store.includes())
     command.check_output(how.output)
     command.check_trackers(how.report_to)
-    cell = command.plan(registry, store, recipe, given, how.threads)
+    cell = command.plan(registry, store, model_spec, given, how.threads)
     if how.dry_run:
         emit(pretraining_plan(cell, store))
         return

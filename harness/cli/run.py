@@ -127,7 +127,7 @@ def _announce(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> 
     for absent, reason in prepared.plan.absent.items():
         say(f"absent: {absent}: {reason}")
     for task_name, facts in prepared.plan.data.items():
-        for missing, other in facts["stands_in"].items():
+        for missing, other in facts.stands_in.items():
             say(f"{task_name}: no {missing} split there, so that {other} is scored")
     for (task_name, model_name), reason in prepared.plan.not_applicable.items():
         say(f"not applicable: {model_name} on {task_name}: {reason}")

@@ -44,7 +44,7 @@ class Examples:
 class Student:
     """The model spec of a student, and the local folder of the weights it starts from where it has any."""
 
-    recipe: ModelSpec
+    model_spec: ModelSpec
     pretrained: Path | None = None
 
 
@@ -106,7 +106,7 @@ class Compressor(ABC):
         return self.searches
 
     @property
-    def recipe(self) -> str | None:
+    def student_name(self) -> str | None:
         """The name of a model spec it needs, as a student."""
         return None
 

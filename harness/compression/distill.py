@@ -66,7 +66,7 @@ class Distill(Compressor):
             return self
 
     @property
-    def recipe(self) -> str | None:
+    def student_name(self) -> str | None:
         name: str | None = self.options.student
         return name
 
@@ -86,7 +86,7 @@ class Distill(Compressor):
         fit = fit_request(request, self.options)
         teacher = distillation_losses.teacher_of(request, self.options)
         if self.options.student is not None:
-            tokenizer, model, head = students.from_recipe(fit)
+            tokenizer, model, head = students.from_spec(fit)
         else:
             model, tokenizer = load(request.source)
             if self.options.layers is not None:
@@ -104,7 +104,7 @@ class Distill(Compressor):
 
 
 def _length(fit: FitRequest, model: Any, tokenizer: Any) -> int:
-    return length_for(fit.recipe.training, positions_of(model, "encoder"), tokenizer, fit.family, fit.train)
+    return length_for(fit.model_spec.training, positions_of(model, "encoder"), tokenizer, fit.family, fit.train)
 
 
 def _with_zeros(model: Any) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from harness.compression.base import Request, Student
@@ -11,9 +9,6 @@ from harness.core.specs import ModelSpec
 from harness.core.strict_spec import Strict
 from harness.data.corpus import synthetic_sentences
 from harness.training.learners.base import FitRequest
-
-if TYPE_CHECKING:
-    from harness.training.learners.base import FitRequest
 
 
 class FineTuningOptions(Strict):
@@ -30,14 +25,14 @@ def fit_request(request: Request, options: FineTuningOptions) -> FitRequest:
     data = request.data
     student = request.student or Student(ModelSpec(name="student", learner="transformer", training=request.training))
     given = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
-    training = student.recipe.training.model_copy(
+    training = student.model_spec.training.model_copy(
         update={"select": "last", **{name: value for name, value in given.items() if value}}
     )
     return FitRequest(
         task=data.task,
         labels=data.labels,
         train=data.train,
-        recipe=student.recipe.model_copy(update={"training": training}),
+        model_spec=student.model_spec.model_copy(update={"training": training}),
         seed=request.seed,
         directory=request.target,
         scratch=request.scratch,

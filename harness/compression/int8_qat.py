@@ -14,19 +14,17 @@ from harness.compression.fine_tuning import FineTuningOptions, fit_request
 from harness.compression.int8 import Int8
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.modeling.heads import HEADS
+from harness.modeling.heads import HEADS, EncodingContext
 from harness.modeling.runtimes.onnx_runtime import require
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.settings import read_settings
 from harness.training.defaults import learning_rate_for
+from harness.training.learners.base import FitRequest
 from harness.training.learners.transformer import train_and_save
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
-
-    from harness.modeling.heads import EncodingContext
-    from harness.training.learners.base import FitRequest
 
 fake_quant = lazy("harness.compression.fake_quant")
 groups = lazy("harness.compression.groups")

@@ -47,9 +47,9 @@ class Method:
         return any(step.compressor.reads_texts for step in self.steps)
 
     @property
-    def recipe(self) -> str | None:
-        """The recipe of its student."""
-        return next((step.compressor.recipe for step in self.steps if step.compressor.recipe), None)
+    def student_name(self) -> str | None:
+        """The model spec of its student."""
+        return next((step.compressor.student_name for step in self.steps if step.compressor.student_name), None)
 
     @property
     def runtime(self) -> str:
@@ -85,7 +85,7 @@ def parse_method(text: str, where: str = "--compress") -> Method:
                 f"{where} {text}: {before.name} gives a model for {before.compressor.runtime}, which {after.name} "
                 f"does not read; {remedy}"
             )
-    if sum(step.compressor.recipe is not None for step in steps) > 1:
+    if sum(step.compressor.student_name is not None for step in steps) > 1:
         raise HarnessError(f"{where} {text}: a chain has at most one student; compress the student in another run")
     return Method(CHAIN_MARK.join(parts), steps)
 

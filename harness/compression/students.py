@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from harness.modeling.heads import Head
+from harness.training.learners.base import FitRequest
 from harness.training.learners.transformer import LEARNER
 
-if TYPE_CHECKING:
-    from harness.modeling.heads import Head
-    from harness.training.learners.base import FitRequest
 
-
-def from_recipe(request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
+def from_spec(request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
     """The model a model spec starts with: random or pretrained weights, its own tokenizer."""
     return LEARNER.start(request)

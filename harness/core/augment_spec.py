@@ -1,4 +1,4 @@
-"""What `augment` of a recipe says: which operations make further training examples of those there are, and how many."""
+"""What `augment` of a model spec says: which operations make further training examples, and how many."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Registry:
 
     tasks: Mapping[str, TaskSpec]
     suites: Mapping[str, SuiteSpec]
-    recipes: Mapping[str, ModelSpec]
+    model_specs: Mapping[str, ModelSpec]
     origins: Mapping[tuple[str, str], Path]
 
     def task(self, name: str, where: str = "") -> TaskSpec:
@@ -78,15 +78,15 @@ class Registry:
             raise unknown("suite", name, self.suites, hint=OF_YOUR_OWN)
         return self.suites[name]
 
-    def recipe(self, name: str) -> ModelSpec:
+    def model_spec(self, name: str) -> ModelSpec:
         """A model spec by name or of a file, or one made for a local `save_pretrained` folder or a hub id;
         `ALIAS=MODEL` is any of these under another name. Raises HarnessError.
         """
-        if name in self.recipes:
-            return self.recipes[name]
+        if name in self.model_specs:
+            return self.model_specs[name]
         alias, equals, place = name.partition("=")
         if equals and re.fullmatch(NAME, alias) and place:
-            return self.recipe(place).model_copy(update={"name": alias})
+            return self.model_spec(place).model_copy(update={"name": alias})
         path = expanded(name)
         if is_folder(path):
             return ModelSpec(name=folder_name(path), learner="transformer", pretrained=str(path.resolve()))
@@ -104,33 +104,36 @@ class Registry:
         if "/" in name:
             hub_id, _, revision = name.partition("@")
             return ModelSpec(name=_plain(name), learner="transformer", pretrained=hub_id, revision=revision or None)
-        raise unknown("model", name, self.recipes, hint=OF_YOUR_OWN)
+        raise unknown("model", name, self.model_specs, hint=OF_YOUR_OWN)
 
     def asked(self, names: Iterable[str]) -> dict[str, ModelSpec]:
         """The model specs asked for, by what tables call them: as they are asked for, but a folder by its name, since
         its path is nobody's business. Of two folders of one name each is told by what lies above it.
 
         Raises:
-            HarnessError: as `recipe` does, or a name for two models.
+            HarnessError: as `model_spec` does, or a name for two models.
         """
-        recipes: dict[str, ModelSpec] = {}
+        model_specs: dict[str, ModelSpec] = {}
         for given in names:
-            recipe = self.recipe(given)
-            weights = Path(recipe.pretrained or "")
-            is_made = given not in self.recipes and recipe.pretrained is not None and "=" not in given
-            called = recipe.name if weights.is_absolute() or not is_made else given
+            model_spec = self.model_spec(given)
+            weights = Path(model_spec.pretrained or "")
+            is_made = given not in self.model_specs and model_spec.pretrained is not None and "=" not in given
+            called = model_spec.name if weights.is_absolute() or not is_made else given
             above = [folder.name for folder in weights.parents][::-1] if is_made and weights.is_absolute() else []
-            while recipes.get(called, recipe) != recipe and above:
+            while model_specs.get(called, model_spec) != model_spec and above:
                 called = _plain(f"{above.pop()}-{called}")
-            if recipes.get(called, recipe) != recipe:
+            if model_specs.get(called, model_spec) != model_spec:
                 raise HarnessError(f"model {given}: another model of the run is called {called}; give NAME={given}")
-            recipes[called] = recipe
-        return recipes
+            model_specs[called] = model_spec
+        return model_specs
 
-    def default_recipes(self) -> list[str]:
+    def default_models(self) -> list[str]:
         """The model specs of a run that names no model, cheapest first."""
-        chosen = [recipe for recipe in self.recipes.values() if recipe.default]
-        return [recipe.name for recipe in sorted(chosen, key=lambda recipe: (_cost(recipe), recipe.name))]
+        chosen = [model_spec for model_spec in self.model_specs.values() if model_spec.default]
+        return [
+            model_spec.name
+            for model_spec in sorted(chosen, key=lambda model_spec: (_cost(model_spec), model_spec.name))
+        ]
 
 
 def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earlier: Iterable[str] = ()) -> Registry:
@@ -180,13 +183,13 @@ def _with_earlier(registry: Registry, paths: Iterable[str]) -> Registry:
                 tables: dict[str, Mapping[str, Any]] = {
                     "task": registry.tasks,
                     "suite": registry.suites,
-                    "recipe": registry.recipes,
+                    "model spec": registry.model_specs,
                 }
                 if values["name"] in tables[word]:
                     continue
                 tables[word] = {**tables[word], values["name"]: _located(parse(kind, values, str(file)), file)}
                 origins = {**registry.origins, (word, values["name"]): file}
-                more = Registry(tables["task"], tables["suite"], tables["recipe"], origins)
+                more = Registry(tables["task"], tables["suite"], tables["model spec"], origins)
                 _check(more)
             except (HarnessError, KeyError, OSError):
                 continue
@@ -253,7 +256,7 @@ def _import_file(path: Path) -> None:
 
 
 def _collect(files: Iterable[Path]) -> Registry:
-    specs: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "recipe": {}}
+    specs: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "model spec": {}}
     origins: dict[tuple[str, str], Path] = {}
     for file in files:
         values = load_mapping(file)
@@ -266,7 +269,7 @@ def _collect(files: Iterable[Path]) -> Registry:
             raise HarnessError(f"{word} '{name}' is defined twice: in {origins[word, name]} and in {file}")
         origins[word, name] = file
         specs[word][name] = spec
-    registry = Registry(specs["task"], specs["suite"], specs["recipe"], origins)
+    registry = Registry(specs["task"], specs["suite"], specs["model spec"], origins)
     _check(registry)
     return registry
 
@@ -284,12 +287,12 @@ def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
     """A task has a family, a model spec a learner, a suite tasks."""
     for key, word, kind in (
         ("family", "task", TaskSpec),
-        ("learner", "recipe", ModelSpec),
+        ("learner", "model spec", ModelSpec),
         ("tasks", "suite", SuiteSpec),
     ):
         if key in values:
             return word, kind
-    folder = {"tasks": ("family", "task"), "baselines": ("learner", "recipe"), "suites": ("tasks", "suite")}.get(
+    folder = {"tasks": ("family", "task"), "baselines": ("learner", "model spec"), "suites": ("tasks", "suite")}.get(
         file.parent.name
     )
     if folder:
@@ -329,19 +332,19 @@ def _check(registry: Registry) -> None:
             if metric not in known_metrics:
                 raise unknown("metric", metric, known_metrics, f"{registry.origins['suite', name]}, margins")
         for model in suite.models:
-            if model not in registry.recipes:
-                raise unknown("model", model, registry.recipes, str(registry.origins["suite", name]))
-    for name, recipe in registry.recipes.items():
-        where = str(registry.origins["recipe", name])
-        _check_recipe(recipe, where)
+            if model not in registry.model_specs:
+                raise unknown("model", model, registry.model_specs, str(registry.origins["suite", name]))
+    for name, model_spec in registry.model_specs.items():
+        where = str(registry.origins["model spec", name])
+        _check_recipe(model_spec, where)
 
 
-def _check_recipe(recipe: ModelSpec, where: str) -> None:
-    plugins.lookup("learner", recipe.learner, where).check(recipe)
-    if recipe.pretraining is not None:
-        plugins.table("objective").check(recipe.pretraining.objective, where)
-    if recipe.training.augment is not None:
-        check_operations(recipe.training.augment, f"{where}: training.augment")
+def _check_recipe(model_spec: ModelSpec, where: str) -> None:
+    plugins.lookup("learner", model_spec.learner, where).check(model_spec)
+    if model_spec.pretraining is not None:
+        plugins.table("objective").check(model_spec.pretraining.objective, where)
+    if model_spec.training.augment is not None:
+        check_operations(model_spec.training.augment, f"{where}: training.augment")
 
 
 def _check_metric(name: str, task: TaskSpec, where: str) -> None:
@@ -363,9 +366,9 @@ def _spec_of_model(file: Path) -> ModelSpec:
     word, kind = _kind_of(values, file)
     if kind is not ModelSpec:
         raise HarnessError(f"--model {file}: it holds a {word}, not a model spec; give it with --include")
-    recipe = parse(ModelSpec, values, str(file))
-    _check_recipe(recipe, str(file))
-    return recipe
+    model_spec = parse(ModelSpec, values, str(file))
+    _check_recipe(model_spec, str(file))
+    return model_spec
 
 
 def folder_name(folder: Path) -> str:
@@ -381,7 +384,7 @@ def _plain(name: str) -> str:
     return plain.lstrip("._-") or "model"
 
 
-def _cost(recipe: ModelSpec) -> float:
+def _cost(model_spec: ModelSpec) -> float:
     """Of a nominal fit, to put model specs in order; unknown is last."""
-    cost = plugins.lookup("learner", recipe.learner).estimate(recipe, None, examples=1000, words=10_000)
+    cost = plugins.lookup("learner", model_spec.learner).estimate(model_spec, None, examples=1000, words=10_000)
     return float("inf") if cost is None else cost

@@ -22,7 +22,7 @@ from harness.core.store import write_atomically
 from harness.core.text import clipped
 from harness.data.source import asked_source
 from harness.gating.baseline_file import BaselineFile, pack
-from harness.gating.run_results import OF_EXCHANGE, Part, RunResults, Scored
+from harness.gating.run_results import OF_EXCHANGE, RunResults, Scored, TaskSplit
 
 SCHEMA_VERSION = 2
 READ = (1, 2)
@@ -32,9 +32,9 @@ FOLDER = Path("baselines") / "accepted"
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 
 
-def in_words(part: Part) -> bool:
+def in_words(task_split: TaskSplit) -> bool:
     """Whether a part's references are texts."""
-    return part.references.dtype.kind == "O"
+    return task_split.references.dtype.kind == "O"
 
 
 def accept(results: RunResults, name: str, folder: Path = FOLDER, texts: bool = True) -> Path:
@@ -53,11 +53,11 @@ def accept(results: RunResults, name: str, folder: Path = FOLDER, texts: bool = 
             f"{seed}: {cause}; a baseline must be whole, run it again"
         )
     if not texts:
-        kept = {key: part for key, part in results.parts.items() if not in_words(part)}
+        kept = {key: task_split for key, task_split in results.task_splits.items() if not in_words(task_split)}
         if not kept:
             raise HarnessError("--no-texts: every task of the run answers in texts; nothing would be left to judge by")
         scored = {key: score for key, score in results.scored.items() if key[1:3] in kept}
-        results = replace(results, parts=kept, scored=scored)
+        results = replace(results, task_splits=kept, scored=scored)
     path = folder / f"{name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def accept(results: RunResults, name: str, folder: Path = FOLDER, texts: bool = 
         "suites": {suite: list(averaged) for suite, averaged in results.suites.items()},
         "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in results.margins.items()},
         "models": list(results.models),
-        "parts": [_part(part) for part in results.parts.values()],
+        "parts": [_task_split(task_split) for task_split in results.task_splits.values()],
         "scores": [
             {"model": model, "task": task, "split": split, "seed": seed, **_scored(score)}
             for (model, task, split, seed), score in results.scored.items()
@@ -86,15 +86,18 @@ def accept(results: RunResults, name: str, folder: Path = FOLDER, texts: bool = 
     return path
 
 
-def _part(part: Part) -> dict[str, Any]:
-    return _without_examples(part) | {"references": pack(part.references), "labels": list(part.labels)}
+def _task_split(task_split: TaskSplit) -> dict[str, Any]:
+    return _without_examples(task_split) | {
+        "references": pack(task_split.references),
+        "labels": list(task_split.labels),
+    }
 
 
-def _without_examples(part: Part) -> dict[str, Any]:
+def _without_examples(task_split: TaskSplit) -> dict[str, Any]:
     """What a file says of a split, beside its examples."""
     values = {
-        field.name: getattr(part, field.name)
-        for field in fields(part)
+        field.name: getattr(task_split, field.name)
+        for field in fields(task_split)
         if field.name not in ("ids", "references", *OF_EXCHANGE)
     }
     return {"headline": list(values.pop("primary_metrics")), **values}
@@ -168,9 +171,9 @@ def listed(folder: Path = FOLDER) -> list[tuple[Path, BaselineFile | str]]:
 
 def facts(results: RunResults) -> dict[str, Any]:
     """A baseline or run without its predictions, as JSON."""
-    parts = []
-    for part in results.parts.values():
-        parts.append(_without_examples(part))
+    task_splits = []
+    for task_split in results.task_splits.values():
+        task_splits.append(_without_examples(task_split))
     scores = []
     for (model, task, split, seed), score in results.scored.items():
         scores.append({"model": model, "task": task, "split": split, "seed": seed, **_without_predictions(score)})
@@ -180,7 +183,7 @@ def facts(results: RunResults) -> dict[str, Any]:
         "suites": {suite: list(averaged) for suite, averaged in results.suites.items()},
         "margins": {suite: margins.model_dump(exclude_defaults=True) for suite, margins in results.margins.items()},
         "models": list(results.models),
-        "parts": parts,
+        "parts": task_splits,
         "scores": scores,
         "failures": [
             {"model": model, "task": task, "split": split, "seed": seed, "cause": cause}

@@ -17,7 +17,7 @@ from harness.core.hashing import canonical_json
 from harness.core.predictions import as_references, prediction_hash
 from harness.core.reading import parse_json
 from harness.core.specs import Margins
-from harness.gating.run_results import Part, RunResults, Scored
+from harness.gating.run_results import RunResults, Scored, TaskSplit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,8 @@ MOST_VALUES = 2**24
 """Values in all of them."""
 
 
-class PartFacts(Facts):
-    """A split of a task, see `Part`; `references` are packed."""
+class TaskSplitFacts(Facts):
+    """A split of a task, see `TaskSplit`; `references` are packed."""
 
     task: str
     version: int
@@ -81,7 +81,7 @@ class BaselineFile(Facts):
     suites: dict[str, list[str]]
     margins: dict[str, dict[str, Any]] = Field(default_factory=dict)
     models: list[str] = Field(min_length=1)
-    parts: list[PartFacts]
+    task_splits: list[TaskSplitFacts] = Field(alias="parts")
     scores: list[ScoredFacts]
     environment: Environment
     data: str | None = None
@@ -89,16 +89,16 @@ class BaselineFile(Facts):
     def run_results(self) -> RunResults:
         """What is judged by. Raises ValueError where parts of it do not fit together."""
         columns = Columns()
-        parts = {(facts.task, facts.split): _part(facts, columns) for facts in self.parts}
+        task_splits = {(facts.task, facts.split): _task_split(facts, columns) for facts in self.task_splits}
         scored = {}
         for score in self.scores:
-            part = parts.get((score.task, score.split))
-            if part is None or score.model not in self.models:
+            task_split = task_splits.get((score.task, score.split))
+            if task_split is None or score.model not in self.models:
                 raise ValueError(f"no part {score.task}, {score.split} or no model {score.model}")
-            if lacking := set(part.primary_metrics) - set(score.scores):
+            if lacking := set(task_split.primary_metrics) - set(score.scores):
                 raise ValueError(f"{score.model} on {score.task} has no {min(lacking)}")
             predictions = columns.unpack(score.predictions)
-            if len(predictions) != part.n:
+            if len(predictions) != task_split.n:
                 raise ValueError("not one prediction an example")
             if prediction_hash(predictions) != score.prediction_hash:
                 raise ValueError("predictions do not fit their hash")
@@ -110,7 +110,7 @@ class BaselineFile(Facts):
             created=self.created,
             suites={suite: tuple(averaged) for suite, averaged in self.suites.items()},
             models=tuple(self.models),
-            parts=parts,
+            task_splits=task_splits,
             scored=scored,
             failures={},
             environment=self.environment.as_json(),
@@ -119,11 +119,11 @@ class BaselineFile(Facts):
         )
 
 
-def _part(facts: PartFacts, columns: Columns) -> Part:
+def _task_split(facts: TaskSplitFacts, columns: Columns) -> TaskSplit:
     references = columns.unpack(facts.references)
     if len(references) != facts.n or not set(facts.primary_metrics) <= set(facts.metrics):
         raise ValueError(f"the part {facts.task}, {facts.split} does not fit together")
-    return Part(
+    return TaskSplit(
         task=facts.task, version=facts.version, family=facts.family, split=facts.split, n=facts.n,
         primary_metrics=tuple(facts.primary_metrics), metrics=facts.metrics, labels=tuple(facts.labels),
         data=facts.data, source=facts.source, limit=facts.limit,

@@ -185,7 +185,7 @@ def _check_names(base: RunResults, spec: GateSpec) -> None:
     for task in spec.tasks:
         if task not in base.tasks:
             raise unknown("task", task, base.tasks, f"the margins; the baseline is {base.name}")
-    known = {name for part in base.parts.values() for name in part.metrics}
+    known = {name for task_split in base.task_splits.values() for name in task_split.metrics}
     for metric in spec.metrics:
         if metric not in known:
             raise unknown("metric", metric, known, f"the margins; the baseline is {base.name}")
@@ -261,7 +261,7 @@ def _averages(base: RunResults, tasks: Sequence[Estimated]) -> list[_Row]:
 def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
     estimated, pair = row.estimated, row.estimated.pair
     members = row.members or (estimated,)
-    names = tuple(dict.fromkeys(metric.name for part in pair.parts for metric in counted(part)))
+    names = tuple(dict.fromkeys(metric.name for task_split in pair.task_splits for metric in counted(task_split)))
     margin = fmean(spec.margin_of(each.pair.task, _names(each.pair)) for each in members)
     ok_margin = spec.ok_margin_of(margin)
     drop = estimated.drop
@@ -273,7 +273,7 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         seed, cause = next(iter(failed.items()))
         verdict, reason = "REGRESSED", f"{len(failed)} of {of_seeds} seeds failed: seed {seed}: {cause}"
     elif estimated.identical:
-        what = "score of an example" if any(part.scores_only for part in pair.parts) else "prediction"
+        what = "score of an example" if any(task_split.scores_only for task_split in pair.task_splits) else "prediction"
         verdict, reason = "IDENTICAL", f"every {what} is the base's"
     elif drop is not None and p < ALPHA and drop.value >= margin:
         verdict, reason = "REGRESSED", f"a significant drop of at least {points(margin)} points"
@@ -294,7 +294,7 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
         model=pair.model,
         task=row.task,
         metrics=() if row.members else names,
-        n=sum(part.n for each in members for part in each.pair.parts),
+        n=sum(task_split.n for each in members for task_split in each.pair.task_splits),
         seeds=len(pair.seeds),
         base=fmean(_score(each.pair, 0) for each in members) if pair.seeds else None,
         candidate=fmean(_score(each.pair, 1) for each in members) if pair.seeds else None,
@@ -319,16 +319,16 @@ def _judged(row: _Row, p: float, alpha: float, spec: GateSpec) -> Judged:
 
 
 def _names(pair: Pair) -> list[str]:
-    return [metric.name for part in pair.parts for metric in counted(part)]
+    return [metric.name for task_split in pair.task_splits for metric in counted(task_split)]
 
 
 def _score(pair: Pair, place: int) -> float:
     """A task's score: the mean over splits, metrics and paired seeds."""
     return fmean(
         both[place].scores[metric.name]["value"]
-        for part in pair.parts
-        for metric in counted(part)
-        for both in pair.scored[part.split]
+        for task_split in pair.task_splits
+        for metric in counted(task_split)
+        for both in pair.scored[task_split.split]
     )
 
 

@@ -12,14 +12,14 @@ from harness.data.frame import Split
 from harness.exchange.outcomes import Examples, Outcome, content_hash, same_score
 from harness.exchange.reader import read_results
 from harness.gating.estimates import counted
-from harness.gating.run_results import Part, RunResults, Scored
+from harness.gating.run_results import RunResults, Scored, TaskSplit
 from harness.metrics.base import Metric
 from harness.metrics.correctness import right
 
 if TYPE_CHECKING:
     import numpy as np
 
-Texts = Callable[[Part], Split | None]
+Texts = Callable[[TaskSplit], Split | None]
 ONE_BY_ONE = 50_000
 """Answers in words that are scored one at a time."""
 LABELS_AT_MOST = 1000
@@ -31,7 +31,7 @@ class Entry:
 
     outcome: Outcome
     tool: str = ""
-    part: Part | None = None
+    task_split: TaskSplit | None = None
     scored: Scored | None = None
 
     @property
@@ -72,7 +72,7 @@ def of_tool(name: str) -> RunResults:
         created="",
         suites={},
         models=tuple(dict.fromkeys(outcome.model for outcome in results.outcomes)),
-        parts={},
+        task_splits={},
         scored={},
         failures={},
         environment={"versions": dict(results.versions)},
@@ -89,73 +89,81 @@ def entries_of(results: RunResults) -> list[Entry]:
         return [Entry(outcome, results.tool) for outcome in results.outcomes]
     entries = []
     splits: dict[str, set[str]] = {}
-    for task, split in results.parts:
+    for task, split in results.task_splits:
         splits.setdefault(task, set()).add(split)
     for (model, task, split, seed), scored in results.scored.items():
-        part = results.parts[task, split]
-        for metric in counted(part):
+        task_split = results.task_splits[task, split]
+        for metric in counted(task_split):
             outcome = Outcome(
                 model=model,
                 task=task if len(splits[task]) == 1 else f"{task}_{split}",
                 metric=metric.name,
                 score=scored.scores[metric.name]["value"],
-                n=part.n,
+                n=task_split.n,
                 seed=seed,
                 greater_is_better=metric.greater_is_better,
                 settings=scored.settings,
-                examples=_examples(part, scored, metric),
+                examples=_examples(task_split, scored, metric),
             )
-            entries.append(Entry(outcome, "", part, scored))
+            entries.append(Entry(outcome, "", task_split, scored))
     return entries
 
 
-def _examples(part: Part, scored: Scored, metric: Metric) -> Examples:
+def _examples(task_split: TaskSplit, scored: Scored, metric: Metric) -> Examples:
     """Ids are those of the files: without the split's name that this package puts before a number. A baseline keeps
     none; its examples are numbered.
     """
-    prefix = f"{part.split}-"
-    ids = tuple(name.removeprefix(prefix) for name in part.ids) if part.ids else tuple(map(str, range(part.n)))
+    prefix = f"{task_split.split}-"
+    ids = (
+        tuple(name.removeprefix(prefix) for name in task_split.ids)
+        if task_split.ids
+        else tuple(map(str, range(task_split.n)))
+    )
     return Examples(
         ids=ids,
-        scores=_scores(part, scored, metric),
-        labels=tuple(_text(part, value) for value in part.references),
-        predictions=tuple(_text(part, value) for value in scored.predictions),
+        scores=_scores(task_split, scored, metric),
+        labels=tuple(_text(task_split, value) for value in task_split.references),
+        predictions=tuple(_text(task_split, value) for value in scored.predictions),
     )
 
 
-def _scores(part: Part, scored: Scored, metric: Metric) -> tuple[float, ...] | None:
+def _scores(task_split: TaskSplit, scored: Scored, metric: Metric) -> tuple[float, ...] | None:
     if metric.counts_successes:
-        return tuple(right(metric, scored.predictions, part.references).tolist())
-    if metric.inputs != "texts" or part.n > ONE_BY_ONE:
+        return tuple(right(metric, scored.predictions, task_split.references).tolist())
+    if metric.inputs != "texts" or task_split.n > ONE_BY_ONE:
         return None
-    predictions, references = metric.check(scored.predictions, part.references)
-    return tuple(float(metric.compute(predictions[at : at + 1], references[at : at + 1])) for at in range(part.n))
+    predictions, references = metric.check(scored.predictions, task_split.references)
+    return tuple(float(metric.compute(predictions[at : at + 1], references[at : at + 1])) for at in range(task_split.n))
 
 
-def _text(part: Part, value: Any) -> str:
+def _text(task_split: TaskSplit, value: Any) -> str:
     if isinstance(value, tuple):
         return " | ".join(value)
-    is_class = bool(part.labels) and part.references.dtype.kind in "iu" and 0 <= int(value) < len(part.labels)
-    return part.labels[int(value)] if is_class else str(value)
+    is_class = (
+        bool(task_split.labels)
+        and task_split.references.dtype.kind in "iu"
+        and 0 <= int(value) < len(task_split.labels)
+    )
+    return task_split.labels[int(value)] if is_class else str(value)
 
 
 def with_ids(entry: Entry, others: Sequence[Entry]) -> Entry:
     """Of a baseline, which has the hash of its ids alone: with the ids of another entry where they are the same."""
-    part = entry.part
-    if part is None or part.ids is not None:
+    task_split = entry.task_split
+    if task_split is None or task_split.ids is not None:
         return entry
     for other in others:
         ids = other.examples.ids
-        if part.ids_hash in (hash_json(list(ids)), hash_json([f"{part.split}-{name}" for name in ids])):
+        if task_split.ids_hash in (hash_json(list(ids)), hash_json([f"{task_split.split}-{name}" for name in ids])):
             return replace(entry, outcome=replace(entry.outcome, examples=replace(entry.examples, ids=ids)))
     return entry
 
 
 def with_contents(entry: Entry, texts: Texts) -> Entry:
     """Of a run of our own: with the hashes of its texts, where they can be read again."""
-    if entry.part is None or entry.examples.contents is not None:
+    if entry.task_split is None or entry.examples.contents is not None:
         return entry
-    split = texts(entry.part)
+    split = texts(entry.task_split)
     if split is None or len(split) != len(entry.examples):
         return entry
     contents = tuple(content_hash(row) for row in zip(*split.fields.values(), strict=True))
@@ -170,8 +178,8 @@ def class_names(entries: Sequence[Entry]) -> tuple[str, ...] | None:
     None where some entry has no labels, or these are no classes.
     """
     for entry in entries:
-        if entry.part is not None and entry.part.labels:
-            return entry.part.labels
+        if entry.task_split is not None and entry.task_split.labels:
+            return entry.task_split.labels
     labels = {label.strip() for entry in entries for label in entry.examples.labels or ()}
     if not labels or len(labels) > LABELS_AT_MOST:
         return None

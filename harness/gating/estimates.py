@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.core.errors import HarnessError
 from harness.gating.pairing import Pair
-from harness.gating.run_results import Part
+from harness.gating.run_results import TaskSplit
 from harness.metrics.base import Metric
 from harness.stats.paired import TAIL, PairedDrop, mean_drop, paired_test
 from harness.stats.significance import Drop, Measure
@@ -29,9 +29,9 @@ class Estimated:
     paired: PairedDrop | None = None
 
 
-def counted(part: Part) -> list[Metric]:
+def counted(task_split: TaskSplit) -> list[Metric]:
     """The metrics a task's score is the mean of, as in a leaderboard."""
-    primary = [part.metric(name) for name in part.primary_metrics if name in part.metrics]
+    primary = [task_split.metric(name) for name in task_split.primary_metrics if name in task_split.metrics]
     return [metric for metric in primary if metric.greater_is_better] or primary
 
 
@@ -45,14 +45,17 @@ def weight_of(metric: Metric, base_score: float) -> float:
 
 def estimate(pair: Pair) -> Estimated:
     """The drop of a pair, its interval and p, by `harness.stats.paired`."""
-    chosen = {part.split: counted(part) for part in pair.parts}
+    chosen = {task_split.split: counted(task_split) for task_split in pair.task_splits}
     is_averageable = all(metric.greater_is_better for chosen_metrics in chosen.values() for metric in chosen_metrics)
     if not pair.seeds:
         return Estimated(pair, None, 0.0, 0.0, 1.0, "none", False, is_averageable)
-    if not all(part.is_paired for part in pair.parts):
+    if not all(task_split.is_paired for task_split in pair.task_splits):
         return _unpaired(pair, chosen, is_averageable)
     try:
-        tested = paired_test([_measures(part, pair, chosen[part.split]) for part in pair.parts], pair.one_candidate)
+        tested = paired_test(
+            [_measures(task_split, pair, chosen[task_split.split]) for task_split in pair.task_splits],
+            pair.one_candidate,
+        )
     except HarnessError as error:
         raise HarnessError(f"task {pair.task} cannot be compared: {error}") from None
     paired = tested.paired
@@ -67,11 +70,11 @@ UNPAIRED = "z, unpaired: of scores and standard errors alone"
 
 def _unpaired(pair: Pair, chosen: Mapping[str, Sequence[Metric]], is_averageable: bool) -> Estimated:
     """Of scores without single examples, whose variances add; without those nothing can be told."""
-    terms = sum(len(metrics_of_part) for metrics_of_part in chosen.values()) * len(pair.seeds)
+    terms = sum(len(metrics_of_split) for metrics_of_split in chosen.values()) * len(pair.seeds)
     value, variance = 0.0, 0.0
-    for split, metrics_of_part in chosen.items():
+    for split, metrics_of_split in chosen.items():
         for base, candidate in pair.scored[split]:
-            for metric in metrics_of_part:
+            for metric in metrics_of_split:
                 before, after = (scored.scores[metric.name]["value"] for scored in (base, candidate))
                 weight = weight_of(metric, before) / terms
                 value += weight * (before - after)
@@ -85,21 +88,21 @@ def _unpaired(pair: Pair, chosen: Mapping[str, Sequence[Metric]], is_averageable
     return Estimated(pair, drop, paired.low, paired.high, drop.p_worse(), UNPAIRED, False, is_averageable, paired)
 
 
-def _measures(part: Part, pair: Pair, metrics_of_part: Sequence[Metric]) -> list[list[Measure]]:
+def _measures(task_split: TaskSplit, pair: Pair, metrics_of_split: Sequence[Metric]) -> list[list[Measure]]:
     """For each seed a measure a metric; the weights make a task's drop the mean over its splits and metrics."""
-    terms = len(metrics_of_part) * len(pair.parts)
+    terms = len(metrics_of_split) * len(pair.task_splits)
     measures = []
-    for base, candidate in pair.scored[part.split]:
+    for base, candidate in pair.scored[task_split.split]:
         measures.append(
             [
                 Measure(
                     metric,
                     base.predictions,
                     candidate.predictions,
-                    part.references,
+                    task_split.references,
                     weight_of(metric, base.scores[metric.name]["value"]) / terms,
                 )
-                for metric in metrics_of_part
+                for metric in metrics_of_split
             ]
         )
     return measures

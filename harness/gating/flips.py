@@ -15,7 +15,7 @@ from harness.core.registry import load_registry
 from harness.data.frame import Split
 from harness.gating.estimates import counted
 from harness.gating.pairing import Pair
-from harness.gating.run_results import Part, RunResults, Scored
+from harness.gating.run_results import RunResults, Scored, TaskSplit
 from harness.metrics.correctness import judge, right
 from harness.pipeline.planner.rereading import read_again
 from harness.stats.significance import drop_of_fractions, holm, mcnemar_mid_p
@@ -23,7 +23,7 @@ from harness.stats.significance import drop_of_fractions, holm, mcnemar_mid_p
 if TYPE_CHECKING:
     import numpy as np
 
-Texts = Callable[[Part], Split | None]
+Texts = Callable[[TaskSplit], Split | None]
 LENGTHS = ((8, "1–8"), (16, "9–16"), (32, "17–32"), (64, "33–64"), (128, "65–128"))
 """Buckets of an example's words, over all its fields; the last one is open."""
 LONGEST = "129 or more"
@@ -91,15 +91,17 @@ def reader(reading: Mapping[str, Any], include: Sequence[Any] = (), earlier: Seq
     registry = load_registry(include, earlier)
     read: dict[tuple[str, str], Split | None] = {}
 
-    def texts(part: Part) -> Split | None:
-        if part.inputs is not None:
-            return Split(part.ids or tuple(map(str, range(part.n))), {"text": part.inputs})
-        key = part.task, part.split
+    def texts(task_split: TaskSplit) -> Split | None:
+        if task_split.inputs is not None:
+            return Split(task_split.ids or tuple(map(str, range(task_split.n))), {"text": task_split.inputs})
+        key = task_split.task, task_split.split
         if key not in read:
             read[key] = None
             if "data" in reading:
                 with suppress(HarnessError):
-                    read[key] = read_again(registry.task(part.task), reading, part.split, part.limit, part.data)
+                    read[key] = read_again(
+                        registry.task(task_split.task), reading, task_split.split, task_split.limit, task_split.data
+                    )
         return read[key]
 
     return texts
@@ -116,26 +118,28 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
     """A report a split, for tasks whose examples are right or wrong."""
     pair = pair.one_to_one()
     flips = []
-    for part in pair.parts:
-        by_seed = correctness(pair, part)
+    for task_split in pair.task_splits:
+        by_seed = correctness(pair, task_split)
         if by_seed is None:
             continue
         worse = [base > candidate for base, candidate in by_seed]
         better = sum(int((candidate > base).sum()) for base, candidate in by_seed)
-        split = texts(part)
-        ids = part.ids or _ids(pair, part)
+        split = texts(task_split)
+        ids = task_split.ids or _ids(pair, task_split)
         lengths = _lengths(split)
         examples = []
         for index in sorted({int(index) for flags in worse for index in flags.nonzero()[0]}):
             at = [seed for seed, flags in enumerate(worse) if flags[index]]
-            base, candidate = pair.scored[part.split][at[0]]
+            base, candidate = pair.scored[task_split.split][at[0]]
             examples.append(
                 Flip(
                     id=ids[index] if ids else f"#{index}",
                     text=_text(split, index),
-                    label=part.answers[index] if part.answers else _named(part, part.references[index]),
-                    base=_answer(part, base, index),
-                    candidate=_answer(part, candidate, index),
+                    label=task_split.answers[index]
+                    if task_split.answers
+                    else _named(task_split, task_split.references[index]),
+                    base=_answer(task_split, base, index),
+                    candidate=_answer(task_split, candidate, index),
                     seeds=len(at),
                     length=lengths[index] if lengths else None,
                 )
@@ -143,17 +147,17 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
         flips.append(
             Flips(
                 model=pair.model,
-                task=part.task,
-                split=part.split,
-                n=part.n,
+                task=task_split.task,
+                split=task_split.split,
+                n=task_split.n,
                 seeds=len(by_seed),
                 worse=sum(int(flags.sum()) for flags in worse),
                 better=better,
-                by_label=_counts(flip.label for flip in examples) if _has_classes(part) else {},
+                by_label=_counts(flip.label for flip in examples) if _has_classes(task_split) else {},
                 by_length=_counts(flip.length for flip in examples if flip.length),
-                by_kind=_counts(_kind(part, flip) for flip in examples),
+                by_kind=_counts(_kind(task_split, flip) for flip in examples),
                 examples=tuple(examples),
-                has_classes=_has_classes(part),
+                has_classes=_has_classes(task_split),
             )
         )
     return flips
@@ -173,24 +177,40 @@ def without_texts(flips: Flips) -> Flips:
 def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
     """Fractions of right answers by label and by length, where examples are right or wrong."""
     pair = pair.one_to_one()
-    rows: list[tuple[Part, str, str, list[np.ndarray], float, float, float]] = []
-    for part in pair.parts:
-        by_seed = correctness(pair, part)
+    rows: list[tuple[TaskSplit, str, str, list[np.ndarray], float, float, float]] = []
+    for task_split in pair.task_splits:
+        by_seed = correctness(pair, task_split)
         if by_seed is None:
             continue
-        columns = {"label": [_named(part, reference) for reference in part.references]} if _has_classes(part) else {}
-        if lengths := _lengths(texts(part)):
+        columns = (
+            {"label": [_named(task_split, reference) for reference in task_split.references]}
+            if _has_classes(task_split)
+            else {}
+        )
+        if lengths := _lengths(texts(task_split)):
             columns["length"] = lengths
         for by, values in columns.items():
             for value in sorted(set(values), key=_length_order) if by == "length" else sorted(set(values)):
-                rows.append((part, by, value, *_sliced(by_seed, [label == value for label in values])))
+                rows.append((task_split, by, value, *_sliced(by_seed, [label == value for label in values])))
     adjusted = holm([p for *_, p in rows])
     slices = []
-    for (part, by, value, lost, base, candidate, _), p in zip(rows, adjusted, strict=True):
+    for (task_split, by, value, lost, base, candidate, _), p in zip(rows, adjusted, strict=True):
         drop = drop_of_fractions([lost])
         half = drop.half_width(TAIL)
         bounds = max(-1.0, drop.value - half), min(1.0, drop.value + half)
-        row = (pair.model, part.task, part.split, by, value, len(lost[0]), base, candidate, drop.value, *bounds, p)
+        row = (
+            pair.model,
+            task_split.task,
+            task_split.split,
+            by,
+            value,
+            len(lost[0]),
+            base,
+            candidate,
+            drop.value,
+            *bounds,
+            p,
+        )
         slices.append(Slice(*row))
     return slices
 
@@ -210,44 +230,49 @@ def _sliced(
     return lost, base, candidate, mcnemar_mid_p(int((lost[0] > 0).sum()), int((lost[0] < 0).sum()))
 
 
-def correctness(pair: Pair, part: Part) -> list[tuple[np.ndarray, np.ndarray]] | None:
+def correctness(pair: Pair, task_split: TaskSplit) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """Which examples base and candidate have right, by seed; None where examples are not right or wrong."""
 
-    if not pair.scored[part.split]:
+    if not pair.scored[task_split.split]:
         return None
-    if part.scorers or not part.is_paired:
-        metric = next((metric for metric in counted(part) if metric.counts_successes and part.is_paired), None)
+    if task_split.scorers or not task_split.is_paired:
+        metric = next(
+            (metric for metric in counted(task_split) if metric.counts_successes and task_split.is_paired), None
+        )
     else:
-        metric = judge(part.metrics, [metric_counted.name for metric_counted in counted(part)])
+        metric = judge(task_split.metrics, [metric_counted.name for metric_counted in counted(task_split)])
     if metric is None:
         return None
     return [
-        (right(metric, base.predictions, part.references), right(metric, candidate.predictions, part.references))
-        for base, candidate in pair.scored[part.split]
+        (
+            right(metric, base.predictions, task_split.references),
+            right(metric, candidate.predictions, task_split.references),
+        )
+        for base, candidate in pair.scored[task_split.split]
     ]
 
 
-def _ids(pair: Pair, part: Part) -> tuple[str, ...] | None:
-    return next((other.ids for other in pair.candidate_parts if other.split == part.split), None)
+def _ids(pair: Pair, task_split: TaskSplit) -> tuple[str, ...] | None:
+    return next((other.ids for other in pair.candidate_splits if other.split == task_split.split), None)
 
 
-def _has_classes(part: Part) -> bool:
-    return bool(part.labels) and part.references.dtype.kind in "iu"
+def _has_classes(task_split: TaskSplit) -> bool:
+    return bool(task_split.labels) and task_split.references.dtype.kind in "iu"
 
 
-def _named(part: Part, value: Any) -> str:
-    if _has_classes(part) and int(value) == value and 0 <= int(value) < len(part.labels):
-        return part.labels[int(value)]
+def _named(task_split: TaskSplit, value: Any) -> str:
+    if _has_classes(task_split) and int(value) == value and 0 <= int(value) < len(task_split.labels):
+        return task_split.labels[int(value)]
     return " | ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _answer(part: Part, scored: Scored, index: int) -> str:
-    return scored.answers[index] if scored.answers else _named(part, scored.predictions[index])
+def _answer(task_split: TaskSplit, scored: Scored, index: int) -> str:
+    return scored.answers[index] if scored.answers else _named(task_split, scored.predictions[index])
 
 
-def _kind(part: Part, flip: Flip) -> str:
+def _kind(task_split: TaskSplit, flip: Flip) -> str:
     """The confusion for classes; for answers whether one is missing, too much, or another."""
-    if _has_classes(part):
+    if _has_classes(task_split):
         return f"{flip.label} taken for {flip.candidate}"
     if not flip.candidate.strip():
         return "no answer where there is one"

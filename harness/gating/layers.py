@@ -14,17 +14,15 @@ from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.data.frame import Split
 from harness.gating.pairing import Pair
-from harness.gating.run_results import Part, Scored
+from harness.gating.run_results import Scored, TaskSplit
 from harness.modeling.heads import HEADS, EncodingContext
 from harness.modeling.inference.batching import DataCollator
-from harness.modeling.runtimes import open_model, read_settings
+from harness.modeling.runtimes import RuntimeModel, open_model, read_settings
 from harness.stats.representations import RepresentationSimilarity
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-    from harness.modeling.runtimes import RuntimeModel
 
 EXAMPLES = 128
 WIDEST = 8192
@@ -59,26 +57,28 @@ def finder(stores: Sequence[Store]) -> Find:
     return find
 
 
-def layers_of(pair: Pair, task: TaskSpec, texts: Callable[[Part], Split | None], find: Find) -> list[Layer]:
+def layers_of(pair: Pair, task: TaskSpec, texts: Callable[[TaskSplit], Split | None], find: Find) -> list[Layer]:
     """The layers of a pair's models on the first examples of the split that is scored, in the order of the model.
 
     Raises:
         HarnessError: a model or the texts are not at hand, a model that torch does not run, or another architecture.
     """
-    part = pair.parts[0]
-    split = texts(part)
+    task_split = pair.task_splits[0]
+    split = texts(task_split)
     if split is None or split.labels is None:
-        raise HarnessError(f"--by layer: the examples of {part.task} {part.split} are not at hand; run it on this data")
+        raise HarnessError(
+            f"--by layer: the examples of {task_split.task} {task_split.split} are not at hand; run it on this data"
+        )
     split = split.head(EXAMPLES)
     by_seed = []
-    for base, candidate in pair.one_to_one().scored[part.split]:
+    for base, candidate in pair.one_to_one().scored[task_split.split]:
         folders = _folder(base, pair.base_model, find), _folder(candidate, pair.candidate_model, find)
-        by_seed.append(_compared(*folders, task, part.labels, split))
+        by_seed.append(_compared(*folders, task, task_split.labels, split))
     if not by_seed:
-        raise HarnessError(f"--by layer: no seed of {pair.model} on {part.task} was scored in both runs")
+        raise HarnessError(f"--by layer: no seed of {pair.model} on {task_split.task} was scored in both runs")
     return [
         Layer(
-            pair.model, part.task, name, _mean([layer[name].weights for layer in by_seed]),
+            pair.model, task_split.task, name, _mean([layer[name].weights for layer in by_seed]),
             _mean([layer[name].cka for layer in by_seed]), _mean([layer[name].mse for layer in by_seed]),
             by_seed[0][name].parameters, len(split), len(by_seed),
         )

@@ -17,8 +17,8 @@ from harness.core.text import shown
 from harness.exchange.outcomes import content_hash
 from harness.gating.entries import Entry, class_ids, class_names, entries_of, with_contents, with_ids
 from harness.gating.flips import reader
-from harness.gating.matched_parts import SPLIT, mean_metric, part_of, represented
-from harness.gating.run_results import Key, Part, PartKey, RunResults, Scored
+from harness.gating.matched_splits import SPLIT, mean_metric, represented, split_of
+from harness.gating.run_results import Key, RunResults, Scored, TaskSplit, TaskSplitKey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,9 @@ SHOWN = 3
 class Matched:
     """Two results of the same examples, why tasks could not be matched, and what a reader should know."""
 
-    parts: tuple[dict[PartKey, Part], dict[PartKey, Part]] = field(default_factory=lambda: ({}, {}))
+    task_splits: tuple[dict[TaskSplitKey, TaskSplit], dict[TaskSplitKey, TaskSplit]] = field(
+        default_factory=lambda: ({}, {})
+    )
     scored: tuple[dict[Key, Scored], dict[Key, Scored]] = field(default_factory=lambda: ({}, {}))
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -56,8 +58,8 @@ def matched(base: RunResults, candidate: RunResults) -> tuple[RunResults, RunRes
         if results.tool:
             result.notes += [*results.notes, f"not known of {results.name}: {', '.join(results.unknown) or 'nothing'}"]
     made = [
-        replace(results, parts=parts, scored=scored, suites={}, margins={}, failures={}, outcomes=())
-        for results, parts, scored in zip(both, result.parts, result.scored, strict=True)
+        replace(results, task_splits=task_splits, scored=scored, suites={}, margins={}, failures={}, outcomes=())
+        for results, task_splits, scored in zip(both, result.task_splits, result.scored, strict=True)
     ]
     return made[0], made[1], result.reasons, result.notes
 
@@ -155,9 +157,9 @@ def _match(
     )
     for at, (entry, predictions) in enumerate(zip(entries, made.predictions, strict=True)):
         of_candidate = at >= len(mine)
-        part = made.part(task, entries, rows)
-        result.parts[of_candidate][task, SPLIT] = part
-        value = part.metric(made.metric.name).score(predictions, part.references)
+        task_split = made.task_split(task, entries, rows)
+        result.task_splits[of_candidate][task, SPLIT] = task_split
+        value = task_split.metric(made.metric.name).score(predictions, task_split.references)
         result.scored[of_candidate][entry.outcome.model, task, SPLIT, entry.seed] = _scored(
             entry, predictions, {made.metric.name: _point(value)}, made.answers(entry, rows[at])
         )
@@ -177,9 +179,9 @@ def _unpaired(task: str, mine: list[Entry], theirs: list[Entry], result: Matched
     metric = mean_metric(name, scores, outcome.greater_is_better)
     result.notes.append(f"task {task}: not paired, since {why}: the interval is of scores and standard errors alone")
     n = min((entry.outcome.n or 0 for entry in entries), default=0)
-    part = part_of(task, metric, n, np.zeros(0), is_paired=False)
+    task_split = split_of(task, metric, n, np.zeros(0), is_paired=False)
     for at, (entry, score) in enumerate(zip(entries, scores, strict=True)):
-        result.parts[at >= len(mine)][task, SPLIT] = part
+        result.task_splits[at >= len(mine)][task, SPLIT] = task_split
         scored = _scored(entry, np.zeros(0), {metric.name: _point(score)}, None)
         # of equal length, a hash of its own: scores without examples are never identical
         scored = replace(scored, variance=entry.variance, prediction_hash=hash_json([at, score]))
@@ -258,7 +260,7 @@ def _conflict(entries: Sequence[Entry], rows: Sequence[Sequence[int]], same_tool
             return f"{differ} of {count} examples have the same id and other texts: these are other examples"
     names = class_names(entries)
     known = [(entry, row) for entry, row in zip(entries, rows, strict=True) if entry.examples.labels]
-    if names is None or len(known) < 2 or not (same_tool or any(entry.part for entry in entries)):
+    if names is None or len(known) < 2 or not (same_tool or any(entry.task_split for entry in entries)):
         return ""
     labels = [class_ids([(entry.examples.labels or ())[at] for at in row], names, None) for entry, row in known]
     if any(ids is None for ids in labels):

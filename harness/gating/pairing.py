@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.core.errors import did_you_mean
-from harness.gating.run_results import Key, Part, RunResults, Scored
+from harness.gating.run_results import Key, RunResults, Scored, TaskSplit
 
 COMPRESSED = "+"
 """What stands between the name of a model and the method by which another was made of it."""
@@ -25,11 +25,11 @@ class Pair:
     task: str
     base_model: str
     candidate_model: str
-    parts: tuple[Part, ...]
+    task_splits: tuple[TaskSplit, ...]
     scored: Mapping[str, tuple[tuple[Scored, Scored], ...]]
     seeds: tuple[tuple[int, int], ...]
     failed: Mapping[int, str]
-    candidate_parts: tuple[Part, ...] = ()
+    candidate_splits: tuple[TaskSplit, ...] = ()
     one_candidate: bool = False
 
     def one_to_one(self) -> Pair:
@@ -128,22 +128,22 @@ def _align_task(
     limit: int | None,
     alignment: Alignment,
 ) -> None:
-    splits = [part for (name, _), part in base.parts.items() if name == task]
+    splits = [task_split for (name, _), task_split in base.task_splits.items() if name == task]
     before = len(alignment.reasons)
     present = any(key[0] == candidate_model and key[1] == task for key in (*candidate.scored, *candidate.failures))
     if not present:
         alignment.reasons.append(_vanished(base, candidate, candidate_model, task))
         return
     others = []
-    for part in splits:
-        other = candidate.parts.get((task, part.split))
-        if other is None and any(key[1:3] == (task, part.split) for key in candidate.failures):
+    for task_split in splits:
+        other = candidate.task_splits.get((task, task_split.split))
+        if other is None and any(key[1:3] == (task, task_split.split) for key in candidate.failures):
             continue
         if other is None:
-            alignment.reasons.append(f"task {task}: the candidate has no split {part.split}")
+            alignment.reasons.append(f"task {task}: the candidate has no split {task_split.split}")
             continue
         others.append(other)
-        alignment.reasons += _mismatches(part, other)
+        alignment.reasons += _mismatches(task_split, other)
     ours = base.seeds(base_model, task)
     theirs = candidate.seeds(candidate_model, task)
     one_candidate = limit == 1 and len(ours) > 1
@@ -160,11 +160,12 @@ def _align_task(
             f"{candidate_model}: seeds {_listed(theirs)} stand beside the base's {_listed(ours)}, in order"
         )
     failed: dict[int, str] = {seed: "not in the candidate" for seed in ours if seed not in dict(pairs)}
-    scored: dict[str, list[tuple[Scored, Scored]]] = {part.split: [] for part in splits}
+    scored: dict[str, list[tuple[Scored, Scored]]] = {task_split.split: [] for task_split in splits}
     kept: list[tuple[int, int]] = []
     for mine, other_seed in pairs:
         keys: list[tuple[Key, Key]] = [
-            ((base_model, task, part.split, mine), (candidate_model, task, part.split, other_seed)) for part in splits
+            ((base_model, task, task_split.split, mine), (candidate_model, task, task_split.split, other_seed))
+            for task_split in splits
         ]
         causes = [candidate.failures.get(their, "not in the candidate") for _, their in keys
                   if their not in candidate.scored]  # fmt: skip
@@ -177,8 +178,10 @@ def _align_task(
                 alignment.reasons += _changes(task, candidate_model, *pair, allow, alignment)
                 scored[our[2]].append(pair)
     if len(alignment.reasons) == before:
-        for part in splits:
-            alignment.reasons += _recomputed(base, part, [base_score for base_score, _ in scored[part.split]])
+        for task_split in splits:
+            alignment.reasons += _recomputed(
+                base, task_split, [base_score for base_score, _ in scored[task_split.split]]
+            )
     if len(alignment.reasons) == before:
         paired = {split: tuple(ones) for split, ones in scored.items()}
         made = Pair(
@@ -189,28 +192,32 @@ def _align_task(
 
 def _vanished(base: RunResults, candidate: RunResults, model: str, task: str) -> str:
     """Says which new task has the same examples: then it was renamed."""
-    prints = {part.data for (name, _), part in base.parts.items() if name == task}
-    renamed = [part.task for part in candidate.parts.values() if part.data in prints and part.task not in base.tasks]
+    prints = {task_split.data for (name, _), task_split in base.task_splits.items() if name == task}
+    renamed = [
+        task_split.task
+        for task_split in candidate.task_splits.values()
+        if task_split.data in prints and task_split.task not in base.tasks
+    ]
     if renamed:
         return f"task {task} is gone; {renamed[0]} has its examples: renamed? Accept a baseline of the new name"
     return f"task {task} of the base was not run with {model}"
 
 
-def _mismatches(part: Part, other: Part) -> list[str]:
-    where = f"task {part.task}, {part.split}"
-    if part.version != other.version:
-        return [f"task {part.task}: version {part.version} in the base, {other.version} in the candidate"]
-    if part.data != other.data or part.ids_hash != other.ids_hash or part.n != other.n:
-        sizes = "" if part.n == other.n else f" ({part.n} examples, now {other.n})"
-        return [f"{where}: other data, fingerprint {part.data[:12]} in the base, {other.data[:12]} now{sizes}"]
+def _mismatches(task_split: TaskSplit, other: TaskSplit) -> list[str]:
+    where = f"task {task_split.task}, {task_split.split}"
+    if task_split.version != other.version:
+        return [f"task {task_split.task}: version {task_split.version} in the base, {other.version} in the candidate"]
+    if task_split.data != other.data or task_split.ids_hash != other.ids_hash or task_split.n != other.n:
+        sizes = "" if task_split.n == other.n else f" ({task_split.n} examples, now {other.n})"
+        return [f"{where}: other data, fingerprint {task_split.data[:12]} in the base, {other.data[:12]} now{sizes}"]
     reasons = []
-    for name, version in part.metrics.items():
+    for name, version in task_split.metrics.items():
         if name not in other.metrics:
             reasons.append(f"{where}: the candidate is not scored by {name}")
         elif other.metrics[name] != version:
             reasons.append(f"{where}: {name} has version {version} in the base, {other.metrics[name]} in the candidate")
-        elif part.metric(name).version != version:
-            reasons.append(f"{where}: {name} has version {version} in the base, {part.metric(name).version} here")
+        elif task_split.metric(name).version != version:
+            reasons.append(f"{where}: {name} has version {version} in the base, {task_split.metric(name).version} here")
     return reasons
 
 
@@ -232,15 +239,15 @@ def _changes(
     return reasons
 
 
-def _recomputed(base: RunResults, part: Part, scores: list[Scored]) -> list[str]:
-    for score in scores if part.is_paired else ():
-        for name in part.primary_metrics:
+def _recomputed(base: RunResults, task_split: TaskSplit, scores: list[Scored]) -> list[str]:
+    for score in scores if task_split.is_paired else ():
+        for name in task_split.primary_metrics:
             stored = score.scores[name]["value"]
-            now = part.metric(name).score(score.predictions, part.references)
+            now = task_split.metric(name).score(score.predictions, task_split.references)
             if not math.isclose(stored, now, rel_tol=SAME_SCORE, abs_tol=SAME_SCORE):
                 return [
-                    f"task {part.task}, {part.split}: {name} of the base was {stored:.6f}, its predictions now score "
-                    f"{now:.6f}: the metric or its library changed; accept the baseline again"
+                    f"task {task_split.task}, {task_split.split}: {name} of the base was {stored:.6f}, its predictions "
+                    f"now score {now:.6f}: the metric or its library changed; accept the baseline again"
                 ]
     return []
 

@@ -23,7 +23,7 @@ from harness.pipeline.planner.rereading import reading_of
 if TYPE_CHECKING:
     import numpy as np
 
-PartKey = tuple[str, str]
+TaskSplitKey = tuple[str, str]
 """A task and a split."""
 Key = tuple[str, str, str, int]
 """A model, a task, a split and a seed."""
@@ -33,7 +33,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "s
 
 
 @dataclass(frozen=True)
-class Part:
+class TaskSplit:
     """A split of a task as it was scored: `metrics` are versions by name, `data` the fingerprint of the split. `ids`
     are there where they were read from a run; a baseline has their hash alone.
 
@@ -112,7 +112,7 @@ class RunResults:
     created: str
     suites: Mapping[str, tuple[str, ...]]
     models: tuple[str, ...]
-    parts: Mapping[PartKey, Part]
+    task_splits: Mapping[TaskSplitKey, TaskSplit]
     scored: Mapping[Key, Scored]
     failures: Mapping[Key, str]
     environment: Mapping[str, Any]
@@ -127,7 +127,7 @@ class RunResults:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(task for task, _ in self.parts))
+        return tuple(dict.fromkeys(task for task, _ in self.task_splits))
 
     @property
     def how_read(self) -> Mapping[str, Any]:
@@ -181,7 +181,7 @@ def of_run(store: Store, name: str) -> RunResults:
     manifest = store.run(name)
     records = (store.find(key, ContaminationRecord) for key in asked_for([manifest], KIND))
     leaked = notes_by_score(record for record in records if record is not None)
-    parts: dict[PartKey, Part] = {}
+    task_splits: dict[TaskSplitKey, TaskSplit] = {}
     scored: dict[Key, Scored] = {}
     failures: dict[Key, str] = {}
     for cell in manifest.cells:
@@ -199,9 +199,9 @@ def of_run(store: Store, name: str) -> RunResults:
         predictions, references, _ = read_predictions(path, record.n)
         task, data = record.task, record.data
         ids = read_ids(path)
-        parts.setdefault(
+        task_splits.setdefault(
             key[1:3],
-            Part(
+            TaskSplit(
                 task=task.name,
                 version=task.version,
                 family=task.family,
@@ -242,7 +242,7 @@ def of_run(store: Store, name: str) -> RunResults:
         created=manifest.created,
         suites={suite.name: tuple(suite.averaged) for suite in manifest.suites},
         models=tuple(dict.fromkeys(key[0] for key in (*scored, *failures))),
-        parts=parts,
+        task_splits=task_splits,
         scored=scored,
         failures=failures,
         environment=manifest.environment.as_json(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.measurement.workloads import Absent, Work, Workload, random_work, task_work
 from harness.modeling.inference.generate import cache_name, places_of, start_of, takes
-from harness.modeling.runtimes import RUNTIMES, open_model, torch_eager
+from harness.modeling.runtimes import RUNTIMES, RuntimeModel, open_model, torch_eager
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.runtimes.torch_eager import TorchModel
 from harness.modeling.weights.config_file import CONFIG
@@ -20,8 +20,6 @@ from harness.modeling.weights.settings import FILE, HEADS_BY_CLASS, LONGEST, Set
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from harness.modeling.runtimes import RuntimeModel
 
 
 class LoadedModel:

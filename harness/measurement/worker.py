@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
@@ -20,9 +20,6 @@ from harness.measurement.loaded_model import LoadedModel, import_for, start_cuda
 from harness.measurement.memory import watch
 from harness.measurement.procfs import reset_peak, resident
 from harness.measurement.workloads import Absent, Workload
-
-if TYPE_CHECKING:
-    from harness.measurement.loaded_model import LoadedModel
 
 UNTIMED_CALLS = 2
 """Before those of a burst that are timed; one is enough where it takes longer than the burst."""

@@ -13,11 +13,10 @@ from harness.core.lazy import lazy
 from harness.core.specs import TaskSpec
 from harness.modeling.heads import HEADS, EncodingContext
 from harness.modeling.inference.batching import IGNORED, pad, scoring_batches
+from harness.modeling.runtimes import RuntimeModel
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from harness.modeling.runtimes import RuntimeModel
 
 scoring = lazy("harness.modeling.inference.scoring")
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.modeling.runtimes import Settings
 from harness.modeling.runtimes.torch_eager import SCALE
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from harness.modeling.runtimes import Settings
 
 CHUNK = 1 << 22
 GZIP_LEVEL = 6

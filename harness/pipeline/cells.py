@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from harness.core import code_identity, plugins
+from harness.core.cached_facts import KnownData
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import numerics
 from harness.core.run_spec import RunSpec
@@ -38,7 +39,7 @@ class TaskInput:
     task: TaskSpec
     source: str
     limit: int | None
-    facts: Mapping[str, Any]
+    facts: KnownData
     splits: tuple[str, ...]
 
 
@@ -49,7 +50,7 @@ class PretrainJob:
     """
 
     kind: ClassVar[Kind] = "pretrain"
-    recipe: ModelSpec
+    model_spec: ModelSpec
     corpus: Mapping[str, Any]
     model: Mapping[str, Any]
     trackers: tuple[str, ...] = ()
@@ -66,7 +67,7 @@ class FinetuneJob:
 
     kind: ClassVar[Kind] = "finetune"
     inputs: TaskInput
-    recipe: ModelSpec
+    model_spec: ModelSpec
     model: Mapping[str, Any]
     seed: int
     fraction: float = 1.0
@@ -80,7 +81,7 @@ class FinetuneJob:
 class StudentJob:
     """A student to distil into, and where it starts, as `FinetuneJob` has it."""
 
-    recipe: ModelSpec
+    model_spec: ModelSpec
     pretrained: Path | None
     checkpoint: str | None
     partial: bool = False
@@ -97,7 +98,7 @@ class CompressJob:
     source: str | None
     method: str
     steps: tuple[tuple[str, Mapping[str, Any]], ...]
-    recipe: ModelSpec
+    model_spec: ModelSpec
     model: Mapping[str, Any]
     seed: int
     fraction: float = 1.0
@@ -251,44 +252,44 @@ class Origin:
         return self.cell.key if self.cell else None
 
 
-def machine_of(recipe: ModelSpec, threads: int | None) -> dict[str, Any]:
+def machine_of(model_spec: ModelSpec, threads: int | None) -> dict[str, Any]:
     """The part of a cell's spec that says on what machine its floats are computed; empty of a learner that is exact."""
-    return {} if LEARNERS.get(recipe.learner).exact else {"machine": numerics(threads)}
+    return {} if LEARNERS.get(model_spec.learner).exact else {"machine": numerics(threads)}
 
 
-def seeded(recipe: ModelSpec, seed: int) -> ModelSpec:
+def seeded(model_spec: ModelSpec, seed: int) -> ModelSpec:
     """Random weights are drawn anew for each seed; a pretrained checkpoint is one for all."""
-    if recipe.pretraining and recipe.pretraining.steps == 0:
-        return recipe.model_copy(update={"pretraining": recipe.pretraining.model_copy(update={"seed": seed})})
-    return recipe
+    if model_spec.pretraining and model_spec.pretraining.steps == 0:
+        return model_spec.model_copy(update={"pretraining": model_spec.pretraining.model_copy(update={"seed": seed})})
+    return model_spec
 
 
-def model_identity(recipe: ModelSpec, origin: Origin) -> dict[str, Any]:
+def model_identity(model_spec: ModelSpec, origin: Origin) -> dict[str, Any]:
     """What a model spec computes, without what it is called."""
-    identity = recipe.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
-    if recipe.training.augment is None:
+    identity = model_spec.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
+    if model_spec.training.augment is None:
         del identity["training"]["augment"]
-    if recipe.tokenizer is not None and recipe.tokenizer.corpus == SYNTHETIC:
+    if model_spec.tokenizer is not None and model_spec.tokenizer.corpus == SYNTHETIC:
         identity["corpus"] = code_identity.identity("harness.data.synthetic")
-    if recipe.pretraining and origin.corpus:
-        settings = recipe.pretraining.model_dump(
+    if model_spec.pretraining and origin.corpus:
+        settings = model_spec.pretraining.model_dump(
             mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}
         )
         identity |= {"pretraining": settings, "corpus": origin.corpus["fingerprint"]}
     return identity | {"weights": origin.weights.identity if origin.weights else None}
 
 
-def model_record(recipe: ModelSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:
+def model_record(model_spec: ModelSpec, name: str, origin: Origin, run: RunSpec) -> dict[str, Any]:
     """What a plan knows of a model: what its records say of it, and what the run calls it (`harness.core.runs`). `id`
     tells apart what must not be averaged; it knows no seed of fine-tuning.
     """
     return {
         "name": name,
-        "id": hash_json([name, model_identity(seeded(recipe, 0), origin)]),
-        "learner": recipe.learner,
-        "overrides": run.overrides() if not LEARNERS.get(recipe.learner).deterministic else {},
-        "pretrained": recipe.pretrained,
-        "revision": recipe.revision,
+        "id": hash_json([name, model_identity(seeded(model_spec, 0), origin)]),
+        "learner": model_spec.learner,
+        "overrides": run.overrides() if not LEARNERS.get(model_spec.learner).deterministic else {},
+        "pretrained": model_spec.pretrained,
+        "revision": model_spec.revision,
         "weights": origin.weights.fingerprint if origin.weights else None,
     }
 

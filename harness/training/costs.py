@@ -239,9 +239,9 @@ def reading(task: TaskSpec, sizes: Sizes, limit: int, head: str) -> Reading:
     return Reading(windows, tokens, tokens / max(1.0, windows), 0.0)
 
 
-def fit_work(recipe: ModelSpec, shape: Shape, task: TaskSpec, sizes: Sizes, limit: int, head: str) -> Work:
+def fit_work(model_spec: ModelSpec, shape: Shape, task: TaskSpec, sizes: Sizes, limit: int, head: str) -> Work:
     """The fine-tuning of a transformer on a split."""
-    training = recipe.training
+    training = model_spec.training
     precision = "bf16" if training.precision == "bf16" else "fp32"
     read = reading(task, sizes, limit, head)
     epochs = epochs_for(training, round(read.examples))
@@ -278,9 +278,9 @@ def _read(shape: Shape, read: Reading, precision: str | None, head: str) -> Work
     return passes(shape, tokens, read.length, precision) + distributions(shape, answers, precision)
 
 
-def limit_of(recipe: ModelSpec, config: Mapping[str, Any], fitted: int | None = None) -> int:
+def limit_of(model_spec: ModelSpec, config: Mapping[str, Any], fitted: int | None = None) -> int:
     """Tokens read at once: of a finished model what it was fitted with."""
     positions = next(
         (int(config[name]) for name in ("max_position_embeddings", "n_positions") if config.get(name)), LENGTH_AT_MOST
     )
-    return min(fitted or recipe.training.max_length or positions, positions)
+    return min(fitted or model_spec.training.max_length or positions, positions)

@@ -66,7 +66,7 @@ def export(folder: Path, source: Path, prune: Sweep) -> Path:
     registry = load_registry()
     jobs = []
     for model, limit in prune.models:
-        recipe = registry.recipe(model)
+        recipe = registry.model_spec(model)
         assert recipe.tokenizer is not None
         for name in prune.tasks:
             task = registry.task(name)
@@ -175,7 +175,7 @@ def flops(source: Path, prune: Sweep) -> float:
     registry = load_registry()
     total = 0.0
     for model, limit in prune.models:
-        recipe: ModelSpec = registry.recipe(model)
+        recipe: ModelSpec = registry.model_spec(model)
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": prune.epochs})})
         for name in prune.tasks:
             task: TaskSpec = registry.task(name)

@@ -30,6 +30,7 @@ def documents() -> list[str]:
     return [text for text in texts if text.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.benchmark(group="filters")
 def test_filters_are_twice_as_fast_as_datatrove_at_equal_verdicts(benchmark: Any) -> None:
     pytest.importorskip("spacy", reason="datatrove's words are spaCy's; pip install spacy")

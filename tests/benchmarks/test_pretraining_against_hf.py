@@ -49,7 +49,7 @@ def harness_train(model, objective, blocks: np.ndarray, settings, folder: Path) 
     from harness.training.pretraining import loop
 
     start = time.process_time()
-    loop.train(model, objective, blocks, settings, "fp32", folder, lambda pace: None, resume=False)
+    loop.train(model, objective, blocks, settings, "fp32", folder, lambda throughput: None, resume=False)
     return time.process_time() - start
 
 
@@ -62,7 +62,7 @@ def test_pretraining_against_hf_trainer(benchmark, name, real_data, tmp_path):
     from harness.training.objectives.vocabulary import tokens_of
 
     torch.set_num_threads(1)
-    recipe = load_registry().recipe(name)
+    recipe = load_registry().model_spec(name)
     assert recipe.pretraining is not None and recipe.tokenizer is not None
     settings = recipe.pretraining.model_copy(update={"steps": STEPS, "block_size": 128, "batch_size": 32})
     recipe = recipe.model_copy(

@@ -71,7 +71,7 @@ class Ours:
     """Harness's own trainer and decoder behind the methods of `hf_seq2seq.HFSide`."""
 
     reader: EncodingContext
-    recipe: Any
+    model_spec: Any
     folder: Path
 
     def encode(self, split: Split) -> Any:
@@ -87,7 +87,7 @@ class Ours:
             encoded,
             lambda current, batch: head.loss(current, batch, self.reader),
             head.targets(encoded),
-            self.recipe.training.model_copy(update={"epochs": epochs}),
+            self.model_spec.training.model_copy(update={"epochs": epochs}),
             seed,
             self.folder,
             lambda fraction: None,
@@ -220,7 +220,7 @@ def set_up(name: str, scale_name: str, folder: Path) -> Contest:
     from harness.training.trainer import pick_device, pick_precision
 
     scale, registry = SCALES[scale_name], load_registry()
-    task, recipe = registry.task(name), registry.recipe("t5-tiny")
+    task, recipe = registry.task(name), registry.model_spec("t5-tiny")
     assert recipe.tokenizer is not None
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=OPTIMIZER)})
     decoding = task.decoding.model_copy(update={"max_new_tokens": TARGET_TOKENS - 1, "num_beams": 1})

@@ -258,6 +258,7 @@ def test_planning_a_compression_imports_no_model_code(compressed_run, machine_ca
     assert not imported & {"torch", "transformers", "onnx", "onnxruntime", "datasets", "pandas"}
 
 
+@pytest.mark.slow
 def test_what_is_made_of_a_model_that_is_shown_examples_is_shown_the_same(harness, saved, tmp_path):
     model = tmp_path / "lm"
     shutil.copytree(saved("gpt2"), model)

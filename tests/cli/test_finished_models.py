@@ -119,6 +119,7 @@ def test_a_regressor_gives_numbers_and_a_classifier_does_not(harness, tmp_path):
     assert "asks for one number" in harness("evaluate", "classes", *asked, code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_question_answerer_of_anybody_and_its_int8_are_scored(harness, tmp_path):
     saved(tmp_path / "qa", "AutoModelForQuestionAnswering", "bert", "wordpiece")
     asked = ("--task", "squad", "--limit", "8")

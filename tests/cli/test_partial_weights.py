@@ -45,6 +45,7 @@ def test_predict_and_compress(harness, partial):
     assert "16 missing" in harness(*command, "--allow-partial").stdout
 
 
+@pytest.mark.slow
 def test_examples_are_not_shown_to_a_model_that_is_partly_random(harness, saved, tmp_path):
     import shutil
 

@@ -46,6 +46,7 @@ def can_mount(folder: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_an_archive_that_is_mounted_read_only_is_read(results, tmp_path, machine_cache):
     if not can_mount(tmp_path):

@@ -10,7 +10,7 @@ from tests.unit.test_layers import TREES
 LEFT = {"one", "own", "found", "said", "told"}
 """Words that no name of a variable, parameter, attribute, function or class consists of."""
 LEFT_EVERYWHERE = {
-    "arm", "arms", "bench", "evidence", "headline", "headlines", "likeness", "outlet", "outlets", "refit", "remembered",
+    "arm", "arms", "bench", "evidence", "headline", "headlines", "likeness", "outlet", "outlets", "pace", "refit", "remembered",
     "rightness", "share", "shares", "side", "sides", "stepper", "strangers", "sweep", "teaching", "twin", "twins", "visit",
     "visits",
 }  # fmt: skip

@@ -68,7 +68,7 @@ class Text:
 
     @cached_property
     def kept(self) -> list[Span]:
-        """What must stay, in order: negations, numbers, answers, words that the recipe protects, and what is written
+        """What must stay, in order: negations, numbers, answers, words of `protect`, and what is written
         without blanks between words.
         """
         numbers = [Span(*match.span()) for match in NUMBER.finditer(self.text)]

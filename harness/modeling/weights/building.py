@@ -22,7 +22,7 @@ GENERAL = (
 """Keys that models of every kind may have."""
 
 
-def build_config(recipe: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra: Any) -> PretrainedConfig:
+def build_config(model_spec: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra: Any) -> PretrainedConfig:
     """The model spec's config with the tokenizer's size and special tokens, and with `extra` values.
 
     Raises:
@@ -30,9 +30,9 @@ def build_config(recipe: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra:
     """
     from transformers import CONFIG_MAPPING, AutoConfig
 
-    assert recipe.config is not None
-    values = {key: value for key, value in recipe.config.items() if key != "model_type"}
-    kind = recipe.config["model_type"]
+    assert model_spec.config is not None
+    values = {key: value for key, value in model_spec.config.items() if key != "model_type"}
+    kind = model_spec.config["model_type"]
     start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
     special = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     if start is not None:
@@ -41,11 +41,11 @@ def build_config(recipe: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra:
         special |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
         special["decoder_start_token_id"] = tokenizer.pad_token_id
     if kind not in CONFIG_MAPPING:
-        raise unknown("model_type", str(kind), CONFIG_MAPPING, f"recipe {recipe.name}")
+        raise unknown("model_type", str(kind), CONFIG_MAPPING, f"model spec {model_spec.name}")
     try:
         return AutoConfig.for_model(kind, **(special | values | extra))
     except Exception as error:  # each class of configs has errors of its own
-        raise HarnessError(f"recipe {recipe.name}: config: {' '.join(str(error).split())}") from None
+        raise HarnessError(f"model spec {model_spec.name}: config: {' '.join(str(error).split())}") from None
 
 
 def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:

@@ -39,30 +39,30 @@ class Weights:
         return {"weights": self.fingerprint, "partial": True} if self.partial else self.fingerprint
 
 
-def find(recipe: ModelSpec, store: Store, partial: bool = False) -> Weights | None:
+def find(model_spec: ModelSpec, store: Store, partial: bool = False) -> Weights | None:
     """The weights a model spec starts from; None where it trains from scratch.
 
     Raises:
         HarnessError: nothing there, no safetensors in it, or the hub can't be reached (said within ten seconds).
     """
-    if recipe.pretrained is None:
+    if model_spec.pretrained is None:
         return None
-    folder = folder_of(recipe.pretrained, recipe.revision)
+    folder = folder_of(model_spec.pretrained, model_spec.revision)
     return Weights(folder, _fingerprint(folder, store), partial)
 
 
-def find_finished(recipe: ModelSpec, store: Store, partial: bool = False) -> Weights:
+def find_finished(model_spec: ModelSpec, store: Store, partial: bool = False) -> Weights:
     """The folder of a model that is scored as it is: fine-tuned here or elsewhere, compressed or not.
 
     Raises:
         HarnessError: as `find` does, or a model spec that has to be trained.
     """
-    if recipe.pretrained is None:
+    if model_spec.pretrained is None:
         raise HarnessError(
-            f"model {recipe.name}: it has to be trained before it can be scored; give the folder of a finished model, "
-            "or leave out --no-train"
+            f"model {model_spec.name}: it has to be trained before it can be scored; give the folder of a finished "
+            "model, or leave out --no-train"
         )
-    folder = served_folder(recipe.pretrained)
+    folder = served_folder(model_spec.pretrained)
     return Weights(folder, _fingerprint(folder, store, FINISHED), partial)
 
 

@@ -206,12 +206,12 @@ def _data_of(
 
 
 def _student(registry: Registry, method: Method) -> Student | None:
-    if method.recipe is None:
+    if method.student_name is None:
         return None
-    recipe = registry.recipe(method.recipe)
-    if recipe.pretraining is not None:
+    model_spec = registry.model_spec(method.student_name)
+    if model_spec.pretraining is not None:
         raise HarnessError(
-            f"--method {method.label}: the student {recipe.name} has to be pretrained first; "
+            f"--method {method.label}: the student {model_spec.name} has to be pretrained first; "
             "`harness run --compress` does that, or name a checkpoint of it"
         )
-    return Student(recipe, folder_of(recipe.pretrained, recipe.revision) if recipe.pretrained else None)
+    return Student(model_spec, folder_of(model_spec.pretrained, model_spec.revision) if model_spec.pretrained else None)

@@ -47,18 +47,20 @@ def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]
         HarnessError: no such model spec, one that is not pretrained, a value out of range, or a corpus that cannot be
         read.
     """
-    recipe = registry.recipe(name)
-    if recipe.pretraining is None:
-        able = [spec.name for spec in registry.recipes.values() if spec.pretraining]
-        raise HarnessError(f"recipe {name} has no pretraining section; those that have: {', '.join(able) or 'none'}")
-    values = recipe.pretraining.model_dump()
+    model_spec = registry.model_spec(name)
+    if model_spec.pretraining is None:
+        able = [spec.name for spec in registry.model_specs.values() if spec.pretraining]
+        raise HarnessError(
+            f"model spec {name} has no pretraining section; those that have: {', '.join(able) or 'none'}"
+        )
+    values = model_spec.pretraining.model_dump()
     if any(length in changes for length in ("steps", "tokens", "budget")):
         values |= {"steps": None, "tokens": None, "budget": None}
     settings = parse(PretrainingSpec, values | dict(changes), "the command line")
-    recipe = recipe.model_copy(update={"pretraining": settings})
-    check_model(recipe, store)
-    facts = corpus_facts(recipe, store)
-    return pretrain_cell(recipe, name, facts, RunSpec(threads=threads))
+    model_spec = model_spec.model_copy(update={"pretraining": settings})
+    check_model(model_spec, store)
+    facts = corpus_facts(model_spec, store)
+    return pretrain_cell(model_spec, name, facts, RunSpec(threads=threads))
 
 
 def perform(

@@ -56,23 +56,24 @@ class Compressions:
         self._run, self._store = run, store
         self._students: dict[str, tuple[ModelSpec, Weights | None, Mapping[str, Any] | None]] = {}
         for method in self.methods:
-            if method.recipe is not None and method.recipe not in self._students:
-                recipe = registry.recipe(method.recipe)
-                changes = run.overrides() | {"precision": resolved_precision(recipe.training.precision)}
-                recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
-                if recipe.learner != "transformer":
+            if method.student_name is not None and method.student_name not in self._students:
+                model_spec = registry.model_spec(method.student_name)
+                changes = run.overrides() | {"precision": resolved_precision(model_spec.training.precision)}
+                model_spec = model_spec.model_copy(update={"training": model_spec.training.model_copy(update=changes)})
+                if model_spec.learner != "transformer":
                     raise HarnessError(
-                        f"--compress {method.label}: the student {recipe.name} is no transformer, but {recipe.learner}"
+                        f"--compress {method.label}: the student {model_spec.name} is no transformer, but "
+                        f"{model_spec.learner}"
                     )
-                check_model(recipe, store)
-                corpus = corpus_facts(recipe, store) if recipe.pretraining else None
-                self._students[method.recipe] = recipe, find(recipe, store, run.allow_partial), corpus
+                check_model(model_spec, store)
+                corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
+                self._students[method.student_name] = model_spec, find(model_spec, store, run.allow_partial), corpus
 
     def check_students(self, task: TaskSpec, labels: Sequence[str]) -> None:
         """Raises HarnessError for a student whose weights do not fit its config."""
-        for name, (recipe, weights, corpus) in self._students.items():
+        for name, (model_spec, weights, corpus) in self._students.items():
             if weights is not None:
-                ModelPlan(name, recipe, weights, corpus, self._store).check_weights(task, labels)
+                ModelPlan(name, model_spec, weights, corpus, self._store).check_weights(task, labels)
 
     def applicable(self, task: TaskSpec, model: ModelPlan) -> tuple[list[Method], list[tuple[Method, str]]]:
         """The methods by which a model of a task can be compressed, and of the others why not."""
@@ -91,22 +92,22 @@ class Compressions:
         return [_compress_untrained(method, model, origin, self._run) for method in methods]
 
     def _cells(self, method: Method, model: ModelPlan, fit: Cell) -> list[Cell]:
-        if method.recipe is None:
+        if method.student_name is None:
             return [_compress(method, model, fit, None, None)]
-        recipe, weights, corpus = self._students[method.recipe]
-        recipe = seeded(recipe, fit.seed)
-        start = None if corpus is None else pretrain_cell(recipe, method.recipe, corpus, self._run)
+        model_spec, weights, corpus = self._students[method.student_name]
+        model_spec = seeded(model_spec, fit.seed)
+        start = None if corpus is None else pretrain_cell(model_spec, method.student_name, corpus, self._run)
         origin = Origin(weights, corpus, start)
-        identity = model_identity(recipe, origin) | {"checkpoint": origin.checkpoint}
-        student = StudentJob(recipe, origin.folder, origin.checkpoint, origin.partial)
+        identity = model_identity(model_spec, origin) | {"checkpoint": origin.checkpoint}
+        student = StudentJob(model_spec, origin.folder, origin.checkpoint, origin.partial)
         return [*([start] if start else []), _compress(method, model, fit, student, identity)]
 
 
 def _not_applicable(method: Method, task: TaskSpec, model: ModelPlan) -> str | None:
-    recipe = model.recipe
-    if recipe.learner != "transformer":
-        return f"only transformers are compressed, not {recipe.learner}"
-    config = recipe.config
+    model_spec = model.model_spec
+    if model_spec.learner != "transformer":
+        return f"only transformers are compressed, not {model_spec.learner}"
+    config = model_spec.config
     head = model.head(task)
     if model.weights is not None:
         config = model_config(model.weights.folder)
@@ -166,7 +167,7 @@ def _compress(
         source=fit.key,
         method=method.label,
         steps=tuple((step, options) for step, options in method.identity),
-        recipe=training.recipe,
+        model_spec=training.model_spec,
         model=_record(method, training.model, spec.get("student")),
         seed=fit.seed,
         fraction=fit.fraction,
@@ -188,15 +189,15 @@ def _compress_untrained(method: Method, model: ModelPlan, origin: Origin, run: R
         "model": origin.checkpoint or (origin.weights and origin.weights.identity),
         "method": method.identity,
         "seed": 0,
-        "code": code_of("compress", *method.plugins, ("learner", model.recipe.learner), *heads),
-        **machine_of(model.recipe, run.threads),
+        "code": code_of("compress", *method.plugins, ("learner", model.model_spec.learner), *heads),
+        **machine_of(model.model_spec, run.threads),
     }
     job = CompressJob(
         source=None,
         method=method.label,
         steps=tuple((step, options) for step, options in method.identity),
-        recipe=model.recipe,
-        model=_record(method, model_record(model.recipe, model.name, origin, run), None),
+        model_spec=model.model_spec,
+        model=_record(method, model_record(model.model_spec, model.name, origin, run), None),
         seed=0,
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,

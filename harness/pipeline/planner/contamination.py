@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from harness.core import code_identity
+from harness.core.cached_facts import KnownData
 from harness.core.hashing import hash_json
 from harness.pipeline.cells import Cell, ContaminationJob, ScoreJob
 from harness.pipeline.planner.fitting import ModelPlan
@@ -15,7 +15,7 @@ Group = tuple[str, str, str, float]
 
 
 def contamination_cells(
-    cells: Sequence[Cell], models: Sequence[ModelPlan], facts: Mapping[str, Mapping[str, Any]]
+    cells: Sequence[Cell], models: Sequence[ModelPlan], facts: Mapping[str, KnownData]
 ) -> Iterator[Cell]:
     """For each model that is pretrained here a cell a scored split, against its corpus; for each that is fine-tuned
     here one against its training split, where the two share rows.
@@ -35,13 +35,13 @@ def contamination_cells(
             continue
         job = scores[0].job
         assert isinstance(job, ScoreJob)
-        pretraining = model.recipe.pretraining
+        pretraining = model.model_spec.pretraining
         if model.corpus is not None and pretraining is not None and pretraining.steps != 0:
             yield _cell(scores, split, fraction, {"corpus": model.corpus["fingerprint"]}, model)
         trained_on = job.inputs.task.train
         remembers = LEARNERS.get(job.learner).remembers
-        if job.source is not None and remembers and facts.get(task, {}).get("in_train", {}).get(split):
-            yield _cell(scores, split, fraction, {"train": job.inputs.facts["splits"][trained_on]["fingerprint"]}, None)
+        if job.source is not None and remembers and task in facts and facts[task].in_train.get(split):
+            yield _cell(scores, split, fraction, {"train": job.inputs.facts.splits[trained_on].fingerprint}, None)
 
 
 def _cell(
@@ -58,7 +58,7 @@ def _cell(
     }
     job = ContaminationJob(
         first.job.inputs, split, keys, first.job.model,
-        None if model is None else model.corpus, None if model is None else model.recipe.pretraining,
+        None if model is None else model.corpus, None if model is None else model.model_spec.pretraining,
     )  # fmt: skip
     return Cell(hash_json(spec), spec, job, keys, first.task, first.model, first.seed, split, fraction=fraction)
 

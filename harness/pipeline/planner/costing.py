@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.core.cached_facts import KnownData
 from harness.core.families import FAMILIES
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, TaskSpec
@@ -30,29 +31,29 @@ HELD_OUT_BLOCKS, FEW_BLOCKS = 500, 16
 """Of a corpus that are scored, and those of which each position is on its own."""
 
 
-def fitting(recipe: ModelSpec, folder: Path | None, task: TaskSpec, sizes: Sizes, head: str | None) -> Work | None:
+def fitting(model_spec: ModelSpec, folder: Path | None, task: TaskSpec, sizes: Sizes, head: str | None) -> Work | None:
     """The fit of a model spec to a split; None where nobody knows."""
-    pace = LEARNERS.get(recipe.learner).pace
-    if pace is not None:
-        return _of_texts(pace.fit, sizes)
-    shape, config = _shape(recipe, folder)
+    rates = LEARNERS.get(model_spec.learner).rates
+    if rates is not None:
+        return _of_texts(rates.fit, sizes)
+    shape, config = _shape(model_spec, folder)
     if shape is None or head is None:
         return None
-    return costs.fit_work(recipe, shape, task, sizes, costs.limit_of(recipe, config), head)
+    return costs.fit_work(model_spec, shape, task, sizes, costs.limit_of(model_spec, config), head)
 
 
 def predicting(
-    recipe: ModelSpec, folder: Path | None, task: TaskSpec, sizes: Sizes, head: str | None, limit: int | None = None
+    model_spec: ModelSpec, folder: Path | None, task: TaskSpec, sizes: Sizes, head: str | None, limit: int | None = None
 ) -> Work | None:
     """The predictions of a model on a split, and their scores; `limit` is what a finished model was fitted with."""
     in_words = FAMILIES.get(task.family).in_words
-    pace = LEARNERS.get(recipe.learner).pace
-    if pace is not None:
-        return _of_texts(pace.predict, sizes) + costs.scoring(task, sizes.examples, in_words)
-    shape, config = _shape(recipe, folder)
+    rates = LEARNERS.get(model_spec.learner).rates
+    if rates is not None:
+        return _of_texts(rates.predict, sizes) + costs.scoring(task, sizes.examples, in_words)
+    shape, config = _shape(model_spec, folder)
     if shape is None or head is None:
         return None
-    return costs.predict_work(shape, task, sizes, costs.limit_of(recipe, config, limit), head, in_words)
+    return costs.predict_work(shape, task, sizes, costs.limit_of(model_spec, config, limit), head, in_words)
 
 
 def compressing(fit: Work | None, uses_data: bool, with_student: bool) -> Work | None:
@@ -62,10 +63,10 @@ def compressing(fit: Work | None, uses_data: bool, with_student: bool) -> Work |
     return COMPRESSING + fit.times(1.0 if with_student else EXPORTED if uses_data else 0.0)
 
 
-def pretraining(recipe: ModelSpec, corpus: Mapping[str, Any]) -> Work | None:
+def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any]) -> Work | None:
     """A checkpoint of so many steps or tokens, its corpus and its scores included."""
-    settings = recipe.pretraining
-    shape, _ = _shape(recipe, None)
+    settings = model_spec.pretraining
+    shape, _ = _shape(model_spec, None)
     if settings is None or shape is None:
         return None
     if settings.steps is None and settings.tokens is None:
@@ -87,17 +88,17 @@ def pretraining(recipe: ModelSpec, corpus: Mapping[str, Any]) -> Work | None:
     return work
 
 
-def sizes_in(facts: Mapping[str, Any], split: str) -> Sizes:
+def sizes_in(facts: KnownData, split: str) -> Sizes:
     """Of a split, as the plan knows it."""
-    sizes = facts["sizes"][split]
-    return Sizes(sizes["examples"], tuple(sizes["inputs"]), sizes["answer"])
+    sizes = facts.sizes[split]
+    return Sizes(sizes.examples, tuple(sizes.inputs), sizes.answer)
 
 
 def _of_texts(seconds: float, sizes: Sizes) -> Work:
     return Work(seconds=0.05 + seconds * sizes.tokens(10**9))
 
 
-def _shape(recipe: ModelSpec, folder: Path | None) -> tuple[Shape | None, Mapping[str, Any]]:
-    config = recipe.config if folder is None else model_config(folder)
-    vocabulary = recipe.tokenizer.vocab_size if recipe.tokenizer and folder is None else None
+def _shape(model_spec: ModelSpec, folder: Path | None) -> tuple[Shape | None, Mapping[str, Any]]:
+    config = model_spec.config if folder is None else model_config(folder)
+    vocabulary = model_spec.tokenizer.vocab_size if model_spec.tokenizer and folder is None else None
     return (costs.shape_of(config, vocabulary), config) if config else (None, {})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from harness import data, metrics
-from harness.core.cached_facts import KnownData
+from harness.core.cached_facts import KnownData, SplitCounts
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
@@ -18,22 +18,16 @@ DROPPED_AT_MOST = 0.01
 """The fraction of a split's rows that may be left out without a word of the user."""
 
 
-def data_facts(
-    task: TaskSpec, source: str, limit: int | None, store: Store, only_scored: bool = False
-) -> dict[str, Any]:
+def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store, only_scored: bool = False) -> KnownData:
     """What the plan must know of a task's data, from the store's cache where the source's state is unchanged.
 
     `only_scored`: of the splits that are scored alone.
-
-    Returns `{"source", "location", "labels", "notes", "stands_in", "dropped": {split: [rows left out, all]}, "splits":
-    {split: {"n", "fingerprint", "labelled", "words"}}, "sizes": {split: as `Sizes`}}`.
     """
     state = data.state(task, source)
     key = hash_json(["data", 3, state, limit, task.train, task.eval, task.train_on, only_scored])
-    facts: dict[str, Any] = store.get_or_compute(
-        key if state else None, lambda: _read_facts(task, source, limit, only_scored), KnownData
+    return KnownData.model_validate(
+        store.get_or_compute(key if state else None, lambda: _read_facts(task, source, limit, only_scored), KnownData)
     )
-    return facts
 
 
 def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: bool) -> dict[str, Any]:
@@ -65,36 +59,35 @@ def _in_train(loaded: data.TaskData, train: str) -> dict[str, int]:
     }
 
 
-def as_scored(task: TaskSpec, facts: Mapping[str, Any]) -> TaskSpec:
+def as_scored(task: TaskSpec, facts: KnownData) -> TaskSpec:
     """The task with the splits that are there to be scored: a test split where there is no dev."""
-    stands_in = facts["stands_in"]
-    scored = [stands_in.get(split, split) for split in task.eval]
+    scored = [facts.stands_in.get(split, split) for split in task.eval]
     return task if scored == task.eval else task.model_copy(update={"eval": list(dict.fromkeys(scored))})
 
 
-def refuse_dropped(task: TaskSpec, facts: Mapping[str, Any]) -> None:
+def refuse_dropped(task: TaskSpec, facts: KnownData) -> None:
     """Raises HarnessError where more than 1 % of a split's rows were left out."""
-    for split, (count, of) in facts["dropped"].items():
+    for split, (count, of) in facts.dropped.items():
         if count > DROPPED_AT_MOST * of:
             raise HarnessError(
-                f"task {task.name}: {count} of {of} rows of {split} in {facts['location']} are left out "
+                f"task {task.name}: {count} of {of} rows of {split} in {facts.location} are left out "
                 f"({100 * count / of:.1f} %: malformed, or without a label); correct the file, or pass --allow-dropped"
             )
 
 
-def split_facts(task: TaskSpec, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def split_facts(task: TaskSpec, name: str, facts: KnownData) -> SplitCounts:
     """Of one split. Raises HarnessError where the data has none of that name."""
     try:
-        return facts["splits"][name]
+        return facts.splits[name]
     except KeyError:
         raise HarnessError(
-            f"task {task.name}: {facts['location']} has no split {name}, only {', '.join(facts['splits'])}"
+            f"task {task.name}: {facts.location} has no split {name}, only {', '.join(facts.splits)}"
         ) from None
 
 
-def task_identity(task: TaskSpec, facts: Mapping[str, Any]) -> dict[str, Any]:
+def task_identity(task: TaskSpec, facts: KnownData) -> dict[str, Any]:
     """What of a task a result depends on, beside its data; how it is put into words counts where that is done."""
-    identity = {"name": task.name, "version": task.version, "family": task.family, "labels": facts["labels"]}
+    identity = {"name": task.name, "version": task.version, "family": task.family, "labels": facts.labels}
     given = task.model_dump(mode="json", include={"prompt", "verbalizers", "decoding", "shots", "label_range"})
     return identity | {key: value for key, value in given.items() if value not in (None, {})}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.compression import COMPRESSORS
+from harness.core.cached_facts import KnownData
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
@@ -55,11 +56,11 @@ def cells_of_model(
     model: ModelPlan,
     compressed: Compressed,
     run: RunSpec,
-    facts: Mapping[str, Mapping[str, Any]],
+    facts: Mapping[str, KnownData],
 ) -> Iterator[Cell]:
     """The cells of a model on a task, what is needed before what needs it, some of them several times."""
     if model.finished:
-        model.check_classes(task, facts[task.name]["labels"], run.labels_by_name)
+        model.check_classes(task, facts[task.name].labels, run.labels_by_name)
         origin = Origin(model.weights)
         smaller = compressed.untrained(model, origin)
         yield from smaller
@@ -70,10 +71,10 @@ def cells_of_model(
     folds = run.folds if task.shots is None else None
     if folds is not None:
         _check_folds(folds, trained_on, model, facts[trained_on.name])
-    for fraction, seed in _trainings(task, run, model.recipe):
+    for fraction, seed in _trainings(task, run, model.model_spec):
         start = None
         if model.corpus is not None:
-            start = pretrain_cell(seeded(model.recipe, seed), model.name, model.corpus, run)
+            start = pretrain_cell(seeded(model.model_spec, seed), model.name, model.corpus, run)
             yield start
         origin = Origin(model.weights, model.corpus, start)
         if folds is not None:
@@ -104,25 +105,25 @@ def cells_of_model(
                 yield _score(task, split, source, model, origin, seed, run, facts[task.name])
 
 
-def _check_folds(folds: int, task: TaskSpec, model: ModelPlan, facts: Mapping[str, Any]) -> None:
-    distinct = split_facts(task, task.train, facts)["distinct"]
+def _check_folds(folds: int, task: TaskSpec, model: ModelPlan, facts: KnownData) -> None:
+    distinct = split_facts(task, task.train, facts).distinct
     if folds > distinct:
         raise HarnessError(f"--folds: {folds} folds of {distinct} distinct texts; take fewer")
-    if folds < 3 and model.recipe.training.select == "best":
+    if folds < 3 and model.model_spec.training.select == "best":
         raise HarnessError(
             f"--folds: model {model.name} picks its best epoch on a fold of its own: take three folds or more, or add "
             "--select last"
         )
 
 
-def _trainings(task: TaskSpec, run: RunSpec, recipe: ModelSpec) -> list[tuple[float, int]]:
+def _trainings(task: TaskSpec, run: RunSpec, model_spec: ModelSpec) -> list[tuple[float, int]]:
     """The fractions of the examples and the seeds a model spec is trained with; the seed also draws the fraction. Where
     examples are shown instead, the seeds that draw them; none are drawn for none.
     """
     seeds = range(run.first_seed, run.first_seed + run.seeds)
     if task.shots is not None:
         return [(1.0, seed) for seed in (seeds if task.shots else [0])]
-    deterministic = LEARNERS.get(recipe.learner).deterministic and recipe.training.augment is None
+    deterministic = LEARNERS.get(model_spec.learner).deterministic and model_spec.training.augment is None
     return [
         (fraction, seed)
         for fraction in dict.fromkeys(run.train_fractions or [1.0])
@@ -130,14 +131,14 @@ def _trainings(task: TaskSpec, run: RunSpec, recipe: ModelSpec) -> list[tuple[fl
     ]
 
 
-def _for_fraction(recipe: ModelSpec, fraction: float, examples: int) -> ModelSpec:
+def _for_fraction(model_spec: ModelSpec, fraction: float, examples: int) -> ModelSpec:
     """Of `examples` in the whole training split; augmented, they are more rows."""
-    epochs = epochs_for(recipe.training, examples * _rows(recipe)) * min(1 / fraction, EPOCHS_AT_MOST)
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
+    epochs = epochs_for(model_spec.training, examples * _rows(model_spec)) * min(1 / fraction, EPOCHS_AT_MOST)
+    return model_spec.model_copy(update={"training": model_spec.training.model_copy(update={"epochs": epochs})})
 
 
-def _rows(recipe: ModelSpec) -> int:
-    augment = recipe.training.augment
+def _rows(model_spec: ModelSpec) -> int:
+    augment = model_spec.training.augment
     return 1 if augment is None else rows_an_example(augment)
 
 
@@ -148,26 +149,26 @@ def _finetune(
     seed: int,
     fraction: float,
     run: RunSpec,
-    facts: Mapping[str, Any],
+    facts: KnownData,
     fold: tuple[int, int] | None = None,
 ) -> Cell:
     train = split_facts(task, task.train, facts)
-    if not train["labelled"]:
+    if not train.labelled:
         raise HarnessError(f"task {task.name}: the split {task.train} has no labels, so nothing can be trained on it")
-    recipe = _for_fraction(model.recipe, fraction, train["n"])
-    held_out = split_facts(task, task.eval[0], facts) if recipe.training.select == "best" else None
-    used = {task.train: train["fingerprint"]} | ({task.eval[0]: held_out["fingerprint"]} if held_out else {})
+    model_spec = _for_fraction(model.model_spec, fraction, train.n)
+    held_out = split_facts(task, task.eval[0], facts) if model_spec.training.select == "best" else None
+    used = {task.train: train.fingerprint} | ({task.eval[0]: held_out.fingerprint} if held_out else {})
     spec = {
         "kind": "finetune",
         "task": task_identity(task, facts),
         "data": used,
-        "model": model_identity(recipe, origin) | {"checkpoint": origin.checkpoint},
+        "model": model_identity(model_spec, origin) | {"checkpoint": origin.checkpoint},
         "seed": seed,
         "fraction": fraction,
         "code": code_of("finetune", *model.plugins(task), *model.augmentations),
-        **machine_of(recipe, run.threads),
+        **machine_of(model_spec, run.threads),
     }
-    augment = recipe.training.augment
+    augment = model_spec.training.augment
     if augment is not None and (read := inputs_of(augment, f"model {model.name}: augment")):
         spec["augment"] = read
     if fold is not None:
@@ -176,8 +177,8 @@ def _finetune(
         spec["select_by"] = metric_versions(task.metrics[:1])
     job = FinetuneJob(
         inputs=TaskInput(task, run.data, run.limit, facts, tuple(used)),
-        recipe=recipe,
-        model=model_record(model.recipe, model.name, origin, run),
+        model_spec=model_spec,
+        model=model_record(model.model_spec, model.name, origin, run),
         seed=seed,
         fraction=fraction,
         pretrained=origin.folder,
@@ -186,9 +187,9 @@ def _finetune(
         fold=fold,
     )
     sizes = sizes_in(facts, task.train).scaled(
-        _rows(recipe) * (fraction if fold is None else fraction * (1 - 1 / fold[1]))
+        _rows(model_spec) * (fraction if fold is None else fraction * (1 - 1 / fold[1]))
     )
-    work = fitting(recipe, origin.folder, task, sizes, model.head_used(task))
+    work = fitting(model_spec, origin.folder, task, sizes, model.head_used(task))
     needs = (origin.checkpoint,) if origin.checkpoint else ()
     return Cell(hash_json(spec), spec, job, needs, task.name, model.name, seed, None, work, fraction)
 
@@ -201,7 +202,7 @@ def _score(
     origin: Origin,
     seed: int,
     run: RunSpec,
-    facts: Mapping[str, Any],
+    facts: KnownData,
     folds: Sequence[Cell] = (),
 ) -> Cell:
     """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples; or
@@ -210,14 +211,14 @@ def _score(
     """
     scored = split_facts(task, split, facts)
     fitted = source is not None and bool(source.task)
-    if source is not None and fitted and facts["labels"] != source.spec["task"]["labels"]:
+    if source is not None and fitted and facts.labels != source.spec["task"]["labels"]:
         raise HarnessError(
-            f"task {task.name} is scored with the model of {source.task}, but their labels differ: {facts['labels']} "
+            f"task {task.name} is scored with the model of {source.task}, but their labels differ: {facts.labels} "
             f"and {source.spec['task']['labels']}"
         )
-    used = {split: scored["fingerprint"]}
+    used = {split: scored.fingerprint}
     if not fitted and task.shots:
-        used[task.train] = split_facts(task, task.train, facts)["fingerprint"]
+        used[task.train] = split_facts(task, task.train, facts).fingerprint
     runtimes = [("runtime", name) for name in runtimes_of(source)] if source is not None else []
     spec: dict[str, Any] = {
         "kind": "score",
@@ -228,19 +229,19 @@ def _score(
         "metrics": metric_versions(task.metrics),
         **({"primary_metrics": task.primary_metrics} if task.primary_metrics else {}),
         "code": code_of("score", *model.plugins(task), *runtimes),
-        **machine_of(model.recipe, run.threads),
+        **machine_of(model.model_spec, run.threads),
     }
-    label_map = run.labels_by_name if model.finished and facts["labels"] else {}
+    label_map = run.labels_by_name if model.finished and facts.labels else {}
     if folds:
         spec |= {"model": [cell.key for cell in folds], "split": folds_name(len(folds))}
     if not fitted:
         spec["seed"] = seed
         spec |= {"label_map": label_map} if label_map else {}
-    named = model_record(model.recipe, model.name, origin, run) if source is None else source.job.model
+    named = model_record(model.model_spec, model.name, origin, run) if source is None else source.job.model
     job = ScoreJob(
         inputs=TaskInput(task, run.data, run.limit, facts, tuple(used)),
         split=split,
-        learner=model.recipe.learner,
+        learner=model.model_spec.learner,
         model=named,
         seed=source.seed if source is not None and fitted else seed,
         source=None if source is None else source.key,
@@ -252,7 +253,7 @@ def _score(
     )
     fitted_length = None if model.settings is None else model.settings.max_length
     sizes = sizes_in(facts, split)
-    work = predicting(model.recipe, origin.folder, task, sizes, model.head_used(task), fitted_length)
+    work = predicting(model.model_spec, origin.folder, task, sizes, model.head_used(task), fitted_length)
     before = source if source is not None else origin.cell
     return Cell(
         key=hash_json(spec),
@@ -271,9 +272,9 @@ def _score(
 def _identity(model: ModelPlan, origin: Origin) -> dict[str, Any]:
     """What a model is that no cell made; how it would be trained says nothing of a finished one."""
     if not model.finished:
-        return model_identity(model.recipe, origin)
+        return model_identity(model.model_spec, origin)
     assert origin.weights is not None
-    return {"finished": origin.weights.identity, "learner": model.recipe.learner}
+    return {"finished": origin.weights.identity, "learner": model.model_spec.learner}
 
 
 def runtimes_of(cell: Cell) -> list[str]:

@@ -117,7 +117,7 @@ def _first_of_each(cells: Sequence[Cell]) -> list[Cell]:
     """
     fits: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if isinstance(cell.job, FinetuneJob) and cell.job.recipe.learner == "transformer":
+        if isinstance(cell.job, FinetuneJob) and cell.job.model_spec.learner == "transformer":
             fits.setdefault((cell.task, cell.model), []).append(cell)
     return [min(cells, key=_first) for cells in fits.values()]
 
@@ -129,7 +129,7 @@ def _first(fit: Cell) -> tuple[float, int, tuple[int, int]]:
 
 def _head(fit: Cell, models: Mapping[str, ModelPlan]) -> str | None:
     assert isinstance(fit.job, FinetuneJob)
-    chosen = fit.job.recipe.options.get("head")
+    chosen = fit.job.model_spec.options.get("head")
     architecture = models[fit.model].architecture
     if chosen or architecture is None:
         return chosen
@@ -185,7 +185,7 @@ def _identity(workload: Workload, base: Cell) -> list[Any]:
     """A task's own examples are told by their content, wherever they lie."""
     if workload.task is None:
         return [workload.batch, workload.length]
-    return ["task", {name: split["fingerprint"] for name, split in _inputs(base).facts["splits"].items()}]
+    return ["task", {name: split.fingerprint for name, split in _inputs(base).facts.splits.items()}]
 
 
 def _inputs(base: Cell) -> TaskInput:

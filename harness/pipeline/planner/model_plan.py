@@ -41,7 +41,7 @@ class ModelPlan:
     """A model spec of a run under its name there, and what its cells start from."""
 
     name: str
-    recipe: ModelSpec
+    model_spec: ModelSpec
     weights: Weights | None
     corpus: Mapping[str, Any] | None
     store: Store
@@ -51,8 +51,8 @@ class ModelPlan:
     @cached_property
     def architecture(self) -> str | None:
         """Of a transformer, cached by its model_type: asking `transformers` takes seconds."""
-        config = self.recipe.config
-        if LEARNERS.get(self.recipe.learner).in_process:
+        config = self.model_spec.config
+        if LEARNERS.get(self.model_spec.learner).in_process:
             return None
         if self.weights is not None:
             config = model_config(self.weights.folder) or {"model_type": GRAPH}
@@ -68,30 +68,30 @@ class ModelPlan:
     def head(self, task: TaskSpec) -> str | None:
         """Of a transformer that is trained on the task."""
         usual = head_for(task, self.architecture)  # type: ignore[arg-type]
-        return self.recipe.options.get("head") or usual
+        return self.model_spec.options.get("head") or usual
 
     def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
         """What the model is fitted to a task and predicts with, as (kind, name)."""
-        used = [("learner", self.recipe.learner), ("family", task.family)]
+        used = [("learner", self.model_spec.learner), ("family", task.family)]
         if self.settings is not None and task.shots is None:
             return [*used, ("head", self.settings.head), *(("runtime", name) for name in self.settings.runtimes)]
-        return [*used, *LEARNERS.get(self.recipe.learner).plugins(task, self.recipe, self.architecture)]
+        return [*used, *LEARNERS.get(self.model_spec.learner).plugins(task, self.model_spec, self.architecture)]
 
     @property
     def augmentations(self) -> list[tuple[str, str]]:
         """The operations that make further training examples, as (kind, name)."""
-        augment = self.recipe.training.augment
+        augment = self.model_spec.training.augment
         return [] if augment is None or self.finished else [("augmentation", name) for name, _ in augment.named]
 
     def cannot_augment(self, task: TaskSpec) -> str | None:
         """Why the model's training examples of a task are not augmented as its spec says; None where they are, and of a
         model that is not trained.
         """
-        augment = self.recipe.training.augment
+        augment = self.model_spec.training.augment
         if augment is None or self.finished or task.shots is not None:
             return None
-        learner = LEARNERS.get(self.recipe.learner)
-        return learner.cannot_augment(self.recipe) or refused(augment, task, f"model {self.name}: augment")
+        learner = LEARNERS.get(self.model_spec.learner)
+        return learner.cannot_augment(self.model_spec) or refused(augment, task, f"model {self.name}: augment")
 
     def head_used(self, task: TaskSpec) -> str | None:
         """By which the task is done, trained or not; None where the model has none."""
@@ -100,7 +100,7 @@ class ModelPlan:
     @cached_property
     def settings(self) -> Settings | None:
         """Of a finished model in a folder."""
-        if not self.finished or self.weights is None or LEARNERS.get(self.recipe.learner).in_process:
+        if not self.finished or self.weights is None or LEARNERS.get(self.model_spec.learner).in_process:
             return None
         return read_settings(self.weights.folder)
 
@@ -135,7 +135,7 @@ class ModelPlan:
         out is kept under the hash of the weights.
         """
         name = self.head_used(task)
-        if name is None or self.weights is None or self.weights.partial or self.recipe.options.get(RANDOM_WEIGHTS):
+        if name is None or self.weights is None or self.weights.partial or self.model_spec.options.get(RANDOM_WEIGHTS):
             return
         folder = self.weights.folder
         if not folder.is_dir() or compressed_settings(folder) is not None:
@@ -155,7 +155,7 @@ class ModelPlan:
         if head is not None and task.shots is not None and head not in WRITING_HEADS:
             return f"a model with the head {head} is not shown examples"
         if self.settings is None or task.shots is not None:
-            return LEARNERS.get(self.recipe.learner).not_applicable(task, self.recipe, self.architecture)
+            return LEARNERS.get(self.model_spec.learner).not_applicable(task, self.model_spec, self.architecture)
         heads = heads_of(task, self.architecture)  # type: ignore[arg-type]
         if self.settings.head not in heads:
             wanted = " or ".join(heads) or "another architecture"

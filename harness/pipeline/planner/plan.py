@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from harness.core.cached_facts import KnownData
 from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
 from harness.core.machine.numerics import resolved_precision
 from harness.core.registry import Registry
@@ -41,7 +41,7 @@ class Plan:
     absent: Mapping[str, str]
     suites: tuple[SuiteSpec, ...]
     models: tuple[str, ...] = ()
-    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    data: Mapping[str, KnownData] = field(default_factory=dict)
     not_applicable: Mapping[tuple[str, str], str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -67,7 +67,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
     _check_label_map(run, tasks, models)
     absent: dict[str, str] = {}
     not_applicable: dict[tuple[str, str], str] = {}
-    facts: dict[str, dict[str, Any]] = {}
+    facts: dict[str, KnownData] = {}
     cells: dict[tuple[str, str], Cell] = {}
     finished = all(model.finished for model in models)
     for task in tasks:
@@ -92,16 +92,16 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                 continue
             methods, refused = compressions.applicable(task, model)
             of_fit = task if task.shots is not None else trained_on
-            model.check_weights(of_fit, facts[of_fit.name]["labels"])
+            model.check_weights(of_fit, facts[of_fit.name].labels)
             if methods:
-                compressions.check_students(of_fit, facts[of_fit.name]["labels"])
+                compressions.check_students(of_fit, facts[of_fit.name].labels)
             for method, why_not in refused:
                 not_applicable[task.name, compressed_name(model.name, method)] = why_not
             compressed = Compressed(partial(compressions.cells, methods), partial(compressions.untrained, methods))
             for cell in cells_of_model(task, trained_on, model, compressed, run, facts):
                 cells.setdefault((cell.key, cell.model), cell)
     for model in models:
-        check_model(model.recipe, store)
+        check_model(model.model_spec, store)
     for cell in contamination_cells(list(cells.values()), models, facts):
         cells[cell.key, cell.model] = cell
     for cell in measure_cells(run, list(cells.values()), {model.name: model for model in models}):
@@ -138,27 +138,29 @@ def _check_label_map(run: RunSpec, tasks: Sequence[TaskSpec], models: Sequence[M
 
 
 def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) -> list[ModelPlan]:
-    recipes = {name: _resolved(recipe, run) for name, recipe in registry.asked(names).items()}
+    model_specs = {name: _resolved(model_spec, run) for name, model_spec in registry.asked(names).items()}
     if run.corpus:
-        recipes = with_corpora(recipes, run.corpus)
+        model_specs = with_corpora(model_specs, run.corpus)
     if run.from_scratch:
-        recipes = with_controls(recipes)
-    return [_model(name, recipe, run, store) for name, recipe in recipes.items()]
+        model_specs = with_controls(model_specs)
+    return [_model(name, model_spec, run, store) for name, model_spec in model_specs.items()]
 
 
-def _model(name: str, recipe: ModelSpec, run: RunSpec, store: Store) -> ModelPlan:
-    if LEARNERS.get(recipe.learner).in_process:
-        identity = str(recipe.options["identity"])
-        return ModelPlan(name, recipe, Weights(Path(identity), identity), None, store, finished=True)
+def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> ModelPlan:
+    if LEARNERS.get(model_spec.learner).in_process:
+        identity = str(model_spec.options["identity"])
+        return ModelPlan(name, model_spec, Weights(Path(identity), identity), None, store, finished=True)
     if not run.train:
-        return ModelPlan(name, recipe, find_finished(recipe, store, run.allow_partial), None, store, finished=True)
-    corpus = corpus_facts(recipe, store) if recipe.pretraining else None
-    return ModelPlan(name, recipe, find(recipe, store, run.allow_partial), corpus, store)
+        return ModelPlan(
+            name, model_spec, find_finished(model_spec, store, run.allow_partial), None, store, finished=True
+        )
+    corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
+    return ModelPlan(name, model_spec, find(model_spec, store, run.allow_partial), corpus, store)
 
 
-def _resolved(recipe: ModelSpec, run: RunSpec) -> ModelSpec:
+def _resolved(model_spec: ModelSpec, run: RunSpec) -> ModelSpec:
     """With the run's training values, and the precision that `auto` is here."""
-    training = recipe.training.model_copy(update=run.overrides())
-    if not LEARNERS.get(recipe.learner).exact:
+    training = model_spec.training.model_copy(update=run.overrides())
+    if not LEARNERS.get(model_spec.learner).exact:
         training = training.model_copy(update={"precision": resolved_precision(training.precision)})
-    return recipe.model_copy(update={"training": training})
+    return model_spec.model_copy(update={"training": training})

@@ -53,7 +53,7 @@ def on_corpus(model: str, corpus: str) -> str:
     return f"{model}-on-{corpus}"
 
 
-def with_corpora(recipes: Mapping[str, ModelSpec], corpora: Sequence[str]) -> dict[str, ModelSpec]:
+def with_corpora(model_specs: Mapping[str, ModelSpec], corpora: Sequence[str]) -> dict[str, ModelSpec]:
     """Each model that is pretrained here, on other corpora than its spec's: one of each, by its name where there are
     several. All see equally many tokens.
 
@@ -62,10 +62,10 @@ def with_corpora(recipes: Mapping[str, ModelSpec], corpora: Sequence[str]) -> di
     """
     places = corpora_by_name(corpora)
     result: dict[str, ModelSpec] = {}
-    for name, recipe in recipes.items():
-        settings = recipe.pretraining
+    for name, model_spec in model_specs.items():
+        settings = model_spec.pretraining
         if settings is None:
-            result[name] = recipe
+            result[name] = model_spec
             continue
         if len(places) > 1 and settings.budget is not None:
             raise HarnessError(
@@ -75,62 +75,62 @@ def with_corpora(recipes: Mapping[str, ModelSpec], corpora: Sequence[str]) -> di
         for corpus, place in places.items():
             changed = settings.model_copy(update={"corpus": canonical(place)})
             title = on_corpus(name, corpus) if len(places) > 1 else name
-            result[title] = recipe.model_copy(update={"pretraining": changed})
-    if all(recipe.pretraining is None for recipe in recipes.values()):
-        raise HarnessError(f"--corpus: none of {', '.join(recipes)} has a pretraining section")
+            result[title] = model_spec.model_copy(update={"pretraining": changed})
+    if all(model_spec.pretraining is None for model_spec in model_specs.values()):
+        raise HarnessError(f"--corpus: none of {', '.join(model_specs)} has a pretraining section")
     return result
 
 
-def with_controls(recipes: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
+def with_controls(model_specs: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
     """Beside each model that is pretrained, here or by others, the same one with random weights: same tokenizer, same
     architecture.
     """
     both: dict[str, ModelSpec] = {}
-    for name, recipe in recipes.items():
-        both[name] = recipe
-        if recipe.pretrained:
-            options = {**recipe.options, RANDOM_WEIGHTS: True}
-            both[name + CONTROL_SUFFIX] = recipe.model_copy(
-                update={"name": recipe.name + CONTROL_SUFFIX, "options": options}
+    for name, model_spec in model_specs.items():
+        both[name] = model_spec
+        if model_spec.pretrained:
+            options = {**model_spec.options, RANDOM_WEIGHTS: True}
+            both[name + CONTROL_SUFFIX] = model_spec.model_copy(
+                update={"name": model_spec.name + CONTROL_SUFFIX, "options": options}
             )
-        if recipe.pretraining:
-            options = OBJECTIVES.get(recipe.pretraining.objective).at_random(recipe.pretraining.options)
+        if model_spec.pretraining:
+            options = OBJECTIVES.get(model_spec.pretraining.objective).at_random(model_spec.pretraining.options)
             changes = {"steps": 0, "tokens": None, "budget": None, "options": options}
-            random = recipe.pretraining.model_copy(update=changes)
-            both[name + CONTROL_SUFFIX] = recipe.model_copy(
-                update={"name": recipe.name + CONTROL_SUFFIX, "pretraining": random}
+            random = model_spec.pretraining.model_copy(update=changes)
+            both[name + CONTROL_SUFFIX] = model_spec.model_copy(
+                update={"name": model_spec.name + CONTROL_SUFFIX, "pretraining": random}
             )
-    if len(both) == len(recipes):
+    if len(both) == len(model_specs):
         raise HarnessError(
-            f"--from-scratch: none of {', '.join(recipes)} has a pretraining section or starts from a checkpoint, so "
-            "that there is no random-init control"
+            f"--from-scratch: none of {', '.join(model_specs)} has a pretraining section or starts from a checkpoint, "
+            "so that there is no random-init control"
         )
     return both
 
 
-def check_model(recipe: ModelSpec, store: Store) -> None:
+def check_model(model_spec: ModelSpec, store: Store) -> None:
     """Raises HarnessError for a model to be built that `transformers` does not know so, or that its objective does not
     fit. What is found is cached: asking `transformers` takes seconds.
     """
-    if recipe.config is None:
+    if model_spec.config is None:
         return
-    where = f"recipe {recipe.name}: config"
-    needed, there = 4 * parameters_of(recipe.config), psutil.virtual_memory().total
+    where = f"model spec {model_spec.name}: config"
+    needed, there = 4 * parameters_of(model_spec.config), psutil.virtual_memory().total
     if needed > there:
         raise HarnessError(
             f"{where}: a model of some {needed / 1e9:,.0f} GB, this machine has {there / 1e9:,.0f} GB of memory"
         )
-    causal = recipe.pretraining is not None and OBJECTIVES.get(recipe.pretraining.objective, where).causal
-    key = hash_json(["config", recipe.config, causal, version("transformers")])
-    config = recipe.config
+    causal = model_spec.pretraining is not None and OBJECTIVES.get(model_spec.pretraining.objective, where).causal
+    key = hash_json(["config", model_spec.config, causal, version("transformers")])
+    config = model_spec.config
     problem = store.get_or_compute(key, lambda: {"problem": config_problem(config, causal)}, KnownProblem)["problem"]
     if problem is not None:
         raise HarnessError(f"{where}: {problem}")
 
 
-def corpus_facts(recipe: ModelSpec, store: Store) -> dict[str, Any]:
+def corpus_facts(model_spec: ModelSpec, store: Store) -> dict[str, Any]:
     """What the plan must know of a model spec's corpus, from the store's cache where the corpus is unchanged."""
-    settings = recipe.pretraining
+    settings = model_spec.pretraining
     assert settings is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
     state = corpora.state(corpus)
@@ -139,26 +139,28 @@ def corpus_facts(recipe: ModelSpec, store: Store) -> dict[str, Any]:
     return facts
 
 
-def pretrain_cell(recipe: ModelSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
+def pretrain_cell(model_spec: ModelSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
     """The cell that makes a model spec's checkpoint. Raises HarnessError for an objective or options it does not
     have.
     """
-    assert recipe.pretraining is not None
-    settings = recipe.pretraining.model_copy(update={"precision": resolved_precision(recipe.pretraining.precision)})
-    recipe = recipe.model_copy(update={"pretraining": settings})
-    kind, options = check_objective(recipe)
+    assert model_spec.pretraining is not None
+    settings = model_spec.pretraining.model_copy(
+        update={"precision": resolved_precision(model_spec.pretraining.precision)}
+    )
+    model_spec = model_spec.model_copy(update={"pretraining": settings})
+    kind, options = check_objective(model_spec)
     inputs = kind.inputs(options)
     spec = {
         "kind": "pretrain",
-        "model": recipe.model_dump(mode="json", include={"config", "tokenizer"}),
+        "model": model_spec.model_dump(mode="json", include={"config", "tokenizer"}),
         "pretraining": settings.model_dump(mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}),
         "corpus": corpus["fingerprint"],
         "seed": settings.seed,
         **({"inputs": inputs} if inputs else {}),
         "code": code_of("pretrain", ("objective", settings.objective)),
-        **machine_of(recipe, run.threads),
+        **machine_of(model_spec, run.threads),
     }
     key = hash_json(spec)
-    job = PretrainJob(recipe, dict(corpus), model_record(recipe, name, Origin(corpus=corpus), run))
+    job = PretrainJob(model_spec, dict(corpus), model_record(model_spec, name, Origin(corpus=corpus), run))
     budget = (settings.seconds, settings.seconds) if settings.seconds is not None else None
-    return Cell(key, spec, job, (), "", name, settings.seed, None, pretraining(recipe, corpus), seconds=budget)
+    return Cell(key, spec, job, (), "", name, settings.seed, None, pretraining(model_spec, corpus), seconds=budget)

@@ -67,4 +67,4 @@ def default_limit(suites: Sequence[SuiteSpec]) -> int | None:
 
 def default_models(suites: Sequence[SuiteSpec], registry: Registry) -> list[str]:
     """Each suite's own models, the registry's defaults where a suite names none."""
-    return [name for suite in suites for name in suite.models or registry.default_recipes()]
+    return [name for suite in suites for name in suite.models or registry.default_models()]

@@ -39,7 +39,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
                 seed=job.seed,
                 examples=_examples(job, job.inputs) if job.inputs else None,
                 student=_student(job.student, store) if job.student else None,
-                training=job.recipe.training,
+                training=job.model_spec.training,
                 report=report,
             ),
         )
@@ -66,11 +66,11 @@ def _examples(job: CompressJob, inputs: TaskInput) -> Examples:
     loaded = task_data(inputs)
     train = loaded.splits[inputs.task.train]
     if job.fold is not None:
-        train, _ = parts_of_fold(train, job.fold, job.recipe.training.select == "best")
+        train, _ = parts_of_fold(train, job.fold, job.model_spec.training.select == "best")
     if job.fraction < 1:
         train = train.sample(job.fraction, job.seed)
     return Examples(inputs.task, loaded.labels, train)
 
 
 def _student(student: StudentJob, store: Store) -> Student:
-    return Student(student.recipe, store.model(student.checkpoint) if student.checkpoint else student.pretrained)
+    return Student(student.model_spec, store.model(student.checkpoint) if student.checkpoint else student.pretrained)

@@ -28,11 +28,11 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     """Fit, write `folder/model`, and return the record's body."""
     job = cell.job
     assert isinstance(job, FinetuneJob)
-    task, recipe = job.inputs.task, job.recipe
+    task, model_spec = job.inputs.task, job.model_spec
     loaded = task_data(job.inputs)
     train = loaded.splits[task.train]
     held_out = held_out_score = None
-    selects = recipe.training.select == "best"
+    selects = model_spec.training.select == "best"
     if job.fold is not None:
         train, held_out = parts_of_fold(train, job.fold, selects)
     if job.fraction < 1:
@@ -49,12 +49,12 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
 
     (folder / "model").mkdir()
     with scratch_folder() as scratch, partial_weights(job.partial) as misfits:
-        fitted = LEARNERS.get(recipe.learner).fit(
+        fitted = LEARNERS.get(model_spec.learner).fit(
             FitRequest(
                 task=task,
                 labels=loaded.labels,
                 train=augmenting.first.split if augmenting else train,
-                recipe=recipe,
+                model_spec=model_spec,
                 seed=job.seed,
                 directory=folder / "model",
                 scratch=scratch,
@@ -81,12 +81,12 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         "task": {"name": task.name, "version": task.version, "family": task.family},
         "model": {**content_of(job.model), "parameters": fitted.get("parameters"), **partial_facts(misfits)},
         "data": {
-            "source": facts["source"],
-            "location": facts["location"],
+            "source": facts.source,
+            "location": facts.location,
             "limit": job.inputs.limit,
             "train_fraction": job.fraction,
             "trained_on": len(train),
-            "splits": {task.train: facts["splits"][task.train]},
+            "splits": {task.train: facts.splits[task.train].as_json()},
         },
         "fit": fitted,
         "lineage": {"pretrain": job.checkpoint, "weights": job.model["weights"]},
@@ -105,7 +105,7 @@ def _augmenting(cell: Cell, train: Split) -> Augmenting | None:
     """What is trained on instead of `train`. Raises HarnessError where what an operation reads is not as planned."""
     job = cell.job
     assert isinstance(job, FinetuneJob)
-    spec = job.recipe.training.augment
+    spec = job.model_spec.training.augment
     if spec is None:
         return None
     where = f"model {job.model['name']}: augment"

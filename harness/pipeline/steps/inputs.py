@@ -24,12 +24,12 @@ def task_data(inputs: TaskInput) -> TaskData:
         HarnessError: a split the cell uses is not what was planned: the files changed in between.
     """
     task = inputs.task
-    known = tuple(inputs.facts["splits"])
+    known = tuple(inputs.facts.splits)
     state = data.state(task, inputs.source)
     read = _load if state else _load.__wrapped__
     loaded = read(canonical_json(task.model_dump(mode="json")), inputs.source, inputs.limit, known, state)
     for name in inputs.splits:
-        if loaded.splits[name].fingerprint != inputs.facts["splits"][name]["fingerprint"]:
+        if loaded.splits[name].fingerprint != inputs.facts.splits[name].fingerprint:
             raise HarnessError(
                 f"task {task.name}: the split {name} in {loaded.location} changed since the run was planned; "
                 "run it again"

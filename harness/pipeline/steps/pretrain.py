@@ -56,19 +56,19 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
 
     job = cell.job
     assert isinstance(job, PretrainJob)
-    recipe = job.recipe
-    settings = recipe.pretraining
-    assert settings is not None and recipe.tokenizer is not None
+    model_spec = job.model_spec
+    settings = model_spec.pretraining
+    assert settings is not None and model_spec.tokenizer is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
-    tokenizer, tokenizer_key = _tokenizer(recipe.tokenizer, corpus, job.corpus, settings.block_size, store)
+    tokenizer, tokenizer_key = _tokenizer(model_spec.tokenizer, corpus, job.corpus, settings.block_size, store)
     tokens = tokens_of(tokenizer)
-    objective = make_objective(recipe, tokens)
+    objective = make_objective(model_spec, tokens)
     name = f"tokens-{hash_json([job.corpus['fingerprint'], tokenizer_key, tokens.end])[:32]}"
     splits = mapped(store.kept_folder(name, lambda folder: write_tokens(corpus, tokenizer, tokens.end, folder)))
     blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
     held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
 
-    config = build_config(recipe, tokenizer)
+    config = build_config(model_spec, tokenizer)
     dropouts = {
         name: getattr(config, name) for name in DROPOUTS if isinstance(getattr(config, name, None), int | float)
     }
@@ -80,8 +80,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     measured = calibration()
     peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
 
-    def listen(pace: Throughput) -> None:
-        report(pace.step / max(1, pace.steps), str(pace))
+    def listen(throughput: Throughput) -> None:
+        report(throughput.step / max(1, throughput.steps), str(throughput))
 
     try:
         outcome = loop.train(
@@ -146,11 +146,11 @@ def _budget(settings: PretrainingSpec, outcome: Outcome, seconds: float) -> dict
     }
 
 
-def make_objective(recipe: ModelSpec, tokens: Any) -> Objective:
+def make_objective(model_spec: ModelSpec, tokens: Any) -> Objective:
     """Raises HarnessError for an unknown objective, options it does not have, or a tokenizer it cannot use."""
-    settings = recipe.pretraining
-    assert settings is not None and recipe.tokenizer is not None
-    kind, options = check_objective(recipe)
+    settings = model_spec.pretraining
+    assert settings is not None and model_spec.tokenizer is not None
+    kind, options = check_objective(model_spec)
     return kind(options, tokens, settings.block_size)
 
 

@@ -38,7 +38,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         return LEARNERS.get(job.learner).predict(request)
 
     facts = job.inputs.facts
-    scored = {job.split: facts["splits"][job.split]}
+    scored = {job.split: facts.splits[job.split].as_json()}
     with partial_weights(job.partial and job.source is None) as misfits:
         if job.folds:
             rows = rows_of_folds(job.inputs, split, job.split, len(job.folds))
@@ -54,7 +54,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     references = None if split.labels is None else as_references(split.labels)
     oracle = None if split.oracle is None else as_references(split.oracle)
     write_predictions(folder / PREDICTIONS, split.ids, predicted, references, oracle)
-    known = facts["splits"] if model.trained_on else task.eval  # of others nobody knows what they learned from
+    known = facts.splits if model.trained_on else task.eval  # of others nobody knows what they learned from
     used = {"train": model.trained_on, "scored": scored}
     return {
         "task": {
@@ -69,14 +69,14 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         "seed": model.seed,
         "n": len(split),
         "data": {
-            "source": facts["source"],
-            "location": facts["location"],
+            "source": facts.source,
+            "location": facts.location,
             "fingerprint": hash_json(_fingerprints(used)),
             "limit": job.inputs.limit,
             "train_fraction": model.train_fraction,
-            "splits": {name: split_facts for name, split_facts in facts["splits"].items() if name in known} | scored,
+            "splits": {name: counts.as_json() for name, counts in facts.splits.items() if name in known} | scored,
             "trained_on": {name: split_facts["fingerprint"] for name, split_facts in model.trained_on.items()},
-            "notes": list(dict.fromkeys([*facts["notes"], *loaded.notes])),
+            "notes": list(dict.fromkeys([*facts.notes, *loaded.notes])),
         },
         "scores": score_all(task.metrics, predicted.values, references, oracle),
         "predictions": {"file": PREDICTIONS, "sha256": prediction_hash(predicted.values)},
@@ -152,7 +152,7 @@ def _shown(model: Model, job: ScoreJob, loaded: TaskData) -> Model:
     shown = loaded.splits[task.train].draw(task.shots, job.seed)
     if len(shown) < task.shots:
         raise HarnessError(f"task {task.name}: its split {task.train} has only {len(shown)} examples to show")
-    return replace(model, shown=shown, trained_on={task.train: job.inputs.facts["splits"][task.train]})
+    return replace(model, shown=shown, trained_on={task.train: job.inputs.facts.splits[task.train].as_json()})
 
 
 def _untrained(job: ScoreJob, store: Store) -> Model:

@@ -16,7 +16,7 @@ from harness.core.store import Store
 from harness.core.text import origin_name
 from harness.core.version import __version__
 from harness.report.export.source import Model, fitted
-from harness.report.tables.table import Part
+from harness.report.tables.table import MetricScore
 
 NAMES = {"accuracy": "acc", "matthews_correlation": "mcc"}
 """Metrics that have another name there."""
@@ -37,11 +37,18 @@ def results(store: Store, model: Model) -> dict[str, Any]:
         name: {}
         for name in ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
     }
-    for task, parts in model.parts.items():
-        splits = list(dict.fromkeys(part.split for part in parts))
+    for task, metric_scores in model.metric_scores.items():
+        splits = list(dict.fromkeys(metric_score.split for metric_score in metric_scores))
         for split in splits:
             name = task if len(splits) == 1 else f"{task}_{split}"
-            _add(content, store, model, task, name, [part for part in parts if part.split == split])
+            _add(
+                content,
+                store,
+                model,
+                task,
+                name,
+                [metric_score for metric_score in metric_scores if metric_score.split == split],
+            )
     if not content["results"]:
         raise HarnessError(f"{model.name} has no scores in run {model.run.run}: its tasks have no labels")
     return {**content, **_general(store, model)}
@@ -51,23 +58,28 @@ def to_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _add(content: dict[str, Any], store: Store, model: Model, task: str, name: str, parts: list[Part]) -> None:
-    records = [record for record in model.records[task] if record.split == parts[0].split]
+def _add(
+    content: dict[str, Any], store: Store, model: Model, task: str, name: str, metric_scores: list[MetricScore]
+) -> None:
+    records = [record for record in model.records[task] if record.split == metric_scores[0].split]
     first = min(records, key=lambda record: record.seed)
     scores: dict[str, Any] = {"alias": name}
     better = {}
-    for part in parts:
-        metric, scale = NAMES.get(part.metric, part.metric), 100 if part.metric in PER_CENT else 1
-        scores[f"{metric},{FILTER}"] = scale * part.estimate.value
-        scores[f"{metric}_stderr,{FILTER}"] = scale * (part.estimate.high - part.estimate.low) / (2 * Z)
-        better[metric] = part.greater_is_better
+    for metric_score in metric_scores:
+        metric, scale = (
+            NAMES.get(metric_score.metric, metric_score.metric),
+            100 if metric_score.metric in PER_CENT else 1,
+        )
+        scores[f"{metric},{FILTER}"] = scale * metric_score.estimate.value
+        scores[f"{metric}_stderr,{FILTER}"] = scale * (metric_score.estimate.high - metric_score.estimate.low) / (2 * Z)
+        better[metric] = metric_score.greater_is_better
     shots = _shots(task)
     content["results"][name] = scores
     content["group_subtasks"][name] = []
     content["configs"][name] = {
         "task": name,
         "dataset_path": first.data.source,
-        "test_split": parts[0].split,
+        "test_split": metric_scores[0].split,
         "doc_to_text": first.task_spec.get("prompt") or "",
         "num_fewshot": shots,
         "metric_list": [
@@ -87,7 +99,7 @@ def _add(content: dict[str, Any], store: Store, model: Model, task: str, name: s
     content["versions"][name] = first.task.version
     content["n-shot"][name] = shots
     content["higher_is_better"][name] = better
-    content["n-samples"][name] = {"original": parts[0].n, "effective": parts[0].n}
+    content["n-samples"][name] = {"original": metric_scores[0].n, "effective": metric_scores[0].n}
 
 
 def _shots(task: str) -> int:

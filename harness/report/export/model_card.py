@@ -18,7 +18,7 @@ from harness.core.version import __version__
 from harness.report.export.source import Model, fitted, made_by
 from harness.report.tables import cautions
 from harness.report.tables.formats import GENERATED, escaped, number
-from harness.report.tables.table import Part
+from harness.report.tables.table import MetricScore
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -86,7 +86,11 @@ def _metadata(model: Model, license: str | None) -> ModelCardData:
     records = [model.first(task) for task in model.records]
     base = records[0].model.pretrained
     on_hub = [_hub_dataset(record)[0] for record in records if record.data.source == "hub"]
-    metrics = dict.fromkeys(METRICS.get(part.metric, part.metric) for parts in model.parts.values() for part in parts)
+    metrics = dict.fromkeys(
+        METRICS.get(metric_score.metric, metric_score.metric)
+        for metric_scores in model.metric_scores.values()
+        for metric_score in metric_scores
+    )
     pipelines = {_pipeline(record) for record in records}
     return ModelCardData(
         model_name=model.name,
@@ -97,7 +101,7 @@ def _metadata(model: Model, license: str | None) -> ModelCardData:
         metrics=list(metrics) or None,
         pipeline_tag=pipelines.pop() if len(pipelines) == 1 else None,
         tags=[TAG, *sorted({record.task.name for record in records})],
-        eval_results=[result for task in model.parts for result in _results(model, task)] or None,
+        eval_results=[result for task in model.metric_scores for result in _results(model, task)] or None,
     )
 
 
@@ -106,7 +110,7 @@ def _results(model: Model, task: str) -> Iterable[EvalResult]:
 
     record = model.first(task)
     dataset, config, revision = _hub_dataset(record) if record.data.source == "hub" else (task, None, None)
-    for part in model.parts[task]:
+    for metric_score in model.metric_scores[task]:
         prints = {record.split: record.data.fingerprint for record in model.records[task]}
         yield EvalResult(
             task_type=_pipeline(record),
@@ -114,17 +118,17 @@ def _results(model: Model, task: str) -> Iterable[EvalResult]:
             dataset_type=dataset,
             dataset_name=f"{task} ({GENERATED if record.data.source == SYNTHETIC else _place(record)})",
             dataset_config=config,
-            dataset_split=part.split,
-            dataset_revision=revision or prints[part.split],
-            metric_type=METRICS.get(part.metric, part.metric),
-            metric_name=part.metric,
-            metric_value=part.estimate.value,
+            dataset_split=metric_score.split,
+            dataset_revision=revision or prints[metric_score.split],
+            metric_type=METRICS.get(metric_score.metric, metric_score.metric),
+            metric_name=metric_score.metric,
+            metric_value=metric_score.estimate.value,
             metric_args={
-                "low": part.estimate.low,
-                "high": part.estimate.high,
+                "low": metric_score.estimate.low,
+                "high": metric_score.estimate.high,
                 "level": 0.95,
-                "n": part.n,
-                "seeds": len(part.estimate.per_seed),
+                "n": metric_score.n,
+                "seeds": len(metric_score.estimate.per_seed),
             },
         )
 
@@ -171,10 +175,10 @@ def _about(model: Model) -> str:
 
 def _scores(model: Model) -> str:
     rows = [
-        [task, part.split, part.metric, _number(part), len(part.estimate.per_seed), part.n, _chance(part),
-         short(_print(model, task, part.split))]
-        for task, parts in model.parts.items()
-        for part in parts
+        [task, metric_score.split, metric_score.metric, _number(metric_score), len(metric_score.estimate.per_seed),
+         metric_score.n, _chance(metric_score), short(_print(model, task, metric_score.split))]
+        for task, metric_scores in model.metric_scores.items()
+        for metric_score in metric_scores
     ]  # fmt: skip
     if not rows:
         return "The examples have no labels: there are predictions, no scores."
@@ -185,18 +189,18 @@ def _scores(model: Model) -> str:
     )
     table = _table(["task", "split", "metric", "score", "seeds", "n", "chance", "data"], rows)
     every = [record for records in model.records.values() for record in records]
-    known = "\n".join(f"- {escaped(caution)}" for caution in cautions.of_model(every, model.parts))
+    known = "\n".join(f"- {escaped(caution)}" for caution in cautions.of_model(every, model.metric_scores))
     return "\n\n".join([table, note, *([known] if known else [])])
 
 
-def _number(part: Part) -> str:
-    return number(part.estimate, 100 if part.is_fraction else 1)
+def _number(metric_score: MetricScore) -> str:
+    return number(metric_score.estimate, 100 if metric_score.is_fraction else 1)
 
 
-def _chance(part: Part) -> str:
-    if part.chance is None:
+def _chance(metric_score: MetricScore) -> str:
+    if metric_score.chance is None:
         return "–"
-    return f"{100 * part.chance:.1f}" if part.is_fraction else f"{part.chance:.2f}"
+    return f"{100 * metric_score.chance:.1f}" if metric_score.is_fraction else f"{metric_score.chance:.2f}"
 
 
 def _print(model: Model, task: str, split: str) -> str:

@@ -14,7 +14,7 @@ from harness.core.runs import asked_for, with_names
 from harness.core.specs import SuiteSpec
 from harness.core.store import Store
 from harness.report.tables.leaderboard import build
-from harness.report.tables.table import Part
+from harness.report.tables.table import MetricScore
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Model:
     name: str
     run: RunManifest
     records: Mapping[str, Sequence[ScoreRecord]]
-    parts: Mapping[str, Sequence[Part]]
+    metric_scores: Mapping[str, Sequence[MetricScore]]
 
     def first(self, task: str) -> ScoreRecord:
         """The record of the lowest seed, of the first split."""
@@ -50,7 +50,7 @@ def find_model(store: Store, run: str, asked: str) -> Model:
         return model
     if task not in model.records:
         raise HarnessError(f"run {manifest.run} did not score {name} on '{task}'.{did_you_mean(task, model.records)}")
-    return Model(name, manifest, {task: model.records[task]}, {task: model.parts[task]})
+    return Model(name, manifest, {task: model.records[task]}, {task: model.metric_scores[task]})
 
 
 def model_names(manifest: RunManifest) -> list[str]:
@@ -73,7 +73,7 @@ def read_model(store: Store, manifest: RunManifest, name: str) -> Model:
     for record in records:
         if record.data.train_fraction == fraction:
             by_task.setdefault(record.task.name, []).append(record)
-    return Model(name, manifest, by_task, {task: _parts(records) for task, records in by_task.items()})
+    return Model(name, manifest, by_task, {task: _metric_scores(records) for task, records in by_task.items()})
 
 
 def made_by(store: Store, record: ScoreRecord) -> FitRecord | None:
@@ -113,7 +113,7 @@ def _split(asked: str) -> tuple[str, str | None]:
     return (name, task) if colon else (asked, None)
 
 
-def _parts(records: Sequence[ScoreRecord]) -> Sequence[Part]:
+def _metric_scores(records: Sequence[ScoreRecord]) -> Sequence[MetricScore]:
     """Over seeds, by the leaderboard's own rule; none where the task has no labels."""
     name = records[0].task.name
     suite = SuiteSpec.model_construct(name=name, version=1, description="", tasks=[name], average=[])

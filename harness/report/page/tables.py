@@ -14,7 +14,7 @@ from harness.report.tables import formats
 from harness.report.tables.comparable import Draft
 from harness.report.tables.formats import interval, scaled, spread
 from harness.report.tables.leading import Test, leading
-from harness.report.tables.table import Column, Part, Resource, Row, Score, Table
+from harness.report.tables.table import Column, MetricScore, Resource, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
 AVERAGE = "average"
@@ -199,7 +199,7 @@ def _score(
     if ceiling is not None:
         parts.append(f"ceiling {scaled(ceiling.value, scale)}")
     if score.parts:
-        parts.append(f"n {sum({part.split: part.n for part in score.parts}.values()):,}")
+        parts.append(f"n {sum({scored.split: scored.n for scored in score.parts}.values()):,}")
     seeds = len(estimate.per_seed) or len(score.parts[0].estimate.per_seed if score.parts else ())
     if seeds:
         parts.append(counted(seeds, "seed"))
@@ -253,22 +253,25 @@ def _millions(count: float) -> str:
 def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
     records = draft.models[row.model]
     details = []
-    for task, parts in [*((task, score.parts) for task, score in row.scores.items()), *row.partial.items()]:
-        for part in parts:
-            behind = _newest(records, task, part)
-            scale = 100 if part.is_fraction else 1
+    for task, metric_scores in [
+        *((task, score.parts) for task, score in row.scores.items()),
+        *row.partial.items(),
+    ]:
+        for metric_score in metric_scores:
+            behind = _newest(records, task, metric_score)
+            scale = 100 if metric_score.is_fraction else 1
             details.append(
                 Detail(
                     task=task,
-                    split=part.split,
-                    metric=part.metric,
-                    version=behind[0].scores[part.metric].version if behind else None,
-                    score=f"{spread(part.estimate, scale)} {interval(part.estimate, scale)}",
-                    per_seed=", ".join(scaled(value, scale) for value in part.estimate.per_seed),
-                    n=part.n,
-                    seeds=len(part.estimate.per_seed),
-                    chance=scaled(part.chance, scale),
-                    ceiling=scaled(part.ceiling.value if part.ceiling else None, scale),
+                    split=metric_score.split,
+                    metric=metric_score.metric,
+                    version=behind[0].scores[metric_score.metric].version if behind else None,
+                    score=f"{spread(metric_score.estimate, scale)} {interval(metric_score.estimate, scale)}",
+                    per_seed=", ".join(scaled(value, scale) for value in metric_score.estimate.per_seed),
+                    n=metric_score.n,
+                    seeds=len(metric_score.estimate.per_seed),
+                    chance=scaled(metric_score.chance, scale),
+                    ceiling=scaled(metric_score.ceiling.value if metric_score.ceiling else None, scale),
                     fingerprint=behind[0].data.fingerprint if behind else "",
                     cells=tuple(record.cell for record in behind),
                 )
@@ -276,11 +279,11 @@ def _details(row: Row, draft: Draft) -> tuple[Detail, ...]:
     return tuple(details)
 
 
-def _newest(records: Sequence[ScoreRecord], task: str, part: Part) -> list[ScoreRecord]:
+def _newest(records: Sequence[ScoreRecord], task: str, metric_score: MetricScore) -> list[ScoreRecord]:
     """The records a part rests on, one a seed; `records` come newest first."""
     by_seed: dict[int, ScoreRecord] = {}
     for record in records:
-        if record.task.name == task and record.split == part.split and part.metric in record.scores:
+        if record.task.name == task and record.split == metric_score.split and metric_score.metric in record.scores:
             by_seed.setdefault(record.seed, record)
     return [by_seed[seed] for seed in sorted(by_seed)]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.core.cell_records import ScoreRecord
 from harness.core.hashing import hash_json
 from harness.core.predictions import reading_notes
-from harness.report.tables.table import Part
+from harness.report.tables.table import MetricScore
 from harness.stats.bootstrap import EXAMPLES_AT_LEAST
 
 
@@ -34,7 +34,7 @@ def of_machines(records: Sequence[ScoreRecord]) -> tuple[str, ...]:
     return (f"Scores were computed on {len(kinds)} kinds of machines, whose last digits may differ: {listed}.",)
 
 
-def of_model(records: Sequence[ScoreRecord], parts: Mapping[str, Sequence[Part]]) -> tuple[str, ...]:
+def of_model(records: Sequence[ScoreRecord], metric_scores: Mapping[str, Sequence[MetricScore]]) -> tuple[str, ...]:
     """Of one model's scores: how they were chosen, what it did not read, and whether it has learned anything.
 
     Args:
@@ -52,25 +52,31 @@ def of_model(records: Sequence[ScoreRecord], parts: Mapping[str, Sequence[Part]]
     ]
     trained = {record.task.name for record in records if record.runtime}
     notes += [
-        _at_chance(task, part)
-        for task, scores in parts.items()
+        _at_chance(task, metric_score)
+        for task, scores in metric_scores.items()
         if task in trained
-        for part in scores
-        if is_chance(part)
+        for metric_score in scores
+        if is_chance(metric_score)
     ]
     return tuple(dict.fromkeys(note for note in notes if note))
 
 
-def is_chance(part: Part) -> bool:
+def is_chance(metric_score: MetricScore) -> bool:
     """Whether a model is not above the best constant answer by a metric that its task's score rests on."""
-    if part.chance is None or not part.is_primary:
+    if metric_score.chance is None or not metric_score.is_primary:
         return False
-    return part.estimate.low <= part.chance if part.greater_is_better else part.estimate.high >= part.chance
-
-
-def _at_chance(task: str, part: Part) -> str:
-    scale = 100 if part.is_fraction else 1
     return (
-        f"{task}: not above chance by {part.metric} on {part.split} ({scale * part.estimate.value:.1f} "
-        f"[{scale * part.estimate.low:.1f}, {scale * part.estimate.high:.1f}], chance {scale * part.chance:.1f})"  # type: ignore[operator]
+        metric_score.estimate.low <= metric_score.chance
+        if metric_score.greater_is_better
+        else metric_score.estimate.high >= metric_score.chance
+    )
+
+
+def _at_chance(task: str, metric_score: MetricScore) -> str:
+    estimate = metric_score.estimate
+    scale = 100 if metric_score.is_fraction else 1
+    value, low, high = (scale * bound for bound in (estimate.value, estimate.low, estimate.high))
+    return (
+        f"{task}: not above chance by {metric_score.metric} on {metric_score.split} ({value:.1f} "
+        f"[{low:.1f}, {high:.1f}], chance {scale * metric_score.chance:.1f})"  # type: ignore[operator]
     )

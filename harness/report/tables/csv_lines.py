@@ -55,10 +55,12 @@ def _csv_lines(table: Table, row: Row, layout: Layout) -> Iterable[list[Any]]:
             last = (column.chance, ceiling, score.best)
             n = sum(column.n.values())
             yield line(column.fingerprint, ["task", column.task, None, None], score.estimate, n, *last)
-        for part in score.parts if score else row.partial.get(column.task, ()):
-            ceiling = part.ceiling.value if part.ceiling else None
-            what = ["metric", column.task, part.split, part.metric]
-            yield line(column.fingerprint, what, part.estimate, part.n, part.chance, ceiling, None)
+        for metric_score in score.parts if score else row.partial.get(column.task, ()):
+            ceiling = metric_score.ceiling.value if metric_score.ceiling else None
+            what = ["metric", column.task, metric_score.split, metric_score.metric]
+            yield line(
+                column.fingerprint, what, metric_score.estimate, metric_score.n, metric_score.chance, ceiling, None
+            )
     for resource in table.resources:
         if row.model in resource.values:
             quantity = resource.values[row.model]

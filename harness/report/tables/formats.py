@@ -13,12 +13,12 @@ from statistics import fmean
 from harness.core.hashing import short
 from harness.core.source_names import SYNTHETIC
 from harness.report.tables.comparable import Record
-from harness.report.tables.layout import Layout, groups, metric_columns, metric_parts, seeds_text, shown_columns
+from harness.report.tables.layout import Layout, groups, metric_columns, scores_of_metric, seeds_text, shown_columns
 from harness.report.tables.report_format import ReportFormat, one_after_another
 from harness.report.tables.resources import text_of
 from harness.report.tables.table import (
     Column,
-    Part,
+    MetricScore,
     Row,
     Score,
     Table,
@@ -189,22 +189,24 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
     columns = {column.task: column for column in table.columns}
     of_metrics = metric_columns(table)
 
-    def any_parts(name: str) -> list[Part]:
+    def any_scores(name: str) -> list[MetricScore]:
         """Of a metric's column: chance and ceiling are of the data, so that any row's parts tell them."""
-        return next((parts for row in table.rows if (parts := metric_parts(row, *of_metrics[name]))), [])
+        return next(
+            (metric_scores for row in table.rows if (metric_scores := scores_of_metric(row, *of_metrics[name]))), []
+        )
 
     def metric_scale(name: str) -> int:
-        return 100 if all(part.is_fraction for part in any_parts(name)) else 1
+        return 100 if all(metric_score.is_fraction for metric_score in any_scores(name)) else 1
 
     def metric_reference(name: str, kind: str) -> str:
-        parts, scale = any_parts(name), metric_scale(name)
+        metric_scores, scale = any_scores(name), metric_scale(name)
         if kind == "examples":
-            return "/".join(str(part.n) for part in parts)
+            return "/".join(str(metric_score.n) for metric_score in metric_scores)
         if kind == "chance":
-            known = [part.chance for part in parts if part.chance is not None]
-            return scaled(fmean(known), scale) if parts and len(known) == len(parts) else NONE
-        ceilings = [part.ceiling for part in parts if part.ceiling is not None]
-        return number(over_metrics(ceilings), scale) if parts and len(ceilings) == len(parts) else NONE
+            known = [metric_score.chance for metric_score in metric_scores if metric_score.chance is not None]
+            return scaled(fmean(known), scale) if metric_scores and len(known) == len(metric_scores) else NONE
+        ceilings = [metric_score.ceiling for metric_score in metric_scores if metric_score.ceiling is not None]
+        return number(over_metrics(ceilings), scale) if metric_scores and len(ceilings) == len(metric_scores) else NONE
 
     def shown(score: Score | None, scale: int = 100) -> str:
         if score is None:
@@ -214,8 +216,13 @@ def grid_of(table: Table, layout: Layout, bold: Marked, plain: Marked, italic: M
 
     def cell(row: Row, name: str) -> str:
         if name in of_metrics:
-            parts = metric_parts(row, *of_metrics[name])
-            return shown(Score(over_metrics([part.estimate for part in parts])) if parts else None, metric_scale(name))
+            metric_scores = scores_of_metric(row, *of_metrics[name])
+            return shown(
+                Score(over_metrics([metric_score.estimate for metric_score in metric_scores]))
+                if metric_scores
+                else None,
+                metric_scale(name),
+            )
         if name in columns:
             return shown(row.scores.get(name), columns[name].scale)
         if name == "average":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.core.errors import HarnessError, unknown
-from harness.report.tables.table import Part, Row, Table
+from harness.report.tables.table import MetricScore, Row, Table
 
 FACTS = ("learner", "runtime", "base", "method", "parameters")
 GROUPS = ("base", "learner", "method", "runtime", "seeds")
@@ -98,11 +98,11 @@ def metric_columns(table: Table) -> dict[str, tuple[str, str]]:
     }
 
 
-def metric_parts(row: Row, task: str, metric: str) -> list[Part]:
+def scores_of_metric(row: Row, task: str, metric: str) -> list[MetricScore]:
     """A row's parts of one metric, one a split."""
     score = row.scores.get(task)
-    parts = score.parts if score else row.partial.get(task, ())
-    return [part for part in parts if part.metric == metric]
+    metric_scores = score.parts if score else row.partial.get(task, ())
+    return [metric_score for metric_score in metric_scores if metric_score.metric == metric]
 
 
 def groups(table: Table, layout: Layout) -> list[tuple[str | None, list[Row]]]:
@@ -151,7 +151,7 @@ def _narrowed(table: Table, layout: Layout) -> Table:
         return replace(
             row,
             scores={task: score for task, score in row.scores.items() if task in kept},
-            partial={task: parts for task, parts in row.partial.items() if task in kept},
+            partial={task: metric_scores for task, metric_scores in row.partial.items() if task in kept},
         )
 
     return replace(
@@ -177,8 +177,8 @@ def _sorted(table: Table, whole: Table, layout: Layout) -> Table:
         is_score = layout.sort == "average" or layout.sort in {column.task for column in whole.columns}
         descending = is_score and layout.sort not in lower_is_better
         if of_metric := metric_columns(whole).get(layout.sort):
-            parts = [part for row in whole.rows for part in metric_parts(row, *of_metric)]
-            descending = all(part.greater_is_better for part in parts)
+            metric_scores = [metric_score for row in whole.rows for metric_score in scores_of_metric(row, *of_metric)]
+            descending = all(metric_score.greater_is_better for metric_score in metric_scores)
     with_value.sort(key=lambda row: values[row.model], reverse=descending)  # type: ignore[arg-type,return-value]
     return replace(table, rows=(*with_value, *without))
 
@@ -191,8 +191,12 @@ def _value(row: Row, name: str, of_metrics: Mapping[str, tuple[str, str]]) -> fl
     if name in FACTS:
         return row.facts.get(name)
     if name in of_metrics:
-        parts = metric_parts(row, *of_metrics[name])
-        return sum(part.estimate.value for part in parts) / len(parts) if parts else None
+        metric_scores = scores_of_metric(row, *of_metrics[name])
+        return (
+            sum(metric_score.estimate.value for metric_score in metric_scores) / len(metric_scores)
+            if metric_scores
+            else None
+        )
     score = row.average if name == "average" else row.scores.get(name)
     return None if score is None else score.estimate.value
 

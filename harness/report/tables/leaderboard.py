@@ -13,7 +13,7 @@ from harness.report.tables import cautions
 from harness.report.tables.comparable import Draft, Record, comparable, labels_of
 from harness.report.tables.table import (
     Column,
-    Part,
+    MetricScore,
     Row,
     Score,
     Table,
@@ -64,12 +64,12 @@ def _table(suite: Suite, draft: Draft) -> Table:
     ] = {}  # one for all rows, though a task's primary metrics have changed since
     for record in newest:
         primary_metrics.setdefault(record.task.name, record.primary_metrics)
-    parts = {model: _parts_by_task(records, primary_metrics) for model, records in draft.models.items()}
+    metric_scores = {model: _scores_by_task(records, primary_metrics) for model, records in draft.models.items()}
     columns = tuple(
         _column(
             task,
             task not in suite.averaged,
-            [by_task[task] for by_task in parts.values() if task in by_task],
+            [by_task[task] for by_task in metric_scores.values() if task in by_task],
             [record for record in every if record.task.name == task],
         )
         for task in suite.tasks
@@ -79,7 +79,8 @@ def _table(suite: Suite, draft: Draft) -> Table:
     averaged = tuple(column.task for column in counted)
     labels = labels_of([records[0] for records in draft.models.values()])
     rows = [
-        _row(model, records, labels[model], parts[model], columns, averaged) for model, records in draft.models.items()
+        _row(model, records, labels[model], metric_scores[model], columns, averaged)
+        for model, records in draft.models.items()
     ]
     rows.sort(key=lambda row: (row.average is None, -(row.average.estimate.value if row.average else 0.0), row.label))
     chances = [column.chance for column in counted if column.chance is not None]
@@ -110,26 +111,31 @@ def _row(
     model: str,
     records: Sequence[Record],
     label: str,
-    parts: Mapping[str, tuple[Part, ...]],
+    metric_scores: Mapping[str, tuple[MetricScore, ...]],
     columns: Sequence[Column],
     averaged: Sequence[str],
 ) -> Row:
     scores, partial = {}, {}
     for column in columns:
-        task_parts = parts.get(column.task, ())
+        task_scores = metric_scores.get(column.task, ())
         has_all = all(
-            {part.metric for part in task_parts if part.split == split} >= set(column.primary_metrics)
+            {metric_score.metric for metric_score in task_scores if metric_score.split == split}
+            >= set(column.primary_metrics)
             for split in column.n
         )
-        if task_parts and has_all:
-            scores[column.task] = Score(over_metrics([part.estimate for part in _counted(task_parts)]), task_parts)
-        elif task_parts:
-            partial[column.task] = task_parts
+        if task_scores and has_all:
+            scores[column.task] = Score(
+                over_metrics([metric_score.estimate for metric_score in _counted(task_scores)]), task_scores
+            )
+        elif task_scores:
+            partial[column.task] = task_scores
     average = None
     if averaged and all(task in scores for task in averaged):
         average = Score(over_tasks([scores[task].estimate for task in averaged]))
-    seeds = [len(part.estimate.per_seed) for task_parts in parts.values() for part in task_parts] or [0]
-    notes = cautions.of_model(records, parts)
+    seeds = [
+        len(metric_score.estimate.per_seed) for task_scores in metric_scores.values() for metric_score in task_scores
+    ] or [0]
+    notes = cautions.of_model(records, metric_scores)
     return Row(label, model, (min(seeds), max(seeds)), scores, partial, average, notes, _facts(records))
 
 
@@ -149,9 +155,9 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _parts_by_task(
+def _scores_by_task(
     records: Iterable[Record], primary_metrics: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[Part, ...]]:
+) -> dict[str, tuple[MetricScore, ...]]:
     """A model's parts of each task. `records` come newest first, and of several of one seed the newest counts."""
     cells: dict[str, dict[tuple[str, str], dict[int, ScoreFacts]]] = {}
     for record in records:
@@ -160,19 +166,19 @@ def _parts_by_task(
             of_task.setdefault((record.split, metric), {}).setdefault(record.seed, score)
     return {
         task: tuple(
-            _part(split, metric, seeds, metric in primary_metrics[task])
+            _metric_score(split, metric, seeds, metric in primary_metrics[task])
             for (split, metric), seeds in sorted(of_task.items())
         )
         for task, of_task in cells.items()
     }
 
 
-def _part(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], is_primary: bool) -> Part:
+def _metric_score(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], is_primary: bool) -> MetricScore:
     scores = [by_seed[seed] for seed in sorted(by_seed)]
     first = scores[0]
     low, high = first.scale
     ceiling = first.ceiling
-    return Part(
+    return MetricScore(
         split=split,
         metric=metric,
         n=first.n,
@@ -185,18 +191,26 @@ def _part(split: str, metric: str, by_seed: Mapping[int, ScoreFacts], is_primary
     )
 
 
-def _counted(parts: Sequence[Part]) -> list[Part]:
+def _counted(metric_scores: Sequence[MetricScore]) -> list[MetricScore]:
     """The parts a task's score is the mean of: an error rate beside an accuracy would only cancel it."""
-    primary = [part for part in parts if part.is_primary] or list(parts)
-    return [part for part in primary if part.greater_is_better] or primary
+    primary = [metric_score for metric_score in metric_scores if metric_score.is_primary] or list(metric_scores)
+    return [metric_score for metric_score in primary if metric_score.greater_is_better] or primary
 
 
-def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], records: Sequence[Record]) -> Column:
+def _column(
+    task: str, diagnostic: bool, models: Sequence[tuple[MetricScore, ...]], records: Sequence[Record]
+) -> Column:
     """Chance and ceiling are of the data, so that any model's parts tell them."""
-    parts = list({(part.split, part.metric): part for model_parts in models for part in model_parts}.values())
-    counted = _counted(parts)
-    chances = [part.chance for part in counted if part.chance is not None]
-    ceilings = [part.ceiling for part in counted if part.ceiling is not None]
+    metric_scores = list(
+        {
+            (metric_score.split, metric_score.metric): metric_score
+            for model_scores in models
+            for metric_score in model_scores
+        }.values()
+    )
+    counted = _counted(metric_scores)
+    chances = [metric_score.chance for metric_score in counted if metric_score.chance is not None]
+    ceilings = [metric_score.ceiling for metric_score in counted if metric_score.ceiling is not None]
     prints = {record.split: record.data.fingerprint for record in records if record.scores}
     versions = {name: score.version for record in records for name, score in record.scores.items()}
     return Column(
@@ -204,13 +218,16 @@ def _column(task: str, diagnostic: bool, models: Sequence[tuple[Part, ...]], rec
         version=records[0].task.version,
         diagnostic=diagnostic,
         greater_is_better=counted[0].greater_is_better,
-        n={part.split: part.n for part in sorted(parts, key=lambda part: part.split)},
+        n={
+            metric_score.split: metric_score.n
+            for metric_score in sorted(metric_scores, key=lambda metric_score: metric_score.split)
+        },
         fingerprint=joint_fingerprint([prints[split] for split in sorted(prints)]),
         metrics=dict(sorted(versions.items())),
         chance=fmean(chances) if len(chances) == len(counted) else None,
         ceiling=over_metrics(ceilings) if len(ceilings) == len(counted) else None,
-        scale=100 if all(part.is_fraction for part in counted) else 1,
-        primary_metrics=tuple(dict.fromkeys(part.metric for part in counted)),
+        scale=100 if all(metric_score.is_fraction for metric_score in counted) else 1,
+        primary_metrics=tuple(dict.fromkeys(metric_score.metric for metric_score in counted)),
     )
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from harness.compression.sensitivity import Damage
 from harness.core.compression_records import LayerDamage, SensitivityFacts
 from harness.report.tables import formats
 from harness.report.tables.plotting import figure, plain
 from harness.stats.aggregate import Estimate
-
-if TYPE_CHECKING:
-    from harness.compression.sensitivity import Damage
 
 NOTE = (
     "Drop: what the score loses (in points, a hundredth of the metric's scale) where the method touches these layers "

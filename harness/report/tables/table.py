@@ -39,7 +39,7 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class Part:
+class MetricScore:
     """One metric of one split: a model's score over its seeds, and what chance and the noise-free labels score.
 
     `is_primary`: the task's score rests on it. `is_share`: it lies between 0 (or -1) and 1.
@@ -61,7 +61,7 @@ class Score:
     """A model's score on a task, and its parts. `best` where it is better than all of every other model's interval."""
 
     estimate: Estimate
-    parts: tuple[Part, ...] = ()
+    parts: tuple[MetricScore, ...] = ()
     best: bool = False
 
 
@@ -77,7 +77,7 @@ class Row:
     model: str
     seeds: tuple[int, int]
     scores: Mapping[str, Score]
-    partial: Mapping[str, tuple[Part, ...]]
+    partial: Mapping[str, tuple[MetricScore, ...]]
     average: Score | None
     notes: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -144,7 +144,7 @@ def shown_location(source: str, location: str) -> str:
     """Where data lies, as it is shared: a folder's last name, what is no path as it is."""
     if source != FOLDER:
         return without_paths(location)
-    return " and ".join(place_name(part) for part in location.split(" and "))
+    return " and ".join(place_name(metric_score) for metric_score in location.split(" and "))
 
 
 def joint_fingerprint(prints: Sequence[str]) -> str:

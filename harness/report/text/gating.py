@@ -160,7 +160,7 @@ def baselines_text(folder: Path, as_json: bool) -> tuple[str, bool]:
             lines.append([*line, "", "", "", content])
             continue
         seeds = len({score.seed for score in content.scores})
-        tasks = list(dict.fromkeys(part.task for part in content.parts))
+        tasks = list(dict.fromkeys(task_split.task for task_split in content.task_splits))
         kept = {"accepted": content.accepted, "run": content.run, "models": content.models}
         rows.append(row | kept | {"tasks": tasks, "seeds": seeds})
         lines.append([*line, content.accepted, str(seeds), ", ".join(content.models), ", ".join(tasks)])
@@ -182,9 +182,9 @@ def baseline_text(results: RunResults, as_json: bool) -> str:
         f"versions  {', '.join(f'{name} {version}' for name, version in versions.items())}",
     ]
     parts = [
-        [part.task, part.split, str(part.version), str(part.n), part.source, short(part.data),
-         ", ".join(f"{name} {version}" for name, version in part.metrics.items())]
-        for part in results.parts.values()
+        [task_split.task, task_split.split, str(task_split.version), str(task_split.n), task_split.source,
+         short(task_split.data), ", ".join(f"{name} {version}" for name, version in task_split.metrics.items())]
+        for task_split in results.task_splits.values()
     ]  # fmt: skip
     scores = [
         [task, split, model, str(seed), short(score.model_id), _scores(score.scores)]
@@ -218,10 +218,10 @@ def _differences(base: RunResults, other: RunResults) -> list[list[str]]:
     for place, results in enumerate((base, other)):
         for suite, averaged in results.suites.items():
             note(f"suite {suite}", place, ", ".join(averaged))
-        for (task, split), part in results.parts.items():
-            note(f"{task} {split} version", place, str(part.version))
-            note(f"{task} {split} data", place, f"{part.n} examples, {short(part.data)}")
-            for metric, version in part.metrics.items():
+        for (task, split), task_split in results.task_splits.items():
+            note(f"{task} {split} version", place, str(task_split.version))
+            note(f"{task} {split} data", place, f"{task_split.n} examples, {short(task_split.data)}")
+            for metric, version in task_split.metrics.items():
                 note(f"{task} {split} {metric} version", place, str(version))
         for (model, task, split, seed), scored in results.scored.items():
             where = f"{model} on {task} {split} seed {seed}"

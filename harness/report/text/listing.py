@@ -5,20 +5,17 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import metrics
+from harness.compression import Compressor
 from harness.core import plugins
 from harness.core.errors import unknown
 from harness.core.registry import Registry
+from harness.corpora.rules.base import Rule
+from harness.data.augment.base import Augmentation
 from harness.report.text.text import cell_text, columns
-
-if TYPE_CHECKING:
-    from harness.compression import Compressor
-    from harness.corpora.rules.base import Rule
-    from harness.data.augment.base import Augmentation
-    from harness.training.objectives import Objective
-
+from harness.training.objectives import Objective
 
 SPECS = ("tasks", "suites", "models")
 PLURALS = {"families": "family"} | {f"{kind}s": kind for kind in plugins.KINDS if kind != "family"}
@@ -64,13 +61,13 @@ def _specs(registry: Registry, kind: str) -> list[dict[str, Any]]:
         ]
     return [
         {
-            "name": recipe.name,
-            "learner": recipe.learner,
-            "from": recipe.pretrained or ("scratch" if recipe.config else "–"),
-            "default": "default" if recipe.default else "",
-            "description": recipe.description,
+            "name": model_spec.name,
+            "learner": model_spec.learner,
+            "from": model_spec.pretrained or ("scratch" if model_spec.config else "–"),
+            "default": "default" if model_spec.default else "",
+            "description": model_spec.description,
         }
-        for recipe in registry.recipes.values()
+        for model_spec in registry.model_specs.values()
     ]
 
 

@@ -69,7 +69,7 @@ def plan_json(run: RunSpec, prepared: Prepared, store: Store) -> str:
                 {"task": task, "model": model, "reason": reason}
                 for (task, model), reason in prepared.plan.not_applicable.items()
             ],
-            "data": dict(prepared.plan.data),
+            "data": {task: facts.as_json() for task, facts in prepared.plan.data.items()},
             "workers": processes_of(run, calibration())[1],
             "estimated_seconds": round(missing.seconds, 2),
             "estimated_cpu_seconds": round(missing.cpu_seconds, 2),
@@ -82,8 +82,8 @@ def plan_json(run: RunSpec, prepared: Prepared, store: Store) -> str:
 def pretraining_plan(cell: Cell, store: Store) -> str:
     """What `harness pretrain` would do, and what it is estimated to take."""
     job = cell.job
-    assert isinstance(job, PretrainJob) and job.recipe.pretraining is not None
-    settings = job.recipe.pretraining
+    assert isinstance(job, PretrainJob) and job.model_spec.pretraining is not None
+    settings = job.model_spec.pretraining
     lengths = {"steps": settings.steps, "tokens": settings.tokens, "budget": settings.budget}
     length = next(f"{name} {value}" for name, value in lengths.items() if value is not None)
     seconds = expected([cell], machine_from(calibration()), store)[cell.key]

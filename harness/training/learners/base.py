@@ -38,7 +38,7 @@ class FitRequest:
     task: TaskSpec
     labels: tuple[str, ...]
     train: Split
-    recipe: ModelSpec
+    model_spec: ModelSpec
     seed: int
     directory: Path
     scratch: Path
@@ -80,7 +80,7 @@ class PredictRequest:
 
 
 @dataclass(frozen=True)
-class Pace:
+class Rates:
     """CPU seconds of a subword token, in a fit and in predictions, of a learner whose cost goes by its texts."""
 
     fit: float = 0.0
@@ -98,7 +98,7 @@ class Learner(ABC):
     rows in each epoch; `training`, which it applies itself.
     """
 
-    pace: Pace | None = None
+    rates: Rates | None = None
     deterministic = False
     exact = False
     in_process = False
@@ -116,39 +116,41 @@ class Learner(ABC):
     def predict(self, request: PredictRequest) -> Predictions:
         """What the model says of the n examples of `request.split`, in their order."""
 
-    def plugins(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
+    def plugins(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
         """Plug-ins that a fit or a prediction looks up by name, as (kind, name): their code is part of the result's
         key, beside this module's and what it imports.
         """
         return []
 
-    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> str | None:
         """Why this model spec cannot do the task at all, None where it can. By default a learner does the families that
         answer with a class or a number, and has to be trained. `architecture` is that of a transformer.
         """
         family = FAMILIES.get(task.family)
         if not isinstance(family, Labelling):
-            return f"{recipe.learner} answers with a class or a number, {task.family} asks for more"
-        return f"{recipe.learner} has to be trained on a task" if task.shots is not None else None
+            return f"{model_spec.learner} answers with a class or a number, {task.family} asks for more"
+        return f"{model_spec.learner} has to be trained on a task" if task.shots is not None else None
 
-    def cannot_augment(self, recipe: ModelSpec) -> str | None:
+    def cannot_augment(self, model_spec: ModelSpec) -> str | None:
         """Why its training examples are not augmented as the model spec says; None where they are."""
-        augment = recipe.training.augment
+        augment = model_spec.training.augment
         assert augment is not None
         if not self.augmented:
-            return f"augment: {recipe.learner} learns nothing of texts; leave it out"
+            return f"augment: {model_spec.learner} learns nothing of texts; leave it out"
         if augment.each == "epoch" and "epochs" not in self.augmented:
-            return f"augment: {recipe.learner} does not train in epochs; each: epoch does not go with it"
+            return f"augment: {model_spec.learner} does not train in epochs; each: epoch does not go with it"
         for name, _ in augment.named:
             if plugins.lookup("augmentation", name).on not in self.augmented:
-                return f"augment: {name} is applied while a model is trained in steps, which {recipe.learner} is not"
+                return (
+                    f"augment: {name} is applied while a model is trained in steps, which {model_spec.learner} is not"
+                )
         return None
 
-    def check(self, recipe: ModelSpec) -> None:
+    def check(self, model_spec: ModelSpec) -> None:
         """Raises HarnessError where the model spec lacks what this learner needs, or has what it cannot use."""
-        self._refuse_options(recipe, ())
+        self._refuse_options(model_spec, ())
 
-    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, model_spec: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         """Floating-point operations of a fit to `examples` examples of `words` words in all; None where unknown."""
         return None
 
@@ -158,8 +160,10 @@ class Learner(ABC):
         assert isinstance(family, Labelling)
         return Predictions(family.decode(logits), {"logits": logits})
 
-    def _refuse_options(self, recipe: ModelSpec, known: tuple[str, ...]) -> None:
-        for option in recipe.options:
+    def _refuse_options(self, model_spec: ModelSpec, known: tuple[str, ...]) -> None:
+        for option in model_spec.options:
             if option not in known:
                 hint = did_you_mean(option, known) if known else " It takes none."
-                raise HarnessError(f"recipe {recipe.name}: learner {recipe.learner} has no option '{option}'.{hint}")
+                raise HarnessError(
+                    f"model spec {model_spec.name}: learner {model_spec.learner} has no option '{option}'.{hint}"
+                )

@@ -7,20 +7,22 @@ from typing import Any
 
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
-from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, PredictRequest, Rates
 
 
 class CopySource(Learner):
-    pace = Pace()
+    rates = Rates()
     deterministic = True
     remembers = False
     augmented = frozenset()
     exact = True
 
-    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
-        return None if task.family == "translation" else f"{recipe.name} translates, {task.family} is something else"
+    def not_applicable(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> str | None:
+        return (
+            None if task.family == "translation" else f"{model_spec.name} translates, {task.family} is something else"
+        )
 
-    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, model_spec: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 
     def fit(self, request: FitRequest) -> dict[str, Any]:

@@ -12,32 +12,34 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
-from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, PredictRequest, Rates
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])|\n+")
 
 
 class Lead(Learner):
-    pace = Pace()
+    rates = Rates()
     deterministic = True
     remembers = False
     augmented = frozenset()
     exact = True
 
-    def check(self, recipe: ModelSpec) -> None:
-        self._refuse_options(recipe, ("sentences",))
-        sentences = recipe.options.get("sentences", 3)
+    def check(self, model_spec: ModelSpec) -> None:
+        self._refuse_options(model_spec, ("sentences",))
+        sentences = model_spec.options.get("sentences", 3)
         if not isinstance(sentences, int) or sentences < 1:
-            raise HarnessError(f"recipe {recipe.name}: options.sentences must be a whole number from 1 on")
+            raise HarnessError(f"model spec {model_spec.name}: options.sentences must be a whole number from 1 on")
 
-    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
-        return None if task.family == "summarization" else f"{recipe.name} summarizes, {task.family} is something else"
+    def not_applicable(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> str | None:
+        return (
+            None if task.family == "summarization" else f"{model_spec.name} summarizes, {task.family} is something else"
+        )
 
-    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, model_spec: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
-        sentences = request.recipe.options.get("sentences", 3)
+        sentences = request.model_spec.options.get("sentences", 3)
         (request.directory / "lead.json").write_text(json.dumps({"sentences": sentences}))
         return {"parameters": 0}
 

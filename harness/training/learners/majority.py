@@ -15,23 +15,23 @@ from typing import Any
 from harness.core.families import FAMILIES
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
-from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, PredictRequest, Rates
 
 
 class Majority(Learner):
     deterministic = True
     remembers = False
     augmented = frozenset()
-    pace = Pace()
+    rates = Rates()
     exact = True
 
-    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, model_spec: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 0.0
 
-    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> str | None:
         if FAMILIES.get(task.family).extractive:
             return "majority has to be trained on a task" if task.shots is not None else None
-        return super().not_applicable(task, recipe, architecture)
+        return super().not_applicable(task, model_spec, architecture)
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
         targets: Any = request.train.labels

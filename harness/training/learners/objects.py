@@ -112,7 +112,7 @@ def forget(models: Mapping[str, WrappedModel]) -> None:
         _LIVE.pop(identity, None)
 
 
-def recipe_of(wrapped: WrappedModel) -> ModelSpec:
+def spec_of(wrapped: WrappedModel) -> ModelSpec:
     """How a plan knows an object."""
     options = {"identity": wrapped.identity, "version": wrapped.version}
     return ModelSpec(name=wrapped.name, learner="object", options=options)
@@ -126,12 +126,14 @@ class ObjectLearner(Learner):
     in_process = True
     augmented = frozenset()
 
-    def check(self, recipe: ModelSpec) -> None:
+    def check(self, model_spec: ModelSpec) -> None:
         """Recipes of objects are made by `wrap` alone."""
-        if "identity" not in recipe.options:
-            raise HarnessError(f"recipe {recipe.name}: an object comes from Python, by harness.wrap; it has no file")
+        if "identity" not in model_spec.options:
+            raise HarnessError(
+                f"model spec {model_spec.name}: an object comes from Python, by harness.wrap; it has no file"
+            )
 
-    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> str | None:
         """Why an object cannot do the task: it is shown no examples."""
         return "an object is not shown examples" if task.shots else None
 

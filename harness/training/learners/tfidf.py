@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec
-from harness.training.learners.base import FitRequest, Learner, Pace, PredictRequest
+from harness.training.learners.base import FitRequest, Learner, PredictRequest, Rates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +24,12 @@ OPTIONS: dict[str, Any] = {"ngrams": 2, "min_df": 1, "max_features": 100_000, "C
 
 class TfidfLinear(Learner):
     deterministic = True
-    pace = Pace(9e-6, 3e-6)
+    rates = Rates(9e-6, 3e-6)
 
-    def check(self, recipe: ModelSpec) -> None:
-        self._refuse_options(recipe, tuple(OPTIONS))
+    def check(self, model_spec: ModelSpec) -> None:
+        self._refuse_options(model_spec, tuple(OPTIONS))
 
-    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+    def estimate(self, model_spec: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         return 40_000.0 * words
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class TfidfLinear(Learner):
         from safetensors.numpy import save_file
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        options = OPTIONS | request.recipe.options
+        options = OPTIONS | request.model_spec.options
         first, second = request.family.texts(request.train)
         vectorizer = _vectorizer(options).fit([*first, *(second or [])])
         features = _features(vectorizer, first, second)

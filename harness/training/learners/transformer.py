@@ -19,7 +19,7 @@ from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of, head_for, prompting
 from harness.modeling.inference.batching import one_after_the_other
-from harness.modeling.runtimes import devices_of, open_model
+from harness.modeling.runtimes import RuntimeModel, devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights.building import build_config
 from harness.modeling.weights.config_file import check_config
@@ -46,8 +46,6 @@ from harness.training.tokenizers import train
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from harness.modeling.runtimes import RuntimeModel
-
 trainer = lazy("harness.training.trainer")
 
 
@@ -64,24 +62,26 @@ ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 class TransformerLearner(Learner):
     augmented = frozenset({"texts", "epochs", "training"})
 
-    def plugins(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
-        head = _head_name(task, recipe, str(head_for(task, architecture)))  # type: ignore[arg-type]
+    def plugins(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
+        head = _head_name(task, model_spec, str(head_for(task, architecture)))  # type: ignore[arg-type]
         return [("head", head), ("runtime", "torch")]
 
-    def check(self, recipe: ModelSpec) -> None:
-        self._refuse_options(recipe, ("head", RANDOM_WEIGHTS))
-        if recipe.config is None and recipe.pretrained is None:
+    def check(self, model_spec: ModelSpec) -> None:
+        self._refuse_options(model_spec, ("head", RANDOM_WEIGHTS))
+        if model_spec.config is None and model_spec.pretrained is None:
             raise HarnessError(
-                f"recipe {recipe.name}: learner transformer needs config (train from scratch) or pretrained"
+                f"model spec {model_spec.name}: learner transformer needs config (train from scratch) or pretrained"
             )
-        if recipe.config is not None:
-            check_config(recipe.config, f"recipe {recipe.name}: config")
-        if "head" in recipe.options:
-            HEADS.check(recipe.options["head"], f"recipe {recipe.name}")
+        if model_spec.config is not None:
+            check_config(model_spec.config, f"model spec {model_spec.name}: config")
+        if "head" in model_spec.options:
+            HEADS.check(model_spec.options["head"], f"model spec {model_spec.name}")
 
-    def not_applicable(self, task: TaskSpec, recipe: ModelSpec, architecture: str | None) -> str | None:
+    def not_applicable(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> str | None:
         assert architecture is not None
-        is_random = recipe.options.get(RANDOM_WEIGHTS) or (recipe.pretrained is None and not _is_pretrained(recipe))
+        is_random = model_spec.options.get(RANDOM_WEIGHTS) or (
+            model_spec.pretrained is None and not _is_pretrained(model_spec)
+        )
         if task.shots is not None and is_random:
             return "it has random weights, and is not trained on the task"
         model, family = ARTICLES[architecture] + architecture, FAMILIES.get(task.family)
@@ -94,15 +94,15 @@ class TransformerLearner(Learner):
             return "by examples alone a model ranks words, and has none for numbers"
         if task.shots and family.target is None:
             return f"{task.family} asks nothing, so it has no examples to show"
-        name = _head_name(task, recipe, usual)
+        name = _head_name(task, model_spec, usual)
         if name != usual and not (name == "sequence-classification" and isinstance(family, Labelling)):
             return f"{model} does {task.family} with the head {usual}, not {name}"
         if name in ("causal-lm", "seq2seq-lm") and family.target is not None and prompting.prompt_of(task) is None:
             return "the task has no prompt, by which a model that reads and writes text is asked"
         return None
 
-    def estimate(self, recipe: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
-        config = recipe.config
+    def estimate(self, model_spec: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
+        config = model_spec.config
         if pretrained is not None:
             config = model_config(pretrained)
         width, layers = (
@@ -111,10 +111,10 @@ class TransformerLearner(Learner):
         )
         if not width or not layers:
             return None
-        epochs = epochs_for(recipe.training, examples)
-        tokens = min(words * TOKENS_PER_WORD, examples * (recipe.training.max_length or LENGTH_AT_MOST)) * epochs
-        optimizer = 60 * width * (recipe.tokenizer.vocab_size if recipe.tokenizer else 30_000)
-        return 6 * 12 * layers * width**2 * tokens + optimizer * epochs * examples / recipe.training.batch_size
+        epochs = epochs_for(model_spec.training, examples)
+        tokens = min(words * TOKENS_PER_WORD, examples * (model_spec.training.max_length or LENGTH_AT_MOST)) * epochs
+        optimizer = 60 * width * (model_spec.tokenizer.vocab_size if model_spec.tokenizer else 30_000)
+        return 6 * 12 * layers * width**2 * tokens + optimizer * epochs * examples / model_spec.training.batch_size
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
         tokenizer, model, head = self.start(request)
@@ -157,26 +157,28 @@ class TransformerLearner(Learner):
     def _head(self, request: FitRequest, config: Mapping[str, Any]) -> Head:
         """The head the model spec names, else the one for the family. Raises HarnessError where it does not fit."""
         architecture = architecture_of(config)
-        reason = self.not_applicable(request.task, request.recipe, architecture)
+        reason = self.not_applicable(request.task, request.model_spec, architecture)
         usual = head_for(request.task, architecture)
         if reason is not None or usual is None:
-            raise HarnessError(f"recipe {request.recipe.name}: {reason}")
-        return HEADS.get(_head_name(request.task, request.recipe, usual))
+            raise HarnessError(f"model spec {request.model_spec.name}: {reason}")
+        return HEADS.get(_head_name(request.task, request.model_spec, usual))
 
     def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         import transformers
         from transformers import set_seed
 
-        recipe = request.recipe
-        assert recipe.config is not None and recipe.tokenizer is not None
-        head = self._head(request, recipe.config)
-        if recipe.tokenizer.corpus == "task":
+        model_spec = request.model_spec
+        assert model_spec.config is not None and model_spec.tokenizer is not None
+        head = self._head(request, model_spec.config)
+        if model_spec.tokenizer.corpus == "task":
             texts = head.words(request.task, request.labels, request.unaugmented or request.train)
         else:
             assert request.corpus is not None
             texts = request.corpus()
-        tokenizer = train(recipe.tokenizer, texts, recipe.training.max_length or usual_length(recipe.config))
-        config = build_config(recipe, tokenizer, **head.config(request.family, request.labels))
+        tokenizer = train(
+            model_spec.tokenizer, texts, model_spec.training.max_length or usual_length(model_spec.config)
+        )
+        config = build_config(model_spec, tokenizer, **head.config(request.family, request.labels))
         set_seed(request.seed)
         return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
 
@@ -193,7 +195,7 @@ class TransformerLearner(Learner):
             tokenizer = AutoTokenizer.from_pretrained(where, **HERE)
             refuse_empty_tokenizer(where, tokenizer)
             of_head = head.config(request.family, request.labels)
-            if request.recipe.options.get(RANDOM_WEIGHTS):
+            if request.model_spec.options.get(RANDOM_WEIGHTS):
                 config = transformers.AutoConfig.from_pretrained(where, **HERE, **of_head)
                 model = getattr(transformers, head.auto_class).from_config(config)
             else:
@@ -289,7 +291,7 @@ def _state(directory: Path) -> str:
 
 def settled(request: FitRequest, model: PreTrainedModel) -> TrainingSpec:
     """The training of a fit with the epochs and the learning rate that its model spec leaves open."""
-    training = request.recipe.training
+    training = request.model_spec.training
     parameters = sum(parameter.numel() for parameter in model.parameters())
     rate = learning_rate_for(training, parameters, model.config.is_encoder_decoder)
     return training.model_copy(update={"epochs": epochs_for(training, len(request.train)), "learning_rate": rate})
@@ -316,13 +318,13 @@ def _kept(load: Any) -> Any:
     return load.__wrapped__ if partial_allowed() else load
 
 
-def _head_name(task: TaskSpec, recipe: ModelSpec, usual: str) -> str:
+def _head_name(task: TaskSpec, model_spec: ModelSpec, usual: str) -> str:
     """Of a model that is trained on the task, the model spec's own choice goes first."""
-    return recipe.options.get("head", usual) if task.shots is None else usual
+    return model_spec.options.get("head", usual) if task.shots is None else usual
 
 
-def _is_pretrained(recipe: ModelSpec) -> bool:
-    return recipe.pretraining is not None and recipe.pretraining.steps != 0
+def _is_pretrained(model_spec: ModelSpec) -> bool:
+    return model_spec.pretraining is not None and model_spec.pretraining.steps != 0
 
 
 def _find(config: dict[str, Any] | None, *names: str) -> int | None:

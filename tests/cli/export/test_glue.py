@@ -91,6 +91,7 @@ def read_zip(path: Path) -> dict[str, list[list[str]]]:
         }
 
 
+@pytest.mark.slow
 def test_a_submission_has_the_official_files_headers_and_labels(run):
     call, folder = run
     call("export", "glue-submission", "tfidf", "-o", "submission.zip", "--allow-other-data")
@@ -107,6 +108,7 @@ def test_a_submission_has_the_official_files_headers_and_labels(run):
     assert len({prediction for _, prediction in found["MNLI-m.tsv"][1:]}) > 1, "a model that learned something"
 
 
+@pytest.mark.slow
 def test_the_same_predictions_give_the_same_bytes(run):
     call, folder = run
     for name in ("one.zip", "two.zip"):
@@ -114,6 +116,7 @@ def test_the_same_predictions_give_the_same_bytes(run):
     assert (folder / "one.zip").read_bytes() == (folder / "two.zip").read_bytes()
 
 
+@pytest.mark.slow
 def test_test_sets_of_other_sizes_are_named_and_nothing_is_written(run):
     call, folder = run
     said = call("export", "glue-submission", "tfidf", "-o", "no.zip", code=2).stderr
@@ -124,6 +127,7 @@ def test_test_sets_of_other_sizes_are_named_and_nothing_is_written(run):
     assert "Did you mean 'tfidf'" in call("export", "glue-submission", "tfidff", "-o", "no.zip", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_missing_test_set_and_missing_tasks_are_named(run):
     call, folder = run
     test = folder / "data" / "QQP" / "test.tsv"

@@ -15,7 +15,7 @@ def test_a_value_sets_the_main_option_and_pairs_set_any():
     assert parse_method("prune-structured:0.25").steps[0].options["amount"] == 0.25
     assert parse_method("prune-2:4:only=layer.0").identity == [["prune-2:4", {"skip": [], "only": ["layer.0"]}]]
     assert parse_method("prune-2:4").steps[0].name == "prune-2:4"
-    assert parse_method("distill:bert-tiny").recipe == "bert-tiny"
+    assert parse_method("distill:bert-tiny").student_name == "bert-tiny"
     assert method_of("int8", ["per_channel=false"]).steps[0].options["per_channel"] is False
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness import metrics
 from harness.core.predictions import prediction_hash
-from harness.gating.run_results import Part, RunResults, Scored
+from harness.gating.run_results import RunResults, Scored, TaskSplit
 
 
 def digest(text: str) -> str:
@@ -32,7 +32,7 @@ def evidence(
     """`tasks` maps a name to its metrics, its references (n,), and predictions (n,), an array a seed; None stands for
     a seed that failed. `parts` replaces fields of a task's part.
     """
-    made: dict[tuple[str, str], Part] = {}
+    made: dict[tuple[str, str], TaskSplit] = {}
     scored: dict[tuple[str, str, str, int], Scored] = {}
     causes = {(model, task, "dev", seed): cause for (task, seed), cause in (failures or {}).items()}
     for task, (names, references, seeds) in tasks.items():
@@ -44,7 +44,7 @@ def evidence(
             "data": digest(f"data of {task}"), "source": "synthetic", "limit": None, "references": references,
             "ids_hash": digest("".join(ids)), "ids": ids if with_ids else None,
         }  # fmt: skip
-        made[task, "dev"] = Part(**{**facts, **(parts or {}).get(task, {})})
+        made[task, "dev"] = TaskSplit(**{**facts, **(parts or {}).get(task, {})})
         for seed, predictions in enumerate(seeds, start=first_seed):
             if predictions is None:
                 causes.setdefault((model, task, "dev", seed), "the loss diverged")
@@ -74,7 +74,7 @@ def evidence(
         created="2026-11-24T10:00:00Z",
         suites={"demo": tuple(tasks)},
         models=(model,),
-        parts=made,
+        task_splits=made,
         scored=scored,
         failures=causes,
         environment={"versions": {"harness": "0"}},

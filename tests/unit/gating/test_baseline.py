@@ -39,11 +39,11 @@ def test_a_baseline_gives_back_what_was_accepted(tmp_path):
     before = several_kinds()
     path = baseline.accept(before, "demo", tmp_path)
     after = baseline.load(path)
-    assert after.parts.keys() == before.parts.keys()
-    for key, part in before.parts.items():
-        assert list(after.parts[key].references) == list(part.references)
-        assert after.parts[key].ids is None
-        assert after.parts[key].ids_hash == part.ids_hash
+    assert after.task_splits.keys() == before.task_splits.keys()
+    for key, part in before.task_splits.items():
+        assert list(after.task_splits[key].references) == list(part.references)
+        assert after.task_splits[key].ids is None
+        assert after.task_splits[key].ids_hash == part.ids_hash
     for key, one in before.scored.items():
         assert (after.scored[key].predictions == one.predictions).all()
         assert after.scored[key].predictions.dtype.kind == one.predictions.dtype.kind

@@ -246,7 +246,7 @@ def test_what_is_not_the_same_is_not_compared(change, reason):
 
 def test_a_base_scored_by_another_version_than_the_one_here_is_refused():
     base, candidate = one_task(parts={"cola": {"metrics": {"accuracy": 9}}})
-    base.parts["cola", "dev"].metrics["accuracy"] = 9
+    base.task_splits["cola", "dev"].metrics["accuracy"] = 9
     assert "version 9 in the base, 1 here" in outcome(base, candidate).reasons[0]
 
 

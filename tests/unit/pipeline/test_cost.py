@@ -96,7 +96,7 @@ def test_a_config_that_does_not_say_its_size_has_no_estimate(config):
 
 
 def test_pretraining_goes_by_its_tokens_and_its_corpus():
-    recipe = load_registry().recipe("bert-tiny-mlm")
+    recipe = load_registry().model_spec("bert-tiny-mlm")
     corpus = {"bytes": 2_000_000, "source": "synthetic"}
 
     def work(**changes: Any) -> Work | None:

@@ -9,13 +9,14 @@ from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.pipeline.cells import TaskInput
 from harness.pipeline.steps.inputs import parts_of_fold, rows_of_folds
+from tests.unit.pipeline.known import known_data
 
 
 def test_under_noise_folds_are_those_of_the_rows_without_it():
     task = load_registry().task("sst2+typos").model_copy(update={"eval": ["train"]})
     noisy = data.load(task, "synthetic", 60).splits["train"]
     clean = data.load(task.clean, "synthetic", 60).splits["train"]
-    facts = {"splits": {"train": {"fingerprint": noisy.fingerprint}}}
+    facts = known_data(train=noisy.fingerprint)
     inputs = TaskInput(task, "synthetic", 60, facts, ("train",))
     assert rows_of_folds(inputs, noisy, "train", 3) == clean.folds(3) != noisy.folds(3)
     assert rows_of_folds(TaskInput(task.clean, "synthetic", 60, facts, ("train",)), clean, "train", 3) == clean.folds(3)

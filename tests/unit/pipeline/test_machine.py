@@ -52,7 +52,7 @@ def test_auto_is_resolved_before_the_key_is_made(tmp_path: Path, monkeypatch: py
         run = RunSpec(task=["sst2"], model=["bert-tiny"], limit=20)
         plan = make_plan(run, load_registry(()), Store.open(tmp_path))
         (fit,) = (cell for cell in plan.cells if cell.kind == "finetune")
-        found[pays] = fit.spec["model"]["training"]["precision"], fit.job.recipe.training.precision, fit.key
+        found[pays] = fit.spec["model"]["training"]["precision"], fit.job.model_spec.training.precision, fit.key
     assert found[True][:2] == ("bf16", "bf16") and found[False][:2] == ("fp32", "fp32")
     assert found[True][2] != found[False][2]
 

@@ -15,6 +15,7 @@ from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, TaskInput
 from harness.pipeline.commands.run import _events
 from harness.pipeline.executors.base import Resources
 from harness.pipeline.planner.measuring import measure_cells
+from tests.unit.pipeline.known import known_data
 
 TASK = TaskSpec(
     name="sst2", version=1, family="classification", fields={"text": "t", "label": "l"}, labels=["a", "b"],
@@ -23,7 +24,7 @@ TASK = TaskSpec(
 
 
 def fit(model: str, seed: int = 0, fraction: float = 1.0, task: str = "sst2", learner: str = "transformer", **options):
-    facts = {"splits": {"dev": {"fingerprint": "ab"}}}
+    facts = known_data(dev="ab" * 32)
     inputs = TaskInput(TASK.model_copy(update={"name": task}), "synthetic", None, facts, ("dev",))
     recipe = ModelSpec(
         name=model, learner=learner, pretrained=model if learner == "transformer" else None, options=options
@@ -46,7 +47,7 @@ def compressed(of: Cell, method: str, spec: dict, steps: tuple) -> Cell:
     assert isinstance(of.job, FinetuneJob)
     name = f"{of.model}+{method}"
     model = {"name": name, "original": of.model}
-    job = CompressJob(of.key, method, steps, of.job.recipe, model, of.seed, of.job.fraction)
+    job = CompressJob(of.key, method, steps, of.job.model_spec, model, of.seed, of.job.fraction)
     return Cell(f"{name} of {of.key}", spec, job, (of.key,), of.task, name, of.seed)
 
 
@@ -164,7 +165,7 @@ def test_a_task_as_workload_is_told_by_its_examples():
     a = fit("a")
     (cell,) = planned([a, smaller(a)], measure_length="32,task", measure_batch="1,8")
     assert [one.name for one in cell.job.workloads] == ["1 × 32", "8 × 32", "task sst2"]
-    assert cell.spec["workloads"][2] == ["task", {"dev": "ab"}]
+    assert cell.spec["workloads"][2] == ["task", {"dev": "ab" * 32}]
 
 
 def test_what_lacks_a_model_is_skipped_with_the_reason(tmp_path):

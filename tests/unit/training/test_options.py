@@ -68,6 +68,7 @@ def fitted(folder: Path, settings: dict[str, Any]) -> tuple[dict[str, torch.Tens
     return load_file(folder / "model" / "model.safetensors"), record
 
 
+@pytest.mark.slow
 def test_every_option_of_a_fine_tuning_changes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
     before_it = {"augment"}  # makes the rows that are given to it

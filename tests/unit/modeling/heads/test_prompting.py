@@ -50,7 +50,7 @@ def test_a_model_that_is_trained_to_answer_is_asked_more_shortly():
 @pytest.mark.parametrize("name", ["t5-tiny-span", "t5-mini-span", "t5-small-span"])
 def test_a_span_recipe_s_vocabulary_holds_the_words_of_glue_s_prompts_and_answers(name):
     registry = load_registry()
-    words = set(registry.recipe(name).tokenizer.words)
+    words = set(registry.model_spec(name).tokenizer.words)
     for task_name in registry.suite("glue").tasks:
         glue = registry.task(task_name)
         low, high = glue.label_range or (0, 0)

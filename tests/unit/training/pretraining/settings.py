@@ -90,7 +90,7 @@ def trained(setting, folder: Path, settings: PretrainingSpec, stop_after: int | 
     steps = [0]
     objective.corrupt = corrupt
     try:
-        outcome = loop.train(model, objective, blocks, settings, "fp32", folder, lambda pace: None, **options)
+        outcome = loop.train(model, objective, blocks, settings, "fp32", folder, lambda throughput: None, **options)
     except Killed:
         return None
     finally:

@@ -11,7 +11,7 @@ from harness.core.hashing import hash_json
 from harness.core.text import clipped
 from harness.exchange.outcomes import SAME_SCORE, Outcome, same_score
 from harness.gating.entries import Entry, class_ids, class_names, values_of
-from harness.gating.run_results import Part
+from harness.gating.run_results import TaskSplit
 from harness.metrics.base import Metric, no_chance
 from harness.metrics.resampling import by_mean
 
@@ -33,14 +33,14 @@ class Representation:
     labels: tuple[str, ...] = ()
     scores_only: bool = False
 
-    def part(self, task: str, entries: Sequence[Entry], rows: Sequence[Sequence[int]]) -> Part:
+    def task_split(self, task: str, entries: Sequence[Entry], rows: Sequence[Sequence[int]]) -> TaskSplit:
         examples = entries[0].examples
         ids = tuple(examples.ids[at] for at in rows[0])
         shown_of = next(((entry, row) for entry, row in zip(entries, rows, strict=True) if entry.examples.inputs), None)
         answered = next(((entry, row) for entry, row in zip(entries, rows, strict=True) if entry.examples.labels), None)
-        part = part_of(task, self.metric, len(ids), self.references)
+        task_split = split_of(task, self.metric, len(ids), self.references)
         return replace(
-            part,
+            task_split,
             labels=self.labels,
             ids=ids,
             ids_hash=hash_json(list(ids)),
@@ -96,7 +96,7 @@ def _scores(entry: Entry, row: Sequence[int], labels: Sequence[str] | None) -> n
 
 def _labels(entries: Sequence[Entry], rows: Sequence[Sequence[int]]) -> tuple[str, ...] | None:
     """Of the matched examples, by whichever entry knows them; our own first."""
-    for entry, row in sorted(zip(entries, rows, strict=True), key=lambda pair: pair[0].part is None):
+    for entry, row in sorted(zip(entries, rows, strict=True), key=lambda pair: pair[0].task_split is None):
         if entry.examples.labels:
             return tuple(entry.examples.labels[at] for at in row)
     return None
@@ -110,16 +110,16 @@ def _of_answers(
         [(entry.examples.predictions or ())[at] for at in row] for entry, row in zip(entries, rows, strict=True)
     ]
     names: tuple[str, ...] = ()
-    part = next((entry.part for entry in entries if entry.part is not None), None)
+    task_split = next((entry.task_split for entry in entries if entry.task_split is not None), None)
     if metric.inputs == "labels":
         names = class_names(entries) or ()
         references = class_ids(labels, names, None) if names else None
         predictions = [class_ids(answers, names, len(names)) for answers in answered]
     elif metric.inputs == "values":
         references, predictions = values_of(labels), [values_of(answers) for answers in answered]
-    elif metric.inputs == "texts" and part is not None:
-        at = next(at for at, entry in enumerate(entries) if entry.part is not None)
-        references, predictions = part.references[rows[at]], [_objects(answers) for answers in answered]
+    elif metric.inputs == "texts" and task_split is not None:
+        at = next(at for at, entry in enumerate(entries) if entry.task_split is not None)
+        references, predictions = task_split.references[rows[at]], [_objects(answers) for answers in answered]
     else:
         return None
     kept = [array for array in predictions if array is not None]
@@ -138,7 +138,7 @@ def _gives_what_was_reported(
 ) -> bool:
     """Example by example where there are scores of each, else as a whole where all examples were matched."""
     scores = entry.examples.scores
-    if entry.part is not None:
+    if entry.task_split is not None:
         return True
     if scores is not None:
         if not metric.counts_successes or metric.inputs != "labels" or not entry.mean_is_reported:
@@ -189,8 +189,8 @@ def _objects(texts: Sequence[str]) -> np.ndarray:
     return np.asarray([clipped(text, 2**20) for text in texts], dtype=object)
 
 
-def part_of(task: str, metric: Metric, n: int, references: np.ndarray, is_paired: bool = True) -> Part:
-    return Part(
+def split_of(task: str, metric: Metric, n: int, references: np.ndarray, is_paired: bool = True) -> TaskSplit:
+    return TaskSplit(
         task=task, version=1, family="", split=SPLIT, n=n, primary_metrics=(metric.name,),
         metrics={metric.name: metric.version}, labels=(), data="unknown", source="unknown", limit=None,
         references=references, ids_hash="", scorers={metric.name: metric}, is_paired=is_paired,
