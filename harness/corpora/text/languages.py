@@ -60,7 +60,7 @@ class LanguageModel:
         return [(self.languages[at], float(row[at])) for row, at in zip(scores, best.tolist(), strict=True)]
 
     def _scores(self, texts: list[bytes], sizes: NDArray[Any]) -> NDArray[np.float32]:
-        ngrams = self._found(BETWEEN.join(texts))
+        ngrams = self._ending_at_each_byte(BETWEEN.join(texts))
         owners = np.repeat(np.arange(len(texts)), sizes + 1)[: len(ngrams)]
         width = len(self._weights)
         held = ngrams >= 0
@@ -74,7 +74,7 @@ class LanguageModel:
         scores[np.diff(starts) == 0] = 0.0
         return scores
 
-    def _found(self, text: bytes) -> NDArray[np.int32]:
+    def _ending_at_each_byte(self, text: bytes) -> NDArray[np.int32]:
         """The n-gram that ends at each byte; -1 for none."""
         count = max(1, -(-len(text) // STRETCH))
         width = STRETCH + LONGEST - 1
