@@ -75,6 +75,10 @@ VERBS: dict[str, Verb] = {
         "harness.cli.verify:verify", "Read every file of a results folder; name what is damaged.", READ,
         ("harness verify", "harness verify --repair"),
     ),
+    "check": Verb(
+        "harness.cli.check:check", "Check another tool's scores against its examples.", READ,
+        ("harness check lm_eval:output/", "harness check predictions.csv --json"),
+    ),
     "measure": Verb(
         "harness.cli.measure:measure", "Time models side by side, with memory and size.", JUDGE,
         (

@@ -72,9 +72,13 @@ def _outcomes(file: Path, content: dict[str, Any]) -> list[Outcome]:
         counted = next((given for given in (count, source) if isinstance(given, int)), None)
         interval = mapping(uncertainty.get("confidence_interval"))
         stderr = optional_number(error.get("value"), f"{where}, standard_error")
-        if stderr is None and interval.get("confidence_level") == 0.95:
+        bounds = None
+        if interval.get("confidence_level") == 0.95:
             low, high = (number(interval.get(end), f"{where}, confidence_interval") for end in ("lower", "upper"))
-            stderr = (high - low) / (2 * Z)
+            bounds = (low, high)
+        is_of_interval = stderr is None and bounds is not None
+        if stderr is None and bounds is not None:
+            stderr = (bounds[1] - bounds[0]) / (2 * Z)
         outcomes.append(
             Outcome(
                 model=text(info.get("id")) or text(info.get("name")),
@@ -86,7 +90,8 @@ def _outcomes(file: Path, content: dict[str, Any]) -> list[Outcome]:
                 greater_is_better=not config.get("lower_is_better", False),
                 bounds=(_bound(config.get("min_score"), where), _bound(config.get("max_score"), where)),
                 settings=scalars(mapping(result.get("generation_config")).get("generation_args")),
-                method=text(error.get("method")),
+                method="interval" if is_of_interval else text(error.get("method")),
+                interval=bounds,
                 examples=examples,
             )
         )

@@ -70,6 +70,7 @@ class Outcome:
         bounds: The least and the greatest score there can be, where that was declared.
         settings: What it was scored with: few-shot examples, limits, revisions.
         method: How the standard error was found.
+        interval: A 95 % interval as it was reported.
         examples: The single examples.
     """
 
@@ -86,6 +87,7 @@ class Outcome:
     bounds: tuple[float | None, float | None] = (None, None)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     method: str = ""
+    interval: tuple[float, float] | None = None
     examples: Examples | None = field(default=None, repr=False)
 
     @property

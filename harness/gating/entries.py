@@ -147,6 +147,11 @@ def _text(task_split: TaskSplit, value: Any) -> str:
     return task_split.labels[int(value)] if is_class else str(value)
 
 
+def entry_of(outcome: Outcome) -> Entry:
+    """The entry of another tool's outcome."""
+    return Entry(outcome, "other")
+
+
 def with_ids(entry: Entry, others: Sequence[Entry]) -> Entry:
     """Of a baseline, which has the hash of its ids alone: with the ids of another entry where they are the same."""
     task_split = entry.task_split
