@@ -29,7 +29,7 @@ class EarlierLikes:
     """
 
     def __init__(self, sample: Mapping[int, tuple[Document, str]], judge: Judge, banding: Banding) -> None:
-        self.found: set[int] = set()
+        self.repeated: set[int] = set()
         self._numbers = sorted(sample)
         self._judge, self._banding = judge, banding
         texts = [sample[number] for number in self._numbers]
@@ -54,7 +54,7 @@ class EarlierLikes:
             first += len(piece)
             size += sum(len(document.text) for document in piece)
             tell(first, size)
-        return self.found
+        return self.repeated
 
     def _compare(self, piece: Piece, first: int) -> None:
         made = signatures([document.text for document in piece], self._banding)
@@ -68,11 +68,11 @@ class EarlierLikes:
         outcomes = self._judge.outcomes([piece[row] for row in rows])
         kept = {row: outcome.text for row, outcome in zip(rows, outcomes, strict=True) if outcome.text is not None}
         for row, left in zip(kept, signatures(list(kept.values()), self._banding), strict=True):
-            self.found |= {self._numbers[at] for at in by_row[row] if self._is_like(at, left)}
+            self.repeated |= {self._numbers[at] for at in by_row[row] if self._is_like(at, left)}
 
     def _is_open(self, at: int, made: NDArray[np.uint32]) -> bool:
         """Whether it is not found yet, and the texts are so alike that those which the rules leave may be."""
-        is_found = self._numbers[at] in self.found
+        is_found = self._numbers[at] in self.repeated
         return not is_found and bool(similarity(self._signatures[at], made) >= self._banding.similarity / 2)
 
     def _is_like(self, at: int, left: NDArray[np.uint32]) -> bool:
