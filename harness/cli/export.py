@@ -12,17 +12,24 @@ from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
-from harness.core.store import write_atomically
+from harness.core.store import Store, write_atomically
 from harness.core.strict_spec import parse
 from harness.core.text import emit, say
+from harness.gating.flips import texts_of
+from harness.gating.run_results import of_run
 from harness.report.export import hub, source
 from harness.report.export import lm_eval as exporter
+from harness.report.export.eval_results import write_eval_results
+from harness.report.export.every_eval_ever import evaluation, write
 from harness.report.export.glue import write_submission
 from harness.report.export.model_card import make_card, write_card
-from harness.report.export.settings import GlueSubmissionSpec, LmEvalSpec, ModelCardSpec
-from harness.report.export.source import find_model, model_names
+from harness.report.export.settings import EeeSpec, EvalResultsSpec, GlueSubmissionSpec, LmEvalSpec, ModelCardSpec
+from harness.report.export.source import Model, find_model, model_names
 
-app = typer.Typer(no_args_is_help=True, help="Model cards, GLUE submissions and lm-eval results from a run.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Model cards, GLUE submissions, and results in the forms of lm-eval, Every Eval Ever and the hub.",
+)
 
 
 @app.command(
@@ -92,14 +99,63 @@ def lm_eval(
     """A model's scores as lm-evaluation-harness writes them, as JSON."""
     spec = parse(LmEvalSpec, given, "the command line")
     store = existing_store(out)
-    names = model_names(store.run(run))
-    if spec.model is None and len(names) > 1:
-        raise HarnessError(f"the run has {len(names)} models and a file is of one; give --model {'|'.join(names)}")
-    if not names:
-        raise HarnessError(f"run {store.run(run)['run']} scored nothing")
-    scored_model = find_model(store, run, spec.model or names[0])
+    scored_model = _only_model(store, run, spec.model)
     text = exporter.to_json(exporter.results(store, scored_model))
     if spec.output is None:
         emit(text)
     else:
         write_atomically(spec.output, text + "\n")
+
+
+@app.command(
+    "eee",
+    epilog=examples(
+        "harness export eee -o evaluation", "harness export eee latest --model bert-tiny --no-samples -o bert"
+    ),
+)
+@spec_options(EeeSpec)
+def eee(
+    given: dict[str, Any],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
+    out: Out = None,
+    include: Include = None,
+) -> None:
+    """A model's scores in the schema of Every Eval Ever, with single examples beside them."""
+    spec = parse(EeeSpec, given, "the command line")
+    store = existing_store(out)
+    scored_model = _only_model(store, run, spec.model)
+    results = of_run(store, scored_model.run.run)
+    texts = texts_of(results, results, include or []) if spec.samples else None
+    content, samples = evaluation(store, scored_model, spec.organization, spec.relationship, texts)
+    emit("\n".join(map(str, write(spec.output, content, samples))))
+    if spec.samples and not samples:
+        say("no examples are written: their texts cannot be read again, or no score is a mean of them")
+
+
+@app.command(
+    "eval-results",
+    epilog=examples(
+        "harness export eval-results my-model:sst2 --dataset nyu-mll/glue --task-id sst2 -o my-model",
+    ),
+)
+@spec_options(EvalResultsSpec)
+def eval_results(
+    given: dict[str, Any],
+    model: Annotated[str, typer.Argument(metavar="MODEL[:TASK]", help="A model of the run; of one task, or of all.")],
+    out: Out = None,
+) -> None:
+    """A model's scores as the hub reads them from its repository: YAML files in .eval_results."""
+    spec = parse(EvalResultsSpec, given, "the command line")
+    scored_model = find_model(existing_store(out), spec.run, model)
+    written = write_eval_results(scored_model, spec.output, spec.dataset, spec.task_id, spec.metric)
+    emit("\n".join(map(str, written)))
+
+
+def _only_model(store: Store, run: str, name: str | None) -> Model:
+    """The model named, or the only one of the run."""
+    names = model_names(store.run(run))
+    if name is None and len(names) > 1:
+        raise HarnessError(f"the run has {len(names)} models and a file is of one; give --model {'|'.join(names)}")
+    if not names:
+        raise HarnessError(f"run {store.run(run).run} scored nothing")
+    return find_model(store, run, name or names[0])

@@ -31,10 +31,11 @@ class EveryEvalEverReader(ResultReader):
     """See the module."""
 
     def recognizes(self, path: Path) -> bool:
-        if path.suffix != ".json" or not is_file(path):
+        file = next(path.glob("data/*/*/*/*.json"), path) if path.is_dir() else path
+        if file.suffix != ".json" or not is_file(file):
             return False
         try:
-            return {"evaluation_id", "evaluation_results"} <= set(read_object(path, finite=False))
+            return {"evaluation_id", "evaluation_results"} <= set(read_object(file, finite=False))
         except HarnessError:
             return False
 
@@ -87,8 +88,10 @@ def _outcomes(file: Path, content: dict[str, Any]) -> list[Outcome]:
                 score=number(details.get("score"), f"{where}, score"),
                 stderr=stderr,
                 n=counted if counted is not None else len(examples) if examples else None,
+                seed=int(seed) if (seed := text(mapping(details.get("details")).get("seed"))).isdecimal() else None,
                 greater_is_better=not config.get("lower_is_better", False),
                 bounds=(_bound(config.get("min_score"), where), _bound(config.get("max_score"), where)),
+                version=text(mapping(details.get("details")).get("task_version")),
                 settings=scalars(mapping(result.get("generation_config")).get("generation_args")),
                 method="interval" if is_of_interval else text(error.get("method")),
                 interval=bounds,

@@ -85,7 +85,7 @@ def _metadata(model: Model, license: str | None) -> ModelCardData:
 
     records = [model.first(task) for task in model.records]
     base = records[0].model.pretrained
-    on_hub = [_hub_dataset(record)[0] for record in records if record.data.source == "hub"]
+    on_hub = [hub_dataset(record)[0] for record in records if record.data.source == "hub"]
     metrics = dict.fromkeys(
         METRICS.get(metric_score.metric, metric_score.metric)
         for metric_scores in model.metric_scores.values()
@@ -109,7 +109,7 @@ def _results(model: Model, task: str) -> Iterable[EvalResult]:
     from huggingface_hub import EvalResult
 
     record = model.first(task)
-    dataset, config, revision = _hub_dataset(record) if record.data.source == "hub" else (task, None, None)
+    dataset, config, revision = hub_dataset(record) if record.data.source == "hub" else (task, None, None)
     for metric_score in model.metric_scores[task]:
         prints = {record.split: record.data.fingerprint for record in model.records[task]}
         yield EvalResult(
@@ -137,7 +137,7 @@ def _pipeline(record: ScoreRecord) -> str:
     return PIPELINES.get(record.task.family, "other")
 
 
-def _hub_dataset(record: ScoreRecord) -> tuple[str, str | None, str]:
+def hub_dataset(record: ScoreRecord) -> tuple[str, str | None, str]:
     """Path, config and commit of `hub nyu-mll/glue:sst2@0123abc`."""
     name, _, revision = record.data.location.removeprefix("hub ").partition("@")
     path, _, config = name.partition(":")

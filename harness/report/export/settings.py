@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -55,3 +56,26 @@ class LmEvalSpec(Strict):
 
     model: str | None = setting(None, "Of the run; a file is of one model.", panel=WHAT, shown="its only one")
     output: Path | None = setting(None, "Write to a file.", panel=OUTPUT, metavar="FILE", short="o")
+
+
+class EeeSpec(LmEvalSpec):
+    """What an evaluation in the schema of Every Eval Ever is asked for, beside the run."""
+
+    output: Path = setting(..., "The folder; files go to data/… in it.", panel=OUTPUT, metavar="DIR", short="o")
+    samples: bool = setting(True, "With single examples, where their texts can be read again.", panel=OUTPUT)
+    organization: str = setting("unknown", "Who provides the results.", panel=WHAT, metavar="NAME")
+    relationship: Literal["first_party", "third_party", "collaborative", "other"] = setting(
+        "other", "Of the one who evaluated to the model.", panel=WHAT
+    )
+
+
+class EvalResultsSpec(Strict):
+    """What `.eval_results` of the hub are asked for, beside the model."""
+
+    run: str = setting("latest", RUN, panel=WHAT, metavar="RUN")
+    dataset: str | None = setting(
+        None, "The benchmark on the hub.", panel=WHAT, metavar="OWNER/NAME", shown="that the data came from"
+    )
+    task_id: str | None = setting(None, "Its task there.", panel=WHAT, metavar="ID", shown="the data's configuration")
+    metric: str | None = setting(None, "The value's metric.", panel=WHAT, metavar="NAME", shown="the first")
+    output: Path = setting(..., "The folder of the model's repository.", panel=OUTPUT, metavar="DIR", short="o")
