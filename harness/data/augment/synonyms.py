@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -119,7 +120,8 @@ def _installed() -> tuple[Any, str]:
         digest = hashlib.sha256()
         for name in sorted(wordnet.fileids()):
             if name.startswith(("data.", "index.", "cntlist")):
-                digest.update(name.encode() + wordnet.open(name).stream.read())
+                with closing(wordnet.root.join(name).open()) as file:
+                    digest.update(name.encode() + file.read())
     except (LookupError, OSError):
         raise HarnessError(
             f"synonyms of WordNet need its files: {DOWNLOAD}; or give a file, synonyms: FILE.tsv"
