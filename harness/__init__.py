@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.version import __version__
 
 if TYPE_CHECKING:
+    from harness.api.augmenting import augment
     from harness.api.corpora import corpus_filter, corpus_report
     from harness.api.models import compress, measure, pretrain
     from harness.api.runs import evaluate, load_results, run
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from harness.core.plugins import lookup, register
     from harness.corpora.reporting.report import CorpusReport
     from harness.data.frames import Task
-    from harness.report.outcomes import Checkpoint, Comparison, CompressedModel, FilteredCorpus, GateReport, Measurement
+    from harness.report.outcomes import (
+        AugmentedData,
+        Checkpoint,
+        Comparison,
+        CompressedModel,
+        FilteredCorpus,
+        GateReport,
+        Measurement,
+    )
     from harness.report.results import Failure, Leaderboard, Results, RunResult, Score
     from harness.training.learners.objects import WrappedModel, wrap
 
@@ -29,6 +38,7 @@ _NAMES = {
     "pretrain": "harness.api.models",
     "compress": "harness.api.models",
     "measure": "harness.api.models",
+    "augment": "harness.api.augmenting",
     "corpus_filter": "harness.api.corpora",
     "corpus_report": "harness.api.corpora",
     "compare": "harness.api.verdicts",
@@ -42,6 +52,7 @@ _NAMES = {
     "register": "harness.core.plugins",
     "lookup": "harness.core.plugins",
     "HarnessError": "harness.core.errors",
+    "AugmentedData": "harness.report.outcomes",
     "Checkpoint": "harness.report.outcomes",
     "Comparison": "harness.report.outcomes",
     "CompressedModel": "harness.report.outcomes",
@@ -57,6 +68,7 @@ _NAMES = {
 }
 
 __all__ = [
+    "AugmentedData",
     "Checkpoint",
     "Comparison",
     "CompressedModel",
@@ -74,6 +86,7 @@ __all__ = [
     "Task",
     "WrappedModel",
     "__version__",
+    "augment",
     "compare",
     "compress",
     "corpus_filter",

@@ -48,6 +48,10 @@ VERBS: dict[str, Verb] = {
         ("harness pretrain bert-tiny-mlm --budget 10m", "harness pretrain gpt-tiny-clm --corpus my-text/ -o my-gpt"),
     ),
     "corpus": Verb("harness.cli.corpus:app", "Corpora: report what is in one, filter it.", MAKE),
+    "augment": Verb(
+        "harness.cli.augment:augment", "Make further training examples of those there are.", MAKE,
+        ("harness augment sst2 --operations aeda", "harness augment texts.jsonl --operations eda -o augmented.jsonl"),
+    ),
     "compress": Verb(
         "harness.cli.compress:compress", "Make a smaller or faster model of a fine-tuned one.", MAKE,
         (

@@ -204,3 +204,60 @@ def test_an_operation_of_ones_own_is_a_plug_in_whose_code_is_part_of_the_key(har
     before = keys(harness, model, extra=("--include", str(plugin)))
     plugin.write_text(OWN.replace('"!"', '"!!"'))
     assert keys(harness, model, extra=("--include", str(plugin))) != before
+
+
+def test_augment_shows_examples_beside_their_copies_and_writes_what_would_be_trained_on(
+    harness: Harness, tmp_path: Path
+) -> None:
+    asked = ("augment", "sst2", "--operations", "eda-no-synonyms", "--limit", "20", "--show", "2", "-o", "rows.jsonl")
+    done = harness(*asked)
+    assert done.stdout.count("by ") >= 2 and "swap" in done.stdout and "20 examples, 80 copies: " in done.stdout
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert len(rows) == 100 and rows[0]["id"] == rows[0]["of"] and rows[0]["by"] == []
+    assert rows[1]["of"] == rows[0]["id"] and rows[1]["label"] == rows[0]["label"] in ("negative", "positive")
+    written = (tmp_path / "rows.jsonl").read_bytes()
+    assert json.loads(harness(*asked, "--json").stdout)["augmented"] == sum(bool(row["by"]) for row in rows)
+    assert (tmp_path / "rows.jsonl").read_bytes() == written
+    other = harness(*asked[:-1], "other.jsonl", "--seed", "1")
+    assert other.returncode == 0 and (tmp_path / "other.jsonl").read_text() != (tmp_path / "rows.jsonl").read_text()
+
+
+def test_what_augment_writes_is_what_a_run_trains_on(harness: Harness, tmp_path: Path) -> None:
+    model = recipe(tmp_path, "augmented", {"copies": 2, "operations": ["swap", "typos"]})
+    facts = json.loads(harness("augment", "sst2", "--model", model, "--limit", "60", "--seed", "1", "--json").stdout)
+    run(harness, "--task", "sst2", "--model", model, "--first-seed", "1")
+    [record] = fits(tmp_path).values()
+    assert {name: facts[name] for name in record["fit"]["augment"]} == record["fit"]["augment"]
+
+
+def test_files_of_text_and_of_labelled_data_are_augmented_as_well(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("One text that is long enough.\n\nAnother text that is long.\n")
+    (tmp_path / "pairs.csv").write_text("sentence1,sentence2,label\nIt is not good.,It isn't good.,same\n")
+    (tmp_path / "how.yaml").write_text("operations: [contractions]\nkeep_original: false\n")
+    texts = json.loads(harness("augment", "texts.txt", "--operations", "aeda", "--json").stdout)
+    assert texts["examples"] == texts["augmented"] == 2
+    harness("augment", "pairs.csv", "--operations", "how.yaml", "-o", "pairs.jsonl", "--quiet")
+    [row] = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    assert row["label"] == "same" and "It is not good." in (row["text"], row["text_pair"])
+    refused = harness("augment", "pairs.csv", "--operations", "eda-no-synonyms", code=2)
+    assert "the label of a pair of texts" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("sst2",), "give either operations"),
+        (("sst2", "--operations", "aeda", "--model", "tfidf"), "give either operations"),
+        (("sst2", "--model", "tfidf"), "model tfidf: its training has no augment"),
+        (("sst2", "--operations", "aedda"), "unknown preset 'aedda' in --operations. Did you mean 'aeda'?"),
+        (("sst3", "--operations", "aeda"), "unknown task 'sst3'. Did you mean 'sst2'?"),
+        (("./none", "--operations", "aeda"), "no such file or folder: ./none"),
+        (("cola", "--operations", "aeda"), "cola: augment: aeda changes punctuation"),
+        (("sst2", "--operations", "aeda", "-o", "none/rows.jsonl"), "cannot write none/rows.jsonl"),
+    ],
+)
+def test_augment_says_in_a_line_what_is_wrong(
+    harness: Harness, tmp_path: Path, asked: tuple[str, ...], message: str
+) -> None:
+    done = harness("augment", *asked, code=2)
+    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1 and not list(tmp_path.glob("*.jsonl"))

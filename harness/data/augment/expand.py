@@ -65,9 +65,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Expansion:
-    """The rows that are trained on, and by which operations each was made (none: as it was)."""
+    """The rows that are trained on: the number of the example that each is of, and by which operations it was made
+    (none: as it was).
+    """
 
     split: Split
+    of: tuple[int, ...]
     made_by: tuple[tuple[str, ...], ...]
     facts: AugmentFacts
 
@@ -114,7 +117,10 @@ class Augmenter:
             rows += [(name, _row(split, index))] if keeps else []
             rows += [(f"{name}~{first + copy + 1}", column[index]) for copy, column in enumerate(made)]
         return Expansion(
-            _split(split, rows), tuple(tuple(row.by) for _, row in rows), self._facts(len(split), [*sum(made, [])])
+            _split(split, rows),
+            tuple(row.of for _, row in rows),
+            tuple(tuple(row.by) for _, row in rows),
+            self._facts(len(split), [row for column in made for row in column]),
         )
 
     def _copy(self, split: Split, number: int) -> list[Row]:
@@ -163,7 +169,7 @@ class Augmenter:
             row.by.append(name)
 
     def _facts(self, examples: int, copies: Sequence[Row]) -> AugmentFacts:
-        by_operation = Counter(name for row in copies for name in dict.fromkeys(row.by))
+        by_operation = Counter(name for row in copies for name in row.by)
         return AugmentFacts(
             operations=[name for name, _ in self.operations],
             each=self.spec.each,
@@ -174,6 +180,16 @@ class Augmenter:
             by_operation=dict(sorted(by_operation.items())),
             notes=unsafe_notes(self.task, self.spec, dict(operations_of(self.spec, self.where))),
         )
+
+
+def total(parts: Sequence[AugmentFacts]) -> AugmentFacts:
+    """Of several parts of a split."""
+    by_operation: Counter[str] = Counter()
+    for part in parts:
+        by_operation.update(part.by_operation)
+    counts = ("examples", "augmented", "unchanged", "refused")
+    sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in counts}
+    return parts[0].model_copy(update={**sums, "by_operation": dict(sorted(by_operation.items()))})
 
 
 def _row(split: Split, index: int) -> Row:
@@ -199,7 +215,8 @@ def _take(row: Row, name: str, text_field: str, text: Text, result: str | Pieces
             return
         row.answers = tuple(answer for answer in placed if answer is not None)
     row.texts[text_field] = new
-    row.by.append(name)
+    if name not in row.by:
+        row.by.append(name)
 
 
 def _placed(answer: str, start: int, old: str, new: str, result: str | Pieces) -> tuple[str, int] | None:

@@ -95,14 +95,13 @@ class Text:
 
     @cached_property
     def gaps(self) -> list[int]:
-        """Where a word may be put in: before a word, but not right behind a negation, nor within what must stay."""
-        inner = [span for span in self.kept if span.end - span.start > 1]
+        """Where a word may be put in: before a word behind a blank, but not right behind a negation, nor within what
+        must stay.
+        """
         places = [span.start for span in self.words if span not in self.negated]
-        return [
-            place
-            for place in places
-            if not any(kept.start < place < kept.end for kept in inner) and not UNSPACED.match(self.text, place)
-        ]
+        after_blank = [place for place in places if place == 0 or self.text[place - 1].isspace()]
+        spaced = [place for place in after_blank if not UNSPACED.match(self.text, place)]
+        return [place for place in spaced if not any(kept.start < place < kept.end for kept in self.kept)]
 
     @cached_property
     def stretches(self) -> list[list[Span]]:
