@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from harness.core.errors import HarnessError
     from harness.core.plugins import lookup, register
     from harness.corpora.reporting.report import CorpusReport
+    from harness.data.augment.outcomes import AugmentedData
     from harness.data.frames import Task
     from harness.report.outcomes import (
-        AugmentedData,
         Checkpoint,
         Comparison,
         CompressedModel,
@@ -52,7 +52,7 @@ _NAMES = {
     "register": "harness.core.plugins",
     "lookup": "harness.core.plugins",
     "HarnessError": "harness.core.errors",
-    "AugmentedData": "harness.report.outcomes",
+    "AugmentedData": "harness.data.augment.outcomes",
     "Checkpoint": "harness.report.outcomes",
     "Comparison": "harness.report.outcomes",
     "CompressedModel": "harness.report.outcomes",

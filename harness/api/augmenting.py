@@ -25,10 +25,10 @@ from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
 from harness.corpora.reporting.labelled import LabelledSplit, labelled_data
 from harness.data.augment.expand import Augmenter, Expansion, inputs_of, refused, total
+from harness.data.augment.outcomes import AugmentedData, AugmentedExample, Copy
 from harness.data.augment.settings import AugmentSettings
 from harness.data.corpus import open_corpus
 from harness.data.frame import Split
-from harness.report.outcomes import AugmentedData, AugmentedExample, Copy
 
 CHUNK = 1_000
 """Documents that are augmented at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.outcomes import AugmentedData, AugmentedExample
+from harness.data.augment.outcomes import AugmentedData, AugmentedExample
 from harness.report.text.text import cell_text, columns
 
 AS_IT_WAS = "as it was"
