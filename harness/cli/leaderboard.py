@@ -26,6 +26,7 @@ DIAGNOSTIC_TEXTS = {
     "robustness": diagnostics.robustness_text,
     "calibration": diagnostics.calibration_text,
     "compression": diagnostics.compression_text,
+    "ranks": diagnostics.ranks_text,
 }
 
 

@@ -90,6 +90,12 @@ class KnownP(Facts):
     p: float | None
 
 
+class KnownDifference(Facts):
+    """How much two models differ, see `harness.stats.ranking.Difference`; None where it could not be tested."""
+
+    difference: dict[str, Any] | None
+
+
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)

@@ -103,9 +103,19 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class RankTable:
+    """Ranks with ties by one score: a header, a line a model, and how to read it."""
+
+    title: str
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """One table. `measured` says of each group of columns whether any row has a number in it; `verdict` says in a
-    sentence who leads.
+    sentence who leads, `ranks` which models the data do not separate.
     """
 
     key: str
@@ -116,6 +126,7 @@ class Section:
     notes: tuple[str, ...]
     measured: Mapping[str, bool] = field(default_factory=dict)
     verdict: str = ""
+    ranks: tuple[RankTable, ...] = ()
 
     def groups(self) -> tuple[Group, ...]:
         return tuple(group for group in GROUPS if any(head.group == group for head in self.heads))

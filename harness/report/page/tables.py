@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from harness.core.cell_records import ScoreRecord
 from harness.core.hashing import short
-from harness.report.page.model import GROUPS, Cell, Detail, Group, Head, Line, Reference, Section, Whisker
+from harness.report.page.model import GROUPS, Cell, Detail, Group, Head, Line, RankTable, Reference, Section, Whisker
 from harness.report.page.resources import Resources, facts_of
 from harness.report.page.text import counted, megabytes, rate
-from harness.report.tables import formats
+from harness.report.tables import formats, ranks
 from harness.report.tables.comparable import Draft
 from harness.report.tables.formats import interval, scaled, spread
 from harness.report.tables.leading import Test, leading
+from harness.report.tables.ranks import Ranking
 from harness.report.tables.table import Column, MetricScore, Resource, Row, Score, Table
 from harness.stats.aggregate import Estimate
 
@@ -38,6 +39,7 @@ def section(
     draft: Draft,
     known: Mapping[str, Resources],
     test: Test = lambda first, other: None,
+    ranked: Sequence[Ranking] = (),
 ) -> Section:
     """A section of one table, with its columns of size, speed and memory; `known` is by the ids of its models, `test`
     tells them apart.
@@ -68,7 +70,14 @@ def section(
             for group in GROUPS
         },
         verdict=leading(table, test),
+        ranks=tuple(_rank_table(ranking) for ranking in ranked),
     )
+
+
+def _rank_table(ranking: Ranking) -> RankTable:
+    header, lines = ranks.cells(ranking)
+    title = f"Ranks with ties by {ranking.by}"
+    return RankTable(title, tuple(header), tuple(map(tuple, lines)), tuple(ranks.notes(ranking)))
 
 
 def _heads(table: Table, columns: Sequence[Resource]) -> tuple[Head, ...]:

@@ -73,7 +73,7 @@ def paired_tester(table: Table, draft: Draft, load: Load) -> Test:
 
     def test(first: str, other: str) -> float | None:
         try:
-            pairs = [_paired(draft.models[first], draft.models[other], task, load) for task in tasks]
+            pairs = [paired_measures(draft.models[first], draft.models[other], task, load) for task in tasks]
             known = [pair for pair in pairs if pair is not None]
             if not known or len(known) < len(tasks):
                 return None
@@ -86,7 +86,7 @@ def paired_tester(table: Table, draft: Draft, load: Load) -> Test:
     return test
 
 
-def _paired(
+def paired_measures(
     first: list[Record], other: list[Record], task: str, load: Load
 ) -> tuple[list[list[list[Measure]]], bool] | None:
     """What two models say of a task, by split and seed, and whether one of them is a single training beside several.

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from harness.core.run_spec import MEASURING, OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
-DIAGNOSTICS = ("by_fraction", "robustness", "calibration", "compression")
+DIAGNOSTICS = ("by_fraction", "robustness", "calibration", "compression", "ranks")
 """The fields that ask for another table than the leaderboard."""
 
 
@@ -30,6 +30,7 @@ class LeaderboardSpec(Strict):
     compression: bool = setting(
         False, "Compressed models against their originals: quality, speed, memory, size.", panel=WHAT
     )
+    ranks: bool = setting(False, "Ranks with ties: which models the data do not separate.", panel=WHAT)
     show: str | None = setting(
         None, "Columns beside the scores: speed, memory, size, as measured.", panel=MEASURING, metavar="WHAT,…"
     )
@@ -58,7 +59,7 @@ class LeaderboardSpec(Strict):
     @model_validator(mode="after")
     def _one_table_at_a_time(self) -> LeaderboardSpec:
         if sum(getattr(self, name) for name in DIAGNOSTICS) > 1:
-            raise ValueError("give one of --by-fraction, --robustness, --calibration and --compression")
+            raise ValueError("give one of --by-fraction, --robustness, --calibration, --compression and --ranks")
         if (self.show or self.pareto) and self.diagnostic:
             raise ValueError("--show and --pareto go with the plain leaderboard")
         if self.plot is not None and not self.by_fraction:

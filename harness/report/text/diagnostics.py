@@ -11,12 +11,13 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
 from harness.core.store import Store
-from harness.report.tables import calibration, compression, robustness
+from harness.report.tables import calibration, compression, ranks, robustness
+from harness.report.tables.leaderboard import build_with_records
 from harness.report.tables.report_format import check_other_table
 from harness.report.text.calibrating import calibration_reader
-from harness.report.text.judging import judge_reader
+from harness.report.text.judging import judge_reader, kept_comparer
 from harness.report.text.measured import measured_in
-from harness.report.text.runs import indexed_scores, say_damaged
+from harness.report.text.runs import indexed_scores, say_damaged, scored_runs, suites_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,26 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
     if style == "json":
         return calibration.to_json(tables)
     return "\n".join(calibration.to_markdown(table) for table in tables).rstrip("\n")
+
+
+def ranks_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Ranks with ties of the models of the named runs, or of all runs, as `markdown` or `json`.
+
+    Raises:
+        HarnessError: no run, no two models in one table, or another style.
+    """
+    check_other_table("--ranks", style)
+    manifests, records = scored_runs(store, RecordIndex(store), names, say_damaged)
+    built = build_with_records(records, suites_of(manifests))
+    load = partial(_stored, store)
+    rankings = [
+        ranking for table, draft in built for ranking in ranks.of_table(table, kept_comparer(store, table, draft, load))
+    ]
+    if not rankings:
+        raise HarnessError("no two models were scored on the same data; ranks need two")
+    if style == "json":
+        return ranks.to_json(rankings)
+    return "\n".join(ranks.to_markdown(ranking) for ranking in rankings).rstrip("\n")
 
 
 def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[ScoreRecord], list[str]]:

@@ -30,14 +30,14 @@ from harness.report.page.model import Page, Section, Titled
 from harness.report.page.render import render
 from harness.report.page.resources import Resources, resources_of
 from harness.report.page.text import counted
-from harness.report.tables import calibration, compression, efficiency, leaderboard
+from harness.report.tables import calibration, compression, efficiency, leaderboard, ranks
 from harness.report.tables.comparable import Draft
 from harness.report.tables.measured import Measured
 from harness.report.tables.measured import read as read_measured
 from harness.report.tables.resources import KINDS, with_resources
 from harness.report.tables.table import Table
 from harness.report.text.calibrating import calibration_reader
-from harness.report.text.judging import judge_reader, kept_test
+from harness.report.text.judging import judge_reader, kept_comparer, kept_test
 from harness.report.text.measured import measurement_keys, weights_in
 from harness.report.text.runs import left_out, say_damaged, scored_runs, suites_of
 from harness.training.curves import LOSSES
@@ -47,6 +47,8 @@ Made = dict[str, ModelRecord]
 T = TypeVar("T")
 
 
+RANKED = 12
+"""Models of a table that the page ranks with ties; `harness leaderboard --ranks` has all of them."""
 CUT = "Of the first models of each table; `harness leaderboard --calibration` has all of them."
 
 
@@ -89,7 +91,9 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     for index, (table, draft) in enumerate(built):
         wide = with_resources(table, records, measured, weights, KINDS)
         test = kept_test(store, table, draft, files.stored)
-        placed.append((tables.section(f"t{index}", wide, draft, known, test), wide, draft))
+        compare = kept_comparer(store, table, draft, files.stored)
+        ranked = ranks.of_table(table, compare, RANKED)
+        placed.append((tables.section(f"t{index}", wide, draft, known, test, ranked), wide, draft))
     placed = _told_apart(placed)
     tradeoffs = [
         charts.tradeoffs(section, {column.task: column.scale for column in table.columns}, _scoring(table, draft))
