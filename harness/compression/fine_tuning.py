@@ -20,13 +20,16 @@ class FineTuningOptions(Strict):
 
 
 def fit_request(request: Request, options: FineTuningOptions) -> FitRequest:
-    """A fit to the request's examples that writes into its target: of its student's model spec where it has one."""
+    """A fit to the request's examples that writes into its target: of its student's model spec where it has one.
+
+    The examples are taken as they are, without augmentation.
+    """
 
     data = request.data
     student = request.student or Student(ModelSpec(name="student", learner="transformer", training=request.training))
     given = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
     training = student.model_spec.training.model_copy(
-        update={"select": "last", **{name: value for name, value in given.items() if value}}
+        update={"select": "last", "augment": None, **{name: value for name, value in given.items() if value}}
     )
     return FitRequest(
         task=data.task,

@@ -83,6 +83,7 @@ class CorpusFacts(Facts):
     documents: int = 0
     bytes: int = 0
     fingerprint: str = ""
+    augmented_documents: int | None = None
 
 
 class Interval(Facts):
@@ -252,7 +253,7 @@ class AugmentFacts(Facts):
     """The further training examples that were made.
 
     Attributes:
-        operations: Those that make new texts.
+        operations: All of them.
         each: `once`: the same in all epochs; `epoch`: others in each. The numbers are of the first.
         examples: Those of the training split.
         augmented: Copies that differ from their example.

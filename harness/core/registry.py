@@ -343,6 +343,8 @@ def _check_recipe(model_spec: ModelSpec, where: str) -> None:
     plugins.lookup("learner", model_spec.learner, where).check(model_spec)
     if model_spec.pretraining is not None:
         plugins.table("objective").check(model_spec.pretraining.objective, where)
+    if model_spec.pretraining is not None and model_spec.pretraining.augment is not None:
+        check_operations(model_spec.pretraining.augment, f"{where}: pretraining.augment")
     if model_spec.training.augment is not None:
         check_operations(model_spec.training.augment, f"{where}: training.augment")
 

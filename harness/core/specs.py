@@ -261,7 +261,8 @@ class PretrainingSpec(Strict):
     random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
     micro-batches. With the optimizer `adafactor`, which a model that is shared out over processes cannot have, the
     learning rate is relative to the size of each weight. `dropout` replaces the config's while pretraining. A
-    checkpoint to resume from is written every `checkpoint_every` steps.
+    checkpoint to resume from is written every `checkpoint_every` steps. `augment` makes further documents of those to
+    train on.
     """
 
     objective: Name
@@ -288,6 +289,7 @@ class PretrainingSpec(Strict):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     checkpoint_every: int = setting(200, "Steps between checkpoints to resume from.", panel="Training", ge=1)
     seed: int = setting(0, "Of weights, order and masks.", panel="Training", ge=0, lt=2**31)
+    augment: AugmentSpec | None = None
 
     @field_validator("budget")
     @classmethod
@@ -306,6 +308,11 @@ class PretrainingSpec(Strict):
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size: {self.batch_size} blocks cannot be split into {self.accumulate} equal parts")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """What of it a checkpoint depends on beside the text of its corpus."""
+        settings = self.model_dump(mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"})
+        return {name: value for name, value in settings.items() if name != "augment" or value is not None}
 
     @property
     def seconds(self) -> float | None:

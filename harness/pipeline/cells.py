@@ -272,10 +272,7 @@ def model_identity(model_spec: ModelSpec, origin: Origin) -> dict[str, Any]:
     if model_spec.tokenizer is not None and model_spec.tokenizer.corpus == SYNTHETIC:
         identity["corpus"] = code_identity.identity("harness.data.synthetic")
     if model_spec.pretraining and origin.corpus:
-        settings = model_spec.pretraining.model_dump(
-            mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}
-        )
-        identity |= {"pretraining": settings, "corpus": origin.corpus["fingerprint"]}
+        identity |= {"pretraining": model_spec.pretraining.identity(), "corpus": origin.corpus["fingerprint"]}
     return identity | {"weights": origin.weights.identity if origin.weights else None}
 
 

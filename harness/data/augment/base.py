@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from harness.core import plugins
+from harness.core.specs import TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.data.augment.draws import Draws
 from harness.data.augment.text import Pieces, Text
@@ -30,12 +31,14 @@ class Augmentation:
         changes: What it may change; the families of tasks say what leaves their labels right.
         on: `texts`: it makes new texts, before training. `training`: the learner applies it while it trains.
         source: Where it is from.
+        note: What a record says of every training with it; empty for nothing.
     """
 
     Options: ClassVar[type[Strict]] = NoOptions
     changes: ClassVar[Change] = "words"
     on: ClassVar[Literal["texts", "training"]] = "texts"
     source: ClassVar[str] = ""
+    note: ClassVar[str] = ""
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -49,6 +52,10 @@ class Augmentation:
             HarnessError: something is missing; the message says how it is had.
         """
         return {}
+
+    def refusal(self, task: TaskSpec) -> str | None:
+        """Why it has nothing to do with a task's examples, to go on after its name; None where it has."""
+        return None
 
 
 class TextOperation(Augmentation):
@@ -86,6 +93,31 @@ class JoiningOperation(Augmentation):
 
     def join(self, text: str, other: str, draws: Draws) -> str:
         """A text of both."""
+        raise NotImplementedError
+
+
+class TrainingOperation(Augmentation):
+    """Changes batches while a model is trained.
+
+    Attributes:
+        heads: The heads of models it is applied to.
+    """
+
+    on = "training"
+    heads: ClassVar[frozenset[str]] = frozenset()
+
+    def loss(
+        self, inner: Callable[[Any, dict[str, Any]], Any], model: Any, batch: Mapping[str, Any], step: int, seed: int
+    ) -> Any:
+        """The loss of a changed batch, summed over it.
+
+        Args:
+            inner: The loss of a batch without it, of a model and the batch's inputs and labels.
+            model: The model.
+            batch: The inputs, each (batch, length), and `labels`.
+            step: The number of the batch in the training.
+            seed: Of the training.
+        """
         raise NotImplementedError
 
 

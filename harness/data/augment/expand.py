@@ -14,7 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.specs import TaskSpec
 from harness.data.augment.base import Augmentation, JoiningOperation, TextOperation, make_operation
 from harness.data.augment.draws import Draws
-from harness.data.augment.safety import changed_fields, refusal, unsafe_notes
+from harness.data.augment.safety import changed_fields, notes_on, refusal
 from harness.data.augment.text import Pieces, Span, Text, joined, moved
 from harness.data.frame import Split
 
@@ -36,6 +36,12 @@ def inputs_of(spec: AugmentSpec, where: str) -> dict[str, dict[str, str]]:
     """The hashes of what the operations read, by operation. Raises HarnessError where something is missing."""
     read = {name: dict(operation.inputs()) for name, operation in operations_of(spec, where)}
     return {name: hashes for name, hashes in read.items() if hashes}
+
+
+def refuse_changed_inputs(spec: AugmentSpec, planned: Mapping[str, Any], where: str) -> None:
+    """Raises HarnessError where a file that an operation reads is another than when the run was planned."""
+    if inputs_of(spec, where) != planned:
+        raise HarnessError(f"{where}: a file that it reads changed since the run was planned; run it again")
 
 
 def refused(spec: AugmentSpec, task: TaskSpec, where: str) -> str | None:
@@ -171,14 +177,14 @@ class Augmenter:
     def _facts(self, examples: int, copies: Sequence[Row]) -> AugmentFacts:
         by_operation = Counter(name for row in copies for name in row.by)
         return AugmentFacts(
-            operations=[name for name, _ in self.operations],
+            operations=[name for name, _ in self.spec.named],
             each=self.spec.each,
             examples=examples,
             augmented=sum(bool(row.by) for row in copies),
             unchanged=sum(not row.by and not row.refused for row in copies),
             refused=sum(row.refused for row in copies),
             by_operation=dict(sorted(by_operation.items())),
-            notes=unsafe_notes(self.task, self.spec, dict(operations_of(self.spec, self.where))),
+            notes=notes_on(self.task, self.spec, dict(operations_of(self.spec, self.where))),
         )
 
 

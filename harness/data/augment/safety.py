@@ -65,6 +65,8 @@ def changed_fields(task: TaskSpec, operation: Augmentation, unsafe: bool) -> lis
 def refusal(task: TaskSpec, name: str, operation: Augmentation, unsafe: bool) -> str | None:
     """Why an operation is not applied to a task's examples; None where it is."""
     family = FAMILIES.get(task.family)
+    if reason := operation.refusal(task):
+        return f"augment: {name} {reason}"
     if isinstance(operation, JoiningOperation) and (family.predictions != "labels" or len(safe_changes(task)) > 1):
         return f"augment: {name} joins two texts of one class, and {task.family} has no such"
     if operation.on == "texts" and not unsafe and (reason := why_unsafe(task, operation.changes)):
@@ -72,9 +74,12 @@ def refusal(task: TaskSpec, name: str, operation: Augmentation, unsafe: bool) ->
     return None
 
 
-def unsafe_notes(task: TaskSpec, spec: AugmentSpec, operations: Mapping[str, Augmentation]) -> list[str]:
-    """What a record says of operations that were applied though they can change the label."""
+def notes_on(task: TaskSpec, spec: AugmentSpec, operations: Mapping[str, Augmentation]) -> list[str]:
+    """What a record says of operations that can change the label, applied all the same."""
+    notes = [f"augmented with {name}: {operation.note}" for name, operation in operations.items() if operation.note]
     if not spec.unsafe:
-        return []
-    reasons = {name: why_unsafe(task, operation.changes) for name, operation in operations.items()}
-    return [f"augmented with {name}, which {reason}" for name, reason in reasons.items() if reason]
+        return notes
+    reasons = {
+        name: why_unsafe(task, operation.changes) for name, operation in operations.items() if operation.on == "texts"
+    }
+    return notes + [f"augmented with {name}, which {reason}" for name, reason in reasons.items() if reason]

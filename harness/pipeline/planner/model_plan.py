@@ -91,7 +91,9 @@ class ModelPlan:
         if augment is None or self.finished or task.shots is not None:
             return None
         learner = LEARNERS.get(self.model_spec.learner)
-        return learner.cannot_augment(self.model_spec) or refused(augment, task, f"model {self.name}: augment")
+        return learner.cannot_augment(self.model_spec, self.head_used(task)) or refused(
+            augment, task, f"model {self.name}: augment"
+        )
 
     def head_used(self, task: TaskSpec) -> str | None:
         """By which the task is done, trained or not; None where the model has none."""

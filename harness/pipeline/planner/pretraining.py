@@ -18,6 +18,8 @@ from harness.core.source_names import canonical
 from harness.core.specs import NAME, ModelSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
+from harness.data.augment.documents import DocumentAugmenter
+from harness.data.augment.expand import inputs_of
 from harness.modeling.weights.building import config_problem
 from harness.modeling.weights.config_file import parameters_of
 from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, machine_of, model_record
@@ -149,15 +151,21 @@ def pretrain_cell(model_spec: ModelSpec, name: str, corpus: Mapping[str, Any], r
     )
     model_spec = model_spec.model_copy(update={"pretraining": settings})
     kind, options = check_objective(model_spec)
-    inputs = kind.inputs(options)
+    inputs: dict[str, Any] = dict(kind.inputs(options))
+    augmentations = []
+    if settings.augment is not None:
+        where = f"model {name}: pretraining.augment"
+        operations = DocumentAugmenter(settings.augment, settings.seed, where).operations
+        augmentations = [("augmentation", operation) for operation, _ in operations]
+        inputs |= {"augment": read} if (read := inputs_of(settings.augment, where)) else {}
     spec = {
         "kind": "pretrain",
         "model": model_spec.model_dump(mode="json", include={"config", "tokenizer"}),
-        "pretraining": settings.model_dump(mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"}),
+        "pretraining": settings.identity(),
         "corpus": corpus["fingerprint"],
         "seed": settings.seed,
         **({"inputs": inputs} if inputs else {}),
-        "code": code_of("pretrain", ("objective", settings.objective)),
+        "code": code_of("pretrain", ("objective", settings.objective), *augmentations),
         **machine_of(model_spec, run.threads),
     }
     key = hash_json(spec)

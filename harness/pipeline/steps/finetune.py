@@ -9,11 +9,10 @@ from typing import Any
 
 from harness import metrics
 from harness.core.atomic import scratch_folder
-from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions, as_references
 from harness.core.runs import content_of
 from harness.core.store import Store
-from harness.data.augment.expand import Augmenter, Expansion, inputs_of
+from harness.data.augment.expand import Augmenter, Expansion, refuse_changed_inputs
 from harness.data.corpus import synthetic_sentences
 from harness.data.frame import Split
 from harness.modeling.weights.loading import partial_facts, partial_weights
@@ -109,8 +108,7 @@ def _augmenting(cell: Cell, train: Split) -> Augmenting | None:
     if spec is None:
         return None
     where = f"model {job.model['name']}: augment"
-    if inputs_of(spec, where) != cell.spec.get("augment", {}):
-        raise HarnessError(f"{where}: a file that it reads changed since the run was planned; run it again")
+    refuse_changed_inputs(spec, cell.spec.get("augment", {}), where)
     augmenter = Augmenter(spec, job.inputs.task, job.seed, where)
     first = augmenter.expanded(train)
     if spec.each == "once":

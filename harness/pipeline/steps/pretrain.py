@@ -17,13 +17,15 @@ from harness.core.runs import content_of
 from harness.core.specs import ModelSpec, PretrainingSpec, TokenizerSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
+from harness.data.augment.documents import DocumentAugmenter
+from harness.data.augment.expand import refuse_changed_inputs
 from harness.modeling.weights.building import build_config
 from harness.pipeline.cells import Cell, PretrainJob
 from harness.training import tokenizers
 from harness.training.curves import LOSSES, write_losses
 from harness.training.objectives import Objective, check_objective
 from harness.training.objectives.vocabulary import tokens_of
-from harness.training.pretraining.blocks import cut, mapped, whole_blocks, write_tokens
+from harness.training.pretraining.blocks import copies_in, cut, mapped, whole_blocks, write_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -63,8 +65,18 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     tokenizer, tokenizer_key = _tokenizer(model_spec.tokenizer, corpus, job.corpus, settings.block_size, store)
     tokens = tokens_of(tokenizer)
     objective = make_objective(model_spec, tokens)
-    name = f"tokens-{hash_json([job.corpus['fingerprint'], tokenizer_key, tokens.end])[:32]}"
-    splits = mapped(store.kept_folder(name, lambda folder: write_tokens(corpus, tokenizer, tokens.end, folder)))
+    written = [job.corpus["fingerprint"], tokenizer_key, tokens.end]
+    augmenter = None
+    if settings.augment is not None:
+        where = f"model {job.model['name']}: pretraining.augment"
+        refuse_changed_inputs(settings.augment, cell.spec.get("inputs", {}).get("augment", {}), where)
+        augmenter = DocumentAugmenter(settings.augment, settings.seed, where)
+        written += [settings.augment.model_dump(mode="json"), settings.seed, cell.spec.get("inputs"), cell.spec["code"]]
+    tokens_folder = store.kept_folder(
+        f"tokens-{hash_json(written)[:32]}",
+        lambda folder: write_tokens(corpus, tokenizer, tokens.end, folder, augmenter),
+    )
+    splits = mapped(tokens_folder)
     blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
     held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
 
@@ -110,7 +122,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
         "model": {**content_of(job.model), "parameters": sum(parameter.numel() for parameter in exported.parameters())},
         "objective": settings.objective,
         "data": {key: facts[key] for key in ("source", "location", "documents", "bytes", "fingerprint")}
-        | {"train_tokens": len(splits["train"]), "held_out_tokens": len(splits["held_out"])},
+        | {"train_tokens": len(splits["train"]), "held_out_tokens": len(splits["held_out"])}
+        | ({"augmented_documents": copies_in(tokens_folder)} if augmenter else {}),
         "scores": scores,
         "fit": {
             "steps": outcome.steps,

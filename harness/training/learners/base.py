@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError, did_you_mean
 from harness.core.families import FAMILIES, Family, Labelling
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
+from harness.data.augment.base import Augmentation, TrainingOperation
 from harness.data.frame import Split
 
 if TYPE_CHECKING:
@@ -131,8 +132,10 @@ class Learner(ABC):
             return f"{model_spec.learner} answers with a class or a number, {task.family} asks for more"
         return f"{model_spec.learner} has to be trained on a task" if task.shots is not None else None
 
-    def cannot_augment(self, model_spec: ModelSpec) -> str | None:
-        """Why its training examples are not augmented as the model spec says; None where they are."""
+    def cannot_augment(self, model_spec: ModelSpec, head: str | None) -> str | None:
+        """Why its training examples are not augmented as the model spec says, where a task is done by that head; None
+        where they are.
+        """
         augment = model_spec.training.augment
         assert augment is not None
         if not self.augmented:
@@ -140,10 +143,13 @@ class Learner(ABC):
         if augment.each == "epoch" and "epochs" not in self.augmented:
             return f"augment: {model_spec.learner} does not train in epochs; each: epoch does not go with it"
         for name, _ in augment.named:
-            if plugins.lookup("augmentation", name).on not in self.augmented:
+            operation: type[Augmentation] = plugins.lookup("augmentation", name)
+            if operation.on not in self.augmented:
                 return (
                     f"augment: {name} is applied while a model is trained in steps, which {model_spec.learner} is not"
                 )
+            if issubclass(operation, TrainingOperation) and head not in operation.heads:
+                return f"augment: {name} is for the head {' or '.join(sorted(operation.heads))}, not {head}"
         return None
 
     def check(self, model_spec: ModelSpec) -> None:

@@ -37,6 +37,7 @@ from harness.modeling.weights.settings import (
     usual_length,
     write_settings,
 )
+from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
 from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
@@ -210,10 +211,6 @@ class TransformerLearner(Learner):
         return tokenizer, model, head
 
 
-Loss = Callable[[Any, dict[str, Any], EncodingContext], Any]
-"""A model and a batch to the loss summed over its targets."""
-
-
 def train_and_save(
     request: FitRequest,
     tokenizer: PreTrainedTokenizerBase,
@@ -240,7 +237,7 @@ def train_and_save(
         encoded = one_after_the_other([encoded, *(head.encode(reader, split) for split in others)])
     if loss is not None:
         encoded = replace(encoded, columns={**encoded.columns, "example": range(len(encoded))})
-    summed = loss or head.loss
+    summed = loss or with_operations(head.loss, training.augment, request.seed)
     select_by = None
     if request.held_out is not None and request.held_out_score is not None:
         held_out, held_out_score = request.held_out, request.held_out_score

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.errors import HarnessError
+from harness.data.augment.documents import DocumentAugmenter
 from harness.data.corpus import Corpus, is_held_out
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DOCUMENTS_AT_ONCE = 1000
 SPLITS = ("train", "held_out")
+COPIES = "copies"
+"""Under which the number of documents is kept that augmentation has added."""
 
 
 def mapped(folder: Path) -> dict[str, np.ndarray]:
@@ -33,29 +36,62 @@ def mapped(folder: Path) -> dict[str, np.ndarray]:
     }
 
 
-def write_tokens(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, end: int, folder: Path) -> None:
-    """The tokens of each split into a folder, in constant memory: all documents one after the other, `end` after each.
+def copies_in(folder: Path) -> int:
+    """How many documents augmentation has added to those that `write_tokens` wrote."""
+    count: int = json.loads((folder / "meta.json").read_text()).get(COPIES, 0)
+    return count
+
+
+def write_tokens(
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerFast,
+    end: int,
+    folder: Path,
+    augmenter: DocumentAugmenter | None = None,
+) -> None:
+    """The tokens of each split into a folder, in constant memory: all documents one after the other, `end` after each;
+    of those to train on also the copies that `augmenter` makes.
 
     Raises:
         HarnessError: the corpus cannot be read, or no document is left to train on.
     """
     kind = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
-    written = dict.fromkeys(SPLITS, 0)
+    written = dict.fromkeys((*SPLITS, COPIES), 0)
     documents = corpus.documents()
+    read = 0
     with contextlib.ExitStack() as stack:
         files = {split: stack.enter_context((folder / f"{split}.bin").open("wb")) for split in SPLITS}
         while some := list(islice(documents, DOCUMENTS_AT_ONCE)):
-            encoded = tokenizer.backend_tokenizer.encode_batch(some, add_special_tokens=False)
-            for document, encoding in zip(some, encoded, strict=True):
-                split = "held_out" if is_held_out(document) else "train"
+            rows, copies = _rows(some, read, augmenter)
+            encoded = tokenizer.backend_tokenizer.encode_batch([text for _, text in rows], add_special_tokens=False)
+            for (split, _), encoding in zip(rows, encoded, strict=True):
                 files[split].write(np.asarray([*encoding.ids, end], dtype=kind).tobytes())
                 written[split] += len(encoding.ids) + 1
+            read += len(some)
+            written[COPIES] += copies
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
     if written["train"] == 0:
         raise HarnessError(f"corpus {corpus.location}: no text to train on")
     (folder / "meta.json").write_text(json.dumps({"dtype": np.dtype(kind).name, **written}))
+
+
+def _rows(
+    documents: Sequence[str], first: int, augmenter: DocumentAugmenter | None
+) -> tuple[list[tuple[str, str]], int]:
+    """The texts of documents with their splits, copies behind their originals, and the number of copies."""
+    splits = ["held_out" if is_held_out(document) else "train" for document in documents]
+    if augmenter is None:
+        return list(zip(splits, documents, strict=True)), 0
+    rows, count = [], 0
+    for split, document, made in zip(splits, documents, augmenter.copies(documents, first), strict=True):
+        copies = made if split == "train" else []
+        if augmenter.spec.keep_original or not copies:
+            rows.append((split, document))
+        rows += [(split, copy) for copy in copies]
+        count += len(copies)
+    return rows, count
 
 
 def cut(tokens: np.ndarray, size: int, where: str) -> np.ndarray:
