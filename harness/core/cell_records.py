@@ -77,13 +77,24 @@ class TrainedData(DataFacts):
     trained_on: int = 0
 
 
+class CorpusPlace(Facts):
+    """What a corpus was asked for by: its source, how much of a generated one, the field of its texts."""
+
+    corpus: str
+    sentences: int = 20_000
+    field: str = "text"
+
+
 class CorpusFacts(Facts):
+    """A corpus that a model was pretrained on."""
+
     source: str = ""
     location: str = ""
     documents: int = 0
     bytes: int = 0
     fingerprint: str = ""
     augmented_documents: int | None = None
+    asked: CorpusPlace | None = None
 
 
 class Interval(Facts):

@@ -58,6 +58,8 @@ WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
     "What", "Models", "Training", "Compression", "Measuring", "Where", "Output",
 )  # fmt: skip
 """The panels of `--help`."""
+LARGEST_CORPUS = 1_000_000_000
+"""Bytes of a corpus that is looked through for each scored split, some two minutes."""
 Mode = Literal["pr", "nightly", "release"]
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -128,6 +130,10 @@ class RunSpec(Strict):
         panel=MODELS,
         metavar="A=B",
     )
+    any_corpus: bool = setting(
+        False, "Look for the scored examples in a model's corpus whatever its size; else in one of up to 1 GB.",
+        panel=MODELS,
+    )  # fmt: skip
     allow_partial: bool = setting(
         False, "Go on where a model's weights do not fit its config, with random numbers for the rest.", panel=MODELS
     )
@@ -232,6 +238,11 @@ class RunSpec(Strict):
         """`label_map` as a mapping."""
         pairs = (pair.partition("=") for pair in self.label_map)
         return {name.strip(): label.strip() for name, _, label in pairs}
+
+    @property
+    def largest_corpus(self) -> int | None:
+        """Bytes of a corpus that is looked through for the scored examples; None for any."""
+        return None if self.any_corpus else LARGEST_CORPUS
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`."""

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Literal
 
 from harness.core import code_identity, plugins
 from harness.core.cached_facts import KnownData
+from harness.core.cell_records import CorpusFacts
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import numerics
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import SYNTHETIC
-from harness.core.specs import ModelSpec, PretrainingSpec, TaskSpec
+from harness.core.specs import ModelSpec, TaskSpec
 from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
 from harness.training.costs import Work
@@ -157,8 +158,8 @@ class MeasureJob:
 @dataclass(frozen=True)
 class ContaminationJob:
     """What telling clean examples from dirty ones needs: the scored split, the cells `scores` of a model that scored
-    it, one a seed, and what the model learned from: the training split, or a corpus (`pretraining` says which, `corpus`
-    what is known of it).
+    it, one a seed, and what the model learned from: the training split, or a corpus. One of more than `largest` bytes
+    is not looked through.
     """
 
     kind: ClassVar[Kind] = "contamination"
@@ -166,8 +167,8 @@ class ContaminationJob:
     split: str
     scores: tuple[str, ...]
     model: Mapping[str, Any]
-    corpus: Mapping[str, Any] | None = None
-    pretraining: PretrainingSpec | None = None
+    corpus: CorpusFacts | None = None
+    largest: int | None = None
 
 
 Job = PretrainJob | FinetuneJob | CompressJob | ScoreJob | ContaminationJob | MeasureJob

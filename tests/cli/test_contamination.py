@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+import harness as api
 from harness.data import synthetic
 from tests.command_line import Harness
 from tests.conftest import read_json
@@ -82,3 +85,59 @@ def test_rows_of_the_training_split_among_the_scored_ones_are_said(harness: Harn
     assert note.startswith("Of tfidf") and "15 of 75 examples of dev" in note and "0 letter for letter" in note
     shown = harness("run", "--task", "sst2", "--data", str(tmp_path / "data"), "--model", "tfidf", "--dry-run").stdout
     assert "contamination" in shown
+
+
+def model_folder(root: Path, kind: str) -> Path:
+    [path] = [path for path in root.glob("cells/*/*/record.json") if read_json(path.read_text())["kind"] == kind]
+    return path.parent / "model"
+
+
+def test_a_finished_model_is_looked_for_in_the_corpus_of_its_lineage(harness: Harness, tmp_path: Path) -> None:
+    recipe = corpus(tmp_path, 80)
+    asked = ("--task", "sst2", "--limit", "200")
+    harness("run", *asked, "--model", "tiny-80", "--include", str(recipe))
+    folder = model_folder(tmp_path / "results", "finetune")
+    done = harness("evaluate", str(folder), *asked, "--results", str(tmp_path / "other"))
+    [note] = [line for line in done.stdout.splitlines() if NOTE in line]
+    assert "of 200 examples of dev" in note and "clean ones" in note
+    (tmp_path / "corpus-80.jsonl").write_text('{"text": "Something else."}\n', encoding="utf-8")
+    again = harness("evaluate", str(folder), *asked, "--results", str(tmp_path / "third"))
+    assert "is not known" in again.stdout and "not the text any more that the model was pretrained on" in again.stdout
+    (tmp_path / "corpus-80.jsonl").unlink()
+    gone = harness("evaluate", str(folder), *asked, "--results", str(tmp_path / "fourth"))
+    assert "is not known: no such file or folder" in gone.stdout
+
+
+def test_folds_are_looked_for_in_the_corpus(harness: Harness, tmp_path: Path) -> None:
+    rows = synthetic.build("sentiment")
+    folder = tmp_path / "data" / "sst2"
+    folder.mkdir(parents=True)
+    pairs = list(zip(rows["dev"]["text"], rows["dev"]["label"], strict=True))[:120]
+    lines = [json.dumps({"text": text, "label": label}) for text, label in pairs]
+    (folder / "train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    recipe = corpus(tmp_path, 60)
+    done = harness(
+        "run", "--task", "sst2", "--data", str(tmp_path / "data"), "--folds", "2", "--model", "tiny-60",
+        "--include", str(recipe),
+    )  # fmt: skip
+    [note] = [line for line in done.stdout.splitlines() if "stand in its corpus" in line]
+    assert "of 120 examples of 2-fold" in note and "clean ones" in note
+
+
+def test_an_object_is_looked_for_in_the_corpus_that_it_is_said_to_have_read(tmp_path: Path) -> None:
+    corpus(tmp_path, 80)
+    notes = []
+    for name, place in (("reader", tmp_path / "corpus-80.jsonl"), ("other", None)):
+        model = api.wrap(lambda texts: ["positive"] * len(texts), name=name, version="1", corpus=place)
+        notes.append(api.evaluate(model, task="sst2", limit=200, out=tmp_path / "results").to_markdown())
+    assert notes[0].count(NOTE) == 1 and "Of reader" in notes[0] and NOTE not in notes[1]
+
+
+def test_a_large_corpus_is_looked_through_where_that_is_asked_for(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.core.run_spec.LARGEST_CORPUS", 10_000)
+    recipe = corpus(tmp_path, 80)
+    asked = ("run", "--task", "sst2", "--model", "tiny-80", "--include", str(recipe), "--limit", "200")
+    assert "the corpus is large (0 MB, more than 0); see --any-corpus" in harness(*asked).stdout
+    assert "of 200 examples of dev stand in its corpus" in harness(*asked, "--any-corpus").stdout

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from harness.core import code_identity
 from harness.core.cached_facts import KnownData
+from harness.core.cell_records import CorpusFacts, CorpusPlace, FitRecord, PretrainRecord
+from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
+from harness.core.store import Store
 from harness.pipeline.cells import Cell, ContaminationJob, ScoreJob
 from harness.pipeline.planner.fitting import ModelPlan
 from harness.training.learners import LEARNERS
+from harness.training.learners.base import RANDOM_WEIGHTS
 
 Group = tuple[str, str, str, float]
 
 
 def contamination_cells(
-    cells: Sequence[Cell], models: Sequence[ModelPlan], facts: Mapping[str, KnownData]
+    cells: Sequence[Cell],
+    models: Sequence[ModelPlan],
+    facts: Mapping[str, KnownData],
+    largest: int | None,
 ) -> Iterator[Cell]:
-    """For each model that is pretrained here a cell a scored split, against its corpus; for each that is fine-tuned
-    here one against its training split, where the two share rows.
+    """For each model whose corpus is known a cell a scored split, against that corpus; for each that is fine-tuned here
+    one against its training split, where the two share rows.
 
     Args:
         cells: Those of the plan so far.
         models: Its models.
         facts: What the plan knows of the data, by task.
+        largest: Bytes of a corpus that is looked through; None for any.
     """
     groups: dict[Group, list[Cell]] = {}
     for cell in cells:
-        if isinstance(cell.job, ScoreJob) and not cell.job.folds and cell.split is not None:
+        if isinstance(cell.job, ScoreJob) and cell.split is not None:
             groups.setdefault((cell.model, cell.task, cell.split, cell.fraction), []).append(cell)
     for (name, task, split, fraction), scores in groups.items():
         model = _made_of(name, models)
@@ -35,31 +46,60 @@ def contamination_cells(
             continue
         job = scores[0].job
         assert isinstance(job, ScoreJob)
-        pretraining = model.model_spec.pretraining
-        if model.corpus is not None and pretraining is not None and pretraining.steps != 0:
-            yield _cell(scores, split, fraction, {"corpus": model.corpus["fingerprint"]}, model)
-        trained_on = job.inputs.task.train
-        remembers = LEARNERS.get(job.learner).remembers
+        if (corpus := _corpus_of(model)) is not None:
+            yield _cell(scores, split, fraction, corpus, largest)
+        remembers = LEARNERS.get(job.learner).remembers and not job.folds
         if job.source is not None and remembers and task in facts and facts[task].in_train.get(split):
-            yield _cell(scores, split, fraction, {"train": job.inputs.facts.splits[trained_on].fingerprint}, None)
+            yield _cell(scores, split, fraction)
+
+
+def _corpus_of(model: ModelPlan) -> CorpusFacts | None:
+    """What the model, or the one that it starts from, was pretrained on, where that is known."""
+    settings = model.model_spec.pretraining
+    if model.corpus is not None:
+        asked = model.model_spec.options.get("corpus") if settings is None else None
+        place = settings.model_dump(include=set(CorpusPlace.model_fields)) if settings else {"corpus": asked}
+        pretrained = settings is None or settings.steps != 0
+        return CorpusFacts.model_validate({**model.corpus, "asked": place}) if pretrained else None
+    if model.weights is None or model.model_spec.options.get(RANDOM_WEIGHTS):
+        return None
+    return corpus_of_folder(model.weights.folder)
+
+
+def corpus_of_folder(folder: Path) -> CorpusFacts | None:
+    """What a model in a results folder was pretrained on, by its lineage; None where that is not known."""
+    home = next((home for home in folder.resolve().parents if home.parent.parent.name == "cells"), None)
+    if home is None:
+        return None
+    store = Store.around(home)
+    with suppress(HarnessError):
+        record = store.find(home.name)
+        if isinstance(record, FitRecord) and record.lineage.pretrain:
+            record = store.find(record.lineage.pretrain)
+        if isinstance(record, PretrainRecord) and record.fit.steps != 0:
+            return record.data
+    return None
 
 
 def _cell(
-    scores: Sequence[Cell], split: str, fraction: float, learned: Mapping[str, str], model: ModelPlan | None
+    scores: Sequence[Cell], split: str, fraction: float, corpus: CorpusFacts | None = None, largest: int | None = None
 ) -> Cell:
+    """The cell that looks for a split in the corpus or, without one, in the training split."""
     first = scores[0]
     assert isinstance(first.job, ScoreJob)
     keys = tuple(cell.key for cell in scores)
+    inputs = first.job.inputs
+    trained_on = inputs.facts.splits[inputs.task.train].fingerprint if corpus is None else ""
+    learned: dict[str, Any] = {"train": trained_on} if corpus is None else {"corpus": corpus.fingerprint}
+    if corpus is not None and largest is not None and corpus.bytes > largest:
+        learned["largest"] = largest
     spec = {
         "kind": "contamination",
         "scores": list(keys),
-        "learned": dict(learned),
+        "learned": learned,
         "code": code_identity.identity("harness.pipeline.steps.contamination"),
     }
-    job = ContaminationJob(
-        first.job.inputs, split, keys, first.job.model,
-        None if model is None else model.corpus, None if model is None else model.model_spec.pretraining,
-    )  # fmt: skip
+    job = ContaminationJob(inputs, first.job.split, keys, first.job.model, corpus, largest)
     return Cell(hash_json(spec), spec, job, keys, first.task, first.model, first.seed, split, fraction=fraction)
 
 

@@ -22,7 +22,7 @@ from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dr
 from harness.pipeline.planner.fitting import Compressed, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.model_plan import ModelPlan
-from harness.pipeline.planner.pretraining import check_model, corpus_facts, with_controls, with_corpora
+from harness.pipeline.planner.pretraining import check_model, corpus_facts, known_corpus, with_controls, with_corpora
 from harness.pipeline.planner.reading import as_read, check_reading
 from harness.pipeline.planner.suites import default_limit, default_models, suites_of
 from harness.training.learners import LEARNERS
@@ -102,7 +102,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
                 cells.setdefault((cell.key, cell.model), cell)
     for model in models:
         check_model(model.model_spec, store)
-    for cell in contamination_cells(list(cells.values()), models, facts):
+    for cell in contamination_cells(list(cells.values()), models, facts, run.largest_corpus):
         cells[cell.key, cell.model] = cell
     for cell in measure_cells(run, list(cells.values()), {model.name: model for model in models}):
         cells[cell.key, cell.model] = cell
@@ -149,7 +149,8 @@ def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) ->
 def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> ModelPlan:
     if LEARNERS.get(model_spec.learner).in_process:
         identity = str(model_spec.options["identity"])
-        return ModelPlan(name, model_spec, Weights(Path(identity), identity), None, store, finished=True)
+        corpus = known_corpus(str(model_spec.options["corpus"]), store) if model_spec.options["corpus"] else None
+        return ModelPlan(name, model_spec, Weights(Path(identity), identity), corpus, store, finished=True)
     if not run.train:
         return ModelPlan(
             name, model_spec, find_finished(model_spec, store, run.allow_partial), None, store, finished=True

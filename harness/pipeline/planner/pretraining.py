@@ -134,7 +134,12 @@ def corpus_facts(model_spec: ModelSpec, store: Store) -> dict[str, Any]:
     """What the plan must know of a model spec's corpus, from the store's cache where the corpus is unchanged."""
     settings = model_spec.pretraining
     assert settings is not None
-    corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
+    return known_corpus(settings.corpus, store, settings.sentences, settings.field)
+
+
+def known_corpus(where: str, store: Store, sentences: int = 20_000, field: str = "text") -> dict[str, Any]:
+    """What a plan knows of a corpus, as `corpus_facts`."""
+    corpus = corpora.open_corpus(where, sentences, field)
     state = corpora.state(corpus)
     key = hash_json(["corpus", state]) if state else None
     facts: dict[str, Any] = store.get_or_compute(key, lambda: corpora.facts(corpus), KnownCorpus)

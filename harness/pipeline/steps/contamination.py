@@ -4,13 +4,14 @@ without and with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core import code_identity
 from harness.core.cached_facts import KnownOverlap
-from harness.core.cell_records import ScoreRecord
+from harness.core.cell_records import CorpusFacts, ScoreRecord
+from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, read_predictions
 from harness.core.runs import content_of
@@ -20,13 +21,11 @@ from harness.corpora.contamination.index import ContaminationIndex
 from harness.corpora.contamination.rows import plain_rows
 from harness.corpora.contamination.scan import contamination, scan
 from harness.data import corpus as corpora
+from harness.data.document import TextsHash
 from harness.data.frame import Split, TaskData
 from harness.pipeline.cells import Cell, ContaminationJob
 from harness.pipeline.steps.inputs import task_data
 from harness.stats.subsets import clean_and_dirty
-
-MOST_BYTES = 200_000_000
-"""Of a corpus; a larger one is not looked through for each score: `harness corpus report --against` does it once."""
 
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> dict[str, Any]:
@@ -35,13 +34,13 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     assert isinstance(job, ContaminationJob)
     loaded = task_data(job.inputs)
     split = loaded.splits[job.split]
-    facts = _in_train(job, loaded) if job.corpus is None else _in_corpus(job, job.corpus, split, store)
+    facts = _in_train(job, loaded) if job.corpus is None else _in_corpus(job, job.corpus, split, store, report)
     first = store.read(job.scores[0])
     assert isinstance(first, ScoreRecord)
     dirty = frozenset(facts["dirty"])
     return {
         "task": first.task.as_json(),
-        "split": job.split,
+        "split": cell.split,
         "model": content_of(job.model),
         "n": len(split),
         **facts,
@@ -71,22 +70,35 @@ def _rows(split: Split) -> list[tuple[str, ...]]:
     return list(zip(*(split.fields[field] for field in sorted(split.fields)), strict=True))
 
 
-def _in_corpus(job: ContaminationJob, facts: Mapping[str, Any], split: Split, store: Store) -> dict[str, Any]:
+def _in_corpus(
+    job: ContaminationJob, corpus: CorpusFacts, split: Split, store: Store, report: Callable[..., None]
+) -> dict[str, Any]:
     """The examples of the scored split that stand in the corpus; looked for once for all models of one corpus."""
-    body = {"of": "corpus", "location": facts["location"], "fingerprint": facts["fingerprint"]}
-    if facts["bytes"] > MOST_BYTES:
-        size = f"{facts['bytes'] / 1e6:,.0f} MB, more than {MOST_BYTES / 1e6:,.0f}"
-        return {**body, "dirty": [], "reason": f"the corpus is large ({size}); see `harness corpus report --against`"}
+    body = {"of": "corpus", "location": corpus.location, "fingerprint": corpus.fingerprint, "dirty": []}
+    if job.largest is not None and corpus.bytes > job.largest:
+        size = f"{corpus.bytes / 1e6:,.0f} MB, more than {job.largest / 1e6:,.0f}"
+        return {**body, "reason": f"the corpus is large ({size}); see --any-corpus"}
     code = code_identity.identity("harness.corpora.contamination.scan")
-    key = hash_json(["contamination", facts["fingerprint"], split.fingerprint, job.inputs.task.name, code])
-    return {**body, **store.get_or_compute(key, lambda: _looked_for(job, split), KnownOverlap)}
+    key = hash_json(["contamination", corpus.fingerprint, split.fingerprint, job.inputs.task.name, code])
+    try:
+        return body | store.get_or_compute(key, lambda: _looked_for(job, corpus, split, report), KnownOverlap)
+    except HarnessError as error:
+        return {**body, "reason": str(error)}
 
 
-def _looked_for(job: ContaminationJob, split: Split) -> dict[str, Any]:
-    assert job.pretraining is not None
-    corpus = corpora.open_corpus(job.pretraining.corpus, job.pretraining.sentences, job.pretraining.field)
+def _looked_for(
+    job: ContaminationJob, corpus: CorpusFacts, split: Split, report: Callable[..., None]
+) -> dict[str, Any]:
+    if corpus.asked is None:
+        raise HarnessError(f"{corpus.location}: the record of the pretraining does not say how it was read")
+    source = corpora.open_corpus(corpus.asked.corpus, corpus.asked.sentences, corpus.asked.field)
     index = ContaminationIndex(list(examples_in(job.inputs.task.name, job.split, split)))
-    [row] = contamination(index, scan(corpus.read(False), index), "", {})["tasks"]
+    hashed = TextsHash()
+    stream = (document for document in source.read(False) if not document.is_blank and hashed.add(document.text))
+    found = scan(stream, index, tell=lambda documents, size: report(min(1.0, size / max(1, corpus.bytes))))
+    if hashed.hexdigest() != corpus.fingerprint:
+        raise HarnessError(f"{corpus.location}: it is not the text any more that the model was pretrained on")
+    [row] = contamination(index, found, "", {})["tasks"]
     return {
         "dirty": row["ids"], "exact": row["exact"], "not_judged": row["not_judged"], "common": row["common_phrases"],
     }  # fmt: skip

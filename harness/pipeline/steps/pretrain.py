@@ -122,6 +122,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
         "model": {**content_of(job.model), "parameters": sum(parameter.numel() for parameter in exported.parameters())},
         "objective": settings.objective,
         "data": {key: facts[key] for key in ("source", "location", "documents", "bytes", "fingerprint")}
+        | {"asked": settings.model_dump(mode="json", include={"corpus", "sentences", "field"})}
         | {"train_tokens": len(splits["train"]), "held_out_tokens": len(splits["held_out"])}
         | ({"augmented_documents": copies_in(tokens_folder)} if augmenter else {}),
         "scores": scores,

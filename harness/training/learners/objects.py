@@ -4,6 +4,7 @@ or any callable. They are scored as they are, in the process they live in.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class WrappedModel:
         tokenizer: That of a `transformers` model.
         max_length: Tokens a `transformers` model reads at once; None for its own limit, at most 512.
         identity: What stands for the object in the keys of its scores.
+        corpus: What it was pretrained on, as `--corpus` takes it; None where that is not known.
     """
 
     name: str
@@ -56,10 +58,17 @@ class WrappedModel:
     tokenizer: Any = None
     max_length: int | None = None
     identity: str = ""
+    corpus: str | None = None
 
 
 def wrap(
-    model: Any, *, name: str, version: str | None = None, tokenizer: Any = None, max_length: int | None = None
+    model: Any,
+    *,
+    name: str,
+    version: str | None = None,
+    tokenizer: Any = None,
+    max_length: int | None = None,
+    corpus: str | os.PathLike[str] | None = None,
 ) -> WrappedModel:
     """An object as a model that can be scored.
 
@@ -78,6 +87,8 @@ def wrap(
             raise it when the object changes. Without one no score is reused.
         tokenizer: Of a `transformers` model.
         max_length: Tokens a `transformers` model reads at once.
+        corpus: What it was pretrained on (`synthetic`, a file or folder of text, `hub:ID`): its scores are then also
+            told without the examples that stand in it.
 
     Returns:
         A model for `harness.evaluate` and `harness.run`.
@@ -95,7 +106,8 @@ def wrap(
             f"wrap {name}: {type(model).__name__} is no transformers model, has no predict and cannot be called"
         )
     identity = hash_json([name, version]) if version is not None else uuid4().hex
-    return WrappedModel(name, None if version is None else str(version), model, tokenizer, max_length, identity)
+    of = None if corpus is None else os.fspath(corpus)
+    return WrappedModel(name, None if version is None else str(version), model, tokenizer, max_length, identity, of)
 
 
 _LIVE: dict[str, WrappedModel] = {}
@@ -114,7 +126,7 @@ def forget(models: Mapping[str, WrappedModel]) -> None:
 
 def spec_of(wrapped: WrappedModel) -> ModelSpec:
     """How a plan knows an object."""
-    options = {"identity": wrapped.identity, "version": wrapped.version}
+    options = {"identity": wrapped.identity, "version": wrapped.version, "corpus": wrapped.corpus}
     return ModelSpec(name=wrapped.name, learner="object", options=options)
 
 
