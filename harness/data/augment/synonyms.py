@@ -93,7 +93,7 @@ def _wordnet(senses: int) -> Thesaurus:
         plain = word.lower()
         if not plain.isalpha() or (word.isupper() and len(word) > 1):
             return ()
-        ranked = _ranked(corpus, plain)[:senses]
+        ranked = _ranked(corpus, plain, senses)
         names = [lemma.name() for synset in ranked for lemma in synset.lemmas()]
         single = [name for name in dict.fromkeys(names) if name.isalpha() and name.islower() and name != plain]
         return tuple(name for name in single if not is_negation(name))
@@ -101,11 +101,17 @@ def _wordnet(senses: int) -> Thesaurus:
     return Thesaurus(of, fingerprint)
 
 
-def _ranked(corpus: Any, word: str) -> list[Any]:
-    """The synsets that hold a word in this form, the most frequent first; ties as WordNet orders them."""
+def _ranked(corpus: Any, word: str, senses: int) -> list[Any]:
+    """The most frequent synsets that hold a word in this form, ties as WordNet orders them; none where the word is used
+    for others more often than for these, or where it has more and nobody has counted.
+    """
     held = [(synset, lemma) for synset in corpus.synsets(word) for lemma in synset.lemmas() if lemma.name() == word]
     counted = sorted(enumerate(held), key=lambda pair: (-pair[1][1].count(), pair[0]))
-    return [synset for _, (synset, _) in counted]
+    counts = [lemma.count() for _, (_, lemma) in counted]
+    frequent = sum(counts[:senses])
+    if len(counts) > senses and (not frequent or 2 * frequent < sum(counts)):
+        return []
+    return [synset for _, (synset, _) in counted[:senses]]
 
 
 @cache

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -191,6 +192,36 @@ def test_a_bad_file_of_synonyms_is_one_line(tmp_path: Path, file: str, content: 
     with pytest.raises(HarnessError) as caught:
         make_operation("synonyms", {"synonyms": str(tmp_path / file)}, "augment").inputs()
     assert message in str(caught.value)
+
+
+def wordnet(**senses: list[tuple[int, str]]) -> Any:
+    """A WordNet whose words have senses: how often each was counted, and the words of its synset."""
+
+    def lemma(name: str, count: int) -> Any:
+        return SimpleNamespace(name=lambda: name, count=lambda: count)
+
+    def synset(word: str, count: int, names: str) -> Any:
+        return SimpleNamespace(lemmas=lambda: [lemma(word, count), *(lemma(name, 0) for name in names.split())])
+
+    return SimpleNamespace(synsets=lambda word: [synset(word, *sense) for sense in senses.get(word, [])])
+
+
+def test_a_word_has_the_synonyms_of_the_sense_that_it_mostly_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = wordnet(
+        film=[(30, "movie picture"), (4, "layer coat")],
+        funky=[(0, "cowardly"), (0, "foul smelly")],
+        beat=[(6, "shell crush"), (5, "rhythm"), (4, "pulse")],
+        boredom=[(0, "tedium ennui")],
+    )
+    monkeypatch.setattr(synonyms, "_installed", lambda: (corpus, "0" * 64))
+
+    def of(word: str, senses: int) -> tuple[str, ...]:
+        return synonyms._wordnet.__wrapped__(senses).of(word)
+
+    assert of("film", 1) == ("movie", "picture") and of("boredom", 1) == ("tedium", "ennui")
+    assert of("funky", 1) == () == of("beat", 1), "nobody has counted; no sense is the word's in half of its uses"
+    assert of("beat", 2) == ("shell", "crush", "rhythm") and of("funky", 2) == ("cowardly", "foul", "smelly")
+    assert of("absent", 1) == ()
 
 
 def test_without_wordnet_the_error_says_how_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
