@@ -15,10 +15,13 @@ from harness.core.hashing import states_of
 from harness.core.reading import expanded, is_file, read_text
 from harness.core.strict_yaml import load_mapping
 from harness.data.augment.text import is_negation
+from harness.data.augment.vocabulary import STOP_WORDS
 
 WORDNET = "wordnet"
 LARGEST_FILE = 2**26
 """Bytes of a file of synonyms."""
+FEWEST = 5
+"""Places in WordNet's texts that a sense is meant in, of a word that has several."""
 
 
 @dataclass(frozen=True)
@@ -83,35 +86,40 @@ def _not_empty(table: dict[str, tuple[str, ...]], path: Path) -> dict[str, tuple
 
 @cache
 def _wordnet(senses: int) -> Thesaurus:
-    """Of a word in its base form, the words of its most frequent senses; an inflected one has none, since what is
-    put in its place would be in another form.
+    """Of a word in its base form, other words of its most frequent senses; of one sense alone only where that is meant
+    most of the time, and only words that WordNet's texts have in it. An inflected word has none, since what is put in
+    its place would be in another form.
     """
     corpus, fingerprint = _installed()
 
     @cache
     def of(word: str) -> tuple[str, ...]:
         plain = word.lower()
-        if not plain.isalpha() or (word.isupper() and len(word) > 1):
+        if not plain.isalpha() or (word.isupper() and len(word) > 1) or corpus.morphy(plain, "v") not in (None, plain):
             return ()
-        ranked = _ranked(corpus, plain, senses)
-        names = [lemma.name() for synset in ranked for lemma in synset.lemmas()]
-        single = [name for name in dict.fromkeys(names) if name.isalpha() and name.islower() and name != plain]
-        return tuple(name for name in single if not is_negation(name))
+        counted = _senses(corpus, plain)
+        sure = senses > 1 or len(counted) == 1 or _is_usual([count for count, _ in counted])
+        lemmas = [lemma for _, synset in counted[:senses] for lemma in synset.lemmas()] if sure else []
+        common = [lemma.name() for lemma in lemmas if senses > 1 or lemma.count()]
+        single = [name for name in dict.fromkeys(common) if name.isalpha() and name.islower() and name != plain]
+        return tuple(name for name in single if not is_negation(name) and name not in STOP_WORDS)
 
     return Thesaurus(of, fingerprint)
 
 
-def _ranked(corpus: Any, word: str, senses: int) -> list[Any]:
-    """The most frequent synsets that hold a word in this form, ties as WordNet orders them; none where the word is used
-    for others more often than for these, or where it has more and nobody has counted.
+def _is_usual(counts: list[int]) -> bool:
+    """Whether the first sense is that of more than half of the places, and of enough of them."""
+    return bool(counts) and counts[0] >= FEWEST and 2 * counts[0] > sum(counts)
+
+
+def _senses(corpus: Any, word: str) -> list[tuple[int, Any]]:
+    """The synsets that hold a word in this form, with how often WordNet's texts mean it so, the most frequent first; of
+    equally frequent ones in WordNet's order.
     """
-    held = [(synset, lemma) for synset in corpus.synsets(word) for lemma in synset.lemmas() if lemma.name() == word]
-    counted = sorted(enumerate(held), key=lambda pair: (-pair[1][1].count(), pair[0]))
-    counts = [lemma.count() for _, (_, lemma) in counted]
-    frequent = sum(counts[:senses])
-    if len(counts) > senses and (not frequent or 2 * frequent < sum(counts)):
-        return []
-    return [synset for _, (synset, _) in counted[:senses]]
+    held = [
+        (lemma.count(), synset) for synset in corpus.synsets(word) for lemma in synset.lemmas() if lemma.name() == word
+    ]
+    return sorted(held, key=lambda pair: -pair[0])
 
 
 @cache

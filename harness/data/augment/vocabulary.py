@@ -25,6 +25,10 @@ STOP_WORDS = _words(
     "were be been being have has had having do does did doing a an the and but if or because as until while of at by "
     "for with about against between into through during before after above below to from up down in out on off over "
     "under again further then here there when where why how all any both each more most other some such only own same "
-    "so than too very can will just should now would could may might must shall s t d ll m re ve"
+    "like also even still well along around across inside outside within toward towards upon among despite per via "
+    "maybe perhaps quite rather almost already ever yet merely but so than too very can will just should now would "
+    "could may might must shall do get s t d ll m re ve"
 )
-"""Words that have no synonym worth the name: those of NLTK's English list that are no negations."""
+"""Words that have no synonym worth the name: those of NLTK's English list that are no negations, and adverbs and
+prepositions beside them.
+"""

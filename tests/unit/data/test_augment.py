@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -194,36 +194,6 @@ def test_a_bad_file_of_synonyms_is_one_line(tmp_path: Path, file: str, content: 
     assert message in str(caught.value)
 
 
-def wordnet(**senses: list[tuple[int, str]]) -> Any:
-    """A WordNet whose words have senses: how often each was counted, and the words of its synset."""
-
-    def lemma(name: str, count: int) -> Any:
-        return SimpleNamespace(name=lambda: name, count=lambda: count)
-
-    def synset(word: str, count: int, names: str) -> Any:
-        return SimpleNamespace(lemmas=lambda: [lemma(word, count), *(lemma(name, 0) for name in names.split())])
-
-    return SimpleNamespace(synsets=lambda word: [synset(word, *sense) for sense in senses.get(word, [])])
-
-
-def test_a_word_has_the_synonyms_of_the_sense_that_it_mostly_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    corpus = wordnet(
-        film=[(30, "movie picture"), (4, "layer coat")],
-        funky=[(0, "cowardly"), (0, "foul smelly")],
-        beat=[(6, "shell crush"), (5, "rhythm"), (4, "pulse")],
-        boredom=[(0, "tedium ennui")],
-    )
-    monkeypatch.setattr(synonyms, "_installed", lambda: (corpus, "0" * 64))
-
-    def of(word: str, senses: int) -> tuple[str, ...]:
-        return synonyms._wordnet.__wrapped__(senses).of(word)
-
-    assert of("film", 1) == ("movie", "picture") and of("boredom", 1) == ("tedium", "ennui")
-    assert of("funky", 1) == () == of("beat", 1), "nobody has counted; no sense is the word's in half of its uses"
-    assert of("beat", 2) == ("shell", "crush", "rhythm") and of("funky", 2) == ("cowardly", "foul", "smelly")
-    assert of("absent", 1) == ()
-
-
 def test_without_wordnet_the_error_says_how_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nltk = pytest.importorskip("nltk")
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
@@ -234,6 +204,52 @@ def test_without_wordnet_the_error_says_how_it_is_installed(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "nltk.corpus", None)
     with pytest.raises(HarnessError, match=r"pip install nltk.*nltk\.download\('wordnet'\)"):
         make_operation("synonyms", {}, "augment").inputs()
+
+
+class Sense:
+    """A synset: its words, each with how often it is meant so."""
+
+    def __init__(self, **counts: int) -> None:
+        self.counts = counts
+
+    def lemmas(self) -> list[Any]:
+        return [
+            SimpleNamespace(name=partial(str, word), count=partial(int, count)) for word, count in self.counts.items()
+        ]
+
+
+class Words:
+    """What is asked of NLTK's WordNet."""
+
+    SENSES = (
+        Sense(story=60, tale=10, narrative=5, account=0), Sense(story=3, floor=2),
+        Sense(plot=5, scheme=9), Sense(plot=5, story=9),
+        Sense(rare=1, scarce=8), Sense(rare=0, underdone=4),
+        Sense(prurient=0, salacious=1), Sense(leave=50, departure=9), Sense(leaving=9, departure=9),
+        Sense(sad=20, never=9, but=9, sorry=9),
+    )  # fmt: skip
+
+    def synsets(self, word: str) -> list[Sense]:
+        return [sense for sense in self.SENSES if word in sense.counts]
+
+    def morphy(self, word: str, pos: str) -> str | None:
+        return {"leaving": "leave", "leave": "leave"}.get(word)
+
+
+def test_wordnet_gives_other_words_of_a_sense_that_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synonyms, "_installed", lambda: (Words(), "of files"))
+    synonyms._wordnet.cache_clear()
+    known = synonyms.thesaurus("wordnet", 1)
+    assert known.fingerprint == "of files"
+    assert known.of("story") == ("tale", "narrative"), "of the usual sense, and no word its texts do not have"
+    assert known.of("plot") == (), "no sense has most of its places"
+    assert known.of("rare") == (), "one place says nothing"
+    assert known.of("prurient") == ("salacious",), "it has one sense alone"
+    assert known.of("leaving") == () and known.of("leave") == ("departure",), "an inflected word"
+    assert known.of("sad") == ("sorry",), "no negation, and no word that stands for none"
+    assert known.of("STORY") == () and known.of("Story") == known.of("story")
+    assert synonyms.thesaurus("wordnet", 2).of("plot") == ("scheme", "story")
+    synonyms._wordnet.cache_clear()
 
 
 WORD_LEVEL = ("swap", "delete", "typos", "aeda", "crop", "punctuation", "shuffle-sentences")
