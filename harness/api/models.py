@@ -66,7 +66,7 @@ def pretrain(
     changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
     cell = pretraining.plan(registry, store, model_spec, changes, threads or 1)
     with in_this_process(threads or 1):
-        record = pretraining.perform(cell, store, resume, (), tell, threads)
+        record = pretraining.perform(cell, store, resume, (), tell, threads, include=list(map(str, include)))
     if record is None:
         raise HarnessError("the checkpoint is the first process's; this one only helps to train")
     return Checkpoint(pretraining.delivered(store, record.cell, target), record.as_json())

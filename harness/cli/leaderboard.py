@@ -20,6 +20,7 @@ from harness.report.tables.report_format import ALIASES, FORMATS, format_named
 from harness.report.tables.settings import LeaderboardSpec
 from harness.report.text import diagnostics
 from harness.report.text.page import write_page
+from harness.report.text.pretraining import pretraining_text
 from harness.report.text.runs import efficiency_text, leaderboard_text
 
 DIAGNOSTIC_TEXTS = {
@@ -52,6 +53,8 @@ def leaderboard(
     store = existing_store(out)
     if spec.by_fraction:
         text = efficiency_text(store, runs or [], style, spec.plot)
+    elif spec.pretraining:
+        text = pretraining_text(store, runs or [], style, spec.plot)
     elif spec.diagnostic is not None:
         text = DIAGNOSTIC_TEXTS[spec.diagnostic](store, runs or [], style)
     else:

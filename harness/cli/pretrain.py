@@ -57,7 +57,7 @@ def pretrain(
         emit(pretraining_plan(cell, store))
         return
     tell = (lambda line: None) if quiet else say
-    record = command.perform(cell, store, not how.restart, how.report_to, tell, how.threads, how.fsdp)
+    record = command.perform(cell, store, not how.restart, how.report_to, tell, how.threads, how.fsdp, include or ())
     if record is not None:  # in the first of the processes that torchrun starts
         folder = command.delivered(store, record.cell, how.output)
         emit(checkpoint_json(record, folder) if as_json else folder)

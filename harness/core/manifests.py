@@ -21,6 +21,8 @@ from harness.core.run_records import RunCell, RunManifest
 from harness.core.source_names import canonical_record
 
 RUNNING, INTERRUPTED = "running", "interrupted"
+PRETRAINING = "pretrain-"
+"""How the names of runs of `harness pretrain` begin. `latest` is the last run of another kind, where there is one."""
 
 
 class Manifests:
@@ -64,7 +66,7 @@ class Manifests:
         numbers = self._numbers(paths)
 
         def order(name: str) -> tuple[int, str, int]:
-            stamp = re.match(r"\d{8}-\d{6}", name)
+            stamp = re.match(r"\d{8}-\d{6}", name.removeprefix(PRETRAINING))
             return numbers.get(name, 0), stamp.group() if stamp else "", paths[name].stat().st_mtime_ns
 
         return sorted(paths, key=order)
@@ -82,7 +84,7 @@ class Manifests:
                 f"no runs in {self._root}; make one with `harness run --suite glue`, or name the folder with --results"
             )
         if name == "latest":
-            name = names[-1]
+            name = next((known for known in reversed(names) if not known.startswith(PRETRAINING)), names[-1])
         matching = [name] if name in names else [known for known in names if name in known]
         if not matching:
             raise HarnessError(f"no run '{name}' in {self._root}.{did_you_mean(name, names)}")

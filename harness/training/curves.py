@@ -21,6 +21,14 @@ def write_losses(path: Path, losses: Sequence[float], tokens_a_step: int | None 
     pq.write_table(pa.table(columns), path)
 
 
+def read_losses(path: Path) -> list[float]:
+    """The loss of each step."""
+    import pyarrow.parquet as pq
+
+    losses: list[float] = pq.read_table(path, columns=["loss"]).column("loss").to_pylist()
+    return losses
+
+
 MOVED = 0.97
 """A loss that ends above this fraction of where it began has not moved."""
 STEPS_TO_TELL = 10

@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from harness.core.cell_records import PretrainRecord
 from harness.core.checked import write_sums
 from harness.core.errors import HarnessError, unknown
 from harness.core.machine.calibrate import calibration
-from harness.core.machine.environment import thread_variables
+from harness.core.machine.environment import describe, thread_variables
+from harness.core.manifests import INTERRUPTED, PRETRAINING, RUNNING
 from harness.core.registry import Registry
 from harness.core.run_records import ModelNames
 from harness.core.run_spec import RunSpec
@@ -71,8 +74,10 @@ def perform(
     say: Callable[[str], None],
     threads: int | None = None,
     sharded: bool = False,
+    include: Sequence[Path | str] = (),
 ) -> PretrainRecord | None:
-    """Compute the cell unless it is there, and return its record; nothing in a process that is not the first.
+    """Compute the cell unless it is there, and return its record; nothing in a process that is not the first. It is
+    kept as a run of its own; `include` are the files it was asked for with.
 
     Raises:
         HarnessError: another process is at it, a tracker is not installed, the training failed, or there is one process
@@ -85,19 +90,31 @@ def perform(
             "`torchrun --nproc-per-node N -m harness pretrain … --fsdp`"
         )
     store.prune()
-    if store.has(cell.key):
-        return _named(cell, store)
-    begun = store.partial(cell.key).is_dir()
-    if first and begun:
-        say("going on from the last checkpoint; --restart begins anew" if resume else "beginning anew")
-    os.environ.update(thread_variables(threads or int(calibration()["threads"])))
-    assert isinstance(cell.job, PretrainJob)
-    cell = replace(cell, job=replace(cell.job, trackers=tuple(trackers), resume=resume, sharded=sharded))
-    if not first:
-        _assist(cell, store)
+    there = store.has(cell.key)
+    if first:
+        with _as_run(cell, store, "cached" if there else "done", include):
+            if not there:
+                _compute(cell, store, resume, trackers, say, threads, sharded)
+    elif not there:
+        _assist(_started(cell, trackers, resume, sharded, threads), store)
         return None
-    threads_used = int(os.environ["OMP_NUM_THREADS"])
-    outcome, detail = execute(cell, store, threads_used, _Speaker(say))
+    return _named(cell, store)
+
+
+def _compute(
+    cell: Cell,
+    store: Store,
+    resume: bool,
+    trackers: Sequence[str],
+    say: Callable[[str], None],
+    threads: int | None,
+    sharded: bool,
+) -> None:
+    begun = store.partial(cell.key).is_dir()
+    if begun:
+        say("going on from the last checkpoint; --restart begins anew" if resume else "beginning anew")
+    cell = _started(cell, trackers, resume, sharded, threads)
+    outcome, detail = execute(cell, store, int(os.environ["OMP_NUM_THREADS"]), _Speaker(say))
     if outcome == "busy":
         raise HarnessError(
             f"another process is pretraining this in {store.root}; wait for it, or choose another --results"
@@ -105,7 +122,52 @@ def perform(
     if outcome == "failed":
         hint = "; --restart begins anew" if resume and begun else ""
         raise HarnessError(f"{detail}{hint}")
-    return _named(cell, store)
+
+
+def _started(cell: Cell, trackers: Sequence[str], resume: bool, sharded: bool, threads: int | None) -> Cell:
+    """The cell as this process computes it, whose threads are set."""
+    os.environ.update(thread_variables(threads or int(calibration()["threads"])))
+    assert isinstance(cell.job, PretrainJob)
+    return replace(cell, job=replace(cell.job, trackers=tuple(trackers), resume=resume, sharded=sharded))
+
+
+@contextmanager
+def _as_run(cell: Cell, store: Store, status: str, include: Sequence[Path | str]) -> Iterator[None]:
+    """Keeps the pretraining as a run, so that it is shown and compared; `status` is its cell's if all goes well."""
+    assert isinstance(cell.job, PretrainJob) and cell.job.model_spec.pretraining is not None
+    started = time.time()
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{PRETRAINING}{stamp}-{cell.model}-{uuid.uuid4().hex[:4]}")
+    settings = cell.job.model_spec.pretraining.model_dump(mode="json", exclude_defaults=True)
+    facts = facts_of(cell.job.model)
+
+    def write(run_status: str, cell_status: str, cause: str = "") -> None:
+        row = {"cell": cell.key, "kind": cell.kind, "model": cell.model, "seed": cell.seed, "status": cell_status}
+        store.write_run(
+            name,
+            {
+                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+                "status": run_status,
+                "spec": {"pretrain": cell.model, **settings, "include": [str(path) for path in include]},
+                "models": [cell.model],
+                "model_facts": {cell.model: facts},
+                "cells": [row | ({"cause": cause} if cause else {})],
+                "environment": describe(int(os.environ.get("OMP_NUM_THREADS") or 1)),
+                "timings": {"seconds": round(time.time() - started, 3)},
+            },
+        )
+
+    with store.running(name):
+        write(RUNNING, "cached" if status == "cached" else "missing")
+        try:
+            yield
+        except HarnessError as error:
+            write("failed", "failed", str(error))
+            raise
+        except BaseException:
+            write(INTERRUPTED, "missing")
+            raise
+        write("done", status)
 
 
 def _named(cell: Cell, store: Store) -> PretrainRecord:

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from harness.core.run_spec import MEASURING, OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
-DIAGNOSTICS = ("by_fraction", "robustness", "calibration", "compression", "ranks")
+DIAGNOSTICS = ("by_fraction", "robustness", "calibration", "compression", "ranks", "pretraining")
 """The fields that ask for another table than the leaderboard."""
 
 
@@ -31,6 +31,7 @@ class LeaderboardSpec(Strict):
         False, "Compressed models against their originals: quality, speed, memory, size.", panel=WHAT
     )
     ranks: bool = setting(False, "Ranks with ties: which models the data do not separate.", panel=WHAT)
+    pretraining: bool = setting(False, "Pretrainings: what they took, and their held-out scores.", panel=WHAT)
     show: str | None = setting(
         None, "Columns beside the scores: speed, memory, size, as measured.", panel=MEASURING, metavar="WHAT,…"
     )
@@ -59,11 +60,12 @@ class LeaderboardSpec(Strict):
     @model_validator(mode="after")
     def _one_table_at_a_time(self) -> LeaderboardSpec:
         if sum(getattr(self, name) for name in DIAGNOSTICS) > 1:
-            raise ValueError("give one of --by-fraction, --robustness, --calibration, --compression and --ranks")
+            *names, last = (f"--{name.replace('_', '-')}" for name in DIAGNOSTICS)
+            raise ValueError(f"give one of {', '.join(names)} and {last}")
         if (self.show or self.pareto) and self.diagnostic:
             raise ValueError("--show and --pareto go with the plain leaderboard")
-        if self.plot is not None and not self.by_fraction:
-            raise ValueError("--plot goes with --by-fraction")
+        if self.plot is not None and not (self.by_fraction or self.pretraining):
+            raise ValueError("--plot goes with --by-fraction and --pretraining")
         if self.html is not None and any(name != "html" for name in self.model_dump(exclude_defaults=True)):
             raise ValueError("--html is a page of all tables: give it alone, with runs, --results and --include")
         if (self.columns or self.sort or self.group_by) and self.diagnostic:

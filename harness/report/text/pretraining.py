@@ -1,13 +1,21 @@
-"""A pretrained checkpoint, for people and as JSON."""
+"""Pretrained checkpoints, for people and as JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core.cell_records import PretrainRecord
+from harness.core.errors import HarnessError, StoredFileError
 from harness.core.hashing import short
+from harness.core.runs import asked_for, with_names
+from harness.core.store import Store
+from harness.report.tables import pretraining
+from harness.report.tables.report_format import check_other_table
+from harness.report.text.runs import say_damaged
 from harness.report.text.text import columns
+from harness.training.curves import LOSSES, read_losses
 
 
 def checkpoint_text(record: PretrainRecord) -> str:
@@ -28,6 +36,43 @@ def checkpoint_text(record: PretrainRecord) -> str:
     if not rows:
         return f"{head}\nno held-out text to score: the corpus is too small"
     return f"{head}\n{columns(rows, ['held-out score', 'value', '95 % interval', 'blocks', 'chance', 'better'])}"
+
+
+def pretraining_text(store: Store, names: Sequence[str], style: str, plot: Path | None = None) -> str:
+    """The pretrainings of the named runs, or of all runs, side by side, as `markdown` or `json`; `plot` is a file for
+    their losses.
+
+    Raises:
+        HarnessError: no run, none with a pretraining, another style, or several tables for one plot.
+    """
+    check_other_table("--pretraining", style)
+    asked = asked_for(store.runs(names, say_damaged), "pretrain")
+    every = with_names(store.find_all(asked, say_damaged, PretrainRecord), asked)
+    records = list({(record.cell, record.model.name): record for record in every}.values())
+    if not records:
+        where = "these runs" if names else store.root
+        raise HarnessError(f"no pretraining in {where}; make one with `harness pretrain`")
+    comparisons = pretraining.build(records, {record.cell: _losses(store, record) for record in records})
+    if plot is not None:
+        if len(comparisons) > 1:
+            raise HarnessError(
+                f"--plot draws one objective on one corpus, here are {len(comparisons)}; name the runs to draw"
+            )
+        pretraining.plot(comparisons[0], plot)
+    if style == "json":
+        return pretraining.to_json(comparisons)
+    return "\n".join(map(pretraining.to_markdown, comparisons)).rstrip("\n")
+
+
+def _losses(store: Store, record: PretrainRecord) -> list[float]:
+    """Of each step; none where the file is not there or is damaged, which is said."""
+    if LOSSES not in record.files:
+        return []
+    try:
+        return read_losses(store.file(record.cell, LOSSES))
+    except StoredFileError as error:
+        say_damaged(error)
+        return []
 
 
 def checkpoint_json(record: PretrainRecord, folder: Path) -> str:

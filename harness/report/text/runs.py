@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.core.cell_records import ContaminationRecord, ModelRecord, ScoreRecord
+from harness.core.cell_records import ContaminationRecord, Interval, ModelRecord, PretrainRecord, ScoreRecord
 from harness.core.contamination import KIND, with_contamination
 from harness.core.errors import DamagedRunError, HarnessError, StoredFileError
 from harness.core.facts import CellRecord
@@ -249,11 +249,16 @@ def _record(store: Store, key: str) -> CellRecord | None:
 def _scores_text(record: CellRecord) -> str:
     if isinstance(record, MeasureRecord):
         return measured_text(record)
+    if isinstance(record, PretrainRecord):
+        took = f"{record.fit.steps:,} steps, {record.fit.tokens:,} tokens"
+        return ", ".join([took, *(f"{name} {_interval(score)}" for name, score in record.scores.items())])
     if not isinstance(record, ScoreRecord):
         counted = record.model.parameters if isinstance(record, ModelRecord) else None
         return "parameters not counted" if counted is None else f"{counted:,} parameters"
     if not record.scores:
         return f"no labels; {record.n} predictions written"
-    return ", ".join(
-        f"{name} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]" for name, score in record.scores.items()
-    )
+    return ", ".join(f"{name} {_interval(score)}" for name, score in record.scores.items())
+
+
+def _interval(score: Interval) -> str:
+    return f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
