@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.corpora.contamination.facts import Contamination, FoundExample, Method, Needed, TaskContamination
 from harness.corpora.contamination.index import LOOSE, NGRAM, SHORTEST, STRICT, ContaminationIndex, Example, Match
 from harness.corpora.streams.parallel import Piece, pieces, through
 from harness.data.document import Document
@@ -80,7 +80,7 @@ def _rank(match: Match) -> tuple[bool, float, bool]:
     return match.exact, match.overlap, match.answered
 
 
-def contamination(index: ContaminationIndex, hits: Sequence[Hit], data: str, absent: dict[str, str]) -> dict[str, Any]:
+def contamination(index: ContaminationIndex, hits: Sequence[Hit], data: str, absent: dict[str, str]) -> Contamination:
     """What a report says: of each task and split how many examples are dirty, with Wilson's interval, and which."""
     examples = index.examples
     words = [len(example.text.split()) for example in examples]
@@ -93,24 +93,24 @@ def contamination(index: ContaminationIndex, hits: Sequence[Hit], data: str, abs
         held = [by_number[number] for number in numbers if number in by_number]
         dirty = [hit for hit in held if not is_common(hit, words[hit.example])]
         n = len(numbers)
+        low, high = wilson(len(dirty), n)
         shown = sorted(dirty, key=lambda hit: (-hit.match.exact, -hit.match.overlap))[:SHOWN]
         rows.append(
-            {
-                "task": task, "split": split, "n": n,
-                "not_judged": sum(not index.is_judged(number) for number in numbers),
-                "dirty": len(dirty), "fraction": round(len(dirty) / n, 5),
-                "interval": [round(bound, 5) for bound in wilson(len(dirty), n)],
-                "exact": sum(hit.match.exact for hit in dirty),
-                "thirteen_grams": sum(hit.match.long for hit in dirty),
-                "with_answer": sum(hit.match.answered for hit in dirty),
-                "common_phrases": len(held) - len(dirty),
-                "ids": [examples[hit.example].id for hit in dirty],
-                "examples": [_shown(examples[hit.example], hit) for hit in shown],
-            }
+            TaskContamination(
+                task=task, split=split, n=n,
+                not_judged=sum(not index.is_judged(number) for number in numbers),
+                dirty=len(dirty), fraction=round(len(dirty) / n, 5), interval=(round(low, 5), round(high, 5)),
+                exact=sum(hit.match.exact for hit in dirty),
+                thirteen_grams=sum(hit.match.long for hit in dirty),
+                with_answer=sum(hit.match.answered for hit in dirty),
+                common_phrases=len(held) - len(dirty),
+                ids=[examples[hit.example].id for hit in dirty],
+                examples=[_shown(examples[hit.example], hit) for hit in shown],
+            )
         )  # fmt: skip
-    method = {"ngram": NGRAM, "shortest_words": SHORTEST, "needed": {"words": [STRICT[0], LOOSE[0]],
-              "overlap": [STRICT[1], LOOSE[1]]}}  # fmt: skip
-    return {"data": data, "tasks": rows, "absent": absent, "method": method}
+    needed = Needed(words=(STRICT[0], LOOSE[0]), overlap=(STRICT[1], LOOSE[1]))
+    method = Method(ngram=NGRAM, shortest_words=SHORTEST, needed=needed)
+    return Contamination(data=data, tasks=rows, absent=absent, method=method)
 
 
 def is_common(hit: Hit, words: int) -> bool:
@@ -118,8 +118,8 @@ def is_common(hit: Hit, words: int) -> bool:
     return words < SENTENCE and hit.documents >= EVERYWHERE
 
 
-def _shown(example: Example, hit: Hit) -> dict[str, Any]:
-    return {
-        "id": example.id, "text": example.text[:SNIPPET], "place": hit.place, "found": hit.snippet,
-        "overlap": round(hit.match.overlap, 3), "documents": hit.documents, "with_answer": hit.match.answered,
-    }  # fmt: skip
+def _shown(example: Example, hit: Hit) -> FoundExample:
+    return FoundExample(
+        id=example.id, text=example.text[:SNIPPET], place=hit.place, found=hit.snippet,
+        overlap=round(hit.match.overlap, 3), documents=hit.documents, with_answer=hit.match.answered,
+    )  # fmt: skip

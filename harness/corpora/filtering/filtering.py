@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -62,6 +62,19 @@ class Judged:
     signatures: NDArray[np.uint32] | None
 
 
+@dataclass(frozen=True)
+class FunnelStep:
+    """What a rule removed, with the reasons, and changed, and what it left."""
+
+    rule: str
+    removed: int
+    removed_bytes: int
+    edited: int
+    left: int
+    left_bytes: int
+    reasons: dict[str, int]
+
+
 @dataclass
 class Funnel:
     """What went in, what each rule removed and changed, and what came out; bytes are those of UTF-8."""
@@ -82,22 +95,26 @@ class Funnel:
         self.removed_bytes[rule] += size
         self.reasons[rule, reason] += 1
 
-    def as_json(self) -> dict[str, Any]:
-        """A list of the rules in order, with what each left."""
+    @property
+    def steps(self) -> list[FunnelStep]:
+        """The rules in order, with what each left."""
         documents, size, steps = self.documents, self.bytes, []
         for rule in self.rules:
             documents -= self.removed[rule]
             size -= self.removed_bytes[rule]
             reasons = {reason: count for (of, reason), count in self.reasons.most_common() if of == rule}
             steps.append(
-                {
-                    "rule": rule, "removed": self.removed[rule], "removed_bytes": self.removed_bytes[rule],
-                    "edited": self.edited[rule], "left": documents, "left_bytes": size, "reasons": reasons,
-                }
-            )  # fmt: skip
+                FunnelStep(
+                    rule, self.removed[rule], self.removed_bytes[rule], self.edited[rule], documents, size, reasons
+                )
+            )
+        return steps
+
+    def as_json(self) -> dict[str, Any]:
+        """What went in and came out, and the steps."""
         return {
             "documents": self.documents, "bytes": self.bytes, "kept": self.kept_documents,
-            "kept_bytes": self.kept_bytes, "rules": steps,
+            "kept_bytes": self.kept_bytes, "rules": [asdict(step) for step in self.steps],
         }  # fmt: skip
 
 

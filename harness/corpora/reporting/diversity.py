@@ -11,8 +11,19 @@ from typing import Any
 import numpy as np
 import regex
 
+from harness.corpora.reporting.facts import (
+    Diversity,
+    Heaps,
+    LanguageFacts,
+    Lengths,
+    NgramFacts,
+    SelfSimilarity,
+    Topic,
+    Vocabulary,
+    rounded,
+)
 from harness.corpora.reporting.survey import Survey
-from harness.corpora.streams.counting import quantiles
+from harness.corpora.streams.counting import Excerpt, Quantiles, quantiles
 from harness.corpora.text.languages import languages_of
 from harness.corpora.text.words import words_by
 from harness.stats.bootstrap import wilson
@@ -33,34 +44,34 @@ CERTAIN = 0.5
 SENTENCE = regex.compile(r"[^.!?。！？]+[.!?。！？]*")
 
 
-def diversity(survey: Survey, seed: int) -> dict[str, Any]:
+def diversity(survey: Survey, seed: int) -> Diversity:
     """What a report says of a corpus's diversity, by its survey and the survey's sample."""
     texts = [item.text for item in survey.sample.items]
     words = [words_by("rules").of(text.lower()) for text in texts]
     weighted = _matrix(texts[:CLUSTERED]) if len(texts) >= 10 else None
-    return {
-        "vocabulary": vocabulary(survey, words),
-        "ngrams": ngrams(words),
-        "compression_ratio": compression_ratio(texts),
-        "lengths": lengths(survey, words),
-        "style": style(texts, words),
-        "languages": languages(texts),
-        "topics": topics(texts, [item.place for item in survey.sample.items], weighted, seed),
-        "self_similarity": None if weighted is None else self_similarity(weighted[0], seed),
-        "sampled": len(texts),
-    }
+    return Diversity(
+        vocabulary=vocabulary(survey, words),
+        ngrams=ngrams(words),
+        compression_ratio=compression_ratio(texts),
+        lengths=lengths(survey, words),
+        style=style(texts, words),
+        languages=languages(texts),
+        topics=topics(texts, [item.place for item in survey.sample.items], weighted, seed),
+        self_similarity=None if weighted is None else self_similarity(weighted[0], seed),
+        sampled=len(texts),
+    )
 
 
-def heaps(growth: Sequence[tuple[int, float]]) -> dict[str, float] | None:
+def heaps(growth: Sequence[tuple[int, float]]) -> Heaps | None:
     """K and β of Heaps' law V = K n^β (Heaps 1978), by least squares of the logarithms; None of fewer than 3 points."""
     points = [(n, v) for n, v in growth if n > 0 and v > 0]
     if len(points) < 3:
         return None
     slope, intercept = np.polyfit(np.log([n for n, _ in points]), np.log([v for _, v in points]), 1)
-    return {"k": round(float(math.exp(intercept)), 4), "beta": round(float(slope), 4)}
+    return Heaps(k=round(float(math.exp(intercept)), 4), beta=round(float(slope), 4))
 
 
-def vocabulary(survey: Survey, words: Sequence[Sequence[str]]) -> dict[str, Any]:
+def vocabulary(survey: Survey, words: Sequence[Sequence[str]]) -> Vocabulary:
     """Distinct words, how they grow, and type–token ratios: of all, and the mean over windows of 500 words."""
     growth = survey.growth
     stream = [word for text in words for word in text][:WINDOWED]
@@ -74,18 +85,18 @@ def vocabulary(survey: Survey, words: Sequence[Sequence[str]]) -> dict[str, Any]
         if not counts[gone]:
             del counts[gone]
     frequent = Counter(word for word in stream if any(map(str.isalpha, word)))
-    return {
-        "words": survey.total_words,
-        "distinct": round(growth[-1][1]),
-        "type_token_ratio": round(growth[-1][1] / max(1, survey.total_words), 5),
-        "moving_type_token_ratio": round(total / kept / WINDOW, 4) if kept else None,
-        "heaps": heaps(growth),
-        "growth": [[n, round(v)] for n, v in growth],
-        "most_frequent": [[word, count] for word, count in frequent.most_common(20)],
-    }
+    return Vocabulary(
+        words=survey.total_words,
+        distinct=round(growth[-1][1]),
+        type_token_ratio=round(growth[-1][1] / max(1, survey.total_words), 5),
+        moving_type_token_ratio=round(total / kept / WINDOW, 4) if kept else None,
+        heaps=heaps(growth),
+        growth=[(n, round(v)) for n, v in growth],
+        most_frequent=frequent.most_common(20),
+    )
 
 
-def ngrams(words: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+def ngrams(words: Sequence[Sequence[str]]) -> list[NgramFacts]:
     """Of 1-, 2- and 3-grams of the sample: how many, the fraction that is distinct, and their entropy in bits, with
     the correction of Miller (1955).
     """
@@ -103,7 +114,7 @@ def ngrams(words: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
         fractions = np.fromiter(counts.values(), dtype=np.float64) / total
         entropy = float(-(fractions * np.log2(fractions)).sum()) + (len(counts) - 1) / (2 * total * math.log(2))
         result.append(
-            {"n": n, "count": total, "distinct": round(len(counts) / total, 4), "entropy_bits": round(entropy, 3)}
+            NgramFacts(n=n, count=total, distinct=round(len(counts) / total, 4), entropy_bits=round(entropy, 3))
         )
     return result
 
@@ -123,18 +134,18 @@ def compression_ratio(texts: Sequence[str]) -> float | None:
     return round(raw / packed, 3) if raw else None
 
 
-def lengths(survey: Survey, words: Sequence[Sequence[str]]) -> dict[str, Any]:
+def lengths(survey: Survey, words: Sequence[Sequence[str]]) -> Lengths:
     """Words of a document: of all by powers of two, of the sample by quantiles."""
     last = int(np.max(np.flatnonzero(survey.lengths))) if survey.lengths.any() else 0
-    return {
-        "words": quantiles([float(len(text)) for text in words]),
-        "by_power_of_two": [int(count) for count in survey.lengths[: last + 1]],
-        "characters_mean": round(survey.characters / survey.documents, 2),
-        "lines_mean": round(survey.lines / survey.documents, 2),
-    }
+    return Lengths(
+        words=quantiles([float(len(text)) for text in words]),
+        by_power_of_two=[int(count) for count in survey.lengths[: last + 1]],
+        characters_mean=round(survey.characters / survey.documents, 2),
+        lines_mean=round(survey.lines / survey.documents, 2),
+    )
 
 
-def style(texts: Sequence[str], words: Sequence[Sequence[str]]) -> dict[str, Any]:
+def style(texts: Sequence[str], words: Sequence[Sequence[str]]) -> dict[str, Quantiles]:
     """Of the sample's documents: words a sentence, letters a word, and the fractions of characters that are capitals,
     digits and punctuation, of sentences that ask or exclaim, of words that say I or you.
     """
@@ -157,7 +168,7 @@ def style(texts: Sequence[str], words: Sequence[Sequence[str]]) -> dict[str, Any
     return {name: quantiles(values) for name, values in rows.items()}
 
 
-def languages(texts: Sequence[str], most: int = 2_000) -> list[dict[str, Any]]:
+def languages(texts: Sequence[str], most: int = 2_000) -> list[LanguageFacts]:
     """The fraction of documents in each language, with Wilson's 95 % interval; `unknown` where no language is likelier
     than all others together.
     """
@@ -166,10 +177,11 @@ def languages(texts: Sequence[str], most: int = 2_000) -> list[dict[str, Any]]:
         counts[language if probability >= CERTAIN else "unknown"] += 1
     n = counts.total()
     return [
-        {"language": language, "count": count, "n": n, "fraction": round(count / n, 4),
-         "interval": [round(bound, 4) for bound in wilson(count, n)]}
+        LanguageFacts(
+            language=language, count=count, n=n, fraction=round(count / n, 4), interval=rounded(wilson(count, n), 4)
+        )
         for language, count in counts.most_common()
-    ]  # fmt: skip
+    ]
 
 
 def _matrix(texts: Sequence[str]) -> tuple[Any, Any] | None:
@@ -187,9 +199,7 @@ def _matrix(texts: Sequence[str]) -> tuple[Any, Any] | None:
         return None
 
 
-def topics(
-    texts: Sequence[str], places: Sequence[str], weighted: tuple[Any, Any] | None, seed: int
-) -> list[dict[str, Any]]:
+def topics(texts: Sequence[str], places: Sequence[str], weighted: tuple[Any, Any] | None, seed: int) -> list[Topic]:
     """Clusters of the sample (k-means of TF-IDF in 50 dimensions of latent semantics), the largest first.
 
     Their terms are those whose fraction of documents in the cluster tells most about it: p log(p / q), where q is that
@@ -221,16 +231,16 @@ def topics(
         members = np.flatnonzero(clustering.labels_ == item)
         nearest = members[np.argsort(-(points[members] @ clustering.cluster_centers_[item]), kind="stable")[:3]]
         result.append(
-            {
-                "fraction": round(float(sizes[item]) / len(texts), 4),
-                "terms": [str(names[at]) for at in np.argsort(-weights[item], kind="stable")[:TERMS]],
-                "examples": [{"place": places[at], "text": texts[at][:SHOWN]} for at in nearest],
-            }
+            Topic(
+                fraction=round(float(sizes[item]) / len(texts), 4),
+                terms=[str(names[at]) for at in np.argsort(-weights[item], kind="stable")[:TERMS]],
+                examples=[Excerpt(place=places[at], text=texts[at][:SHOWN]) for at in nearest],
+            )
         )
     return result
 
 
-def self_similarity(matrix: Any, seed: int) -> dict[str, float]:
+def self_similarity(matrix: Any, seed: int) -> SelfSimilarity:
     """Cosines of TF-IDF of pairs drawn from the sample, and of each of 1,000 texts to the likest other one."""
     count = matrix.shape[0]
     drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, count, (2, PAIRS))
@@ -240,8 +250,8 @@ def self_similarity(matrix: Any, seed: int) -> dict[str, float]:
     similarities = (matrix[:some] @ matrix.T).toarray()
     similarities[np.arange(some), np.arange(some)] = -1.0
     nearest = similarities.max(axis=1)
-    return {
-        "mean_cosine": round(float(cosines.mean()), 4),
-        "mean_nearest_cosine": round(float(nearest.mean()), 4),
-        "nearest_above_0.8": round(float((nearest > 0.8).mean()), 4),
-    }
+    return SelfSimilarity(
+        mean_cosine=round(float(cosines.mean()), 4),
+        mean_nearest_cosine=round(float(nearest.mean()), 4),
+        nearest_above=round(float((nearest > 0.8).mean()), 4),
+    )

@@ -6,16 +6,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.corpora.contamination.rows import plain
+from harness.corpora.reporting.facts import (
+    Balance,
+    Contradiction,
+    Contradictions,
+    Drift,
+    LabelFacts,
+    LabelNoise,
+    Overlap,
+    Repeated,
+    SplitSize,
+    WrongLabel,
+)
 from harness.corpora.reporting.labelled import LabelledData, LabelledSplit
-from harness.corpora.streams.counting import quantiles
+from harness.corpora.streams.counting import Excerpt, quantiles
 
 CLASSES = 200
 """Of more distinct labels than that, or of numbers, no balance and no noise is told."""
@@ -27,23 +38,23 @@ PIECES = r"(?u)\S+"
 DRAWS = 100
 
 
-def label_facts(data: LabelledData, seed: int) -> dict[str, Any]:
+def label_facts(data: LabelledData, seed: int) -> LabelFacts:
     """What a report says of labelled data."""
     classes = _classes(data)
-    return {
-        "splits": {name: {"rows": len(split), "labelled": split.labels is not None}
-                   for name, split in data.splits.items()},
-        "fields": list(next(iter(data.splits.values())).fields),
-        "balance": {name: balance(split.labels) for name, split in data.splits.items()
-                    if split.labels is not None and classes},
-        "values": {name: quantiles([float(item) for item in split.labels]) for name, split in data.splits.items()
-                   if split.labels is not None and not classes and all(map(_is_number, split.labels))},
-        "duplicates": {name: repeated(split, classes) for name, split in data.splits.items()},
-        "overlap": [overlap(data, item, other) for item, other in combinations(data.splits, 2)],
-        "drift": [drift(data, item, other, classes, seed) for item, other in combinations(data.splits, 2)],
-        "label_noise": {name: noise for name, split in data.splits.items()
-                        if classes and (noise := label_noise(split, seed)) is not None},
-    }  # fmt: skip
+    return LabelFacts(
+        splits={name: SplitSize(rows=len(split), labelled=split.labels is not None)
+                for name, split in data.splits.items()},
+        fields=list(next(iter(data.splits.values())).fields),
+        balance={name: balance(split.labels) for name, split in data.splits.items()
+                 if split.labels is not None and classes},
+        values={name: quantiles([float(item) for item in split.labels]) for name, split in data.splits.items()
+                if split.labels is not None and not classes and all(map(_is_number, split.labels))},
+        duplicates={name: repeated(split, classes) for name, split in data.splits.items()},
+        overlap=[overlap(data, item, other) for item, other in combinations(data.splits, 2)],
+        drift=[drift(data, item, other, classes, seed) for item, other in combinations(data.splits, 2)],
+        label_noise={name: noise for name, split in data.splits.items()
+                     if classes and (noise := label_noise(split, seed)) is not None},
+    )  # fmt: skip
 
 
 def _classes(data: LabelledData) -> bool:
@@ -62,39 +73,40 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def balance(labels: Sequence[str]) -> dict[str, Any]:
+def balance(labels: Sequence[str]) -> Balance:
     """How many there are of each class, the fraction of the largest, and the classes' entropy over its greatest."""
     counts = Counter(labels)
     fractions = np.array(list(counts.values())) / len(labels)
     entropy = float(-(fractions * np.log2(fractions)).sum())
-    return {
-        "counts": dict(counts.most_common()),
-        "majority": round(float(fractions.max()), 4),
-        "evenness": round(entropy / math.log2(len(counts)), 4) if len(counts) > 1 else 0.0,
-    }
+    return Balance(
+        counts=dict(counts.most_common()),
+        majority=round(float(fractions.max()), 4),
+        evenness=round(entropy / math.log2(len(counts)), 4) if len(counts) > 1 else 0.0,
+    )
 
 
-def repeated(split: LabelledSplit, classes: bool) -> dict[str, Any]:
+def repeated(split: LabelledSplit, classes: bool) -> Repeated:
     """Rows that stood before in the same split, and of those with labels the texts that have several."""
     rows = [tuple(map(plain, row)) for row in split.rows()]
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         groups[row].append(index)
-    result: dict[str, Any] = {"rows": len(rows) - len(groups)}
-    if split.labels is not None and classes:
-        against = [group for group in groups.values() if len({split.labels[at] for at in group}) > 1]
-        shown = [
-            {
-                "text": " | ".join(split.rows()[group[0]])[:SHOWN],
-                "labels": [[split.places[at], split.labels[at]] for at in group[:4]],
-            }
-            for group in against[:10]
-        ]
-        result["contradictory"] = {"texts": len(against), "rows": sum(map(len, against)), "examples": shown}
-    return result
+    again = len(rows) - len(groups)
+    if split.labels is None or not classes:
+        return Repeated(rows=again)
+    against = [group for group in groups.values() if len({split.labels[at] for at in group}) > 1]
+    shown = [
+        Contradiction(
+            text=" | ".join(split.rows()[group[0]])[:SHOWN],
+            labels=[(split.places[at], split.labels[at]) for at in group[:4]],
+        )
+        for group in against[:10]
+    ]
+    contradictory = Contradictions(texts=len(against), rows=sum(map(len, against)), examples=shown)
+    return Repeated(rows=again, contradictory=contradictory)
 
 
-def overlap(data: LabelledData, item: str, other: str) -> dict[str, Any]:
+def overlap(data: LabelledData, item: str, other: str) -> Overlap:
     """What of the smaller split's role, the second one, is in the first: whole rows, and single texts by field.
 
     A text counts once a row. Exact: letter for letter. Plain: but for case, punctuation and white space.
@@ -107,30 +119,32 @@ def overlap(data: LabelledData, item: str, other: str) -> dict[str, Any]:
     by_field = {
         name: sum(plain(text) in texts for text in column if text.strip()) for name, column in second.fields.items()
     }
-    examples = [{"place": second.places[at], "text": " | ".join(second.rows()[at])[:SHOWN]} for at in alike[:5]]
-    return {
-        "in": item, "of": other, "rows": len(second), "exact_rows": len(exact), "plain_rows": len(alike),
-        "fraction": round(len(alike) / max(1, len(second)), 5), "texts": by_field, "examples": examples,
-    }  # fmt: skip
+    examples = [Excerpt(place=second.places[at], text=" | ".join(second.rows()[at])[:SHOWN]) for at in alike[:5]]
+    return Overlap(
+        within=item, of=other, rows=len(second), exact_rows=len(exact), plain_rows=len(alike),
+        fraction=round(len(alike) / max(1, len(second)), 5), texts=by_field, examples=examples,
+    )  # fmt: skip
 
 
-def drift(data: LabelledData, item: str, other: str, classes: bool, seed: int) -> dict[str, Any]:
+def drift(data: LabelledData, item: str, other: str, classes: bool, seed: int) -> Drift:
     """How two splits differ: Jensen–Shannon divergence (bits) of their words and of their labels, beside what it is
     between random halves of both together; medians of lengths.
     """
     first, second = data.splits[item], data.splits[other]
     bags = [[Counter(" ".join(map(plain, row)).split()) for row in split.rows()[:5_000]] for split in (first, second)]
     words, chance = _divergence(bags[0], bags[1], seed)
-    result = {
-        "between": [item, other],
-        "words_divergence": round(words, 4),
-        "words_divergence_by_chance": round(chance, 4),
-        "median_words": [float(np.median([bag.total() for bag in of_split] or [0])) for of_split in bags],
-    }
+    middle, other_middle = (float(np.median([bag.total() for bag in of_split] or [0])) for of_split in bags)
+    result = Drift(
+        between=(item, other),
+        words_divergence=round(words, 4),
+        words_divergence_by_chance=round(chance, 4),
+        median_words=(middle, other_middle),
+    )
     if classes and first.labels is not None and second.labels is not None:
         labels_of_both = [[Counter({label: 1}) for label in split.labels or ()] for split in (first, second)]
         labels, by_chance = _divergence(labels_of_both[0], labels_of_both[1], seed)
-        result |= {"labels_divergence": round(labels, 4), "labels_divergence_by_chance": round(by_chance, 4)}
+        divergence = {"labels_divergence": round(labels, 4), "labels_divergence_by_chance": round(by_chance, 4)}
+        return result.model_copy(update=divergence)
     return result
 
 
@@ -170,7 +184,7 @@ def _jensen_shannon(item: NDArray[np.float64], other: NDArray[np.float64]) -> fl
     return (against(p) + against(q)) / 2
 
 
-def label_noise(split: LabelledSplit, seed: int) -> dict[str, Any] | None:
+def label_noise(split: LabelledSplit, seed: int) -> LabelNoise | None:
     """Labels that look wrong, by confident learning (Northcutt et al. 2021, arXiv 1911.00068).
 
     Each example is judged by a model (logistic regression on TF-IDF) of the other folds. One of class i looks wrong
@@ -190,20 +204,20 @@ def label_noise(split: LabelledSplit, seed: int) -> dict[str, Any] | None:
     best = probabilities.max(axis=1)
     first = suspects[np.argsort(given[suspects] - best[suspects], kind="stable")]
     accuracy = float((probabilities.argmax(axis=1) == classes).mean())
-    return {
-        "n": len(classes),
-        "suspect": len(suspects),
-        "fraction": round(len(suspects) / len(classes), 4),
-        "model_accuracy": round(accuracy, 4),
-        "majority": round(float(np.bincount(classes).max() / len(classes)), 4),
-        "examples": [
-            {
-                "place": split.places[at], "text": texts[at][:SHOWN], "label": str(names[classes[at]]),
-                "by_model": str(names[probabilities[at].argmax()]), "probability": round(float(best[at]), 3),
-            }
+    return LabelNoise(
+        n=len(classes),
+        suspect=len(suspects),
+        fraction=round(len(suspects) / len(classes), 4),
+        model_accuracy=round(accuracy, 4),
+        majority=round(float(np.bincount(classes).max() / len(classes)), 4),
+        examples=[
+            WrongLabel(
+                place=split.places[at], text=texts[at][:SHOWN], label=str(names[classes[at]]),
+                by_model=str(names[probabilities[at].argmax()]), probability=round(float(best[at]), 3),
+            )
             for at in map(int, first[:10])
         ],
-    }  # fmt: skip
+    )  # fmt: skip
 
 
 def out_of_fold(texts: Sequence[str], classes: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
@@ -228,9 +242,3 @@ def confident_issues(classes: NDArray[np.int64], probabilities: NDArray[np.float
     confident = np.where(probabilities >= thresholds - 1e-6, probabilities, -1.0)
     known = confident.max(axis=1) >= 0
     return np.flatnonzero(known & (confident.argmax(axis=1) != classes))
-
-
-def worst_overlap(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Pairs of splits that share rows or texts, the most shared first."""
-    shared = [item for item in facts["overlap"] if item["plain_rows"] or any(item["texts"].values())]
-    return sorted(shared, key=lambda item: -item["plain_rows"])

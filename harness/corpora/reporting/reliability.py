@@ -5,12 +5,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import regex
 
+from harness.corpora.reporting.facts import (
+    Advertising,
+    Gibberish,
+    MetadataFacts,
+    Outliers,
+    PersonalData,
+    Reliability,
+    Repetition,
+    ScoredExcerpt,
+    rounded,
+)
 from harness.corpora.reporting.survey import DATES, Survey
+from harness.corpora.streams.counting import Excerpt
 from harness.stats.bootstrap import wilson
 
 ORDER = 4
@@ -27,42 +38,38 @@ ADVERTISING = regex.compile(
 LINK = regex.compile(r"https?://|www\.")
 
 
-def reliability(survey: Survey) -> dict[str, Any]:
+def reliability(survey: Survey) -> Reliability:
     """What a report says of a corpus's reliability, by its survey and the survey's sample."""
     n = survey.documents
-    return {
-        "metadata": metadata(survey),
-        "personal_data": {
-            "documents": survey.with_pii,
-            "fraction": round(survey.with_pii / n, 5),
-            "counts": dict(survey.pii.most_common()),
-            "examples": {kind: survey.examples.by_kind.get(kind, []) for kind in survey.pii},
-        },
-        "gibberish": gibberish(survey),
-        "advertising": advertising(survey),
-        "repetition": {
-            "documents": survey.repetitive.total(),
-            "fraction": round(survey.repetitive.total() / n, 5),
-            "reasons": dict(survey.repetitive.most_common()),
-            "examples": survey.examples.by_kind.get("repetition", []),
-            "rule": "gopher-repetition (arXiv 2112.11446, Table A1), of documents of 200 characters and more",
-        },
-    }
+    return Reliability(
+        metadata=metadata(survey),
+        personal_data=PersonalData(
+            documents=survey.with_pii,
+            fraction=round(survey.with_pii / n, 5),
+            counts=dict(survey.pii.most_common()),
+            examples={kind: survey.examples.by_kind.get(kind, []) for kind in survey.pii},
+        ),
+        gibberish=gibberish(survey),
+        advertising=advertising(survey),
+        repetition=Repetition(
+            documents=survey.repetitive.total(),
+            fraction=round(survey.repetitive.total() / n, 5),
+            reasons=dict(survey.repetitive.most_common()),
+            examples=survey.examples.by_kind.get("repetition", []),
+            rule="gopher-repetition (arXiv 2112.11446, Table A1), of documents of 200 characters and more",
+        ),
+    )
 
 
-def metadata(survey: Survey) -> dict[str, Any]:
+def metadata(survey: Survey) -> dict[str, MetadataFacts]:
     """Of each field of the records that says where a text is from: the values, the most frequent first; of dates the
     years.
     """
-    result: dict[str, Any] = {}
+    result: dict[str, MetadataFacts] = {}
     for name, frequent in survey.metadata.items():
         counts = frequent.counts
         values = sorted(counts.items()) if name in DATES else counts.most_common(20)
-        result[name] = {
-            "known": counts.total(),
-            "distinct": len(counts),
-            "values": [list(item) for item in values[:60]],
-        }
+        result[name] = MetadataFacts(known=counts.total(), distinct=len(counts), values=values[:60])
     return result
 
 
@@ -106,7 +113,7 @@ class CharacterModel:
         return total / len(text)
 
 
-def gibberish(survey: Survey, most: int = 400) -> dict[str, Any] | None:
+def gibberish(survey: Survey, most: int = 400) -> Gibberish | None:
     """Documents of the sample that the rest of it does not predict, and those it predicts too well.
 
     Bits a character by a model of the other half of the sample, so that no document is judged by itself. High: random
@@ -127,23 +134,22 @@ def gibberish(survey: Survey, most: int = 400) -> dict[str, Any] | None:
     high = [int(at) for at in np.flatnonzero(bits > middle + FAR * spread)]
     low = [int(at) for at in np.flatnonzero(bits < middle - FAR * spread)]
 
-    def shown(indices: Sequence[int], sign: int) -> list[dict[str, Any]]:
+    def outliers(indices: Sequence[int], sign: int) -> Outliers:
         first = sorted(indices, key=lambda at: -sign * bits[at])[:5]
-        return [{"place": items[at].place, "text": texts[at][:160], "bits": round(float(bits[at]), 2)} for at in first]
+        examples = [
+            ScoredExcerpt(place=items[at].place, text=texts[at][:160], bits=round(float(bits[at]), 2)) for at in first
+        ]
+        return Outliers(count=len(indices), interval=rounded(wilson(len(indices), len(items))), examples=examples)
 
-    return {
-        "n": len(items),
-        "median_bits_per_character": round(middle, 3),
-        "unlike_the_rest": {
-            "count": len(high),
-            "interval": _interval(len(high), len(items)),
-            "examples": shown(high, 1),
-        },
-        "too_predictable": {"count": len(low), "interval": _interval(len(low), len(items)), "examples": shown(low, -1)},
-    }
+    return Gibberish(
+        n=len(items),
+        median_bits_per_character=round(middle, 3),
+        unlike_the_rest=outliers(high, 1),
+        too_predictable=outliers(low, -1),
+    )
 
 
-def advertising(survey: Survey) -> dict[str, Any]:
+def advertising(survey: Survey) -> Advertising:
     """Documents of the sample with two or more phrases of English advertising, or a link in every 20 words."""
     flagged = []
     n = len(survey.sample.items)
@@ -152,9 +158,5 @@ def advertising(survey: Survey) -> dict[str, Any]:
         phrases = len(ADVERTISING.findall(text))
         links = len(LINK.findall(text))
         if phrases >= 2 or (links >= 3 and 20 * links > len(text.split())):
-            flagged.append({"place": item.place, "text": text[:160]})
-    return {"n": n, "count": len(flagged), "interval": _interval(len(flagged), n), "examples": flagged[:5]}
-
-
-def _interval(count: int, n: int) -> list[float]:
-    return [round(bound, 5) for bound in wilson(count, n)]
+            flagged.append(Excerpt(place=item.place, text=text[:160]))
+    return Advertising(n=n, count=len(flagged), interval=rounded(wilson(len(flagged), n)), examples=flagged[:5])

@@ -14,8 +14,9 @@ import regex
 from numpy.typing import NDArray
 
 from harness.core.errors import HarnessError
+from harness.corpora.reporting.facts import Cluster
 from harness.corpora.rules.base import Removal, Text, make_rule
-from harness.corpora.streams.counting import Distinct, Examples, Frequent
+from harness.corpora.streams.counting import Distinct, Examples, Excerpt, Frequent
 from harness.corpora.streams.duplicates import DuplicateFinder, Duplicates, digest
 from harness.corpora.streams.parallel import Piece, pieces, through
 from harness.corpora.streams.sampling import ContentSample
@@ -166,7 +167,7 @@ class Survey:
     metadata: dict[str, Frequent] = field(default_factory=dict)
     examples: Examples = field(default_factory=Examples)
     duplicates: Duplicates | None = None
-    clusters: list[dict[str, Any]] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
 
 
 def survey(
@@ -242,12 +243,12 @@ def _sound(documents: Iterable[Document], totals: Survey, hashed: TextsHash) -> 
 
 def cluster_examples(
     documents: Iterable[Document], duplicates: Duplicates, most: int = 10, members: int = 4
-) -> list[dict[str, Any]]:
+) -> list[Cluster]:
     """The largest groups of duplicates with the texts of some members, by a second pass."""
     sizes = sorted(duplicates.clusters().items(), key=lambda item: (-item[1], item[0]))[:most]
-    groups: dict[int, list[dict[str, str]]] = {kept: [] for kept, _ in sizes}
+    groups: dict[int, list[Excerpt]] = {kept: [] for kept, _ in sizes}
     for number, document in enumerate(document for document in documents if not document.is_blank):
         group = groups.get(int(duplicates.kept_for[number]))
         if group is not None and len(group) < members:
-            group.append({"place": document.place, "text": document.text[:300]})
-    return [{"size": size, "members": groups[kept]} for kept, size in sizes]
+            group.append(Excerpt(place=document.place, text=document.text[:300]))
+    return [Cluster(size=size, members=groups[kept]) for kept, size in sizes]

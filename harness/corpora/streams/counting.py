@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.facts import Facts
+
 
 class Distinct:
     """About how many distinct values there were, from their hashes (HyperLogLog; Flajolet et al. 2007).
@@ -59,32 +61,50 @@ class Frequent:
             self.counts = Counter({value: count - 1 for value, count in self.counts.items() if count > 1})
 
 
+class Excerpt(Facts):
+    """A text, or a part of one, and where it stands."""
+
+    place: str
+    text: str
+
+
+class Quantiles(Facts):
+    """Of some values; None of none."""
+
+    min: float | None = None
+    q25: float | None = None
+    median: float | None = None
+    q75: float | None = None
+    q95: float | None = None
+    max: float | None = None
+    mean: float | None = None
+
+
 @dataclass
 class Examples:
     """The first few examples of each kind."""
 
     most: int = 5
-    by_kind: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    by_kind: dict[str, list[Excerpt]] = field(default_factory=dict)
 
     def add(self, kind: str, place: str, text: str) -> None:
         """Keep an example where there are few."""
         kept = self.by_kind.setdefault(kind, [])
         if len(kept) < self.most:
-            kept.append({"place": place, "text": text})
+            kept.append(Excerpt(place=place, text=text))
 
-    def merge(self, other: Mapping[str, Iterable[Mapping[str, str]]]) -> None:
+    def merge(self, other: Mapping[str, Iterable[Excerpt]]) -> None:
         """Those of another one after these."""
         for kind, examples in other.items():
             for item in examples:
-                self.add(kind, item["place"], item["text"])
+                self.add(kind, item.place, item.text)
 
 
-def quantiles(values: NDArray[np.float64] | list[float]) -> dict[str, float]:
+def quantiles(values: NDArray[np.float64] | list[float]) -> Quantiles:
     """Least, quartiles, 95th percentile, greatest and mean of some values."""
     if not len(values):
-        return {}
+        return Quantiles()
     points = np.quantile(np.asarray(values, dtype=np.float64), [0, 0.25, 0.5, 0.75, 0.95, 1])
-    names = ("min", "q25", "median", "q75", "q95", "max")
-    return {name: round(float(item), 4) for name, item in zip(names, points, strict=True)} | {
-        "mean": round(float(np.mean(values)), 4)
-    }
+    least, q25, median, q75, q95, most = (round(float(item), 4) for item in points)
+    mean = round(float(np.mean(values)), 4)
+    return Quantiles(min=least, q25=q25, median=median, q75=q75, q95=q95, max=most, mean=mean)

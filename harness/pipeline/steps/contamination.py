@@ -98,10 +98,8 @@ def _looked_for(
     found = scan(stream, index, tell=lambda documents, size: report(min(1.0, size / max(1, corpus.bytes))))
     if hashed.hexdigest() != corpus.fingerprint:
         raise HarnessError(f"{corpus.location}: it is not the text any more that the model was pretrained on")
-    [row] = contamination(index, found, "", {})["tasks"]
-    return {
-        "dirty": row["ids"], "exact": row["exact"], "not_judged": row["not_judged"], "common": row["common_phrases"],
-    }  # fmt: skip
+    [row] = contamination(index, found, "", {}).tasks
+    return {"dirty": row.ids, "exact": row.exact, "not_judged": row.not_judged, "common": row.common_phrases}
 
 
 def _by_metric(

@@ -72,18 +72,15 @@ def corpus_page(report: CorpusReport) -> str:
 
 def funnel_page(folder: Path, manifest: CorpusManifest, funnel: Funnel) -> str:
     """The page of a filter: what each rule removed, with examples from the ledger in its folder."""
-    facts = funnel.as_json()
-    total = max(1, facts["documents"])
-    bars = [Bar("all", 1.0, f"{total:,} documents, {size_text(facts['bytes'])}")]
-    for step in facts["rules"]:
-        text = f"{step['left']:,} left, {step['removed']:,} removed"
-        bars.append(
-            Bar(step["rule"], step["left"] / total, text + (f", {step['edited']:,} edited" if step["edited"] else ""))
-        )
+    total = max(1, funnel.documents)
+    bars = [Bar("all", 1.0, f"{total:,} documents, {size_text(funnel.bytes)}")]
+    for step in funnel.steps:
+        text = f"{step.left:,} left, {step.removed:,} removed" + (f", {step.edited:,} edited" if step.edited else "")
+        bars.append(Bar(step.rule, step.left / total, text))
     rows = tuple(
-        (step["rule"], reason, f"{count:,}", f"{100 * count / total:.2f} %")
-        for step in facts["rules"]
-        for reason, count in step["reasons"].items()
+        (step.rule, reason, f"{count:,}", f"{100 * count / total:.2f} %")
+        for step in funnel.steps
+        for reason, count in step.reasons.items()
     )
     settings = tuple(
         (str(rule["rule"]), json.dumps({k: v for k, v in rule.items() if k != "rule"}, ensure_ascii=False))
@@ -96,8 +93,8 @@ def funnel_page(folder: Path, manifest: CorpusManifest, funnel: Funnel) -> str:
         ),
         Figure("Rules", rows=settings, header=("rule", "settings")),
     )
-    sizes = f"{size_text(facts['kept_bytes'])} of {size_text(facts['bytes'])}"
-    kept = f"kept {facts['kept']:,} of {total:,} documents, {sizes}"
+    sizes = f"{size_text(funnel.kept_bytes)} of {size_text(funnel.bytes)}"
+    kept = f"kept {funnel.kept_documents:,} of {total:,} documents, {sizes}"
     name = Path(manifest.source.location).name or manifest.source.location
     return _rendered(CorpusPage(f"Filtered: {name}", kept, (), (Chapter("funnel", "Funnel", figures),)))
 

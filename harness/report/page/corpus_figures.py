@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.text import size_text
+from harness.corpora.contamination.facts import Contamination
+from harness.corpora.reporting.facts import Consistency, Diversity, LabelFacts, LanguageFacts, Reliability
+from harness.corpora.streams.counting import Excerpt
 
 WIDE, HIGH, LEFT, BELOW = 520.0, 220.0, 56.0, 34.0
 """Of a plot of lines, in units of its drawing: width, height, and the room for the axes."""
@@ -94,135 +96,139 @@ def _power(power: int) -> str:
     )
 
 
-def _shown(examples: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    return tuple((str(item.get("place", "")), str(item["text"])) for item in examples)
+def _shown(examples: Iterable[Excerpt]) -> tuple[tuple[str, str], ...]:
+    return tuple((item.place, item.text) for item in examples)
 
 
-def _with_bounds(item: Mapping[str, Any]) -> str:
-    low, high = map(_percent, item["interval"])
-    return f"{_percent(item['fraction'])} [{low}, {high}] of {item['n']:,}"
+def _with_bounds(item: LanguageFacts) -> str:
+    low, high = map(_percent, item.interval)
+    return f"{_percent(item.fraction)} [{low}, {high}] of {item.n:,}"
 
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
-def diversity_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
-    words, heaps = facts["vocabulary"], facts["vocabulary"]["heaps"]
-    law = (f"Heaps' law: V = {heaps['k']} n^{heaps['beta']}",) if heaps else ()
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def diversity_figures(facts: Diversity) -> Iterable[Figure]:
+    words, heaps = facts.vocabulary, facts.vocabulary.heaps
+    law = (f"Heaps' law: V = {heaps.k} n^{heaps.beta}",) if heaps else ()
     yield Figure(
         "Vocabulary growth",
-        line=line_of([tuple(item) for item in words["growth"]], "words", "distinct words"),
-        notes=(f"{words['words']:,} words, {words['distinct']:,} distinct", *law),
+        line=line_of(words.growth, "words", "distinct words"),
+        notes=(f"{words.words:,} words, {words.distinct:,} distinct", *law),
     )
-    lengths = facts["lengths"]["by_power_of_two"]
+    lengths = facts.lengths.by_power_of_two
     yield Figure(
         "Words a document",
         bars_of((f"{2**at:,}–{2 ** (at + 1) - 1:,}", count, f"{count:,}") for at, count in enumerate(lengths)),
     )
     yield Figure(
         "Languages",
-        bars_of((item["language"], item["fraction"], _with_bounds(item)) for item in facts["languages"][:12]),
+        bars_of((item.language, item.fraction, _with_bounds(item)) for item in facts.languages[:12]),
     )
-    topics = facts["topics"]
+    topics = facts.topics
     if topics:
         yield Figure(
             "Topics",
-            bars_of((", ".join(item["terms"][:5]), item["fraction"], _percent(item["fraction"])) for item in topics),
-            notes=(f"k-means of {facts['sampled']:,} sampled documents at most; their number is set, not found",),
-            examples=tuple((", ".join(item["terms"]), _shown(item["examples"])) for item in topics),
+            bars_of((", ".join(item.terms[:5]), item.fraction, _percent(item.fraction)) for item in topics),
+            notes=(f"k-means of {facts.sampled:,} sampled documents at most; their number is set, not found",),
+            examples=tuple((", ".join(item.terms), _shown(item.examples)) for item in topics),
         )
     names = ("median", "q25", "q75", "q95", "mean")
     rows = tuple(
-        (name.replace("_", " "), *(f"{values.get(item, 0):g}" for item in names))
-        for name, values in facts["style"].items()
+        (name.replace("_", " "), *(f"{getattr(values, item) or 0:g}" for item in names))
+        for name, values in facts.style.items()
     )
     yield Figure("Style of the sample", rows=rows, header=("", *names))
-    entropies = ", ".join(f"{item['n']}-grams {item['entropy_bits']} bits" for item in facts["ngrams"])
-    alike = facts["self_similarity"]
+    entropies = ", ".join(f"{item.n}-grams {item.entropy_bits} bits" for item in facts.ngrams)
+    alike = facts.self_similarity
     measures = [
-        ("type–token ratio", str(words["type_token_ratio"])),
-        ("type–token ratio in windows of 500", str(words["moving_type_token_ratio"])),
+        ("type–token ratio", str(words.type_token_ratio)),
+        ("type–token ratio in windows of 500", str(words.moving_type_token_ratio)),
         ("entropy", entropies),
-        ("compression ratio", str(facts["compression_ratio"])),
+        ("compression ratio", str(facts.compression_ratio)),
     ]
     if alike:
         measures += [
-            ("mean cosine of pairs", str(alike["mean_cosine"])),
-            ("mean cosine to the likest", str(alike["mean_nearest_cosine"])),
-            ("with a text above cosine 0.8", _percent(alike["nearest_above_0.8"])),
+            ("mean cosine of pairs", str(alike.mean_cosine)),
+            ("mean cosine to the likest", str(alike.mean_nearest_cosine)),
+            ("with a text above cosine 0.8", _percent(alike.nearest_above)),
         ]
     yield Figure("Measures", rows=tuple(measures), header=("measure", "value"))
 
 
-def consistency_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
-    duplicates, encoding, lines = facts["duplicates"], facts["encoding"], facts["boilerplate"]
-    recall = ", ".join(f"{100 * value:.0f} % at {name}" for name, value in duplicates["banding"]["recall"].items())
+def consistency_figures(facts: Consistency) -> Iterable[Figure]:
+    duplicates, encoding, lines = facts.duplicates, facts.encoding, facts.boilerplate
+    recall = ", ".join(f"{100 * value:.0f} % at {name}" for name, value in duplicates.banding.recall.items())
     yield Figure(
         "Duplicates",
         bars_of(
-            (name, duplicates[key], f"{duplicates[key]:,}")
-            for name, key in (("distinct", "distinct"), ("exact copies", "exact"), ("near copies", "near"))
+            (name, count, f"{count:,}")
+            for name, count in (
+                ("distinct", duplicates.distinct),
+                ("exact copies", duplicates.exact),
+                ("near copies", duplicates.near),
+            )
         ),
-        notes=(f"{duplicates['clusters']:,} groups; pairs of that similarity that the banding compares: {recall}",),
-        examples=tuple((f"{item['size']:,} alike", _shown(item["members"])) for item in duplicates["largest"]),
+        notes=(f"{duplicates.clusters:,} groups; pairs of that similarity that the banding compares: {recall}",),
+        examples=tuple((f"{item.size:,} alike", _shown(item.members)) for item in duplicates.largest),
     )
     yield Figure(
         "Wrongly decoded",
-        bars_of((name, count, f"{count:,}") for name, count in encoding["faults"].items()),
-        notes=(f"in {encoding['documents']:,} documents; {facts['blank_documents']:,} more are blank",),
-        examples=(("examples", _shown(encoding["examples"])),) if encoding["examples"] else (),
+        bars_of((name, count, f"{count:,}") for name, count in encoding.faults.items()),
+        notes=(f"in {encoding.documents:,} documents; {facts.blank_documents:,} more are blank",),
+        examples=(("examples", _shown(encoding.examples)),) if encoding.examples else (),
     )
     yield Figure(
         "Boilerplate",
-        bars_of((item["text"][:60], item["documents"], f"{item['documents']:,}") for item in lines["most_frequent"]),
-        notes=(f"{lines['lines']:,} lines stand in {lines['at_least']:,} documents or more",),
+        bars_of((item.text[:60], item.documents, f"{item.documents:,}") for item in lines.most_frequent),
+        notes=(f"{lines.lines:,} lines stand in {lines.at_least:,} documents or more",),
     )
 
 
-def reliability_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
-    for name, values in facts["metadata"].items():
+def reliability_figures(facts: Reliability) -> Iterable[Figure]:
+    for name, values in facts.metadata.items():
         yield Figure(
             f"Metadata: {name}",
-            bars_of((str(value), count, f"{count:,}") for value, count in values["values"][:20]),
-            notes=(f"{values['distinct']:,} values of {values['known']:,} documents",),
+            bars_of((str(value), count, f"{count:,}") for value, count in values.values[:20]),
+            notes=(f"{values.distinct:,} values of {values.known:,} documents",),
         )
-    personal, gibberish = facts["personal_data"], facts["gibberish"]
+    personal, gibberish = facts.personal_data, facts.gibberish
     yield Figure(
         "Personal data",
-        bars_of((kind, count, f"{count:,}") for kind, count in personal["counts"].items()),
-        notes=(f"in {personal['documents']:,} documents; all but the first letters are hidden",),
-        examples=tuple((kind, _shown(examples)) for kind, examples in personal["examples"].items() if examples),
+        bars_of((kind, count, f"{count:,}") for kind, count in personal.counts.items()),
+        notes=(f"in {personal.documents:,} documents; all but the first letters are hidden",),
+        examples=tuple((kind, _shown(examples)) for kind, examples in personal.examples.items() if examples),
     )
     if gibberish:
-        kinds = (("unlike the rest", "unlike_the_rest"), ("too predictable", "too_predictable"))
+        kinds = (("unlike the rest", gibberish.unlike_the_rest), ("too predictable", gibberish.too_predictable))
         yield Figure(
             "Gibberish and templates",
-            bars_of(
-                (name, gibberish[key]["count"], f"{gibberish[key]['count']} of {gibberish['n']}") for name, key in kinds
-            ),
-            notes=(f"by a model of characters; median {gibberish['median_bits_per_character']} bits a character",),
-            examples=tuple(
-                (name, _shown(gibberish[key]["examples"])) for name, key in kinds if gibberish[key]["examples"]
-            ),
+            bars_of((name, outliers.count, f"{outliers.count} of {gibberish.n}") for name, outliers in kinds),
+            notes=(f"by a model of characters; median {gibberish.median_bits_per_character} bits a character",),
+            examples=tuple((name, _shown(outliers.examples)) for name, outliers in kinds if outliers.examples),
         )
-    repetition, advertising = facts["repetition"], facts["advertising"]
+    repetition, advertising = facts.repetition, facts.advertising
     yield Figure(
         "Repetition",
-        bars_of((name, count, f"{count:,}") for name, count in repetition["reasons"].items()),
-        notes=(f"{repetition['documents']:,} documents; {repetition['rule']}",),
-        examples=(("examples", _shown(repetition["examples"])),) if repetition["examples"] else (),
+        bars_of((name, count, f"{count:,}") for name, count in repetition.reasons.items()),
+        notes=(f"{repetition.documents:,} documents; {repetition.rule}",),
+        examples=(("examples", _shown(repetition.examples)),) if repetition.examples else (),
     )
     yield Figure(
         "Advertising",
-        notes=(f"{advertising['count']} of {advertising['n']:,} sampled documents",),
-        examples=(("examples", _shown(advertising["examples"])),) if advertising["examples"] else (),
+        notes=(f"{advertising.count} of {advertising.n:,} sampled documents",),
+        examples=(("examples", _shown(advertising.examples)),) if advertising.examples else (),
     )
 
 
-def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
-    for split, balance in facts["balance"].items():
-        counts = balance["counts"]
+def label_figures(facts: LabelFacts) -> Iterable[Figure]:
+    for split, balance in facts.balance.items():
+        counts = balance.counts
         total = sum(counts.values())
         yield Figure(
             f"Classes of {split}",
@@ -232,13 +238,13 @@ def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
         )
     rows = tuple(
         (
-            f"{item['of']} in {item['in']}",
-            f"{item['rows']:,}",
-            f"{item['exact_rows']:,}",
-            f"{item['plain_rows']:,}",
-            ", ".join(f"{name} {count:,}" for name, count in item["texts"].items()),
+            f"{item.of} in {item.within}",
+            f"{item.rows:,}",
+            f"{item.exact_rows:,}",
+            f"{item.plain_rows:,}",
+            ", ".join(f"{name} {count:,}" for name, count in item.texts.items()),
         )
-        for item in facts["overlap"]
+        for item in facts.overlap
     )
     if rows:
         yield Figure(
@@ -246,42 +252,35 @@ def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
             rows=rows,
             header=("rows", "all", "exact", "but for case and punctuation", "texts anywhere"),
             examples=tuple(
-                (f"{item['of']} in {item['in']}", _shown(item["examples"]))
-                for item in facts["overlap"]
-                if item["examples"]
+                (f"{item.of} in {item.within}", _shown(item.examples)) for item in facts.overlap if item.examples
             ),
         )
     drift = tuple(
         (
-            " and ".join(item["between"]),
-            f"{item['words_divergence']:g}",
-            f"{item['words_divergence_by_chance']:g}",
-            " / ".join(f"{value:g}" for value in item["median_words"]),
-            f"{item.get('labels_divergence', float('nan')):g}",
-            f"{item.get('labels_divergence_by_chance', float('nan')):g}",
+            " and ".join(item.between),
+            f"{item.words_divergence:g}",
+            f"{item.words_divergence_by_chance:g}",
+            " / ".join(f"{value:g}" for value in item.median_words),
+            f"{_or_nan(item.labels_divergence):g}",
+            f"{_or_nan(item.labels_divergence_by_chance):g}",
         )
-        for item in facts["drift"]
+        for item in facts.drift
     )
     if drift:
         header = ("splits", "words, bits", "by chance", "median words", "labels, bits", "by chance")
         yield Figure("Drift between splits", rows=drift, header=header)
-    for split, item in facts["duplicates"].items():
-        against = item.get("contradictory", {"texts": 0, "examples": []})
-        examples = tuple(
-            (text["text"][:80], tuple((place, label) for place, label in text["labels"]))
-            for text in against["examples"]
-        )
+    for split, item in facts.duplicates.items():
+        against = item.contradictory
+        examples = tuple((text.text[:80], tuple(text.labels)) for text in against.examples)
         yield Figure(
             f"Duplicates in {split}",
-            notes=(f"{item['rows']:,} rows stood before; {against['texts']:,} texts have several labels",),
+            notes=(f"{item.rows:,} rows stood before; {against.texts:,} texts have several labels",),
             examples=examples,
         )
-    for split, noise in facts["label_noise"].items():
-        wrong = tuple(
-            (item["label"], item["by_model"], f"{item['probability']:.2f}", item["text"]) for item in noise["examples"]
-        )
-        right = _percent(noise["model_accuracy"])
-        note = f"{noise['suspect']:,} of {noise['n']:,} by confident learning; the model is right on {right}"
+    for split, noise in facts.label_noise.items():
+        wrong = tuple((item.label, item.by_model, f"{item.probability:.2f}", item.text) for item in noise.examples)
+        right = _percent(noise.model_accuracy)
+        note = f"{noise.suspect:,} of {noise.n:,} by confident learning; the model is right on {right}"
         yield Figure(
             f"Labels of {split} that look wrong",
             rows=wrong,
@@ -290,12 +289,12 @@ def label_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
         )
 
 
-def contamination_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
+def contamination_figures(facts: Contamination) -> Iterable[Figure]:
     """Which evaluation examples stand in the corpus."""
     names = ("n", "dirty", "exact", "thirteen_grams", "with_answer", "common_phrases", "not_judged")
     rows = tuple(
-        (row["task"], row["split"], *(f"{row[name]:,}" for name in names), " to ".join(map(_percent, row["interval"])))
-        for row in facts["tasks"]
+        (row.task, row.split, *(f"{getattr(row, name):,}" for name in names), " to ".join(map(_percent, row.interval)))
+        for row in facts.tasks
     )
     header = (
         "task",
@@ -310,11 +309,11 @@ def contamination_figures(facts: Mapping[str, Any]) -> Iterable[Figure]:
         "interval",
     )
     examples = tuple(
-        (f"{row['task']} {row['split']}", tuple(
-            (f"{item['id']}, in {item['place']}, overlap {item['overlap']}", f"{item['text']}\n— {item['found']}")
-            for item in row["examples"]))
-        for row in facts["tasks"] if row["examples"]
+        (f"{row.task} {row.split}", tuple(
+            (f"{item.id}, in {item.place}, overlap {item.overlap}", f"{item.text}\n— {item.found}")
+            for item in row.examples))
+        for row in facts.tasks if row.examples
     )  # fmt: skip
-    absent = tuple(f"{task}: {reason}" for task, reason in facts["absent"].items())
+    absent = tuple(f"{task}: {reason}" for task, reason in facts.absent.items())
     title = "Evaluation examples that stand in the corpus"
     yield Figure(title, rows=rows, header=header, notes=absent, examples=examples)

@@ -16,19 +16,18 @@ BAR = 24
 
 def funnel_text(funnel: Funnel) -> str:
     """The table of what went in, what each rule removed with its most frequent reasons, and what is left."""
-    facts = funnel.as_json()
-    total = max(1, facts["documents"])
-    rows = [("all", "", f"{total:,}", size_text(facts["bytes"]), _bar(1.0), "")]
-    for step in facts["rules"]:
-        edited = f"; edited {step['edited']:,}" if step["edited"] else ""
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in list(step["reasons"].items())[:MOST_REASONS])
+    total = max(1, funnel.documents)
+    rows = [("all", "", f"{total:,}", size_text(funnel.bytes), _bar(1.0), "")]
+    for step in funnel.steps:
+        edited = f"; edited {step.edited:,}" if step.edited else ""
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in list(step.reasons.items())[:MOST_REASONS])
         rows.append(
-            (step["rule"], f"{step['removed']:,}", f"{step['left']:,}", size_text(step["left_bytes"]),
-             _bar(step["left"] / total), (reasons + edited).removeprefix("; "))
+            (step.rule, f"{step.removed:,}", f"{step.left:,}", size_text(step.left_bytes), _bar(step.left / total),
+             (reasons + edited).removeprefix("; "))
         )  # fmt: skip
-    kept = facts["kept"] / total
-    last = f"kept {facts['kept']:,} of {facts['documents']:,} documents ({100 * kept:.1f} %), " + (
-        f"{size_text(facts['kept_bytes'])} of {size_text(facts['bytes'])}"
+    kept = funnel.kept_documents
+    last = f"kept {kept:,} of {funnel.documents:,} documents ({100 * kept / total:.1f} %), " + (
+        f"{size_text(funnel.kept_bytes)} of {size_text(funnel.bytes)}"
     )
     return columns(rows, ("rule", "removed", "left", "text", "of all", "why")) + "\n" + last
 

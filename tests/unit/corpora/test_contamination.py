@@ -169,8 +169,8 @@ def test_a_phrase_that_stands_everywhere_is_no_contamination() -> None:
     documents = [Document(f"{sentence(DRAW, 12)} {phrase.text}", str(at)) for at in range(6)]
     documents += [Document(long.text, f"long {at}") for at in range(6)]
     index = ContaminationIndex([phrase, long])
-    [row] = contamination(index, scan(documents, index), "here", {})["tasks"]
-    assert row["dirty"] == 1 and row["ids"] == ["long"] and row["common_phrases"] == 1
+    [row] = contamination(index, scan(documents, index), "here", {}).tasks
+    assert row.dirty == 1 and row.ids == ["long"] and row.common_phrases == 1
 
 
 def test_what_every_example_says_weighs_nothing() -> None:
@@ -183,8 +183,8 @@ def test_what_every_example_says_weighs_nothing() -> None:
 def test_short_examples_are_counted_not_judged() -> None:
     short = Example("quiz", "dev", "0", "It is good.")
     index = ContaminationIndex([short])
-    [row] = contamination(index, scan([Document("It is good.", "x")], index), "here", {})["tasks"]
-    assert row["not_judged"] == 1 and row["dirty"] == 0
+    [row] = contamination(index, scan([Document("It is good.", "x")], index), "here", {}).tasks
+    assert row.not_judged == 1 and row.dirty == 0
 
 
 def test_longer_examples_may_lack_more() -> None:
@@ -199,9 +199,9 @@ def test_a_report_against_a_task_names_the_examples_and_workers_change_nothing(t
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
     one, two = (corpus_report(path, against=["sst2"], workers=workers) for workers in (1, 2))
     assert one.contamination == two.contamination
-    [row] = [row for row in one.contamination["tasks"] if row["split"] == "dev"]  # type: ignore[index]
-    assert row["n"] == 600 and 30 <= row["dirty"] <= 45
-    assert row["interval"][0] < row["fraction"] < row["interval"][1]
+    [row] = [row for row in one.contamination.tasks if row.split == "dev"]
+    assert row.n == 600 and 30 <= row.dirty <= 45
+    assert row.interval[0] < row.fraction < row.interval[1]
     assert any(finding.topic == "contamination" and finding.weight == 2 for finding in one.findings)
     with pytest.raises(HarnessError, match="Did you mean 'sst2'"):
         corpus_report(path, against=["sst22"])

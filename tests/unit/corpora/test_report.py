@@ -12,6 +12,7 @@ import pytest
 from harness.api.corpora import corpus_report
 from harness.corpora.reporting.diversity import heaps
 from harness.corpora.reporting.label_facts import confident_issues, out_of_fold
+from harness.corpora.reporting.facts import CommonLine
 from harness.corpora.reporting.reliability import CharacterModel
 from harness.corpora.reporting.report import CorpusReport
 from harness.corpora.streams.counting import Distinct, Frequent
@@ -49,7 +50,7 @@ def test_a_clean_corpus_has_nothing_that_stands_out(tmp_path: Path) -> None:
     found = report_on(path)
     assert found.documents == 200
     assert not {"encoding", "personal data", "boilerplate", "gibberish", "languages"} & set(topics_of(found))
-    assert found.diversity["languages"][0]["language"] == "en"
+    assert found.diversity.languages[0].language == "en"
     assert json.loads(json.dumps(found.as_json(), allow_nan=False))["schema_version"] == 1
 
 
@@ -64,16 +65,16 @@ def test_planted_faults_are_counted(tmp_path: Path) -> None:
     rows += [{"text": "buy it now and then " * 30}, {"text": ""}]
     found = report_on(write_lines(tmp_path / "dirty.jsonl", rows))
     assert found.labels is None, "where a text is from is no label"
-    assert found.consistency["blank_documents"] == 1
-    assert found.consistency["duplicates"]["exact"] == 20
-    assert found.consistency["encoding"]["faults"] == {"mis-decoded": 5}
-    assert found.reliability["personal_data"]["counts"] == {"email": 7}
+    assert found.consistency.blank_documents == 1
+    assert found.consistency.duplicates.exact == 20
+    assert found.consistency.encoding.faults == {"mis-decoded": 5}
+    assert found.reliability.personal_data.counts == {"email": 7}
     assert "jo1@example.org" not in json.dumps(found.as_json())
-    assert found.consistency["boilerplate"]["most_frequent"] == [{"text": "Accept all cookies", "documents": 9}]
-    assert found.reliability["gibberish"]["unlike_the_rest"]["count"] >= 3
-    assert found.reliability["repetition"]["documents"] >= 1
-    assert found.reliability["metadata"]["source"]["values"] == [["web", 200]]
-    assert [one[0] for one in found.reliability["metadata"]["date"]["values"]] == [
+    assert found.consistency.boilerplate.most_frequent == [CommonLine(text="Accept all cookies", documents=9)]
+    assert found.reliability.gibberish.unlike_the_rest.count >= 3
+    assert found.reliability.repetition.documents >= 1
+    assert found.reliability.metadata["source"].values == [("web", 200)]
+    assert [one[0] for one in found.reliability.metadata["date"].values] == [
         "2010",
         "2011",
         "2012",
@@ -90,7 +91,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text_are_counted_not_refused(tmp_path: Path) -> None:
     path = tmp_path / "latin.txt"
     path.write_bytes(("\n\n".join(prose(seed) for seed in range(30)) + "\n\ncaf").encode() + b"\xe9 noir\n")
-    assert report_on(path).consistency["encoding"]["faults"] == {"replaced": 1}
+    assert report_on(path).consistency.encoding.faults == {"replaced": 1}
 
 
 def labelled_folder(folder: Path) -> Path:
@@ -129,9 +130,9 @@ def test_splits_in_the_layout_of_the_hub_and_of_save_to_disk_are_found(tmp_path:
     for split in ("train", "test"):
         whole.to_parquet(tmp_path / "hub" / "data" / f"{split}-00000-of-00001.parquet")
     saved = report_on(tmp_path / "saved").labels
-    assert saved is not None and saved["balance"]["train"]["counts"] == {"bad": 40, "good": 20}
+    assert saved is not None and saved.balance["train"].counts == {"bad": 40, "good": 20}
     hub = report_on(tmp_path / "hub").labels
-    assert hub is not None and hub["overlap"][0]["exact_rows"] == 60
+    assert hub is not None and hub.overlap[0].exact_rows == 60
 
 
 def test_contradictory_duplicates_and_wrong_labels_are_found(tmp_path: Path) -> None:
@@ -147,10 +148,10 @@ def test_contradictory_duplicates_and_wrong_labels_are_found(tmp_path: Path) -> 
     rows.append({"text": rows[10]["text"], "label": "bad"})
     found = report_on(write_lines(tmp_path / "noisy.jsonl", rows))
     assert found.labels is not None
-    assert found.labels["duplicates"]["train"]["contradictory"]["texts"] == 1
-    noise = found.labels["label_noise"]["train"]
-    assert noise["suspect"] == pytest.approx(len(wrong) + 1, abs=3)
-    assert {one["place"] for one in noise["examples"][:4]} <= {f"noisy.jsonl:{at + 1}" for at in [*wrong, 10, 400]}
+    assert found.labels.duplicates["train"].contradictory.texts == 1
+    noise = found.labels.label_noise["train"]
+    assert noise.suspect == pytest.approx(len(wrong) + 1, abs=3)
+    assert {one.place for one in noise.examples[:4]} <= {f"noisy.jsonl:{at + 1}" for at in [*wrong, 10, 400]}
 
 
 def test_confident_learning_agrees_with_cleanlab() -> None:
@@ -166,13 +167,16 @@ def test_confident_learning_agrees_with_cleanlab() -> None:
 
 def test_a_task_is_reported_by_its_name() -> None:
     found = corpus_report("sst2", sample=200)
-    assert found.labels is not None and set(found.labels["balance"]) >= {"train", "dev"}
-    assert found.labels["overlap"][0]["plain_rows"] == 0  # no text is in two splits of the synthetic world
+    assert found.labels is not None and set(found.labels.balance) >= {"train", "dev"}
+    facts = found.as_json()
+    assert facts["labels"]["overlap"][0]["in"] == found.labels.overlap[0].within
+    assert "nearest_above_0.8" in facts["diversity"]["self_similarity"] and facts["findings"][0]["text"]
+    assert found.labels.overlap[0].plain_rows == 0  # no text is in two splits of the synthetic world
 
 
 def test_heaps_law_and_distinct_words_are_estimated() -> None:
     law = heaps([(n, 8 * n**0.6) for n in (1_000, 10_000, 100_000)])
-    assert law is not None and law["beta"] == pytest.approx(0.6, abs=1e-3) and law["k"] == pytest.approx(8, rel=1e-2)
+    assert law is not None and law.beta == pytest.approx(0.6, abs=1e-3) and law.k == pytest.approx(8, rel=1e-2)
     for count in (100, 5_000, 300_000):
         distinct = Distinct()
         for _ in range(2):
