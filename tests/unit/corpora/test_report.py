@@ -11,8 +11,8 @@ import pytest
 
 from harness.api.corpora import corpus_report
 from harness.corpora.reporting.diversity import heaps
-from harness.corpora.reporting.label_facts import confident_issues, out_of_fold
 from harness.corpora.reporting.facts import CommonLine
+from harness.corpora.reporting.label_facts import confident_issues, out_of_fold
 from harness.corpora.reporting.reliability import CharacterModel
 from harness.corpora.reporting.report import CorpusReport
 from harness.corpora.streams.counting import Distinct, Frequent
