@@ -13,9 +13,10 @@ from harness.core.strict_spec import Strict, parse
 from harness.data.augment.draws import Draws
 from harness.data.augment.text import Pieces, Text
 
-Change = Literal["style", "punctuation", "spelling", "words", "sentences"]
+Change = Literal["style", "punctuation", "spelling", "words", "sentences", "meaning"]
 """What an operation may change. `style`: case and contractions, which say the same. `words` are inserted, removed,
-replaced or moved; `sentences` cut, moved or joined.
+replaced or moved; `sentences` cut, moved or joined. `meaning`: what a text says can become another thing, so that no
+label is safe.
 """
 
 

@@ -44,6 +44,7 @@ def why_unsafe(task: TaskSpec, change: Change) -> str:
         "spelling": "changes the spelling of words",
         "words": "changes words",
         "sentences": "cuts, moves or joins sentences",
+        "meaning": "can change what a text says",
     }[change]
     if family.target is None:
         return f"{what}, and the text itself is what {task.family} learns"

@@ -36,26 +36,28 @@ class MaskedWordsOptions(WordOptions):
         model: The folder of a masked language model, such as `harness pretrain -o` writes.
         top: The likeliest words that are drawn from, by their probabilities.
         probability: The least that a word must have.
+        beside: Whether the model reads the text as it was before the masked one: for models that were pretrained on
+            pairs of sentences.
     """
 
     rate: float = rate(0.1, "Of the words; at least one.")
     model: str = Field(min_length=1)
     top: int = Field(default=5, ge=1, le=1000)
     probability: float = Field(default=0.02, gt=0, le=1)
+    beside: bool = False
 
 
 class MaskedWords(TextOperation):
-    """Words are replaced by what a masked language model says in their place, the unmasked text beside the masked one.
+    """Words are replaced by what a masked language model says in their place.
 
-    The second text keeps the meaning in sight, as in LSBert, but the model knows what fits, not what means the same.
-    Candidates that negate, numbers, function words, other forms of the word, and the word with a negating prefix are
-    left out.
+    With the text as it was `beside`, as in LSBert, its meaning stays in sight; but the model knows what fits, not what
+    means the same, so that labels are not safe. Candidates that negate, numbers, function words, other forms of the
+    word, and the word with a negating prefix are left out.
     """
 
     Options = MaskedWordsOptions
-    changes = "words"
+    changes = "meaning"
     source = "Kobayashi 2018 (arXiv 1805.06201), Qiang et al. 2020 (arXiv 1907.06226)"
-    note = "a masked language model puts in words that fit, not only such as mean the same"
 
     def inputs(self) -> Mapping[str, str]:
         return {self.options.model: fingerprint(self.options.model, "masked-words")}
@@ -63,7 +65,7 @@ class MaskedWords(TextOperation):
     def apply_all(self, texts: Sequence[Text], draws: Sequence[Draws]) -> Sequence[str | Pieces]:
         checkpoint = _opened(self.options.model)
         masked = [self._masked(text, drawn) for text, drawn in zip(texts, draws, strict=True)]
-        candidates = _predicted(checkpoint, texts, masked, self.options.top)
+        candidates = _predicted(checkpoint, texts, masked, self.options)
         return [
             text.edited(self._edits(text, spans, ranked, drawn))
             for text, spans, ranked, drawn in zip(texts, masked, candidates, draws, strict=True)
@@ -84,7 +86,7 @@ class MaskedWords(TextOperation):
                 for word, probability in words
                 if probability >= self.options.probability and not _is_related(old, word)
             ]
-            if left:
+            if left := left[: self.options.top]:
                 edits.append((span, like(text[span], _drawn(left, draws))))
         return edits
 
@@ -120,7 +122,7 @@ def _opened(path: str) -> Checkpoint:
 
 
 def _predicted(
-    checkpoint: Checkpoint, texts: Sequence[Text], masked: Sequence[Sequence[Span]], top: int
+    checkpoint: Checkpoint, texts: Sequence[Text], masked: Sequence[Sequence[Span]], options: MaskedWordsOptions
 ) -> list[list[list[tuple[str, float]]]]:
     """Of each text and each of its masked words the likeliest words, with their probabilities; nothing for a text that
     is too long for the model.
@@ -130,7 +132,7 @@ def _predicted(
     tokenizer, model = checkpoint.tokenizer, checkpoint.model
     allowed, words = _whole_words(tokenizer, model)
     rows = [
-        tokenizer(text.text, _with_masks(text, spans, tokenizer.mask_token), verbose=False) if spans else None
+        _encoded(tokenizer, text, _with_masks(text, spans, tokenizer.mask_token), options.beside) if spans else None
         for text, spans in zip(texts, masked, strict=True)
     ]
     limit = positions_of(model, "encoder") or 512
@@ -147,12 +149,16 @@ def _predicted(
                 if len(at) != len(masked[index]):
                     continue
                 probabilities = logits[place, at].double().softmax(-1)[:, allowed]
-                values, places = probabilities.topk(min(2 * top, len(words)))
+                values, places = probabilities.topk(min(2 * options.top, len(words)))
                 ranked[index] = [
                     [(words[word], value) for word, value in zip(*pair, strict=True)]
                     for pair in zip(places.tolist(), values.tolist(), strict=True)
                 ]
-    return [[row[:top] for row in rows_of_text] for rows_of_text in ranked]
+    return ranked
+
+
+def _encoded(tokenizer: Any, text: Text, masked: str, beside: bool) -> Any:
+    return tokenizer(text.text, masked, verbose=False) if beside else tokenizer(masked, verbose=False)
 
 
 def _with_masks(text: Text, spans: Sequence[Span], mask: str) -> str:

@@ -11,11 +11,15 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
+from harness.core.augment_spec import AugmentSpec
 from harness.core.errors import HarnessError
+from harness.core.registry import load_registry
 from harness.data.augment.base import make_operation
 from harness.data.augment.draws import Draws
+from harness.data.augment.expand import Augmenter, refused
 from harness.data.augment.text import Text, joined
-from harness.training.augment import back_translation
+from harness.data.frame import Split
+from harness.training.augment import back_translation, masked_words
 
 WORDS = {"movie": 9.0, "films": 8.5, "unfilm": 8.4, "not": 8.0, "the": 7.5, "seven": 7.4, "##s": 7.0, "dull": 6.0}
 """What the model says wherever a word is masked, by how much."""
@@ -79,7 +83,7 @@ def test_words_below_the_probability_and_texts_that_are_too_long_stay(masked: Pa
     sure = make_operation("masked-words", {"model": str(masked), "probability": 0.9}, "test")
     assert changed(sure, "film") == ["film"]
     operation = make_operation("masked-words", {"model": str(masked), "probability": 1e-9}, "test")
-    long = " ".join(["film"] * 30)
+    long = " ".join(["film"] * 40)
     assert changed(operation, long, "film")[0] == long and changed(operation, long, "film")[1] != "film"
     assert changed(operation) == []
 
@@ -144,3 +148,28 @@ def test_real_models_write_the_same_each_time_and_other_texts_where_words_are_dr
     texts = ["a small film about people", "we went home by train"]
     assert changed(plain, *texts) == changed(plain, *texts, seed=5)
     assert changed(drawn, *texts) == changed(drawn, *texts)
+
+
+def test_no_label_is_safe_from_the_words_of_a_model_and_a_record_says_so(masked: Path) -> None:
+    registry = load_registry()
+    values = {"operations": [{"masked-words": {"model": str(masked)}}]}
+    for name in ("sst2", "cola", "mnli", "stsb", "squad", "xsum"):
+        reason = refused(AugmentSpec.model_validate(values), registry.task(name), "here")
+        assert reason is not None and "masked-words can change what a text says" in reason and "unsafe: true" in reason
+    unsafe = AugmentSpec.model_validate({**values, "unsafe": True})
+    assert refused(unsafe, registry.task("sst2"), "here") is None
+    split = Split(("a", "b"), {"text": ("a film", "was a film")}, (0, 1))
+    facts = Augmenter(unsafe, registry.task("sst2"), 0).expanded(split).facts
+    assert facts.augmented == 2 and "masked-words, which can change what a text says" in facts.notes[0]
+
+
+def test_the_text_as_it_was_can_stand_beside_the_masked_one(masked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = []
+    scored = masked_words.scoring_batches
+    monkeypatch.setattr(
+        masked_words, "scoring_batches", lambda sizes, most: lengths.append(list(sizes)) or scored(sizes, most)
+    )
+    for beside in (False, True):
+        operation = make_operation("masked-words", {"model": str(masked), "beside": beside}, "test")
+        assert changed(operation, "was a film") == ["was a movie"]
+    assert lengths == [[5], [9]], "[CLS] was a [MASK] [SEP], and behind [CLS] was a film [SEP]"
