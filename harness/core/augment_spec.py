@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from harness.core import plugins
 from harness.core.errors import did_you_mean
 from harness.core.strict_spec import Strict, parse
+from harness.core.text import clipped
 
 EDA_RATE = 0.1
 """The fraction of a text's words that an operation of EDA changes: the paper's alpha for 5,000 examples and more."""
@@ -59,9 +60,9 @@ class AugmentSpec(Strict):
             value = {"preset": value}
         if not isinstance(value, Mapping) or "preset" not in value:
             return value
-        name = value["preset"]
+        name = str(value["preset"])
         if name not in PRESETS:
-            raise ValueError(f"unknown preset '{name}'.{did_you_mean(str(name), PRESETS)}")
+            raise ValueError(f"unknown preset '{clipped(name)}'.{did_you_mean(name, PRESETS)}")
         return {**PRESETS[name], **{key: given for key, given in value.items() if key != "preset"}}
 
     @field_validator("operations", mode="before")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -17,7 +17,8 @@ CONJUNCTION = re.compile(
 """Where what a negation is of ends, at the latest."""
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-NUMBER = re.compile(r"\S*\d\S*")
+UNBROKEN = re.compile(r"\S+")
+DIGIT = re.compile(r"\d")
 UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\uac00-\ud7af]")
 """Scripts without blanks between words, and Korean, whose words are phrases."""
 SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"'”’)\]]*(?=\s|$)|$)", re.S)
@@ -71,9 +72,15 @@ class Text:
         """What must stay, in order: negations, numbers, answers, words of `protect`, and what is written
         without blanks between words.
         """
-        numbers = [Span(*match.span()) for match in NUMBER.finditer(self.text)]
+        numbers = [Span(*match.span()) for match in UNBROKEN.finditer(self.text) if DIGIT.search(match[0])]
         words = [span for span in self.words if self._stays(self[span])]
-        return sorted([*numbers, *words, *self.answers])
+        joined_spans: list[Span] = []
+        for span in sorted([*numbers, *words, *self.answers]):
+            if joined_spans and span.start < joined_spans[-1].end:
+                joined_spans[-1] = Span(joined_spans[-1].start, max(joined_spans[-1].end, span.end))
+            else:
+                joined_spans.append(span)
+        return joined_spans
 
     def _stays(self, word: str) -> bool:
         plain = word.lower()
@@ -86,12 +93,17 @@ class Text:
 
     def is_kept(self, span: Span) -> bool:
         """Whether something in the span must stay."""
-        return any(span.overlaps(kept) for kept in self.kept)
+        place = bisect_left(self._kept_ends, span.start + 1)
+        return place < len(self.kept) and self.kept[place].start < span.end
 
     @cached_property
-    def negated(self) -> list[Span]:
+    def _kept_ends(self) -> list[int]:
+        return [kept.end for kept in self.kept]
+
+    @cached_property
+    def negated(self) -> frozenset[Span]:
         """The words right behind a negation."""
-        return [span for before, span in pairwise(self.words) if is_negation(self[before])]
+        return frozenset(span for before, span in pairwise(self.words) if is_negation(self[before]))
 
     @cached_property
     def gaps(self) -> list[int]:
@@ -101,7 +113,8 @@ class Text:
         places = [span.start for span in self.words if span not in self.negated]
         after_blank = [place for place in places if place == 0 or self.text[place - 1].isspace()]
         spaced = [place for place in after_blank if not UNSPACED.match(self.text, place)]
-        return [place for place in spaced if not any(kept.start < place < kept.end for kept in self.kept)]
+        starts = {kept.start for kept in self.kept}
+        return [place for place in spaced if place in starts or not self.is_kept(Span(place, place + 1))]
 
     @cached_property
     def stretches(self) -> list[list[Span]]:

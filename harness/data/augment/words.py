@@ -41,8 +41,10 @@ class Swap(TextOperation):
         placed = {span: span for span in words}
         for _ in range(changed_words(self.options.rate, len(text.words)) if words else 0):
             first = draws.choice(words)
-            others = [span for span in within[first] if text[placed[span]].lower() != text[placed[first]].lower()]
-            second = draws.choice(others)
+            run = within[first]
+            start = draws.below(len(run))
+            others = (run[(start + step) % len(run)] for step in range(len(run)))
+            second = next(span for span in others if text[placed[span]].lower() != text[placed[first]].lower())
             placed[first], placed[second] = placed[second], placed[first]
         return text.edited(list(placed.items()))
 

@@ -292,6 +292,24 @@ def test_chinese_is_left_alone_by_operations_on_words() -> None:
     assert {made(name, text) for name in ("swap", "delete", "typos", "aeda")} == {text}
 
 
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n", "don't", "'" * 50, "¿Qué? ¡No!", "👩‍👩‍👧 a\u200db", "((((", "3.5", "a"]
+)
+def test_texts_of_any_kind_are_texts_afterwards(text: str) -> None:
+    split = Split(("a",), {"text": (text,)}, (0,))
+    names = sorted({*plugins.table("augmentation").names()} - {"synonyms", "insert", *OF_MODELS})
+    for row in expanded(spec(*names, copies=2 * len(names)), split).split.fields["text"]:
+        assert isinstance(row, str) and bool(row.strip()) == bool(text.strip())
+
+
+def test_what_must_stay_is_looked_up_in_long_texts_as_in_short_ones() -> None:
+    text = Text("7 not a word " * 3000)
+    assert len(text.kept) == 6000 and len(text.free) == len(text.words) - 6000 == 6000
+    assert not any(map(text.is_kept, text.free)) and all(map(text.is_kept, text.kept))
+    assert all(text[Span(place, place + 1)] in "7nw" for place in text.gaps)
+    assert Text("x" * 50_000).free == [Span(0, 50_000)]
+
+
 def test_a_span_is_found_again_where_its_pieces_went() -> None:
     text = Text("one two three four")
     one, two, three, four = text.words
