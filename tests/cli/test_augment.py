@@ -172,6 +172,12 @@ def test_unsafe_operations_are_done_and_told_of(harness: Harness, tmp_path: Path
     assert "augmented with swap, which changes words" in done.stdout
 
 
+def test_a_model_card_says_what_was_made_of_the_examples(harness: Harness, tmp_path: Path) -> None:
+    run(harness, "--task", "sst2", "--model", recipe(tmp_path, "noisy", {"preset": "noise", "copies": 2}))
+    harness("export", "model-card", "noisy", "-o", "card.md")
+    assert "60, augmented by typos, case, punctuation: 120 copies" in (tmp_path / "card.md").read_text(encoding="utf-8")
+
+
 def test_operations_are_listed(harness: Harness) -> None:
     rows = json.loads(harness("list", "augmentations", "--json").stdout)
     assert {row["name"]: row["changes"] for row in rows}["contractions"] == "style"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.cell_records import CompressRecord, PretrainRecord, ScoreRecord
+from harness.core.cell_records import CompressRecord, FitRecord, PretrainRecord, ScoreRecord
 from harness.core.errors import HarnessError
 from harness.core.hashing import short
 from harness.core.source_names import SYNTHETIC
@@ -218,14 +218,25 @@ def _training(store: Store, model: Model) -> str:
             rows.append([task, _place(record), "–", "not trained: shown examples, or none", "–"])
             continue
         settings = fit.training if record.model.learner == "transformer" else {}
-        settings_text = ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+        given = {key: value for key, value in settings.items() if value is not None and key != "augment"}
+        settings_text = ", ".join(f"{key} {value}" for key, value in given.items())
         seeds = sorted({record.seed for record in model.records[task]})
-        examples = str(fit.data.trained_on)
+        examples = _examples(fit)
         rows.append([task, _place(record), examples, settings_text or fit.model.learner, ", ".join(map(str, seeds))])
         for note in data.notes:
             notes[f"- {escaped(task)}: {escaped(note)}"] = None
     table = _table(["task", "data", "examples", "hyperparameters", "seeds"], rows)
     return "\n\n".join([table, *(["\n".join(notes)] if notes else [])])
+
+
+def _examples(fit: FitRecord) -> str:
+    """How many a model was trained on, with the copies that augmentation made of them."""
+    made = fit.fit.augment
+    if made is None:
+        return str(fit.data.trained_on)
+    copies = made.augmented + made.unchanged + made.refused
+    each = " an epoch" if made.each == "epoch" else ""
+    return f"{fit.data.trained_on}, augmented by {', '.join(made.operations)}: {copies} copies{each}"
 
 
 def _lineage(store: Store, model: Model) -> str:
