@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from harness.api.corpora import corpus_filter, corpus_report
     from harness.api.models import compress, measure, pretrain
     from harness.api.runs import evaluate, load_results, run
+    from harness.api.scoring import ScoredModel, score
     from harness.api.verdicts import compare, gate
     from harness.core.errors import HarnessError
     from harness.core.plugins import lookup, register
     from harness.corpora.reporting.report import CorpusReport
     from harness.data.augment.outcomes import AugmentedData
     from harness.data.frames import Task
+    from harness.measurement.callables import PairedTiming
     from harness.report.outcomes import (
         Checkpoint,
         Comparison,
@@ -43,6 +45,7 @@ _NAMES = {
     "corpus_report": "harness.api.corpora",
     "compare": "harness.api.verdicts",
     "gate": "harness.api.verdicts",
+    "score": "harness.api.scoring",
     "load": "harness.api.models",
     "load_results": "harness.api.runs",
     "LoadedModel": "harness.modeling.loaded",
@@ -62,9 +65,11 @@ _NAMES = {
     "GateReport": "harness.report.outcomes",
     "Leaderboard": "harness.report.results",
     "Measurement": "harness.report.outcomes",
+    "PairedTiming": "harness.measurement.callables",
     "Results": "harness.report.results",
     "RunResult": "harness.report.results",
     "Score": "harness.report.results",
+    "ScoredModel": "harness.api.scoring",
 }
 
 __all__ = [
@@ -80,9 +85,11 @@ __all__ = [
     "Leaderboard",
     "LoadedModel",
     "Measurement",
+    "PairedTiming",
     "Results",
     "RunResult",
     "Score",
+    "ScoredModel",
     "Task",
     "WrappedModel",
     "__version__",
@@ -100,6 +107,7 @@ __all__ = [
     "pretrain",
     "register",
     "run",
+    "score",
     "wrap",
 ]
 

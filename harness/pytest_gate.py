@@ -14,7 +14,7 @@ from harness.gating.engine import judge
 from harness.gating.measured import read
 from harness.gating.settings import settings
 from harness.gating.sources import accepted_baseline, refuse_another_model, resolve
-from harness.report.text.gate_formats import said_of_measured
+from harness.report.text.gate_formats import row_message, said_of_measured
 
 GROUP = "harness"
 
@@ -45,12 +45,7 @@ class Gate(pytest.Collector):
         for reason in report.reasons:
             yield Verdict.from_parent(self, name="comparable", failure=f"not comparable: {reason}")
         for row in report.rows:
-            message = f"{row.verdict}: {row.reason}"
-            if row.drop is not None:
-                message += (
-                    f"; drop {100 * row.drop:.1f} points [{100 * row.low:.1f}, {100 * row.high:.1f}], p {row.p:.4f}"
-                )
-            yield self._item(f"{row.task}[{row.model}]", report, row, message)
+            yield self._item(f"{row.task}[{row.model}]", report, row, row_message(row))
         for row in report.measured:
             message = f"{row.verdict}: {said_of_measured(row)}"
             yield self._item(f"{row.kind}, {row.where}[{row.model}]", report, row, message)

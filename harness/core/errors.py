@@ -44,6 +44,14 @@ class IncompatibleError(HarnessError):
     exit_code = 4
 
 
+class RegressionError(AssertionError):
+    """A test's model is worse than its baseline, or its code slower."""
+
+
+class InconclusiveError(AssertionError):
+    """Neither a regression nor its absence could be shown; the pytest plug-in skips, unless it is strict."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the closest known name, else the list of known names; ready to append."""
     names = sorted(set(known))

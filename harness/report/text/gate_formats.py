@@ -85,6 +85,14 @@ def _amount(row: Measured, value: float) -> str:
     return f"{1000 * value:.3g} ms" if row.kind in ("speed", "benchmark") else f"{value / 1e6:.1f} MB"
 
 
+def row_message(row: Judged) -> str:
+    """A verdict in a line: why, the drop with its interval, and p."""
+    message = f"{row.verdict}: {row.reason}"
+    if row.drop is None or row.low is None or row.high is None or row.p is None:
+        return message
+    return f"{message}; drop {points(row.drop)} points [{points(row.low)}, {points(row.high)}], p {_p(row.p)}"
+
+
 def measured_notes(report: Report) -> list[str]:
     """How to read the second table, and the reasons of its verdicts."""
     kinds = {row.kind for row in report.measured}
