@@ -7,22 +7,16 @@ it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from harness.core.errors import InconclusiveError
-from harness.core.lazy import lazy
-
-scoring = lazy("harness.api.scoring")
-callables = lazy("harness.measurement.callables")
-baseline = lazy("harness.gating.baseline")
 
 GROUP = "harness"
 MARKER = "harness(seeds=1, limit=None, margin=0.01, ok_margin=0.03, …): how the fixture `harness` scores and judges"
-JUDGED_BY = ("margin", "ok_margin", "allow")
-"""Arguments of the marker that a comparison takes; the others are of the run."""
+SCORING = "harness.pytest_scoring"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,37 +55,22 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         pytest.skip(str(error))
 
 
-class Scorer:
-    """The fixture `harness`: scores models for a test, by the arguments of its marker."""
-
-    def __init__(self, request: pytest.FixtureRequest) -> None:
-        self._config = request.config
-        self._settings: dict[str, Any] = {}
-        for mark in reversed(list(request.node.iter_markers(GROUP))):  # the nearest last
-            if mark.args:
-                raise pytest.UsageError(f"{request.node.nodeid}: the marker harness takes names and values, as seeds=3")
-            self._settings |= mark.kwargs
-
-    def score(self, task: Any, model: Any, **settings: Any) -> Any:
-        """As `harness.score`: `harness.score("sst2", model).assert_not_worse_than("main", margin=0.01)`. Results are in
-        the folder of --harness-out, accepted baselines in `baselines/accepted`, both from where pytest was started.
-        """
-        here = self._config.invocation_params.dir
-        asked = {**self._settings, **settings}
-        judged_by = {name: asked.pop(name) for name in JUDGED_BY if name in asked}
-        places = {"out": here / self._config.getoption("--harness-out"), "baselines": here / baseline.FOLDER}
-        strict = bool(self._config.getoption("--harness-strict"))
-        return scoring.score(task, model, **{**places, "strict": strict, **asked}, judged_by=judged_by)
+def _scoring(config: pytest.Config) -> Any:
+    """The module behind the fixtures, imported by pytest for the first test that asks for one."""
+    config.pluginmanager.import_plugin(SCORING)
+    return config.pluginmanager.get_plugin(SCORING)
 
 
 @pytest.fixture
-def harness(request: pytest.FixtureRequest) -> Scorer:
-    """Scores models on tasks and asserts that they are not worse than a baseline."""
-    return Scorer(request)
+def harness(request: pytest.FixtureRequest) -> Any:
+    """Scores models on tasks and asserts that they are not worse than a baseline:
+    `harness.score("sst2", model).assert_not_worse_than("main", margin=0.01)`.
+    """
+    return _scoring(request.config).Scorer(request)
 
 
 @pytest.fixture
-def paired_benchmark(request: pytest.FixtureRequest) -> Callable[..., Any]:
+def paired_benchmark(request: pytest.FixtureRequest) -> Any:
     """Times two callables in turns, by the protocol of `harness measure`:
     `paired_benchmark(old, new).assert_not_slower(margin=0.05)`.
 
@@ -99,21 +78,4 @@ def paired_benchmark(request: pytest.FixtureRequest) -> Callable[..., Any]:
     Where benchmarks are disabled, and under xdist, whose workers disturb each other, both are called once, and the test
     skips.
     """
-
-    def timed(base: Callable[[], Any], candidate: Callable[[], Any], **settings: Any) -> Any:
-        option = request.config.option
-        is_disabled = getattr(option, "benchmark_disable", False) or getattr(option, "benchmark_skip", False)
-        if is_disabled or hasattr(request.config, "workerinput"):
-            base()
-            candidate()
-            why = "benchmarks are disabled" if is_disabled else "workers of xdist disturb each other's times"
-            pytest.skip(f"not timed: {why}")
-        timing = callables.time_pair(base, candidate, **settings)
-        if request.config.pluginmanager.hasplugin("benchmark"):
-            benchmark = request.getfixturevalue("benchmark")
-            numbers = {name: getattr(timing, name) for name in ("ratio", "low", "high", "pairs", "validity")}
-            benchmark.extra_info[GROUP] = numbers
-            benchmark.pedantic(candidate, rounds=5, warmup_rounds=1)
-        return timing
-
-    return timed
+    return _scoring(request.config).PairedBenchmark(request)

@@ -20,7 +20,7 @@ LAYERS = (
     {"gating"},
     {"report"},
     {"api"},
-    {"cli", "pytest_plugin", "pytest_gate"},
+    {"cli", "pytest_plugin", "pytest_gate", "pytest_scoring"},
     {"__main__"},
 )
 HEAVY = {
