@@ -19,6 +19,7 @@ from harness.cli.options import (
     show_tables,
 )
 from harness.cli.spec_options import spec_options
+from harness.core.errors import HarnessError
 from harness.core.strict_spec import parse
 from harness.core.text import emit, say
 from harness.gating import baseline as accepted_baselines
@@ -93,5 +94,8 @@ def diff(
     """Show what changed from one baseline to another: tasks, data, versions, models, scores, environment."""
 
     root, accepted = folders(out, baselines)
-    text = diff_text(resolve(base, root, accepted), resolve(other, root, accepted), as_json)
+    both = resolve(base, root, accepted), resolve(other, root, accepted)
+    if tool := next((results.name for results in both if results.tool), None):
+        raise HarnessError(f"{tool} is of another tool; `harness compare {base} {other}` compares them")
+    text = diff_text(*both, as_json)
     show_tables(text, plain or as_json)

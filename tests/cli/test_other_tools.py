@@ -131,6 +131,12 @@ def test_layers_of_what_has_no_model_are_refused(place):
     assert done.stderr.count("\n") == 1 and "evens" in done.stderr
 
 
+def test_a_difference_of_baselines_is_of_runs(place):
+    call, _ = place
+    done = call("baseline", "diff", "mine", "csv:evens.csv", code=2)
+    assert "csv:evens.csv is of another tool; `harness compare mine csv:evens.csv`" in done.stderr
+
+
 def test_reports_name_no_place(place):
     call, folder = place
     text = call("compare", f"csv:{folder / 'evens.csv'}", f"inspect:{folder / 'log.eval'}", "--format", "json").stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,6 +203,38 @@ def test_an_archive_that_unpacks_to_far_more_than_it_holds_is_refused(tmp_path: 
         archive.writestr("_journal/start.json", "{}")
     with pytest.raises(HarnessError, match=r"the evaluation did not end"):
         read_results(f"inspect:{path}")
+
+
+def zstandard_archive(path: Path, log: dict, broken: bool = False) -> Path:
+    """A log as inspect_ai packs it today: each file by Zstandard, in two frames, which a zip calls method 93."""
+    zstandard = pytest.importorskip("zstandard")
+    plain = write_inspect(path.with_name("plain.eval"), log)
+    index, offset = b"", 0
+    with zipfile.ZipFile(plain) as archive, path.open("wb") as file:
+        names = archive.namelist()
+        for name in names:
+            content, encoded = archive.read(name), name.encode()
+            half = len(content) // 2
+            packed = b"".join(zstandard.compress(part) for part in (content[:half], content[half:]))
+            crc = zlib.crc32(content) ^ (1 if broken and name == "header.json" else 0)
+            facts = struct.pack("<5H3L2H", 45, 0, 93, 0, 33, crc, len(packed), len(content), len(encoded), 0)
+            file.write(b"PK\x03\x04" + facts + encoded + packed)
+            index += b"PK\x01\x02" + struct.pack("<H", 45) + facts + struct.pack("<3H2L", 0, 0, 0, 0, offset) + encoded
+            offset = file.tell()
+        file.write(index + b"PK\x05\x06" + struct.pack("<4H2LH", 0, 0, len(names), len(names), len(index), offset, 0))
+    return path
+
+
+def test_inspect_reads_archives_that_are_packed_by_zstandard(tmp_path: Path):
+    path = zstandard_archive(tmp_path / "a.eval", inspect_log(SCORES))
+    assert {info.compress_type for info in zipfile.ZipFile(path).infolist()} == {93}
+    assert only(f"inspect:{path}") == only(f"inspect:{tmp_path / 'plain.eval'}")
+    path = zstandard_archive(tmp_path / "b.eval", inspect_log(SCORES), broken=True)
+    with pytest.raises(HarnessError, match=r"header\.json cannot be unpacked: its checksum does not fit"):
+        read_results(f"inspect:{path}")
+    log = {**inspect_log(SCORES), "error": " " * 2**24}
+    with pytest.raises(HarnessError, match=r"header\.json is refused: it unpacks to more than"):
+        read_results(f"inspect:{zstandard_archive(tmp_path / 'c.eval', log)}")
 
 
 def test_a_file_whose_bytes_do_not_fit_its_checksum_is_refused(tmp_path: Path):
