@@ -128,6 +128,7 @@ def _outcome(
         version=text(mapping(content.get("versions")).get(task)),
         greater_is_better=greater if isinstance(greater, bool) else not is_lower_better(metric),
         settings=scalars(settings),
+        method="interval" if content.get("model_source") == "harness" else "",  # of this package's own export
         examples=examples,
     )
 

@@ -114,8 +114,8 @@ def _wrong(outcome: Outcome, recomputed: float | None) -> Iterator[tuple[str, st
     if score is not None and recomputed is not None and not same_score(score, recomputed):
         yield "recomputed", f"{score:.6g} was reported, and its {count} examples give {recomputed:.6g}"
     if score is not None:
-        yield from _no_fraction(outcome, score, count or n)
-        yield from _standard_error(outcome, score, count or n)
+        yield from _no_fraction(outcome, score, n or count)
+        yield from _standard_error(outcome, score, n or count)
         low, high = outcome.interval or (score, score)
         if not low - ROUNDING <= score <= high + ROUNDING:
             yield "interval", f"the score {score:.6g} is not in its interval, {low:.6g} to {high:.6g}"

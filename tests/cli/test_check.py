@@ -106,6 +106,18 @@ def test_each_value_that_cannot_be_is_a_line_and_exit_1(name: str, harness: Harn
         assert [finding["rule"] for finding in content["findings"]] == rules
 
 
+def test_our_own_export_is_sound(small_run, tmp_path: Path):
+    call = small_run[0]
+    call("export", "lm-eval", "--model", "tfidf", "-o", tmp_path / "results.json")
+    assert "nothing is wrong" in call("check", tmp_path / "results.json").stdout
+    write_lm_eval(tmp_path / "lm", {"evens": SCORES})
+    path = next((tmp_path / "lm").rglob("results_*"))
+    score(0.7, 0.0712)(tmp_path / "lm")
+    assert not check(read_results(f"lm_eval:{path}")).sound
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_source": "harness"}))
+    assert check(read_results(f"lm_eval:{path}")).sound
+
+
 def test_what_is_sound_says_what_was_looked_at(harness: Harness, tmp_path: Path):
     write_lm_eval(tmp_path / "lm", {"evens": SCORES, "g:exact_match,strict-match": SCORES})
     assert (
