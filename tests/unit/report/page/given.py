@@ -14,7 +14,7 @@ from harness.report.page import charts, examples, history, lineage, tables
 from harness.report.page.cards import compression_cards
 from harness.report.page.model import Page, Titled
 from harness.report.page.resources import resources_of
-from harness.report.tables import compression, efficiency, formats
+from harness.report.tables import compression, efficiency, formats, ranks
 from harness.report.tables.judging import judged
 from harness.report.tables.leaderboard import build_with_records
 from harness.report.tables.measured import read
@@ -146,7 +146,10 @@ def page(name: str = "bert-demo", task: str = "a", text: str = "a fine film", no
     jobs = [measurement(made[digest(f"finetune {task} {name}")], made[digest(f"compress {task}")])]
     built = widened([*records, *fractions], made, jobs, *tasks)
     built.sort(key=lambda one: one[0].train_fraction != 1)
-    sections = [tables.section(f"t{at}", table, draft, known) for at, (table, draft, known) in enumerate(built)]
+    sections = [
+        tables.section(f"t{at}", table, draft, known, ranked=ranks.of_table(table, lambda by, first, other: None))
+        for at, (table, draft, known) in enumerate(built)
+    ]
     found = [charts.tradeoffs(section, {}, {}) for section in sections]
     cards = compression.build(
         all_typed(records), {key: typed(one) for key, one in made.items() if one["kind"] == "compress"}, list(tasks),
