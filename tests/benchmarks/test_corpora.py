@@ -1,4 +1,5 @@
-"""Filters side by side with datatrove: the same documents, the same rules, one process each, seconds of processor time.
+"""Filters side by side with datatrove: the same documents, the same rules, one process each, seconds of processor time;
+rules alone, and whole pipelines with readers and writers.
 
 The verdicts have to be equal; the ratio of documents a second is the claim.
 """
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from harness.corpora.rules.base import Removal, Text, make_rule
+from tests.benchmarks.corpus_pipelines import compare, generate
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 RULES = ("gopher-repetition", "gopher-quality", "c4-quality", "fineweb-quality")
@@ -86,3 +88,17 @@ def test_filters_are_twice_as_fast_as_datatrove_at_equal_verdicts(benchmark: Any
     print(json.dumps(benchmark.extra_info, indent=1))
     assert spacy_kept == theirs_kept
     assert theirs_seconds / spacy_seconds >= 2
+
+
+@pytest.mark.benchmark(group="filters")
+def test_whole_pipelines_keep_the_same_texts_in_half_the_time(benchmark: Any, tmp_path: Path) -> None:
+    for package in ("datatrove", "spacy", "orjson"):
+        pytest.importorskip(package, reason="the peer; pip install datatrove spacy orjson")
+    if not SHARED.is_dir():
+        pytest.skip("no real text beside the checkout")
+    generate(tmp_path / "corpus.jsonl", 3)
+    result = benchmark.pedantic(lambda: compare(tmp_path / "corpus.jsonl", tmp_path), rounds=1)
+    benchmark.extra_info |= result
+    with_spacy = result["pipelines"]["harness, splitter spacy"]
+    assert with_spacy["kept_texts_are_equal"]
+    assert with_spacy["times_datatrove"] >= 2

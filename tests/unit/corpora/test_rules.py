@@ -13,6 +13,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.corpora.rules.base import Removal, Text, make_rule
+from harness.corpora.rules.gopher import LENGTHS
+from harness.corpora.text.words import ENDS
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 PROSE = (
@@ -193,3 +195,11 @@ def test_the_most_frequent_ngram_is_judged_as_if_all_were_counted(n: int) -> Non
         assert (rule.judge(Text(text)) is not None) == too_much
         removed += too_much
     assert 20 < removed < 380
+
+
+def test_what_is_no_word_is_what_datatrove_takes_for_none() -> None:
+    signs = pytest.importorskip("datatrove.utils.text", reason="the oracle; pip install datatrove").PUNCTUATION_SET
+    letters = [chr(code) for code in range(0x3000) if not 0xD800 <= code < 0xE000]
+    differing = [letter for letter in letters if (LENGTHS[letter] == 0) != (letter in signs)]
+    assert all(ENDS.match(letter) for letter in differing), "but for signs of a later Unicode"
+    assert LENGTHS["$"] == LENGTHS["..."] == 0 and LENGTHS["$5"] == 2
