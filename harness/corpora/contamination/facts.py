@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from harness.core.facts import Facts
 
 
@@ -11,7 +13,7 @@ class FoundExample(Facts):
     id: str
     text: str
     place: str
-    found: str
+    snippet: str = Field(alias="found")
     overlap: float
     documents: int
     with_answer: bool

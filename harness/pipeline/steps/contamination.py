@@ -95,10 +95,10 @@ def _looked_for(
     index = ContaminationIndex(list(examples_in(job.inputs.task.name, job.split, split)))
     hashed = TextsHash()
     stream = (document for document in source.read(False) if not document.is_blank and hashed.add(document.text))
-    found = scan(stream, index, tell=lambda documents, size: report(min(1.0, size / max(1, corpus.bytes))))
+    scanned = scan(stream, index, tell=lambda documents, size: report(min(1.0, size / max(1, corpus.bytes))))
     if hashed.hexdigest() != corpus.fingerprint:
         raise HarnessError(f"{corpus.location}: it is not the text any more that the model was pretrained on")
-    [row] = contamination(index, found, "", {}).tasks
+    [row] = contamination(index, scanned, "", {}).tasks
     return {"dirty": row.ids, "exact": row.exact, "not_judged": row.not_judged, "common": row.common_phrases}
 
 

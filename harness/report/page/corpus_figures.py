@@ -310,7 +310,7 @@ def contamination_figures(facts: Contamination) -> Iterable[Figure]:
     )
     examples = tuple(
         (f"{row.task} {row.split}", tuple(
-            (f"{item.id}, in {item.place}, overlap {item.overlap}", f"{item.text}\n— {item.found}")
+            (f"{item.id}, in {item.place}, overlap {item.overlap}", f"{item.text}\n— {item.snippet}")
             for item in row.examples))
         for row in facts.tasks if row.examples
     )  # fmt: skip
