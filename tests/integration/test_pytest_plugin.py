@@ -25,10 +25,11 @@ def call_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     plugin = [] if "True" in installed else ["-p", "harness.pytest_plugin"]
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # of no worker
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugin, "-v", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        env={**outside, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=120,

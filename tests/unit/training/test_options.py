@@ -100,7 +100,7 @@ PRETRAINING: dict[str, dict[str, Any]] = {
     "accumulate": {"accumulate": 2},
 }
 ELSEWHERE = {
-    "objective", "options", "corpus", "sentences", "field", "block_size", "dropout", "precision", "budget", "checkpoint_every",
+    "augment", "objective", "options", "corpus", "sentences", "field", "block_size", "dropout", "precision", "budget", "checkpoint_every",
 }  # fmt: skip
 """What is chosen before the loop begins, or takes effect in time alone; each has tests of its own."""
 
