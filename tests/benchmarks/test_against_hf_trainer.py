@@ -186,7 +186,7 @@ def flops(source: Path, prune: Sweep) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.random
+@pytest.mark.nightly
 def test_sweep_against_hf_trainer(benchmark, real_data, tmp_path):
     """The benchmark itself. Asserts that both sides learn alike; the ratios are reported, not asserted."""
     name = os.environ.get("HARNESS_BENCHMARK", "small")

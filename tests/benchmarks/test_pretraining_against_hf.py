@@ -54,7 +54,7 @@ def harness_train(model, objective, blocks: np.ndarray, settings, folder: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.random
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["bert-tiny-mlm", "gpt2-tiny-clm"])
 def test_pretraining_against_hf_trainer(benchmark, name, real_data, tmp_path):
     """Asserts that both sides train; the ratio is reported, not asserted."""

@@ -250,7 +250,7 @@ def set_up(name: str, scale_name: str, folder: Path) -> Contest:
 
 
 @pytest.mark.slow
-@pytest.mark.random
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["multi30k-en-fr", "dialogsum"], ids=["translation", "summarization"])
 def test_seq2seq_against_hf_trainer(benchmark, name, tmp_path):
     """Asserts that the sides learn alike and write the same; the ratios are reported, not asserted."""

@@ -90,6 +90,7 @@ def test_the_card_and_the_leaderboard_show_what_was_measured_and_what_does_not_c
     )
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_no_worker_is_left_while_a_cell_is_measured(tmp_path, monkeypatch):
     """The pool's processes have ended when a measuring cell begins; those of the cell itself come after."""

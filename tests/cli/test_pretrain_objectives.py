@@ -18,6 +18,7 @@ pretraining: {{objective: {objective}, options: {options}, sentences: 2000, step
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_token_order_learns_the_embedded_corpus(harness):
     """It stayed at chance while the pointer read the masked slots alone."""
@@ -26,6 +27,7 @@ def test_token_order_learns_the_embedded_corpus(harness):
     assert scores["order_accuracy"]["low"] > 3 * scores["order_accuracy"]["chance"]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_replaced_tokens_are_found_in_the_embedded_corpus(harness):
     """None was while the heads read their own position alone."""

@@ -84,6 +84,7 @@ def wait_until_none_alive(folder: Path, timeout: float = 15) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_like_an_unbroken_one(harness, start, tmp_path):
     unbroken = read_json(harness(*COMMAND, "--out", "unbroken", "--json").stdout)
@@ -103,6 +104,7 @@ def test_a_run_killed_again_and_again_ends_like_an_unbroken_one(harness, start, 
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_workers_end_with_a_killed_parent(start, tmp_path):
     process = start(*COMMAND, "--epochs", "40")
@@ -140,6 +142,7 @@ def test_two_runs_on_one_store_at_once_share_the_work(start, tmp_path):
     assert not done[0] & done[1]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_worker_killed_by_the_system_fails_its_cell_alone(start, tmp_path):
     import psutil

@@ -360,6 +360,7 @@ def test_shell_completion_knows_the_tasks(tmp_path):
     assert done.stdout.split() == ["cola"]
 
 
+@pytest.mark.nightly
 @pytest.mark.process
 @pytest.mark.slow
 def test_the_whole_embedded_suite_stays_below_its_ceilings_and_within_memory(harness, machine_cache, tmp_path):

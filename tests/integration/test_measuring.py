@@ -126,6 +126,7 @@ def test_cells_that_do_not_fit_the_budget_are_left_out_with_the_reason():
     assert affordable(costs, extra, 10, 0)[0] == ["small"]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("model_type", ["gpt2", "t5"])
 def test_generators_have_prefill_and_decode_apart(saved, model_type, tmp_path):

@@ -59,6 +59,7 @@ def test_other_methods_do_not_read_it():
         parse_method("bf16|int8")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("compiling", ["compile", "compile:regional=true"])
 def test_it_is_compiled(trained, compressed, compiling):

@@ -82,6 +82,7 @@ def test_compile_needs_a_compiler_and_a_model_that_answers_in_one_pass(trained, 
         compressed(trained("bert"), "compile")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_compiled_model_answers_as_in_eager_mode_in_a_fresh_process_too(trained, compressed):
     import json
