@@ -85,6 +85,11 @@ class AugmentSpec(Strict):
         return [pair for operation in self.operations for pair in operation.items()]
 
     @property
+    def protected(self) -> frozenset[str]:
+        """The words of `protect`, as they are compared."""
+        return frozenset(word.lower() for word in self.protect)
+
+    @property
     def rows(self) -> int:
         """How many rows an example comes to."""
         return self.copies + self.keep_original

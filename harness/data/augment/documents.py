@@ -65,7 +65,6 @@ class DocumentAugmenter:
         return made
 
     def _copy(self, documents: Sequence[str], first: int, number: int) -> list[str]:
-        protect = frozenset(word.lower() for word in self.spec.protect)
         lines = [document.split("\n") for document in documents]
         used = [self._chosen(first + at, number) for at in range(len(documents))]
         for place, (name, operation) in enumerate(self.operations):
@@ -76,7 +75,7 @@ class DocumentAugmenter:
                 for row, line in enumerate(of_document)
                 if line.strip()
             ]
-            texts = [Text(lines[at][row], (), protect) for at, row in rows]
+            texts = [Text(lines[at][row], (), self.spec.protected) for at, row in rows]
             draws = [Draws(self.seed, first + at, number, place, name, row) for at, row in rows]
             for (at, row), text, result in zip(rows, texts, operation.apply_all(texts, draws), strict=True):
                 new = result if isinstance(result, str) else joined(text.text, result)

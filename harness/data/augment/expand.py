@@ -151,8 +151,7 @@ class Augmenter:
     def _change(
         self, operation: TextOperation, name: str, text_field: str, rows: list[Row], draws: list[Draws]
     ) -> None:
-        protect = frozenset(word.lower() for word in self.spec.protect)
-        texts = [Text(row.texts[text_field], _spans(row, text_field), protect) for row in rows]
+        texts = [Text(row.texts[text_field], _spans(row, text_field), self.spec.protected) for row in rows]
         results = operation.apply_all(texts, draws)
         if len(results) != len(texts):
             raise HarnessError(f"augmentation {name}: {len(results)} texts made of {len(texts)}")

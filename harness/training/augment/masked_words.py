@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.core.errors import HarnessError
 from harness.data.augment.base import TextOperation, rate
 from harness.data.augment.draws import Draws
-from harness.data.augment.text import Pieces, Span, Text, is_negation
+from harness.data.augment.text import Pieces, Span, Text, is_negation, joined
 from harness.data.augment.vocabulary import NUMBER_WORDS, STOP_WORDS
 from harness.data.augment.words import WordOptions, changed_words, like
 from harness.modeling.checkpoint import FILL, Checkpoint
@@ -132,7 +132,7 @@ def _predicted(
     tokenizer, model = checkpoint.tokenizer, checkpoint.model
     allowed, words = _whole_words(tokenizer, model)
     rows = [
-        _encoded(tokenizer, text, _with_masks(text, spans, tokenizer.mask_token), options.beside) if spans else None
+        _encoded(tokenizer, text, spans, options.beside) if spans else None
         for text, spans in zip(texts, masked, strict=True)
     ]
     limit = positions_of(model, "encoder") or 512
@@ -157,13 +157,9 @@ def _predicted(
     return ranked
 
 
-def _encoded(tokenizer: Any, text: Text, masked: str, beside: bool) -> Any:
+def _encoded(tokenizer: Any, text: Text, spans: Sequence[Span], beside: bool) -> Any:
+    masked = joined(text.text, text.edited([(span, tokenizer.mask_token) for span in spans]))
     return tokenizer(text.text, masked, verbose=False) if beside else tokenizer(masked, verbose=False)
-
-
-def _with_masks(text: Text, spans: Sequence[Span], mask: str) -> str:
-    pieces = text.edited([(span, mask) for span in spans])
-    return "".join(piece if isinstance(piece, str) else text[piece] for piece in pieces)
 
 
 def _whole_words(tokenizer: Any, model: Any) -> tuple[torch.Tensor, list[str]]:

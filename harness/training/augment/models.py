@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 from harness.core.errors import HarnessError
-from harness.core.hashing import fingerprint_of
+from harness.core.hashing import fingerprint_of, states_of
 from harness.core.reading import expanded, is_folder
 from harness.modeling.checkpoint import Checkpoint, load
 
@@ -13,6 +16,13 @@ def fingerprint(path: str, operation: str) -> str:
     folder = expanded(path)
     if not is_folder(folder) or not (folder / "config.json").is_file():
         raise HarnessError(f"augment: {operation}: {path} is no folder of a model (no config.json in it)")
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    return _hash_of(folder, tuple(map(tuple, states_of(files))))
+
+
+@lru_cache(maxsize=16)
+def _hash_of(folder: Path, states: tuple[tuple[int, ...], ...]) -> str:
+    """Read once for all cells of a plan, while no file changes."""
     return fingerprint_of(folder)
 
 
