@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from harness.core.cell_records import PretrainRecord
 from harness.core.checked import write_sums
 from harness.core.errors import HarnessError, unknown
 from harness.core.machine.calibrate import calibration
-from harness.core.machine.environment import describe, thread_variables
+from harness.core.machine.environment import thread_variables
 from harness.core.manifests import INTERRUPTED, PRETRAINING, RUNNING
 from harness.core.registry import Registry
 from harness.core.run_records import ModelNames
@@ -30,6 +29,7 @@ from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.core.text import shown
 from harness.pipeline.cells import Cell, PretrainJob
+from harness.pipeline.commands.manifests import circumstances, free_name
 from harness.pipeline.cost import clock
 from harness.pipeline.executors.execute import execute
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
@@ -136,8 +136,7 @@ def _as_run(cell: Cell, store: Store, status: str, include: Sequence[Path | str]
     """Keeps the pretraining as a run, so that it is shown and compared; `status` is its cell's if all goes well."""
     assert isinstance(cell.job, PretrainJob) and cell.job.model_spec.pretraining is not None
     started = time.time()
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{PRETRAINING}{stamp}-{cell.model}-{uuid.uuid4().hex[:4]}")
+    name = free_name(store, started, cell.model, PRETRAINING)
     settings = cell.job.model_spec.pretraining.model_dump(mode="json", exclude_defaults=True)
     facts = facts_of(cell.job.model)
 
@@ -146,14 +145,12 @@ def _as_run(cell: Cell, store: Store, status: str, include: Sequence[Path | str]
         store.write_run(
             name,
             {
-                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+                **circumstances(started, int(os.environ.get("OMP_NUM_THREADS") or 1)),
                 "status": run_status,
                 "spec": {"pretrain": cell.model, **settings, "include": [str(path) for path in include]},
                 "models": [cell.model],
                 "model_facts": {cell.model: facts},
                 "cells": [row | ({"cause": cause} if cause else {})],
-                "environment": describe(int(os.environ.get("OMP_NUM_THREADS") or 1)),
-                "timings": {"seconds": round(time.time() - started, 3)},
             },
         )
 

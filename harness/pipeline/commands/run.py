@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ import psutil
 from harness.core import plugins
 from harness.core.errors import DamagedFileError
 from harness.core.machine.calibrate import calibration
-from harness.core.machine.environment import cores, describe
+from harness.core.machine.environment import cores
 from harness.core.manifests import INTERRUPTED, RUNNING
 from harness.core.plugins import Plugins
 from harness.core.predictions import PREDICTIONS
@@ -25,6 +23,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.runs import facts_of
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, Event
+from harness.pipeline.commands.manifests import circumstances, free_name
 from harness.pipeline.cost import Forecast, expected, machine_from, overhead
 from harness.pipeline.executors.base import Executor, Resources, skipped
 from harness.pipeline.planner.plan import Plan, make_plan
@@ -91,7 +90,7 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
     stays done.
     """
     started = time.time()
-    name = _free_name(run, store, started)
+    name = free_name(store, started, "-".join([*run.suite, *run.task][:3]))
     plan = prepared.plan
     store.prune()
     statuses = {cell.key: "cached" if cell.key in prepared.cached else "missing" for cell in plan.cells}
@@ -180,15 +179,6 @@ def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]
     return threads, max(1, min(cores() // threads, by_memory))
 
 
-def _free_name(run: RunSpec, store: Store, started: float) -> str:
-    topic = "-".join([*run.suite, *run.task][:3])
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))
-    while True:
-        name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{stamp}-{topic}-{uuid.uuid4().hex[:4]}")
-        if not store.has_run(name):
-            return name
-
-
 def _write_manifest(
     store: Store,
     name: str,
@@ -218,7 +208,7 @@ def _write_manifest(
     store.write_run(
         name,
         {
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            **circumstances(started, threads),
             "status": "failed" if status == "done" and failed else status,
             "spec": run.model_dump(mode="json"),
             "suites": [
@@ -243,8 +233,6 @@ def _write_manifest(
                 for (task, model), reason in plan.not_applicable.items()
             ],
             "cells": cells,
-            "environment": describe(threads),
-            "timings": {"seconds": round(time.time() - started, 3)},
         },
     )
 
