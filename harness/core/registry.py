@@ -32,6 +32,7 @@ from harness.core.specs import NAME, NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import shown
+from harness.core.variants import expand_variants
 
 ENTRY_POINTS = "harness.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
@@ -178,20 +179,20 @@ def _with_earlier(registry: Registry, paths: Iterable[str]) -> Registry:
         files = _spec_files(path) if is_folder(path) else [path] if path.suffix in (".yaml", ".yml") else []
         for file in files:
             try:
-                values = load_mapping(file)
-                word, kind = _kind_of(values, file)
-                tables: dict[str, Mapping[str, Any]] = {
-                    "task": registry.tasks,
-                    "suite": registry.suites,
-                    "model spec": registry.model_specs,
+                tables: dict[str, dict[str, Any]] = {
+                    "task": dict(registry.tasks),
+                    "suite": dict(registry.suites),
+                    "model spec": dict(registry.model_specs),
                 }
-                if values["name"] in tables[word]:
+                origins = dict(registry.origins)
+                for word, spec in _specs_of(file):
+                    if tables[word].setdefault(spec.name, spec) is spec:
+                        origins[word, spec.name] = file
+                if len(origins) == len(registry.origins):
                     continue
-                tables[word] = {**tables[word], values["name"]: _located(parse(kind, values, str(file)), file)}
-                origins = {**registry.origins, (word, values["name"]): file}
                 more = Registry(tables["task"], tables["suite"], tables["model spec"], origins)
                 _check(more)
-            except (HarnessError, KeyError, OSError):
+            except (HarnessError, OSError):
                 continue
             registry = more
     return registry
@@ -259,19 +260,26 @@ def _collect(files: Iterable[Path]) -> Registry:
     specs: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "model spec": {}}
     origins: dict[tuple[str, str], Path] = {}
     for file in files:
-        values = load_mapping(file)
-        word, kind = _kind_of(values, file)
-        spec = _located(parse(kind, values, str(file)), file)
-        name = values["name"]
-        if (word, name) in origins:
-            if origins[word, name].resolve() == file.resolve():
-                continue
-            raise HarnessError(f"{word} '{name}' is defined twice: in {origins[word, name]} and in {file}")
-        origins[word, name] = file
-        specs[word][name] = spec
+        for word, spec in _specs_of(file):
+            if (word, spec.name) in origins:
+                if origins[word, spec.name].resolve() == file.resolve():
+                    continue
+                raise HarnessError(
+                    f"{word} '{spec.name}' is defined twice: in {origins[word, spec.name]} and in {file}"
+                )
+            origins[word, spec.name] = file
+            specs[word][spec.name] = spec
     registry = Registry(specs["task"], specs["suite"], specs["model spec"], origins)
     _check(registry)
     return registry
+
+
+def _specs_of(file: Path) -> Iterator[tuple[str, Any]]:
+    """The specs in a file, several where it has variants, each with the word for its kind."""
+    values = load_mapping(file)
+    word, kind = _kind_of(values, file)
+    for variant in expand_variants(values, str(file)):
+        yield word, _located(parse(kind, variant, str(file)), file)
 
 
 def _located(spec: Any, file: Path) -> Any:

@@ -14,6 +14,7 @@ from harness.core.augment_spec import AugmentSpec
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, ReadingSpec, Sources
 from harness.core.strict_spec import Strict, listed, setting
+from harness.core.task_card import TaskCard
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -77,7 +78,8 @@ class TaskSpec(Strict):
     answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
     is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
     the task without noise is scored on perturbed texts (`harness.data.noise`). `label_of` says what a label is about:
-    a text's meaning, or its form, as acceptability is; it limits what augmentation may change.
+    a text's meaning, or its form, as acceptability is; it limits what augmentation may change. `card` describes the
+    data set for a reader.
     """
 
     name: TaskName
@@ -105,6 +107,7 @@ class TaskSpec(Strict):
     shots: int | None = Field(default=None, ge=0)
     noise: str | None = None
     label_of: Literal["meaning", "form"] = "meaning"
+    card: TaskCard = TaskCard()
 
     @property
     def clean(self) -> TaskSpec:
@@ -138,6 +141,8 @@ class TaskSpec(Strict):
             raise ValueError("metrics: a name is given twice")
         if unknown_names := set(self.primary_metrics) - set(self.metrics):
             raise ValueError(f"primary_metrics: not among metrics: {', '.join(sorted(unknown_names))}")
+        if unknown_names := {published.metric for published in self.card.published} - set(self.metrics):
+            raise ValueError(f"card.published: not among metrics: {', '.join(sorted(unknown_names))}")
         unknown_names = set(self.verbalizers) - set(self.labels or ())
         if unknown_names:
             raise ValueError(f"verbalizers: not among labels: {', '.join(sorted(unknown_names))}")

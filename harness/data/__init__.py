@@ -81,7 +81,7 @@ def state(task: TaskSpec, data: str) -> str:
     if pinned is None:
         return ""
     settings = task.model_dump(
-        mode="json", exclude={"version", "description", "metrics", "prompt", "verbalizers", "decoding"}
+        mode="json", exclude={"version", "description", "metrics", "prompt", "verbalizers", "decoding", "card"}
     )
     code = code_identity.identity("harness.data", asked.code)
     if task.reading.test:

@@ -15,7 +15,7 @@ from harness.core.specs import TaskSpec
 from harness.data.frame import Split, TaskData
 from harness.data.labels import Vocabulary, class_ids, infer_labels, is_hidden, label_texts, numbers
 from harness.data.references import read_references
-from harness.data.table import Table, find_column, require_column
+from harness.data.table import Table, find_column, require_column, with_composed
 
 CARVED_FRACTION = 0.1
 CARVED_MOST = 2000
@@ -56,7 +56,7 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
     """
     family = FAMILIES.get(task.family)
     notes = list(reading.notes)
-    tables = dict(reading.tables)
+    tables = {name: with_composed(table, reading.columns_of(name)) for name, table in reading.tables.items()}
     dropped = {}
     for name, table in tables.items():
         if table.dropped:

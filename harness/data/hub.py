@@ -19,7 +19,7 @@ from harness.data.documents import TEXT, documents_of_rows
 from harness.data.hub_access import COMMIT, hub_reachable, one_line, without_progress_bars
 from harness.data.hub_corpus import hub_corpus
 from harness.data.source import Source, refuse_rest
-from harness.data.table import merge_rows, require_column
+from harness.data.table import merge_rows, require_column, with_composed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -74,6 +74,7 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
             rows = rows.select(range(limit))
         tables[split] = files.table_of(rows, f"{location} ({name})")
     columns = {**task.fields, **source.columns}
+    tables = {split: with_composed(table, columns) for split, table in tables.items()}
     if source.merge_by is not None:
         target = FAMILIES.get(task.family).target
         if target in (None, "label"):

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from string import Formatter
 from typing import Any
 
 from harness.core.errors import HarnessError
@@ -131,6 +132,40 @@ def with_parts(table: Table, parts: Mapping[str, Iterable[str]]) -> Table:
     return replace(table, names=(*table.names, *where), read_column=read_column) if where else table
 
 
+def with_composed(table: Table, columns: Columns) -> Table:
+    """The table with a column for each text with braces that `columns` ask for and whose own columns are all there:
+    `{question} {answer}` puts two columns together. A row that lacks one of them has no value.
+    """
+    asked = {name for field in columns for name in alternatives(columns, field)} - set(table.names)
+    composed = {name: needed for name in asked if (needed := _columns_in(name)) and needed <= set(table.names)}
+
+    def read_column(name: str) -> Sequence[Any]:
+        if name not in composed:
+            return table.read_column(name)
+        parts = [
+            (text, None if column is None else table.read_column(column))
+            for text, column, _, _ in Formatter().parse(name)
+        ]
+        return [_composed(parts, row) for row in range(len(table))]
+
+    return replace(table, names=(*table.names, *composed), read_column=read_column) if composed else table
+
+
+def _columns_in(name: str) -> set[str]:
+    """The columns that stand in braces in a name; none where it is the name of a column itself."""
+    try:
+        return {column for _, column, _, _ in Formatter().parse(name) if column}
+    except ValueError:
+        return set()
+
+
+def _composed(parts: Sequence[tuple[str, Sequence[Any] | None]], row: int) -> str | None:
+    values = [None if column is None else column[row] for _, column in parts]
+    if any(value is None and column is not None for value, (_, column) in zip(values, parts, strict=True)):
+        return None
+    return "".join(text + ("" if value is None else str(value)) for value, (text, _) in zip(values, parts, strict=True))
+
+
 def merge_rows(table: Table, by: str, gathered: str) -> Table:
     """One row for each run of rows with the same value in the column `by`: the first of them, with the values that all
     of them have in the column `gathered`, as a tuple.
@@ -158,8 +193,15 @@ def alternatives(columns: Columns, name: str) -> list[str]:
 
 
 def find_column(columns: Columns, name: str, names: Sequence[str]) -> str | None:
-    """The column of `found` that holds the canonical field `name`, or None."""
-    return next((candidate for candidate in alternatives(columns, name) if candidate in names), None)
+    """The column among `names`, or the text put together of some of them, that holds a canonical field; None where none
+    does.
+    """
+
+    def is_there(candidate: str) -> bool:
+        needed = _columns_in(candidate)
+        return candidate in names or (bool(needed) and needed <= set(names))
+
+    return next(filter(is_there, alternatives(columns, name)), None)
 
 
 def require_column(columns: Columns, name: str, table: Table) -> str:
