@@ -10,8 +10,9 @@ from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
 from harness.data import files as own_files
 from harness.data.documents import read_documents
-from harness.data.parallel import language_files, read_parallel
-from harness.data.readers import read_squad, read_text, read_tsv
+from harness.data.parallel import LANGUAGE, language_files, read_parallel
+from harness.data.readers import read_json, read_squad, read_text, read_tsv
+from harness.data.superglue import read_multirc, read_record
 from harness.data.table import Table, alternatives, find_column
 
 DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
@@ -21,12 +22,14 @@ TAB_SEPARATED = (".tsv", ".txt")
 
 DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": ""}
 
+READERS = {"squad": read_squad, "multirc": read_multirc, "record": read_record, "documents": read_documents}
+
 PAIR_IDS = ("#1 ID", "#2 ID")
 
 
 def file_names(source: FolderSource, split: str) -> list[str]:
     """The names a split's file may have, in the order they are tried; of parallel text, what precedes the language."""
-    return source.files.get(split, [split + DEFAULT_ENDINGS[source.format]])
+    return source.files.get(split, [split + DEFAULT_ENDINGS.get(source.format, ".jsonl")])
 
 
 def split_files(source: FolderSource, folder: Path, splits: Sequence[str]) -> dict[str, Path]:
@@ -53,7 +56,8 @@ def missing_files(source: FolderSource, split: str) -> str:
     """Says which files would hold a split."""
     names = file_names(source, split)
     if source.format == "parallel":
-        names = [" with ".join(f"{name}.{language}" for language in source.languages) for name in names]
+        patterns = [name if LANGUAGE in name else f"{name}.{LANGUAGE}" for name in names]
+        names = [" with ".join(pattern.replace(LANGUAGE, name) for name in source.languages) for pattern in patterns]
     return " or ".join(names)
 
 
@@ -101,12 +105,11 @@ def download_columns(task: TaskSpec, source: FolderSource) -> Columns:
 def _read(path: Path, task: TaskSpec, source: FolderSource) -> Table:
     """CoLA's train and dev have no header but its test does: one is looked for where none is expected."""
     if source.format == "parallel":
-        stem = path.name.removesuffix(f".{source.languages[0]}")
-        languages = language_files(path.parent, stem, source.languages)
-        assert languages is not None, f"{path} was found with the files of all languages"
-        return read_parallel(languages)
+        return read_parallel(_translations(path, source))
     if source.format is not None:
-        return {"squad": read_squad, "documents": read_documents}[source.format](path)
+        return READERS[source.format](path)
+    if source.key is not None:
+        return read_json(path, source.key)
     if path.suffix.lower() not in TAB_SEPARATED:
         return own_files.read_file(path)
 
@@ -114,6 +117,17 @@ def _read(path: Path, task: TaskSpec, source: FolderSource) -> Table:
         return source.header or all(find_column(task.fields, name, first) for name in task.fields if name != "label")
 
     return read_tsv(path, is_header, tolerate=True)
+
+
+def _translations(path: Path, source: FolderSource) -> dict[str, Path]:
+    """The files of all languages that belong to that of the first."""
+    stems = [name for names in source.files.values() for name in names]
+    for stem in [*stems, path.name.removesuffix(f".{source.languages[0]}")]:
+        folder = path.parents[stem.count("/")]
+        files = language_files(folder, stem, source.languages)
+        if files is not None and files[source.languages[0]] == path:
+            return files
+    raise AssertionError(f"{path} was found with the files of all languages")
 
 
 def _dev_ids(train: Path | None, names: Sequence[str]) -> Path | None:

@@ -24,6 +24,9 @@ from harness.data.table import merge_rows, require_column, with_composed
 if TYPE_CHECKING:
     from datasets import Dataset
 
+CONVERTED = "refs/convert/"
+"""Where revisions begin that the hub has made of a dataset, such as parquet files of what a script generates."""
+
 ARROW_FILE = re.compile(r"-(\w+)(?:-\d{5}-of-\d{5})?\.arrow$")
 
 
@@ -177,7 +180,11 @@ def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
     try:
         with without_progress_bars():
             # The prefix keeps a folder of that name in the working directory from being loaded instead.
-            loaded = datasets.load_dataset(f"hf://datasets/{source.path}", source.name, revision=source.revision)
+            place = f"hf://datasets/{source.path}"
+            if source.name and (source.revision or "").startswith(CONVERTED):  # one folder a config, and no card
+                loaded = datasets.load_dataset(place, data_dir=source.name, revision=source.revision)
+            else:
+                loaded = datasets.load_dataset(place, source.name, revision=source.revision)
     except Exception as error:
         raise HarnessError(f"hub dataset {wanted} cannot be loaded: {one_line(error)}") from None
     commit = Path(next(iter(loaded.values())).cache_files[0]["filename"]).parent.name

@@ -9,10 +9,15 @@ from harness.core.errors import HarnessError
 from harness.data.readers import lines_of, read_text
 from harness.data.table import Table
 
+LANGUAGE = "{language}"
+
 
 def language_files(folder: Path, stem: str, languages: Sequence[str]) -> dict[str, Path] | None:
-    """The file of each language, named `stem.language`; None unless all are there."""
-    files = {language: folder / f"{stem}.{language}" for language in languages}
+    """The file of each language, named `stem.language`, or as a stem with `{language}` in it says; None unless all
+    are there.
+    """
+    pattern = stem if LANGUAGE in stem else f"{stem}.{LANGUAGE}"
+    files = {language: folder / pattern.replace(LANGUAGE, language) for language in languages}
     return files if all(path.is_file() for path in files.values()) else None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from harness.core import reading
 from harness.core.errors import HarnessError
 from harness.core.reading import JsonError, ReadingError, parse_json
+from harness.core.text import clipped
 from harness.data.squad import is_squad, squad_table
 from harness.data.table import Table, table_of, with_parts
 
@@ -157,9 +158,9 @@ def read_jsonl(path: Path) -> Table:
     return _of_records(path, records, places)
 
 
-def read_json(path: Path) -> Table:
-    """A JSON list of objects, an object that holds one (`{"data": [...]}`) or lists of equal length (columns), SQuAD's
-    JSON, or one object a line. Raises HarnessError where the file holds anything else.
+def read_json(path: Path, key: str | None = None) -> Table:
+    """A JSON list of objects, an object that holds one (`{"data": [...]}`, or under the `key` given) or lists of equal
+    length (columns), SQuAD's JSON, or one object a line. Raises HarnessError where the file holds anything else.
     """
     try:
         content = _parse_json(path)
@@ -168,6 +169,8 @@ def read_json(path: Path) -> Table:
         if len(lines) > 1 and all(_is_object(line) for line in lines[:SNIFFED] if line.strip()):
             return read_jsonl(path)
         raise
+    if key is not None:
+        content = _below(content, key, path)
     if is_squad(content) and any(isinstance(article, dict) and "paragraphs" in article for article in content["data"]):
         return squad_table(path, content)
     if isinstance(content, dict):
@@ -185,6 +188,13 @@ def read_json(path: Path) -> Table:
             "SQuAD's object with 'data'"
         )
     return _of_records(path, content, None)
+
+
+def _below(content: Any, key: str, path: Path) -> Any:
+    if not isinstance(content, dict) or key not in content:
+        keys = clipped(", ".join(content)) if isinstance(content, dict) else "none"
+        raise HarnessError(f"{path}: no key '{key}'; keys found: {keys}")
+    return content[key]
 
 
 def _is_object(line: str) -> bool:
@@ -282,8 +292,9 @@ def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] 
     parts: dict[str, dict[str, None]] = {}
     for record in records:
         for name, value in record.items():
-            if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
-                parts.setdefault(name, {}).update(dict.fromkeys(value))
+            if isinstance(value, dict):
+                texts = [part for part, text in value.items() if isinstance(text, str)]
+                parts.setdefault(name, {}).update(dict.fromkeys(texts))
     return with_parts(table, parts)
 
 

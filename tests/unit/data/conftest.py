@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha1, sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -119,7 +119,8 @@ class HubMirror:
     def _tree(self, below: str) -> list[dict[str, Any]]:
         prefix = f"{below}/" if below else ""
         inside = [name for name in self.files if name.startswith(prefix)]
-        folders = sorted({name.rsplit("/", 1)[0] for name in inside if "/" in name} - {below})
+        above = {str(folder) for name in inside for folder in PurePosixPath(name).parents if str(folder) != "."}
+        folders = sorted(folder for folder in above if folder.startswith(prefix) and folder != below)
         entries: list[dict[str, Any]] = [{"type": "directory", "path": name, "size": 0, "oid": "0"} for name in folders]
         for name in inside:
             content = self.files[name]
