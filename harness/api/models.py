@@ -22,6 +22,7 @@ from harness.modeling.loaded import LoadedModel
 from harness.pipeline.commands import compress as compressing
 from harness.pipeline.commands import measure as measuring
 from harness.pipeline.commands import pretrain as pretraining
+from harness.pipeline.tracking import check_trackers
 from harness.report.outcomes import Checkpoint, CompressedModel, Measurement, measurement_of
 
 Tell = Callable[[str], None]
@@ -36,6 +37,7 @@ def pretrain(
     output: str | os.PathLike[str] | None = None,
     resume: bool = True,
     threads: int | None = None,
+    track: str | Sequence[str] = (),
     include: Sequence[str | os.PathLike[str]] = (),
     tell: Tell = lambda line: None,
     **settings: Any,
@@ -49,6 +51,7 @@ def pretrain(
         output: A folder to copy the checkpoint to.
         resume: Go on from the last checkpoint of what was begun before, to the same end; False begins anew.
         threads: Intra-op threads; 1 where left out.
+        track: Trackers that it is reported to, `NAME` or `NAME:PLACE`.
         include: Files and folders of further specs and plug-ins.
         tell: Told how it goes, in lines.
         **settings: Any other setting of pretraining: `steps`, `tokens`, `budget`, `batch_size`, `learning_rate`, …
@@ -63,10 +66,12 @@ def pretrain(
     registry = load_registry(include, store.includes())
     target = None if output is None else Path(output)
     pretraining.check_output(target)
+    trackers = _listed(track)
+    check_trackers(trackers)
     changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
     cell = pretraining.plan(registry, store, model_spec, changes, threads or 1)
     with in_this_process(threads or 1):
-        record = pretraining.perform(cell, store, resume, (), tell, threads, include=list(map(str, include)))
+        record = pretraining.perform(cell, store, resume, trackers, tell, threads, include=list(map(str, include)))
     if record is None:
         raise HarnessError("the checkpoint is the first process's; this one only helps to train")
     return Checkpoint(pretraining.delivered(store, record.cell, target), record.as_json())
@@ -83,6 +88,7 @@ def compress(
     limit: int | None = None,
     seed: int = 0,
     allow_partial: bool = False,
+    track: str | Sequence[str] = (),
     include: Sequence[str | os.PathLike[str]] = (),
     **options: Any,
 ) -> CompressedModel:
@@ -97,6 +103,7 @@ def compress(
         limit: The first so many of them.
         seed: Of what is drawn.
         allow_partial: Go on where the model's weights do not fit its config, with random numbers for the rest.
+        track: Trackers that it is reported to, `NAME` or `NAME:PLACE`.
         include: Files and folders of plug-ins.
         **options: Options of a single method.
 
@@ -112,13 +119,14 @@ def compress(
         method = compressing.method_of(method, [f"{name}={value}" for name, value in options.items()])
     values = {
         "output": Path(output), "task": task, "data": None if data is None else os.fspath(data), "limit": limit,
-        "seed": seed, "allow_partial": allow_partial,
+        "seed": seed, "allow_partial": allow_partial, "track": _listed(track),
     }  # fmt: skip
     spec = parse(CompressSpec, values, "compress")
     with in_this_process(1):
         record = compressing.perform(
-            registry, Path(model), method, spec.output, spec.task, spec.data, spec.limit, spec.seed, spec.allow_partial
-        )
+            registry, Path(model), method, spec.output, spec.task, spec.data, spec.limit, spec.seed, spec.allow_partial,
+            spec.track,
+        )  # fmt: skip
     return CompressedModel(spec.output, Path(record["model"]), method.label, record["runtime"], record)
 
 
@@ -156,6 +164,7 @@ def measure(
     seed: int = 0,
     memory: bool = True,
     allow_short: bool = False,
+    track: str | Sequence[str] = (),
     out: str | os.PathLike[str] = "results",
     include: Sequence[str | os.PathLike[str]] = (),
     tell: Tell = lambda line: None,
@@ -177,6 +186,7 @@ def measure(
         seed: Of orders, token ids and the bootstrap.
         memory: Read peak memory as well.
         allow_short: Measure also where the budget is too short for a result that is valid.
+        track: Trackers that it is reported to, `NAME` or `NAME:PLACE`.
         out: The results folder, where the result is kept.
         include: Files and folders of plug-ins.
         tell: Told how it goes, in lines.
@@ -192,7 +202,7 @@ def measure(
         "batch": _numbers(batch), "length": _numbers(length), "task": task, "data": os.fspath(data),
         "threads": threads, "device": device, "margin": margin, "precision": precision,
         "budget": None if budget is None else str(budget), "seed": seed, "memory": memory,
-        "allow_short": allow_short,
+        "allow_short": allow_short, "track": _listed(track),
     }  # fmt: skip
     models = [os.fspath(model) for model in (base, *others)]
     return perform_measure(models, parse(MeasureSpec, values, "measure"), Path(out), include, tell)
@@ -207,6 +217,7 @@ def perform_measure(
 ) -> Measurement:
     """A measurement from its spec, as the command line asks for it. Raises HarnessError as `measure` does."""
     registry = load_registry(include, Store(root).includes())
+    check_trackers(spec.track)
     request = measuring.make_request(
         registry,
         Store(root) if root.is_dir() else None,
@@ -225,7 +236,11 @@ def perform_measure(
         allow_short=spec.allow_short,
         include=tuple(os.fspath(path) for path in include),
     )
-    return measurement_of(measuring.measure(request, Store.open(root), tell))
+    return measurement_of(measuring.measure(request, Store.open(root), tell, spec.track))
+
+
+def _listed(track: str | Sequence[str]) -> list[str]:
+    return [track] if isinstance(track, str) else list(track)
 
 
 def _numbers(values: int | Sequence[int]) -> str:

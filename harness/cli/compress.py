@@ -57,8 +57,9 @@ def compress(
         show_tables(text, plain or as_json)
         return
     facts = command.perform(
-        registry, checkpoint, chosen, spec.output, spec.task, spec.data, spec.limit, spec.seed, spec.allow_partial
-    )
+        registry, checkpoint, chosen, spec.output, spec.task, spec.data, spec.limit, spec.seed, spec.allow_partial,
+        spec.track,
+    )  # fmt: skip
     text = json.dumps(facts, ensure_ascii=False, indent=1) if as_json else compression_text(_done(facts))
     show_tables(text, plain or as_json)
 

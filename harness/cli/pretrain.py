@@ -19,6 +19,7 @@ from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.core.text import emit, say
 from harness.pipeline.commands import pretrain as command
+from harness.pipeline.tracking import check_trackers
 from harness.report.text.plans import pretraining_plan
 from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
@@ -51,13 +52,13 @@ def pretrain(
     os.environ.update(thread_variables(how.threads or int(calibration()["threads"])))  # before torch is imported
     registry = load_registry(include, store.includes())
     command.check_output(how.output)
-    command.check_trackers(how.report_to)
+    check_trackers(how.track)
     cell = command.plan(registry, store, model_spec, given, how.threads)
     if how.dry_run:
         emit(pretraining_plan(cell, store))
         return
     tell = (lambda line: None) if quiet else say
-    record = command.perform(cell, store, not how.restart, how.report_to, tell, how.threads, how.fsdp, include or ())
+    record = command.perform(cell, store, not how.restart, how.track, tell, how.threads, how.fsdp, include or ())
     if record is not None:  # in the first of the processes that torchrun starts
         folder = command.delivered(store, record.cell, how.output)
         emit(checkpoint_json(record, folder) if as_json else folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from harness.core.run_spec import COMPRESSION, OUTPUT, WHAT
+from harness.core.run_spec import COMPRESSION, OUTPUT, WHAT, Trackers, tracker_setting
 from harness.core.strict_spec import Strict, setting
 
 SENSITIVITY = "Sensitivity"
@@ -39,6 +39,7 @@ class CompressSpec(Strict):
         "Go on where the model's weights do not fit its config, with random numbers for the rest.",
         panel=WHAT,
     )
+    track: Trackers = tracker_setting()
     sensitivity: bool = setting(
         False, "Score the method on each layer alone; writes a table and a recipe.", panel=SENSITIVITY
     )
@@ -54,4 +55,6 @@ class CompressSpec(Strict):
         for name in ("skip_worst", "margin", "plot", "split"):
             if getattr(self, name) is not None and not self.sensitivity:
                 raise ValueError(f"--{name.replace('_', '-')} goes with --sensitivity")
+        if self.track and self.sensitivity:
+            raise ValueError("--track: an analysis of layers is reported to no tracker")
         return self

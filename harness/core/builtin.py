@@ -146,4 +146,10 @@ BUILTIN: dict[str, dict[str, str]] = {
         "lm_eval": "harness.exchange.lm_eval:READER",
         "trainer": "harness.exchange.trainer:READER",
     },
+    "tracker": {
+        "mlflow": "harness.exchange.trackers.mlflow:TRACKER",
+        "tensorboard": "harness.exchange.trackers.tensorboard:TRACKER",
+        "trackio": "harness.exchange.trackers.trackio:TRACKER",
+        "wandb": "harness.exchange.trackers.wandb:TRACKER",
+    },
 }

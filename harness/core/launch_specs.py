@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.run_spec import OUTPUT, TRAINING, WHAT, WHERE, Mode
+from harness.core.run_spec import OUTPUT, TRAINING, WHAT, WHERE, Mode, Trackers, tracker_setting
 from harness.core.strict_spec import Strict, setting
 
 
@@ -22,7 +22,7 @@ class PretrainLaunch(Strict):
     fsdp: bool = setting(False, "Under torchrun: shard the model's weights over the processes.", panel=WHERE)
     restart: bool = setting(False, "Begin anew, not at the last checkpoint.", panel=WHERE, off="resume")
     threads: int | None = setting(None, "Intra-op threads.", panel=WHERE, shown="calibrated", ge=1, le=1024)
-    report_to: list[str] = setting(list, "wandb, tensorboard or mlflow.", panel=OUTPUT)
+    track: Trackers = tracker_setting()
     output: Path | None = setting(None, "Copy the checkpoint here.", panel=OUTPUT, metavar="FOLDER", short="o")
     dry_run: bool = setting(False, "Say what would be trained, and how long it takes.", panel=OUTPUT)
 

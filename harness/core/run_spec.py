@@ -61,6 +61,18 @@ WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
 LARGEST_CORPUS = 1_000_000_000
 """Bytes of a corpus that is looked through for each scored split, some two minutes."""
 Mode = Literal["pr", "nightly", "release"]
+Trackers = Annotated[list[str], BeforeValidator(listed)]
+
+
+def tracker_setting() -> Any:
+    """The trackers that a verb reports to."""
+    return setting(
+        list,
+        "Report to tensorboard, wandb, mlflow or trackio; PLACE: a folder, a project, an address.",
+        panel=OUTPUT, metavar="TRACKER[:PLACE]", aliases=("report_to",),
+    )  # fmt: skip
+
+
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -199,6 +211,7 @@ class RunSpec(Strict):
     include: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "More tasks, suites, model specs (YAML) and plug-ins (.py).", panel=WHERE, metavar="PATH"
     )
+    track: Trackers = tracker_setting()
 
     @model_validator(mode="after")
     def _settings_of_measuring_go_with_it(self) -> RunSpec:

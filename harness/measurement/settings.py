@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.core.run_spec import MEASURING, WHAT, WHERE, Device
+from harness.core.run_spec import MEASURING, WHAT, WHERE, Device, Trackers, tracker_setting
 from harness.core.strict_spec import Strict, setting
 from harness.measurement.protocol import HALF_WIDTH, MARGINS
 
@@ -31,3 +31,4 @@ class MeasureSpec(Strict):
     allow_short: bool = setting(
         False, "Measure also where the budget is too short for a valid result.", panel=MEASURING
     )
+    track: Trackers = tracker_setting()

@@ -4,7 +4,7 @@ from others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -47,14 +47,14 @@ class TaskInput:
 @dataclass(frozen=True)
 class PretrainJob:
     """What pretraining needs: the model spec, and what is known of its corpus. The others are for `harness
-    pretrain`.
+    pretrain`: `observe` gets values by step while it trains.
     """
 
     kind: ClassVar[Kind] = "pretrain"
     model_spec: ModelSpec
     corpus: Mapping[str, Any]
     model: Mapping[str, Any]
-    trackers: tuple[str, ...] = ()
+    observe: Callable[[int, Mapping[str, float]], None] | None = None
     resume: bool = True
     sharded: bool = False
 

@@ -9,13 +9,17 @@ from statistics import fmean
 LOSSES = "losses.parquet"
 
 
-def write_losses(path: Path, losses: Sequence[float], tokens_a_step: int | None = None) -> None:
-    """Columns: step (from 1), loss of the step, and tokens seen where each step sees as many."""
+def write_losses(
+    path: Path, losses: Sequence[float], tokens_a_step: int | None = None, rates: Sequence[float] | None = None
+) -> None:
+    """Columns: step (from 1), loss of the step, its learning rate, and tokens seen where each step sees as many."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     steps = range(1, len(losses) + 1)
     columns = {"step": pa.array(steps, pa.int64()), "loss": pa.array(losses, pa.float64())}
+    if rates is not None:
+        columns["learning_rate"] = pa.array(rates, pa.float64())
     if tokens_a_step is not None:
         columns["tokens"] = pa.array([step * tokens_a_step for step in steps], pa.int64())
     pq.write_table(pa.table(columns), path)
@@ -27,6 +31,17 @@ def read_losses(path: Path) -> list[float]:
 
     losses: list[float] = pq.read_table(path, columns=["loss"]).column("loss").to_pylist()
     return losses
+
+
+def read_curve(path: Path) -> list[tuple[int, dict[str, float]]]:
+    """Each step with what is known of it: loss, and learning rate and tokens where they were kept."""
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, float]] = pq.read_table(path).to_pylist()
+    return [
+        (int(row["step"]), {name: value for name, value in row.items() if name != "step" and value is not None})
+        for row in rows
+    ]
 
 
 MOVED = 0.97

@@ -26,7 +26,8 @@ class TokenBudgetTrainer(Trainer):
 
     `loss` sums over the targets of a batch; the sum is divided by how many a step has on average, not by how many this
     one has: batches hold different numbers, and a mean would weigh a target by the company it keeps. An example has
-    `targets` on average. `losses` are those of the steps so far, each divided by as many for each of its examples.
+    `targets` on average. `losses` are those of the steps so far, each divided by as many for each of its examples,
+    `rates` the learning rates they were taken with.
     """
 
     loss_is_scaled_for_ga = False
@@ -41,6 +42,7 @@ class TokenBudgetTrainer(Trainer):
         self._batch_size = batch_size
         self._targets = targets
         self._losses: list[torch.Tensor] = []
+        self.rates: list[float] = []
 
     @property
     def losses(self) -> list[float]:
@@ -65,6 +67,8 @@ class TokenBudgetTrainer(Trainer):
     ) -> Any:
         summed = self._loss(model, dict(inputs))
         self._losses.append(summed.detach().float() / (self._targets * len(inputs["input_ids"])))
+        if self.optimizer is not None:
+            self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
         loss = summed / (self._targets * self._batch_size)
         return (loss, {}) if return_outputs else loss
 
@@ -119,7 +123,7 @@ class BestEpochCallback(TrainerCallback):
 @dataclass(frozen=True)
 class FitReport:
     """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection
-    history, and the loss of each step.
+    history, and the loss and the learning rate of each step.
     """
 
     steps: int
@@ -129,6 +133,7 @@ class FitReport:
     device: str
     selection: dict[str, Any]
     losses: list[float]
+    rates: list[float]
 
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
@@ -234,8 +239,9 @@ def fine_tune(
         selection = {"mode": "best", "epoch": best.best_epoch, "history": best.history}
     tokens = round(sum(encoded.lengths) * training.epochs / max(1, len(encoded.epochs)))
     return FitReport(
-        outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection, trainer.losses
-    )
+        outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection, trainer.losses,
+        trainer.rates,
+    )  # fmt: skip
 
 
 def _warmup_steps(examples: int, training: TrainingSpec) -> int:

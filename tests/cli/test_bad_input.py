@@ -46,7 +46,8 @@ COMMAND_LINE = {
     ),
     "a tracker that is a path": (
         ["pretrain", "bert-tiny-mlm", "--report-to", "../x"],
-        "unknown tracker '../x' in --report-to. Known: mlflow, tensorboard, wandb.",
+        "unknown tracker '../x' in --track; one of your own comes with --include PATH. Known: mlflow, tensorboard, "
+        "trackio, wandb.",
     ),
     "a limit beyond any number": (
         ["run", "--task", "cola", "--limit", "1" + "0" * 30],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,13 +89,6 @@ class Runtime(ABC):
     @abstractmethod
     def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:
         """Load the model of `folder`, to run on so many threads of the CPU."""
-
-
-def require_packages(*packages: str, extra: str) -> None:
-    """Raises HarnessError, with the extra to install, where one is missing."""
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise HarnessError(f"{package} is not installed; pip install 'nlp-harness[{extra}]'")
 
 
 RUNTIMES: Plugins[Runtime] = plugins.table("runtime")

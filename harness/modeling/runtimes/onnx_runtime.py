@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
-from harness.modeling.runtimes.base import Runtime, RuntimeModel, require_packages
+from harness.core.packages import require_packages
+from harness.modeling.runtimes.base import Runtime, RuntimeModel
 from harness.modeling.runtimes.graph import open_graphs
 from harness.modeling.runtimes.graph_file import Graph
 from harness.modeling.weights.settings import Settings

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.modeling.runtimes.base import Runtime, require_packages
+from harness.core.packages import require_packages
+from harness.modeling.runtimes.base import Runtime
 from harness.modeling.runtimes.torch_bf16 import load_bf16
 from harness.modeling.runtimes.torch_eager import TorchModel
 from harness.modeling.weights.settings import Settings

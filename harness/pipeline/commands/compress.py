@@ -18,18 +18,21 @@ from harness.core.atomic import output_folder, scratch_folder
 from harness.core.cell_records import CompressRecord, FitRecord
 from harness.core.checked import refuse_damaged, write_sums
 from harness.core.errors import HarnessError
-from harness.core.hashing import fingerprint_of
+from harness.core.facts import facts_from
+from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.machine.environment import describe
 from harness.core.registry import Registry, folder_name
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec, TrainingSpec
-from harness.core.store import read_record
+from harness.core.store import Store, read_record
 from harness.core.strict_spec import parse
 from harness.data.frame import TaskData
 from harness.data.source import data_argument
+from harness.exchange.trackers.base import TrackedRun
 from harness.modeling.weights.loading import partial_weights
 from harness.modeling.weights.pretrained import folder_of
 from harness.modeling.weights.settings import model_config, read_settings
+from harness.pipeline.tracking import Report, Tracking, check_trackers, public, values_of
 
 
 def method_of(name: str | None, settings: Sequence[str], recipe: Path | None = None) -> Method:
@@ -74,10 +77,11 @@ def perform(
     limit: int | None = None,
     seed: int = 0,
     allow_partial: bool = False,
+    trackers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Compress a fine-tuned model's folder, or that of its cell, into `output`; returns what was done.
 
-    `allow_partial`: with random numbers for weights that do not fit.
+    `allow_partial`: with random numbers for weights that do not fit. `trackers` are told of the result.
 
     A cell's record names the task, the data and the training; else `task` must, where the method uses examples.
 
@@ -87,6 +91,7 @@ def perform(
     """
 
     refuse_existing(output)
+    check_trackers(trackers)
     started = time.time()
     prepared = prepare(registry, checkpoint, method, method.uses_data, task, data, limit, seed)
     with (
@@ -100,7 +105,26 @@ def perform(
         record = _record(prepared, method, facts, seed, started)
         (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_sums(folder)
+    Tracking(trackers, Store.around(checkpoint).root).report(_report(record, method, prepared))
     return {"model": str(prepared.request.source), "output": str(output), **facts}
+
+
+def _report(record: Mapping[str, Any], method: Method, prepared: Prepared) -> Report:
+    """What trackers get of a compression that no store keeps: one a moment, as timings are."""
+    name = folder_name(prepared.request.source)
+    task = record["task"]["name"] if record["task"] else ""
+    group = "/".join(filter(None, (task, name)))
+    config = {"task": task, "model": name, "method": method.label, "seed": record["seed"], "kind": "compress"}
+    config |= {"spec": public({"data": record["data"], "lineage": record["lineage"]})}
+    run = TrackedRun(
+        hash_json([config, record["timings"], time.time()]),
+        f"{group}/seed-{record['seed']}/compress-{method.label}",
+        group,
+        "compress",
+        config,
+    )
+    known = {key: value for key, value in record.items() if key not in ("task", "data")}
+    return Report(run, values_of(facts_from(CompressRecord, known, "what was done")))
 
 
 def _record(prepared: Prepared, method: Method, facts: Mapping[str, Any], seed: int, started: float) -> dict[str, Any]:

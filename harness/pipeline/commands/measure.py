@@ -12,15 +12,18 @@ from harness.core import code_identity
 from harness.core.checked import refuse_damaged
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
+from harness.core.measurement_records import MeasureRecord
 from harness.core.reading import expanded, is_folder
 from harness.core.registry import Registry
 from harness.core.run_records import RunCell, RunManifest
 from harness.core.store import Store
+from harness.exchange.trackers.base import TrackedRun
 from harness.measurement.job import perform
 from harness.measurement.request import Model, Request
 from harness.measurement.results import distinct, written
 from harness.measurement.workloads import Workload, cells_of, model_name
 from harness.modeling.weights.pretrained import folder_of
+from harness.pipeline.tracking import Report, Tracking, public, values_of
 
 MAKING = ("finetune", "compress")
 """Kinds of cells whose models are measured by the names they have in a run."""
@@ -119,8 +122,10 @@ def cell_of(folder: Path) -> str | None:
     return folder.parent.name if folder.name == "model" and (folder.parent / "record.json").exists() else None
 
 
-def measure(request: Request, store: Store, report: Callable[[str], None]) -> dict[str, Any]:
-    """Measure, and keep the result as a record of the kind `measure`.
+def measure(
+    request: Request, store: Store, report: Callable[[str], None], trackers: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Measure, keep the result as a record of the kind `measure`, and report it to `trackers`.
 
     Timings are no function of their spec: the moment is part of it, so that each measurement has a record of its own.
     """
@@ -144,4 +149,15 @@ def measure(request: Request, store: Store, report: Callable[[str], None]) -> di
             "timings": {"seconds": round(time.time() - started, 3)},
         }
         store.commit(key, folder, record)
+    Tracking(trackers, store.root).report(_report(request, key, store))
     return {**result, "cell": key}
+
+
+def _report(request: Request, key: str, store: Store) -> Report:
+    record = store.read(key, MeasureRecord)
+    config = {"kind": "measure", "cell": key, "seed": request.seed, "models": list(record.models)}
+    run = TrackedRun(
+        key, f"{record.original}/measure-{record.created or key[:8]}", record.original, "measure",
+        config | {"spec": public(record.spec)},
+    )  # fmt: skip
+    return Report(run, values_of(record))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ from typing import Any
 from harness.core.atomic import output_folder, scratch_folder
 from harness.core.cell_records import PretrainRecord
 from harness.core.checked import write_sums
-from harness.core.errors import HarnessError, unknown
+from harness.core.errors import HarnessError
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
 from harness.core.manifests import INTERRUPTED, PRETRAINING, RUNNING
@@ -34,8 +33,8 @@ from harness.pipeline.cost import clock
 from harness.pipeline.executors.execute import execute
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 from harness.pipeline.steps import pretrain
+from harness.pipeline.tracking import Tracking, report_of, tracked, values_of
 
-TRACKERS = ("wandb", "tensorboard", "mlflow")
 LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 """The environment variables by which `torchrun` tells its processes apart."""
 SAY_EVERY = 5.0
@@ -77,11 +76,11 @@ def perform(
     include: Sequence[Path | str] = (),
 ) -> PretrainRecord | None:
     """Compute the cell unless it is there, and return its record; nothing in a process that is not the first. It is
-    kept as a run of its own; `include` are the files it was asked for with.
+    kept as a run of its own, and reported to `trackers`; `include` are the files it was asked for with.
 
     Raises:
-        HarnessError: another process is at it, a tracker is not installed, the training failed, or there is one process
-            where a model is to be sharded.
+        HarnessError: another process is at it, the training failed, or there is one process where a model is to be
+            sharded.
     """
     first = is_first()
     if sharded and int(os.environ.get("WORLD_SIZE") or "1") == 1:
@@ -92,11 +91,13 @@ def perform(
     store.prune()
     there = store.has(cell.key)
     if first:
+        tracking = Tracking(trackers, store.root)
         with _as_run(cell, store, "cached" if there else "done", include):
             if not there:
-                _compute(cell, store, resume, trackers, say, threads, sharded)
+                _compute(cell, store, resume, tracking, say, threads, sharded)
+        tracking.report(report_of(cell, store.read(cell.key), store))
     elif not there:
-        _assist(_started(cell, trackers, resume, sharded, threads), store)
+        _assist(_started(cell, resume, sharded, threads), store)
         return None
     return _named(cell, store)
 
@@ -105,7 +106,7 @@ def _compute(
     cell: Cell,
     store: Store,
     resume: bool,
-    trackers: Sequence[str],
+    tracking: Tracking,
     say: Callable[[str], None],
     threads: int | None,
     sharded: bool,
@@ -113,7 +114,11 @@ def _compute(
     begun = store.partial(cell.key).is_dir()
     if begun:
         say("going on from the last checkpoint; --restart begins anew" if resume else "beginning anew")
-    cell = _started(cell, trackers, resume, sharded, threads)
+    cell = _started(cell, resume, sharded, threads)
+    live = tracking.live(tracked(cell)) if tracking else None
+    if live is not None:
+        assert isinstance(cell.job, PretrainJob)
+        cell = replace(cell, job=replace(cell.job, observe=live))
     outcome, detail = execute(cell, store, int(os.environ["OMP_NUM_THREADS"]), _Speaker(say))
     if outcome == "busy":
         raise HarnessError(
@@ -122,13 +127,15 @@ def _compute(
     if outcome == "failed":
         hint = "; --restart begins anew" if resume and begun else ""
         raise HarnessError(f"{detail}{hint}")
+    if live is not None:
+        live.finish(values_of(store.read(cell.key)))
 
 
-def _started(cell: Cell, trackers: Sequence[str], resume: bool, sharded: bool, threads: int | None) -> Cell:
+def _started(cell: Cell, resume: bool, sharded: bool, threads: int | None) -> Cell:
     """The cell as this process computes it, whose threads are set."""
     os.environ.update(thread_variables(threads or int(calibration()["threads"])))
     assert isinstance(cell.job, PretrainJob)
-    return replace(cell, job=replace(cell.job, trackers=tuple(trackers), resume=resume, sharded=sharded))
+    return replace(cell, job=replace(cell.job, resume=resume, sharded=sharded))
 
 
 @contextmanager
@@ -175,15 +182,6 @@ def _assist(cell: Cell, store: Store) -> None:
     """One of several processes that is not the first: it trains along, and writes nothing."""
     with scratch_folder() as scratch:
         pretrain.run(cell, store, scratch, lambda fraction, detail="": None)
-
-
-def check_trackers(trackers: Sequence[str]) -> None:
-    """Raises HarnessError for a tracker that nobody knows, or that is not installed."""
-    for name in trackers:
-        if name not in TRACKERS:
-            raise unknown("tracker", name, TRACKERS, "--report-to")
-        if importlib.util.find_spec(name) is None:
-            raise HarnessError(f"--report-to {name}: the package {name} is not installed; pip install {name}")
 
 
 class _Speaker:

@@ -27,6 +27,7 @@ from harness.pipeline.commands.manifests import circumstances, free_name
 from harness.pipeline.cost import Forecast, expected, machine_from, overhead
 from harness.pipeline.executors.base import Executor, Resources, skipped
 from harness.pipeline.planner.plan import Plan, make_plan
+from harness.pipeline.tracking import RunTracking, check_trackers
 
 EXECUTORS: Plugins[Callable[[Resources], Executor]] = plugins.table("executor")
 
@@ -54,6 +55,7 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
     again.
     """
     EXECUTORS.check(run.executor)
+    check_trackers(run.track)
     plan = make_plan(run, registry, store)
     cached: set[str] = set()
     damaged: list[str] = []
@@ -97,12 +99,15 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
     causes: dict[str, str] = {}
     threads = run.threads or 1
 
+    tracking = RunTracking(run.track, plan.asked, store)
+
     def note(event: Event) -> None:
         if event.kind in ("done", "cached", "failed", "skipped"):
             statuses[event.cell.key] = event.kind
             if event.cause:
                 causes[event.cell.key] = event.cause
         listen(event)
+        tracking.note(event)
 
     status = INTERRUPTED
 
@@ -116,6 +121,7 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
             status = "done"
         finally:
             write(status)
+        tracking.finish(key for key, cell_status in statuses.items() if cell_status in ("done", "cached"))
     return name
 
 

@@ -26,6 +26,7 @@ from harness.training.curves import LOSSES, write_losses
 from harness.training.objectives import Objective, check_objective
 from harness.training.objectives.vocabulary import tokens_of
 from harness.training.pretraining.blocks import copies_in, cut, mapped, whole_blocks, write_tokens
+from harness.training.pretraining.schedules import rate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -95,12 +96,14 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     def listen(throughput: Throughput) -> None:
         report(throughput.step / max(1, throughput.steps), str(throughput))
 
+    def scored(current: Any) -> dict[str, float]:
+        scores = evaluation.evaluate(current, objective, held_out, settings.seed, settings.batch_size)
+        return {f"held_out/{name}": score["value"] for name, score in scores.items()}
+
     try:
         outcome = loop.train(
             model, objective, blocks, settings, trainer.pick_precision(settings.precision, device),
-            store.partial(cell.key), listen, peak, trackers=job.trackers,
-            tracking=store.root / "tracking", resume=job.resume,
-            sharded=job.sharded,
+            store.partial(cell.key), listen, peak, job.observe, scored, job.resume, job.sharded,
         )  # fmt: skip
     except DamagedFileError as error:
         shutil.rmtree(store.partial(cell.key), ignore_errors=True)
@@ -116,7 +119,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     (folder / "model").mkdir()
     exported.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    write_losses(folder / LOSSES, outcome.losses, settings.batch_size * settings.block_size)
+    write_losses(folder / LOSSES, outcome.losses, settings.batch_size * settings.block_size, _rates(settings, outcome))
     facts = job.corpus
     return {
         "model": {**content_of(job.model), "parameters": sum(parameter.numel() for parameter in exported.parameters())},
@@ -184,6 +187,15 @@ def _tokenizer(
 
     place = store.kept_folder(f"tokenizer-{key}", make)
     return PreTrainedTokenizerFast.from_pretrained(place, local_files_only=True), key
+
+
+def _rates(settings: PretrainingSpec, outcome: Outcome) -> list[float]:
+    """The learning rate of each step."""
+    places, planned = outcome.plan.places(), outcome.plan.first
+    return [
+        settings.learning_rate * rate(settings.schedule, place, planned, settings.warmup_ratio, settings.decay_ratio)
+        for place in places
+    ]
 
 
 def _thinned(losses: list[float]) -> list[list[float]]:

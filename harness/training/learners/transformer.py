@@ -265,9 +265,9 @@ def train_and_save(
     write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
     facts = asdict(report)
     notes = [] if loss is not None or after_step is not None else cautions_of(report.losses)
-    losses = facts.pop("losses")
+    losses, rates = facts.pop("losses"), facts.pop("rates")
     if request.losses is not None:
-        write_losses(request.losses, losses)
+        write_losses(request.losses, losses, rates=rates)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": len(tokenizer),

@@ -2,8 +2,8 @@
 
 A loop of its own and not the HF Trainer's, for three reasons: a step here is a pure function of (seed, step), so that a
 run resumes to the same bits; checkpoints are safetensors, where the Trainer's are pickles; and the learning rate and
-the number of steps follow from a wall-clock budget. `accelerate` below it brings GPUs, bf16, DDP and trackers, torch
-itself the sharding.
+the number of steps follow from a wall-clock budget. `accelerate` below it brings GPUs, bf16 and DDP, torch itself
+the sharding.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,8 @@ def train(
     checkpoints: Path,
     report: Callable[[Throughput], None],
     peak_flops: float | None = None,
-    trackers: Sequence[str] = (),
-    tracking: Path | None = None,
+    observe: Callable[[int, Mapping[str, float]], None] | None = None,
+    held_out: Callable[[torch.nn.Module], Mapping[str, float]] | None = None,
     resume: bool = True,
     sharded: bool = False,
     clock: Callable[[], float] = time.perf_counter,
@@ -90,8 +90,9 @@ def train(
 
     Goes on from the newest sound checkpoint in the folder `checkpoints` where `resume`, else removes what is there; the
     loss curve and the weights are
-    those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a fraction of it. `trackers` are
-    names `accelerate` knows: wandb, tensorboard, mlflow. `sharded` leaves each process its part of the weights. A
+    those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a fraction of it. `observe`
+    gets the loss of each step by its number, and at times more; of the first process, at each checkpoint, the scores
+    that `held_out` gives the model, unless it is sharded. `sharded` leaves each process its part of the weights. A
     wall-clock budget is the time of the training alone; `clock` tells seconds.
 
     Raises:
@@ -102,15 +103,11 @@ def train(
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision="bf16" if precision == "bf16" else "no",
-        log_with=list(trackers) or None,
-        project_dir=tracking,
         step_scheduler_with_optimizer=False,
     )
     is_first = accelerator.is_main_process
     trained = (copy.deepcopy(model) if sharded else model) if is_first else None
     train_step = TrainStep(model, objective, blocks, spec, accelerator, sharded)
-    if trackers:
-        accelerator.init_trackers("harness", config=spec.model_dump(mode="json", exclude={"options"}))
     if is_first and not resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -131,18 +128,16 @@ def train(
     def tell() -> None:
         nonlocal reported, told_at
         _settle(pending, progress, spec)
-        reported, told_at = clock(), progress.step
+        last, reported, told_at = told_at, clock(), progress.step
         speed = (progress.step - resumed_from) * train_step.tokens / max(1e-9, clock() - started)
         fraction = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
         report(Throughput(progress.step, plan.steps, progress.losses[-1], speed, fraction))
-        if trackers:
-            values = {
-                "loss": progress.losses[-1],
-                "tokens_per_second": speed,
-                "tokens": progress.step * train_step.tokens,
-                "learning_rate": train_step.learning_rate,
-            }
-            accelerator.log(values, step=progress.step)
+        if observe is not None:
+            for step in range(last + 1, progress.step):
+                observe(step, {"loss": progress.losses[step - 1]})
+            values = {"tokens": progress.step * train_step.tokens, "tokens_per_second": speed}
+            rates = {"loss": progress.losses[-1], "learning_rate": train_step.learning_rate}
+            observe(progress.step, rates | values)
 
     with quick_dropout(train_step.model), fused_activations(train_step.model):
         while progress.step < plan.steps:
@@ -161,13 +156,13 @@ def train(
                 progress.seconds = before + paused - started
                 if is_first or sharded:
                     state.save(checkpoints, train_step.model, train_step.optimizer, progress, is_first)
+                if observe is not None and held_out is not None and is_first and not sharded:
+                    observe(progress.step, _scored(train_step.model, held_out))
                 accelerator.wait_for_everyone()
                 plan.pause(*_from_first([clock() - paused], accelerator))
     if told_at < progress.step:
         tell()
     seconds = before + clock() - started
-    if trackers:
-        accelerator.end_training()
     if sharded:
         full = state.gathered(state.own_tensors(train_step.model), keep=is_first)
         if trained is not None:
@@ -187,6 +182,15 @@ def train(
         sharded=sharded,
         resumed_from=resumed_from,
     )
+
+
+def _scored(model: torch.nn.Module, held_out: Callable[[torch.nn.Module], Mapping[str, float]]) -> Mapping[str, float]:
+    """Scores of a model in training, which leave no trace in it."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        scores = held_out(model)
+    model.train()
+    return scores
 
 
 def _settle(pending: list[torch.Tensor], progress: state.Progress, spec: PretrainingSpec) -> None:

@@ -54,6 +54,16 @@ class Plan:
         """Step `step` was taken."""
         self.place += (self.first - self.place) / (self.steps - step)
 
+    def places(self) -> list[float]:
+        """Where in the schedule each step stood, from the first to the last, by the revisions that were made."""
+        again, revised = Plan.of_steps(self.first), {revision[0]: revision[1] for revision in self.revisions}
+        places = []
+        for step in range(self.steps):
+            again.steps = revised.get(step, again.steps)
+            places.append(again.place)
+            again.advance(step)
+        return places
+
     def review(self, step: int, spent: float) -> None:
         """Hold the plan against the seconds `spent` before step `step`; steps to come may become fewer or more."""
         assert self.seconds is not None

@@ -1,0 +1,1 @@
+"""Trackers of experiments: where they keep runs, and how one is written."""
