@@ -120,7 +120,8 @@ class Tracking:
         with holding(place.marks / f".{report.run.id[:32]}.lock"):
             if _mark(place, report.run).exists():
                 return
-            writer, step, values = place.begin(report.run), 0, dict[str, float]()
+            writer, step = place.begin(report.run), 0
+            values: Mapping[str, float] = {}
             for step, values in report.curve():
                 writer.log(values, step)
             if results := _without(report.values, values):

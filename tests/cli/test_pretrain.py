@@ -249,7 +249,7 @@ register("objective", "copying", Copying)
         (["bert-tiny-mlm", "--corpus", "sythetic"], "synthetic"),
         (["bert-tiny-mlm", "--fsdp"], "there is one; start them with `torchrun"),
         (["bert-tiny-mlm", "--accumulate", "7"], "cannot be split into 7 equal parts"),
-        (["bert-tiny-mlm", "--report-to", "wandb"], "pip install wandb"),
+        (["bert-tiny-mlm", "--report-to", "wandb"], "pip install 'nlp-harness[wandb]'"),
     ],
 )
 def test_bad_input_is_one_line(arguments, expected, harness):
