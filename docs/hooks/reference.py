@@ -11,6 +11,7 @@ from typing import Any
 
 MARK = re.compile(r"^<!-- registry: (\w+) -->$", re.MULTILINE)
 COMMAND_LINE = "<!-- command line -->"
+CARDS = "<!-- cards -->"
 OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(results/reference/[^)#]+)(?:#[^)]*)?\)")
 
 
@@ -18,7 +19,32 @@ def on_page_markdown(markdown: str, **page: Any) -> str:
     """The hook that mkdocs calls for each page."""
     filled = MARK.sub(lambda match: table(match[1]), markdown)
     filled = OUTSIDE.sub(lambda match: path_of(match[1], match[2]), filled)
-    return filled.replace(COMMAND_LINE, command_line()) if COMMAND_LINE in filled else filled
+    for mark, made in ((COMMAND_LINE, command_line), (CARDS, cards)):
+        filled = filled.replace(mark, made()) if mark in filled else filled
+    return filled
+
+
+def cards() -> str:
+    """A section for each file of tasks: what it asks, size, licence, metrics, chance and published scores."""
+    from harness.core.registry import load_registry
+    from harness.report.text.cards import PUBLISHED, published_rows, task_rows
+
+    registry = load_registry([])
+    files: dict[Any, list[Any]] = {}
+    for name, task in registry.tasks.items():
+        files.setdefault(registry.origins["task", name], []).append(task)
+    sections = []
+    for tasks in files.values():
+        first = tasks[0]
+        title = f"## `{first.name}`" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")
+        rows = [("tasks", ", ".join(f"`{task.name}`" for task in tasks))] if len(tasks) > 1 else []
+        lines = ["| | |", "|---|---|", *(f"| {key} | {cell(text)} |" for key, text in [*rows, *task_rows(first)])]
+        section = [title, first.description, "\n".join(lines)]
+        if published := published_rows(tasks):
+            header = [f"| {' | '.join(PUBLISHED)} |", "|---|---|---|---:|---|"]
+            section.append("\n".join([*header, *(f"| {' | '.join(map(cell, row))} |" for row in published)]))
+        sections.append("\n\n".join(section))
+    return "\n\n".join(sections)
 
 
 def path_of(text: str, path: str) -> str:

@@ -8,15 +8,20 @@ import typer
 
 from harness.cli.options import Include, Json, Plain, show_tables
 from harness.core.registry import load_registry
+from harness.report.text.cards import card
 from harness.report.text.listing import KINDS, listing
 
 
 def list_names(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(KINDS)}.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A task or model: all that is said of it.")
+    ] = None,
     include: Include = None,
     as_json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """List what can be asked for by name."""
+    """List what can be asked for by name, or show the card of one task or model."""
     registry = load_registry(include)
-    show_tables(listing(registry, kind, as_json), plain or as_json)
+    text = listing(registry, kind, as_json) if name is None else card(registry, kind, name, as_json)
+    show_tables(text, plain or as_json)

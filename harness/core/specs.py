@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
 from harness.core.augment_spec import AugmentSpec
+from harness.core.cards import ModelCard, TaskCard
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, ReadingSpec, Sources
 from harness.core.strict_spec import Strict, listed, setting
-from harness.core.task_card import TaskCard
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -332,7 +332,7 @@ class ModelSpec(Strict):
     `transformer`, either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a
     `transformers` config: `model_type` and its arguments) and `tokenizer` for a model trained from scratch, which
     `pretraining` trains on unlabelled text first. `options` goes to the learner as it is. `default` puts the model
-    spec in a run that names no model.
+    spec in a run that names no model. `card` describes the model for a reader.
     """
 
     name: Name
@@ -347,6 +347,7 @@ class ModelSpec(Strict):
     training: TrainingSpec = TrainingSpec()
     options: dict[str, Any] = {}
     default: bool = False
+    card: ModelCard = ModelCard()
 
     @model_validator(mode="after")
     def _one_origin(self) -> ModelSpec:

@@ -19,6 +19,8 @@ from harness.core.source_specs import HubSource
 from tests.conftest import python_with_hub
 from tests.unit.data.conftest import HubMirror
 
+CONVERTED = "refs/convert/parquet"
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 """What the mirror has of datasets of which no commit is pinned."""
 
@@ -223,3 +225,30 @@ def test_the_layout_of_every_dataset_is_told() -> None:
         and task.sources.hub.path.rpartition("/")[2] not in elsewhere
     ]
     assert not missing
+
+
+PINS = """
+import json, sys
+from dataclasses import replace
+from harness.core.registry import load_registry
+from tests.nightly.pins import task_problems
+registry = load_registry([])
+tasks = {name: registry.task(name) for name in json.loads(sys.argv[1])}
+lost = tasks["boolq"].sources.hub.model_copy(update={"revision": "f" * 40})
+tasks["boolq"] = tasks["boolq"].model_copy(update={"sources": tasks["boolq"].sources.model_copy(update={"hub": lost})})
+tasks["mr"] = tasks["mr"].model_copy(update={"fields": {"text": "sentence", "label": "label"}})
+print(json.dumps(list(task_problems(replace(registry, tasks=tasks)))))
+"""
+
+
+@pytest.mark.slow
+def test_pins_that_lead_nowhere_are_told(hub: str, tmp_path: Path) -> None:
+    lines = python_with_hub(PINS, json.dumps(list(LAYOUTS)), endpoint=hub, folder=tmp_path)
+    wrong = [line for line in lines if "pins no commit" not in line]
+    assert len(wrong) == 2
+    assert wrong[0].startswith("task boolq: aps/super_glue: RevisionNotFound")
+    assert wrong[1] == "task mr: cornell-movie-review-data/rotten_tomatoes: no column for text; there are text, label"
+    unpinned = {line.split(":")[0].removeprefix("task ") for line in lines} - {"boolq", "mr"}
+    assert unpinned == {
+        name for name in LAYOUTS if load_registry([]).task(name).sources.hub.revision in (None, CONVERTED)
+    }

@@ -1,4 +1,4 @@
-"""What a task's YAML file says of the data set for those who choose among tasks: size, licence, published scores."""
+"""What YAML files say of data sets and models for those who choose among them: size, licence, published scores."""
 
 from __future__ import annotations
 
@@ -43,3 +43,17 @@ class TaskCard(Strict):
         if wrong := [split for split, count in size.items() if count < 1]:
             raise ValueError(f"{wrong[0]}: the number of examples is at least 1")
         return size
+
+
+class ModelCard(Strict):
+    """A model as its authors describe it. Nothing of it takes part in a score or a key.
+
+    `licence` is that of the weights, `parameters` their number, `finetuning` where the training settings are from.
+    """
+
+    homepage: Link | None = None
+    citation: str | None = None
+    licence: str | None = None
+    language: str | None = None
+    parameters: int | None = Field(default=None, ge=1)
+    finetuning: str | None = None
