@@ -12,6 +12,7 @@ from harness.core.launch_specs import ScoreSpec
 from harness.core.registry import load_registry
 from harness.core.strict_spec import parse
 from harness.report.text import runs
+from harness.report.text.pretraining import pretrainings_of
 from harness.report.text.rescoring import rescore
 
 
@@ -24,7 +25,10 @@ def show(
     """Show a run: what was asked for, its cells, scores, failures and their causes."""
 
     store = existing_store(out)
-    show_tables(runs.run_json(store, name) if as_json else runs.run_text(store, name), plain or as_json)
+    if as_json:
+        show_tables(runs.run_json(store, name), plain=True)
+        return
+    show_tables("\n\n".join(filter(None, (runs.run_text(store, name), pretrainings_of(store, name)))), plain)
 
 
 @spec_options(ScoreSpec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -94,3 +95,61 @@ def test_one_that_fails_is_a_run_that_says_why(pretrained: Any, tmp_path: Path, 
     done = call("pretrain", "broken", "--include", "broken.yaml", "--corpus", "short.txt", code=2)
     shown = call("show").stdout
     assert "failed" in shown and done.stderr.split(": ", 1)[1].strip()[:30] in shown
+
+
+def page_data(html: str) -> Any:
+    return read_json(html.split('<script type="application/json" id="data">')[1].split("</script>")[0])
+
+
+def test_seeds_of_one_are_a_row_of_table_and_page_even_where_nothing_was_scored(harness: Any, tmp_path: Path) -> None:
+    for name, width in (("narrow", 8), ("wide", 16)):
+        (tmp_path / f"{name}.yaml").write_text(SPEC.format(name=name, width=width))
+    for seed in ("2", "0", "1"):
+        harness("pretrain", "narrow", "--include", "narrow.yaml", "--seed", seed)
+    harness("pretrain", "narrow", "--include", "narrow.yaml", "--steps", "4")
+    harness("pretrain", "wide", "--include", "wide.yaml")
+
+    table = harness("leaderboard", "--pretraining").stdout
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| ")]
+    by_name = {(row[0], row[1], row[3]): row for row in rows}
+    assert {key for key in by_name if key[0] in ("narrow", "wide")} == {
+        ("narrow", "0, 1, 2", "3"), ("narrow", "0", "4"), ("wide", "0", "3")
+    }  # fmt: skip
+    (content,) = read_json(harness("leaderboard", "--pretraining", "--format", "json").stdout)["tables"]
+    assert len(content["rows"]) == 5, "JSON has each seed as well"
+    (seeds,) = (model for model in content["models"] if model["seeds"] == [0, 1, 2])
+    name, score = next(iter(seeds["scores"].items()))
+    values = [row["scores"][name]["value"] for row in content["rows"] if row["model"] == "narrow" and row["steps"] == 3]
+    assert score["value"] == pytest.approx(fmean(values)) and score["sd"] == pytest.approx(stdev(values))
+    assert f"{score['value']:.4g} ± {score['sd']:.3g} [" in by_name["narrow", "0, 1, 2", "3"][rows[0].index(name)]
+
+    said = harness("leaderboard", "--html", "page.html").stderr
+    assert "page.html: 3 pretrainings, " in said
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert ">Pretrainings</a>" in html and ">Tables</a>" not in html and "0, 1, 2" in html
+    assert f"{score['value']:.4g} ± {score['sd']:.3g} [" in html
+    (chart,) = page_data(html)["charts"].values()
+    assert sorted(line["label"] for line in chart["lines"]) == [
+        "narrow, seed 0, 3 steps", "narrow, seed 0, 4 steps", "narrow, seed 1", "narrow, seed 2", "wide, seed 0"
+    ]  # fmt: skip
+    assert all(next(step for step, *_ in line["points"]) == 1 for line in chart["lines"])
+    harness("run", "--task", "sst2", "--model", "majority", "--limit", "20", "-q")
+    harness("leaderboard", "--html", "page.html")
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert ">Pretrainings</a>" in html and ">Tables</a>" in html, "those that no score rests on stand there too"
+
+
+def test_a_pretraining_is_shown_with_its_loss_and_its_held_out_scores(pretrained: Any) -> None:
+    call, folder = pretrained
+    (name,) = [name for name in Store.open(folder / "results").run_names() if "-wide-" in name]
+    shown = call("show", name).stdout
+    assert "training loss  " in shown and "(step 1), " in shown and "(step 3)" in shown
+    assert "held-out score" in shown and "95 % interval" in shown
+
+
+def test_a_page_without_scores_and_pretrainings_says_so(harness: Any, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text(SPEC.format(name="broken", width=8))
+    (tmp_path / "short.txt").write_text("too short")
+    harness("pretrain", "broken", "--include", "broken.yaml", "--corpus", "short.txt", code=2)
+    assert "error: no scores in results" in harness("leaderboard", "--html", "page.html", code=2).stderr
+    assert not (tmp_path / "page.html").exists()

@@ -232,6 +232,7 @@ class Page:
     created: str
     version: str
     sections: tuple[Section, ...]
+    pretrainings: tuple[Grid, ...] = ()
     tradeoffs: tuple[Chart, ...] = ()
     curves: tuple[Chart, ...] = ()
     efficiency: tuple[Chart, ...] = ()

@@ -6,18 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 from harness.core.cell_records import HeldOutScore, PretrainRecord
 from harness.core.hashing import hash_json, short
 from harness.report.tables import formats
 from harness.report.tables.plotting import figure, plain
+from harness.stats.aggregate import Estimate, over_seeds
 
 NOTE = (
-    "In brackets the 95 % interval over blocks of held-out text; bold: better than the interval of every other one. "
+    "In brackets the 95 % interval over blocks of held-out text and, of several seeds, over those too; ± the standard "
+    "deviation over seeds; seconds are their mean. Bold: better than the interval of every other one. "
     "Only pretrainings of one objective on one corpus, with one tokenizer and blocks of one length, stand in one "
     "table: losses and perplexities of others are of other tokens."
 )
-LOSS = "loss"
+CHANCE = "chance"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,18 @@ class Pretraining:
 
 
 @dataclass(frozen=True)
+class PretrainedModel:
+    """The seeds of one pretraining, and its scores over them, with intervals."""
+
+    seeds: tuple[Pretraining, ...]
+    scores: Mapping[str, Estimate]
+
+    @property
+    def model(self) -> str:
+        return self.seeds[0].model
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Pretrainings whose scores may be compared, the best first."""
 
@@ -52,7 +67,12 @@ class Comparison:
     objective: str
     corpus: str
     fingerprint: str
-    rows: tuple[Pretraining, ...]
+    models: tuple[PretrainedModel, ...]
+
+    @property
+    def rows(self) -> tuple[Pretraining, ...]:
+        """Each seed by itself."""
+        return tuple(row for model in self.models for row in model.seeds)
 
 
 def build(records: Sequence[PretrainRecord], losses: Mapping[str, Sequence[float]]) -> list[Comparison]:
@@ -64,9 +84,33 @@ def build(records: Sequence[PretrainRecord], losses: Mapping[str, Sequence[float
     for group in groups.values():
         first = group[0]
         title = f"{first.objective} on {first.data.location} (data {short(first.data.fingerprint)})"
-        rows = sorted((_row(record, losses.get(record.cell, ())) for record in group), key=_order)
-        comparisons.append(Comparison(title, first.objective, first.data.location, first.data.fingerprint, tuple(rows)))
+        seeds: dict[str, list[Pretraining]] = {}
+        for record in group:
+            seeds.setdefault(_but_for_its_seed(record), []).append(_row(record, losses.get(record.cell, ())))
+        models = sorted(map(_over_seeds, seeds.values()), key=lambda model: _order(model))
+        comparisons.append(
+            Comparison(title, first.objective, first.data.location, first.data.fingerprint, tuple(models))
+        )
     return comparisons
+
+
+def _but_for_its_seed(record: PretrainRecord) -> str:
+    """What tells a pretraining from others of the same table, whatever its seed, its code and its machine."""
+    spec = {key: value for key, value in record.spec.items() if key not in ("seed", "code", "machine")}
+    settings = {key: value for key, value in (spec.get("pretraining") or {}).items() if key != "seed"}
+    return hash_json([record.model.name, spec | {"pretraining": settings}])
+
+
+def _over_seeds(rows: Sequence[Pretraining]) -> PretrainedModel:
+    names = dict.fromkeys(name for row in rows for name in row.scores)
+    scores = {
+        name: over_seeds(
+            [(row.scores[name].value, row.scores[name].low, row.scores[name].high) for row in having], (0, None)
+        )
+        for name in names
+        if (having := [row for row in rows if name in row.scores])
+    }
+    return PretrainedModel(tuple(sorted(rows, key=lambda row: row.seed)), scores)
 
 
 def _group(record: PretrainRecord) -> str:
@@ -93,25 +137,47 @@ def _row(record: PretrainRecord, losses: Sequence[float]) -> Pretraining:
     )
 
 
-def _order(row: Pretraining) -> tuple[float, str, int]:
-    score = next(iter(row.scores.values()), None)
-    value = float("inf") if score is None else -score.value if score.greater_is_better else score.value
-    return value, row.model, row.seed
+def _order(model: PretrainedModel) -> tuple[float, str, int]:
+    name = next(iter(model.scores), None)
+    value = float("inf") if name is None else model.scores[name].value * (-1 if _greater_is_better(model, name) else 1)
+    return value, model.model, model.seeds[0].seed
+
+
+def _greater_is_better(model: PretrainedModel, name: str) -> bool:
+    return next(row.scores[name].greater_is_better for row in model.seeds if name in row.scores)
+
+
+def header_and_lines(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The table as text: a line a model, the scores behind what they took, then what chance scores."""
+    names = list(dict.fromkeys(name for model in comparison.models for name in model.scores))
+    header = ["model", "seeds", "parameters", "steps", "tokens", "epochs", "seconds", "precision", *names, "blocks"]
+    chances = {name: _chance(comparison, name) for name in names}
+    lines = [
+        [model.model, ", ".join(str(row.seed) for row in model.seeds), _same(model, "parameters"),
+         _same(model, "steps"), _same(model, "tokens"), _same(model, "epochs"),
+         f"{fmean(row.seconds for row in model.seeds):.0f}", model.seeds[0].precision,
+         *(_score(comparison, model, name) for name in names),
+         str(max((score.n for row in model.seeds for score in row.scores.values()), default=0))]
+        for model in comparison.models
+    ]  # fmt: skip
+    if any(chances.values()):
+        lines.append([CHANCE, *[""] * 7, *(chances[name] for name in names), ""])
+    return header, lines
+
+
+def _same(model: PretrainedModel, name: str) -> str:
+    """A number of all seeds, their mean where they differ, as they do under a wall-clock budget."""
+    mean = fmean(getattr(row, name) for row in model.seeds)
+    return f"{mean:g}" if name == "epochs" else f"{mean:,.0f}"
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """A row a pretraining, the scores behind what it took."""
-    names = list(dict.fromkeys(name for row in comparison.rows for name in row.scores))
-    header = ["model", "seed", "parameters", "steps", "tokens", "epochs", "seconds", "precision", *names, "blocks"]
-    chances = {name: _chance(comparison, name) for name in names}
+    """A row a model, the scores behind what it took."""
+    header, lines = header_and_lines(comparison)
     body = [
-        [formats.escaped(row.model), str(row.seed), f"{row.parameters:,}", f"{row.steps:,}", f"{row.tokens:,}",
-         f"{row.epochs:g}", f"{row.seconds:.0f}", row.precision, *(_score(comparison, row, name) for name in names),
-         str(max((score.n for score in row.scores.values()), default=0))]
-        for row in comparison.rows
-    ]  # fmt: skip
-    if any(chances.values()):
-        body.append(["*chance*", *[""] * 7, *(f"*{chances[name]}*" if chances[name] else "" for name in names), ""])
+        [f"*{text}*" if text else "" for text in line] if line[0] == CHANCE else [formats.escaped(line[0]), *line[1:]]
+        for line in lines
+    ]
     return formats.markdown_table(comparison.title, header, body, [NOTE])
 
 
@@ -121,28 +187,41 @@ def _chance(comparison: Comparison, name: str) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _score(comparison: Comparison, row: Pretraining, name: str) -> str:
-    score = row.scores.get(name)
+def _score(comparison: Comparison, model: PretrainedModel, name: str) -> str:
+    score = model.scores.get(name)
     if score is None:
-        return "–"
-    text = f"{score.value:.4g} [{score.low:.4g}, {score.high:.4g}]"
-    others = [other.scores[name] for other in comparison.rows if other is not row and name in other.scores]
-    return f"**{text}**" if others and all(_is_better(score, other) for other in others) else text
+        return formats.NONE
+    spread = "" if score.sd is None else f" ± {score.sd:.3g}"
+    text = f"{score.value:.4g}{spread} [{score.low:.4g}, {score.high:.4g}]"
+    others = [other.scores[name] for other in comparison.models if other is not model and name in other.scores]
+    greater = _greater_is_better(model, name)
+    return f"**{text}**" if others and all(_is_better(score, other, greater) for other in others) else text
 
 
-def _is_better(score: HeldOutScore, other: HeldOutScore) -> bool:
-    return score.low > other.high if score.greater_is_better else score.high < other.low
+def _is_better(score: Estimate, other: Estimate, greater: bool) -> bool:
+    return score.low > other.high if greater else score.high < other.low
 
 
 def to_json(comparisons: Sequence[Comparison]) -> str:
     """All of the tables, losses of steps included."""
     tables = [
-        asdict(comparison)
-        | {
+        {
+            "title": comparison.title,
+            "objective": comparison.objective,
+            "corpus": comparison.corpus,
+            "fingerprint": comparison.fingerprint,
+            "models": [
+                {
+                    "model": model.model,
+                    "seeds": [row.seed for row in model.seeds],
+                    "scores": {name: asdict(score) for name, score in model.scores.items()},
+                }
+                for model in comparison.models
+            ],
             "rows": [
                 {**vars(row), "scores": {name: score.as_json() for name, score in row.scores.items()}}
                 for row in comparison.rows
-            ]
+            ],
         }
         for comparison in comparisons
     ]

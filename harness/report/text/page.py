@@ -18,29 +18,30 @@ from harness.core.predictions import PREDICTIONS, read_ids, read_logits, read_pr
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.registry import load_registry
 from harness.core.run_records import ModelNames, RunManifest
-from harness.core.runs import asked_for, named
+from harness.core.runs import asked_for, named, with_names
 from harness.core.store import Store, write_atomically
 from harness.core.text import without_paths
 from harness.core.version import __version__
 from harness.pipeline.planner.rereading import read_again, reading_of
-from harness.report.page import cards, charts, examples, history, lineage, tables
+from harness.report.page import cards, charts, examples, history, lineage, pretrainings, tables
 from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted, Texts
 from harness.report.page.model import Page, Section, Titled
 from harness.report.page.render import render
 from harness.report.page.resources import Resources, resources_of
 from harness.report.page.text import counted
-from harness.report.tables import calibration, compression, efficiency, leaderboard, ranks
+from harness.report.tables import calibration, compression, efficiency, leaderboard, pretraining, ranks
 from harness.report.tables.comparable import Draft
 from harness.report.tables.measured import Measured
 from harness.report.tables.measured import read as read_measured
+from harness.report.tables.pretraining import CHANCE
 from harness.report.tables.resources import KINDS, with_resources
 from harness.report.tables.table import Table
 from harness.report.text.calibrating import calibration_reader
 from harness.report.text.judging import judge_reader, kept_comparer, kept_test
 from harness.report.text.measured import measurement_keys, weights_in
-from harness.report.text.runs import left_out, say_damaged, scored_runs, suites_of
-from harness.training.curves import LOSSES
+from harness.report.text.runs import left_out, runs_and_scores, say_damaged, suites_of, without_scores
+from harness.training.curves import LOSSES, read_losses
 
 Made = dict[str, ModelRecord]
 """The records of the cells that made models, by key."""
@@ -68,7 +69,15 @@ def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence
         html = render(page)
     write_atomically(path, html)
     models = {line.label for section in page.sections for line in section.lines}
-    contents = f"{counted(len(page.sections), 'table')}, {counted(len(models), 'model')}"
+    contents = ", ".join(
+        counted(number, what)
+        for number, what in (
+            (len(page.sections), "table"),
+            (len(models), "model"),
+            (sum(row[0] != CHANCE for grid in page.pretrainings for row in grid.rows), "pretraining"),
+        )
+        if number
+    )
     return f"{path}: {contents}, {len(html.encode()) / 1000:,.0f} kB"
 
 
@@ -76,11 +85,14 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     """All the page shows; what is damaged is left out and named on it.
 
     Raises:
-        HarnessError: no run, or none with a score.
+        HarnessError: no run, or none with a score or a pretraining.
     """
 
     files = Files(store)
-    manifests, records = scored_runs(store, files.index, names, files.damaged)
+    manifests, records = runs_and_scores(store, files.index, names, files.damaged)
+    pretrained = files.pretrainings(manifests)
+    if not records and not pretrained:
+        raise without_scores(store, names, manifests)
     built = leaderboard.build_with_records(records, suites_of(manifests))
     built.sort(key=lambda entry: entry[0].train_fraction != 1)  # whole training sets first
     made = files.makers(records, manifests)
@@ -114,8 +126,9 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         version=__version__,
         sections=tuple(section for section, _, _ in placed),
+        pretrainings=pretrainings.grids(pretraining.build(pretrained, {})),
         tradeoffs=tuple(chart for chart in tradeoffs if chart is not None),
-        curves=charts.learning_curves(files.losses(_drawn(placed, made))),
+        curves=charts.learning_curves(files.losses([*pretrained, *_drawn(placed, made)])),
         efficiency=charts.efficiency_charts(efficiency.build(whole, [section.title for section, _, _ in placed])),
         compression=cards.compression_cards(
             files.unless_damaged(
@@ -166,9 +179,9 @@ def _scoring(table: Table, draft: Draft) -> dict[str, float]:
     return {label: seconds for label, seconds in by_label.items() if seconds is not None}
 
 
-def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Made) -> Made:
-    """The trainings whose losses are drawn: every pretraining, and of the tables' first models the first seed's
-    fine-tunings on whole training sets.
+def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Made) -> list[ModelRecord]:
+    """The fine-tunings whose losses are drawn beside those of every pretraining: of the tables' first models the first
+    seed's, on whole training sets.
     """
 
     firsts = set()
@@ -177,7 +190,7 @@ def _drawn(placed: Sequence[tuple[Any, Table, Draft]], made: Made) -> Made:
             scored = draft.models[row.model]
             seed = min(record.seed for record in scored)
             firsts |= {record.lineage.first.finetune for record in scored if record.seed == seed}
-    return {key: record for key, record in made.items() if isinstance(record, PretrainRecord) or key in firsts}
+    return [record for key, record in made.items() if key in firsts]
 
 
 class Files:
@@ -212,24 +225,32 @@ class Files:
             if isinstance(record, ModelRecord)
         }
 
+    def pretrainings(self, manifests: Sequence[RunManifest]) -> list[PretrainRecord]:
+        """The records of pretrainings, each once under each name that the runs give it."""
+        asked = asked_for(manifests, "pretrain")
+        every = with_names(self.store.find_all(asked, self.damaged, PretrainRecord), asked)
+        return list({(record.cell, record.model.name): record for record in every}.values())
+
     def measurements(self) -> Sequence[MeasureRecord]:
         """The records of all measurements in the store, whichever run or command made them."""
         return self.store.find_all(measurement_keys(self.store), self.damaged, MeasureRecord)
 
-    def losses(self, made: Made) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
+    def losses(self, records: Sequence[ModelRecord]) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
         """Losses of the trainings that kept them: a label, the record, (step, loss)."""
-        return [
+        kept = [
             losses
-            for key, record in made.items()
+            for record in records
             if LOSSES in record.files and isinstance(record, Trained)
-            for losses in self.unless_damaged(f"losses of {record.model.name}", partial(self._losses, key, record))
+            for losses in self.unless_damaged(f"losses of {record.model.name}", partial(self._losses, record))
+        ]
+        labels = [label for label, _, _ in kept]
+        return [
+            (label if labels.count(label) == 1 else f"{label}, {len(points):,} steps", record, points)
+            for label, record, points in kept
         ]
 
-    def _losses(self, key: str, record: Trained) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(self.store.file(key, LOSSES), columns=["step", "loss"])
-        points = list(zip(table.column("step").to_pylist(), table.column("loss").to_pylist(), strict=True))
+    def _losses(self, record: Trained) -> list[tuple[str, Trained, list[tuple[float, float]]]]:
+        points = [(float(step), loss) for step, loss in enumerate(read_losses(self.store.file(record.cell, LOSSES)), 1)]
         return [(f"{record.model.name}, seed {record.seed}", record, points)]
 
     def stored(self, record: ScoreRecord) -> tuple[Any, Any]:

@@ -38,6 +38,20 @@ def checkpoint_text(record: PretrainRecord) -> str:
     return f"{head}\n{columns(rows, ['held-out score', 'value', '95 % interval', 'blocks', 'chance', 'better'])}"
 
 
+def pretrainings_of(store: Store, name: str) -> str:
+    """The pretrainings of a run, each with its loss and its scores on held-out text; empty where it has none."""
+    asked = asked_for([store.run(name)], "pretrain")
+    records = with_names(store.find_all(asked, say_damaged, PretrainRecord), asked)
+    return "\n\n".join(f"{checkpoint_text(record)}{_loss_text(_losses(store, record))}" for record in records)
+
+
+def _loss_text(losses: Sequence[float]) -> str:
+    if not losses:
+        return ""
+    places = dict.fromkeys(round(part * (len(losses) - 1) / 5) for part in range(6))
+    return "\ntraining loss  " + ", ".join(f"{losses[place]:.3f} (step {place + 1:,})" for place in places)
+
+
 def pretraining_text(store: Store, names: Sequence[str], style: str, plot: Path | None = None) -> str:
     """The pretrainings of the named runs, or of all runs, side by side, as `markdown` or `json`; `plot` is a file for
     their losses.

@@ -133,18 +133,30 @@ def scored_runs(
     Raises:
         HarnessError: no run, or none with a score.
     """
-    manifests = store.runs(names, damaged)
-    records = indexed_scores(index, manifests, damaged)
-    working = [manifest for manifest in manifests if manifest.status == RUNNING]
-    for manifest in working:
-        done = sum(cell.is_there for cell in manifest.cells)
-        say(f"run {manifest.run} still works: {done} of {len(manifest.cells)} cells are done")
+    manifests, records = runs_and_scores(store, index, names, damaged)
     if not records:
-        if working:
-            raise HarnessError(f"no scores yet in {store.root}: run {working[-1].run} still works")
-        causes = [cell.cause for manifest in manifests for cell in manifest.cells if cell.cause]
-        raise HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
+        raise without_scores(store, names, manifests)
     return manifests, records
+
+
+def runs_and_scores(
+    store: Store, index: RecordIndex, names: Sequence[str], damaged: Callable[[StoredFileError], None]
+) -> tuple[list[RunManifest], list[ScoreRecord]]:
+    """As `scored_runs`, whether there are scores or not. Raises HarnessError where there is no run."""
+    manifests = store.runs(names, damaged)
+    for manifest in manifests:
+        if manifest.status == RUNNING:
+            done = sum(cell.is_there for cell in manifest.cells)
+            say(f"run {manifest.run} still works: {done} of {len(manifest.cells)} cells are done")
+    return manifests, indexed_scores(index, manifests, damaged)
+
+
+def without_scores(store: Store, names: Sequence[str], manifests: Sequence[RunManifest]) -> HarnessError:
+    """The error for runs that have no score: one still works, or what failed first."""
+    if working := [manifest for manifest in manifests if manifest.status == RUNNING]:
+        return HarnessError(f"no scores yet in {store.root}: run {working[-1].run} still works")
+    causes = [cell.cause for manifest in manifests for cell in manifest.cells if cell.cause]
+    return HarnessError(f"no scores in {'these runs' if names else store.root}{f': {causes[0]}' if causes else ''}")
 
 
 def suites_of(manifests: Sequence[RunManifest]) -> list[SuiteSpec]:
