@@ -114,6 +114,7 @@ def reviews_data() -> TaskData:
 HEADS: dict[str, tuple[str, str, int]] = {
     "sequence-classification": ("bert", "reviews", 240),
     "question-answering": ("bert", "squad", 60),
+    "token-classification": ("bert", "entities", 240),
     "causal-lm": ("gpt2", "reviews", 240),
     "seq2seq-lm": ("t5", "reviews", 240),
 }

@@ -40,10 +40,12 @@ outputs = model(**tokenizer({read}, return_tensors="np"))"""
 OPTIMUM_CLASSES = {
     "sequence-classification": "ORTModelForSequenceClassification",
     "question-answering": "ORTModelForQuestionAnswering",
+    "token-classification": "ORTModelForTokenClassification",
 }
 AUTO_CLASSES = {
     "sequence-classification": "AutoModelForSequenceClassification",
     "question-answering": "AutoModelForQuestionAnswering",
+    "token-classification": "AutoModelForTokenClassification",
     "causal-lm": "AutoModelForCausalLM",
     "seq2seq-lm": "AutoModelForSeq2SeqLM",
 }

@@ -28,7 +28,7 @@ distillation_losses = lazy("harness.compression.distillation_losses")
 trainer = lazy("harness.training.trainer")
 
 
-TAUGHT = ("sequence-classification", "question-answering", "seq2seq-lm", "causal-lm")
+TAUGHT = ("sequence-classification", "question-answering", "token-classification", "seq2seq-lm", "causal-lm")
 
 
 class Distill(Compressor):

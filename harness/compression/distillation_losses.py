@@ -130,6 +130,23 @@ class OfSpans(Teacher):
         return total + self.inner.loss(output, teacher, batch["attention_mask"]) if self.inner else total
 
 
+class OfTags(Teacher):
+    """Of tags: the logits of the first token of each word."""
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+        labels = batch.pop("labels")
+        batch.pop("example")
+        counted = labels != IGNORED
+        output, teacher = model(**batch, **self.inner.wanted), self._read(batch)
+        if output.logits.shape != teacher.logits.shape:
+            raise HarnessError(
+                f"distill: the teacher gives {teacher.logits.shape[-1]} tags, the student {output.logits.shape[-1]}"
+            )
+        hard = cross_entropy(output.logits.float()[counted], labels[counted], reduction="sum")
+        total = self._weighed(self._soft(output.logits[counted], teacher.logits[counted]), hard)
+        return total + self.inner.loss(output, teacher, batch["attention_mask"]) if self.inner else total
+
+
 class OfTokens(Teacher):
     """Of text: the logits of each token of the answer after those before it (word-level; Kim & Rush 2016)."""
 
@@ -166,6 +183,7 @@ LOW = -1e4
 TEACHERS: dict[str, type[Teacher]] = {
     "sequence-classification": OfLabels,
     "question-answering": OfSpans,
+    "token-classification": OfTags,
     "seq2seq-lm": OfTokens,
     "causal-lm": OfTokens,
 }

@@ -59,7 +59,8 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: str
     outputs = OUTPUTS[head]
     wrapped = _Outputs(model, inputs, outputs).eval()
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
-    axes |= {name: {0: "batch"} if name == "logits" else {0: "batch", 1: "length"} for name in outputs}
+    whole = head == "sequence-classification"
+    axes |= {name: {0: "batch"} if whole else {0: "batch", 1: "length"} for name in outputs}
     batch = _batch(model, tokenizer, inputs, 2, 11)
     traced(wrapped, tuple(batch.values()), file, inputs, outputs, axes)
     _check(wrapped, file, [_batch(model, tokenizer, inputs, *size) for size in CHECKED])

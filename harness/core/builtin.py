@@ -19,6 +19,9 @@ BUILTIN: dict[str, dict[str, str]] = {
         "bleu": "harness.metrics.translation:BLEU_13A",
         "bleu_zh": "harness.metrics.translation:BLEU_ZH",
         "chrf": "harness.metrics.translation:CHRF_6",
+        "seqeval_f1": "harness.metrics.entities:F1",
+        "seqeval_precision": "harness.metrics.entities:PRECISION",
+        "seqeval_recall": "harness.metrics.entities:RECALL",
         "bits_per_byte": "harness.metrics.perplexity:BITS_PER_BYTE",
         "byte_perplexity": "harness.metrics.perplexity:BYTE_PERPLEXITY",
         "word_perplexity": "harness.metrics.perplexity:WORD_PERPLEXITY",
@@ -35,6 +38,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "similarity": "harness.core.families:SIMILARITY",
         "summarization": "harness.core.families:SUMMARIZATION",
         "text-generation": "harness.core.families:TEXT_GENERATION",
+        "token-classification": "harness.core.families:TOKEN_CLASSIFICATION",
         "translation": "harness.core.families:TRANSLATION",
     },
     "head": {
@@ -43,6 +47,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "sentence-similarity": "harness.modeling.heads.sentence_similarity:HEAD",
         "seq2seq-lm": "harness.modeling.heads.seq2seq_lm:HEAD",
         "sequence-classification": "harness.modeling.heads.sequence_classification:HEAD",
+        "token-classification": "harness.modeling.heads.token_classification:HEAD",
     },
     "learner": {
         "copy": "harness.training.learners.copy_source:LEARNER",
@@ -51,6 +56,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "object": "harness.training.learners.objects:LEARNER",
         "tfidf": "harness.training.learners.tfidf:LEARNER",
         "transformer": "harness.training.learners.transformer:LEARNER",
+        "unigram-tagger": "harness.training.learners.unigram_tagger:LEARNER",
     },
     "objective": {
         "clm": "harness.training.objectives.clm:OBJECTIVE",

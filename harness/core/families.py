@@ -26,8 +26,10 @@ class Columns(Protocol):
     def labels(self) -> Sequence[Any] | None: ...
 
 
-Kind = Literal["labels", "values", "texts", "likelihoods"]
-"""What metrics receive as predictions: class ids, floats, strings, or log-likelihoods of the text itself (nats)."""
+Kind = Literal["labels", "values", "texts", "likelihoods", "tags"]
+"""What metrics receive as predictions: class ids, floats, strings, log-likelihoods of the text itself (nats), or the
+tags of a text's words, joined by spaces.
+"""
 
 
 class Family(ABC):
@@ -162,6 +164,18 @@ class Similarity(Labelling):
 
 
 SIMILARITY = Similarity()
+
+
+class TokenClassification(Family):
+    """A tag for each word of a text: named entities by IOB tags. Words and tags stand joined by spaces."""
+
+    name = "token-classification"
+    required = ("tokens",)
+    target = "tags"
+    predictions = "tags"
+
+
+TOKEN_CLASSIFICATION = TokenClassification()
 
 
 class QuestionAnswering(Family):

@@ -46,6 +46,22 @@ class TokenScore(Ranked):
     token: str
 
 
+class TaggedWord(Answers):
+    word: str
+    tag: str
+    probability: float
+
+
+class Entity(Answers):
+    """What words of a text name, and where they stand."""
+
+    type: str
+    text: str
+    start: int
+    end: int
+    probability: float
+
+
 class AskedModel(Answers):
     architecture: str
     parameters: int | None = None
@@ -55,7 +71,7 @@ class AskedModel(Answers):
 
 class Prediction(Ranked):
     """The answer to a text, by the kind of head: masks, scores of positions, an answer in a context, a value, classes,
-    or a continuation.
+    the entities of a tagger, or a continuation.
     """
 
     kind: str
@@ -70,6 +86,8 @@ class Prediction(Ranked):
     answer: str | None = None
     null_margin: float | None = None
     value: float | None = None
+    entities: list[Entity] | None = None
+    words: list[TaggedWord] = Field(default_factory=list)
     generated: str = ""
     tokens: list[Choice] = Field(default_factory=list)
     stopped: str = ""

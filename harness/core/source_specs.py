@@ -47,8 +47,8 @@ class FolderSource(Strict):
     """Where a task lies in a download: `folder` below the root (several names are tried in order), one file a split.
 
     `files` lists, per split, the file names tried in order. `format` says what is in them where their ending does not:
-    `squad` (SQuAD's JSON), `multirc` and `record` (SuperGLUE's), `documents` (text cut at headings or blank lines) or
-    `parallel` (lines that correspond, a file a language: `files` then names what stands before the language, or has
+    `squad` (SQuAD's JSON), `multirc` and `record` (SuperGLUE's), `documents` (text cut at headings or blank lines),
+    `conll` (a word a line with its tag last) or `parallel` (lines that correspond, a file a language: `files` then names what stands before the language, or has
     `{language}` in its place, `columns` the languages of the fields). Else `columns` maps canonical fields to header
     names, or to positions ("0", "1", …) where `header` is false; a field left out takes the task's own `fields`. Where
     a JSON file holds several tasks, the list under `key` is read. `id` names the column of ids. Where `group` names
@@ -57,7 +57,7 @@ class FolderSource(Strict):
 
     folder: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
     files: dict[str, Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]] = {}
-    format: Literal["squad", "multirc", "record", "documents", "parallel"] | None = None
+    format: Literal["squad", "multirc", "record", "documents", "parallel", "conll"] | None = None
     columns: Columns = {}
     header: bool = True
     key: str | None = None

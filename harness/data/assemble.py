@@ -10,12 +10,14 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Family
 from harness.core.hashing import canonical_json
+from harness.core.iob import IOB
 from harness.core.source_specs import Columns
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split, TaskData
 from harness.data.labels import Vocabulary, class_ids, infer_labels, is_hidden, label_texts, numbers
 from harness.data.references import read_references
 from harness.data.table import Table, find_column, require_column, with_composed
+from harness.data.tags import check_names, checked, inferred, tag_sequences, word_sequences
 
 CARVED_FRACTION = 0.1
 CARVED_MOST = 2000
@@ -64,7 +66,11 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
             dropped[name] = table.dropped
         notes += [f"{name}: {note}" for note in table.notes]
     vocabulary = None
-    if family.predictions in ("labels", "values"):
+    labels: tuple[str, ...] = ()
+    if family.predictions == "tags":
+        splits, labels, more = _tagged(task, reading, tables, dropped)
+        notes += more
+    elif family.predictions in ("labels", "values"):
         texts: dict[str, list[str] | None] = {}
         for name, table in tables.items():
             tables[name], texts[name] = _labelled(task, table, reading.columns_of(name), name)
@@ -78,6 +84,7 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
         if vocabulary is not None:
             _check_labels(task, vocabulary, tables, texts)
         splits = {name: _split(task, reading, name, tables[name], texts[name], vocabulary) for name in tables}
+        labels = vocabulary.labels if vocabulary else ()
     else:
         splits = {name: _split_in_words(task, family, reading, name, table) for name, table in tables.items()}
     if reading.carve:
@@ -92,11 +99,58 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
         source=source,
         location=reading.location,
         splits={name: splits[name] for name in wanted},
-        labels=vocabulary.labels if vocabulary else (),
+        labels=labels,
         notes=tuple(notes),
         stands_in=reading.stands_in,
         dropped={name: (count, count + len(tables[name])) for name, count in dropped.items()},
     )
+
+
+def _tagged(
+    task: TaskSpec, reading: Reading, tables: dict[str, Table], dropped: dict[str, int]
+) -> tuple[dict[str, Split], tuple[str, ...], list[str]]:
+    """The splits of a task whose words have tags, the tags, and notes; what has no words is left out and counted."""
+    check_names(task)
+    notes = []
+    words, tags = {}, {}
+    for name, table in tables.items():
+        columns = reading.columns_of(name)
+        words[name] = word_sequences(table, require_column(columns, "tokens", table))
+        if empty := words[name].count(()):
+            keep = [index for index, row in enumerate(words[name]) if row]
+            table, words[name] = table.select(keep), [words[name][index] for index in keep]
+            notes.append(f"{name}: {empty} rows without words dropped")
+            dropped[name] = dropped.get(name, 0) + empty
+            tables[name] = table
+        if not words[name]:
+            raise HarnessError(f"{table.where}: holds no rows")
+        if name.startswith("test") and find_column(columns, "tags", table.names) is None:
+            continue
+        rows = tag_sequences(table, require_column(columns, "tags", table), words[name])
+        if rows is not None:
+            tags[name] = (table, rows)
+        elif name == task.train:
+            raise HarnessError(f"{table.where}: the training split has no tags")
+    labels = tuple(task.labels or ())
+    if not labels:
+        source = task.train if task.train in tags or task.reading.test is None else "test"
+        if source not in tags:
+            raise HarnessError(
+                f"task '{task.name}': its tags are to be inferred, but {reading.location} has no training split"
+            )
+        table, rows = tags[source]
+        known = table.classes.get(require_column(reading.columns_of(source), "tags", table))
+        labels = known or inferred(tag for row in rows for tag in row if IOB.fullmatch(tag))
+    named, more = checked(task, labels, tags)
+    splits = {
+        name: Split(
+            ids=_ids(table, name, reading.id),
+            fields={"tokens": tuple(map(" ".join, words[name]))},
+            labels=tuple((" ".join(row),) for row in named[name]) if name in named else None,
+        )
+        for name, table in tables.items()
+    }
+    return splits, labels, notes + more
 
 
 def _labelled(task: TaskSpec, table: Table, columns: Columns, name: str) -> tuple[Table, list[str] | None]:

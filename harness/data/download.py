@@ -9,6 +9,7 @@ from harness.core.errors import HarnessError, TaskAbsentError
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
 from harness.data import files as own_files
+from harness.data.conll import read_conll
 from harness.data.documents import read_documents
 from harness.data.parallel import LANGUAGE, language_files, read_parallel
 from harness.data.readers import read_json, read_squad, read_text, read_tsv
@@ -20,9 +21,11 @@ DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 
 TAB_SEPARATED = (".tsv", ".txt")
 
-DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": ""}
+DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": "", "conll": ".txt"}
 
-READERS = {"squad": read_squad, "multirc": read_multirc, "record": read_record, "documents": read_documents}
+READERS = {
+    "squad": read_squad, "multirc": read_multirc, "record": read_record, "documents": read_documents, "conll": read_conll,
+}  # fmt: skip
 
 PAIR_IDS = ("#1 ID", "#2 ID")
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.specs import TaskSpec
-from harness.data.documents import ENDINGS, read_documents
+from harness.data import conll, documents
 from harness.data.readers import READERS, as_written, read_csv
 from harness.data.table import Table, one_after_another, with_parts
 
@@ -95,14 +95,26 @@ def parts_of(path: Path) -> list[Path]:
     return [parts[number] for number in range(first, first + total)]
 
 
-def endings_for(task: TaskSpec) -> list[str]:
-    """The endings of files that may hold a task's data: raw text has no fields but its text."""
-    return sorted([*READERS, *ENDINGS] if FAMILIES.get(task.family).target is None else READERS)
+Readers = Mapping[str, Callable[[Path], Table]]
+"""What reads a file, by its ending."""
 
 
-def read_file(path: Path, endings: Collection[str] = READERS, delimiter: str | None = None) -> Table:
-    """One csv, tsv, jsonl, json or parquet file, or raw text where its ending is among `endings`. `delimiter` is that
-    of a text file with columns; found from its first rows where it is None.
+def readers_for(task: TaskSpec) -> Readers:
+    """What reads the files that may hold a task's data: raw text has no fields but its text, and where words have tags
+    it is a word a line.
+    """
+    family = FAMILIES.get(task.family)
+    more: Readers = {}
+    if family.target is None:
+        more = dict.fromkeys(documents.ENDINGS, documents.read_documents)
+    elif family.predictions == "tags":
+        more = dict.fromkeys(conll.ENDINGS, conll.read_conll)
+    return dict(sorted({**READERS, **more}.items()))
+
+
+def read_file(path: Path, readers: Readers = READERS, delimiter: str | None = None) -> Table:
+    """One csv, tsv, jsonl, json or parquet file, or another that the `readers` take. `delimiter` is that of a text file
+    with columns; found from its first rows where it is None.
 
     Raises:
         HarnessError: a file of another kind, or a damaged one.
@@ -110,17 +122,17 @@ def read_file(path: Path, endings: Collection[str] = READERS, delimiter: str | N
     parts = parts_of(path)
     if parts != [path]:
         place = path if path.is_dir() else path.parent / SHARD.sub("", path.stem)
-        return one_after_another([_read_one(part, endings, delimiter) for part in parts], str(place))
-    return _read_one(path, endings, delimiter)
+        return one_after_another([_read_one(part, readers, delimiter) for part in parts], str(place))
+    return _read_one(path, readers, delimiter)
 
 
-def _read_one(path: Path, endings: Collection[str], delimiter: str | None) -> Table:
+def _read_one(path: Path, readers: Readers, delimiter: str | None) -> Table:
     ending = path.suffix.lower()
-    if ending not in endings:
-        raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(endings))}")
+    if ending not in readers:
+        raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(readers))}")
     if ending == ".csv" or (ending == ".tsv" and delimiter not in (None, "\t")):
         return read_csv(path, delimiter)
-    return READERS.get(ending, read_documents)(path)
+    return readers[ending](path)
 
 
 def is_saved(folder: Path) -> bool:
@@ -146,7 +158,7 @@ def read_saved(folder: Path, train: str) -> dict[str, Table]:
 
 
 def table_of(dataset: Dataset, where: str) -> Table:
-    """A `datasets.Dataset` as a table; its ClassLabel columns bring their names."""
+    """A `datasets.Dataset` as a table; its columns of ClassLabel, or of lists of it, bring their names."""
     from datasets import ClassLabel, Translation, Value
 
     def read_column(name: str) -> Sequence[Any]:
@@ -158,9 +170,10 @@ def table_of(dataset: Dataset, where: str) -> Table:
         for name, feature in dataset.features.items()
         if isinstance(feature, Translation | dict)
     }
+    of_items = {name: getattr(feature, "feature", feature) for name, feature in dataset.features.items()}
     classes = {
         name: tuple(feature.names)
-        for name, feature in dataset.features.items()
+        for name, feature in of_items.items()
         if isinstance(feature, ClassLabel) and feature.names
     }
     table = Table(where, tuple(dataset.column_names), read_column, range(len(dataset)), classes=classes)

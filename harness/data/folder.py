@@ -159,7 +159,7 @@ def _layout(task: TaskSpec, folder: Path, source: FolderSource | None, splits: S
     if files.is_saved(folder):
         return Layout(folder, {}, saved=True)
     for place in (folder, folder / "data"):  # the hub's way to lay files out
-        files_of_splits = files.split_files(place, splits, files.endings_for(task)) if place.is_dir() else {}
+        files_of_splits = files.split_files(place, splits, files.readers_for(task)) if place.is_dir() else {}
         if files_of_splits:
             return Layout(place, files_of_splits)
     return None
@@ -233,7 +233,7 @@ def _stand_in(task: TaskSpec, available: Mapping[str, Callable[[], Table]]) -> d
 
 def of_file(task: TaskSpec, file: Path) -> Reading:
     """The rows of a file as the split test. Raises HarnessError where it has no labels to score by."""
-    table = files.read_file(existing_path(str(file)), files.endings_for(task), task.reading.character)
+    table = files.read_file(existing_path(str(file)), files.readers_for(task), task.reading.character)
     _check_fit(task, task.fields, {"test": table})
     target = FAMILIES.get(task.family).target
     if target is not None:
@@ -267,9 +267,9 @@ def _with_train(task: TaskSpec, wanted: Sequence[str]) -> list[str]:
 def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str, Callable[[], Table]]:
     """What reads each split that lies there."""
     if not layout.saved:
-        endings = files.endings_for(task)
+        readers = files.readers_for(task)
         delimiter = task.reading.character
-        return {split: partial(files.read_file, path, endings, delimiter) for split, path in layout.files.items()}
+        return {split: partial(files.read_file, path, readers, delimiter) for split, path in layout.files.items()}
     saved = files.read_saved(layout.place, task.train)
     matches = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
     return {split: partial(saved.__getitem__, name) for split, name in matches.items() if name is not None}

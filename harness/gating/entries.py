@@ -130,7 +130,7 @@ def _examples(task_split: TaskSplit, scored: Scored, metric: Metric) -> Examples
 def _scores(task_split: TaskSplit, scored: Scored, metric: Metric) -> tuple[float, ...] | None:
     if metric.counts_successes:
         return tuple(right(metric, scored.predictions, task_split.references).tolist())
-    if metric.inputs != "texts" or task_split.n > ONE_BY_ONE:
+    if metric.inputs not in ("texts", "tags") or task_split.n > ONE_BY_ONE:
         return None
     predictions, references = metric.check(scored.predictions, task_split.references)
     return tuple(float(metric.compute(predictions[at : at + 1], references[at : at + 1])) for at in range(task_split.n))

@@ -117,7 +117,7 @@ def _of_answers(
         predictions = [class_ids(answers, names, len(names)) for answers in answered]
     elif metric.inputs == "values":
         references, predictions = values_of(labels), [values_of(answers) for answers in answered]
-    elif metric.inputs == "texts" and task_split is not None:
+    elif metric.inputs in ("texts", "tags") and task_split is not None:
         at = next(at for at, entry in enumerate(entries) if entry.task_split is not None)
         references, predictions = task_split.references[rows[at]], [_objects(answers) for answers in answered]
     else:

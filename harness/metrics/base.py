@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.iob import IOB, NO_IOB
 
 if TYPE_CHECKING:
     import numpy as np
 
-Inputs = Literal["labels", "values", "texts", "likelihoods"]
+Inputs = Literal["labels", "values", "texts", "likelihoods", "tags"]
 Score = Callable[["np.ndarray", "np.ndarray"], float]
 Resample = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", int], "np.ndarray"]
 
@@ -32,7 +33,8 @@ class Metric:
     - values: floats, both;
     - texts: strings; for each a tuple of strings that count as right, which `references` says may be empty (a question
       without answer) or not, or else are not looked at;
-    - likelihoods: log-likelihoods in nats; for each a tuple that holds the text itself.
+    - likelihoods: log-likelihoods in nats; for each a tuple that holds the text itself;
+    - tags: those of a text's words, joined by spaces; for each a tuple that holds the right ones, of the same words.
 
     `low` and `high` bound the scale; a `high` of None: there is no bound. `compute` scores checked predictions against
     checked references. `chance` is what the best predictor scores that does not look at its input, given the
@@ -101,8 +103,12 @@ class Metric:
             )
         if len(references) == 0:
             raise HarnessError(f"metric {self.name}: nothing to score, no examples")
-        checked = self._check_texts(predictions) if self.inputs == "texts" else self._check_likelihoods(predictions)
-        return checked, self._check_references(references)
+        if self.inputs == "likelihoods":
+            return self._check_likelihoods(predictions), self._check_references(references)
+        checked, true = self._check_texts(predictions), self._check_references(references)
+        if self.inputs == "tags":
+            self._check_tags(checked, true)
+        return checked, true
 
     def _check_numbers(self, predictions: Any, references: Any) -> tuple[np.ndarray, np.ndarray]:
         import numpy as np
@@ -161,6 +167,17 @@ class Metric:
             )
         return values.astype(np.float64)
 
+    def _check_tags(self, predictions: np.ndarray, references: np.ndarray) -> None:
+        for at, (predicted, (true,)) in enumerate(zip(predictions, references, strict=True)):
+            counts = len(predicted.split()), len(true.split())
+            if counts[0] != counts[1]:
+                raise HarnessError(
+                    f"metric {self.name}: {counts[0]} tags for {counts[1]} words at {at}; it takes one for each word"
+                )
+            for what, tags in (("prediction", predicted), ("reference", true)):
+                if wrong := next((tag for tag in tags.split() if not IOB.fullmatch(tag)), None):
+                    raise HarnessError(f"metric {self.name}: the tag '{wrong}' in the {what} at {at} is {NO_IOB}")
+
     def _check_references(self, references: Any) -> np.ndarray:
         import numpy as np
 
@@ -182,11 +199,10 @@ class Metric:
                 f"metric {self.name}: {counts.count(0)} of {len(counts)} predictions have no reference, the first at "
                 f"{counts.index(0)}; it needs at least one for each"
             )
-        if self.inputs == "likelihoods" and max(counts) > 1:
+        if self.inputs in ("likelihoods", "tags") and max(counts) > 1:
             at = next(at for at, count in enumerate(counts) if count > 1)
-            raise HarnessError(
-                f"metric {self.name}: {counts[at]} references at {at}; it takes one, the text whose likelihood it is"
-            )
+            single = "the text whose likelihood it is" if self.inputs == "likelihoods" else "the tags of one text"
+            raise HarnessError(f"metric {self.name}: {counts[at]} references at {at}; it takes one, {single}")
         return _objects([self._written(answers) for answers in references])
 
     def _written(self, references: Any) -> tuple[str, ...]:

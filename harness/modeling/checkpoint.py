@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FILL, CONTINUE, REWRITE, CLASSIFY = "fill-mask", "text-generation", "text2text-generation", "text-classification"
-ANSWER = "question-answering"
+ANSWER, TAG = "question-answering", "token-classification"
 
 HEADS = (
     (REWRITE, "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES", "AutoModelForSeq2SeqLM"),
@@ -26,6 +26,7 @@ HEADS = (
     (CONTINUE, "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES", "AutoModelForCausalLM"),
     (CLASSIFY, "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES", "AutoModelForSequenceClassification"),
     (ANSWER, "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES", "AutoModelForQuestionAnswering"),
+    (TAG, "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES", "AutoModelForTokenClassification"),
 )
 """What is done with which architectures, and what loads them. The first that lists an architecture decides."""
 
@@ -64,8 +65,8 @@ class Graph:
 
 
 def load(folder: Path, allow_partial: bool = False) -> Checkpoint:
-    """The model of a folder; a compressed one in its own runtime, of those outside torch only classifiers, question
-    answerers and models that write. `allow_partial`: with random numbers for weights that do not fit.
+    """The model of a folder; a compressed one in its own runtime, of those outside torch only classifiers, taggers,
+    question answerers and models that write. `allow_partial`: with random numbers for weights that do not fit.
 
     Raises:
         HarnessError: no model there, a damaged one, or one without a head to predict with.
@@ -95,7 +96,7 @@ def _served(folder: Path, settings: Settings, config: Any, kind: str, architectu
 
     opened = open_model(folder)
     writes = kind in (CONTINUE, REWRITE) and hasattr(opened.module, "generate")
-    if not (opened.in_torch or writes or kind in (CLASSIFY, ANSWER)):
+    if not (opened.in_torch or writes or kind in (CLASSIFY, ANSWER, TAG)):
         raise HarnessError(f"model {folder}: {architecture} does not predict in {settings.runtime}")
     model = opened.module if opened.in_torch or writes else Graph(opened.module, config)
     about = {"parameters": weights_of(folder, settings).get("parameters"), "runtime": settings.runtime}

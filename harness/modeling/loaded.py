@@ -28,8 +28,8 @@ class LoadedModel:
 
     Attributes:
         folder: Where it lies.
-        kind: What it does: `text-classification`, `text-generation`, `text2text-generation`, `question-answering` or
-            `fill-mask`.
+        kind: What it does: `text-classification`, `text-generation`, `text2text-generation`, `question-answering`,
+            `token-classification` or `fill-mask`.
         runtime: What serves it: `torch`, `onnxruntime`, …
         max_length: Tokens that `logits` reads of an example.
     """
@@ -53,7 +53,7 @@ class LoadedModel:
 
         Returns:
             A mapping a text: `top` classes or the `value` of a regression; what is `generated`; fills of `masks`;
-            the `answer` to a question.
+            the `answer` to a question; the `entities` of a text.
 
         Raises:
             HarnessError: a text that is empty or too long, or a number out of range.

@@ -13,9 +13,10 @@ from harness.core.errors import HarnessError
 from harness.core.specs import DecodingSpec
 from harness.core.text import quoted, shown
 from harness.modeling.answering import answers, paired
-from harness.modeling.checkpoint import ANSWER, CLASSIFY, CONTINUE, FILL, Checkpoint, Graph, load
+from harness.modeling.checkpoint import ANSWER, CLASSIFY, CONTINUE, FILL, TAG, Checkpoint, Graph, load
 from harness.modeling.inference.generate import ends_of, settings_for
 from harness.modeling.runtimes.torch_eager import unwrapped
+from harness.modeling.tagging import tagged
 from harness.modeling.weights.positions import positions_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def predict(
       many), as a score has it; `top` answers with the sum of their logits, and `null_margin`, by how much that of no
       answer is above the best one's.
 
+    - token-classification: the `entities` of a text, each with its `type`, `text`, `start`, `end` and the least
+      `probability` of its words, and its `words` with their tags.
+
     `top` holds at most `top_k` choices with their probabilities, best first. `with_logits` puts the `logits` they come
     from beside it, (vocabulary,) or (classes,). Where the tokenizer has no token for a part of the text,
     `unknown_tokens` counts those that stand for it: what is said is then said of another text.
@@ -101,6 +105,8 @@ def predictions_of(
         return _answered(checkpoint, texts, paired(texts, contexts), top_k, with_logits)
     if contexts:
         raise HarnessError(f"--context goes with a question answerer; model {checkpoint.name} does {checkpoint.kind}")
+    if checkpoint.kind == TAG:
+        return _tagged(checkpoint, texts, with_logits)
     import torch
 
     with torch.inference_mode():
@@ -135,6 +141,23 @@ def _answered(
         for text, context, encoded, answer in zip(
             texts, contexts, ids, answers(checkpoint, texts, contexts, top_k), strict=True
         )
+    ]
+
+
+def _tagged(checkpoint: Checkpoint, texts: Sequence[str], with_logits: bool) -> list[dict[str, Any]]:
+    if with_logits:
+        raise HarnessError(
+            "--logits: a tagger has those of every word; `words` holds the probability of each tag given"
+        )
+    return [
+        {
+            "text": text,
+            "kind": checkpoint.kind,
+            "model": {"architecture": checkpoint.architecture, **checkpoint.about},
+            **_unknown(checkpoint, [*checkpoint.tokenizer(text, verbose=False)["input_ids"]]),
+            **answer,
+        }
+        for text, answer in zip(texts, tagged(checkpoint, texts), strict=True)
     ]
 
 

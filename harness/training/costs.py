@@ -221,13 +221,14 @@ def reading(task: TaskSpec, sizes: Sizes, limit: int, head: str) -> Reading:
         task: The task.
         sizes: Of the split.
         limit: Tokens read at once.
-        head: The head; one that extracts answers reads long texts in windows, one that writes reads a prompt.
+        head: The head; one that extracts answers or tags words reads long texts in windows, one that
+            writes reads a prompt.
 
     Returns:
         How it is read.
     """
     more = SPECIAL_TOKENS + (PROMPT_TOKENS if head in ("causal-lm", "seq2seq-lm") else 0)
-    if head != "question-answering":
+    if head not in ("question-answering", "token-classification"):
         tokens = sizes.tokens(limit, more)
         return Reading(sizes.examples, tokens, tokens / max(1, sizes.examples), sizes.answer or 3.0)
     whole = sizes.tokens(10**9, more)

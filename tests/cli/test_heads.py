@@ -28,8 +28,9 @@ TOKENIZERS = {
 }
 OBJECTIVES = {"bert": "mlm", "gpt": "clm", "t5": "span-corruption"}
 
-TASKS = ["sst2", "rte", "stsb", "squad", "dialogsum", "multi30k-en-fr", "wikitext", "story-generation"]
+TASKS = ["sst2", "rte", "stsb", "squad", "entities", "dialogsum", "multi30k-en-fr", "wikitext", "story-generation"]
 IMPOSSIBLE = {
+    ("entities", "t5"): "an encoder-decoder has no head for token-classification",
     ("dialogsum", "bert"): "an encoder has no head for summarization",
     ("multi30k-en-fr", "bert"): "an encoder has no head for translation",
     ("wikitext", "bert"): "an encoder has no head for language-modeling",

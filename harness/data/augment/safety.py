@@ -20,7 +20,7 @@ def safe_changes(task: TaskSpec) -> Mapping[str, frozenset[Change]]:
     """What may be changed in each of a task's texts, so that the label stays right."""
     family = FAMILIES.get(task.family)
     texts = [field for field in (*family.required, *family.optional) if field in task.fields]
-    if family.target is None:
+    if family.target is None or family.predictions == "tags":
         return dict.fromkeys(texts, NOTHING)
     if family.extractive:
         return {field: ALL if field == "context" else NOISE for field in texts}
@@ -46,6 +46,8 @@ def why_unsafe(task: TaskSpec, change: Change) -> str:
         "sentences": "cuts, moves or joins sentences",
         "meaning": "can change what a text says",
     }[change]
+    if family.predictions == "tags":
+        return f"{what}, and each word of {task.family} has its tag"
     if family.target is None:
         return f"{what}, and the text itself is what {task.family} learns"
     if task.label_of == "form":
@@ -68,6 +70,8 @@ def refusal(task: TaskSpec, name: str, operation: Augmentation, unsafe: bool) ->
     family = FAMILIES.get(task.family)
     if reason := operation.refusal(task):
         return f"augment: {name} {reason}"
+    if family.predictions == "tags":
+        return f"augment: {name} changes texts, and each word of {task.family} has its tag; leave it out"
     if isinstance(operation, JoiningOperation) and (family.predictions != "labels" or len(safe_changes(task)) > 1):
         return f"augment: {name} joins two texts of one class, and {task.family} has no such"
     if operation.on == "texts" and not unsafe and (reason := why_unsafe(task, operation.changes)):

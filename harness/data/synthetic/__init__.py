@@ -14,7 +14,8 @@ and `question-answering-null` (2.0, a third of its questions without an answer) 
 `context`, `question`, `answers` and `starts`: `answers` lists the pieces of the context that answer, the best first,
 and `starts` where in it each begins, both empty where nothing does; `title` names the passage, which several questions
 share. `summarization` has `id`, `text` and `summary`, a list of references; `translation-fr` and `translation-zh` have
-`id`, `source` and `target`, a list of one or two references; `generation` has `id` and `text`.
+`id`, `source` and `target`, a list of one or two references; `generation` has `id` and `text`; `entities` has `id`,
+`tokens` and `tags`, a list of words and one of IOB2 tags.
 
 Noise: in every split a label is replaced by another class at the rate `NOISE` of its shape, and a similarity gets
 normal noise of that standard deviation, clipped to 0..5. Scoring `oracle` against `label` gives the ceiling.

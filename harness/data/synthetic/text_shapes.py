@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from harness.data.synthetic import generation, question_answering, summarization, translation
+from harness.data.synthetic import entities, generation, question_answering, summarization, translation
 from harness.data.synthetic.texts import TextShape, tabulate
 
 _QUESTION_COLUMNS = ("title", "context", "question", "answers", "starts")
@@ -15,6 +15,7 @@ DRAWN = {
     "question-answering": TextShape(_QUESTION_COLUMNS, _QUESTION_SIZES, question_answering.answerable),
     "question-answering-null": TextShape(_QUESTION_COLUMNS, _QUESTION_SIZES, question_answering.with_unanswerable),
     "summarization": TextShape(("text", "summary"), {"train": 2000, "dev": 300, "test": 300}, summarization.make),
+    "entities": TextShape(("tokens", "tags"), {"train": 2400, "dev": 400, "test": 400}, entities.make),
     "generation": TextShape(("text",), {"train": 3000, "dev": 300, "test": 300}, generation.make),
 }
 

@@ -32,6 +32,8 @@ def architecture_of(config: Mapping[str, Any]) -> Architecture:
 def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     """The head with which a model of this architecture does the task; None where it has none."""
     family = FAMILIES.get(task.family)
+    if family.predictions == "tags":
+        return "token-classification" if architecture != "encoder-decoder" and task.shots is None else None
     if architecture == "encoder-decoder":
         return None if family.predictions == "likelihoods" else "seq2seq-lm"
     if task.shots is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class EncodingContext:
     """All that reading a task depends on. `max_length` is in tokens of what the model reads at once; `fitted` is what
     the head noted of the training split; `shots` are examples shown to a model that is not trained on the task.
+    `outputs` are the task's tags that a tagger's outputs stand for, in their order; those of the task where left out.
     """
 
     task: TaskSpec
@@ -31,6 +32,7 @@ class EncodingContext:
     seed: int = 0
     fitted: Mapping[str, Any] = field(default_factory=dict)
     shots: Split | None = None
+    outputs: tuple[str, ...] = ()
 
     @property
     def family(self) -> Family:

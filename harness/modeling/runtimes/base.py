@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OUTPUTS = {
     "sequence-classification": ("logits",),
     "question-answering": ("start_logits", "end_logits"),
+    "token-classification": ("logits",),
 }
 """What the heads of encoders give, under the names of `transformers`."""
 WRITING_HEADS = WRITES
@@ -45,7 +46,8 @@ class RuntimeModel(ABC):
     @abstractmethod
     def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One pass over a padded batch of int64 arrays (b, t), as a tokenizer names them; inputs the model does not
-        have are left out. Gives float32 arrays: `logits` (b, outputs), or `start_logits` and `end_logits` (b, t).
+        have are left out. Gives float32 arrays: `logits` (b, outputs), of tags (b, t, outputs), or `start_logits`
+        and `end_logits` (b, t).
         """
 
     def to(self, device: str) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 layers = lazy("harness.modeling.weights.layers")
 
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-NEW_HEADS = ("AutoModelForSequenceClassification", "AutoModelForQuestionAnswering")
+NEW_HEADS = (
+    "AutoModelForSequenceClassification", "AutoModelForQuestionAnswering", "AutoModelForTokenClassification",
+)  # fmt: skip
 """What loads models whose heads are made for a task; an output layer over a vocabulary is learned before."""
 BODY = "AutoModel"
 """What loads models without a head; the pooler of some is one for a task, which sentence encoders do without."""

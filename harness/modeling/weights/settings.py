@@ -22,6 +22,7 @@ LONGEST = 512
 HEADS_BY_CLASS = {
     "ForSequenceClassification": "sequence-classification",
     "ForQuestionAnswering": "question-answering",
+    "ForTokenClassification": "token-classification",
     "ForCausalLM": "causal-lm",
     "LMHeadModel": "causal-lm",
     "ForConditionalGeneration": "seq2seq-lm",
@@ -32,6 +33,8 @@ WRITES = ("causal-lm", "seq2seq-lm")
 """The heads of models that generate."""
 SENTENCES = "sentence-similarity"
 """The head of a model that gives vectors alone."""
+TAGS = "token-classification"
+"""The head of a model that gives logits of each token."""
 HEADS_BY_OUTPUT = {
     "logits": "sequence-classification",
     "start_logits": "question-answering",
@@ -197,14 +200,17 @@ def _head_of_outputs(file: Path) -> str:
     except ImportError:
         raise HarnessError("onnx is not installed; pip install 'nlp-harness[onnx]'") from None
     try:
-        outputs = [output.name for output in onnx.load(file, load_external_data=False).graph.output]
+        shapes = {
+            output.name: len(output.type.tensor_type.shape.dim)
+            for output in onnx.load(file, load_external_data=False).graph.output
+        }
     except Exception as error:  # protobuf raises what it likes over a file that is no graph
         raise HarnessError(f"model {file}: no ONNX graph: {' '.join(str(error).split())[:200]}") from None
-    head = next((head for name, head in HEADS_BY_OUTPUT.items() if name in outputs), None)
+    head = next((head for name, head in HEADS_BY_OUTPUT.items() if name in shapes), None)
     if head is None:
         known = ", ".join(HEADS_BY_OUTPUT)
-        raise HarnessError(f"model {file}: its outputs are {', '.join(outputs)}; it takes {known}")
-    return head
+        raise HarnessError(f"model {file}: its outputs are {', '.join(shapes)}; it takes {known}")
+    return TAGS if shapes.get("logits") == 3 else head
 
 
 def head_of_class(name: str) -> str | None:

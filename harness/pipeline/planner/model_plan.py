@@ -30,8 +30,10 @@ from harness.modeling.weights.settings import (
 )
 from harness.training.learners import LEARNERS
 from harness.training.learners.base import RANDOM_WEIGHTS
-from harness.training.learners.classes import class_order
+from harness.training.learners.classes import class_order, tag_order
 
+NAMING_HEADS = ("sequence-classification", "token-classification")
+"""The heads whose outputs have names."""
 MISFIT = "harness.modeling.weights.loading"
 """The module that says whether weights fit."""
 
@@ -108,19 +110,21 @@ class ModelPlan:
 
     @property
     def classes(self) -> list[str]:
-        """What a finished classifier calls its classes."""
-        if self.settings is None or self.settings.head != "sequence-classification":
+        """What a finished classifier or tagger calls its classes."""
+        if self.settings is None or self.settings.head not in NAMING_HEADS:
             return []
         assert self.weights is not None
         return [str(name) for name in class_names(self.weights.folder).values()]
 
     def check_classes(self, task: TaskSpec, labels: Sequence[str], label_map: Mapping[str, str]) -> None:
         """Raises HarnessError for a finished classifier whose classes are not those of the task; both are named."""
-        if self.settings is None or self.settings.head != "sequence-classification" or task.shots is not None:
+        if self.settings is None or self.settings.head not in NAMING_HEADS or task.shots is not None:
             return
         assert self.weights is not None
         names = class_names(self.weights.folder)
-        if labels:
+        if self.settings.head == "token-classification":
+            tag_order(names, task, labels, self.name, label_map)
+        elif labels:
             class_order(names, task, labels, self.name, label_map)
         elif len(names) != 1 and self.settings.runtime == "torch" and not self._is_regression:
             raise HarnessError(

@@ -31,11 +31,19 @@ PIPELINES = {
     "similarity": "text-classification",
     "question-answering": "question-answering",
     "summarization": "summarization",
+    "token-classification": "token-classification",
     "translation": "translation",
     "language-modeling": "text-generation",
     "text-generation": "text-generation",
 }
-METRICS = {"pearson": "pearsonr", "spearman": "spearmanr", "squad_f1": "f1"}
+METRICS = {
+    "pearson": "pearsonr",
+    "spearman": "spearmanr",
+    "squad_f1": "f1",
+    "seqeval_f1": "f1",
+    "seqeval_precision": "precision",
+    "seqeval_recall": "recall",
+}
 """Metrics that have another name on the hub."""
 
 

@@ -63,6 +63,14 @@ def _body(prediction: Prediction) -> list[str]:
             columns(answers, ["rank", "logits", "text"]),
             *([] if margin is None else [f"no answer: {margin:+.4f} against the first"]),
         ]
+    if prediction.entities is not None:
+        if not prediction.entities:
+            return [f"no entities in {len(prediction.words)} words"]
+        found = [
+            [entity.type, f"{entity.probability:.4f}", f"{entity.start}-{entity.end}", quoted(entity.text)]
+            for entity in prediction.entities
+        ]
+        return [columns(found, ["type", "probability", "characters", "text"])]
     if prediction.value is not None:
         return [f"value {prediction.value:.4f}"]
     if prediction.kind == CLASSIFY:

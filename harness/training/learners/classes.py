@@ -72,6 +72,38 @@ def class_order(
     return None if outputs == [[index] for index in range(len(labels))] else outputs
 
 
+def tag_order(
+    names: Mapping[Any, str],
+    task: TaskSpec,
+    labels: Sequence[str],
+    model: str,
+    label_map: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """The task's tag for each output of a tagger, by name or by a stated map. Tags that the model never gives are no
+    fault: models of IOB1 know no B- where nothing calls for one.
+
+    Args:
+        names: The model's tags by the index of their output, as a config's `id2label`.
+        task: The task, whose `label_aliases` are other spellings.
+        labels: The task's tags.
+        model: What messages call the model.
+        label_map: The task's tag for a tag of the model; several may become one, such as O.
+
+    Raises:
+        HarnessError: a tag of the model is none of the task's, or it does not name its tags; both sets are named.
+    """
+    model_labels = [str(name) for _, name in sorted((int(index), name) for index, name in names.items())]
+    stated = _stated(label_map or {}, task, labels)
+    by_name = _by_name(model_labels, task, labels)
+    for name in model_labels:
+        if name not in by_name and name not in stated:
+            raise HarnessError(
+                f"model {model}: its tags are {', '.join(model_labels)}, those of task {task.name} are "
+                f"{', '.join(labels)}; say what {name} is, such as --label-map {name}={labels[0]}"
+            )
+    return tuple(by_name.get(name) or stated[name] for name in model_labels)
+
+
 def _by_name(model_labels: Sequence[str], task: TaskSpec, labels: Sequence[str]) -> dict[str, str]:
     """The task's class for each of the model's that has its name or an alias, in any case where that says it."""
     meanings = {label: label for label in labels} | {

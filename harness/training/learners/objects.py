@@ -13,12 +13,13 @@ from uuid import uuid4
 
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
+from harness.core.iob import IOB
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.modeling.heads import HEADS, EncodingContext, head_for
 from harness.modeling.weights.settings import head_of_class, usual_length
 from harness.training.learners.base import FitRequest, Learner, PredictRequest
-from harness.training.learners.classes import class_order, in_columns, in_order
+from harness.training.learners.classes import class_order, in_columns, in_order, tag_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +82,8 @@ def wrap(
             - a callable `texts -> answers`. It is given n texts, or n pairs of texts for a task of two fields, and
               returns n answers: names of classes, or an array (n, classes) of scores in the order of the task's
               labels; numbers for similarity; texts for question answering, summarization and translation. For
-              question answering a pair is (question, context).
+              question answering a pair is (question, context). For token classification a text is its words between
+              spaces, and an answer their tags: a list, or a text with spaces between.
         name: What tables call it: letters, digits and `._-`.
         version: The state of the object. Scores are stored under name and version, and reused while both are the same:
             raise it when the object changes. Without one no score is reused.
@@ -181,14 +183,19 @@ def _of_transformer(wrapped: WrappedModel, request: PredictRequest) -> Predictio
     if usual != name:
         raise HarnessError(f"model {wrapped.name}: {task.family} needs the head {usual}, it has {name}")
     limit = wrapped.max_length or usual_length(model.config.to_dict())
-    reader = EncodingContext(task, request.labels, wrapped.tokenizer, limit, request.seed)
+    names = model.config.id2label
+    tags: tuple[str, ...] = ()
+    if name == "token-classification":
+        tags = tag_order(names, task, request.labels, wrapped.name, request.label_map)
+    reader = EncodingContext(task, request.labels, wrapped.tokenizer, limit, request.seed, outputs=tags)
     was_training = model.training
     try:
         predicted = HEADS.get(name).predict(model.eval(), reader, request.split, request.report)
     finally:
         model.train(was_training)
-    names = model.config.id2label
-    order = class_order(names, task, request.labels, wrapped.name, request.label_map) if request.labels else None
+    if tags or not request.labels:
+        return predicted
+    order = class_order(names, task, request.labels, wrapped.name, request.label_map)
     return in_order(request.family, predicted, order)
 
 
@@ -219,6 +226,8 @@ def _predictions(answers: Any, wrapped: WrappedModel, request: PredictRequest) -
         if not all(isinstance(answer, str) for answer in answers):
             raise HarnessError(f"model {name}: {request.family.name} takes texts as answers")
         return Predictions(np.array(list(answers), dtype=object))
+    if kind == "tags":
+        return Predictions(_tags(answers, name, request.split.fields["tokens"]))
     array = np.asarray(answers)
     if kind == "labels" and array.ndim == 2 and array.dtype.kind == "f":
         if array.shape[1] != len(request.labels):
@@ -232,6 +241,22 @@ def _predictions(answers: Any, wrapped: WrappedModel, request: PredictRequest) -
     if kind == "values" and array.dtype.kind in "fiu" and array.ndim == 1:
         return Predictions(array.astype(np.float64))
     raise HarnessError(f"model {name}: {request.family.name} needs {kind}, not {array.dtype} of shape {array.shape}")
+
+
+def _tags(answers: Any, name: str, texts: Sequence[str]) -> np.ndarray:
+    import numpy as np
+
+    values = np.empty(len(texts), dtype=object)
+    for index, (answer, text) in enumerate(zip(answers, texts, strict=True)):
+        tags = answer.split() if isinstance(answer, str) else list(answer)
+        count = len(text.split(" "))
+        if len(tags) != count or not all(isinstance(tag, str) and IOB.fullmatch(tag) for tag in tags):
+            raise HarnessError(
+                f"model {name}: its answer to text {index} is {str(answer)[:60]!r}; it takes {count} IOB tags, one for "
+                "each word"
+            )
+        values[index] = " ".join(tags)
+    return values
 
 
 def _classes(answers: list[str], wrapped: WrappedModel, request: PredictRequest) -> np.ndarray:

@@ -41,7 +41,7 @@ from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
 from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
-from harness.training.learners.classes import class_order, in_order
+from harness.training.learners.classes import class_order, in_order, tag_order
 from harness.training.tokenizers import train
 
 if TYPE_CHECKING:
@@ -148,6 +148,10 @@ class TransformerLearner(Learner):
                 model.to(trainer.pick_device())
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, source_facts(config)
         reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
+        if head.name == "token-classification":
+            names, name = class_names(request.directory), request.directory.name
+            outputs = tag_order(names, request.task, request.labels, name, request.label_map)
+            return head.predict(model, replace(reader, outputs=outputs), request.split, request.report)
         predicted = head.predict(model, reader, request.split, request.report)
         if head.name != "sequence-classification" or not request.labels:
             return predicted

@@ -12,7 +12,8 @@ NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pearson", "spe
 JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]
 FREE = ["distinct_1", "distinct_2", "repetition_4", "self_bleu"]
 LIKELIHOODS = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
-TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS]
+ENTITIES = ["seqeval_f1", "seqeval_precision", "seqeval_recall"]
+TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS, *ENTITIES]
 
 WORDS = np.array(
     ["the", "a", "cat", "dog", "sat", "on", "mat", "and", "saw", "red", "sun", "rise", "over", "猫", "山", ",", "."]
@@ -31,11 +32,25 @@ def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[Any, Any]:
     if inputs == "values":
         values = random.normal(size=n).round(1)
         return (values + random.normal(size=n)).round(1), values
+    if inputs == "tags":
+        tags = [_tags(random) for _ in range(n)]
+        return [" ".join(_changed_tags(random, own)) for own in tags], [(" ".join(own),) for own in tags]
     texts = [tuple(_text(random) for _ in range(random.integers(1, 3))) for _ in range(n)]
     if inputs == "texts":
         return [_changed(random, own[0]) for own in texts], texts
     nats = [-len(own[0]) * random.uniform(0.5, 2) for own in texts]
     return np.asarray(nats), [own[:1] for own in texts]
+
+
+TAGS = ["O", "O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "S-LOC", "E-PER"]
+
+
+def _tags(random: np.random.Generator) -> list[str]:
+    return [str(tag) for tag in random.choice(TAGS, random.integers(1, 12))]
+
+
+def _changed_tags(random: np.random.Generator, tags: list[str]) -> list[str]:
+    return [tag if random.random() < 0.8 else str(random.choice(TAGS)) for tag in tags]
 
 
 def _text(random: np.random.Generator) -> str:
