@@ -48,11 +48,11 @@ class FolderSource(Strict):
 
     `files` lists, per split, the file names tried in order. `format` says what is in them where their ending does not:
     `squad` (SQuAD's JSON), `multirc` and `record` (SuperGLUE's), `documents` (text cut at headings or blank lines),
-    `conll` (a word a line with its tag last) or `parallel` (lines that correspond, a file a language: `files` then names what stands before the language, or has
-    `{language}` in its place, `columns` the languages of the fields). Else `columns` maps canonical fields to header
-    names, or to positions ("0", "1", …) where `header` is false; a field left out takes the task's own `fields`. Where
-    a JSON file holds several tasks, the list under `key` is read. `id` names the column of ids. Where `group` names
-    one, dev may be cut from train, and rows of one group stay together.
+    `conll` (a word a line with its tag last) or `parallel` (lines that correspond, a file a language: `files` then
+    names what stands before the language, or has `{language}` in its place, `columns` the languages of the fields).
+    Else `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false; a field
+    left out takes the task's own `fields`. Where a JSON file holds several tasks, the list under `key` is read. `id`
+    names the column of ids. Where `group` names one, dev may be cut from train, and rows of one group stay together.
     """
 
     folder: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]

@@ -24,8 +24,12 @@ TAB_SEPARATED = (".tsv", ".txt")
 DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": "", "conll": ".txt"}
 
 READERS = {
-    "squad": read_squad, "multirc": read_multirc, "record": read_record, "documents": read_documents, "conll": read_conll,
-}  # fmt: skip
+    "squad": read_squad,
+    "multirc": read_multirc,
+    "record": read_record,
+    "documents": read_documents,
+    "conll": read_conll,
+}
 
 PAIR_IDS = ("#1 ID", "#2 ID")
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from harness.core.iob import IOB, OUTSIDE
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_sums, divide
 
@@ -26,10 +27,11 @@ def compute(name: str, predictions: np.ndarray, references: np.ndarray) -> float
 
 
 def entities_of(tags: list[str]) -> list[tuple[str, int, int]]:
-    """The entities that the tags of a text's words mark: type, first word and last."""
+    """The entities that the tags of a text's words mark: type, first word and last. What is no IOB tag marks none."""
     from seqeval.metrics.sequence_labeling import get_entities
 
-    return [(str(kind), int(first), int(last)) for kind, first, last in get_entities(tags)]
+    iob = [tag if IOB.fullmatch(tag) else OUTSIDE for tag in tags]
+    return [(str(kind), int(first), int(last)) for kind, first, last in get_entities(iob)]
 
 
 def counts(predictions: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -51,7 +53,10 @@ def chance(score: Callable[[np.ndarray], np.ndarray], references: np.ndarray) ->
             total += 1
             single[kind] += first == last
             whole[kind] += last - first + 1 == len(tags)
-    sums = [(max(right.values(), default=0), said, total) for right, said in ((single, words), (whole, len(texts)))]
+    sums = [
+        (max(right.values(), default=0), predicted, total)
+        for right, predicted in ((single, words), (whole, len(texts)))
+    ]
     return float(score(np.asarray(sums, dtype=np.float64)).max())
 
 

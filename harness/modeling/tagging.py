@@ -50,15 +50,15 @@ def tagged(checkpoint: Checkpoint, texts: Sequence[str]) -> list[dict[str, Any]]
     written = tuple(" ".join(piece[0] for piece in of_text) for of_text in pieces)
     predicted = HEAD.predict(model, reader, Split(tuple(map(str, range(len(texts)))), {"tokens": written}))
     answers = []
-    for text, of_text, said, confidence in zip(
+    for text, of_text, joined, confidence in zip(
         texts, pieces, predicted.values, predicted.columns["confidence"], strict=True
     ):
         words = [
             {"word": piece[0], "tag": tag, "probability": probability}
-            for piece, tag, probability in zip(of_text, said.split(), confidence, strict=True)
+            for piece, tag, probability in zip(of_text, joined.split(), confidence, strict=True)
         ]
         entities = []
-        for kind, first, last in entities_of(said.split()):
+        for kind, first, last in entities_of(joined.split()):
             start, end = of_text[first].start(), of_text[last].end()
             least = min(confidence[first : last + 1])
             entities.append({"type": kind, "text": text[start:end], "start": start, "end": end, "probability": least})

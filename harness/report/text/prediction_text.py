@@ -65,12 +65,13 @@ def _body(prediction: Prediction) -> list[str]:
         ]
     if prediction.entities is not None:
         if not prediction.entities:
-            return [f"no entities in {len(prediction.words)} words"]
-        found = [
+            words = [[word.tag, f"{word.probability:.4f}", quoted(word.word)] for word in prediction.words]
+            return [columns(words, ["tag", "probability", "word"])]
+        entities = [
             [entity.type, f"{entity.probability:.4f}", f"{entity.start}-{entity.end}", quoted(entity.text)]
             for entity in prediction.entities
         ]
-        return [columns(found, ["type", "probability", "characters", "text"])]
+        return [columns(entities, ["type", "probability", "characters", "text"])]
     if prediction.value is not None:
         return [f"value {prediction.value:.4f}"]
     if prediction.kind == CLASSIFY:

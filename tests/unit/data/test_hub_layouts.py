@@ -24,7 +24,7 @@ CONVERTED = "refs/convert/parquet"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 """What the mirror has of datasets of which no commit is pinned."""
 
-SCRIPTS = ("AI-Secure/adv_glue", "CogComp/trec")
+SCRIPTS = ("AI-Secure/adv_glue", "CogComp/trec", "eriktks/conll2003")
 """Datasets that are scripts, of which the hub has made parquet files."""
 
 LOAD = """
@@ -59,6 +59,11 @@ def of_text(label: int, classes: list[str], column: str = "label") -> Layout:
     return Layout({"text": "a text", column: label}, {"text": "a text"}, label, {column: classes})
 
 
+def of_words(names: list[str]) -> Layout:
+    row = {"tokens": ["Ann", "left"], "ner_tags": [1, 0]}
+    return Layout(row, {"tokens": "Ann left"}, ["B-PER O"], {"ner_tags": names})
+
+
 def of_pair(row: Mapping[str, Any], fields: Mapping[str, str], classes: list[str], label: int = 1) -> Layout:
     return Layout({**row, "idx": 0, "label": label}, fields, label, {"label": classes})
 
@@ -78,6 +83,8 @@ def translated(source: str, target: str) -> Layout:
 
 
 LAYOUTS = {
+    "conll2003": of_words(["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]),
+    "wikiann-sw": of_words(["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]),
     "boolq": of_pair({"question": "is it", "passage": "It is."}, {"text": "is it", "text_pair": "It is."}, BOOLEAN),
     "cb": of_pair(PREMISE, PREMISE, ["entailment", "contradiction", "neutral"]),
     "multirc": of_pair(
@@ -133,7 +140,9 @@ def parquet(layout: Layout) -> bytes:
     import datasets
 
     features = datasets.Dataset.from_list([dict(layout.row)]).features
-    features.update({name: datasets.ClassLabel(names=names) for name, names in layout.classes.items()})
+    for name, names in layout.classes.items():
+        label = datasets.ClassLabel(names=names)
+        features[name] = datasets.Sequence(label) if isinstance(layout.row[name], list) else label
     buffer = io.BytesIO()
     datasets.Dataset.from_list([dict(layout.row)], features=features).to_parquet(buffer)
     return buffer.getvalue()

@@ -13,7 +13,6 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.specs import TaskSpec
 from harness.data import load
-from tests.unit.data.test_hub import hub_files, load_in_process, online  # noqa: F401 - fixtures
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -158,24 +157,3 @@ def test_declared_labels_are_iob_tags(write: Write, tmp_path: Path, ner: Any) ->
     write("train.conll", "in O\n")
     with pytest.raises(HarnessError, match="labels: 'PER' is no IOB tag"):
         load(ner(labels=["O", "PER"]), str(tmp_path), splits=["train"])
-
-
-@pytest.mark.slow
-def test_classes_of_a_hub_dataset_come_by_name(hub_mirror: Any, load_in_process: Any, shipped: Any) -> None:  # noqa: F811
-    import datasets
-
-    names = shipped("conll2003").labels
-    text = datasets.Value("string")
-    features = datasets.Features(
-        id=text, tokens=datasets.Sequence(text), ner_tags=datasets.Sequence(datasets.ClassLabel(names=names))
-    )
-    rows = {"id": ["0", "1"], "tokens": [["Peter", "Blackburn"], ["EU"]], "ner_tags": [[1, 2], [3]]}
-    files = hub_files({"train": rows, "validation": rows, "test": rows}, "conll2003", features)
-    mirror = hub_mirror("eriktks/conll2003", "c" * 40, files)
-    data = load_in_process("conll2003", mirror.url)
-    assert data.get("error") is None
-    assert data["splits"]["test"] == [
-        ["0", "1"], {"tokens": ["Peter Blackburn", "EU"]}, [["B-PER I-PER"], ["B-ORG"]],
-    ]  # fmt: skip
-    offline = load_in_process("conll2003", "http://127.0.0.1:9", {"path": "eriktks/conll2002"})
-    assert "cannot be reached" in offline["error"]

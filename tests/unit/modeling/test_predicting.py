@@ -592,10 +592,29 @@ def test_more_choices_than_the_vocabulary_has_are_refused(checkpoint, request):
     assert f"--top-k {len(tokenizer) + 1}" in said and f"has {len(tokenizer)} entries" in said
 
 
-@pytest.mark.parametrize("architecture", ["BertModel", "BertForMultipleChoice", "BertForTokenClassification"])
+@pytest.mark.parametrize("architecture", ["BertModel", "BertForMultipleChoice", "BertForNextSentencePrediction"])
 def test_a_model_without_a_head_to_predict_with_is_refused(architecture, save):
     folder = save(architecture, wordpiece())
     assert f"its architecture, {architecture}, has no head to predict with" in one_line(folder)
+
+
+def test_a_tagger_gives_a_tag_for_each_word_and_entities_where_its_tags_are_iob(save):
+    folder = save("BertForTokenClassification", wordpiece())
+    (answer,) = predict(folder, ["the dog, the cat"])
+    assert answer["kind"] == "token-classification"
+    assert [word["word"] for word in answer["words"]] == ["the", "dog", ",", "the", "cat"]
+    assert {word["tag"] for word in answer["words"]} <= {"LABEL_0", "LABEL_1"}
+    assert answer["entities"] == []
+    assert "LABEL_" in render([answer])
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"id2label": {"0": "S-ANIMAL", "1": "S-ANIMAL"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (answer,) = predict(folder, ["the dog"])
+    assert [(one["type"], one["text"], one["start"], one["end"]) for one in answer["entities"]] == [
+        ("ANIMAL", "the", 0, 3), ("ANIMAL", "dog", 4, 7),
+    ]  # fmt: skip
+    assert "ANIMAL" in render([answer])
+    assert "--logits: a tagger" in one_line(folder, with_logits=True)
 
 
 def test_a_discriminator_is_no_language_model(save):
