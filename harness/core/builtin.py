@@ -33,6 +33,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "family": {
         "classification": "harness.core.families:CLASSIFICATION",
         "language-modeling": "harness.core.families:LANGUAGE_MODELING",
+        "library": "harness.core.families:LIBRARY",
         "nli": "harness.core.families:NLI",
         "question-answering": "harness.core.families:QUESTION_ANSWERING",
         "similarity": "harness.core.families:SIMILARITY",
@@ -102,6 +103,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "synthetic": "harness.data.synthetic_source:SOURCE",
         "hub": "harness.data.hub:SOURCE",
         "folder": "harness.data.folder:SOURCE",
+        "lm_eval": "harness.libraries.lm_eval:SOURCE",
     },
     "augmentation": {
         "aeda": "harness.data.augment.noisy:Aeda",
@@ -143,6 +145,9 @@ BUILTIN: dict[str, dict[str, str]] = {
         "json": "harness.report.tables.json_tables:FORMAT",
         "latex": "harness.report.tables.latex:FORMAT",
         "html": "harness.report.tables.html:FORMAT",
+    },
+    "library": {
+        "lm_eval": "harness.libraries.lm_eval:LIBRARY",
     },
     "reader": {
         "csv": "harness.exchange.csv_table:READER",

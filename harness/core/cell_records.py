@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import Field
@@ -118,7 +119,7 @@ class ScoreFacts(Interval):
     @property
     def scale(self) -> tuple[float, float | None]:
         low, high = self.bounds
-        return low or 0.0, high
+        return -math.inf if low is None else low, high
 
 
 class Selection(Facts):

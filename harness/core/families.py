@@ -26,9 +26,10 @@ class Columns(Protocol):
     def labels(self) -> Sequence[Any] | None: ...
 
 
-Kind = Literal["labels", "values", "texts", "likelihoods", "tags"]
-"""What metrics receive as predictions: class ids, floats, strings, log-likelihoods of the text itself (nats), or the
-tags of a text's words, joined by spaces.
+Kind = Literal["labels", "values", "texts", "likelihoods", "tags", "outcomes"]
+"""What metrics receive as predictions: class ids, floats, strings, log-likelihoods of the text itself (nats), the tags
+of a text's words, joined by spaces, or what a task library makes of the answers to an example, as JSON
+(`harness.core.libraries.Outcomes`).
 """
 
 
@@ -45,6 +46,8 @@ class Family(ABC):
     target: str | None = "label"
     predictions: Kind
     prompt: str | None = None
+    unread: tuple[str, ...] = ()
+    """Fields that are no text for readers."""
     extractive: bool = False
     """The references are parts of the context, and `Split.starts` says where they begin."""
 
@@ -240,6 +243,21 @@ class LanguageModeling(Family):
 
 
 LANGUAGE_MODELING = LanguageModeling()
+
+
+class LibraryTask(Family):
+    """A task of another package, which puts its examples to a model and judges the answers itself. `text` is what an
+    example asks, for readers, and `content` a hash of the whole example.
+    """
+
+    name = "library"
+    required = ("text", "content")
+    unread = ("content",)
+    target = "target"
+    predictions = "outcomes"
+
+
+LIBRARY = LibraryTask()
 
 
 FAMILIES: Plugins[Family] = plugins.table("family")

@@ -15,20 +15,21 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from harness.core import plugins
-from harness.core.augment_spec import check_operations
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.hashing import hash_json, short
+from harness.core.libraries import LIBRARIES, library_of
 from harness.core.noise import with_noise
 from harness.core.reading import expanded, is_file, is_folder, read_bytes
 from harness.core.source_names import canonical
-from harness.core.specs import NAME, NOISE_MARK, ModelSpec, SuiteSpec, TaskSpec
+from harness.core.spec_checks import check_model_spec, check_suite, check_task
+from harness.core.specs import LIBRARY_MARK, NAME, NOISE_MARK, SHOTS_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import shown
@@ -38,7 +39,6 @@ ENTRY_POINTS = "harness.plugins"
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 
-SHOTS_MARK = "@"
 SHOTS = re.compile(r"[0-9]{1,4}-shot")
 
 PLUGIN = 2**24
@@ -47,12 +47,15 @@ PLUGIN = 2**24
 
 @dataclass(frozen=True)
 class Registry:
-    """Every task, suite and model spec that can be asked for by name, and the file each came from."""
+    """Every task, suite and model spec that can be asked for by name, and the file each came from; `included` are
+    folders of more tasks of a library, by its name.
+    """
 
     tasks: Mapping[str, TaskSpec]
     suites: Mapping[str, SuiteSpec]
     model_specs: Mapping[str, ModelSpec]
     origins: Mapping[tuple[str, str], Path]
+    included: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def task(self, name: str, where: str = "") -> TaskSpec:
         """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained, and either
@@ -61,18 +64,29 @@ class Registry:
         clean, plus, noise = name.partition(NOISE_MARK)
         if plus:
             return with_noise(self.task(clean, where), noise)
-        base, at, shots = name.partition(SHOTS_MARK)
+        base, shots = _shots_of(name)
+        if (asked := library_of(base)) is not None:
+            library, rest = asked
+            return library.task(rest, shots, self._included(base))
         if base not in self.tasks:
-            raise unknown("task", base, self.tasks, where, hint=OF_YOUR_OWN)
+            raise self._unknown_task(base, where)
         task = self.tasks[base]
-        if not at:
-            return task
-        count = shots.removesuffix("-shot")
-        if not SHOTS.fullmatch(shots):
-            raise HarnessError(
-                f"task {shown(name)}: after @ comes the number of examples shown, at most 9999, e.g. {base}@0-shot"
-            )
-        return task.model_copy(update={"name": name, "shots": int(count), "train_on": None})
+        return task if shots is None else task.model_copy(update={"name": name, "shots": shots, "train_on": None})
+
+    def group(self, name: str) -> SuiteSpec | None:
+        """The tasks of a library that stand under one name; None where it is that of a single task."""
+        base, shots = _shots_of(name.partition(NOISE_MARK)[0])
+        asked = library_of(base)
+        return None if asked is None else asked[0].group(asked[1], shots, self._included(base))
+
+    def _included(self, name: str) -> tuple[str, ...]:
+        return self.included.get(name.partition(LIBRARY_MARK)[0], ())
+
+    def _unknown_task(self, name: str, where: str) -> HarnessError:
+        library, mark, _ = name.partition(LIBRARY_MARK)
+        if mark:
+            return unknown("task library", library, LIBRARIES.names(), where)
+        return unknown("task", name, self.tasks, where, hint=OF_YOUR_OWN)
 
     def suite(self, name: str) -> SuiteSpec:
         if name not in self.suites:
@@ -137,6 +151,18 @@ class Registry:
         ]
 
 
+def _shots_of(name: str) -> tuple[str, int | None]:
+    """The name of a task without `@K-shot`, and K. Raises HarnessError for anything else after the mark."""
+    base, at, shots = name.partition(SHOTS_MARK)
+    if not at:
+        return base, None
+    if not SHOTS.fullmatch(shots):
+        raise HarnessError(
+            f"task {shown(name)}: after @ comes the number of examples shown, at most 9999, e.g. {base}@0-shot"
+        )
+    return base, int(shots.removesuffix("-shot"))
+
+
 def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earlier: Iterable[str] = ()) -> Registry:
     """Read all specs and import all plug-ins. `earlier` are include paths of earlier runs, of which specs are read
     and nothing is imported.
@@ -146,7 +172,14 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earli
     """
     folders = [*_builtin_folders(), *_entry_point_folders()]
     files = [file for folder in folders for file in _spec_files(folder)]
+    included: dict[str, tuple[str, ...]] = {}
     for path in map(Path, include or ()):
+        library, mark, folder = str(path).partition(LIBRARY_MARK)
+        if mark and library in LIBRARIES.names():
+            if not is_folder(expanded(folder)):
+                raise HarnessError(f"--include {path}: no such folder of {library}'s tasks")
+            included[library] = (*included.get(library, ()), str(expanded(folder).resolve()))
+            continue
         if not is_file(path) and not is_folder(path):
             raise HarnessError(f"--include {path}: no such file or folder")
         if path.is_dir():
@@ -157,7 +190,7 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earli
             _import_file(path)
         else:
             files.append(path)
-    return _with_earlier(_collect(files), earlier)
+    return replace(_with_earlier(_collect(files), earlier), included=included)
 
 
 @contextlib.contextmanager
@@ -310,64 +343,19 @@ def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
 
 def _check(registry: Registry) -> None:
     """Names inside specs must lead somewhere."""
-    known_metrics = set(plugins.table("metric").names())
-    known_sources = set(plugins.table("source").names())
     builtin = _builtin_folders()
     for name, task in registry.tasks.items():
-        where = str(registry.origins["task", name])
-        if task.shots is not None or SHOTS_MARK in name:
-            raise HarnessError(
-                f"{where}: a task is not shown examples by itself; ask for it as {name}{SHOTS_MARK}0-shot"
-            )
-        if task.noise is not None or NOISE_MARK in name:
-            raise HarnessError(f"{where}: a task has no noise by itself; ask for it as {name}{NOISE_MARK}typos")
-        plugins.lookup("family", task.family, where).check_fields(list(task.fields), where)
-        for metric in task.metrics:
-            if metric not in known_metrics:
-                raise unknown("metric", metric, known_metrics, where, OF_YOUR_OWN)
-            if registry.origins["task", name].parent not in builtin:
-                _check_metric(metric, task, where)
-        for source, settings in task.sources.of_plugins.items():
-            if source not in known_sources:
-                raise unknown("source", source, {*known_sources, "glue"}, where, OF_YOUR_OWN)
-            plugins.lookup("source", source).check(settings, where)
+        file = registry.origins["task", name]
+        check_task(task, str(file), is_built_in=file.parent in builtin)
         if task.train_on is not None:
-            registry.task(task.train_on, where)
+            registry.task(task.train_on, str(file))
     for name, suite in registry.suites.items():
+        where = str(registry.origins["suite", name])
         for task_name in suite.tasks:
-            registry.task(task_name, str(registry.origins["suite", name]))
-        for metric in suite.margins.metrics:
-            if metric not in known_metrics:
-                raise unknown("metric", metric, known_metrics, f"{registry.origins['suite', name]}, margins")
-        for model in suite.models:
-            if model not in registry.model_specs:
-                raise unknown("model", model, registry.model_specs, str(registry.origins["suite", name]))
+            registry.task(task_name, where)
+        check_suite(suite, registry.model_specs, where)
     for name, model_spec in registry.model_specs.items():
-        where = str(registry.origins["model spec", name])
-        _check_recipe(model_spec, where)
-
-
-def _check_recipe(model_spec: ModelSpec, where: str) -> None:
-    plugins.lookup("learner", model_spec.learner, where).check(model_spec)
-    if model_spec.pretraining is not None:
-        plugins.table("objective").check(model_spec.pretraining.objective, where)
-    if model_spec.pretraining is not None and model_spec.pretraining.augment is not None:
-        check_operations(model_spec.pretraining.augment, f"{where}: pretraining.augment")
-    if model_spec.training.augment is not None:
-        check_operations(model_spec.training.augment, f"{where}: training.augment")
-
-
-def _check_metric(name: str, task: TaskSpec, where: str) -> None:
-    """Raises HarnessError for a metric of other predictions than those of the task's family."""
-    scored, predicted = plugins.lookup("metric", name).inputs, plugins.lookup("family", task.family).predictions
-    if scored != predicted:
-        fitting = [
-            other for other in plugins.table("metric").names() if plugins.lookup("metric", other).inputs == predicted
-        ]
-        raise HarnessError(
-            f"{where}: metric {name} scores {scored}, family {task.family} predicts {predicted}; metrics of these: "
-            f"{', '.join(fitting)}"
-        )
+        check_model_spec(model_spec, str(registry.origins["model spec", name]))
 
 
 def _spec_of_model(file: Path) -> ModelSpec:
@@ -377,7 +365,7 @@ def _spec_of_model(file: Path) -> ModelSpec:
     if kind is not ModelSpec:
         raise HarnessError(f"--model {file}: it holds a {word}, not a model spec; give it with --include")
     model_spec = parse(ModelSpec, values, str(file))
-    _check_recipe(model_spec, str(file))
+    check_model_spec(model_spec, str(file))
     return model_spec
 
 

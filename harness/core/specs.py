@@ -20,10 +20,18 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 OptimizerName = Literal["adamw", "adafactor"]
 NOISE_MARK = "+"
-TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+-shot)?(\+[A-Za-z0-9._-]*)?$")]
+SHOTS_MARK = "@"
+LIBRARY_MARK = ":"
+"""Stands between the name of a task library and that of what it is asked for: `lm_eval:hellaswag`."""
+OF_LIBRARY = r"[A-Za-z0-9_]+:[A-Za-z0-9][A-Za-z0-9._/:-]*"
+TaskName = Annotated[
+    str, Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9._-]*|{OF_LIBRARY})(@\d+-shot)?(\+[A-Za-z0-9._-]*)?$")
+]
 """A task; one whose model is shown examples instead of being trained, `sst2@0-shot`; either scored under noise,
-`sst2+typos`.
+`sst2+typos`; one of a task library, `lm_eval:hellaswag`.
 """
+MetricName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*|[A-Za-z0-9_]+:[^\s:][^\n]*)$")]
+"""A metric; one of a task library, `lm_eval:acc_norm`."""
 
 
 class DecodingSpec(Strict):
@@ -96,8 +104,8 @@ class TaskSpec(Strict):
     train: str = "train"
     eval: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)] = ["dev"]
     train_on: Name | None = None
-    metrics: list[Name] = Field(min_length=1)
-    primary_metrics: list[Name] = Field(
+    metrics: list[MetricName] = Field(min_length=1)
+    primary_metrics: list[MetricName] = Field(
         default_factory=list, validation_alias=AliasChoices("primary_metrics", "headline")
     )
     prompt: str | None = None
@@ -113,6 +121,12 @@ class TaskSpec(Strict):
     def clean(self) -> TaskSpec:
         """The task without noise."""
         return self.model_copy(update={"name": self.name.partition(NOISE_MARK)[0], "noise": None})
+
+    @property
+    def library(self) -> str | None:
+        """The name of the task library it is from."""
+        library, mark, _ = self.name.partition(LIBRARY_MARK)
+        return library if mark else None
 
     @field_validator("prompt", "prompt_trained")
     @classmethod

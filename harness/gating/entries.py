@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.core.families import LIBRARY
 from harness.core.hashing import hash_json
+from harness.core.libraries import answer_in
 from harness.core.text import place_name, without_paths
 from harness.data.frame import Split
 from harness.exchange.outcomes import Examples, Outcome, content_hash, same_score
@@ -139,6 +141,8 @@ def _scores(task_split: TaskSplit, scored: Scored, metric: Metric) -> tuple[floa
 def _text(task_split: TaskSplit, value: Any) -> str:
     if isinstance(value, tuple):
         return " | ".join(value)
+    if task_split.family == LIBRARY.name:
+        return answer_in(str(value))
     is_class = (
         bool(task_split.labels)
         and task_split.references.dtype.kind in "iu"

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.families import LIBRARY
+from harness.core.libraries import answer_in
 from harness.core.registry import load_registry
 from harness.data.frame import Split
 from harness.gating.estimates import counted
@@ -263,7 +265,9 @@ def _has_classes(task_split: TaskSplit) -> bool:
 def _named(task_split: TaskSplit, value: Any) -> str:
     if _has_classes(task_split) and int(value) == value and 0 <= int(value) < len(task_split.labels):
         return task_split.labels[int(value)]
-    return " | ".join(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return " | ".join(value)
+    return answer_in(str(value)) if task_split.family == LIBRARY.name else str(value)
 
 
 def _answer(task_split: TaskSplit, scored: Scored, index: int) -> str:

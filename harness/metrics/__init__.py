@@ -13,7 +13,9 @@ from warnings import warn
 
 from harness.core import code_identity, plugins
 from harness.core.errors import HarnessError
+from harness.core.libraries import LIBRARIES, library_of
 from harness.core.plugins import Plugins
+from harness.core.specs import LIBRARY_MARK
 from harness.metrics.base import Metric
 
 METRICS: Plugins[Metric] = plugins.table("metric")
@@ -26,7 +28,9 @@ def register(metric: Metric) -> Metric:
 
 
 def get(name: str) -> Metric:
-    return METRICS.get(name)
+    """The metric of a name, or that of a task library, `LIBRARY:NAME`."""
+    asked = library_of(name)
+    return METRICS.get(name) if asked is None else asked[0].metric(asked[1])
 
 
 def names() -> list[str]:
@@ -34,7 +38,8 @@ def names() -> list[str]:
 
 
 def source(name: str) -> Path:
-    return METRICS.source(name)
+    library, mark, _ = name.partition(LIBRARY_MARK)
+    return LIBRARIES.source(library) if mark and library in LIBRARIES.names() else METRICS.source(name)
 
 
 def code_version(name: str) -> str:

@@ -13,7 +13,7 @@ from harness.core.iob import IOB, NO_IOB
 if TYPE_CHECKING:
     import numpy as np
 
-Inputs = Literal["labels", "values", "texts", "likelihoods", "tags"]
+Inputs = Literal["labels", "values", "texts", "likelihoods", "tags", "outcomes"]
 Score = Callable[["np.ndarray", "np.ndarray"], float]
 Resample = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", int], "np.ndarray"]
 
@@ -34,7 +34,8 @@ class Metric:
     - texts: strings; for each a tuple of strings that count as right, which `references` says may be empty (a question
       without answer) or not, or else are not looked at;
     - likelihoods: log-likelihoods in nats; for each a tuple that holds the text itself;
-    - tags: those of a text's words, joined by spaces; for each a tuple that holds the right ones, of the same words.
+    - tags: those of a text's words, joined by spaces; for each a tuple that holds the right ones, of the same words;
+    - outcomes: JSON of a task library's, which holds what the references say as well.
 
     `low` and `high` bound the scale; a `high` of None: there is no bound. `compute` scores checked predictions against
     checked references. `chance` is what the best predictor scores that does not look at its input, given the

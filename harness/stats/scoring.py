@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def score_all(
             "n": len(predicted),
             "chance": metric.chance(true),
             "ceiling": ceiling,
-            "bounds": [metric.low, metric.high],
+            "bounds": [metric.low if math.isfinite(metric.low) else None, metric.high],
             "greater_is_better": metric.greater_is_better,
             "version": metric.version,
             **({"signature": metric.signed(true)} if metric.signature else {}),

@@ -13,6 +13,7 @@ from harness.core.code_identity import PACKAGE, closure
 LAYERS = (
     {"core"},
     {"metrics", "data", "exchange"},
+    {"libraries"},
     {"stats", "modeling"},
     {"training", "measurement", "corpora"},
     {"compression"},

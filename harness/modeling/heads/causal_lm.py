@@ -14,7 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
-from harness.modeling.heads import prompting
+from harness.modeling.heads import library, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
@@ -65,6 +65,8 @@ class CausalLM(Head):
         self, model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report = lambda fraction: None
     ) -> Predictions:
         kind = reader.family.predictions
+        if kind == "outcomes":
+            return library.outcomes(model, reader, split, report)
         if kind == "likelihoods":
             return _likelihoods(model, reader, split, report)
         if kind == "labels":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
-from harness.modeling.heads import prompting
+from harness.modeling.heads import library, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.heads.causal_lm import summed_loss
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
@@ -55,6 +55,8 @@ class Seq2SeqLM(Head):
     def predict(
         self, model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report = lambda fraction: None
     ) -> Predictions:
+        if reader.family.predictions == "outcomes":
+            return library.outcomes(model, reader, split, report)
         sources, cut = _sources(reader, split)
         if reader.family.predictions == "labels":
             return _ranked(model, reader, sources, cut, report)

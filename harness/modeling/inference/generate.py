@@ -37,8 +37,10 @@ def generate(
     decoding: DecodingSpec,
     seed: int = 0,
     report: Callable[[float], None] = lambda fraction: None,
+    stops: Stops | None = None,
 ) -> list[list[int]]:
     """The tokens a model goes on with after each of n prompts (for an encoder–decoder: its output), without the end.
+    A text that one of `stops` stands in ends with it; drawn and searched ones may go on.
 
     A model that has positions for so many tokens writes no more than fit after the longest prompt of a batch.
     Deterministic in `seed`, which only sampling uses. Prompts are token ids with all special tokens they need.
@@ -60,9 +62,9 @@ def generate(
             room = None if positions is None else positions - _taken(model, batch)
             fitting = decoding if room is None or room >= decoding.max_new_tokens else _shorter(decoding, room)
             if by_library:
-                texts = _library(model, tokenizer, batch, fitting, seed + done)
+                texts = _library(model, tokenizer, batch, fitting, seed + done, stops)
             else:
-                texts = _greedy(model, tokenizer, batch, fitting, rules or StepRules())
+                texts = _greedy(model, tokenizer, batch, fitting, rules or StepRules(), stops)
             for index, text in zip(indices, texts, strict=True):
                 generated[index] = text
             done += len(indices)
@@ -195,6 +197,29 @@ def ends_of(model: Any, tokenizer: Any) -> list[int]:
     return list(ends) if isinstance(ends, list) else [] if ends is None else [ends]
 
 
+@dataclass(frozen=True)
+class Stops:
+    """Texts that end what is written, looked for in its last tokens, so many of them: two more than the longest has,
+    since the tokens around an end may be cut otherwise.
+    """
+
+    texts: tuple[str, ...]
+    window: int
+    tokenizer: Any
+
+    @classmethod
+    def of(cls, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Stops | None:
+        """None where there are none."""
+        given = tuple(text for text in texts if text)
+        sizes = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in given]
+        return cls(given, max(sizes) + 2, tokenizer) if given else None
+
+    def stand_in(self, rows: Sequence[Sequence[int]]) -> list[bool]:
+        """Whether the last tokens of each row hold an end."""
+        ends = self.tokenizer.batch_decode([row[-self.window :] for row in rows])
+        return [any(text in end for text in self.texts) for end in ends]
+
+
 def padded(rows: Sequence[Sequence[int]], fill: int, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows as (b, longest) ids and their mask, filled up on one side."""
     import torch
@@ -224,7 +249,7 @@ def cache_name(model: Any) -> str:
 
 
 def _greedy(
-    model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, rules: StepRules
+    model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, rules: StepRules, stops: Stops | None
 ) -> list[list[int]]:
     import torch
 
@@ -254,6 +279,8 @@ def _greedy(
         going &= ~torch.isin(step, ends)
         written[alive, place] = step
         lengths[alive] += going
+        if stops is not None:
+            going &= ~torch.tensor(stops.stand_in(written[alive, : place + 1].tolist()), device=device)
         left = int(going.sum())
         if not left:
             break
@@ -274,7 +301,9 @@ def _greedy(
     return [row[:length] for row, length in zip(written.tolist(), lengths.tolist(), strict=True)]
 
 
-def _library(model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int) -> list[list[int]]:
+def _library(
+    model: Any, tokenizer: Any, rows: list[list[int]], decoding: DecodingSpec, seed: int, stops: Stops | None
+) -> list[list[int]]:
     import torch
 
     writes_apart = model.config.is_encoder_decoder
@@ -290,11 +319,25 @@ def _library(model: Any, tokenizer: Any, rows: list[list[int]], decoding: Decodi
                 attention_mask=mask,
                 generation_config=settings,
                 **({"tokenizer": tokenizer} if settings.stop_strings else {}),
+                **({} if stops is None else {"stopping_criteria": [_until_all(stops, ids, writes_apart)]}),
             )
         finally:
             model.generation_config = before
     texts = output[:, 1 if writes_apart else ids.shape[1] :].tolist()
     return [_until(text, set(ends_of(model, tokenizer))) for text in texts]
+
+
+def _until_all(stops: Stops, ids: torch.Tensor, writes_apart: bool) -> Callable[..., bool]:
+    """What `transformers` asks after each token: whether all texts have had an end."""
+    begin = 1 if writes_apart else ids.shape[1]
+    ended: set[int] = set()
+
+    def has_ended(written: torch.Tensor, scores: Any, **more: Any) -> bool:
+        ends = stops.stand_in(written[:, begin:].tolist())
+        ended.update(row for row, ends_here in enumerate(ends) if ends_here)
+        return len(ended) == len(ends)
+
+    return has_ended
 
 
 def _until(text: list[int], ends: set[int]) -> list[int]:

@@ -88,6 +88,8 @@ def split_facts(task: TaskSpec, name: str, facts: KnownData) -> SplitCounts:
 def task_identity(task: TaskSpec, facts: KnownData) -> dict[str, Any]:
     """What of a task a result depends on, beside its data; how it is put into words counts where that is done."""
     identity = {"name": task.name, "version": task.version, "family": task.family, "labels": facts.labels}
+    if task.library is not None:
+        identity["definition"] = task.sources.of(task.library)["definition"]
     given = task.model_dump(mode="json", include={"prompt", "verbalizers", "decoding", "shots", "label_range"})
     return identity | {key: value for key, value in given.items() if value not in (None, {})}
 

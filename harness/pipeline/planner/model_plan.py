@@ -75,6 +75,7 @@ class ModelPlan:
     def plugins(self, task: TaskSpec) -> list[tuple[str, str]]:
         """What the model is fitted to a task and predicts with, as (kind, name)."""
         used = [("learner", self.model_spec.learner), ("family", task.family)]
+        used += [("library", task.library)] if task.library else []
         if self.settings is not None and task.shots is None:
             return [*used, ("head", self.settings.head), *(("runtime", name) for name in self.settings.runtimes)]
         return [*used, *LEARNERS.get(self.model_spec.learner).plugins(task, self.model_spec, self.architecture)]

@@ -38,6 +38,11 @@ def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:
     on. Raises HarnessError for columns it has no use
     for.
     """
+    if task.library is not None:
+        for name in (*OF_ONE_TASK, "dev_fraction"):
+            if getattr(run, name):
+                raise HarnessError(f"--{name.replace('_', '-')}: task {task.name} says itself what is read and scored")
+        return task
     place = task.reading.source or run.data
     test = run.test or (place if not run.train and Path(place).expanduser().is_file() else None)
     reading = ReadingSpec(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import TaskSpec
@@ -51,4 +53,5 @@ def read_again(task: TaskSpec, reading: Mapping[str, Any], split: str, limit: in
         raise HarnessError(f"{without_paths(run.data)}: {error}") from None
     if (hash_json([rows.fingerprint, run.folds]) if in_folds else rows.fingerprint) != fingerprint:
         raise HarnessError(f"{without_paths(run.data)} is not what was scored any more")
-    return rows
+    unread = FAMILIES.get(task.family).unread
+    return replace(rows, fields={name: texts for name, texts in rows.fields.items() if name not in unread})

@@ -17,16 +17,17 @@ SELECTED_TASKS = "selected tasks"
 def suites_of(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
     """The suites of a run, those of single tasks and of noise included. Raises HarnessError for unknown names."""
     suites = [registry.suite(name) for name in dict.fromkeys(run.suite)]
-    if run.task:
-        for name in run.task:
-            registry.task(name)
+    groups = {name: group for name in dict.fromkeys(run.task) if (group := registry.group(name)) is not None}
+    suites += groups.values()
+    single = [name for name in dict.fromkeys(run.task) if name not in groups]
+    if single:
         suites.append(
             SuiteSpec.model_construct(
                 name=SELECTED_TASKS,
                 version=1,
                 description="",
-                tasks=list(dict.fromkeys(run.task)),
-                average=[name for name in dict.fromkeys(run.task) if registry.task(name).noise is None],
+                tasks=single,
+                average=[name for name in single if registry.task(name).noise is None],
             )
         )
     if not suites:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.families import LIBRARY
+from harness.core.libraries import answer_in
 from harness.metrics.correctness import judge, right
 from harness.report.tables.comparable import Draft, Record
 from harness.report.tables.pairs import counted
@@ -100,9 +102,16 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
         "ids": [str(first.ids[index]) for index in indices],
         "texts": [[clipped(column[index]) for column in texts.fields.values()] for index in indices],
         "gold": None if first.references is None else [_plain(first.references[index], names) for index in indices],
-        "said": [[_plain(answers.values[index], names) for index in indices] for _, _, answers in same],
+        "said": [
+            [_plain(_answer(record, answers.values[index]), names) for index in indices] for _, _, answers in same
+        ],
         "is_right": ["".join("01"[right[index]] for index in indices) for right in known] if compare else None,
     }
+
+
+def _answer(record: Record, value: Any) -> Any:
+    """What of a prediction a reader sees: of a task library's outcome the answer."""
+    return answer_in(value) if record.task.family == LIBRARY.name else value
 
 
 def correctness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:

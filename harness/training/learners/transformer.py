@@ -98,7 +98,8 @@ class TransformerLearner(Learner):
         name = _head_name(task, model_spec, usual)
         if name != usual and not (name == "sequence-classification" and isinstance(family, Labelling)):
             return f"{model} does {task.family} with the head {usual}, not {name}"
-        if name in ("causal-lm", "seq2seq-lm") and family.target is not None and prompting.prompt_of(task) is None:
+        asks_itself = task.library is not None or family.target is None
+        if name in ("causal-lm", "seq2seq-lm") and not asks_itself and prompting.prompt_of(task) is None:
             return "the task has no prompt, by which a model that reads and writes text is asked"
         return None
 
