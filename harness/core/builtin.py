@@ -22,6 +22,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "seqeval_f1": "harness.metrics.entities:F1",
         "seqeval_precision": "harness.metrics.entities:PRECISION",
         "seqeval_recall": "harness.metrics.entities:RECALL",
+        "pair_accuracy": "harness.metrics.pair_accuracy:METRIC",
         "bits_per_byte": "harness.metrics.perplexity:BITS_PER_BYTE",
         "byte_perplexity": "harness.metrics.perplexity:BYTE_PERPLEXITY",
         "word_perplexity": "harness.metrics.perplexity:WORD_PERPLEXITY",
@@ -34,6 +35,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "classification": "harness.core.families:CLASSIFICATION",
         "language-modeling": "harness.core.families:LANGUAGE_MODELING",
         "library": "harness.core.families:LIBRARY",
+        "minimal-pairs": "harness.core.families:MINIMAL_PAIRS",
         "nli": "harness.core.families:NLI",
         "question-answering": "harness.core.families:QUESTION_ANSWERING",
         "similarity": "harness.core.families:SIMILARITY",
@@ -44,6 +46,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "head": {
         "causal-lm": "harness.modeling.heads.causal_lm:HEAD",
+        "masked-lm": "harness.modeling.heads.masked_lm:HEAD",
         "question-answering": "harness.modeling.heads.question_answering:HEAD",
         "sentence-similarity": "harness.modeling.heads.sentence_similarity:HEAD",
         "seq2seq-lm": "harness.modeling.heads.seq2seq_lm:HEAD",

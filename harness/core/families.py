@@ -26,10 +26,10 @@ class Columns(Protocol):
     def labels(self) -> Sequence[Any] | None: ...
 
 
-Kind = Literal["labels", "values", "texts", "likelihoods", "tags", "outcomes"]
+Kind = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "outcomes"]
 """What metrics receive as predictions: class ids, floats, strings, log-likelihoods of the text itself (nats), the tags
-of a text's words, joined by spaces, or what a task library makes of the answers to an example, as JSON
-(`harness.core.libraries.Outcomes`).
+of a text's words, joined by spaces, by how many nats the first of two texts is the likelier one, or what a task library
+makes of the answers to an example, as JSON (`harness.core.libraries.Outcomes`).
 """
 
 
@@ -50,6 +50,8 @@ class Family(ABC):
     """Fields that are no text for readers."""
     extractive: bool = False
     """The references are parts of the context, and `Split.starts` says where they begin."""
+    trained: bool = True
+    """Models are trained on such a task; else they are scored as they are."""
 
     @property
     def in_words(self) -> bool:
@@ -258,6 +260,21 @@ class LibraryTask(Family):
 
 
 LIBRARY = LibraryTask()
+
+
+class MinimalPairs(Family):
+    """Pairs of sentences that differ in one thing, of which one is right: a model of language should find it likelier
+    (Warstadt et al. 2020). Nothing is trained.
+    """
+
+    name = "minimal-pairs"
+    required = ("good", "bad")
+    target = None
+    predictions = "log-odds"
+    trained = False
+
+
+MINIMAL_PAIRS = MinimalPairs()
 
 
 FAMILIES: Plugins[Family] = plugins.table("family")

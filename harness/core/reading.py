@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from math import isfinite
@@ -20,6 +21,7 @@ DOCUMENT = 2**26
 """Bytes of a JSON document: a baseline of a large suite has a tenth of it."""
 DATA = 2**33
 """Bytes of a file of examples."""
+PACKED = ".gz"
 DEEPEST = 100
 """Lists and mappings inside one another."""
 LARGEST = 2**63
@@ -69,10 +71,12 @@ def read_bytes(path: Path, most: int = DOCUMENT) -> bytes:
 
 
 def read_text(path: Path, most: int = DOCUMENT) -> str:
-    """The text of a UTF-8 file, without byte order mark. Raises ReadingError as `read_bytes` does, and with the line of
-    what is not UTF-8.
+    """The text of a UTF-8 file, unpacked where it ends in `.gz`, without byte order mark. Raises ReadingError as
+    `read_bytes` does, and with the line of what is not UTF-8.
     """
     content = read_bytes(path, most)
+    if path.suffix == PACKED:
+        content = _unpacked(path, content, most)
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -80,6 +84,25 @@ def read_text(path: Path, most: int = DOCUMENT) -> str:
         raise ReadingError(
             path, f"not UTF-8 (byte 0x{content[error.start]:02x} at offset {error.start})", line=line
         ) from None
+
+
+def _unpacked(path: Path, content: bytes, most: int) -> bytes:
+    """The bytes in a gzip file, all of its members. Raises ReadingError where it is none, cut off, or holds more."""
+    parts: list[bytes] = []
+    size = 0
+    while content:
+        unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            parts.append(unpack.decompress(content, most + 1 - size))
+        except zlib.error as error:
+            raise ReadingError(path, f"no gzip file: {error}") from None
+        size += len(parts[-1])
+        if size > most:
+            raise ReadingError(path, f"too large: more than {most:,} bytes when unpacked")
+        if not unpack.eof:
+            raise ReadingError(path, "the gzip file is cut off; fetch it again")
+        content = unpack.unused_data
+    return b"".join(parts)
 
 
 def read_json(path: Path, most: int = DOCUMENT, finite: bool = True) -> Any:

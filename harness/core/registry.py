@@ -71,6 +71,10 @@ class Registry:
         if base not in self.tasks:
             raise self._unknown_task(base, where)
         task = self.tasks[base]
+        if not plugins.lookup("family", task.family).trained:
+            if shots:
+                raise HarnessError(f"task {shown(name)}: {task.family} shows no examples; ask for {base}")
+            return task.model_copy(update={"name": name, "shots": 0, "train_on": None})
         return task if shots is None else task.model_copy(update={"name": name, "shots": shots, "train_on": None})
 
     def group(self, name: str) -> SuiteSpec | None:

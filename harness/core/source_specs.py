@@ -53,6 +53,7 @@ class FolderSource(Strict):
     Else `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false; a field
     left out takes the task's own `fields`. Where a JSON file holds several tasks, the list under `key` is read. `id`
     names the column of ids. Where `group` names one, dev may be cut from train, and rows of one group stay together.
+    Of a file with the rows of several tasks those are read that have the texts of `where` in its columns.
     """
 
     folder: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
@@ -63,6 +64,7 @@ class FolderSource(Strict):
     key: str | None = None
     id: str | None = None
     group: str | None = None
+    where: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _languages_are_named(self) -> FolderSource:
@@ -81,7 +83,7 @@ class HubSource(Strict):
 
     `columns` may name a part of a column that holds several texts: `translation.en`. With the format `documents` the
     rows are lines, of which documents are made. Rows that follow each other with one and the same text in the column
-    `merge_by` are one example, with the references of all.
+    `merge_by` are one example, with the references of all. `where` as in a folder.
     """
 
     path: str
@@ -92,6 +94,7 @@ class HubSource(Strict):
     columns: Columns = {}
     id: str | None = None
     merge_by: str | None = None
+    where: dict[str, str] = {}
 
 
 class SyntheticSource(Strict):

@@ -42,7 +42,9 @@ class DecodingSpec(Strict):
     `top_k` likeliest tokens (0: all) that hold `top_p` of the probability. All else is as the checkpoint's
     `generation_config` has it: tokens that are forced, suppressed or begin and end a text, n-grams that must not come
     back. A model that extracts: the best of `n_best` spans of at most `max_answer_length` tokens, over windows of the
-    context that overlap by `doc_stride` tokens. A free generation goes on from the first `prompt_words` words.
+    context that overlap by `doc_stride` tokens. A free generation goes on from the first `prompt_words` words. The
+    likelihood of a text by a masked language model is that of each token while it alone is masked (`original`; Salazar
+    et al. 2020), or while those after it in its word are too (`within-word-l2r`; Kauf & Ivanova 2023).
     """
 
     max_new_tokens: int = Field(default=64, ge=1, le=32768)
@@ -56,6 +58,7 @@ class DecodingSpec(Strict):
     max_answer_length: int = Field(default=30, ge=1)
     doc_stride: int = Field(default=128, ge=1)
     prompt_words: int = Field(default=8, ge=1)
+    pseudo_likelihood: Literal["original", "within-word-l2r"] = "original"
 
     @model_validator(mode="after")
     def _one_way(self) -> DecodingSpec:

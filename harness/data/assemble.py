@@ -239,7 +239,7 @@ def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str,
         raise HarnessError(f"{table.where}: holds no rows")
     ids, fields = _ids(table, name, reading.id), _fields(task, family.target, table, reading.columns_of(name))
     if family.target is None:
-        return Split(ids, fields, labels=tuple((text,) for text in next(iter(fields.values()))))
+        return Split(ids, fields, labels=tuple((text,) for text in fields[family.required[0]]))
     if name.startswith("test") and find_column(reading.columns_of(name), family.target, table.names) is None:
         return Split(ids, fields)
     contexts = fields["context"] if family.extractive else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from harness.core.errors import HarnessError, TaskAbsentError
+from harness.core.hashing import states_of
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
 from harness.data import files as own_files
@@ -14,7 +16,7 @@ from harness.data.documents import read_documents
 from harness.data.parallel import LANGUAGE, language_files, read_parallel
 from harness.data.readers import read_json, read_squad, read_text, read_tsv
 from harness.data.superglue import read_multirc, read_record
-from harness.data.table import Table, alternatives, find_column
+from harness.data.table import Table, alternatives, find_column, rows_where
 
 DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 """Where MRPC's download lists the pairs of sentence ids in dev; the rest of the original train is train."""
@@ -92,7 +94,7 @@ def read_download(
             raise TaskAbsentError(f"{folder}: no {missing_files(source, split)} for the split '{split}'")
         if split != task.train and files[split] == raw_train:
             raise HarnessError(f"{files[split]}: serves as '{task.train}', so that it cannot be '{split}'")
-        tables[split] = _read(files[split], task, source)
+        tables[split] = rows_where(_read(files[split], task, source), source.where)
         if _find(source, files[split].parent, file_names(source, split)[0]) != files[split]:
             notes.append(f"{split}: read from {files[split].name}")
     return tables, notes
@@ -118,7 +120,7 @@ def _read(path: Path, task: TaskSpec, source: FolderSource) -> Table:
     if source.key is not None:
         return read_json(path, source.key)
     if path.suffix.lower() not in TAB_SEPARATED:
-        return own_files.read_file(path)
+        return _read_again(path, *states_of([path])[0]) if source.where else own_files.read_file(path)
 
     def is_header(first: list[str]) -> bool:
         return source.header or all(find_column(task.fields, name, first) for name in task.fields if name != "label")
@@ -135,6 +137,12 @@ def _translations(path: Path, source: FolderSource) -> dict[str, Path]:
         if files is not None and files[source.languages[0]] == path:
             return files
     raise AssertionError(f"{path} was found with the files of all languages")
+
+
+@lru_cache(maxsize=1)
+def _read_again(path: Path, *state: object) -> Table:
+    """A file with the rows of several tasks, kept for the next of them."""
+    return own_files.read_file(path)
 
 
 def _dev_ids(train: Path | None, names: Sequence[str]) -> Path | None:

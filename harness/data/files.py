@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
+from harness.core.reading import PACKED
 from harness.core.specs import TaskSpec
 from harness.data import conll, documents
 from harness.data.readers import READERS, as_written, read_csv
@@ -48,21 +49,22 @@ def split_files(folder: Path, splits: Sequence[str], endings: Collection[str] = 
     """
     by_stem: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in endings and path.is_file():
-            known = by_stem.setdefault(SHARD.sub("", path.stem), [])
+        if ending_of(path) in endings and path.is_file():
+            stem = Path(path.stem).stem if path.suffix == PACKED else path.stem
+            known = by_stem.setdefault(SHARD.sub("", stem), [])
             if not (known and SHARD.search(path.stem) and path in parts_of(known[0])):
                 known.append(path)
         elif path.is_dir() and any(file.suffix.lower() in endings for file in path.iterdir()):
             by_stem.setdefault(path.name, []).append(path)
     files = {}
     for split in splits:
-        stem = match_split(split, by_stem, str(folder))
-        if stem is None:
+        name = match_split(split, by_stem, str(folder))
+        if name is None:
             continue
-        if len(by_stem[stem]) > 1:
-            names = " and ".join(path.name for path in by_stem[stem])
+        if len(by_stem[name]) > 1:
+            names = " and ".join(path.name for path in by_stem[name])
             raise HarnessError(f"{folder}: both {names} could be the split '{split}'; keep one")
-        files[split] = by_stem[stem][0]
+        files[split] = by_stem[name][0]
     return files
 
 
@@ -127,12 +129,17 @@ def read_file(path: Path, readers: Readers = READERS, delimiter: str | None = No
 
 
 def _read_one(path: Path, readers: Readers, delimiter: str | None) -> Table:
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if ending not in readers:
         raise HarnessError(f"{path}: files of this kind are not read; it takes {', '.join(sorted(readers))}")
     if ending == ".csv" or (ending == ".tsv" and delimiter not in (None, "\t")):
         return read_csv(path, delimiter)
     return readers[ending](path)
+
+
+def ending_of(path: Path) -> str:
+    """The ending that says what is in a file, beneath `.gz` where it is packed."""
+    return Path(path.stem if path.suffix == PACKED else path.name).suffix.lower()
 
 
 def is_saved(folder: Path) -> bool:

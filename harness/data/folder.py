@@ -127,7 +127,7 @@ def _download_at_root(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layo
     """A download whose files tell by their names whose they are, which those of GLUE's do not, nor does a lone test."""
     source = task.sources.folder
     files_of_splits = download_files(source, root, splits) if source is not None else {}
-    first = task.eval[0] if task.train_on else task.train
+    first = task.eval[0] if task.train_on or task.shots == 0 else task.train
     return Layout(root, files_of_splits, source) if first in files_of_splits else None
 
 

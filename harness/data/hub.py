@@ -19,7 +19,7 @@ from harness.data.documents import TEXT, documents_of_rows
 from harness.data.hub_access import COMMIT, hub_reachable, one_line, without_progress_bars
 from harness.data.hub_corpus import hub_corpus
 from harness.data.source import Source, refuse_rest
-from harness.data.table import merge_rows, require_column, with_composed
+from harness.data.table import merge_rows, require_column, rows_where, with_composed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -73,9 +73,10 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
             hint = did_you_mean(name or split, datasets)
             raise HarnessError(f"{location}: no split '{name or split}' for task '{task.name}'.{hint}")
         rows = datasets[name]
-        if limit is not None and limit < len(rows) and source.format is None and source.merge_by is None:
+        as_they_are = source.format is None and source.merge_by is None and not source.where
+        if limit is not None and limit < len(rows) and as_they_are:
             rows = rows.select(range(limit))
-        tables[split] = files.table_of(rows, f"{location} ({name})")
+        tables[split] = rows_where(files.table_of(rows, f"{location} ({name})"), source.where)
     columns = {**task.fields, **source.columns}
     tables = {split: with_composed(table, columns) for split, table in tables.items()}
     if source.merge_by is not None:

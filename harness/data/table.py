@@ -186,6 +186,21 @@ def merge_rows(table: Table, by: str, gathered: str) -> Table:
     return replace(table.select(firsts), read_column=read_column)
 
 
+def rows_where(table: Table, wanted: Mapping[str, str]) -> Table:
+    """The rows that have these texts in these columns.
+
+    Raises:
+        HarnessError: there is no such column, or no such row.
+    """
+    for name, text in wanted.items():
+        column = table.read_column(require_column({name: name}, name, table))
+        keep = [index for index, value in enumerate(column) if str(value) == text]
+        if not keep:
+            raise HarnessError(f"{table.where}: no row has {text} in its column {name}")
+        table = table.select(keep) if len(keep) < len(table) else table
+    return table
+
+
 def alternatives(columns: Columns, name: str) -> list[str]:
     """The column names a canonical field may have, in the order they are tried."""
     names = columns[name]

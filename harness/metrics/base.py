@@ -13,7 +13,7 @@ from harness.core.iob import IOB, NO_IOB
 if TYPE_CHECKING:
     import numpy as np
 
-Inputs = Literal["labels", "values", "texts", "likelihoods", "tags", "outcomes"]
+Inputs = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "outcomes"]
 Score = Callable[["np.ndarray", "np.ndarray"], float]
 Resample = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", int], "np.ndarray"]
 
@@ -35,6 +35,7 @@ class Metric:
       without answer) or not, or else are not looked at;
     - likelihoods: log-likelihoods in nats; for each a tuple that holds the text itself;
     - tags: those of a text's words, joined by spaces; for each a tuple that holds the right ones, of the same words;
+    - log-odds: by how many nats the right one of two texts is likelier; references are not looked at;
     - outcomes: JSON of a task library's, which holds what the references say as well.
 
     `low` and `high` bound the scale; a `high` of None: there is no bound. `compute` scores checked predictions against
@@ -104,6 +105,8 @@ class Metric:
             )
         if len(references) == 0:
             raise HarnessError(f"metric {self.name}: nothing to score, no examples")
+        if self.inputs == "log-odds":
+            return self._check_odds(predictions), self._check_references(references)
         if self.inputs == "likelihoods":
             return self._check_likelihoods(predictions), self._check_references(references)
         checked, true = self._check_texts(predictions), self._check_references(references)
@@ -153,20 +156,24 @@ class Metric:
             )
         return _objects(predictions)
 
-    def _check_likelihoods(self, predictions: Any) -> np.ndarray:
+    def _check_odds(self, predictions: Any) -> np.ndarray:
         import numpy as np
 
         values = np.asarray(predictions)
         if values.ndim != 1:
             raise HarnessError(f"metric {self.name}: predictions of shape {values.shape}; it takes one for each text")
         self._check_finite("predictions", values)
+        return values.astype(np.float64)
+
+    def _check_likelihoods(self, predictions: Any) -> np.ndarray:
+        values = self._check_odds(predictions)
         bad = int((values > 0).sum())
         if bad:
             raise HarnessError(
                 f"metric {self.name}: {bad} of {len(values)} predictions are above 0; it takes log-likelihoods, and "
                 "the logarithm of a probability is at most 0"
             )
-        return values.astype(np.float64)
+        return values
 
     def _check_tags(self, predictions: np.ndarray, references: np.ndarray) -> None:
         for at, (predicted, (true,)) in enumerate(zip(predictions, references, strict=True)):

@@ -230,6 +230,8 @@ def reading(task: TaskSpec, sizes: Sizes, limit: int, head: str) -> Reading:
     more = SPECIAL_TOKENS + (PROMPT_TOKENS if head in ("causal-lm", "seq2seq-lm") else 0)
     if head not in ("question-answering", "token-classification"):
         tokens = sizes.tokens(limit, more)
+        if head == "masked-lm":  # a copy of each text for each of its tokens
+            tokens *= tokens / max(1, sizes.examples)
         return Reading(sizes.examples, tokens, tokens / max(1, sizes.examples), sizes.answer or 3.0)
     whole = sizes.tokens(10**9, more)
     stride = max(1, min(task.decoding.doc_stride, limit // 2))

@@ -34,6 +34,8 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     family = FAMILIES.get(task.family)
     if family.predictions == "tags":
         return "token-classification" if architecture != "encoder-decoder" and task.shots is None else None
+    if family.predictions == "log-odds":
+        return {"decoder": "causal-lm", "encoder": "masked-lm"}.get(architecture)
     if architecture == "encoder-decoder":
         return None if family.predictions == "likelihoods" else "seq2seq-lm"
     if task.shots is not None:

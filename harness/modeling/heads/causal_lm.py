@@ -6,7 +6,7 @@ it ranks the words for the classes by their likelihood after the prompt, as lm-e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
-from harness.modeling.heads import library, prompting
+from harness.modeling.heads import library, pairs, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
@@ -22,6 +22,7 @@ from harness.modeling.inference.likelihood import of_continuations, of_texts
 from harness.modeling.inference.lossless import charge
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from transformers import PreTrainedModel
 
@@ -69,6 +70,8 @@ class CausalLM(Head):
             return library.outcomes(model, reader, split, report)
         if kind == "likelihoods":
             return _likelihoods(model, reader, split, report)
+        if kind == "log-odds":
+            return _pairs(model, reader, split, report)
         if kind == "labels":
             return _ranked(model, reader, split, report)
         if kind == "values":
@@ -159,6 +162,20 @@ def _likelihoods(model: PreTrainedModel, reader: EncodingContext, split: Split, 
             f"words or the like); what it loses is charged, {-lost.sum() / values.sum():.1%} of the nats"
         )
     return Predictions(values, {"tokens": [len(text) for text in texts]}, settings, read, tuple(cautions))
+
+
+def _pairs(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
+    """Sums over all tokens of each text after a start token, in float32 and without regard to length."""
+    start = _start(reader)
+
+    def encode(texts: Sequence[str]) -> list[tuple[int, ...]]:
+        return [tuple(_ids(reader, text)) for text in texts]
+
+    def likelihoods(rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+        return of_texts(model, rows, start, reader.max_length, report)
+
+    settings = {"window": reader.max_length, "start": start}
+    return pairs.compared(reader, split, encode, lambda row: row, likelihoods, settings)
 
 
 def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:

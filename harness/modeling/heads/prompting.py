@@ -198,9 +198,9 @@ def in_words(
     if reader.task.shots is not None and reader.family.target is not None:
         texts = [text.partition(BETWEEN_SHOTS)[0] for text in texts]
     texts = [text.strip() for text in texts]
-    settings = reader.task.decoding.model_dump(exclude={"n_best", "max_answer_length", "doc_stride"}) | {
-        "prompts_cut": cut
-    }
+    settings = reader.task.decoding.model_dump(
+        exclude={"n_best", "max_answer_length", "doc_stride", "pseudo_likelihood"}
+    ) | {"prompts_cut": cut}
     read = read_of(reader, prompts, len(prompts), cut)
     if reader.family.predictions == "values":
         low, high = reader.task.label_range or (0.0, 0.0)

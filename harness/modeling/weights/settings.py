@@ -23,6 +23,7 @@ HEADS_BY_CLASS = {
     "ForSequenceClassification": "sequence-classification",
     "ForQuestionAnswering": "question-answering",
     "ForTokenClassification": "token-classification",
+    "ForMaskedLM": "masked-lm",
     "ForCausalLM": "causal-lm",
     "LMHeadModel": "causal-lm",
     "ForConditionalGeneration": "seq2seq-lm",

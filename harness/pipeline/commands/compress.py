@@ -161,8 +161,16 @@ def prepare(
     examples, loaded = None, None
     if needs_data:
         spec, loaded = _data_of(registry, method, record, task, data, limit)
+        if spec.train not in loaded.splits:
+            raise HarnessError(
+                f"--method {method.label}: it looks at training examples, and {spec.name} ({spec.family}) has none"
+            )
         outputs = len(config.get("id2label") or {0: "", 1: ""})
-        if settings.head == "sequence-classification" and loaded.labels and outputs != len(loaded.labels):
+        if (
+            settings.head in ("sequence-classification", "token-classification")
+            and loaded.labels
+            and outputs != len(loaded.labels)
+        ):
             raise HarnessError(f"task {spec.name} has {len(loaded.labels)} classes, but the model {outputs}")
         examples = Examples(spec, loaded.labels, loaded.splits[spec.train])
     reason = method.not_applicable(

@@ -159,6 +159,9 @@ class ModelPlan:
     def not_applicable(self, task: TaskSpec) -> str | None:
         """Why the model cannot do the task; None where it can."""
         head = None if self.settings is None or self.settings.is_plain else self.settings.head
+        if head is not None and not FAMILIES.get(task.family).trained:
+            wanted = head_for(task, self.architecture)  # type: ignore[arg-type]
+            return None if head == wanted else f"its head is {head}, {task.family} needs {wanted or 'another model'}"
         if head is not None and task.shots is not None and head not in WRITING_HEADS:
             return f"a model with the head {head} is not shown examples"
         if self.settings is None or task.shots is not None:

@@ -81,8 +81,9 @@ def wrap(
               them, else `predict`;
             - a callable `texts -> answers`. It is given n texts, or n pairs of texts for a task of two fields, and
               returns n answers: names of classes, or an array (n, classes) of scores in the order of the task's
-              labels; numbers for similarity; texts for question answering, summarization and translation. For
-              question answering a pair is (question, context). For token classification a text is its words between
+              labels; numbers for similarity, and for minimal pairs by how many nats the first text is the likelier
+              one; texts for question answering, summarization and translation. For question answering a pair is
+              (question, context). For token classification a text is its words between
               spaces, and an answer their tags: a list, or a text with spaces between.
         name: What tables call it: letters, digits and `._-`.
         version: The state of the object. Scores are stored under name and version, and reused while both are the same:
@@ -238,7 +239,7 @@ def _predictions(answers: Any, wrapped: WrappedModel, request: PredictRequest) -
         return Learner.of_logits(request.family, array.astype(np.float32))
     if kind == "labels":
         return Predictions(_classes([str(answer) for answer in answers], wrapped, request))
-    if kind == "values" and array.dtype.kind in "fiu" and array.ndim == 1:
+    if kind in ("values", "log-odds") and array.dtype.kind in "fiu" and array.ndim == 1:
         return Predictions(array.astype(np.float64))
     raise HarnessError(f"model {name}: {request.family.name} needs {kind}, not {array.dtype} of shape {array.shape}")
 

@@ -83,6 +83,11 @@ def translated(source: str, target: str) -> Layout:
 
 
 LAYOUTS = {
+    "blimp-passive_1": Layout(
+        {"sentence_good": "It was.", "sentence_bad": "Was it.", "UID": "passive_1"},
+        {"good": "It was.", "bad": "Was it."},
+        ["It was."],
+    ),
     "conll2003": of_words(["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]),
     "wikiann-sw": of_words(["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]),
     "boolq": of_pair({"question": "is it", "passage": "It is."}, {"text": "is it", "text_pair": "It is."}, BOOLEAN),

@@ -13,7 +13,8 @@ JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL"
 FREE = ["distinct_1", "distinct_2", "repetition_4", "self_bleu"]
 LIKELIHOODS = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
 ENTITIES = ["seqeval_f1", "seqeval_precision", "seqeval_recall"]
-TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS, *ENTITIES]
+PAIRS = ["pair_accuracy"]
+TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS, *ENTITIES, *PAIRS]
 
 WORDS = np.array(
     ["the", "a", "cat", "dog", "sat", "on", "mat", "and", "saw", "red", "sun", "rise", "over", "猫", "山", ",", "."]
@@ -32,6 +33,8 @@ def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[Any, Any]:
     if inputs == "values":
         values = random.normal(size=n).round(1)
         return (values + random.normal(size=n)).round(1), values
+    if inputs == "log-odds":
+        return random.normal(0.5, 1.0, n).round(1), [("right",)] * n
     if inputs == "tags":
         tags = [_tags(random) for _ in range(n)]
         return [" ".join(_changed_tags(random, own)) for own in tags], [(" ".join(own),) for own in tags]
