@@ -107,6 +107,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "hub": "harness.data.hub:SOURCE",
         "folder": "harness.data.folder:SOURCE",
         "lm_eval": "harness.libraries.lm_eval:SOURCE",
+        "mteb": "harness.libraries.mteb:SOURCE",
     },
     "augmentation": {
         "aeda": "harness.data.augment.noisy:Aeda",
@@ -151,6 +152,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "library": {
         "lm_eval": "harness.libraries.lm_eval:LIBRARY",
+        "mteb": "harness.libraries.mteb:LIBRARY",
     },
     "reader": {
         "csv": "harness.exchange.csv_table:READER",

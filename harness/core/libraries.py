@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.core import plugins
 from harness.core.plugins import Plugins
 from harness.core.requests import Request, Response
 from harness.core.specs import LIBRARY_MARK, SuiteSpec, TaskSpec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Examples(Protocol):
@@ -109,6 +112,16 @@ class TaskLibrary(ABC):
         which examples are drawn that are shown. Raises HarnessError where it cannot be put together.
         """
         raise NotImplementedError
+
+    def embedded(self, task: TaskSpec, split: Examples, embed: Callable[[Sequence[str]], np.ndarray]) -> Outcomes:
+        """The outcomes of a split's examples by the vectors of texts, (n, size), of a task that is not put in words:
+        one without `shots`. Raises HarnessError where they cannot be had.
+        """
+        raise NotImplementedError
+
+    def read_from(self, task: TaskSpec, data: str) -> TaskSpec:
+        """The task with its data from elsewhere, where `--data` names a place that the library can read."""
+        return task
 
 
 LIBRARIES: Plugins[TaskLibrary] = plugins.table("library")

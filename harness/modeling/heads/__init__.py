@@ -54,7 +54,7 @@ def heads_of(task: TaskSpec, architecture: Architecture) -> list[str]:
     heads = [] if usual is None else [usual]
     if task.shots is None and family.predictions in ("labels", "values"):
         heads.append("sequence-classification")
-    if task.shots is None and family.predictions == "values":
+    if task.shots is None and family.predictions in ("values", "outcomes"):
         heads.append("sentence-similarity")
     if task.shots is None and family.extractive:
         heads.append("question-answering")

@@ -1,8 +1,8 @@
-"""Tasks of a library put to a model that reads and writes text, whichever head it has."""
+"""Tasks of a library put to a model: to one that reads and writes text, whichever head it has, or to an encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.core.libraries import LIBRARIES
@@ -12,6 +12,7 @@ from harness.modeling.heads.base import EncodingContext
 from harness.modeling.inference.requests import answer
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedModel
 
 
@@ -29,3 +30,12 @@ def outcomes(
     values = np.fromiter(made.values, dtype=object, count=len(made.values))
     settings = {**made.settings, "requests": len(asking.requests), "max_length": answers.max_length}
     return Predictions(values, made.columns, settings, read)
+
+
+def of_vectors(reader: EncodingContext, split: Split, embed: Callable[[Sequence[str]], np.ndarray]) -> Predictions:
+    """The outcomes of a library's task by the vectors (n, size) of texts."""
+    import numpy as np
+
+    made = LIBRARIES.get(str(reader.task.library)).embedded(reader.task, split, embed)
+    values = np.fromiter(made.values, dtype=object, count=len(made.values))
+    return Predictions(values, made.columns, made.settings)

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.data.frame import Split
+from harness.modeling.heads import library
 from harness.modeling.heads.base import EncodingContext, Head
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from transformers import PreTrainedModel
 
@@ -45,6 +48,8 @@ class SentenceSimilarity(Head):
     ) -> Predictions:
         import torch
 
+        if reader.family.predictions == "outcomes":
+            return self._outcomes(model, reader, split, report)
         first, second = reader.family.texts(split)
         assert second is not None
         distinct = list(dict.fromkeys([*first, *second]))
@@ -53,10 +58,33 @@ class SentenceSimilarity(Head):
         left = vectors[[place[text] for text in first]]
         right = vectors[[place[text] for text in second]]
         values = torch.nn.functional.cosine_similarity(left, right).double().numpy()
-        settings = {"similarity": "cosine", "pooling": list(reader.fitted["pooling"])}
-        if layers := reader.fitted.get("layers"):
-            settings["layers"] = [layer["kind"] for layer in layers]
-        return Predictions(values, {}, settings)
+        return Predictions(values, {}, {"similarity": "cosine", **_settings(reader)})
+
+    def _outcomes(
+        self, model: PreTrainedModel, reader: EncodingContext, split: Split, report: Callable[[float], None]
+    ) -> Predictions:
+        """Of a task library, which asks for vectors as often as it needs."""
+
+        def embed(texts: Sequence[str]) -> np.ndarray:
+            distinct = list(dict.fromkeys(texts))
+            place = {text: index for index, text in enumerate(distinct)}
+            vectors = _vectors(model, reader, distinct, report)
+            if reader.fitted.get("normalize"):
+                vectors = torch.nn.functional.normalize(vectors, dim=1)
+            return vectors[[place[text] for text in texts]].numpy()
+
+        import torch
+
+        predicted = library.of_vectors(reader, split, embed)
+        return replace(predicted, settings={**predicted.settings, **_settings(reader)})
+
+
+def _settings(reader: EncodingContext) -> dict[str, Any]:
+    """How one vector is made of a text, for the record."""
+    settings: dict[str, Any] = {"pooling": list(reader.fitted["pooling"])}
+    if layers := reader.fitted.get("layers"):
+        settings["layers"] = [layer["kind"] for layer in layers]
+    return settings
 
 
 def _vectors(model: Any, reader: EncodingContext, texts: list[str], report: Callable[[float], None]) -> torch.Tensor:

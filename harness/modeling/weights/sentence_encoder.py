@@ -32,7 +32,7 @@ LIMIT = "max_length"
 def pooling_of(folder: Path) -> dict[str, Any]:
     """What the head `sentence-similarity` must know of a folder: `pooling` (names of how tokens become one vector; the
     mean where no file says) and, where the folder says so, `layers` (what follows, `sentence_layers`), `prompt` (before
-    each text), `lowercase`, `max_length`.
+    each text), `lowercase`, `max_length`, `normalize` (vectors of length 1, which a cosine does not see).
 
     Raises:
         HarnessError: a file is damaged, or a module changes the vectors in a way that is not read here.
@@ -54,6 +54,7 @@ def pooling_of(folder: Path) -> dict[str, Any]:
             layers.append({"kind": LAYERS[kind], **(_layer(folder, where, kind))})
     while layers and layers[-1]["kind"] == LAYERS["Normalize"]:  # which a cosine does not see
         layers.pop()
+        settings["normalize"] = True
     if layers:
         settings["layers"] = layers
     _limit(folder, settings)

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
+from harness.core.libraries import LIBRARIES
 from harness.core.run_spec import RunSpec
 from harness.core.source_specs import Columns, ReadingSpec, Sources
 from harness.core.specs import TaskSpec
@@ -42,7 +43,12 @@ def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:
         for name in (*OF_ONE_TASK, "dev_fraction"):
             if getattr(run, name):
                 raise HarnessError(f"--{name.replace('_', '-')}: task {task.name} says itself what is read and scored")
-        return task
+        if run.train and task.shots is None:
+            raise HarnessError(
+                f"task {task.name}: nothing is trained for it; score encoders as they are, with "
+                f"`harness evaluate MODEL --task {task.name}`"
+            )
+        return LIBRARIES.get(task.library).read_from(task, run.data)
     place = task.reading.source or run.data
     test = run.test or (place if not run.train and Path(place).expanduser().is_file() else None)
     reading = ReadingSpec(

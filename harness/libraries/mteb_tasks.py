@@ -1,0 +1,392 @@
+"""Tasks of mteb: what this package must know of one, the task itself with its data, and its evaluation."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import random
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError, unknown
+from harness.core.hashing import hash_json, states_of
+from harness.core.packages import require_packages
+from harness.core.plugins import reason_of
+from harness.core.specs import TaskSpec
+from harness.data.hub_access import hub_reachable, one_line, without_progress_bars
+from harness.libraries.mteb_kinds import Captured, Examples, Kind, Values, kind_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Embed = Callable[[Sequence[str]], np.ndarray]
+
+NAME = "mteb"
+WITHIN = "/"
+"""Stands between a task of several languages and one of them, as mteb calls its subsets."""
+ALONE = "default"
+"""The subset of a task that has no others."""
+FILES = ("parquet", "jsonl", "json", "csv", "tsv")
+
+
+def require() -> None:
+    """Raises HarnessError, with the extra to install, without the package."""
+    require_packages("mteb", extra="mteb")
+
+
+@cache
+def classes() -> dict[str, Any]:
+    """The classes of mteb's tasks by name."""
+    require()
+    with quiet():
+        from mteb.get_tasks import _TASKS_REGISTRY
+
+    return dict(_TASKS_REGISTRY)
+
+
+def class_of(name: str) -> Any:
+    """Raises HarnessError, with a did-you-mean, for a task there is none of."""
+    known = classes()
+    if name not in known:
+        raise unknown("task", f"{NAME}:{name}", [f"{NAME}:{other}" for other in known])
+    return known[name]
+
+
+def refusal(task: Any) -> str | None:
+    """Why a class of tasks is not done here; None where it is."""
+    metadata, kind = task.metadata, kind_of(task)
+    if kind is None:
+        return f"tasks of the type {metadata.type} are not done here"
+    if metadata.modalities != ["text"]:
+        return "it shows images or sounds, and models here read text"
+    return kind.scores(metadata.main_score)
+
+
+def subsets_of(task: Any) -> list[str]:
+    """Of a class of tasks: its languages, or only `default`."""
+    return list(task.metadata.hf_subsets)
+
+
+def parted(name: str) -> tuple[str, str | None]:
+    """The name of a task, and its subset where one is named."""
+    task, mark, subset = name.partition(WITHIN)
+    return (task, subset) if mark else (name, None)
+
+
+def spec_of(name: str, place: str = "") -> TaskSpec:
+    """What a plan must know of a task, found without its data.
+
+    Args:
+        name: `TASK`, or `TASK/SUBSET` of one with several languages.
+        place: A folder that holds its data; of none the hub does.
+
+    Raises:
+        HarnessError: there is no such task or subset, it has several, or it is not done here.
+    """
+    base, subset = parted(name)
+    task = class_of(base)
+    called = f"{NAME}:{name}"
+    if reason := refusal(task):
+        raise HarnessError(f"task {called}: {reason}")
+    subsets = subsets_of(task)
+    if subset is None:
+        if len(subsets) > 1:
+            raise HarnessError(f"{called} has {len(subsets)} subsets; a single one is asked for here")
+        subset = subsets[0]
+    if subset not in subsets:
+        raise unknown("subset", subset, subsets, called)
+    metadata, kind = task.metadata, kind_of(task)
+    assert kind is not None
+    metrics = [f"{NAME}:{score}" for score in dict.fromkeys((metadata.main_score, *kind.more))]
+    says = {"task": base, "subset": subset, "definition": definition_of(task), "folder": place}
+    return TaskSpec.model_validate(
+        {
+            "name": called,
+            "family": "library",
+            "description": f"{metadata.type} of {metadata.dataset['path']}",
+            "fields": {field: field for field in ("text", "content", "target")},
+            "sources": {NAME: says},
+            "reading": {"source": f"{NAME}:"},
+            "eval": list(metadata.eval_splits),
+            "metrics": metrics,
+            "primary_metrics": metrics[:1],
+        }
+    )
+
+
+def definition_of(task: Any) -> str:
+    """A hash of what a class of tasks says of its data and its evaluation, the package's version included."""
+    settings = {
+        name: repr(value)
+        for base in reversed(task.__mro__)
+        for name, value in vars(base).items()
+        if not name.startswith("_") and (value is None or isinstance(value, str | int | float | bool | tuple | list))
+    }
+    metadata = {"dataset": dict(task.metadata.dataset), "splits": list(task.metadata.eval_splits)}
+    return hash_json([version("mteb"), task.__qualname__, settings, metadata, task.metadata.main_score])
+
+
+def kind_of_spec(task: TaskSpec) -> Kind:
+    kind = kind_of(class_of(task.sources.of(NAME)["task"]))
+    assert kind is not None
+    return kind
+
+
+def load(task: TaskSpec, limits: dict[str, int] | None = None) -> Any:
+    """The task as mteb has it, with its data; of each split of `limits` only so many examples.
+
+    Raises:
+        HarnessError: its data cannot be had, or only a whole split can be evaluated.
+    """
+    says = task.sources.of(NAME)
+    with quiet(), local(says["folder"], says["task"]), seeded():
+        made = class_of(says["task"])()
+        try:
+            made = made.filter_languages(None, hf_subsets=None if says["subset"] == ALONE else [says["subset"]])
+            made.load_data()
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise _not_loaded(task, error) from None
+    kind = kind_of_spec(task)
+    for split, count in (limits or {}).items():
+        kind.limit(made, says["subset"], split, count)
+    return made
+
+
+def _not_loaded(task: TaskSpec, error: Exception) -> HarnessError:
+    says = task.sources.of(NAME)
+    path = class_of(says["task"]).metadata.dataset["path"]
+    cause = None if says["folder"] else hub_reachable()
+    if cause is not None:
+        return HarnessError(
+            f"task {task.name}: its dataset {path} is not in the cache, and the hub cannot be asked: {cause}; a folder "
+            "of it is read with --data FOLDER"
+        )
+    return HarnessError(
+        f"task {task.name}: its dataset {path} cannot be read: {type(error).__name__}: {one_line(error)}"
+    )
+
+
+def examples(task: TaskSpec, split: str, limit: int | None) -> Examples:
+    """The examples of a split."""
+    kind = kind_of_spec(task)
+    if limit is not None and not kind.limited:
+        raise HarnessError(f"--limit: task {task.name} draws its own samples of the texts; leave it out")
+    made = load(task, None if limit is None else {split: limit})
+    try:
+        return kind.examples(made, task.sources.of(NAME)["subset"], split)
+    except HarnessError as error:
+        raise HarnessError(f"task {task.name}: {error}") from None
+    except KeyError as error:
+        raise HarnessError(f"task {task.name}: its data has no {error}") from None
+
+
+def evaluate(task: TaskSpec, split: str, count: int, embed: Embed) -> tuple[list[Values], float]:
+    """The values of the first `count` examples of a split, and the main score that mteb makes of them.
+
+    Raises:
+        HarnessError: the data cannot be had, or the evaluation failed.
+    """
+    says = task.sources.of(NAME)
+    kind = kind_of_spec(task)
+    with seeded():
+        made = load(task, {split: count} if kind.limited else None)
+        captured = Captured()
+        _capture(made, captured)
+        with quiet():
+            try:
+                scores = made.evaluate(
+                    Encoder(embed), split, subsets_to_run=[says["subset"]], encode_kwargs={},
+                    prediction_folder=Path("predictions"),
+                )  # fmt: skip
+            except HarnessError:
+                raise
+            except Exception as error:
+                raise HarnessError(f"task {task.name}: mteb cannot evaluate it: {reason_of(error)}") from None
+    captured.scores = scores[says["subset"]]
+    return kind.values(made, says["subset"], split, captured), float(captured.scores[made.metadata.main_score])
+
+
+def _capture(task: Any, captured: Captured) -> None:
+    """Have a task leave what it would write to a file, and of a search the values of each query."""
+
+    def save(predictions: Any, *arguments: Any, **settings: Any) -> None:
+        captured.predictions = predictions
+
+    own = getattr(task, "task_specific_scores", None)
+
+    def specific(scores: Any, qrels: Any, results: Any, **settings: Any) -> Any:
+        captured.queries, captured.relevant, captured.results = scores, qrels, results
+        return own(scores, qrels, results, **settings) if own is not None else {}
+
+    task._save_task_predictions = save
+    if own is not None:
+        task.task_specific_scores = specific
+
+
+class Encoder:
+    """A model as mteb calls one."""
+
+    def __init__(self, embed: Embed) -> None:
+        from mteb.models.model_meta import ModelMeta
+
+        self._embed = embed
+        self.mteb_model_meta = ModelMeta.create_empty({"name": "harness/model", "revision": "none"})
+
+    def encode(self, inputs: Any, **settings: Any) -> np.ndarray:
+        """Vectors (n, size) of the texts of batches."""
+        return self._embed([text for batch in inputs for text in batch["text"]])
+
+    def similarity(self, first: Any, second: Any) -> Any:
+        from mteb.similarity_functions import cos_sim
+
+        return cos_sim(first, second)
+
+    def similarity_pairwise(self, first: Any, second: Any) -> Any:
+        from mteb.similarity_functions import pairwise_cos_sim
+
+        return pairwise_cos_sim(first, second)
+
+
+@contextlib.contextmanager
+def local(place: str, name: str) -> Iterator[None]:
+    """Have `datasets` read a task's dataset from a folder: `PLACE/OWNER/NAME` of the hub, `PLACE/TASK`, or `PLACE`."""
+    if not place:
+        yield
+        return
+    import datasets
+
+    path = str(class_of(name).metadata.dataset["path"])
+    splits = class_of(name).metadata.eval_splits
+    folder = next((folder for folder in folders_of(place, path, name) if data_files(folder, splits)), None)
+    if folder is None:
+        raise HarnessError(f"--data {place}: it holds no data of {NAME}:{name}, neither as {path} nor as {name}")
+    whole = datasets.load_dataset
+
+    def load_dataset(path: str | None = None, *arguments: Any, **settings: Any) -> Any:
+        given = settings.pop("path", path)
+        settings.pop("revision", None)
+        settings.pop("trust_remote_code", None)
+        return whole(str(folder), *arguments, **settings) if given is not None else whole(*arguments, **settings)
+
+    with _everywhere(whole, load_dataset):
+        yield
+
+
+@contextlib.contextmanager
+def _everywhere(function: Any, other: Any) -> Iterator[None]:
+    """Put another function in the place of one, in every module of mteb that has imported it."""
+    import sys
+
+    import datasets
+
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith("mteb.") and module]
+    places = [
+        (module, name)
+        for module in (datasets, *modules)
+        for name, value in list(vars(module).items())
+        if value is function
+    ]
+    for module, name in places:
+        setattr(module, name, other)
+    try:
+        yield
+    finally:
+        for module, name in places:
+            setattr(module, name, function)
+
+
+def folders_of(place: str, path: str, name: str) -> list[Path]:
+    """Where the data of a task may lie in a folder."""
+    root = Path(place).expanduser()
+    return [root / path, root / path.rpartition("/")[2], root / name, root]
+
+
+def data_files(folder: Path, splits: Sequence[str]) -> list[Path]:
+    """The files of a dataset that lie in a folder or one below it; none where no file is named after a split that is
+    scored.
+    """
+    patterns = [pattern for ending in FILES for pattern in (f"*.{ending}", f"*/*.{ending}")]
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
+    words = {word for file in files for word in re.split(r"[^a-zA-Z0-9]+", file.stem)}
+    return files if words & {*splits, *(("dev", "valid") if "validation" in splits else ())} else []
+
+
+def state_of(task: TaskSpec) -> object:
+    """What pins the data: the commit that mteb names, or the states of local files."""
+    says = task.sources.of(NAME)
+    metadata = class_of(says["task"]).metadata
+    if not says["folder"]:
+        return [says["definition"], says["subset"], metadata.dataset["revision"]]
+    folders = folders_of(says["folder"], str(metadata.dataset["path"]), says["task"])
+    files = next((files for folder in folders if (files := data_files(folder, metadata.eval_splits))), [])
+    return [says["definition"], says["subset"], *states_of(files)]
+
+
+@contextlib.contextmanager
+def seeded() -> Iterator[None]:
+    """What mteb does to the generators of random numbers is undone."""
+    import numpy as np
+    import torch
+
+    before, before_numpy = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(before)
+            np.random.set_state(before_numpy)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the remarks of mteb and of what reads its data, and without progress bars."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("mteb", "huggingface_hub", "datasets"))}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with without_progress_bars(), _without_bars_of_search(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _without_bars_of_search() -> Iterator[None]:
+    """mteb's own bars, which ask no setting."""
+    import tqdm
+    import tqdm.auto
+
+    kinds = {tqdm.tqdm, tqdm.auto.tqdm}
+    before = {kind: kind.__init__ for kind in kinds}
+
+    def silent(original: Any) -> Any:
+        return lambda bar, *arguments, **settings: original(bar, *arguments, **{**settings, "disable": True})
+
+    for kind, original in before.items():
+        kind.__init__ = silent(original)
+    try:
+        yield
+    finally:
+        for kind, original in before.items():
+            kind.__init__ = original
+
+
+def outcome(content: dict[str, Any]) -> str:
+    """An example's as JSON."""
+    return json.dumps(content, ensure_ascii=False)
+
+
+def package() -> str:
+    """The version of mteb."""
+    return version("mteb")
