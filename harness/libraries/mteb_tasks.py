@@ -268,7 +268,7 @@ def local(place: str, name: str) -> Iterator[None]:
     folder = next((folder for folder in folders_of(place, path, name) if data_files(folder, splits)), None)
     if folder is None:
         raise HarnessError(f"--data {place}: it holds no data of {NAME}:{name}, neither as {path} nor as {name}")
-    whole = datasets.load_dataset
+    whole = datasets.load.load_dataset
 
     def load_dataset(path: str | None = None, *arguments: Any, **settings: Any) -> Any:
         given = settings.pop("path", path)

@@ -122,7 +122,7 @@ def test_they_are_resumed_shown_compared_and_put_on_the_page(scored: Any) -> Non
 
 
 def test_data_that_has_changed_is_scored_anew(scored: Any, tmp_path: Path, machine_cache: Path) -> None:
-    _, folder, run, _ = scored
+    _, folder, _, _ = scored
     shutil.copytree(folder / "data", tmp_path / "data")
     shutil.copytree(folder / "encoder", tmp_path / "encoder")
     call = partial(call_harness, tmp_path, machine_cache)
