@@ -116,8 +116,8 @@ class Sts(Kind):
     def values(self, task: Any, subset: str, split: str, captured: Captured) -> list[Values]:
         gold = [task._normalize(score) for score in rows_of(task, subset, split)["score"]]
         made = captured.predictions
-        own = made["similarity_scores"] or made["cosine_scores"]
-        columns = (gold, own, made["cosine_scores"], made["manhattan_distances"], made["euclidean_distances"])
+        model_scores = made["similarity_scores"] or made["cosine_scores"]
+        columns = (gold, model_scores, made["cosine_scores"], made["manhattan_distances"], made["euclidean_distances"])
         names = ("gold", "similarity", "cosine", "manhattan", "euclidean")
         return _rows(names, columns)
 
@@ -209,7 +209,7 @@ class Bitext(Kind):
 
     def values(self, task: Any, subset: str, split: str, captured: Captured) -> list[Values]:
         (nearest,) = captured.predictions.values()
-        return [{"gold": at, "predicted": int(found["corpus_id"])} for at, found in enumerate(nearest)]
+        return [{"gold": at, "predicted": int(match["corpus_id"])} for at, match in enumerate(nearest)]
 
 
 class Summarization(Kind):
@@ -317,9 +317,9 @@ class Retrieval(Kind):
         at_query = {key: at for at, key in enumerate(captured.results)}
         rows: list[Values] = []
         for key in self._data_of(task, subset, split)["queries"]["id"]:
-            found = captured.queries.get(key, {})
+            of_query = captured.queries.get(key, {})
             row = {
-                f"{name}_at_{place}": found.get(f"{called}_{place}")
+                f"{name}_at_{place}": of_query.get(f"{called}_{place}")
                 for name, called in TRECEVAL.items()
                 for place in places
             }

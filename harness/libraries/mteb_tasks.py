@@ -220,14 +220,14 @@ def _capture(task: Any, captured: Captured) -> None:
     def save(predictions: Any, *arguments: Any, **settings: Any) -> None:
         captured.predictions = predictions
 
-    own = getattr(task, "task_specific_scores", None)
+    specific_scores = getattr(task, "task_specific_scores", None)
 
     def specific(scores: Any, qrels: Any, results: Any, **settings: Any) -> Any:
         captured.queries, captured.relevant, captured.results = scores, qrels, results
-        return own(scores, qrels, results, **settings) if own is not None else {}
+        return specific_scores(scores, qrels, results, **settings) if specific_scores is not None else {}
 
     task._save_task_predictions = save
-    if own is not None:
+    if specific_scores is not None:
         task.task_specific_scores = specific
 
 
