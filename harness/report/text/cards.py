@@ -98,7 +98,7 @@ def published_rows(tasks: Iterable[TaskSpec]) -> list[list[str]]:
 
 
 def chance(task: TaskSpec) -> str:
-    """What guessing scores that the spec alone knows; the tables of a run have what the data's best constant does."""
+    """What guessing evenly scores where the spec alone tells; tables of runs have the best constant answer's."""
     classes = len(task.labels or ())
     known = {"accuracy": f"{100 / classes:.1f}" if classes else "", "matthews_correlation": "0"}
     known |= {"pearson": "0", "spearman": "0"}
