@@ -60,6 +60,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "object": "harness.training.learners.objects:LEARNER",
         "tfidf": "harness.training.learners.tfidf:LEARNER",
         "transformer": "harness.training.learners.transformer:LEARNER",
+        "word-vectors": "harness.training.learners.word_vectors:LEARNER",
         "unigram-tagger": "harness.training.learners.unigram_tagger:LEARNER",
     },
     "objective": {
