@@ -127,22 +127,22 @@ def _words(text: str) -> list[str]:
 
 def _vocabulary(texts: tuple[list[str], list[str] | None], least: int) -> dict[str, int]:
     """The words of a training split by their numbers, the most frequent first."""
-    counts = Counter(word for side in texts if side is not None for text in side for word in _words(text))
+    counts = Counter(word for column in texts if column is not None for text in column for word in _words(text))
     kept = sorted((word for word, count in counts.items() if count >= least), key=lambda word: (-counts[word], word))
     return {word: number for number, word in enumerate(kept, start=UNKNOWN + 1)}
 
 
 def _numbered(texts: tuple[list[str], list[str] | None], vocabulary: dict[str, int]) -> list[list[list[int]]]:
-    """For each side of the examples their words by number."""
-    return [[[vocabulary.get(word, UNKNOWN) for word in _words(text)] for text in side] for side in texts if side]
+    """For each text of the examples their words by number."""
+    return [[[vocabulary.get(word, UNKNOWN) for word in _words(text)] for text in column] for column in texts if column]
 
 
 def _batch(examples: Sequence[Sequence[list[int]]], rows: Sequence[int], options: dict[str, Any]) -> Iterator[Any]:
-    """Word numbers (b, words) of each side, padded to the longest and to the widest filter."""
+    """Word numbers (b, words) of each text, padded to the longest and to the widest filter."""
     import torch
 
-    for side in examples:
-        texts = [side[row] for row in rows]
+    for column in examples:
+        texts = [column[row] for row in rows]
         size = max(*map(len, texts), *options["widths"], 1)
         yield torch.tensor([[*text, *[PADDING] * (size - len(text))] for text in texts])
 
@@ -177,8 +177,8 @@ def _model(options: dict[str, Any], words: int, pairs: bool, outputs: int) -> An
             self.dropout = nn.Dropout(options["dropout"])
             self.linear = nn.Linear(self.encoder.size * (4 if pairs else 1), outputs)
 
-        def forward(self, *sides: torch.Tensor) -> torch.Tensor:
-            texts = [self.encoder(numbers) for numbers in sides]
+        def forward(self, *columns: torch.Tensor) -> torch.Tensor:
+            texts = [self.encoder(numbers) for numbers in columns]
             if pairs:
                 a, b = texts
                 texts = [a, b, (a - b).abs(), a * b]
