@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -29,13 +30,21 @@ class Strict(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        is_number = _takes(annotation, (int, float)) and not _takes(annotation, (bool, str, Any))
-        if is_number and any(isinstance(item, bool) for item in (value if isinstance(value, list) else [value])):
+        if isinstance(value, str):
+            return value
+        items = value if isinstance(value, list) else [value]
+        if any(isinstance(item, bool) for item in items) and _is_number(cls, str(info.field_name)):
             raise ValueError("a number is expected")
         if isinstance(value, int) and not -LARGEST <= value < LARGEST:
             raise ValueError("a number of at most 64 bits is expected")
         return value
+
+
+@cache
+def _is_number(spec: type[BaseModel], name: str) -> bool:
+    """Whether a field takes numbers and neither texts nor true."""
+    annotation = spec.model_fields[name].annotation
+    return _takes(annotation, (int, float)) and not _takes(annotation, (bool, str, Any))
 
 
 def _takes(annotation: Any, kinds: Sequence[Any]) -> bool:

@@ -126,8 +126,11 @@ def data_argument(source: str, location: str) -> str:
 
 
 def named_sources() -> list[str]:
-    """The names of the sources other than paths, the default first."""
-    return sorted(set(SOURCES.names()) - {FOLDER}, key=lambda name: (name != SYNTHETIC, name))
+    """The names of the sources that can be asked for, other than paths, the default first. Task libraries bring the
+    data of their own tasks and of no others.
+    """
+    libraries = plugins.table("library").names()
+    return sorted(set(SOURCES.names()) - {FOLDER, *libraries}, key=lambda name: (name != SYNTHETIC, name))
 
 
 def refuse_rest(name: str, rest: str) -> None:
