@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -17,11 +17,14 @@ def list_names(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="A task or model: all that is said of it.")
     ] = None,
+    source: Annotated[
+        Optional[str], typer.Option("--source", metavar="LIBRARY", help="Tasks of a task library: lm_eval.")
+    ] = None,
     include: Include = None,
     as_json: Json = False,
     plain: Plain = False,
 ) -> None:
     """List what can be asked for by name, or show the card of one task or model."""
     registry = load_registry(include)
-    text = listing(registry, kind, as_json) if name is None else card(registry, kind, name, as_json)
+    text = listing(registry, kind, as_json, source) if name is None else card(registry, kind, name, as_json)
     show_tables(text, plain or as_json)

@@ -53,6 +53,7 @@ class SuiteFacts(Facts):
     version: int = 1
     tasks: list[str] = Field(default_factory=list)
     averaged: list[str] = Field(default_factory=list)
+    average_by: str = "tasks"
     margins: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -182,7 +182,8 @@ class Margins(Strict):
 
 class SuiteSpec(Strict):
     """A named list of tasks. `average` lists the tasks of the macro-average (all of `tasks` when left out); the
-    others are diagnostics. `models` are the model specs of a run that names none, `limit` the number of examples of
+    others are diagnostics; it weighs tasks alike, or `average_by` their scored examples. `models` are the model specs
+    of a run that names none, `limit` the number of examples of
     each split that a run reads which says nothing else. `margins` are for the gate; a baseline keeps them.
     """
 
@@ -191,6 +192,7 @@ class SuiteSpec(Strict):
     description: str = ""
     tasks: list[TaskName] = Field(min_length=1)
     average: list[TaskName] | None = None
+    average_by: Literal["tasks", "examples"] = "tasks"
     models: list[Name] = []
     limit: int | None = Field(default=None, ge=1)
     margins: Margins = Margins()

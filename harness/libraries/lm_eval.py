@@ -36,7 +36,12 @@ class LmEval(TaskLibrary):
         mark = "" if shots is None else f"@{shots}-shot"
         tasks = [f"{names.NAME}{LIBRARY_MARK}{member.name}{mark}" for member in members.tasks]
         return SuiteSpec.model_construct(
-            name=f"{names.NAME}{LIBRARY_MARK}{name}{mark}", version=1, description="", tasks=tasks, average=tasks
+            name=f"{names.NAME}{LIBRARY_MARK}{name}{mark}",
+            version=1,
+            description="",
+            tasks=tasks,
+            average=tasks,
+            average_by="examples" if members.by_examples else "tasks",
         )
 
     def metric(self, name: str) -> Metric:

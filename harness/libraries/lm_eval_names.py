@@ -30,14 +30,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Members:
-    """The tasks of a group or tag, and how the group averages them: the metric, its filters, and by examples or not;
-    None where it does not.
+    """The tasks of a group or tag; the metric that the group averages, None where it names none, and whether it weighs
+    tasks by their examples.
     """
 
     tasks: tuple[Member, ...]
     metric: str | None = None
-    filters: tuple[str, ...] = ()
-    by_examples: bool = True
+    by_examples: bool = False
 
 
 def listed(include: Sequence[str]) -> list[Listed]:
@@ -94,15 +93,24 @@ def _members(name: str, names: Mapping[str, Named]) -> Members:
 
 def _read_members(name: str, names: Mapping[str, Named]) -> Members:
     built = _build(name, names)
-    tasks = {stub.task_name: stub.config for stub in _stubs(built)}
-    members = tuple(
-        Member(task if _is_same(task, config, names) else f"{name}{WITHIN}{task}", config)
-        for task, config in tasks.items()
-    )
     averaged = next(iter(getattr(built, "aggregate_metric_list", None) or ()), None)
-    if averaged is None:
-        return Members(members)
-    return Members(members, averaged.metric, tuple(averaged.filter_list or ()), bool(averaged.weight_by_size))
+    metric = averaged.metric if averaged is not None and isinstance(averaged.metric, str) else None
+    members = tuple(
+        Member(
+            stub.task_name
+            if _is_same(stub.task_name, stub.config, names) and not _is_inner(stub.config, metric)
+            else f"{name}{WITHIN}{stub.task_name}",
+            stub.config,
+        )
+        for stub in {stub.task_name: stub for stub in _stubs(built)}.values()
+    )
+    return Members(members, metric, averaged is not None and bool(averaged.weight_by_size))
+
+
+def _is_inner(config: Mapping[str, Any], metric: str | None) -> bool:
+    """Whether a group averages another metric of a task than its first."""
+    names = [entry.get("metric") for entry in config.get("metric_list") or ()]
+    return metric in names[1:] and metric != names[0]
 
 
 def _is_same(task: str, config: Mapping[str, Any], names: Mapping[str, Named]) -> bool:
@@ -153,7 +161,7 @@ def _factory() -> Any:
             """A task that a group defines by itself is made here, in its place."""
             made: list[Any] = []
             for item in member_list:
-                if isinstance(item, dict) and "task" in item and item["task"] not in registry:
+                if isinstance(item, dict) and "group" not in item and item.get("task") not in registry:
                     made.append(_Stub({**(overrides or {}), **item, "task": f"{group_name}::{item['task']}"}))
                 else:
                     made += super()._build_group_members([item], group_name, overrides, registry)

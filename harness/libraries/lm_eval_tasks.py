@@ -18,7 +18,7 @@ from harness.core.plugins import reason_of
 from harness.core.specs import LIBRARY_MARK, TaskSpec
 from harness.data.hub_access import hub_reachable, one_line, without_progress_bars
 from harness.libraries import lm_eval_metrics as metrics
-from harness.libraries.lm_eval_names import NAME, config_of
+from harness.libraries.lm_eval_names import NAME, WITHIN, config_of, group_of
 
 FEWSHOT_SEED = 1234
 """By which lm_eval draws the examples that are shown."""
@@ -69,7 +69,7 @@ def spec_of(name: str, shots: int | None, include: Sequence[str]) -> TaskSpec:
             "train": config.training_split or config.fewshot_split or "train",
             "eval": [split],
             "metrics": scored,
-            "primary_metrics": [_primary(scored)],
+            "primary_metrics": [_primary(scored, _averaged(name, include))],
             "shots": 0,
         }
     )
@@ -121,10 +121,20 @@ def _aggregation(entry: Mapping[str, Any], metric: str, usual: metrics.Usual, wh
     return function, greater
 
 
-def _primary(names: Sequence[str]) -> str:
-    """The first of which more is better, if there is one."""
+def _primary(names: Sequence[str], averaged: str | None) -> str:
+    """The first that the group averages, or else of which more is better."""
     of = [metrics.metric_of(name.removeprefix(f"{NAME}{LIBRARY_MARK}"), NAME) for name in names]
+    keys = [metrics.key_of(metric.name.removeprefix(f"{NAME}{LIBRARY_MARK}")).partition(",")[0] for metric in of]
+    if averaged in keys:
+        return names[keys.index(averaged)]
     return next((metric.name for metric in of if metric.greater_is_better), names[0])
+
+
+def _averaged(name: str, include: Sequence[str]) -> str | None:
+    """The metric that the group of `GROUP/TASK` averages."""
+    group, mark, _ = name.partition(WITHIN)
+    members = group_of(group, include) if mark else None
+    return members.metric if members is not None else None
 
 
 def _version(config: Any) -> int:

@@ -56,20 +56,26 @@ def over_metrics(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(value, low, high, *_seedwise(estimates))
 
 
-def over_tasks(estimates: Sequence[Estimate]) -> Estimate:
-    """The macro-average. Tasks are independent: the half-width is √Σh² / T."""
-    value = fmean(estimate.value for estimate in estimates)
-    below = math.hypot(*(estimate.value - estimate.low for estimate in estimates)) / len(estimates)
-    above = math.hypot(*(estimate.high - estimate.value for estimate in estimates)) / len(estimates)
-    return Estimate(value, value - below, value + above, *_seedwise(estimates))
+def over_tasks(estimates: Sequence[Estimate], weights: Sequence[float] | None = None) -> Estimate:
+    """The macro-average, or one with weights. Tasks are independent: the half-width is √Σ(wh)² / Σw."""
+    weights = [1.0] * len(estimates) if weights is None else weights
+    value = fmean([estimate.value for estimate in estimates], weights)
+    pairs = list(zip(weights, estimates, strict=True))
+    below = math.hypot(*(weight * (estimate.value - estimate.low) for weight, estimate in pairs)) / sum(weights)
+    above = math.hypot(*(weight * (estimate.high - estimate.value) for weight, estimate in pairs)) / sum(weights)
+    return Estimate(value, value - below, value + above, *_seedwise(estimates, weights))
 
 
-def _seedwise(estimates: Sequence[Estimate]) -> tuple[tuple[float, ...], float | None]:
+def _seedwise(
+    estimates: Sequence[Estimate], weights: Sequence[float] | None = None
+) -> tuple[tuple[float, ...], float | None]:
     """Per-seed means and their deviation, where all estimates have the same number of seeds."""
     counts = {len(estimate.per_seed) for estimate in estimates}
     if len(counts) != 1 or counts == {0}:
         return (), None
-    per_seed = tuple(fmean(values) for values in zip(*(estimate.per_seed for estimate in estimates), strict=True))
+    per_seed = tuple(
+        fmean(values, weights) for values in zip(*(estimate.per_seed for estimate in estimates), strict=True)
+    )
     return per_seed, stdev(per_seed) if len(per_seed) > 1 else None
 
 

@@ -223,6 +223,7 @@ def _write_manifest(
                     "version": suite.version,
                     "tasks": suite.tasks,
                     "averaged": suite.averaged,
+                    **({} if suite.average_by == "tasks" else {"average_by": suite.average_by}),
                     **({"margins": margins} if (margins := suite.margins.model_dump(exclude_defaults=True)) else {}),
                 }
                 for suite in plan.suites

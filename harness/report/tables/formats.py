@@ -86,6 +86,8 @@ def notes(table: Table, layout: Layout = PLAIN) -> list[str]:
     shown = shown_columns(table, layout)
     if "average" in shown and not set(table.averaged) <= set(shown):
         sentences.append(f"The average is over {', '.join(table.averaged)}.")
+    if "average" in shown and table.by_examples:
+        sentences.append("The average weighs tasks by their examples.")
     if "average" in shown and any(row.average is None for row in table.rows):
         sentences.append(f"{NONE} under average: the model lacks a score that the average is over.")
     partial = [f"{row.label} on {task}" for row in table.rows for task in row.partial]

@@ -25,7 +25,7 @@ from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tas
 
 
 class Suite(Protocol):
-    """What is needed of a suite: its name, its tasks in order, and those of the average."""
+    """What is needed of a suite: its name, its tasks in order, those of the average, and what this weighs them by."""
 
     @property
     def name(self) -> str: ...
@@ -33,6 +33,8 @@ class Suite(Protocol):
     def tasks(self) -> list[str]: ...
     @property
     def averaged(self) -> list[str]: ...
+    @property
+    def average_by(self) -> str: ...
 
 
 def build(records: Sequence[Record], suites: Sequence[Suite]) -> list[Table]:
@@ -77,9 +79,11 @@ def _table(suite: Suite, draft: Draft) -> Table:
     )
     counted = [column for column in columns if not column.diagnostic and column.greater_is_better]
     averaged = tuple(column.task for column in counted)
+    by_examples = suite.average_by == "examples"
+    weights = {column.task: sum(column.n.values()) if by_examples else 1 for column in counted}
     labels = labels_of([records[0] for records in draft.models.values()])
     rows = [
-        _row(model, records, labels[model], metric_scores[model], columns, averaged)
+        _row(model, records, labels[model], metric_scores[model], columns, weights)
         for model, records in draft.models.items()
     ]
     rows.sort(key=lambda row: (row.average is None, -(row.average.estimate.value if row.average else 0.0), row.label))
@@ -99,8 +103,9 @@ def _table(suite: Suite, draft: Draft) -> Table:
         unlabelled=tuple(task for task in suite.tasks if task in present - scored),
         averaged=averaged,
         of_tasks=len(suite.averaged),
-        chance=fmean(chances) if counted and len(chances) == len(counted) else None,
-        ceiling=over_tasks(ceilings) if counted and len(ceilings) == len(counted) else None,
+        by_examples=by_examples,
+        chance=fmean(chances, list(weights.values())) if counted and len(chances) == len(counted) else None,
+        ceiling=over_tasks(ceilings, list(weights.values())) if counted and len(ceilings) == len(counted) else None,
         fingerprint=joint_fingerprint(prints),
         data_notes=cautions.of_data(every),
         machine_notes=cautions.of_machines(every),
@@ -113,7 +118,7 @@ def _row(
     label: str,
     metric_scores: Mapping[str, tuple[MetricScore, ...]],
     columns: Sequence[Column],
-    averaged: Sequence[str],
+    weights: Mapping[str, float],
 ) -> Row:
     scores, partial = {}, {}
     for column in columns:
@@ -130,8 +135,8 @@ def _row(
         elif task_scores:
             partial[column.task] = task_scores
     average = None
-    if averaged and all(task in scores for task in averaged):
-        average = Score(over_tasks([scores[task].estimate for task in averaged]))
+    if weights and all(task in scores for task in weights):
+        average = Score(over_tasks([scores[task].estimate for task in weights], list(weights.values())))
     seeds = [
         len(metric_score.estimate.per_seed) for task_scores in metric_scores.values() for metric_score in task_scores
     ] or [0]

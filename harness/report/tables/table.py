@@ -105,9 +105,9 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
-    predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages. `resources` are columns of
-    speed, memory and size, where they are asked for. `data_notes` say of the data what its source does,
-    `machine_notes` where scores of different machines stand side by side.
+    predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages; `by_examples`: it weighs
+    them by their examples. `resources` are columns of speed, memory and size, where they are asked for. `data_notes`
+    say of the data what its source does, `machine_notes` where scores of different machines stand side by side.
     """
 
     suite: str
@@ -120,6 +120,7 @@ class Table:
     unlabelled: tuple[str, ...]
     averaged: tuple[str, ...]
     of_tasks: int
+    by_examples: bool = False
     train_fraction: float = 1.0
     chance: float | None = None
     ceiling: Estimate | None = None

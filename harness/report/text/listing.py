@@ -10,28 +10,35 @@ from typing import Any
 from harness import metrics
 from harness.compression import Compressor
 from harness.core import plugins
-from harness.core.errors import unknown
+from harness.core.errors import HarnessError, unknown
+from harness.core.libraries import LIBRARIES
 from harness.core.registry import Registry
+from harness.core.specs import LIBRARY_MARK
 from harness.corpora.rules.base import Rule
 from harness.data.augment.base import Augmentation
 from harness.report.text.text import cell_text, columns
 from harness.training.objectives import Objective
 
 SPECS = ("tasks", "suites", "models")
-PLURALS = {"families": "family"} | {f"{kind}s": kind for kind in plugins.KINDS if kind != "family"}
+PLURALS = {"families": "family", "libraries": "library"} | {
+    f"{kind}s": kind for kind in plugins.KINDS if kind not in ("family", "library")
+}
 """Kinds of plug-ins by their plural."""
 KINDS = (*SPECS, *PLURALS)
 
 
-def listing(registry: Registry, kind: str, as_json: bool) -> str:
-    """All names of a kind with what one needs to choose among them.
+def listing(registry: Registry, kind: str, as_json: bool, source: str | None = None) -> str:
+    """All names of a kind with what one needs to choose among them; of tasks those of the library `source`.
 
     Raises:
         HarnessError: there is no such kind; with a did-you-mean.
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
-    rows = _specs(registry, kind) if kind in SPECS else _plugins(PLURALS[kind])
+    if source is not None:
+        rows = _of_library(registry, kind, source)
+    else:
+        rows = _specs(registry, kind) if kind in SPECS else _plugins(PLURALS[kind])
     if as_json:
         return json.dumps(rows, indent=1, ensure_ascii=False)
     if not rows:
@@ -68,6 +75,21 @@ def _specs(registry: Registry, kind: str) -> list[dict[str, Any]]:
             "description": model_spec.description,
         }
         for model_spec in registry.model_specs.values()
+    ]
+
+
+def _of_library(registry: Registry, kind: str, source: str) -> list[dict[str, Any]]:
+    """Raises HarnessError for another kind than tasks, an unknown library, or one that is not installed."""
+    if kind != "tasks":
+        raise HarnessError(f"--source {source}: a task library has tasks, not {kind}")
+    return [
+        {
+            "name": f"{source}{LIBRARY_MARK}{listed.name}",
+            "kind": listed.kind,
+            "asks": listed.asks,
+            "members": list(listed.members),
+        }
+        for listed in LIBRARIES.get(source).names(registry.included.get(source, ()))
     ]
 
 

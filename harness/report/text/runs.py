@@ -172,6 +172,7 @@ def suites_of(manifests: Sequence[RunManifest]) -> list[SuiteSpec]:
                 description="",
                 tasks=list(dict.fromkeys([*suite.tasks, *known])),
                 average=suite.averaged,
+                average_by=suite.average_by,
             )
             suites[key] = spec
     return list(suites.values())

@@ -20,8 +20,9 @@ def all_typed(records: Iterable[Mapping[str, Any]]) -> list[Any]:
     return [typed(one) for one in records]
 
 
-def suite(*tasks: str, averaged: list[str] | None = None, name: str = "demo") -> Any:
-    return SimpleNamespace(name=name, tasks=list(tasks), averaged=averaged if averaged is not None else list(tasks))
+def suite(*tasks: str, averaged: list[str] | None = None, name: str = "demo", average_by: str = "tasks") -> Any:
+    averaged = averaged if averaged is not None else list(tasks)
+    return SimpleNamespace(name=name, tasks=list(tasks), averaged=averaged, average_by=average_by)
 
 
 def digest(text: str) -> str:

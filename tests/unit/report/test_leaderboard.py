@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import subprocess
 import sys
@@ -192,6 +193,15 @@ def test_a_diagnostic_is_shown_and_not_averaged():
     assert [(column.task, column.diagnostic) for column in table.columns] == [("a", False), ("b", True)]
     assert table.rows[0].average is not None
     assert table.rows[0].average.estimate.value == pytest.approx(0.6)
+
+
+def test_an_average_by_examples_weighs_tasks_by_them():
+    many = record("b", "m", {"accuracy": score(0.9, n=300)})
+    table = only([record("a", "m", 0.5), many], suite("a", "b", average_by="examples"))
+    (row,) = table.rows
+    assert row.average is not None
+    assert row.average.estimate.value == pytest.approx((100 * 0.5 + 300 * 0.9) / 400)
+    assert row.average.estimate.low == pytest.approx(0.8 - math.hypot(100 * 0.02, 300 * 0.02) / 400)
 
 
 def test_a_task_without_labels_is_named_and_has_no_column():
