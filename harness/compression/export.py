@@ -59,7 +59,7 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, head: str
     outputs = OUTPUTS[head]
     wrapped = _Outputs(model, inputs, outputs).eval()
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
-    whole = head == "sequence-classification"
+    whole = head in ("sequence-classification", "multiple-choice")
     axes |= {name: {0: "batch"} if whole else {0: "batch", 1: "length"} for name in outputs}
     batch = _batch(model, tokenizer, inputs, 2, 11)
     traced(wrapped, tuple(batch.values()), file, inputs, outputs, axes)

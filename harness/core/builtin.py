@@ -36,6 +36,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "language-modeling": "harness.core.families:LANGUAGE_MODELING",
         "library": "harness.core.families:LIBRARY",
         "minimal-pairs": "harness.core.families:MINIMAL_PAIRS",
+        "multiple-choice": "harness.core.families:MULTIPLE_CHOICE",
         "nli": "harness.core.families:NLI",
         "question-answering": "harness.core.families:QUESTION_ANSWERING",
         "similarity": "harness.core.families:SIMILARITY",
@@ -47,6 +48,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "head": {
         "causal-lm": "harness.modeling.heads.causal_lm:HEAD",
         "masked-lm": "harness.modeling.heads.masked_lm:HEAD",
+        "multiple-choice": "harness.modeling.heads.multiple_choice:HEAD",
         "question-answering": "harness.modeling.heads.question_answering:HEAD",
         "sentence-similarity": "harness.modeling.heads.sentence_similarity:HEAD",
         "seq2seq-lm": "harness.modeling.heads.seq2seq_lm:HEAD",

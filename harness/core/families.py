@@ -50,6 +50,8 @@ class Family(ABC):
     """Fields that are no text for readers."""
     extractive: bool = False
     """The references are parts of the context, and `Split.starts` says where they begin."""
+    choices: str | None = None
+    """The field with the answers to choose from, a line each; the label says which is right."""
     trained: bool = True
     """Models are trained on such a task; else they are scored as they are."""
 
@@ -260,6 +262,19 @@ class LibraryTask(Family):
 
 
 LIBRARY = LibraryTask()
+
+
+class MultipleChoice(Family):
+    """A question with answers to choose from, of which one is right; how many there are may differ by example."""
+
+    name = "multiple-choice"
+    required = ("question", "choices")
+    choices = "choices"
+    predictions = "labels"
+    prompt = "{question}"
+
+
+MULTIPLE_CHOICE = MultipleChoice()
 
 
 class MinimalPairs(Family):

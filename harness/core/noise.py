@@ -19,7 +19,8 @@ def check_name(name: str, where: str = "") -> None:
 
 def can_have_noise(task: TaskSpec) -> bool:
     """Whether a task answers with a class or a number, which noise in the text does not change."""
-    return FAMILIES.get(task.family).predictions in ("labels", "values")
+    family = FAMILIES.get(task.family)
+    return family.predictions in ("labels", "values") and family.choices is None
 
 
 def with_noise(task: TaskSpec, name: str) -> TaskSpec:

@@ -38,9 +38,10 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
     if task.noise is not None:
         return perturbed(load(task.clean, data, limit, wanted), task)
-    predictions = FAMILIES.get(task.family).predictions
+    family = FAMILIES.get(task.family)
+    predictions = family.predictions
     only_file = task.reading.test is not None and wanted == ["test"]
-    inferred = task.labels is None and predictions in ("labels", "tags") and not only_file
+    inferred = task.labels is None and predictions in ("labels", "tags") and not (only_file or family.choices)
     to_read = [task.train, *wanted] if inferred else wanted
     # Which rows have a label only all of them tell; texts are all there, and may be many.
     read_at_most = None if predictions in ("labels", "values", "tags") else limit

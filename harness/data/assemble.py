@@ -13,6 +13,7 @@ from harness.core.hashing import canonical_json
 from harness.core.iob import IOB
 from harness.core.source_specs import Columns
 from harness.core.specs import TaskSpec
+from harness.data.choices import choices_of, letters, right_choices
 from harness.data.frame import Split, TaskData
 from harness.data.labels import Vocabulary, class_ids, infer_labels, is_hidden, label_texts, numbers
 from harness.data.references import read_references
@@ -70,6 +71,8 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
     if family.predictions == "tags":
         splits, labels, more = _tagged(task, reading, tables, dropped)
         notes += more
+    elif family.choices is not None:
+        splits, labels = _with_choices(task, family, reading, tables)
     elif family.predictions in ("labels", "values"):
         texts: dict[str, list[str] | None] = {}
         for name, table in tables.items():
@@ -151,6 +154,30 @@ def _tagged(
         for name, table in tables.items()
     }
     return splits, labels, notes + more
+
+
+def _with_choices(
+    task: TaskSpec, family: Family, reading: Reading, tables: Mapping[str, Table]
+) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """The splits of a task with answers to choose from, and what these are called."""
+    assert family.choices is not None
+    splits, most = {}, len(task.labels or ())
+    for name, table in tables.items():
+        if len(table) == 0:
+            raise HarnessError(f"{table.where}: holds no rows")
+        columns = reading.columns_of(name)
+        rows, keys = choices_of(table, columns, family.choices)
+        most = max(most, *map(len, rows))
+        right = None
+        if not name.startswith("test") or find_column(columns, "label", table.names) is not None:
+            right = right_choices(table, require_column(columns, "label", table), rows, keys, task.labels or ())
+        if right is None and name == task.train:
+            raise HarnessError(f"{table.where}: the training split has no labels")
+        others = {field: column for field, column in task.fields.items() if field not in ("label", family.choices)}
+        fields = {field: _strings(table, require_column(columns, field, table)) for field in others}
+        fields[family.choices] = tuple(map("\n".join, rows))
+        splits[name] = Split(_ids(table, name, reading.id), fields, right)
+    return splits, letters(most)
 
 
 def _labelled(task: TaskSpec, table: Table, columns: Columns, name: str) -> tuple[Table, list[str] | None]:

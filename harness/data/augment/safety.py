@@ -22,6 +22,8 @@ def safe_changes(task: TaskSpec) -> Mapping[str, frozenset[Change]]:
     texts = [field for field in (*family.required, *family.optional) if field in task.fields]
     if family.target is None or family.predictions == "tags":
         return dict.fromkeys(texts, NOTHING)
+    if family.choices is not None:
+        return {field: NOTHING if field == family.choices else FORM for field in texts}
     if family.extractive:
         return {field: ALL if field == "context" else NOISE for field in texts}
     if family.in_words:

@@ -34,6 +34,10 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     family = FAMILIES.get(task.family)
     if family.predictions == "tags":
         return "token-classification" if architecture != "encoder-decoder" and task.shots is None else None
+    if family.choices is not None and task.shots is None:
+        return "multiple-choice" if architecture != "encoder-decoder" else None
+    if family.choices is not None:
+        return "causal-lm" if architecture == "decoder" else None
     if family.predictions == "log-odds":
         return {"decoder": "causal-lm", "encoder": "masked-lm"}.get(architecture)
     if architecture == "encoder-decoder":
@@ -52,7 +56,7 @@ def heads_of(task: TaskSpec, architecture: Architecture) -> list[str]:
     family = FAMILIES.get(task.family)
     usual = head_for(task, architecture)
     heads = [] if usual is None else [usual]
-    if task.shots is None and family.predictions in ("labels", "values"):
+    if task.shots is None and family.predictions in ("labels", "values") and family.choices is None:
         heads.append("sequence-classification")
     if task.shots is None and family.predictions in ("values", "outcomes"):
         heads.append("sentence-similarity")

@@ -16,6 +16,7 @@ from harness.core.specs import TaskSpec
 from harness.data.frame import Split
 from harness.modeling.heads import library, pairs, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
+from harness.modeling.heads.multiple_choice import NEVER
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations, of_texts
@@ -179,41 +180,48 @@ def _pairs(model: PreTrainedModel, reader: EncodingContext, split: Split, report
 
 
 def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
-    """The class whose word is likeliest after the prompt; the log-likelihoods (n, labels) are the logits."""
+    """The class whose word, or the choice whose text, is likeliest after the prompt; the log-likelihoods (n, labels)
+    are the logits.
+    """
     import numpy as np
 
-    words = [prompting.DELIMITER + word for word in prompting.verbalizers(reader)]
+    words = [[prompting.DELIMITER + word for word in row] for row in prompting.ranked_words(reader, split)]
     prompts, choices = _questions(reader, prompting.with_shots(reader, prompting.prompts(reader, split)), words)
     room = [reader.max_length + 1 - max(map(len, tokens)) for tokens in choices]
-    whole = [index for index, prompt in enumerate(prompts) if len(prompt) <= room[index]]
-    cut = [index for index, prompt in enumerate(prompts) if len(prompt) > room[index]]
-    scores = np.zeros((len(prompts), len(words)))
+    cut = {index for index, prompt in enumerate(prompts) if len(prompt) > room[index]}
+    scores = np.full((len(prompts), max(map(len, words))), NEVER)
 
     score = partial(of_continuations, model, report=report)
-    if whole:
-        scores[whole] = score([prompts[index] for index in whole], [choices[index] for index in whole])
-    for choice in range(len(words)) if cut else ():
-        after = [choices[index][choice] for index in cut]
-        before = [prompts[index][-(reader.max_length + 1 - len(ids)) :] for index, ids in zip(cut, after, strict=True)]
-        scores[cut, choice] = score(before, [[ids] for ids in after])[:, 0]
+    for count in sorted(set(map(len, words))):
+        rows = [index for index, row in enumerate(words) if len(row) == count]
+        if whole := [index for index in rows if index not in cut]:
+            scores[whole, :count] = score([prompts[index] for index in whole], [choices[index] for index in whole])
+        shortened = [index for index in rows if index in cut]
+        for choice in range(count) if shortened else ():
+            after = [choices[index][choice] for index in shortened]
+            before = [
+                prompts[index][-(reader.max_length + 1 - len(ids)) :]
+                for index, ids in zip(shortened, after, strict=True)
+            ]
+            scores[shortened, choice] = score(before, [[ids] for ids in after])[:, 0]
     settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": len(cut)}
     read = read_of(reader, prompts, len(prompts), len(cut))
     return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings, read)
 
 
 def _questions(
-    reader: EncodingContext, texts: list[str], words: list[str]
+    reader: EncodingContext, texts: list[str], words: list[list[str]]
 ) -> tuple[list[list[int]], list[list[list[int]]]]:
     """Token ids of n prompts and of what each word adds to them. White space that ends a prompt begins the words: so
     they are cut into tokens as in running text.
     """
     start = prompting.start_of(reader.tokenizer)
     prompts, choices = [], []
-    for text in texts:
+    for text, row in zip(texts, words, strict=True):
         prompt = _ids(reader, text.rstrip())
         prompts.append(start + prompt or [_start(reader)])
-        choices.append([_ids(reader, text + word)[len(prompt) :] for word in words])
-        prompting.check_choices(reader, words, choices[-1])
+        choices.append([_ids(reader, text + word)[len(prompt) :] for word in row])
+        prompting.check_choices(reader, row, choices[-1])
     return prompts, choices
 
 

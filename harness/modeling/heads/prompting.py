@@ -127,10 +127,19 @@ def verbalizers(reader: EncodingContext) -> list[str]:
     return [reader.task.verbalizers.get(label, label) for label in reader.labels]
 
 
+def ranked_words(reader: EncodingContext, split: Split) -> list[list[str]]:
+    """What may follow each of n prompts: the answers to choose from, or the words for the classes."""
+    if reader.family.choices is not None:
+        return [text.split("\n") for text in split.fields[reader.family.choices]]
+    return [verbalizers(reader)] * len(split)
+
+
 def answers(reader: EncodingContext, split: Split) -> list[str]:
     """n texts that a model is trained to write: the first reference, the word for the class, or the number."""
     labels: Any = split.labels
     assert labels is not None
+    if reader.family.choices is not None:
+        return [words[label] for words, label in zip(ranked_words(reader, split), labels, strict=True)]
     if reader.family.predictions == "labels":
         words = verbalizers(reader)
         return [words[label] for label in labels]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OUTPUTS = {
     "sequence-classification": ("logits",),
     "question-answering": ("start_logits", "end_logits"),
+    "multiple-choice": ("logits",),
     "token-classification": ("logits",),
 }
 """What the heads of encoders give, under the names of `transformers`."""

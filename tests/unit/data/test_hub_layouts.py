@@ -24,7 +24,7 @@ CONVERTED = "refs/convert/parquet"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 """What the mirror has of datasets of which no commit is pinned."""
 
-SCRIPTS = ("AI-Secure/adv_glue", "CogComp/trec", "eriktks/conll2003")
+SCRIPTS = ("AI-Secure/adv_glue", "CogComp/trec", "eriktks/conll2003", "ybisk/piqa")
 """Datasets that are scripts, of which the hub has made parquet files."""
 
 LOAD = """
@@ -59,6 +59,13 @@ def of_text(label: int, classes: list[str], column: str = "label") -> Layout:
     return Layout({"text": "a text", column: label}, {"text": "a text"}, label, {column: classes})
 
 
+def of_choices(row: Mapping[str, Any], question: str, key: Any = "B", column: str = "answerKey") -> Layout:
+    return Layout({**row, column: key}, {"question": question, "choices": "a sun\na moon"}, 1)
+
+
+LETTERED = {"text": ["a sun", "a moon"], "label": ["A", "B"]}
+
+
 def of_words(names: list[str]) -> Layout:
     row = {"tokens": ["Ann", "left"], "ner_tags": [1, 0]}
     return Layout(row, {"tokens": "Ann left"}, ["B-PER O"], {"ner_tags": names})
@@ -83,6 +90,19 @@ def translated(source: str, target: str) -> Layout:
 
 
 LAYOUTS = {
+    "copa": of_choices(
+        {"premise": "It shone.", "choice1": "a sun", "choice2": "a moon", "question": "cause", "idx": 0},
+        "It shone. What was the cause?",
+        1,
+        "label",
+    ),
+    "hellaswag": of_choices(
+        {"ind": 1, "activity_label": "Sky", "ctx": "It is", "endings": ["a sun", "a moon"]}, "Sky: It is", "1", "label"
+    ),
+    "arc-easy": of_choices({"id": "q", "question": "Who?", "choices": LETTERED}, "Who?"),
+    "commonsense_qa": of_choices({"id": "q", "question": "Who?", "choices": LETTERED}, "Who?"),
+    "openbookqa": of_choices({"id": "q", "question_stem": "Who?", "choices": LETTERED}, "Who?"),
+    "piqa": of_choices({"goal": "Who?", "sol1": "a sun", "sol2": "a moon"}, "Who?", 1, "label"),
     "blimp-passive_1": Layout(
         {"sentence_good": "It was.", "sentence_bad": "Was it.", "UID": "passive_1"},
         {"good": "It was.", "bad": "Was it."},

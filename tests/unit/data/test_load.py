@@ -182,7 +182,7 @@ def is_complete(task: TaskSpec, path: Path) -> None:
     family = FAMILIES.get(task.family)
     family.check_fields(list(task.fields), path.name)
     assert (task.prompt is None) == (family.target is None or family.predictions == "tags")
-    canonical = [f"{{{field}}}" for field in task.fields if field != family.target]
+    canonical = [f"{{{field}}}" for field in task.fields if field not in (family.target, family.choices)]
     for prompt in filter(None, (task.prompt, task.prompt_trained)):
         assert all(field in prompt for field in canonical)
     if task.sources.hub is not None and task.sources.hub.revision not in (None, CONVERTED):
