@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -68,6 +68,14 @@ def answer_in(outcome: str) -> str:
     return outcome
 
 
+class Embed(Protocol):
+    """A model that makes vectors, (n, size), of n texts."""
+
+    def __call__(self, texts: Sequence[str], purposes: Sequence[str] = ()) -> np.ndarray:
+        """`purposes` are names of what the texts are for, the first that the model has a prompt for counts."""
+        ...
+
+
 class Asking(ABC):
     """The requests of a split's examples, all of them in one list, and what their responses come to."""
 
@@ -113,9 +121,9 @@ class TaskLibrary(ABC):
         """
         raise NotImplementedError
 
-    def embedded(self, task: TaskSpec, split: Examples, embed: Callable[[Sequence[str]], np.ndarray]) -> Outcomes:
-        """The outcomes of a split's examples by the vectors of texts, (n, size), of a task that is not put in words:
-        one without `shots`. Raises HarnessError where they cannot be had.
+    def embedded(self, task: TaskSpec, split: Examples, embed: Embed) -> Outcomes:
+        """The outcomes of a split's examples by the vectors of texts, of a task that is not put in words: one without
+        `shots`. Raises HarnessError where they cannot be had.
         """
         raise NotImplementedError
 

@@ -4,11 +4,11 @@ more of a model than the vectors of texts. Definitions, data, sampling and class
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.libraries import ANSWER, VALUES, Listed, Outcomes, TaskLibrary
+from harness.core.libraries import ANSWER, VALUES, Embed, Listed, Outcomes, TaskLibrary
 from harness.core.libraries import Examples as SplitIds
 from harness.core.specs import LIBRARY_MARK, SuiteSpec, TaskSpec
 from harness.data.assemble import Reading
@@ -17,9 +17,6 @@ from harness.data.table import table_of
 from harness.libraries import mteb_tasks as tasks
 from harness.libraries.mteb_metrics import metric_of
 from harness.metrics.base import Metric
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class Mteb(TaskLibrary):
@@ -59,7 +56,7 @@ class Mteb(TaskLibrary):
             return task
         return tasks.spec_of(task.name.partition(LIBRARY_MARK)[2], data)
 
-    def embedded(self, task: TaskSpec, split: SplitIds, embed: Callable[[Sequence[str]], np.ndarray]) -> Outcomes:
+    def embedded(self, task: TaskSpec, split: SplitIds, embed: Embed) -> Outcomes:
         numbers = [int(name.rpartition("-")[2]) for name in split.ids]
         name = task.eval[0] if len(task.eval) == 1 else split.ids[0].rpartition("-")[0]
         values, main = tasks.evaluate(task, name, max(numbers) + 1, embed)

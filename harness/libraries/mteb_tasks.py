@@ -8,7 +8,7 @@ import logging
 import random
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json, states_of
+from harness.core.libraries import Embed
 from harness.core.packages import require_packages
 from harness.core.plugins import reason_of
 from harness.core.specs import TaskSpec
@@ -24,8 +25,6 @@ from harness.libraries.mteb_kinds import Captured, Examples, Kind, Values, kind_
 
 if TYPE_CHECKING:
     import numpy as np
-
-    Embed = Callable[[Sequence[str]], np.ndarray]
 
 NAME = "mteb"
 WITHIN = "/"
@@ -240,9 +239,10 @@ class Encoder:
         self._embed = embed
         self.mteb_model_meta = ModelMeta.create_empty({"name": "harness/model", "revision": "none"})
 
-    def encode(self, inputs: Any, **settings: Any) -> np.ndarray:
+    def encode(self, inputs: Any, *, task_metadata: Any, prompt_type: Any = None, **settings: Any) -> np.ndarray:
         """Vectors (n, size) of the texts of batches."""
-        return self._embed([text for batch in inputs for text in batch["text"]])
+        texts = [text for batch in inputs for text in batch["text"]]
+        return self._embed(texts, purposes(task_metadata.name, task_metadata.type, prompt_type and prompt_type.value))
 
     def similarity(self, first: Any, second: Any) -> Any:
         from mteb.similarity_functions import cos_sim
@@ -255,6 +255,15 @@ class Encoder:
         return pairwise_cos_sim(first, second)
 
 
+def purposes(task: str, kind: str, role: str | None) -> list[str]:
+    """What prompts may be called that are meant for the texts of a task, the most special first; `role`: `query` or
+    `document`, or None.
+    """
+    roles = {"document": ["document", "passage", "corpus"], "query": ["query"]}.get(role or "", [])
+    of_role = [f"{name}-{role}" for name in (task, kind)] if role else [None, None]
+    return [name for name in (of_role[0], task, of_role[1], kind, *roles) if name]
+
+
 @contextlib.contextmanager
 def local(place: str, name: str) -> Iterator[None]:
     """Have `datasets` read a task's dataset from a folder: `PLACE/OWNER/NAME` of the hub, `PLACE/TASK`, or `PLACE`."""
@@ -264,19 +273,32 @@ def local(place: str, name: str) -> Iterator[None]:
     import datasets
 
     path = str(class_of(name).metadata.dataset["path"])
-    splits = class_of(name).metadata.eval_splits
-    folder = next((folder for folder in folders_of(place, path, name) if data_files(folder, splits)), None)
+    scored = class_of(name).metadata.eval_splits
+    folder = next((folder for folder in folders_of(place, path, name) if data_files(folder, scored)), None)
     if folder is None:
         raise HarnessError(f"--data {place}: it holds no data of {NAME}:{name}, neither as {path} nor as {name}")
-    whole = datasets.load.load_dataset
+    here = str(folder)
+    loaded, names, splits = (
+        datasets.load.load_dataset,
+        datasets.inspect.get_dataset_config_names,
+        datasets.inspect.get_dataset_split_names,
+    )
 
     def load_dataset(path: str | None = None, *arguments: Any, **settings: Any) -> Any:
-        given = settings.pop("path", path)
-        settings.pop("revision", None)
-        settings.pop("trust_remote_code", None)
-        return whole(str(folder), *arguments, **settings) if given is not None else whole(*arguments, **settings)
+        left_out = ("path", "revision", "trust_remote_code")
+        return loaded(here, *arguments, **{key: value for key, value in settings.items() if key not in left_out})
 
-    with _everywhere(whole, load_dataset):
+    def config_names(path: str, *arguments: Any, **settings: Any) -> Any:
+        return names(here)
+
+    def split_names(path: str, config_name: str | None = None, **settings: Any) -> Any:
+        return splits(here, config_name)
+
+    with (
+        _everywhere(loaded, load_dataset),
+        _everywhere(names, config_names),
+        _everywhere(splits, split_names),
+    ):
         yield
 
 

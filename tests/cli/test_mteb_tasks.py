@@ -53,6 +53,20 @@ def encoder(folder: Path, **pooling: Any) -> None:
     (folder / "modules.json").write_text(json.dumps(named))
 
 
+def corpus(folder: Path, draw: random.Random) -> None:
+    """Queries and documents as a repository of the hub has them, whose README says which file is what."""
+    lines(folder / "corpus.jsonl", [{"_id": f"d{at}", "title": "", "text": sentence(draw)} for at in range(30)])
+    lines(folder / "queries.jsonl", [{"_id": f"q{at}", "text": sentence(draw)} for at in range(8)])
+    relevant = [{"query-id": f"q{at}", "corpus-id": f"d{draw.randrange(30)}", "score": 1} for at in range(8)]
+    lines(folder / "qrels/test.jsonl", relevant)
+    files = {"default": ("test", "qrels/test"), "corpus": ("corpus", "corpus"), "queries": ("queries", "queries")}
+    configs = "".join(
+        f"- config_name: {name}\n  data_files:\n  - {{split: {split}, path: {path}.jsonl}}\n"
+        for name, (split, path) in files.items()
+    )
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+
+
 @pytest.fixture(scope="module")
 def scored(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A folder with two encoders, one scored on pairs and on a classification, and what the run printed as JSON."""
@@ -70,30 +84,29 @@ def scored(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
     encoder(folder / "encoder", pooling_mode_mean_tokens=True)
     encoder(folder / "other", pooling_mode_cls_token=True, pooling_mode_mean_tokens=False)
     call = partial(call_harness, folder, machine_cache)
-    asked = ("--task", "mteb:STSBenchmark", "--task", "mteb:ToxicConversationsClassification", "--data", "data")
+    corpus(folder / "data/NFCorpus", draw)
+    prompts = {"query": "question", "document": "", "STS": "blue and red", "Retrieval-document": "number"}
+    (folder / "encoder/config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}))
+    tasks = ("STSBenchmark", "ToxicConversationsClassification", "NFCorpus")
+    asked = (*(part for name in tasks for part in ("--task", f"mteb:{name}")), "--data", "data")
     ran = call("evaluate", "encoder", "other", *asked, "--executor", "inline", "--json")
     return call, folder, read_json(ran.stdout), asked
 
 
 def own_score(folder: Path, name: str) -> float:
     """What mteb gives the encoder as sentence-transformers loads it."""
+    from mteb.models import SentenceTransformerEncoderWrapper
     from sentence_transformers import SentenceTransformer
 
     from harness.libraries import mteb, mteb_tasks
 
     spec = mteb.LIBRARY.read_from(mteb.LIBRARY.task(name, None), str(folder / "data"))
-    task = mteb_tasks.load(spec)
-    model = SentenceTransformer(str(folder / "encoder"), device="cpu")
-
-    class Theirs(mteb_tasks.Encoder):
-        def __init__(self) -> None:
-            super().__init__(lambda texts: model.encode(list(texts)))
-
-    scores = task.evaluate(Theirs(), "test", encode_kwargs={})
+    model = SentenceTransformerEncoderWrapper(SentenceTransformer(str(folder / "encoder"), device="cpu"))
+    scores = mteb_tasks.load(spec).evaluate(model, "test", encode_kwargs={})
     return float(scores["default"]["main_score"])
 
 
-@pytest.mark.parametrize("name", ["STSBenchmark", "ToxicConversationsClassification"])
+@pytest.mark.parametrize("name", ["STSBenchmark", "ToxicConversationsClassification", "NFCorpus"])
 def test_a_score_is_that_of_mteb_with_the_encoder_of_sentence_transformers(scored: Any, name: str) -> None:
     _, folder, run, _ = scored
     (record,) = (

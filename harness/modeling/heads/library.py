@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.core.libraries import LIBRARIES
+from harness.core.libraries import LIBRARIES, Embed
 from harness.core.predictions import Predictions, Reading
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext
 from harness.modeling.inference.requests import answer
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import PreTrainedModel
 
 
@@ -32,8 +31,8 @@ def outcomes(
     return Predictions(values, made.columns, settings, read)
 
 
-def of_vectors(reader: EncodingContext, split: Split, embed: Callable[[Sequence[str]], np.ndarray]) -> Predictions:
-    """The outcomes of a library's task by the vectors (n, size) of texts."""
+def of_vectors(reader: EncodingContext, split: Split, embed: Embed) -> Predictions:
+    """The outcomes of a library's task by the vectors of texts."""
     import numpy as np
 
     made = LIBRARIES.get(str(reader.task.library)).embedded(reader.task, split, embed)

@@ -54,7 +54,7 @@ class SentenceSimilarity(Head):
         assert second is not None
         distinct = list(dict.fromkeys([*first, *second]))
         place = {text: index for index, text in enumerate(distinct)}
-        vectors = _vectors(model, reader, distinct, report)
+        vectors = _vectors(model, reader, distinct, report, reader.fitted.get("prompt", ""))
         left = vectors[[place[text] for text in first]]
         right = vectors[[place[text] for text in second]]
         values = torch.nn.functional.cosine_similarity(left, right).double().numpy()
@@ -65,10 +65,12 @@ class SentenceSimilarity(Head):
     ) -> Predictions:
         """Of a task library, which asks for vectors as often as it needs."""
 
-        def embed(texts: Sequence[str]) -> np.ndarray:
+        def embed(texts: Sequence[str], purposes: Sequence[str] = ()) -> np.ndarray:
+            prompts = reader.fitted.get("prompts", {})
+            prompt = next((prompts[name] for name in purposes if name in prompts), reader.fitted.get("prompt", ""))
             distinct = list(dict.fromkeys(texts))
             place = {text: index for index, text in enumerate(distinct)}
-            vectors = _vectors(model, reader, distinct, report)
+            vectors = _vectors(model, reader, distinct, report, prompt)
             if reader.fitted.get("normalize"):
                 vectors = torch.nn.functional.normalize(vectors, dim=1)
             return vectors[[place[text] for text in texts]].numpy()
@@ -87,12 +89,14 @@ def _settings(reader: EncodingContext) -> dict[str, Any]:
     return settings
 
 
-def _vectors(model: Any, reader: EncodingContext, texts: list[str], report: Callable[[float], None]) -> torch.Tensor:
-    """The vectors (n, size) of n texts, in float32 on the CPU."""
+def _vectors(
+    model: Any, reader: EncodingContext, texts: list[str], report: Callable[[float], None], prompt: str
+) -> torch.Tensor:
+    """The vectors (n, size) of n texts, each behind the prompt, in float32 on the CPU."""
     import torch
 
     fitted = reader.fitted
-    written = [fitted.get("prompt", "") + (text.lower() if fitted.get("lowercase") else text) for text in texts]
+    written = [prompt + (text.lower() if fitted.get("lowercase") else text) for text in texts]
     columns = dict(reader.tokenizer(written, truncation=True, max_length=reader.max_length, padding=False))
     lengths = [len(row) for row in columns["input_ids"]]
     padding = DataCollator.of(reader.tokenizer, model.device)

@@ -32,7 +32,8 @@ LIMIT = "max_length"
 def pooling_of(folder: Path) -> dict[str, Any]:
     """What the head `sentence-similarity` must know of a folder: `pooling` (names of how tokens become one vector; the
     mean where no file says) and, where the folder says so, `layers` (what follows, `sentence_layers`), `prompt` (before
-    each text), `lowercase`, `max_length`, `normalize` (vectors of length 1, which a cosine does not see).
+    each text), `prompts` (by the name of what a text is for), `lowercase`, `max_length`, `normalize` (vectors of length
+    1, which a cosine does not see).
 
     Raises:
         HarnessError: a file is damaged, or a module changes the vectors in a way that is not read here.
@@ -67,9 +68,15 @@ def pooling_of(folder: Path) -> dict[str, Any]:
     if prompts.exists():
         values = _read(prompts, dict)
         named = values.get("prompts")
-        prompt = named.get(str(values.get("default_prompt_name"))) if isinstance(named, dict) else None
-        if prompt:
-            settings["prompt"] = str(prompt)
+        texts = (
+            {str(name): text for name, text in named.items() if isinstance(text, str)}
+            if isinstance(named, dict)
+            else {}
+        )
+        if prompt := texts.get(str(values.get("default_prompt_name"))):
+            settings["prompt"] = prompt
+        if any(texts.values()):
+            settings["prompts"] = texts
     return settings
 
 

@@ -46,7 +46,7 @@ def sentence(draw: random.Random) -> str:
     return " ".join(draw.choices(WORDS, k=draw.randint(3, 8)))
 
 
-def embed(texts: Sequence[str]) -> np.ndarray:
+def embed(texts: Sequence[str], purposes: Sequence[str] = ()) -> np.ndarray:
     """Texts of like words have like vectors, of unlike lengths."""
     of_word = {}
     for word in WORDS:
@@ -316,6 +316,20 @@ def test_data_of_a_task_is_read_from_a_folder(tmp_path: Path, monkeypatch: Any, 
     (tmp_path / "data" / place / "test.jsonl").write_text("")
     assert mteb.SOURCE.state(task, "") != before
     assert datasets.load.load_dataset.__module__ == "datasets.load", "what reads data is put back"
+
+
+def test_prompts_are_looked_for_as_mteb_does() -> None:
+    from mteb.models.abs_encoder import get_prompt_name
+    from mteb.types import PromptType
+
+    metadata = mteb_tasks.class_of("NFCorpus").metadata
+    for role in (None, PromptType.query, PromptType.document):
+        names = mteb_tasks.purposes(metadata.name, metadata.type, role and role.value)
+        assert "NFCorpus" in names and None not in names
+        while names:
+            theirs = get_prompt_name(dict.fromkeys(names, "text"), metadata, role)
+            assert theirs == names[0] or names[0] in ("passage", "corpus")
+            names = names[1:]
 
 
 def test_a_folder_without_data_of_the_task_is_refused_in_a_line(tmp_path: Path) -> None:
