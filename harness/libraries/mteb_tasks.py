@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import random
-import re
-import warnings
-from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +14,8 @@ from harness.core.libraries import Embed
 from harness.core.packages import require_packages
 from harness.core.plugins import reason_of
 from harness.core.specs import TaskSpec
-from harness.data.hub_access import hub_reachable, one_line, without_progress_bars
+from harness.data.hub_access import hub_reachable, one_line
+from harness.libraries.mteb_data import files_of, local, quiet, seeded
 from harness.libraries.mteb_kinds import Captured, Examples, Kind, Values, kind_of
 
 if TYPE_CHECKING:
@@ -31,7 +26,6 @@ WITHIN = "/"
 """Stands between a task of several languages and one of them, as mteb calls its subsets."""
 ALONE = "default"
 """The subset of a task that has no others."""
-FILES = ("parquet", "jsonl", "json", "csv", "tsv")
 
 
 def require() -> None:
@@ -144,8 +138,10 @@ def load(task: TaskSpec, limits: dict[str, int] | None = None) -> Any:
         HarnessError: its data cannot be had, or only a whole split can be evaluated.
     """
     says = task.sources.of(NAME)
-    with quiet(), local(says["folder"], says["task"]), seeded():
-        made = class_of(says["task"])()
+    kind_of_task, metadata = class_of(says["task"]), class_of(says["task"]).metadata
+    path, splits = str(metadata.dataset["path"]), metadata.eval_splits
+    with quiet(), local(says["folder"], says["task"], path, splits), seeded():
+        made = kind_of_task()
         try:
             made = made.filter_languages(None, hf_subsets=None if says["subset"] == ALONE else [says["subset"]])
             made.load_data()
@@ -264,144 +260,14 @@ def purposes(task: str, kind: str, role: str | None) -> list[str]:
     return [name for name in (of_role[0], task, of_role[1], kind, *roles) if name]
 
 
-@contextlib.contextmanager
-def local(place: str, name: str) -> Iterator[None]:
-    """Have `datasets` read a task's dataset from a folder: `PLACE/OWNER/NAME` of the hub, `PLACE/TASK`, or `PLACE`."""
-    if not place:
-        yield
-        return
-    import datasets
-
-    path = str(class_of(name).metadata.dataset["path"])
-    scored = class_of(name).metadata.eval_splits
-    folder = next((folder for folder in folders_of(place, path, name) if data_files(folder, scored)), None)
-    if folder is None:
-        raise HarnessError(f"--data {place}: it holds no data of {NAME}:{name}, neither as {path} nor as {name}")
-    here = str(folder)
-    loaded, names, splits = (
-        datasets.load.load_dataset,
-        datasets.inspect.get_dataset_config_names,
-        datasets.inspect.get_dataset_split_names,
-    )
-
-    def load_dataset(path: str | None = None, *arguments: Any, **settings: Any) -> Any:
-        left_out = ("path", "revision", "trust_remote_code")
-        return loaded(here, *arguments, **{key: value for key, value in settings.items() if key not in left_out})
-
-    def config_names(path: str, *arguments: Any, **settings: Any) -> Any:
-        return names(here)
-
-    def split_names(path: str, config_name: str | None = None, **settings: Any) -> Any:
-        return splits(here, config_name)
-
-    with (
-        _everywhere(loaded, load_dataset),
-        _everywhere(names, config_names),
-        _everywhere(splits, split_names),
-    ):
-        yield
-
-
-@contextlib.contextmanager
-def _everywhere(function: Any, other: Any) -> Iterator[None]:
-    """Put another function in the place of one, in every module of mteb that has imported it."""
-    import sys
-
-    import datasets
-
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith("mteb.") and module]
-    places = [
-        (module, name)
-        for module in (datasets, *modules)
-        for name, value in list(vars(module).items())
-        if value is function
-    ]
-    for module, name in places:
-        setattr(module, name, other)
-    try:
-        yield
-    finally:
-        for module, name in places:
-            setattr(module, name, function)
-
-
-def folders_of(place: str, path: str, name: str) -> list[Path]:
-    """Where the data of a task may lie in a folder."""
-    root = Path(place).expanduser()
-    return [root / path, root / path.rpartition("/")[2], root / name, root]
-
-
-def data_files(folder: Path, splits: Sequence[str]) -> list[Path]:
-    """The files of a dataset that lie in a folder or one below it; none where no file is named after a split that is
-    scored.
-    """
-    patterns = [pattern for ending in FILES for pattern in (f"*.{ending}", f"*/*.{ending}")]
-    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
-    words = {word for file in files for word in re.split(r"[^a-zA-Z0-9]+", file.stem)}
-    return files if words & {*splits, *(("dev", "valid") if "validation" in splits else ())} else []
-
-
 def state_of(task: TaskSpec) -> object:
     """What pins the data: the commit that mteb names, or the states of local files."""
     says = task.sources.of(NAME)
     metadata = class_of(says["task"]).metadata
     if not says["folder"]:
         return [says["definition"], says["subset"], metadata.dataset["revision"]]
-    folders = folders_of(says["folder"], str(metadata.dataset["path"]), says["task"])
-    files = next((files for folder in folders if (files := data_files(folder, metadata.eval_splits))), [])
+    files = files_of(says["folder"], says["task"], str(metadata.dataset["path"]), metadata.eval_splits)
     return [says["definition"], says["subset"], *states_of(files)]
-
-
-@contextlib.contextmanager
-def seeded() -> Iterator[None]:
-    """What mteb does to the generators of random numbers is undone."""
-    import numpy as np
-    import torch
-
-    before, before_numpy = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(before)
-            np.random.set_state(before_numpy)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without the remarks of mteb and of what reads its data, and without progress bars."""
-    levels = {logger: logger.level for logger in map(logging.getLogger, ("mteb", "huggingface_hub", "datasets"))}
-    for logger in levels:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with without_progress_bars(), _without_bars_of_search(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in levels.items():
-            logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _without_bars_of_search() -> Iterator[None]:
-    """mteb's own bars, which ask no setting."""
-    import tqdm
-    import tqdm.auto
-
-    kinds = {tqdm.tqdm, tqdm.auto.tqdm}
-    before = {kind: kind.__init__ for kind in kinds}
-
-    def silent(original: Any) -> Any:
-        return lambda bar, *arguments, **settings: original(bar, *arguments, **{**settings, "disable": True})
-
-    for kind, original in before.items():
-        kind.__init__ = silent(original)
-    try:
-        yield
-    finally:
-        for kind, original in before.items():
-            kind.__init__ = original
 
 
 def outcome(content: dict[str, Any]) -> str:
