@@ -18,7 +18,7 @@ def list_names(
         str | None, typer.Argument(metavar="[NAME]", help="A task or model: all that is said of it.")
     ] = None,
     source: Annotated[
-        Optional[str], typer.Option("--source", metavar="LIBRARY", help="Tasks of a task library: lm_eval.")
+        Optional[str], typer.Option("--source", metavar="LIBRARY", help="Tasks of a task library: lm_eval or mteb.")
     ] = None,
     include: Include = None,
     as_json: Json = False,

@@ -165,6 +165,12 @@ def test_bad_input_is_one_line(scored: Any, arguments: tuple[str, ...], message:
     assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+def test_the_tasks_are_listed(scored: Any) -> None:
+    call, _, _, _ = scored
+    listed = {row["name"]: row for row in read_json(call("list", "tasks", "--source", "mteb", "--json").stdout)}
+    assert "mteb:STSBenchmark" in listed and "mteb:STS17" in listed and len(listed) > 1000
+
+
 def test_a_model_without_vectors_is_not_applicable(scored: Any) -> None:
     from tests.cli.test_finished_models import saved
 
