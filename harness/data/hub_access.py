@@ -47,6 +47,21 @@ def _probe(endpoint: str, timeout: float) -> str | None:
 
 
 @contextmanager
+def from_cache_if_unreachable() -> Iterator[None]:
+    """Where the hub does not answer, its libraries read their caches at once, and do not ask again and again."""
+    import datasets
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    if hub_reachable() is not None:
+        constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
+
+
+@contextmanager
 def without_progress_bars() -> Iterator[None]:
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 

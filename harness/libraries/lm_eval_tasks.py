@@ -16,7 +16,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json, states_of
 from harness.core.plugins import reason_of
 from harness.core.specs import LIBRARY_MARK, TaskSpec
-from harness.data.hub_access import hub_reachable, one_line, without_progress_bars
+from harness.data.hub_access import from_cache_if_unreachable, hub_reachable, one_line, without_progress_bars
 from harness.libraries import lm_eval_metrics as metrics
 from harness.libraries.lm_eval_names import NAME, WITHIN, config_of, group_of
 
@@ -237,11 +237,12 @@ def _loaded(name: str, include: tuple[str, ...], definition: str, state: str, sh
 
     where = f"task {NAME}{LIBRARY_MARK}{name}"
     cfg = _settings(copy.deepcopy(config_of(name, include)))
-    with quiet(), seeded():
-        try:
+    reading = contextlib.nullcontext() if _is_local(cfg) else from_cache_if_unreachable()
+    try:
+        with quiet(), seeded(), reading:
             task = ConfigurableTask(config=cfg)
-        except Exception as error:
-            raise _not_loaded(where, cfg, error) from None
+    except Exception as error:
+        raise _not_loaded(where, cfg, error) from None
     task.set_config(key="num_fewshot", value=shots)
     return task
 
@@ -249,12 +250,17 @@ def _loaded(name: str, include: tuple[str, ...], definition: str, state: str, sh
 def _not_loaded(where: str, cfg: Mapping[str, Any], error: Exception) -> HarnessError:
     place = cfg.get("dataset_path")
     dataset = f"{place}" + (f", {cfg['dataset_name']}" if cfg.get("dataset_name") else "")
-    places = [str(place), *_texts_in((cfg.get("dataset_kwargs") or {}).get("data_files"))]
-    is_local = place in LOADERS and not any("://" in text for text in places)
-    cause = None if is_local else hub_reachable()
+    cause = None if _is_local(cfg) else hub_reachable()
     if cause is not None:
         return HarnessError(f"{where}: its dataset {dataset} is not in the cache, and the hub cannot be asked: {cause}")
     return HarnessError(f"{where}: its dataset {dataset} cannot be read: {type(error).__name__}: {one_line(error)}")
+
+
+def _is_local(cfg: Mapping[str, Any]) -> bool:
+    """Whether a task's data are files of this machine."""
+    place = cfg.get("dataset_path")
+    places = [str(place), *_texts_in((cfg.get("dataset_kwargs") or {}).get("data_files"))]
+    return place in LOADERS and not any("://" in text for text in places)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from harness.core.libraries import Embed
 from harness.core.packages import require_packages
 from harness.core.plugins import reason_of
 from harness.core.specs import TaskSpec
-from harness.data.hub_access import hub_reachable, one_line
+from harness.data.hub_access import from_cache_if_unreachable, hub_reachable, one_line
 from harness.libraries.mteb_data import files_of, local, quiet, seeded
 from harness.libraries.mteb_kinds import Captured, Examples, Kind, Values, kind_of
 
@@ -140,15 +140,16 @@ def load(task: TaskSpec, limits: dict[str, int] | None = None) -> Any:
     says = task.sources.of(NAME)
     kind_of_task, metadata = class_of(says["task"]), class_of(says["task"]).metadata
     path, splits = str(metadata.dataset["path"]), metadata.eval_splits
-    with quiet(), local(says["folder"], says["task"], path, splits), seeded():
-        made = kind_of_task()
-        try:
-            made = made.filter_languages(None, hf_subsets=None if says["subset"] == ALONE else [says["subset"]])
+    reading = local(says["folder"], says["task"], path, splits) if says["folder"] else from_cache_if_unreachable()
+    try:
+        with quiet(), reading, seeded():
+            subsets = None if says["subset"] == ALONE else [says["subset"]]
+            made = kind_of_task().filter_languages(None, hf_subsets=subsets)
             made.load_data()
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise _not_loaded(task, error) from None
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise _not_loaded(task, error) from None
     kind = kind_of_spec(task)
     for split, count in (limits or {}).items():
         kind.limit(made, says["subset"], split, count)
