@@ -109,6 +109,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "synthetic": "harness.data.synthetic_source:SOURCE",
         "hub": "harness.data.hub:SOURCE",
         "folder": "harness.data.folder:SOURCE",
+        "checklist": "harness.data.checklist:SOURCE",
         "lm_eval": "harness.libraries.lm_eval:SOURCE",
         "mteb": "harness.libraries.mteb:SOURCE",
     },

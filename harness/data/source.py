@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.core import plugins
 from harness.core.errors import HarnessError
@@ -25,6 +25,9 @@ SOURCES: plugins.Plugins[Source] = plugins.table("source")
 
 class Source:
     """A data source; one of one's own extends this class and is registered: `register("source", NAME, MySource())`."""
+
+    askable: ClassVar[bool] = True
+    """Whether `--data` asks for it; one that is not has the data of tasks that name it themselves."""
 
     def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
         """A table for each of the splits, in the source's own columns.
@@ -130,7 +133,8 @@ def named_sources() -> list[str]:
     data of their own tasks and of no others.
     """
     libraries = plugins.table("library").names()
-    return sorted(set(SOURCES.names()) - {FOLDER, *libraries}, key=lambda name: (name != SYNTHETIC, name))
+    names = set(SOURCES.names()) - {FOLDER, *libraries}
+    return sorted((name for name in names if SOURCES.get(name).askable), key=lambda name: (name != SYNTHETIC, name))
 
 
 def refuse_rest(name: str, rest: str) -> None:
