@@ -99,8 +99,8 @@ class Labelling(Family):
         """Width of the head."""
 
     @abstractmethod
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Summed loss of a batch: logits (b, outputs), targets (b,)."""
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+        """Summed loss of a batch: logits (b, outputs), targets (b,), of which `smoothing` goes to all classes alike."""
 
     @abstractmethod
     def decode(self, logits: np.ndarray) -> np.ndarray:
@@ -127,10 +127,10 @@ class Classification(Labelling):
     def outputs(self, labels: Sequence[str]) -> int:
         return len(labels)
 
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(logits.float(), targets, reduction="sum")
+        return cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=smoothing)
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
         return logits.argmax(axis=1)
@@ -161,7 +161,7 @@ class Similarity(Labelling):
     def outputs(self, labels: Sequence[str]) -> int:
         return 1
 
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
         from torch.nn.functional import mse_loss
 
         return mse_loss(logits.float().squeeze(-1), targets, reduction="sum")

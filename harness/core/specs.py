@@ -221,7 +221,9 @@ class TrainingSpec(Strict):
     `batch_size` is the number of examples an optimizer step sees on average: batches are filled to a token budget of
     `batch_size` times the mean length, so that short examples share a batch and long ones do not pay for padding.
     With the optimizer `adafactor` the learning rate is relative to the size of each weight: 0.01 rather than 1e-4.
-    `augment` makes further examples of those of the training split.
+    `augment` makes further examples of those of the training split. `label_smoothing` gives that part of each target
+    to all classes or tokens alike (Szegedy et al. 2016). `average_last` keeps the mean of the weights that the last so
+    many epochs end with (Izmailov et al. 2018), in place of the last ones.
     """
 
     epochs: float | None = Field(default=None, gt=0, le=1000)
@@ -236,6 +238,16 @@ class TrainingSpec(Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     select: Literal["last", "best"] = "last"
     augment: AugmentSpec | None = None
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    average_last: int | None = Field(default=None, ge=2, le=1000)
+
+    @model_validator(mode="after")
+    def _one_choice_of_weights(self) -> TrainingSpec:
+        if self.average_last is not None and self.select == "best":
+            raise ValueError("average_last and select: best choose the weights that are kept: give one or the other")
+        if self.average_last is not None and self.epochs is not None and self.average_last > self.epochs:
+            raise ValueError(f"average_last: there are {self.epochs:g} epochs, not {self.average_last}")
+        return self
 
 
 class TokenizerSpec(Strict):

@@ -120,6 +120,25 @@ class BestEpochCallback(TrainerCallback):
         model.load_state_dict(self._best_weights)
 
 
+class MeanWeightsCallback(TrainerCallback):
+    """The mean of the weights that the last epochs end with, in float32 whatever the model is in."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._ends: list[dict[str, torch.Tensor]] = []
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        weights = {name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()}
+        self._ends = [*self._ends, weights][-self._epochs :]
+
+    def restore(self, model: Any) -> int:
+        """Put the mean into the model; returns of how many epochs it is."""
+        for name, tensor in model.state_dict().items():
+            mean = torch.stack([weights[name] for weights in self._ends]).mean(0)
+            tensor.copy_(mean if tensor.is_floating_point() else self._ends[-1][name])
+        return len(self._ends)
+
+
 @dataclass(frozen=True)
 class FitReport:
     """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection
@@ -212,6 +231,9 @@ def fine_tune(
     best = BestEpochCallback(select_by) if select_by is not None else None
     if best is not None:
         callbacks.append(best)
+    mean = MeanWeightsCallback(training.average_last) if training.average_last is not None else None
+    if mean is not None:
+        callbacks.append(mean)
     trainer = TokenBudgetTrainer(
         model=model,
         args=arguments,
@@ -237,6 +259,8 @@ def fine_tune(
     if best is not None:
         best.restore(model)
         selection = {"mode": "best", "epoch": best.best_epoch, "history": best.history}
+    if mean is not None:
+        selection = {"mode": "mean", "epochs": mean.restore(model)}
     tokens = round(sum(encoded.lengths) * training.epochs / max(1, len(encoded.epochs)))
     return FitReport(
         outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection, trainer.losses,

@@ -23,6 +23,7 @@ class EncodingContext:
     """All that reading a task depends on. `max_length` is in tokens of what the model reads at once; `fitted` is what
     the head noted of the training split; `shots` are examples shown to a model that is not trained on the task.
     `outputs` are the task's tags that a tagger's outputs stand for, in their order; those of the task where left out.
+    `label_smoothing` is for the loss alone.
     """
 
     task: TaskSpec
@@ -33,6 +34,7 @@ class EncodingContext:
     fitted: Mapping[str, Any] = field(default_factory=dict)
     shots: Split | None = None
     outputs: tuple[str, ...] = ()
+    label_smoothing: float = 0.0
 
     @property
     def family(self) -> Family:
@@ -54,6 +56,8 @@ class Head(ABC):
 
     name: str
     auto_class: str
+    has_classes = True
+    """Its loss is that of classes or tokens, whose labels can be smoothed."""
 
     def config(self, family: Family, labels: tuple[str, ...]) -> dict[str, Any]:
         """Arguments of the model's config that the head needs."""

@@ -57,7 +57,7 @@ class CausalLM(Head):
     def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         """Of the tokens that are answered, each predicted from all before it; the vocabulary is scored there alone."""
         labels = batch.pop("labels")[:, 1:]
-        return summed_loss(model, batch, labels, shifted=True)
+        return summed_loss(model, batch, labels, shifted=True, smoothing=reader.label_smoothing)
 
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]
@@ -80,12 +80,14 @@ class CausalLM(Head):
         return _written(model, reader, split, report)
 
 
-def summed_loss(model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool) -> torch.Tensor:
+def summed_loss(
+    model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool, smoothing: float = 0.0
+) -> torch.Tensor:
     """Cross-entropy summed over the labels that are not ignored."""
     from torch.nn.functional import cross_entropy
 
     scores = labelled_scores(model, batch, labels, shifted).logits
-    return cross_entropy(scores.float(), labels[labels != IGNORED], reduction="sum")
+    return cross_entropy(scores.float(), labels[labels != IGNORED], reduction="sum", label_smoothing=smoothing)
 
 
 def labelled_scores(

@@ -31,6 +31,7 @@ NEVER = -1e4
 class MultipleChoice(Head):
     name = "multiple-choice"
     auto_class = "AutoModelForSequenceClassification"
+    has_classes = False  # of each pair a score, of as many as a question has choices
 
     def config(self, family: Family, labels: tuple[str, ...]) -> dict[str, Any]:
         return {"num_labels": 1}

@@ -41,6 +41,7 @@ class Windows:
 class QuestionAnswering(Head):
     name = "question-answering"
     auto_class = "AutoModelForQuestionAnswering"
+    has_classes = False
 
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         answers: Any = split.labels

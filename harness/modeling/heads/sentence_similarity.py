@@ -30,6 +30,7 @@ class SentenceSimilarity(Head):
 
     name = "sentence-similarity"
     auto_class = "AutoModel"
+    has_classes = False
 
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         """Refused: vectors are compared as they are."""

@@ -46,7 +46,7 @@ class Seq2SeqLM(Head):
     def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         labels = batch.pop("labels")
         inputs = batch | {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
-        return summed_loss(model, inputs, labels, shifted=False)
+        return summed_loss(model, inputs, labels, shifted=False, smoothing=reader.label_smoothing)
 
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]

@@ -35,7 +35,7 @@ class SequenceClassification(Head):
 
     def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         labels = batch.pop("labels")
-        return _family(reader).loss(model(**batch).logits, labels)
+        return _family(reader).loss(model(**batch).logits, labels, reader.label_smoothing)
 
     def predict(
         self,

@@ -72,7 +72,13 @@ class TokenClassification(Head):
 
         labels = batch.pop("labels")
         logits = model(**batch).logits.float()
-        return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+        return cross_entropy(
+            logits.flatten(0, 1),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=reader.label_smoothing,
+        )
 
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]

@@ -86,14 +86,16 @@ class ModelPlan:
         augment = self.model_spec.training.augment
         return [] if augment is None or self.finished else [("augmentation", name) for name, _ in augment.named]
 
-    def cannot_augment(self, task: TaskSpec) -> str | None:
-        """Why the model's training examples of a task are not augmented as its spec says; None where they are, and of a
-        model that is not trained.
+    def cannot_train(self, task: TaskSpec) -> str | None:
+        """Why the model is not trained on a task, or its examples are not augmented, as its spec says; None where that
+        is done, and of a model that is not trained.
         """
-        augment = self.model_spec.training.augment
-        if augment is None or self.finished or task.shots is not None:
+        if self.finished or task.shots is not None:
             return None
-        learner = LEARNERS.get(self.model_spec.learner)
+        learner, augment = LEARNERS.get(self.model_spec.learner), self.model_spec.training.augment
+        reason = learner.cannot_train(task, self.model_spec, self.head_used(task))
+        if reason is not None or augment is None:
+            return reason
         return learner.cannot_augment(self.model_spec, self.head_used(task)) or refused(
             augment, task, f"model {self.name}: augment"
         )

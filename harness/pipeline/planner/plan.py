@@ -86,7 +86,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
         task = as_scored(task, facts[task.name])
         trained_on = as_scored(trained_on, facts[trained_on.name])
         for model in models:
-            reason = model.not_applicable(task) or model.cannot_augment(trained_on if task.shots is None else task)
+            reason = model.not_applicable(task) or model.cannot_train(trained_on if task.shots is None else task)
             if reason is not None:
                 not_applicable[task.name, model.name] = reason
                 continue

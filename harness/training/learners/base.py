@@ -152,6 +152,14 @@ class Learner(ABC):
                 return f"augment: {name} is for the head {' or '.join(sorted(operation.heads))}, not {head}"
         return None
 
+    def cannot_train(self, task: TaskSpec, model_spec: ModelSpec, head: str | None) -> str | None:
+        """Why it is not trained on a task as the `training` of the model spec says; None where it is. By default a
+        learner takes no steps.
+        """
+        training = model_spec.training
+        asked = [name for name in ("label_smoothing", "average_last") if getattr(training, name)]
+        return f"{asked[0]}: {model_spec.learner} has none; leave it out" if asked else None
+
     def check(self, model_spec: ModelSpec) -> None:
         """Raises HarnessError where the model spec lacks what this learner needs, or has what it cannot use."""
         self._refuse_options(model_spec, ())

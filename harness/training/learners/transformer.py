@@ -103,6 +103,13 @@ class TransformerLearner(Learner):
             return "the task has no prompt, by which a model that reads and writes text is asked"
         return None
 
+    def cannot_train(self, task: TaskSpec, model_spec: ModelSpec, head: str | None) -> str | None:
+        if not model_spec.training.label_smoothing or head is None:
+            return None
+        if HEADS.get(head).has_classes and FAMILIES.get(task.family).predictions != "values":
+            return None
+        return f"label_smoothing: {task.family} by the head {head} has no classes to smooth; leave it out"
+
     def estimate(self, model_spec: ModelSpec, pretrained: Path | None, examples: int, words: int) -> float | None:
         config = model_spec.config
         if pretrained is not None:
@@ -233,7 +240,9 @@ def train_and_save(
     training = settled(request, model)
     limit = length_for(training, positions_of(model, "encoder"), tokenizer, request.family, request.train)
     asked = source_facts(model.config.to_dict())
-    reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, asked)
+    reader = EncodingContext(
+        request.task, request.labels, tokenizer, limit, request.seed, asked, label_smoothing=training.label_smoothing
+    )
     fitted = asked | head.fitted(reader, request.train)
     encoded = head.encode(reader, request.train)
     if request.train_in is not None:

@@ -35,6 +35,8 @@ TRAINING: dict[str, dict[str, Any]] = {
     "max_length": {"max_length": 6},
     "precision": {"precision": "bf16"},
     "select": {"select": "best"},
+    "label_smoothing": {"label_smoothing": 0.3},
+    "average_last": {"average_last": 2},
 }
 
 
