@@ -203,6 +203,10 @@ def _of_transformer(wrapped: WrappedModel, request: PredictRequest) -> Predictio
 def _of_answers(wrapped: WrappedModel, request: PredictRequest) -> Predictions:
     import numpy as np
 
+    if request.task.library is not None:
+        raise HarnessError(
+            f"model {wrapped.name}: {request.task.name} asks for likelihoods or texts of a language model"
+        )
     family, model = request.family, wrapped.model
     first, second = family.texts(request.split)
     texts: list[Any] = first if second is None else list(zip(first, second, strict=True))
