@@ -46,3 +46,9 @@ class ScoreSpec(Strict):
     """Of `harness score`."""
 
     metric: list[str] = setting(list, "Compute this metric instead of the tasks' own.", panel=WHAT)
+
+
+class ListSpec(Strict):
+    """Of `harness list`."""
+
+    source: str | None = setting(None, "Tasks of a task library: lm_eval or mteb.", panel=WHAT, metavar="LIBRARY")
