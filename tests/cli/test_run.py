@@ -352,7 +352,7 @@ def test_shell_completion_knows_the_tasks(tmp_path):
     environment = {
         **os.environ,
         "_HARNESS_COMPLETE": "complete_bash",
-        "COMP_WORDS": "harness run --task co",
+        "COMP_WORDS": "harness run --task col",
         "COMP_CWORD": "3",
     }
     command = [sys.executable, "-c", "import sys; sys.argv[0] = 'harness'; from harness.cli.app import main; main()"]
