@@ -23,6 +23,8 @@ BUILTIN: dict[str, dict[str, str]] = {
         "seqeval_precision": "harness.metrics.entities:PRECISION",
         "seqeval_recall": "harness.metrics.entities:RECALL",
         "pair_accuracy": "harness.metrics.pair_accuracy:METRIC",
+        "last_word_accuracy": "harness.metrics.last_word:ACCURACY",
+        "last_word_perplexity": "harness.metrics.last_word:PERPLEXITY",
         "bits_per_byte": "harness.metrics.perplexity:BITS_PER_BYTE",
         "byte_perplexity": "harness.metrics.perplexity:BYTE_PERPLEXITY",
         "word_perplexity": "harness.metrics.perplexity:WORD_PERPLEXITY",
@@ -34,6 +36,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "family": {
         "classification": "harness.core.families:CLASSIFICATION",
         "language-modeling": "harness.core.families:LANGUAGE_MODELING",
+        "last-word": "harness.core.families:LAST_WORD",
         "library": "harness.core.families:LIBRARY",
         "minimal-pairs": "harness.core.families:MINIMAL_PAIRS",
         "multiple-choice": "harness.core.families:MULTIPLE_CHOICE",

@@ -26,10 +26,10 @@ class Columns(Protocol):
     def labels(self) -> Sequence[Any] | None: ...
 
 
-Kind = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "outcomes"]
+Kind = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes"]
 """What metrics receive as predictions: class ids, floats, strings, log-likelihoods of the text itself (nats), the tags
-of a text's words, joined by spaces, by how many nats the first of two texts is the likelier one, or what a task library
-makes of the answers to an example, as JSON (`harness.core.libraries.Outcomes`).
+of a text's words, joined by spaces, by how many nats the first of two texts is the likelier one, how well a text's last
+word is told, or what a task library makes of the answers to an example (`harness.core.libraries.Outcomes`), as JSON.
 """
 
 
@@ -290,6 +290,19 @@ class MinimalPairs(Family):
 
 
 MINIMAL_PAIRS = MinimalPairs()
+
+
+class LastWord(Family):
+    """The last word of a text, told from all before it (Paperno et al. 2016). Nothing is trained."""
+
+    name = "last-word"
+    required = ("text",)
+    target = None
+    predictions = "last-words"
+    trained = False
+
+
+LAST_WORD = LastWord()
 
 
 FAMILIES: Plugins[Family] = plugins.table("family")

@@ -13,7 +13,7 @@ from harness.core.iob import IOB, NO_IOB
 if TYPE_CHECKING:
     import numpy as np
 
-Inputs = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "outcomes"]
+Inputs = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes"]
 Score = Callable[["np.ndarray", "np.ndarray"], float]
 Resample = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", int], "np.ndarray"]
 
@@ -36,6 +36,7 @@ class Metric:
     - likelihoods: log-likelihoods in nats; for each a tuple that holds the text itself;
     - tags: those of a text's words, joined by spaces; for each a tuple that holds the right ones, of the same words;
     - log-odds: by how many nats the right one of two texts is likelier; references are not looked at;
+    - last-words: JSON of a word's log-likelihood and of whether it is the likeliest; references are not looked at;
     - outcomes: JSON of a task library's, which holds what the references say as well.
 
     `low` and `high` bound the scale; a `high` of None: there is no bound. `compute` scores checked predictions against

@@ -24,7 +24,9 @@ class RegisteredMetric(evaluate.Metric):
     def _info(self) -> evaluate.MetricInfo:
         number = datasets.Value("int64" if self._metric.inputs == "labels" else "float64")
         text = datasets.Value("string")
-        features: dict[str, Any] = {"predictions": text if self._metric.inputs in ("texts", "tags") else number}
+        features: dict[str, Any] = {
+            "predictions": text if self._metric.inputs in ("texts", "tags", "last-words") else number
+        }
         if self._metric.references != "unused":
             in_words = self._metric.inputs in ("texts", "likelihoods", "tags")
             features["references"] = datasets.Sequence(text) if in_words else number

@@ -38,6 +38,8 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
         return "multiple-choice" if architecture != "encoder-decoder" else None
     if family.choices is not None:
         return "causal-lm" if architecture == "decoder" else None
+    if family.predictions == "last-words":
+        return "causal-lm" if architecture == "decoder" else None
     if family.predictions == "log-odds":
         return {"decoder": "causal-lm", "encoder": "masked-lm"}.get(architecture)
     if architecture == "encoder-decoder":

@@ -14,12 +14,13 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
+from harness.metrics.last_word import written
 from harness.modeling.heads import library, pairs, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.heads.multiple_choice import NEVER
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
-from harness.modeling.inference.likelihood import of_continuations, of_texts
+from harness.modeling.inference.likelihood import of_continuations, of_endings, of_texts
 from harness.modeling.inference.lossless import charge
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class CausalLM(Head):
             return library.outcomes(model, reader, split, report)
         if kind == "likelihoods":
             return _likelihoods(model, reader, split, report)
+        if kind == "last-words":
+            return _last_words(model, reader, split, report)
         if kind == "log-odds":
             return _pairs(model, reader, split, report)
         if kind == "labels":
@@ -165,6 +168,28 @@ def _likelihoods(model: PreTrainedModel, reader: EncodingContext, split: Split, 
             f"words or the like); what it loses is charged, {-lost.sum() / values.sum():.1%} of the nats"
         )
     return Predictions(values, {"tokens": [len(text) for text in texts]}, settings, read, tuple(cautions))
+
+
+def _last_words(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:
+    """Of the tokens that the last word adds to all before it; a text that is too long loses its beginning."""
+    import numpy as np
+
+    before, words = [], []
+    for text, name in zip(split.fields["text"], split.ids, strict=True):
+        rest, _, word = text.rpartition(" ")
+        if not rest.strip() or not word.strip():
+            raise HarnessError(f"task {reader.task.name}: example {name} has no last word after others: {text[-40:]!r}")
+        before.append(rest)
+        words.append([prompting.DELIMITER + word])
+    prompts, choices = _questions(reader, before, words)
+    after = [row[0] for row in choices]
+    cut = [len(prompt) + len(ids) - 1 > reader.max_length for prompt, ids in zip(prompts, after, strict=True)]
+    kept = [prompt[-(reader.max_length + 1 - len(ids)) :] for prompt, ids in zip(prompts, after, strict=True)]
+    scores, greedy = of_endings(model, kept, after, report)
+    values = np.empty(len(split), dtype=object)
+    values[:] = [written(min(0.0, float(score)), bool(flag)) for score, flag in zip(scores, greedy, strict=True)]
+    read = read_of(reader, prompts, len(prompts), sum(cut))
+    return Predictions(values, {"tokens": list(map(len, after))}, {"prompts_cut": sum(cut)}, read)
 
 
 def _pairs(model: PreTrainedModel, reader: EncodingContext, split: Split, report: Report) -> Predictions:

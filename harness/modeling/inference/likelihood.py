@@ -160,6 +160,35 @@ def of_rows(
     return result, greedy
 
 
+def of_endings(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    endings: Sequence[Sequence[int]],
+    report: Callable[[float], None] = lambda fraction: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-likelihoods (n,) of an ending of each of n prompts, and whether all of its tokens are the likeliest."""
+    import numpy as np
+    import torch
+
+    device = model.device
+    scores, greedy = np.zeros(len(prompts)), np.zeros(len(prompts), dtype=bool)
+    rows = [[*prompt, *ending][:-1] for prompt, ending in zip(prompts, endings, strict=True)]
+    model.eval()
+    done = 0
+    with torch.inference_mode():
+        for indices in scoring_batches(list(map(len, rows)), TOKENS[device.type]):
+            ids, mask = (part.to(device) for part in padded([rows[index] for index in indices], 0, left=False))
+            logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+            for row, index in enumerate(indices):
+                first, ending = len(prompts[index]) - 1, torch.tensor(list(endings[index]), device=device)
+                logs = logits[row, first : first + len(ending)].float().log_softmax(-1)
+                scores[index] = float(logs.gather(1, ending[:, None]).double().sum())
+                greedy[index] = bool((logs.argmax(-1) == ending).all())
+            done += len(indices)
+            report(done / len(prompts))
+    return scores, greedy
+
+
 def of_texts(
     model: PreTrainedModel,
     texts: Sequence[Sequence[int]],

@@ -90,6 +90,7 @@ def translated(source: str, target: str) -> Layout:
 
 
 LAYOUTS = {
+    "lambada": Layout({"text": "He saw the sea"}, {"text": "He saw the sea"}, ["He saw the sea"]),
     "copa": of_choices(
         {"premise": "It shone.", "choice1": "a sun", "choice2": "a moon", "question": "cause", "idx": 0},
         "It shone. What was the cause?",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness import metrics
+from harness.metrics.last_word import written
 
 NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pearson", "spearman"]
 JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]
@@ -14,7 +15,8 @@ FREE = ["distinct_1", "distinct_2", "repetition_4", "self_bleu"]
 LIKELIHOODS = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
 ENTITIES = ["seqeval_f1", "seqeval_precision", "seqeval_recall"]
 PAIRS = ["pair_accuracy"]
-TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS, *ENTITIES, *PAIRS]
+LAST_WORDS = ["last_word_accuracy", "last_word_perplexity"]
+TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS, *ENTITIES, *PAIRS, *LAST_WORDS]
 
 WORDS = np.array(
     ["the", "a", "cat", "dog", "sat", "on", "mat", "and", "saw", "red", "sun", "rise", "over", "猫", "山", ",", "."]
@@ -33,6 +35,9 @@ def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[Any, Any]:
     if inputs == "values":
         values = random.normal(size=n).round(1)
         return (values + random.normal(size=n)).round(1), values
+    if inputs == "last-words":
+        drawn = zip(random.uniform(-9, 0, n), random.random(n) < 0.4, strict=True)
+        return [written(float(nats), bool(greedy)) for nats, greedy in drawn], [("a text",)] * n
     if inputs == "log-odds":
         return random.normal(0.5, 1.0, n).round(1), [("right",)] * n
     if inputs == "tags":
