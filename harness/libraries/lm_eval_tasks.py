@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import logging
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
@@ -16,9 +15,10 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json, states_of
 from harness.core.plugins import reason_of
 from harness.core.specs import LIBRARY_MARK, TaskSpec
-from harness.data.hub_access import from_cache_if_unreachable, hub_reachable, one_line, without_progress_bars
+from harness.data.hub_access import from_cache_if_unreachable, hub_reachable, one_line
 from harness.libraries import lm_eval_metrics as metrics
 from harness.libraries.lm_eval_names import NAME, WITHIN, config_of, group_of
+from harness.libraries.manners import random_state_kept, without_remarks
 
 FEWSHOT_SEED = 1234
 """By which lm_eval draws the examples that are shown."""
@@ -268,24 +268,12 @@ def seeded() -> Iterator[None]:
     """As lm_eval seeds the generators before it reads a task; what they were is put back."""
     import numpy as np
 
-    before, before_numpy = random.getstate(), np.random.get_state()
-    random.seed(RANDOM_SEED)
-    np.random.seed(NUMPY_SEED)
-    try:
+    with random_state_kept():
+        random.seed(RANDOM_SEED)
+        np.random.seed(NUMPY_SEED)
         yield
-    finally:
-        random.setstate(before)
-        np.random.set_state(before_numpy)
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> contextlib.AbstractContextManager[None]:
     """Without lm_eval's remarks and the progress of reading data."""
-    logger = logging.getLogger("lm_eval")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with without_progress_bars():
-            yield
-    finally:
-        logger.setLevel(level)
+    return without_remarks("lm_eval")

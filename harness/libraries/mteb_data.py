@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import random
 import re
 import sys
 import warnings
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.data.hub_access import without_progress_bars
+from harness.libraries.manners import random_state_kept, without_remarks
 
 FILES = ("parquet", "jsonl", "json", "csv", "tsv")
 
@@ -23,9 +21,6 @@ def local(place: str, name: str, path: str, splits: Sequence[str]) -> Iterator[N
     """Have `datasets` read the dataset `path` of the task `name` from a folder: `PLACE/OWNER/NAME` of the hub,
     `PLACE/TASK`, or `PLACE`. Raises HarnessError where none of them holds a split that is scored.
     """
-    if not place:
-        yield
-        return
     import datasets
 
     files = files_of(place, name, path, splits)
@@ -102,32 +97,23 @@ def data_files(folder: Path, splits: Sequence[str]) -> list[Path]:
 @contextlib.contextmanager
 def seeded() -> Iterator[None]:
     """What mteb does to the generators of random numbers is undone."""
-    import numpy as np
     import torch
 
-    before, before_numpy = random.getstate(), np.random.get_state()
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(before)
-            np.random.set_state(before_numpy)
+    with random_state_kept(), torch.random.fork_rng(devices=devices):
+        yield
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without the remarks of mteb and of what reads its data, and without progress bars."""
-    levels = {logger: logger.level for logger in map(logging.getLogger, ("mteb", "huggingface_hub", "datasets"))}
-    for logger in levels:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with without_progress_bars(), _without_bars_of_search(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in levels.items():
-            logger.setLevel(level)
+    with (
+        without_remarks("mteb", "huggingface_hub", "datasets"),
+        _without_bars_of_search(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager
