@@ -27,16 +27,14 @@ from harness.core.hashing import hash_json, short
 from harness.core.libraries import LIBRARIES, library_of
 from harness.core.noise import with_noise
 from harness.core.reading import expanded, is_file, is_folder, read_bytes
-from harness.core.source_names import canonical
 from harness.core.spec_checks import check_model_spec, check_suite, check_task
+from harness.core.spec_files import builtin_folders, kind_of, spec_files, specs_of
 from harness.core.specs import LIBRARY_MARK, NAME, NOISE_MARK, SHOTS_MARK, ModelSpec, SuiteSpec, TaskSpec
-from harness.core.strict_spec import Strict, parse
+from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import shown
-from harness.core.variants import expand_variants
 
 ENTRY_POINTS = "harness.plugins"
-SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
 
 
 SHOTS = re.compile(r"[0-9]{1,4}-shot")
@@ -174,8 +172,8 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earli
     Raises:
         HarnessError: an include path that is not there, a bad spec, a name given twice, a plug-in that does not import.
     """
-    folders = [*_builtin_folders(), *_entry_point_folders()]
-    files = [file for folder in folders for file in _spec_files(folder)]
+    folders = [*builtin_folders(), *_entry_point_folders()]
+    files = [file for folder in folders for file in spec_files(folder)]
     included: dict[str, tuple[str, ...]] = {}
     for path in map(Path, include or ()):
         library, mark, folder = str(path).partition(LIBRARY_MARK)
@@ -187,7 +185,7 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earli
         if not is_file(path) and not is_folder(path):
             raise HarnessError(f"--include {path}: no such file or folder")
         if path.is_dir():
-            files += _spec_files(path)
+            files += spec_files(path)
             for module in sorted(path.glob("*.py")):
                 _import_file(module)
         elif path.suffix == ".py":
@@ -213,7 +211,7 @@ def _with_earlier(registry: Registry, paths: Iterable[str]) -> Registry:
     else of a name. Their plug-ins are code, and run where they are asked for alone.
     """
     for path in map(Path, paths):
-        files = _spec_files(path) if is_folder(path) else [path] if path.suffix in (".yaml", ".yml") else []
+        files = spec_files(path) if is_folder(path) else [path] if path.suffix in (".yaml", ".yml") else []
         for file in files:
             try:
                 tables: dict[str, dict[str, Any]] = {
@@ -222,7 +220,7 @@ def _with_earlier(registry: Registry, paths: Iterable[str]) -> Registry:
                     "model spec": dict(registry.model_specs),
                 }
                 origins = dict(registry.origins)
-                for word, spec in _specs_of(file):
+                for word, spec in specs_of(file):
                     if tables[word].setdefault(spec.name, spec) is spec:
                         origins[word, spec.name] = file
                 if len(origins) == len(registry.origins):
@@ -233,17 +231,6 @@ def _with_earlier(registry: Registry, paths: Iterable[str]) -> Registry:
                 continue
             registry = more
     return registry
-
-
-def _builtin_folders() -> list[Path]:
-    """`tasks/` and `baselines/`: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    root = package / "builtin" if (package / "builtin").is_dir() else package.parent
-    folders = [root / "tasks", root / "tasks" / "suites", root / "baselines"]
-    missing = [folder for folder in folders if not folder.is_dir()]
-    if missing:
-        raise HarnessError(f"the installation is incomplete: {missing[0]} is missing; install nlp-harness again")
-    return folders
 
 
 def _entry_point_folders() -> list[Path]:
@@ -259,12 +246,6 @@ def _entry_point_folders() -> list[Path]:
         if module.__file__:
             folders.append(Path(module.__file__).parent)
     return folders
-
-
-def _spec_files(folder: Path) -> list[Path]:
-    if folder.name in ("tasks", "suites", "baselines"):
-        return sorted(folder.glob("*.yaml"))
-    return [file for name in SPEC_FOLDERS for file in sorted((folder / name).glob("*.yaml"))]
 
 
 def _import_file(path: Path) -> None:
@@ -297,7 +278,7 @@ def _collect(files: Iterable[Path]) -> Registry:
     specs: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "model spec": {}}
     origins: dict[tuple[str, str], Path] = {}
     for file in files:
-        for word, spec in _specs_of(file):
+        for word, spec in specs_of(file):
             if (word, spec.name) in origins:
                 if origins[word, spec.name].resolve() == file.resolve():
                     continue
@@ -311,43 +292,9 @@ def _collect(files: Iterable[Path]) -> Registry:
     return registry
 
 
-def _specs_of(file: Path) -> Iterator[tuple[str, Any]]:
-    """The specs in a file, several where it has variants, each with the word for its kind."""
-    values = load_mapping(file)
-    word, kind = _kind_of(values, file)
-    for variant in expand_variants(values, str(file)):
-        yield word, _located(parse(kind, variant, str(file)), file)
-
-
-def _located(spec: Any, file: Path) -> Any:
-    """A task whose data is at a path of its own with the whole of it: it begins at the task's file."""
-    source = spec.reading.source if isinstance(spec, TaskSpec) else None
-    if source is None or canonical(source.partition(":")[0]) in plugins.table("source").names():
-        return spec
-    place = str((file.parent / expanded(source)).resolve())
-    return spec.model_copy(update={"reading": spec.reading.model_copy(update={"source": place})})
-
-
-def _kind_of(values: Mapping[str, Any], file: Path) -> tuple[str, type[Strict]]:
-    """A task has a family, a model spec a learner, a suite tasks."""
-    for key, word, kind in (
-        ("family", "task", TaskSpec),
-        ("learner", "model spec", ModelSpec),
-        ("tasks", "suite", SuiteSpec),
-    ):
-        if key in values:
-            return word, kind
-    folder = {"tasks": ("family", "task"), "baselines": ("learner", "model spec"), "suites": ("tasks", "suite")}.get(
-        file.parent.name
-    )
-    if folder:
-        raise HarnessError(f"{file}: key '{folder[0]}' is missing; a {folder[1]} needs it")
-    raise HarnessError(f"{file}: neither a task (key family), nor a model spec (key learner), nor a suite (key tasks)")
-
-
 def _check(registry: Registry) -> None:
     """Names inside specs must lead somewhere."""
-    builtin = _builtin_folders()
+    builtin = builtin_folders()
     for name, task in registry.tasks.items():
         file = registry.origins["task", name]
         check_task(task, str(file), is_built_in=file.parent in builtin)
@@ -365,7 +312,7 @@ def _check(registry: Registry) -> None:
 def _spec_of_model(file: Path) -> ModelSpec:
     """The model spec in a file that was given in place of a name."""
     values = load_mapping(file)
-    word, kind = _kind_of(values, file)
+    word, kind = kind_of(values, file)
     if kind is not ModelSpec:
         raise HarnessError(f"--model {file}: it holds a {word}, not a model spec; give it with --include")
     model_spec = parse(ModelSpec, values, str(file))

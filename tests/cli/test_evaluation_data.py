@@ -99,6 +99,7 @@ def in_process(cell: str, root: Path) -> dict:
     return json.loads((root / "results/cells" / cell[:2] / cell / "record.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_models_of_folds_are_compressed_each_and_scored_as_one(harness, rows, tmp_path):
     asked = ("--data", "reviews", "--folds", "3", "--epochs", "1", "--model", "bert-tiny")
     methods = ("--compress", "prune-magnitude:0.5", "--compress", "distill:layers=1")
@@ -120,6 +121,7 @@ def test_the_models_of_folds_are_compressed_each_and_scored_as_one(harness, rows
     assert "the first of 3 folds" in (tmp_path / "page.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_the_rows_that_its_fold_leaves(harness, rows, tmp_path, monkeypatch):
     from harness.pipeline.steps import compress
 
@@ -269,6 +271,7 @@ def test_a_results_folder_remembers_the_specs_it_was_given_and_runs_no_code_of_t
     assert "comes with --include PATH" in harness(*asked, code=2).stderr
 
 
+@pytest.mark.slow
 def test_what_a_results_folder_remembers_is_known_to_compress_and_pretrain(harness, rows, saved, tmp_path):
     tiny = (
         "name: small-words\nlearner: transformer\n"

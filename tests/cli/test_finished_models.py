@@ -133,6 +133,7 @@ def test_a_question_answerer_of_anybody_and_its_int8_are_scored(harness, tmp_pat
     assert scored(harness, "qa-int8", *asked)["n"] == 8
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_is_scored_and_its_graphs(harness, tmp_path):
     saved(tmp_path / "t5", "AutoModelForSeq2SeqLM", "t5", "unigram", initializer_factor=1.0)
     asked = ("--task", "dialogsum", "--limit", "3")
@@ -141,6 +142,7 @@ def test_a_model_that_writes_is_scored_and_its_graphs(harness, tmp_path):
     assert predicted(tmp_path, scored(harness, "t5-onnx", *asked)) == predicted(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_a_gpt_of_anybody_is_scored_on_texts_and_shown_examples(harness, tmp_path):
     saved(tmp_path / "gpt", "AutoModelForCausalLM", "gpt2", "bytebpe")
     assert scored(harness, "gpt", "--task", "wikitext", "--limit", "3")["scores"]["bits_per_byte"]["value"] > 0

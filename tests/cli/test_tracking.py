@@ -206,6 +206,7 @@ def test_a_config_file_names_trackers_too(harness: Any, tmp_path: Path) -> None:
     assert "unknown tracker 'tensorbord'" in harness("run", "--config", "run.yaml", code=2).stderr
 
 
+@pytest.mark.slow
 def test_compress_and_measure_report_what_they_made(harness: Any, trained: Any, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     model = trained("bert").folder

@@ -45,6 +45,7 @@ def pipeline():
     return make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(ROWS, CLASSES)
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_measured_compressed_compared_and_gated_in_one_process(tmp_path):
     run = harness.run(task="sst2", models=["bert-tiny", "majority"], limit=60, epochs=1, executor="inline")
     assert run.ok and run.status == "done" and run.failures == ()

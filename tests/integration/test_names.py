@@ -89,6 +89,7 @@ def test_compressed_models_of_equal_originals_are_two_rows_as_well():
     assert sum(record["kind"] == "compress" for record in records()) == 1
 
 
+@pytest.mark.slow
 def test_other_content_under_one_name_is_another_row():
     write_recipes(Path("mine"), "one")
     harness.run(task="sst2", models="one", limit=40, include=["mine"])

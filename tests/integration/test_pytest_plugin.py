@@ -197,6 +197,7 @@ def test_too_short(paired_benchmark):
 """
 
 
+@pytest.mark.slow
 def test_two_callables_are_timed_in_turns_and_are_a_benchmark(tmp_path):
     (tmp_path / "test_times.py").write_text(TIMED)
     done = call_pytest(tmp_path, "--benchmark-json", "times.json")
@@ -208,6 +209,7 @@ def test_two_callables_are_timed_in_turns_and_are_a_benchmark(tmp_path):
     assert "2 failed, 1 passed" in call_pytest(tmp_path, "--harness-strict").stdout
 
 
+@pytest.mark.slow
 def test_under_xdist_or_with_benchmarks_disabled_nothing_is_timed(tmp_path):
     (tmp_path / "test_times.py").write_text(TIMED)
     done = call_pytest(tmp_path, "--benchmark-disable", "-rs")

@@ -54,6 +54,7 @@ def test_hidden_states_of_other_widths_are_not_compared(trained, compressed):
         compressed(trained("bert"), "distill:student=small,hidden=1", narrow)
 
 
+@pytest.mark.slow
 def test_numbers_are_taught_as_numbers(trained, compressed):
     model = trained("bert", "stsb", 60)
     folder, _ = compressed(model, "distill:layers=1,epochs=1")

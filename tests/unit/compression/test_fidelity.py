@@ -127,6 +127,7 @@ def with_outliers(trained, tmp_path_factory):
     return replace(model, folder=folder)
 
 
+@pytest.mark.slow
 def test_the_strength_of_smoothing_is_the_best_of_those_tried(with_outliers, compressed):
     _, said = compressed(with_outliers, "int8:embeddings=false,smooth=auto")
     (step,) = said["steps"]

@@ -84,6 +84,7 @@ def test_training_changes_the_weights_and_answers_are_those_of_the_rounded_model
     assert model.accuracy(folder) > 0.9
 
 
+@pytest.mark.slow
 def test_a_pruned_model_keeps_its_shapes_and_models_that_write_are_trained_too(trained, compressed):
     folder, said = compressed(trained("bert"), "prune-structured:0.5|int8-qat:0.2")
     assert said["after"]["parameters"] < 0.9 * said["before"]["parameters"]

@@ -133,6 +133,7 @@ def test_a_damaged_record_is_named_every_time(store):
         assert "not a whole JSON record" in told[0]
 
 
+@pytest.mark.slow
 def test_a_damaged_index_changes_no_table_and_is_made_anew(store):
     expected = leaderboard_text(store, [], "json")
     path = store.root / INDEX

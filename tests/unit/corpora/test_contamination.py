@@ -192,6 +192,7 @@ def test_longer_examples_may_lack_more() -> None:
     assert needed(6) > needed(18) > needed(30)
 
 
+@pytest.mark.slow
 def test_a_report_against_a_task_names_the_examples_and_workers_change_nothing(tmp_path: Path) -> None:
     rows = synthetic.build("sentiment")["dev"]["text"]
     texts = [*NOISE, *rows[:40]]

@@ -41,6 +41,7 @@ def test_the_ratio_is_that_of_the_times(factor: float):
     assert measured.low is not None and measured.high is not None and measured.low <= measured.ratio <= measured.high
 
 
+@pytest.mark.slow
 def test_what_is_slower_by_the_margin_is_a_regression_and_what_is_not_passes():
     with pytest.raises(RegressionError, match=r"SLOWER: it takes 1\.\d+ times as long \[.*a margin of 0.05 is allowed"):
         timing(1.2).assert_not_slower()
@@ -49,6 +50,7 @@ def test_what_is_slower_by_the_margin_is_a_regression_and_what_is_not_passes():
     timing(0.5).assert_not_slower()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_is_inconclusive():
     with pytest.raises(InconclusiveError, match="neither shown nor excluded"):
         timing(1.04, spread=0.3).assert_not_slower(margin=0.05)

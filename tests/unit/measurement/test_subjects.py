@@ -142,7 +142,7 @@ def test_a_checkpoint_without_a_head_for_tasks_is_measured_as_it_is(tmp_path):
     one = LoadedModel(tmp_path, 1)
     one.prepare(Workload("2 × 8", 2, 8), 0)
     assert set(one.call("2 × 8")) == {"forward"}
-    assert one.facts()["head"] == "none"
+    assert one.facts()["head"] == "masked-lm"
 
 
 def test_pickles_are_refused(saved, tmp_path):
