@@ -1,9 +1,10 @@
-"""Files as other evaluation tools write them, made of scores of single examples."""
+"""Files as other evaluation tools write them, made of scores of single examples; sentences drawn from a few words."""
 
 from __future__ import annotations
 
 import json
 import math
+import random
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,29 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+WORDS = [
+    "red",
+    "green",
+    "blue",
+    "old",
+    "new",
+    "small",
+    "large",
+    "house",
+    "river",
+    "stone",
+    "bird",
+    "music",
+    "number",
+    "paper",
+    "winter",
+    "road",
+]
 MOMENT = "2026-01-21T03-44-18.458309"
+
+
+def sentence(draw: random.Random) -> str:
+    return " ".join(draw.choices(WORDS, k=draw.randint(3, 8)))
 
 
 def error_of(scores: Sequence[float]) -> float:

@@ -13,7 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.machine.processes import in_this_process
 from harness.core.registry import load_registry, scoped_plugins
 from harness.core.store import Store
-from harness.core.strict_spec import parse
+from harness.core.strict_spec import listed, parse
 from harness.measurement.protocol import HALF_WIDTH
 from harness.measurement.results import budget_of
 from harness.measurement.settings import MeasureSpec
@@ -66,7 +66,7 @@ def pretrain(
     registry = load_registry(include, store.includes())
     target = None if output is None else Path(output)
     pretraining.check_output(target)
-    trackers = _listed(track)
+    trackers = list(listed(track))
     check_trackers(trackers)
     changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
     cell = pretraining.plan(registry, store, model_spec, changes, threads or 1)
@@ -119,7 +119,7 @@ def compress(
         method = compressing.method_of(method, [f"{name}={value}" for name, value in options.items()])
     values = {
         "output": Path(output), "task": task, "data": None if data is None else os.fspath(data), "limit": limit,
-        "seed": seed, "allow_partial": allow_partial, "track": _listed(track),
+        "seed": seed, "allow_partial": allow_partial, "track": track,
     }  # fmt: skip
     spec = parse(CompressSpec, values, "compress")
     with in_this_process(1):
@@ -202,7 +202,7 @@ def measure(
         "batch": _numbers(batch), "length": _numbers(length), "task": task, "data": os.fspath(data),
         "threads": threads, "device": device, "margin": margin, "precision": precision,
         "budget": None if budget is None else str(budget), "seed": seed, "memory": memory,
-        "allow_short": allow_short, "track": _listed(track),
+        "allow_short": allow_short, "track": track,
     }  # fmt: skip
     models = [os.fspath(model) for model in (base, *others)]
     return perform_measure(models, parse(MeasureSpec, values, "measure"), Path(out), include, tell)
@@ -237,10 +237,6 @@ def perform_measure(
         include=tuple(os.fspath(path) for path in include),
     )
     return measurement_of(measuring.measure(request, Store.open(root), tell, spec.track))
-
-
-def _listed(track: str | Sequence[str]) -> list[str]:
-    return [track] if isinstance(track, str) else list(track)
 
 
 def _numbers(values: int | Sequence[int]) -> str:

@@ -173,6 +173,15 @@ def _from_cache(folder: Path) -> Mapping[str, Dataset]:
         raise HarnessError(f"{folder}: the hub's cache is damaged ({one_line(error)}); remove that folder") from None
 
 
+def asked_of_hub(source: HubSource) -> dict[str, str | None]:
+    """The arguments of `load_dataset`. The prefix keeps a folder of that name in the working directory from being read
+    instead; what the hub has converted has one folder a config, and no card.
+    """
+    is_converted = source.name and (source.revision or "").startswith(CONVERTED)
+    config = {"data_dir" if is_converted else "name": source.name}
+    return {"path": f"hf://datasets/{source.path}", "revision": source.revision, **config}
+
+
 def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
     """The splits and the commit they are of."""
     import datasets
@@ -180,12 +189,7 @@ def _from_hub(source: HubSource) -> tuple[Mapping[str, Dataset], str]:
     wanted = f"{_name(source)}@{source.revision or 'main'}"
     try:
         with without_progress_bars():
-            # The prefix keeps a folder of that name in the working directory from being loaded instead.
-            place = f"hf://datasets/{source.path}"
-            if source.name and (source.revision or "").startswith(CONVERTED):  # one folder a config, and no card
-                loaded = datasets.load_dataset(place, data_dir=source.name, revision=source.revision)
-            else:
-                loaded = datasets.load_dataset(place, source.name, revision=source.revision)
+            loaded = datasets.load_dataset(**asked_of_hub(source))
     except Exception as error:
         raise HarnessError(f"hub dataset {wanted} cannot be loaded: {one_line(error)}") from None
     commit = Path(next(iter(loaded.values())).cache_files[0]["filename"]).parent.name

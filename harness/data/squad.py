@@ -34,14 +34,14 @@ def squad_table(path: Path, content: Mapping[str, Any]) -> Table:
         title = article.get("title") if isinstance(article, dict) else None
         title = title if isinstance(title, str) else f"article {number}"
         for place, paragraph in _parts(article, "paragraphs", "paragraph", where):
-            context = _value(paragraph, "context", str, place)
+            context = part_of(paragraph, "context", str, place)
             for spot, question in _parts(paragraph, "qas", "question", place):
                 key = _identifier(question, spot)
                 spot = f"{path}, question {key}"
                 answers = _answers(question, spot)
                 if answers is None:
                     unanswered.append(spot)
-                rows.append((key, title, context, _value(question, "question", str, spot), answers))
+                rows.append((key, title, context, part_of(question, "question", str, spot), answers))
     if unanswered and len(unanswered) < len(rows):
         raise HarnessError(f"{unanswered[0]}: no 'answers', while other questions of the file have some")
     columns = dict(zip(NAMES, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(NAMES, ())
@@ -52,18 +52,19 @@ def squad_table(path: Path, content: Mapping[str, Any]) -> Table:
 
 
 def _parts(whole: Any, key: str, word: str, where: str) -> Iterator[tuple[str, Any]]:
-    for number, part in enumerate(_value(whole, key, list, where), start=1):
+    for number, part in enumerate(part_of(whole, key, list, where), start=1):
         yield f"{where}, {word} {number}", part
 
 
-def _value(whole: Any, key: str, kind: type, where: str) -> Any:
+def part_of(whole: Any, key: str, kind: type, where: str) -> Any:
+    """What a JSON object has under a key. Raises HarnessError where that is not there, or of another kind."""
     if not isinstance(whole, dict):
         raise HarnessError(f"{where}: expected an object, found {type(whole).__name__}")
     if key not in whole:
         raise HarnessError(f"{where}: no '{key}'; found: {', '.join(whole) or 'nothing'}")
     value = whole[key]
     if not isinstance(value, kind):
-        expected = "a list" if kind is list else "text"
+        expected = "text" if kind is str else "a list" if kind is list else "an object"
         raise HarnessError(f"{where}: '{key}' should be {expected}, found {type(value).__name__}")
     return value
 
@@ -72,7 +73,7 @@ def _identifier(question: Any, where: str) -> str:
     """SQuAD's ids are text, those of some of its kin are numbers."""
     if isinstance(question, dict) and isinstance(question.get("id"), int):
         return str(question["id"])
-    return _value(question, "id", str, where)
+    return part_of(question, "id", str, where)
 
 
 def _answers(question: Mapping[str, Any], where: str) -> dict[str, list[Any]] | None:
@@ -81,11 +82,11 @@ def _answers(question: Mapping[str, Any], where: str) -> dict[str, list[Any]] | 
         return {"text": [], "answer_start": []}
     if "answers" not in question:
         return None
-    answers = _value(question, "answers", list, where)
+    answers = part_of(question, "answers", list, where)
     if not answers and question.get("is_impossible") is False:
         raise HarnessError(f"{where}: no answer, though it is not marked impossible")
     for answer in answers:
-        _value(answer, "text", str, where)
+        part_of(answer, "text", str, where)
         start = answer.get("answer_start")
         if not isinstance(start, int) or isinstance(start, bool):
             raise HarnessError(f"{where}: 'answer_start' should be a whole number, found {start!r}")

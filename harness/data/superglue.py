@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.data.readers import read_jsonl
+from harness.data.squad import part_of
 from harness.data.table import Table
 
 Row = dict[str, Any]
@@ -72,10 +73,4 @@ def _flat(path: Path, rows_of: Any, target: str) -> Table:
 
 
 def _part(whole: Any, key: str, kind: type, where: str) -> Any:
-    if not isinstance(whole, Mapping) or key not in whole:
-        listed = ", ".join(map(str, whole)) if isinstance(whole, Mapping | Sequence) and whole else "nothing"
-        raise HarnessError(f"{where}: no '{key}'; found: {listed[:200]}")
-    if not isinstance(whole[key], kind):
-        expected = "text" if kind is str else "a list" if kind is list else "an object"
-        raise HarnessError(f"{where}: '{key}' should be {expected}, found {type(whole[key]).__name__}")
-    return whole[key]
+    return part_of(whole if isinstance(whole, dict) else {}, key, kind, where)

@@ -15,10 +15,10 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json, states_of
 from harness.core.plugins import reason_of
 from harness.core.specs import LIBRARY_MARK, TaskSpec
-from harness.data.hub_access import from_cache_if_unreachable, hub_reachable, one_line
+from harness.data.hub_access import from_cache_if_unreachable
 from harness.libraries import lm_eval_metrics as metrics
 from harness.libraries.lm_eval_names import NAME, WITHIN, config_of, group_of
-from harness.libraries.manners import random_state_kept, without_remarks
+from harness.libraries.manners import not_loaded, random_state_kept, without_remarks
 
 FEWSHOT_SEED = 1234
 """By which lm_eval draws the examples that are shown."""
@@ -248,12 +248,8 @@ def _loaded(name: str, include: tuple[str, ...], definition: str, state: str, sh
 
 
 def _not_loaded(where: str, cfg: Mapping[str, Any], error: Exception) -> HarnessError:
-    place = cfg.get("dataset_path")
-    dataset = f"{place}" + (f", {cfg['dataset_name']}" if cfg.get("dataset_name") else "")
-    cause = None if _is_local(cfg) else hub_reachable()
-    if cause is not None:
-        return HarnessError(f"{where}: its dataset {dataset} is not in the cache, and the hub cannot be asked: {cause}")
-    return HarnessError(f"{where}: its dataset {dataset} cannot be read: {type(error).__name__}: {one_line(error)}")
+    dataset = f"{cfg.get('dataset_path')}" + (f", {cfg['dataset_name']}" if cfg.get("dataset_name") else "")
+    return not_loaded(where, dataset, error, _is_local(cfg))
 
 
 def _is_local(cfg: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Other packages' manners: what they log, and what they do to the generators of random numbers."""
+"""Other packages' manners: what they log, what they do to the generators of random numbers, how they fail to read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ import logging
 import random
 from collections.abc import Iterator
 
-from harness.data.hub_access import without_progress_bars
+from harness.core.errors import HarnessError
+from harness.data.hub_access import hub_reachable, one_line, without_progress_bars
+
+
+def not_loaded(where: str, dataset: str, error: Exception, is_local: bool, remedy: str = "") -> HarnessError:
+    """Why a task's data could not be read: it may be that the hub does not answer."""
+    cause = None if is_local else hub_reachable()
+    if cause is not None:
+        return HarnessError(
+            f"{where}: its dataset {dataset} is not in the cache, and the hub cannot be asked: {cause}{remedy}"
+        )
+    return HarnessError(f"{where}: its dataset {dataset} cannot be read: {type(error).__name__}: {one_line(error)}")
 
 
 @contextlib.contextmanager

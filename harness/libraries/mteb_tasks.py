@@ -14,7 +14,8 @@ from harness.core.libraries import Embed
 from harness.core.packages import require_packages
 from harness.core.plugins import reason_of
 from harness.core.specs import TaskSpec
-from harness.data.hub_access import from_cache_if_unreachable, hub_reachable, one_line
+from harness.data.hub_access import from_cache_if_unreachable
+from harness.libraries.manners import not_loaded
 from harness.libraries.mteb_data import files_of, local, quiet, seeded
 from harness.libraries.mteb_kinds import Captured, Examples, Kind, Values, kind_of
 
@@ -149,25 +150,12 @@ def load(task: TaskSpec, limits: dict[str, int] | None = None) -> Any:
     except HarnessError:
         raise
     except Exception as error:
-        raise _not_loaded(task, error) from None
+        remedy = "; a folder of it is read with --data FOLDER"
+        raise not_loaded(f"task {task.name}", path, error, bool(says["folder"]), remedy) from None
     kind = kind_of_spec(task)
     for split, count in (limits or {}).items():
         kind.limit(made, says["subset"], split, count)
     return made
-
-
-def _not_loaded(task: TaskSpec, error: Exception) -> HarnessError:
-    says = task.sources.of(NAME)
-    path = class_of(says["task"]).metadata.dataset["path"]
-    cause = None if says["folder"] else hub_reachable()
-    if cause is not None:
-        return HarnessError(
-            f"task {task.name}: its dataset {path} is not in the cache, and the hub cannot be asked: {cause}; a folder "
-            "of it is read with --data FOLDER"
-        )
-    return HarnessError(
-        f"task {task.name}: its dataset {path} cannot be read: {type(error).__name__}: {one_line(error)}"
-    )
 
 
 def examples(task: TaskSpec, split: str, limit: int | None) -> Examples:

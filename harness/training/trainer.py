@@ -121,22 +121,31 @@ class BestEpochCallback(TrainerCallback):
 
 
 class MeanWeightsCallback(TrainerCallback):
-    """The mean of the weights that the last epochs end with, in float32 whatever the model is in."""
+    """The mean of the weights that the last of so many epochs end with, in float32 whatever the model is in."""
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
-        self._ends: list[dict[str, torch.Tensor]] = []
+    def __init__(self, last: int, epochs: int) -> None:
+        self._before = epochs - last
+        self._ends = 0
+        self._sums: dict[str, torch.Tensor] = {}
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        weights = {name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()}
-        self._ends = [*self._ends, weights][-self._epochs :]
+        self._ends += 1
+        if self._ends <= self._before:
+            return
+        for name, tensor in _weights(model):
+            weights = tensor.detach().float().cpu()
+            self._sums[name] = self._sums[name] + weights if name in self._sums else weights.clone()
 
     def restore(self, model: Any) -> int:
         """Put the mean into the model; returns of how many epochs it is."""
-        for name, tensor in model.state_dict().items():
-            mean = torch.stack([weights[name] for weights in self._ends]).mean(0)
-            tensor.copy_(mean if tensor.is_floating_point() else self._ends[-1][name])
-        return len(self._ends)
+        count = self._ends - max(0, self._before)
+        for name, tensor in _weights(model):
+            tensor.copy_(self._sums[name] / count)
+        return count
+
+
+def _weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    return ((name, tensor) for name, tensor in model.state_dict().items() if tensor.is_floating_point())
 
 
 @dataclass(frozen=True)
@@ -231,8 +240,9 @@ def fine_tune(
     best = BestEpochCallback(select_by) if select_by is not None else None
     if best is not None:
         callbacks.append(best)
-    mean = MeanWeightsCallback(training.average_last) if training.average_last is not None else None
-    if mean is not None:
+    mean = None
+    if training.average_last is not None:
+        mean = MeanWeightsCallback(training.average_last, math.ceil(training.epochs))
         callbacks.append(mean)
     trainer = TokenBudgetTrainer(
         model=model,

@@ -14,31 +14,9 @@ import pytest
 
 from tests.cli.test_finished_models import sentence_encoder
 from tests.conftest import SHARED, call_harness, read_json
+from tests.tools import sentence
 
 pytest.importorskip("mteb")
-
-WORDS = [
-    "red",
-    "green",
-    "blue",
-    "old",
-    "new",
-    "small",
-    "large",
-    "house",
-    "river",
-    "stone",
-    "bird",
-    "music",
-    "number",
-    "paper",
-    "winter",
-    "road",
-]
-
-
-def sentence(draw: random.Random) -> str:
-    return " ".join(draw.choices(WORDS, k=draw.randint(3, 8)))
 
 
 def lines(path: Path, rows: list[dict[str, Any]]) -> None:

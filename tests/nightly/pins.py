@@ -18,7 +18,7 @@ from harness.core.registry import Registry, load_registry
 from harness.core.source_specs import HubSource
 from harness.core.specs import TaskSpec
 from harness.data import files
-from harness.data.hub import CONVERTED
+from harness.data.hub import asked_of_hub
 from harness.data.table import find_column, with_composed
 
 UNPINNED = "pins no commit; the hub has "
@@ -39,11 +39,7 @@ def _problem_of_data(task: TaskSpec, source: HubSource) -> str:
 
     try:
         commit = HfApi().dataset_info(source.path, revision=source.revision).sha
-        is_converted = bool(source.name) and (source.revision or "").startswith(CONVERTED)
-        config = {"data_dir": source.name} if is_converted else {"name": source.name}
-        streams = datasets.load_dataset(
-            f"hf://datasets/{source.path}", revision=source.revision, streaming=True, **config
-        )
+        streams = datasets.load_dataset(**asked_of_hub(source), streaming=True)
         split = source.splits.get(task.eval[0]) or files.match_split(task.eval[0], streams, source.path)
         if split not in streams:
             return f"no split {split or task.eval[0]}; there are {', '.join(map(str, streams))}"

@@ -12,7 +12,7 @@ from harness import data
 from harness.core.errors import HarnessError
 from harness.core.libraries import LIBRARIES
 from harness.core.registry import load_registry
-from harness.libraries import lm_eval_index, lm_eval_tasks
+from harness.libraries import lm_eval_index, lm_eval_tasks, manners
 from harness.libraries.lm_eval_index import index, known_names, tasks_folder
 from tests.unit.libraries.lm_eval_rows import TASKS, arc, rows
 
@@ -155,7 +155,7 @@ def test_a_function_of_a_folder_that_puts_values_together_is_refused(tmp_path):
 
 
 def test_data_that_cannot_be_had_is_said_in_a_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(lm_eval_tasks, "hub_reachable", lambda: "HF_HUB_OFFLINE is set")
+    monkeypatch.setattr(manners, "hub_reachable", lambda: "HF_HUB_OFFLINE is set")
     task = load_registry().task("lm_eval:medqa_4options")
     with pytest.raises(HarnessError, match="is not in the cache, and the hub cannot be asked: HF_HUB_OFFLINE is set"):
         data.load(task, "synthetic")

@@ -14,6 +14,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.libraries import ANSWER, VALUES
+from tests.tools import WORDS, sentence
 
 pytest.importorskip("mteb")
 
@@ -21,29 +22,7 @@ from harness.libraries import mteb, mteb_tasks
 from harness.libraries.mteb_kinds import KINDS, kind_of
 from harness.libraries.mteb_metrics import metric_of
 
-WORDS = [
-    "red",
-    "green",
-    "blue",
-    "old",
-    "new",
-    "small",
-    "large",
-    "house",
-    "river",
-    "stone",
-    "bird",
-    "music",
-    "number",
-    "paper",
-    "winter",
-    "road",
-]
 SIZE = 16
-
-
-def sentence(draw: random.Random) -> str:
-    return " ".join(draw.choices(WORDS, k=draw.randint(3, 8)))
 
 
 def embed(texts: Sequence[str], purposes: Sequence[str] = ()) -> np.ndarray:

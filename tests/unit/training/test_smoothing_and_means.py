@@ -28,7 +28,7 @@ def test_a_smoothed_loss_is_that_of_the_mixed_target() -> None:
 
 def test_the_mean_is_of_the_last_epochs_alone() -> None:
     model = torch.nn.Linear(1, 1, bias=False)
-    mean = MeanWeightsCallback(2)
+    mean = MeanWeightsCallback(2, epochs=3)
     for value in (100.0, 1.0, 2.0):
         with torch.no_grad():
             model.weight.fill_(value)
