@@ -30,7 +30,7 @@ COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": comple
 SCORING = (
     "suite", "task", "data", "text_column", "label_column", "delimiter", "test", "limit", "noise", "label_map",
     "allow_partial", "verify", "out",
-    "executor", "workers", "threads", "include", "track",
+    "executor", "address", "resources", "cluster", "cluster_option", "workers", "threads", "include", "track",
 )  # fmt: skip
 """The fields of a run in which nothing is trained."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request, split_pairs
 from harness.core.reading import expanded
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import ReadingSpec
@@ -71,6 +72,25 @@ def tracker_setting() -> Any:
         "Report to tensorboard, wandb, mlflow or trackio; PLACE: a folder, a project, an address.",
         panel=OUTPUT, metavar="TRACKER[:PLACE]", aliases=("report_to",),
     )  # fmt: skip
+
+
+Cluster = Literal["slurm", "local", "debug"]
+EXECUTOR_SETTINGS = ("address", "resources", "cluster", "cluster_option")
+"""Settings of a run that some executors take and others refuse."""
+
+
+def _resources(pairs: list[str]) -> list[str]:
+    resource_request(pairs)
+    return pairs
+
+
+def _option_pairs(value: Any) -> Any:
+    return as_pairs(value) if isinstance(value, Mapping) else listed(value)
+
+
+def _options(pairs: list[str]) -> list[str]:
+    split_pairs(pairs)
+    return pairs
 
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -205,7 +225,29 @@ class RunSpec(Strict):
     verify: bool = setting(
         False, "Read and hash all files anew, data, weights and results, whatever is known of them.", panel=WHERE
     )
-    executor: str = setting("local", "What computes: local (processes), inline, or a plug-in's.", panel=WHERE)
+    executor: str = setting(
+        "local", "What computes: local (processes), inline, ray, submitit (SLURM), or a plug-in's.", panel=WHERE
+    )
+    address: Annotated[str, AfterValidator(check_address)] | None = setting(
+        None, "Of a Ray cluster: auto, HOST:PORT, or local, one of this machine for the time of the run.", panel=WHERE,
+        metavar="ADDRESS", shown="local",
+    )  # fmt: skip
+    resources: Annotated[list[str], BeforeValidator(as_pairs), AfterValidator(_resources)] = setting(
+        list,
+        "What each worker gets on a cluster; memory is estimated where it is not given, other names are resources of "
+        "the cluster's own.",
+        panel=WHERE,
+        metavar="cpu=N,gpu=M,memory=SIZE",
+        comma=True,
+    )
+    cluster: Cluster | None = setting(
+        None, "Where submitit runs its jobs: slurm, local (processes) or debug (this process).", panel=WHERE,
+        shown="slurm",
+    )  # fmt: skip
+    cluster_option: Annotated[list[str], BeforeValidator(_option_pairs), AfterValidator(_options)] = setting(
+        list, "A parameter of submitit's jobs, such as timeout_min=240 or slurm_partition=gpu.", panel=WHERE,
+        metavar="NAME=VALUE",
+    )  # fmt: skip
     workers: int | None = setting(None, "Processes.", panel=WHERE, shown="one per core", ge=1, le=1024)
     threads: int | None = setting(None, "Intra-op threads per process.", panel=WHERE, shown="calibrated", ge=1, le=1024)
     include: Annotated[list[str], BeforeValidator(listed)] = setting(
@@ -256,6 +298,11 @@ class RunSpec(Strict):
     def largest_corpus(self) -> int | None:
         """Bytes of a corpus that is looked through for the scored examples; None for any."""
         return None if self.any_corpus else LARGEST_CORPUS
+
+    @property
+    def resource_request(self) -> ResourceRequest:
+        """What each worker gets."""
+        return resource_request(self.resources)
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`."""

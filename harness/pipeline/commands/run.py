@@ -6,26 +6,27 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
 
 from harness.core import plugins
-from harness.core.errors import DamagedFileError
+from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import cores
 from harness.core.manifests import INTERRUPTED, RUNNING
 from harness.core.plugins import Plugins
 from harness.core.predictions import PREDICTIONS
 from harness.core.registry import Registry
-from harness.core.run_spec import RunSpec
+from harness.core.run_spec import EXECUTOR_SETTINGS, RunSpec
 from harness.core.runs import facts_of
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.commands.manifests import circumstances, free_name
 from harness.pipeline.cost import Forecast, expected, machine_from, overhead
-from harness.pipeline.executors.base import Executor, Resources, skipped
+from harness.pipeline.executors.base import Executor, Resources
+from harness.pipeline.executors.scheduling import Queue, skipped
 from harness.pipeline.planner.plan import Plan, make_plan
 from harness.pipeline.tracking import RunTracking, check_trackers
 
@@ -54,7 +55,7 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
     """Plan, and look up what is done. With `repair`, damaged cells are quarantined so that they can be computed
     again.
     """
-    EXECUTORS.check(run.executor)
+    check_executor(run)
     check_trackers(run.track)
     plan = make_plan(run, registry, store)
     cached: set[str] = set()
@@ -83,6 +84,16 @@ def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True)
                     if repair:
                         store.quarantine(key)
     return Prepared(plan, frozenset(cached), tuple(damaged))
+
+
+def check_executor(run: RunSpec) -> None:
+    """Raises HarnessError for an executor that nobody registered, and for a setting it does not take."""
+    takes = getattr(EXECUTORS.get(run.executor), "takes", ())
+    for name in EXECUTOR_SETTINGS:
+        if getattr(run, name) and name not in takes:
+            takers = [other for other in EXECUTORS.names() if name in getattr(EXECUTORS.get(other), "takes", ())]
+            goes = f"it goes with executor {' or '.join(takers)}" if takers else "no executor takes it"
+            raise HarnessError(f"{name}: executor {run.executor} has no such setting; {goes}")
 
 
 def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Event], None]) -> str:
@@ -145,13 +156,16 @@ def _compute(
         threads=threads,
         cuda_devices=measured["cuda_devices"],
         listen=listen,
+        settings={name: value for name in ("workers", *EXECUTOR_SETTINGS) if (value := getattr(run, name))},
     )
+    timed = [cell for cell in prepared.plan.cells if cell.kind == "measure"]
+    measures = run.executor if getattr(EXECUTORS.get(run.executor), "measures", False) else "inline"
     with _terminate_as_interrupt():
-        for executor, cells in (
-            (run.executor, [cell for cell in prepared.plan.cells if cell.kind != "measure"]),
-            ("inline", [cell for cell in prepared.plan.cells if cell.kind == "measure"]),
+        for executor, alone, cells in (
+            (run.executor, False, [cell for cell in prepared.plan.cells if cell.kind != "measure"]),
+            (measures, True, timed),
         ):
-            for event in _events(executor, resources, cells, statuses):
+            for event in _events(executor, replace(resources, alone=alone), cells, statuses):
                 note(event)
     return threads
 
@@ -159,11 +173,10 @@ def _compute(
 def _events(executor: str, resources: Resources, cells: Sequence[Cell], statuses: Mapping[str, str]) -> Iterator[Event]:
     """Of the cells that an executor computes; those that need what failed before it are skipped."""
     finished = {key for key, status in statuses.items() if status in ("done", "cached")}
-    waiting = {cell.key: cell for cell in cells if cell.key not in finished}
-    if not waiting:
-        return
-    yield from skipped(waiting, {key for key, status in statuses.items() if status in ("failed", "skipped")})
-    yield from EXECUTORS.get(executor)(resources).run(list(waiting.values()), finished)
+    queue = Queue(cells, finished)
+    yield from skipped(queue, [key for key, status in statuses.items() if status in ("failed", "skipped")])
+    if queue.waiting:
+        yield from EXECUTORS.get(executor)(resources).run(list(queue.waiting.values()), finished)
 
 
 def forecast(run: RunSpec, missing: Sequence[Cell], store: Store) -> Forecast:

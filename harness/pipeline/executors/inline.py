@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence, Set
 from harness.core.machine.processes import in_this_process
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, Event
-from harness.pipeline.executors.base import BUSY_PAUSE, Resources, ready, skipped
+from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.execute import execute
+from harness.pipeline.executors.scheduling import BUSY_PAUSE, Queue, skipped
 
 
 class InlineExecutor:
@@ -22,18 +23,15 @@ class InlineExecutor:
 
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
         """As `Executor.run`. How far a cell is goes to `resources.listen`, while it runs."""
-        waiting = {cell.key: cell for cell in cells if cell.key not in done}
-        finished, lost = set(done), set[str]()
-        while waiting:
-            yield from skipped(waiting, lost)
-            startable = ready(waiting, finished)
-            if not startable:
-                return
-            cell = waiting.pop(startable[0].key)
+        queue = Queue(cells, done)
+        while (cell := queue.take()) is not None:
             yield Event("started", cell)
             event = self._computed(cell)
-            (lost if event.kind == "failed" else finished).add(cell.key)
             yield event
+            if event.kind == "failed":
+                yield from skipped(queue, [cell.key])
+            else:
+                queue.finish(cell.key)
 
     def _computed(self, cell: Cell) -> Event:
         def report(fraction: float, detail: str = "") -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.cli.progress import Progress
+from harness.cli.progress import Progress, SecondsLeft
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.cost import Forecast
 from harness.training.costs import Work
@@ -76,3 +77,22 @@ def test_cells_side_by_side_share_the_workers(clock, workers, eta):
     cells = [Cell(str(number), {}, job("finetune"), (), "sst2", "tiny", number) for number in range(4)]
     ahead = Forecast({cell.key: 60.0 for cell in cells}, frozenset(), 0.0, workers)
     assert Progress(cells, forecast=ahead)._eta() == eta
+
+
+def test_what_is_left_is_summed_step_by_step_as_it_is_at_once():
+    chance = random.Random(3)
+    seconds = {str(number): chance.choice([0.0, chance.uniform(0.1, 50.0)]) for number in range(60)}
+    timed = frozenset(key for key in seconds if chance.random() < 0.2)
+    left, fractions = SecondsLeft(Forecast(seconds, timed, 0.0, 2)), dict.fromkeys(seconds, 0.0)
+    keys = [*seconds] * 4
+    chance.shuffle(keys)
+    for key in [*keys, *seconds]:
+        fractions[key] = chance.choice([0.0, chance.random(), 1.0])
+        left.reach(key, fractions[key])
+        rest = {name: seconds[name] * (1 - fractions[name]) for name in seconds}
+        beside = [rest[name] for name in seconds if name not in timed]
+        assert left.beside == pytest.approx(sum(beside), abs=1e-9) and left.longest == max(beside)
+        assert left.alone == pytest.approx(sum(rest[name] for name in timed), abs=1e-9)
+    for key in seconds:
+        left.reach(key, 1.0)
+    assert (left.alone, left.beside, left.longest, left.done_fraction) == (0.0, 0.0, 0.0, 1.0), "and not nearly"
