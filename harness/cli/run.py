@@ -56,7 +56,9 @@ def evaluate(
     launch: dict[str, Any],
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Finished models: folders, compressed or not, ONNX files, hub ids."),
+        typer.Argument(
+            metavar="MODEL...", help="Finished models: folders, compressed or not, ONNX files, hub ids, endpoints."
+        ),
     ],
     as_json: Json = False,
     quiet: Quiet = False,

@@ -60,6 +60,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "learner": {
         "copy": "harness.training.learners.copy_source:LEARNER",
+        "endpoint": "harness.training.learners.endpoint:LEARNER",
         "lead": "harness.training.learners.lead:LEARNER",
         "majority": "harness.training.learners.majority:LEARNER",
         "object": "harness.training.learners.objects:LEARNER",

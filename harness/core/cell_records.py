@@ -138,7 +138,7 @@ class FoldLineage(Facts):
 
 class Lineage(Facts):
     """The cells a model came from, by kind, and the hash of the weights it started from; of a cross-validated score
-    those of the model of each fold.
+    those of the model of each fold. `remote`: the model is behind a server, and this hash is of what that says of it.
     """
 
     pretrain: str | None = None
@@ -146,6 +146,7 @@ class Lineage(Facts):
     compress: str | None = None
     student: str | None = None
     weights: str | None = None
+    remote: str | None = None
     folds: list[FoldLineage] = Field(default_factory=list)
 
     @property

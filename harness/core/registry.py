@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import plugins
+from harness.core.endpoints import PREFIX, endpoint_spec
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.hashing import hash_json, short
 from harness.core.libraries import LIBRARIES, library_of
@@ -96,11 +97,15 @@ class Registry:
         return self.suites[name]
 
     def model_spec(self, name: str) -> ModelSpec:
-        """A model spec by name or of a file, or one made for a local `save_pretrained` folder or a hub id;
+        """A model spec by name or of a file, or one made for a local `save_pretrained` folder, a hub id or an endpoint;
         `ALIAS=MODEL` is any of these under another name. Raises HarnessError.
         """
         if name in self.model_specs:
             return self.model_specs[name]
+        if name.startswith(PREFIX):
+            spec = endpoint_spec(name, _plain(name.partition("#")[2]))
+            check_model_spec(spec, f"model {name}")
+            return spec
         alias, equals, place = name.partition("=")
         if equals and re.fullmatch(NAME, alias) and place:
             return self.model_spec(place).model_copy(update={"name": alias})

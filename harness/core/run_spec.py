@@ -143,7 +143,7 @@ class RunSpec(Strict):
         list, "Score also under typos, case or punctuation noise.", panel=WHAT
     )
     model: Annotated[list[str], BeforeValidator(listed)] = setting(
-        list, "A model spec, a save_pretrained folder or a hub id.", panel=MODELS
+        list, "A model spec, a save_pretrained folder, a hub id, or an endpoint, openai:URL#NAME.", panel=MODELS
     )
     corpus: Annotated[list[str], BeforeValidator(listed)] = setting(
         list,

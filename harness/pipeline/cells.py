@@ -116,7 +116,7 @@ class ScoreJob:
     """What scoring a split needs: the cell `source` that made the model or, for one that is not trained here, where its
     weights are, as `FinetuneJob` has it; of an object of the calling program `pretrained` is its identity. `label_map`
     names the task's class for one that a finished model calls otherwise. `folds` are the cells that made the model of
-    each fold, for cross-validation.
+    each fold, for cross-validation. `options` are those of the model spec of a model in no folder.
     """
 
     kind: ClassVar[Kind] = "score"
@@ -131,6 +131,7 @@ class ScoreJob:
     label_map: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
     folds: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

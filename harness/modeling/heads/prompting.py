@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
-from harness.core.predictions import Predictions
+from harness.core.predictions import Predictions, Reading
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, read_of
@@ -201,16 +201,28 @@ def in_words(
 
     A model that was only shown examples goes on with one of its own after an empty line: its answer ends there.
     """
+    texts = reader.tokenizer.batch_decode([list(ids) for ids in written], skip_special_tokens=True)
+    read = read_of(reader, prompts, len(prompts), cut)
+    return as_answers(reader, texts, {"prompts_cut": cut}, {"tokens": [len(ids) for ids in written]}, read)
+
+
+def as_answers(
+    reader: EncodingContext,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    columns: Mapping[str, Any],
+    read: Reading | None = None,
+) -> Predictions:
+    """What written texts say, as `in_words` has it; `columns` are kept beside texts."""
     import numpy as np
 
-    texts = reader.tokenizer.batch_decode([list(ids) for ids in written], skip_special_tokens=True)
     if reader.task.shots is not None and reader.family.target is not None:
         texts = [text.partition(BETWEEN_SHOTS)[0] for text in texts]
     texts = [text.strip() for text in texts]
-    settings = reader.task.decoding.model_dump(
-        exclude={"n_best", "max_answer_length", "doc_stride", "pseudo_likelihood"}
-    ) | {"prompts_cut": cut}
-    read = read_of(reader, prompts, len(prompts), cut)
+    settings = {
+        **reader.task.decoding.model_dump(exclude={"n_best", "max_answer_length", "doc_stride", "pseudo_likelihood"}),
+        **settings,
+    }
     if reader.family.predictions == "values":
         low, high = reader.task.label_range or (0.0, 0.0)
         values = np.asarray([read_number(text, (low + high) / 2) for text in texts])
@@ -219,7 +231,7 @@ def in_words(
         texts = ["" if text == NO_ANSWER else text for text in texts]
     values = np.empty(len(texts), dtype=object)
     values[:] = texts
-    return Predictions(values, {"tokens": [len(ids) for ids in written]}, settings, read)
+    return Predictions(values, columns, settings, read)
 
 
 def check_choices(reader: EncodingContext, words: Sequence[str], choices: Sequence[Sequence[int]]) -> None:

@@ -64,9 +64,11 @@ def cells_of_model(
         origin = Origin(model.weights)
         smaller = compressed.untrained(model, origin)
         yield from smaller
-        for maker in (None, *smaller):
-            for split in task.eval:
-                yield _score(task, split, maker, model, origin, 0, run, facts[task.name])
+        seeds = [seed for _, seed in _trainings(task, run, model.model_spec)] if task.shots else [0]
+        for seed in seeds:
+            for maker in (None, *smaller):
+                for split in task.eval:
+                    yield _score(task, split, maker, model, origin, seed, run, facts[task.name])
         return
     folds = run.folds if task.shots is None else None
     if folds is not None:
@@ -250,6 +252,7 @@ def _score(
         label_map=label_map,
         partial=origin.partial,
         folds=tuple(cell.key for cell in folds),
+        options={} if LEARNERS.get(model.model_spec.learner).in_folder else model.model_spec.options,
     )
     fitted_length = None if model.settings is None else model.settings.max_length
     sizes = sizes_in(facts, split)

@@ -54,7 +54,7 @@ class ModelPlan:
     def architecture(self) -> str | None:
         """Of a transformer, cached by its model_type: asking `transformers` takes seconds."""
         config = self.model_spec.config
-        if LEARNERS.get(self.model_spec.learner).in_process:
+        if not LEARNERS.get(self.model_spec.learner).in_folder:
             return None
         if self.weights is not None:
             config = model_config(self.weights.folder) or {"model_type": GRAPH}
@@ -107,7 +107,7 @@ class ModelPlan:
     @cached_property
     def settings(self) -> Settings | None:
         """Of a finished model in a folder."""
-        if not self.finished or self.weights is None or LEARNERS.get(self.model_spec.learner).in_process:
+        if not self.finished or self.weights is None or not LEARNERS.get(self.model_spec.learner).in_folder:
             return None
         return read_settings(self.weights.folder)
 

@@ -147,9 +147,10 @@ def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) ->
 
 
 def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> ModelPlan:
-    if LEARNERS.get(model_spec.learner).in_process:
-        identity = str(model_spec.options["identity"])
-        corpus = known_corpus(str(model_spec.options["corpus"]), store) if model_spec.options["corpus"] else None
+    learner = LEARNERS.get(model_spec.learner)
+    if not learner.in_folder:
+        identity, given = learner.state(model_spec), model_spec.options.get("corpus")
+        corpus = known_corpus(str(given), store) if given else None
         return ModelPlan(name, model_spec, Weights(Path(identity), identity), corpus, store, finished=True)
     if not run.train:
         return ModelPlan(

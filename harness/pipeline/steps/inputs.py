@@ -65,7 +65,7 @@ def untrained_folder(job: ScoreJob | CompressJob, store: Store) -> Path:
     if job.checkpoint:
         return store.model(job.checkpoint)
     assert job.pretrained is not None
-    if not LEARNERS.get(job.model["learner"]).in_process:
+    if LEARNERS.get(job.model["learner"]).in_folder:
         refuse_changed(job.pretrained, job.model["weights"], store)
     return job.pretrained
 

@@ -21,6 +21,10 @@ from harness.pipeline.steps.inputs import rows_of_folds, task_data, untrained_fo
 from harness.stats.scoring import score_all
 from harness.training.learners import LEARNERS, PredictRequest
 
+ANSWERS = "answers"
+"""The folder of the cache in which answers of models behind a server are kept."""
+REMOTE = "remote, not pinned"
+
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
     """Predict, write `folder/predictions.parquet`, and return the record's body."""
@@ -34,7 +38,10 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         model = _shown(model, job, loaded)
 
     def predict(of: Model, part: Split) -> Predictions:
-        request = PredictRequest(task, loaded.labels, part, of.directory, of.seed, of.shown, report, job.label_map)
+        request = PredictRequest(
+            task, loaded.labels, part, of.directory, of.seed, of.shown, report, job.label_map, job.options,
+            store.root / "cache" / ANSWERS,
+        )  # fmt: skip
         return LEARNERS.get(job.learner).predict(request)
 
     facts = job.inputs.facts
@@ -161,8 +168,9 @@ def _untrained(job: ScoreJob, store: Store) -> Model:
     directory = untrained_folder(job, store)
     lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
     record = {**content_of(job.model), "parameters": None}
-    in_folder = not LEARNERS.get(job.learner).in_process
-    served = in_folder and (task.shots is None or compressed_settings(directory) is not None)
+    learner = LEARNERS.get(job.learner)
+    lineage |= {"remote": REMOTE} if learner.remote else {}
+    served = learner.in_folder and (task.shots is None or compressed_settings(directory) is not None)
     runtime = read_settings(directory).runtime if served else None
     return Model(directory, record, job.seed, {}, lineage, runtime=runtime)
 

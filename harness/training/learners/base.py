@@ -63,7 +63,8 @@ class PredictRequest:
 
     Where the task gives `shots`, the model was not fitted to it: `directory` is that of a pretrained model, which is
     shown the examples of `shown` (a labelled split; empty for none). `seed` is for what is drawn. `label_map` names the
-    task's class for a class that a finished model calls otherwise.
+    task's class for a class that a finished model calls otherwise. Of a model in no folder `directory` is what stands
+    for it, `options` are those of its model spec, and `shared` is a folder for answers that are kept for later.
     """
 
     task: TaskSpec
@@ -74,6 +75,8 @@ class PredictRequest:
     shown: Split | None = None
     report: Callable[[float], None] = field(default=lambda fraction: None)
     label_map: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    shared: Path | None = None
 
     @property
     def family(self) -> Family:
@@ -93,8 +96,8 @@ class Learner(ABC):
 
     `pace`: what it costs, for estimates; None of a transformer, whose config says it, and where nobody knows.
     `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `exact`: its results are the same,
-    bit by bit, on every machine. `remembers`: it may know an example again. `in_process`: its models are objects
-    of the calling program, finished and in no folder; `options["identity"]` of their specs stands for them.
+    bit by bit, on every machine. `remembers`: it may know an example again. `in_folder`: its models are folders; others
+    are finished, and `state` says what stands for them. `remote`: they are behind a server, which may change them.
     `augmented`: which operations of augmentation it trains with: `texts`, which makes its rows before; `epochs`, other
     rows in each epoch; `training`, which it applies itself.
     """
@@ -102,7 +105,8 @@ class Learner(ABC):
     rates: Rates | None = None
     deterministic = False
     exact = False
-    in_process = False
+    in_folder = True
+    remote = False
     remembers = True
     augmented: frozenset[str] = frozenset({"texts"})
 
@@ -159,6 +163,12 @@ class Learner(ABC):
         training = model_spec.training
         asked = [name for name in ("label_smoothing", "average_last") if getattr(training, name)]
         return f"{asked[0]}: {model_spec.learner} has none; leave it out" if asked else None
+
+    def state(self, model_spec: ModelSpec) -> str:
+        """What stands for a model that is in no folder, in the keys of its scores. Raises HarnessError where it cannot
+        be had.
+        """
+        raise NotImplementedError
 
     def check(self, model_spec: ModelSpec) -> None:
         """Raises HarnessError where the model spec lacks what this learner needs, or has what it cannot use."""

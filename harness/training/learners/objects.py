@@ -138,7 +138,7 @@ class ObjectLearner(Learner):
 
     deterministic = True
     exact = True
-    in_process = True
+    in_folder = False
     augmented = frozenset()
 
     def check(self, model_spec: ModelSpec) -> None:
@@ -147,6 +147,10 @@ class ObjectLearner(Learner):
             raise HarnessError(
                 f"model spec {model_spec.name}: an object comes from Python, by harness.wrap; it has no file"
             )
+
+    def state(self, model_spec: ModelSpec) -> str:
+        """The identity that `wrap` gave the object."""
+        return str(model_spec.options["identity"])
 
     def not_applicable(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> str | None:
         """Why an object cannot do the task: it is shown no examples."""

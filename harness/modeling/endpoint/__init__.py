@@ -1,0 +1,1 @@
+"""Models behind an OpenAI-compatible server: asked over HTTP, by likelihood, or by text."""
