@@ -122,6 +122,8 @@ def _kind(annotation: Any, comma: bool) -> Any:
         return list[_kind(get_args(annotation)[0], comma)]  # type: ignore[misc]
     if get_origin(annotation) is Literal:
         return str  # the spec refuses others, as it does in a file
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        return str  # a spec that can be said in a line
     if annotation in (bool, int, float, str, Path) or get_origin(annotation) is tuple:
         return annotation
     raise TypeError(f"no option can be made of {annotation}")

@@ -12,6 +12,8 @@ from harness.compression.methods import Method
 from harness.compression.saving import facts
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
+from harness.modeling.merging import merged
+from harness.modeling.weights.adapter_files import is_adapter
 from harness.modeling.weights.settings import read_settings, write_settings
 
 fidelity = lazy("harness.compression.fidelity")
@@ -27,6 +29,7 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
     """Write the compressed model into `request.target`, and beside it what is returned, as `compression.json`, and a
     card that says it to people.
 
+    An adapter is merged into its base first, which is the original then, and further training is of all weights.
     Returns `{"method", "runtime", "steps", "before", "after", "notes"}`: what each step says of itself, the facts of
     both models, and sentences for a reader; of a generative model also `fidelity`, how it compares with its original
     token by token.
@@ -34,6 +37,10 @@ def compress(method: Method, request: Request) -> dict[str, Any]:
     Raises:
         HarnessError: the model is not one that these compressors can read.
     """
+    if is_adapter(request.source):
+        whole = merged(request.source, request.scratch)
+        training = request.training.model_copy(update={"peft": None, "learning_rate": None})
+        request = replace(request, source=whole, original=whole, training=training)
     settings = read_settings(request.source)
     if settings.fitted.get("layers"):
         raise HarnessError(f"model {request.source}: {LAYERS_AFTER_POOLING}")

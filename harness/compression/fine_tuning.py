@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from harness.compression.base import Request, Student
+from harness.core.errors import HarnessError
 from harness.core.specs import ModelSpec
 from harness.core.strict_spec import Strict
 from harness.data.corpus import synthetic_sentences
@@ -27,6 +28,8 @@ def fit_request(request: Request, options: FineTuningOptions) -> FitRequest:
 
     data = request.data
     student = request.student or Student(ModelSpec(name="student", learner="transformer", training=request.training))
+    if student.model_spec.training.peft is not None:
+        raise HarnessError(f"student {student.model_spec.name}: it is trained whole; leave peft out of its model spec")
     given = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
     training = student.model_spec.training.model_copy(
         update={"select": "last", "augment": None, **{name: value for name, value in given.items() if value}}

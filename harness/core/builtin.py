@@ -90,6 +90,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "int8-torch": "harness.compression.int8_torch:COMPRESSOR",
         "int8-torchao": "harness.compression.int8_torchao:COMPRESSOR",
         "int8-weight": "harness.compression.int8_weight:COMPRESSOR",
+        "merge": "harness.compression.merge:COMPRESSOR",
         "onnx": "harness.compression.onnx_float:COMPRESSOR",
         "openvino": "harness.compression.openvino:COMPRESSOR",
         "prune-2:4": "harness.compression.prune_two_four:COMPRESSOR",

@@ -297,6 +297,8 @@ class FitFacts(Facts):
     runtime: str | None = None
     cautions: list[str] = Field(default_factory=list)
     augment: AugmentFacts | None = None
+    peft: str | None = None
+    trainable_parameters: int | None = None
 
 
 class FitRecord(ModelRecord):

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from harness.core.peft_spec import PeftSpec
 from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request, split_pairs
 from harness.core.reading import expanded
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import ReadingSpec
-from harness.core.specs import Name, OptimizerName, TaskName
+from harness.core.specs import Name, OptimizerName, TaskName, TrainingSpec
 from harness.core.strict_spec import Strict, listed, setting
 from harness.core.strict_yaml import load_mapping
 
@@ -182,6 +183,10 @@ class RunSpec(Strict):
     select: Literal["last", "best"] | None = setting(
         None, "Keep the last epoch, or the best on the scored split.", panel=TRAINING, shown="last"
     )
+    peft: PeftSpec | None = setting(
+        None, "Train an adapter: lora, dora or ia3, with options as in lora:r=8,alpha=16.", panel=TRAINING,
+        metavar="METHOD[:OPTIONS]",
+    )  # fmt: skip
     train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = setting(
         list, "Train on these fractions of the examples, e.g. 0.1,1.", panel=TRAINING, metavar="F,…", comma=True
     )
@@ -305,6 +310,12 @@ class RunSpec(Strict):
         return resource_request(self.resources)
 
     def overrides(self) -> dict[str, Any]:
-        """The training values given for this run, by the names of `TrainingSpec`."""
-        names = ("epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        """The training values given for this run, by the names of `TrainingSpec`, as JSON has them."""
+        names = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select", "peft"}
+        given = self.model_dump(mode="json", include=names, exclude_none=True)
+        return given | ({"peft": str(self.peft)} if self.peft else {})
+
+    def training(self, of: TrainingSpec) -> TrainingSpec:
+        """The training of a model spec with this run's values. A learning rate of all weights is none of an adapter."""
+        given = {name: getattr(self, name) for name in self.overrides()}
+        return of.model_copy(update={**({"learning_rate": None} if self.peft and of.peft is None else {}), **given})

@@ -4,7 +4,6 @@ are errors.
 
 from __future__ import annotations
 
-import re
 from string import Formatter
 from typing import Annotated, Any, Literal
 
@@ -12,9 +11,10 @@ from pydantic import AliasChoices, BeforeValidator, Field, field_validator, mode
 
 from harness.core.augment_spec import AugmentSpec
 from harness.core.cards import ModelCard, TaskCard
+from harness.core.peft_spec import PeftSpec
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, ReadingSpec, Sources
-from harness.core.strict_spec import Strict, listed, setting
+from harness.core.strict_spec import Strict, listed, seconds_of, setting
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -221,7 +221,8 @@ class TrainingSpec(Strict):
     `batch_size` is the number of examples an optimizer step sees on average: batches are filled to a token budget of
     `batch_size` times the mean length, so that short examples share a batch and long ones do not pay for padding.
     With the optimizer `adafactor` the learning rate is relative to the size of each weight: 0.01 rather than 1e-4.
-    `augment` makes further examples of those of the training split. `label_smoothing` gives that part of each target
+    `augment` makes further examples of those of the training split. `peft` trains an adapter and the head alone, with
+    a learning rate of its own where that is left out. `label_smoothing` gives that part of each target
     to all classes or tokens alike (Szegedy et al. 2016). `average_last` keeps the mean of the weights that the last so
     many epochs end with (Izmailov et al. 2018), in place of the last ones.
     """
@@ -238,6 +239,7 @@ class TrainingSpec(Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     select: Literal["last", "best"] = "last"
     augment: AugmentSpec | None = None
+    peft: PeftSpec | None = None
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     average_last: int | None = Field(default=None, ge=2, le=1000)
 
@@ -274,18 +276,6 @@ class TokenizerSpec(Strict):
         if split := [word for word in self.words if len(word.split()) != 1]:
             raise ValueError(f"words: {split[0]!r} is not one word")
         return self
-
-
-LONGEST_TIME = 366 * 24 * 3600.0
-
-
-def seconds_of(time: str) -> float:
-    """`90s`, `5m`, `2h`, or a number of seconds. Raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smh]?)", time.strip())
-    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
-    if not 0 < seconds <= LONGEST_TIME:
-        raise ValueError("give a time of at most a year, e.g. 90s, 5m or 2h")
-    return seconds
 
 
 class PretrainingSpec(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -96,6 +97,18 @@ def setting(
 
 def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+LONGEST_TIME = 366 * 24 * 3600.0
+
+
+def seconds_of(time: str) -> float:
+    """`90s`, `5m`, `2h`, or a number of seconds. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smh]?)", time.strip())
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if not 0 < seconds <= LONGEST_TIME:
+        raise ValueError("give a time of at most a year, e.g. 90s, 5m or 2h")
+    return seconds
 
 
 SpecT = TypeVar("SpecT", bound=BaseModel)

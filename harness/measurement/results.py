@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.specs import seconds_of
+from harness.core.strict_spec import seconds_of
 from harness.measurement.protocol import BASE, SECOND
 
 RESULT = "measurement.json"

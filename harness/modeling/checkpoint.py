@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes import open_model
 from harness.modeling.size import weights_of
-from harness.modeling.weights.loading import HERE, load_weights, partial_facts, partial_weights
+from harness.modeling.weights.loading import HERE, config_of, load_weights, partial_facts, partial_weights
 from harness.modeling.weights.pretrained import check_folder, refuse_empty_tokenizer
 from harness.modeling.weights.settings import Settings, compressed_settings
 
@@ -79,7 +79,7 @@ def load(folder: Path, allow_partial: bool = False) -> Checkpoint:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    config = _attempt(folder, "configuration", lambda: transformers.AutoConfig.from_pretrained(folder, **HERE))
+    config = _attempt(folder, "configuration", lambda: config_of(folder))
     kind, architecture, auto_class = _head(folder, config)
     if settings is not None:
         return _served(folder, settings, config, kind, architecture)
@@ -99,7 +99,10 @@ def _served(folder: Path, settings: Settings, config: Any, kind: str, architectu
     if not (opened.in_torch or writes or kind in (CLASSIFY, ANSWER, TAG)):
         raise HarnessError(f"model {folder}: {architecture} does not predict in {settings.runtime}")
     model = opened.module if opened.in_torch or writes else Graph(opened.module, config)
-    about = {"parameters": weights_of(folder, settings).get("parameters"), "runtime": settings.runtime}
+    parameters = weights_of(folder, settings).get("parameters")
+    if settings.adapter is not None:
+        parameters = sum(parameter.numel() for parameter in opened.module.parameters())
+    about = {"parameters": parameters, "runtime": settings.runtime}
     return Checkpoint(str(folder), kind, architecture, model, opened.tokenizer, about)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes import Settings
 from harness.modeling.runtimes.torch_eager import SCALE
+from harness.modeling.weights.adapter_files import base_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.
 def size_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
     """What `weights_of` says, with `gzip_bytes`. Raises HarnessError as that does."""
     weights = weights_of(folder, settings)
-    return weights | {"gzip_bytes": sum(gzip_bytes(folder / name) for name in weights["files"])}
+    return weights | {"gzip_bytes": sum(map(gzip_bytes, weight_files(folder, settings)))}
 
 
 def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
@@ -87,7 +88,12 @@ def _scales(settings: Settings | None) -> tuple[str, ...]:
 
 
 def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:
-    """The weight files that are loaded: the one that holds stored weights, else those of the runtime's kind."""
+    """The weight files that are loaded: the one that holds stored weights, else those of the runtime's kind; of an
+    adapter those of its base as well.
+    """
+    if settings is not None and settings.adapter is not None:
+        places = (folder, base_folder(folder, settings.adapter))
+        return [file for place in places for file in sorted(place.glob("*.safetensors"))]
     if settings is not None and settings.storage is not None:
         return [folder / settings.storage.file]
     files = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)})

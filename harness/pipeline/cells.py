@@ -14,6 +14,7 @@ from harness.core.cached_facts import KnownData
 from harness.core.cell_records import CorpusFacts
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import numerics
+from harness.core.peft_spec import without_unset
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, TaskSpec
@@ -269,8 +270,7 @@ def seeded(model_spec: ModelSpec, seed: int) -> ModelSpec:
 def model_identity(model_spec: ModelSpec, origin: Origin) -> dict[str, Any]:
     """What a model spec computes, without what it is called."""
     identity = model_spec.model_dump(mode="json", include={"learner", "config", "tokenizer", "training", "options"})
-    if model_spec.training.augment is None:
-        del identity["training"]["augment"]
+    identity["training"] = without_unset(identity["training"])
     if model_spec.tokenizer is not None and model_spec.tokenizer.corpus == SYNTHETIC:
         identity["corpus"] = code_identity.identity("harness.data.synthetic")
     if model_spec.pretraining and origin.corpus:

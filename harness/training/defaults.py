@@ -2,7 +2,9 @@
 
 Small splits get more epochs: fine-tuning needs some hundreds of steps to leave chance, however few the examples
 (Mosbach et al. 2021; Zhang et al. 2021). Small models take larger steps (Turc et al. 2019 for BERT's miniatures,
-Devlin et al. 2019 for the base size), encoder–decoders larger ones than encoders (Raffel et al. 2020).
+Devlin et al. 2019 for the base size), encoder–decoders larger ones than encoders (Raffel et al. 2020). Adapters take
+larger steps than all weights: LoRA's papers have 2e-4 to 5e-4 where full fine-tuning has 1e-5 to 5e-5 (Hu et al. 2021,
+tables 9 and 11), (IA)³'s 3e-3 (Liu et al. 2022).
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ RATE_OF_LARGE = 1e-5
 RATE_OF_ENCODER_DECODERS = 3e-4
 RATE_OF_ADAFACTOR = 5e-3
 """Relative to the size of each weight."""
+RATE_OF_LORA = 10.0
+"""Times that of all weights."""
+RATE_OF_ADAPTERS_AT_MOST = 3e-3
 LENGTH_AT_MOST = 1024
 """Tokens read at once by a model whose own limit is larger, or that has none, unless the texts are longer."""
 LENGTH_AT_LEAST = 128
@@ -41,6 +46,11 @@ def learning_rate_for(training: TrainingSpec, parameters: int, is_encoder_decode
     """The peak learning rate of a model of so many parameters."""
     if training.learning_rate is not None:
         return training.learning_rate
+    if training.peft is not None:
+        if training.peft.method == "ia3":
+            return RATE_OF_ADAPTERS_AT_MOST
+        whole = learning_rate_for(training.model_copy(update={"peft": None}), parameters, is_encoder_decoder)
+        return min(RATE_OF_LORA * whole, RATE_OF_ADAPTERS_AT_MOST)
     if training.optimizer == "adafactor":
         return RATE_OF_ADAFACTOR
     if is_encoder_decoder and parameters < RATES[-1][0]:

@@ -10,6 +10,7 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.heads import HEADS
 from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
+from harness.modeling.weights import adapters
 from harness.modeling.weights.loading import HERE, load_tokenizer, load_weights
 from harness.modeling.weights.pretrained import check_folder
 from harness.modeling.weights.settings import FILE, Settings, Shapes, Storage, read_settings
@@ -80,6 +81,9 @@ def load(
     try:
         if settings.is_plain:
             model = load_weights(auto_class, folder, dtype=dtype)
+        elif settings.adapter is not None:
+            model = adapters.inside(adapters.load_adapter(auto_class, folder, share=dtype == "float32"))
+            in_floats(model, dtype)
         else:
             from accelerate import init_empty_weights
 

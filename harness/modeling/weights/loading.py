@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.modeling.weights.settings import model_config
+from harness.modeling.weights.adapter_files import is_adapter
+from harness.modeling.weights.settings import base_of, model_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -96,10 +97,26 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, **HERE)
+        return AutoTokenizer.from_pretrained(tokenizer_folder(folder), **HERE)
     except Exception as error:  # of json, tokenizers and of each class, over files they cannot use
         reason = " ".join(str(error).split())[:200]
         raise HarnessError(f"model {folder}: cannot load its tokenizer: {reason}") from None
+
+
+def config_of(folder: Path) -> Any:
+    """The `transformers` config of a model's folder; of an adapter that of the whole model."""
+    import transformers
+
+    if not is_adapter(folder):
+        return transformers.AutoConfig.from_pretrained(folder, **HERE)
+    values = model_config(folder)
+    return transformers.AutoConfig.for_model(values.pop("model_type"), **values)
+
+
+def tokenizer_folder(folder: Path) -> Path:
+    """Where a model's tokenizer is: in its folder, of an adapter without one in that of its base."""
+    alone = is_adapter(folder) and not (folder / "tokenizer_config.json").exists()
+    return base_of(folder) if alone else folder
 
 
 def load_weights(auto_class: str, folder: Path, new_head: bool = False, **options: Any) -> PreTrainedModel:
@@ -118,7 +135,8 @@ def load_weights(auto_class: str, folder: Path, new_head: bool = False, **option
         HarnessError: nothing that can be loaded, or weights that are missing, left over or of another shape, outside
             `partial_weights` that are allowed.
     """
-    model, misfit = _loaded(auto_class, folder, new_head, options)
+    model, report = _loaded(auto_class, folder, options)
+    misfit = _misfit(model, report, _takes_new_head(auto_class, new_head))
     if misfit:
         allowed = _partial.get()
         if allowed is None:
@@ -135,9 +153,19 @@ def misfit_of(auto_class: str, folder: Path, new_head: bool = False, **options: 
 
     transformers.utils.logging.set_verbosity_error()
     try:
-        return str(_loaded(auto_class, folder, new_head, {**options, "device_map": "meta"})[1] or "")
+        model, report = _loaded(auto_class, folder, {**options, "device_map": "meta"})
+        return str(_misfit(model, report, _takes_new_head(auto_class, new_head)) or "")
     except HarnessError:
         return ""
+
+
+def new_modules(auto_class: str, folder: Path, **options: Any) -> tuple[str, ...]:
+    """The names of modules of a model for a task that a folder has no weights for, or weights of another shape: a new
+    head. No bytes are read. Raises HarnessError for a folder that cannot be loaded.
+    """
+    _, report = _loaded(auto_class, folder, {**options, "device_map": "meta"})
+    absent = {*report["missing_keys"], *(name for name, _, _ in report["mismatched_keys"])}
+    return tuple(sorted({name.rpartition(".")[0] for name in absent if not COMPUTED.search(name)}))
 
 
 def does_not_fit(folder: Path, misfit: str) -> HarnessError:
@@ -148,9 +176,12 @@ def does_not_fit(folder: Path, misfit: str) -> HarnessError:
     )
 
 
-def _loaded(
-    auto_class: str, folder: Path, new_head: bool, options: Mapping[str, Any]
-) -> tuple[PreTrainedModel, Misfit]:
+def _takes_new_head(auto_class: str, new_head: bool) -> bool:
+    return (new_head and auto_class in NEW_HEADS) or auto_class == BODY
+
+
+def _loaded(auto_class: str, folder: Path, options: Mapping[str, Any]) -> tuple[PreTrainedModel, Mapping[str, Any]]:
+    """A model, and what `from_pretrained` reports of its weights."""
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
@@ -166,7 +197,7 @@ def _loaded(
         )
     except Exception as error:  # of safetensors, json, torch and of each config, over a file they cannot use
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())[:300]}") from None
-    return model, _misfit(model, report, (new_head and auto_class in NEW_HEADS) or auto_class == BODY)
+    return model, report
 
 
 def _misfit(model: PreTrainedModel, report: Mapping[str, Any], new_head: bool) -> Misfit:

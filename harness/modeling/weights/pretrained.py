@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import data
 from harness.core.cached_facts import Hash
 from harness.core.checked import refuse_damaged
 from harness.core.errors import HarnessError
@@ -15,10 +14,10 @@ from harness.core.hashing import hash_files, hash_json, states_of
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.specs import ModelSpec
 from harness.core.store import Store
-from harness.modeling.weights.settings import FILE, GRAPH, foreign_writer, home_of
+from harness.modeling.weights.adapter_files import is_adapter
+from harness.modeling.weights.hub_weights import WANTED, from_hub
+from harness.modeling.weights.settings import FILE, GRAPH, base_of, foreign_writer, home_of
 
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "merges.txt")
-"""Files fetched from the hub: configuration, safetensors, tokenizer. Never pickles, never code."""
 FINISHED = ("*", "*/config.json", "*/model.safetensors")
 """What of a finished model's folder a score depends on."""
 
@@ -73,7 +72,7 @@ def folder_of(name: str, revision: str | None = None) -> Path:
         raise HarnessError(
             f"model {name}: a file; an ONNX graph is scored by `harness evaluate`, and all else takes the folder"
         )
-    folder = local if is_folder(local) else _from_hub(name, revision)
+    folder = local if is_folder(local) else from_hub(name, revision)
     check_folder(folder, name)
     refuse_damaged(folder)
     return folder
@@ -104,7 +103,7 @@ def check_folder(folder: Path, name: str) -> None:
     """Raises HarnessError unless `folder` is a `save_pretrained` folder whose weights are safetensors."""
     if not folder.is_dir():
         raise HarnessError(f"model {name}: no such folder; give a save_pretrained folder or a hub id")
-    if not (folder / "config.json").exists():
+    if not (folder / "config.json").exists() and not is_adapter(folder):
         raise HarnessError(f"model {name}: no config.json in {folder}; it must be a save_pretrained folder")
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
@@ -132,6 +131,8 @@ def _fingerprint(folder: Path, store: Store, wanted: Sequence[str] = WANTED) -> 
     if wanted is FINISHED and (theirs := foreign_writer(folder)) is not None:
         beside = {path for file in theirs.files for path in file.parent.glob(f"{file.name}*")}
         files = sorted({*files, *beside})
+    if is_adapter(folder):
+        files += sorted({path for pattern in WANTED for path in base_of(folder).glob(pattern)})
     try:
         states = states_of(files)
         key = hash_json(["weights", [[path.name, *state] for path, state in zip(files, states, strict=True)]])
@@ -146,40 +147,3 @@ def refuse_changed(folder: Path, fingerprint: str | None, store: Store) -> None:
         _fingerprint(folder, store, names) for names in (FINISHED, WANTED)
     ):
         raise HarnessError(f"model {folder}: its files changed since the run was planned; run it again")
-
-
-def _from_hub(name: str, revision: str | None) -> Path:
-    if name.count("/") > 1 or name.startswith((".", "/", "~")):
-        raise HarnessError(f"model '{name}': no such folder; give a save_pretrained folder or a hub id")
-    cached = _snapshot(name, revision, local_only=True)
-    if cached is not None:
-        return cached
-    reason = data.hub_reachable()
-    if reason is not None and Path(Path(name).parts[0]).is_dir():
-        raise HarnessError(f"model {name}: no such folder; give a save_pretrained folder or a hub id")
-    if reason is not None:
-        raise HarnessError(
-            f"model {name}: no such folder, not in the local cache, and the Hugging Face hub can't be reached "
-            f"({reason}); give a local save_pretrained folder"
-        )
-    fetched = _snapshot(name, revision, local_only=False)
-    assert fetched is not None
-    return fetched
-
-
-def _snapshot(name: str, revision: str | None, local_only: bool) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(name, revision=revision, allow_patterns=list(WANTED), local_files_only=local_only)
-        )
-    except HFValidationError as error:
-        raise HarnessError(f"model '{name}' is no valid hub id: {' '.join(str(error).split())}") from None
-    except LocalEntryNotFoundError as error:
-        if local_only:
-            return None
-        raise HarnessError(f"model {name}: could not be fetched from the hub: {' '.join(str(error).split())}") from None
-    except HfHubHTTPError as error:
-        raise HarnessError(f"model {name}: the hub refuses it: {' '.join(str(error).split())[:200]}") from None

@@ -12,6 +12,13 @@ from pydantic import Field
 from harness.core.errors import HarnessError
 from harness.core.reading import read_object
 from harness.core.strict_spec import Strict, parse
+from harness.modeling.weights.adapter_files import (
+    AdapterBase,
+    base_folder,
+    derived_config,
+    foreign_base,
+    is_adapter,
+)
 from harness.modeling.weights.config_file import CONFIG, read_config
 from harness.modeling.weights.optimum_files import GRAPH, OptimumFiles, optimum_files
 from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
@@ -77,7 +84,8 @@ class Compiling(Strict):
 
 class Settings(Strict):
     """A model's head and what the head needs to know; its runtime; what compression left for whoever loads it.
-    `graphed` is the runtime that opens what `torch-cuda-graphs` captures.
+    `graphed` is the runtime that opens what `torch-cuda-graphs` captures. `adapter` names the weights that the folder's
+    adapter belongs to.
     """
 
     head: str
@@ -89,6 +97,7 @@ class Settings(Strict):
     shapes: Shapes | None = None
     storage: Storage | None = None
     compression: list[dict[str, Any]] = Field(default_factory=list)
+    adapter: AdapterBase | None = None
 
     @property
     def runtimes(self) -> tuple[str, ...]:
@@ -99,7 +108,7 @@ class Settings(Strict):
     @property
     def is_plain(self) -> bool:
         """`transformers` alone can load the folder."""
-        return self.runtime == "torch" and self.shapes is None and self.storage is None
+        return self.runtime == "torch" and self.shapes is None and self.storage is None and self.adapter is None
 
 
 def read_settings(folder: Path) -> Settings:
@@ -121,7 +130,10 @@ def read_settings(folder: Path) -> Settings:
     head = head_of_class(architecture)
     if head is not None and not (head == "seq2seq-lm" and (folder / MODULES).exists()):
         runtime = "torch" if foreign_writer(folder) is None else "onnxruntime"
-        return Settings(head=head, max_length=usual_length(values), fitted=source_facts(values), runtime=runtime)
+        base = foreign_base(folder) if is_adapter(folder) else None
+        return Settings(
+            head=head, max_length=usual_length(values), fitted=source_facts(values), runtime=runtime, adapter=base
+        )
     if (folder / MODULES).exists() or architecture.endswith("Model"):
         return _sentence_settings(folder, values)
     raise HarnessError(
@@ -153,7 +165,15 @@ def home_of(place: Path) -> Path:
 def model_config(place: Path) -> dict[str, Any]:
     """A model's `config.json`; empty where it has none. Raises HarnessError for a damaged one."""
     config = home_of(place) / CONFIG
+    if not config.exists() and is_adapter(place):
+        return derived_config(place, model_config(base_folder(place, foreign_base(place))))
     return read_config(config) if config.exists() else {}
+
+
+def base_of(folder: Path) -> Path:
+    """The folder of the weights that an adapter belongs to. Raises HarnessError where they are not there, or others."""
+    base = read_settings(folder).adapter
+    return base_folder(folder, base if base is not None else foreign_base(folder))
 
 
 def class_names(place: Path) -> dict[str, str]:
@@ -237,11 +257,13 @@ def foreign_writer(place: Path) -> OptimumFiles | None:
 
 def compressed_settings(folder: Path) -> Settings | None:
     """The settings of a folder that `transformers` alone would load wrongly, or not at all; None of any other."""
-    settings = read_settings(folder) if (folder / FILE).exists() or foreign_writer(folder) is not None else None
+    special = (folder / FILE).exists() or is_adapter(folder) or foreign_writer(folder) is not None
+    settings = read_settings(folder) if special else None
     return settings if settings is not None and not settings.is_plain else None
 
 
 def refuse_compressed(folder: Path) -> None:
     """Raises HarnessError for a folder that has `compressed_settings`."""
-    if compressed_settings(folder) is not None:
+    settings = compressed_settings(folder)
+    if settings is not None and settings.adapter is None:
         raise HarnessError(f"model {folder}: it is compressed, and can be served and scored only; give its original")

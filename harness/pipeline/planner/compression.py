@@ -58,8 +58,12 @@ class Compressions:
         for method in self.methods:
             if method.student_name is not None and method.student_name not in self._students:
                 model_spec = registry.model_spec(method.student_name)
-                changes = run.overrides() | {"precision": resolved_precision(model_spec.training.precision)}
-                model_spec = model_spec.model_copy(update={"training": model_spec.training.model_copy(update=changes)})
+                changes = {
+                    "precision": resolved_precision(model_spec.training.precision),
+                    "peft": model_spec.training.peft,
+                }
+                training = run.training(model_spec.training).model_copy(update=changes)
+                model_spec = model_spec.model_copy(update={"training": training})
                 if model_spec.learner != "transformer":
                     raise HarnessError(
                         f"--compress {method.label}: the student {model_spec.name} is no transformer, but "

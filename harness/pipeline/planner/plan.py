@@ -162,7 +162,7 @@ def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> Mode
 
 def _resolved(model_spec: ModelSpec, run: RunSpec) -> ModelSpec:
     """With the run's training values, and the precision that `auto` is here."""
-    training = model_spec.training.model_copy(update=run.overrides())
+    training = run.training(model_spec.training)
     if not LEARNERS.get(model_spec.learner).exact:
         training = training.model_copy(update={"precision": resolved_precision(training.precision)})
     return model_spec.model_copy(update={"training": training})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.atomic import scratch_folder
 from harness.core.errors import HarnessError
+from harness.modeling.merging import merged
 from harness.report.export.model_card import CARD, write_card
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def push(card: ModelCard, folder: Path, repo: str, public: bool, say: Callable[[str], None]) -> str:
-    """Upload a model's folder with its card as README.md; returns the repository's address. A repository that is not
-    there is made, private unless `public`; one that is there keeps its visibility. The token is that of
-    `hf auth login` or HF_TOKEN.
+    """Upload a model's folder, an adapter merged into its base, with its card as README.md; returns the repository's
+    address. A repository that is not there is made, private unless `public`; one that is there keeps its visibility.
+    The token is that of `hf auth login` or HF_TOKEN.
 
     Raises:
         HarnessError: a bad name, no permission, or no answer.
@@ -33,7 +34,7 @@ def push(card: ModelCard, folder: Path, repo: str, public: bool, say: Callable[[
         raise HarnessError(f"--push {repo}: {_line(error)}") from None
     with scratch_folder() as scratch:
         staged = scratch / "model"
-        shutil.copytree(folder, staged)
+        shutil.copytree(merged(folder, scratch), staged)
         (staged / CARD).unlink(missing_ok=True)
         write_card(card, staged)
         files = sorted(path.name for path in staged.iterdir())

@@ -21,13 +21,16 @@ from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of
 from harness.modeling.inference.batching import one_after_the_other
 from harness.modeling.runtimes import RuntimeModel, devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
+from harness.modeling.weights import adapters
+from harness.modeling.weights.adapter_files import base_for, is_adapter
 from harness.modeling.weights.building import build_config
 from harness.modeling.weights.config_file import check_config
-from harness.modeling.weights.loading import HERE, load_weights, partial_allowed
+from harness.modeling.weights.loading import HERE, load_weights, partial_allowed, tokenizer_folder
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
     Settings,
+    base_of,
     class_names,
     compressed_settings,
     home_of,
@@ -104,6 +107,8 @@ class TransformerLearner(Learner):
         return None
 
     def cannot_train(self, task: TaskSpec, model_spec: ModelSpec, head: str | None) -> str | None:
+        if model_spec.training.peft is not None and (reason := _no_adapter(model_spec, head)) is not None:
+            return reason
         if not model_spec.training.label_smoothing or head is None:
             return None
         if HEADS.get(head).has_classes and FAMILIES.get(task.family).predictions != "values":
@@ -205,14 +210,14 @@ class TransformerLearner(Learner):
         refuse_compressed(where)
         head = self._head(request, model_config(where))
         try:
-            tokenizer = AutoTokenizer.from_pretrained(where, **HERE)
-            refuse_empty_tokenizer(where, tokenizer)
+            tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(where), **HERE)
+            refuse_empty_tokenizer(tokenizer_folder(where), tokenizer)
             of_head = head.config(request.family, request.labels)
             if request.model_spec.options.get(RANDOM_WEIGHTS):
                 config = transformers.AutoConfig.from_pretrained(where, **HERE, **of_head)
                 model = getattr(transformers, head.auto_class).from_config(config)
             else:
-                model = load_weights(head.auto_class, where, new_head=True, **of_head)
+                model = adapters.load_whole(head.auto_class, where, new_head=True, **of_head)
         except (OSError, ValueError, KeyError) as error:
             raise HarnessError(
                 f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"
@@ -238,6 +243,8 @@ def train_and_save(
     """
 
     training = settled(request, model)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    adapted = _adapted(request, model, head)
     limit = length_for(training, positions_of(model, "encoder"), tokenizer, request.family, request.train)
     asked = source_facts(model.config.to_dict())
     reader = EncodingContext(
@@ -273,17 +280,26 @@ def train_and_save(
         select_by,
         after_step,
     )
-    model.cpu().save_pretrained(request.directory)
+    settings = Settings(head=head.name, max_length=limit, fitted=fitted)
+    if adapted is None:
+        model.cpu().save_pretrained(request.directory)
+        shapes = None if loss is None and after_step is None else shapes_of(model)
+        settings = settings.model_copy(update={"shapes": shapes})
+    else:
+        assert request.pretrained is not None
+        model.cpu()
+        adapters.save(adapted, request.directory)
+        base = base_for(request.pretrained, request.model_spec.pretrained)
+        settings = settings.model_copy(update={"adapter": base})
     tokenizer.save_pretrained(request.directory)
-    shapes = None if loss is None and after_step is None else shapes_of(model)
-    write_settings(request.directory, Settings(head=head.name, max_length=limit, fitted=fitted, shapes=shapes))
+    write_settings(request.directory, settings)
     facts = asdict(report)
     notes = [] if loss is not None or after_step is not None else cautions_of(report.losses)
     losses, rates = facts.pop("losses"), facts.pop("rates")
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)
     return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": parameters,
         "vocabulary": len(tokenizer),
         "head": head.name,
         "runtime": "torch",
@@ -293,11 +309,47 @@ def train_and_save(
         "learning_rate": training.learning_rate,
         "cautions": notes,
         **facts,
+        **({} if adapted is None else {"peft": str(training.peft), "trainable_parameters": _trainable(model)}),
     }
 
 
+def _adapted(request: FitRequest, model: PreTrainedModel, head: Head) -> Any:
+    """An adapter on the model, where the model spec asks for one. Raises HarnessError where it cannot have one."""
+    spec, base = request.model_spec.training.peft, request.pretrained
+    if spec is None:
+        return None
+    if base is None:
+        raise HarnessError(f"model spec {request.model_spec.name}: {RANDOM_BASE}")
+    if is_adapter(base):
+        raise HarnessError(
+            f"model {base}: it is an adapter; a further one is trained on its merged model: `harness compress --method "
+            "merge`"
+        )
+    return adapters.attach(model, spec, head.auto_class, base, request.model_spec.name)
+
+
+RANDOM_BASE = "peft: an adapter takes pretrained weights to start from, and these are random ones; leave it out"
+
+
+def _no_adapter(model_spec: ModelSpec, head: str | None) -> str | None:
+    """Why an adapter is not trained. Raises HarnessError where a package is missing."""
+    spec = model_spec.training.peft
+    adapters.require_peft(spec)
+    if model_spec.options.get(RANDOM_WEIGHTS) or (model_spec.pretrained is None and not _is_pretrained(model_spec)):
+        return RANDOM_BASE
+    if model_spec.training.optimizer == "adafactor":
+        return "peft: adafactor's steps are relative to weights, and an adapter's begin at zero; use adamw"
+    return None
+
+
+def _trainable(model: PreTrainedModel) -> int:
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
 def _state(directory: Path) -> str:
-    return hash_json(states_of(sorted(path for path in home_of(directory).rglob("*") if path.is_file())))
+    places = [directory, base_of(directory)] if is_adapter(directory) else [home_of(directory)]
+    files = (sorted(path for path in place.rglob("*") if path.is_file()) for place in places)
+    return hash_json([states_of(paths) for paths in files])
 
 
 def settled(request: FitRequest, model: PreTrainedModel) -> TrainingSpec:
