@@ -82,7 +82,7 @@ def load(
         if settings.is_plain:
             model = load_weights(auto_class, folder, dtype=dtype)
         elif settings.adapter is not None:
-            model = adapters.inside(adapters.load_adapter(auto_class, folder, share=dtype == "float32"))
+            model = adapters.inside(adapters.load_adapter(auto_class, folder, on_kept_base=dtype == "float32"))
             in_floats(model, dtype)
         else:
             from accelerate import init_empty_weights

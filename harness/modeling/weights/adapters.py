@@ -147,7 +147,7 @@ def load_whole(auto_class: str, folder: Path, new_head: bool = False, **options:
     """The model of a folder as `load_weights` gives it; of an adapter merged into its base. Raises as that does."""
     if not is_adapter(folder):
         return load_weights(auto_class, folder, new_head, **options)
-    model = load_adapter(auto_class, folder, share=False).merge_and_unload(safe_merge=True)
+    model = load_adapter(auto_class, folder, on_kept_base=False).merge_and_unload(safe_merge=True)
     if not options:
         return model
     with scratch_folder() as scratch:
@@ -155,13 +155,13 @@ def load_whole(auto_class: str, folder: Path, new_head: bool = False, **options:
         return load_weights(auto_class, scratch, new_head, **options)
 
 
-def load_adapter(auto_class: str, folder: Path, share: bool) -> PeftModel:
+def load_adapter(auto_class: str, folder: Path, on_kept_base: bool) -> PeftModel:
     """The model of an adapter's folder, the adapter beside its weights.
 
     Args:
         auto_class: The class for the head.
         folder: The adapter's.
-        share: The weights are those that other adapters on the same base are served with, and must not be changed.
+        on_kept_base: On weights that are kept for other adapters, and must not be changed.
 
     Raises:
         HarnessError: no such base, or an adapter that is not for it.
@@ -171,7 +171,7 @@ def load_adapter(auto_class: str, folder: Path, share: bool) -> PeftModel:
 
     base = base_of(folder)
     config = config_of(folder)
-    if share:
+    if on_kept_base:
         model = _on_shared_weights(auto_class, config, base)
     else:
         model = load_weights(auto_class, base, new_head=True, config=config)
