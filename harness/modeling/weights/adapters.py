@@ -37,6 +37,10 @@ TASKS = {
 """What peft calls the tasks of models, by the class that loads them."""
 
 
+WHOLE = ("classifier", "pre_classifier", "classification_head", "score", "qa_outputs", "pooler", "lm_head")
+"""Modules that are not kept in few bits: heads, which are trained, and output layers."""
+
+
 def require_peft(spec: PeftSpec | None = None) -> None:
     """Raises HarnessError where a package is missing that an adapter needs."""
     require_packages("peft", extra="peft")
@@ -44,6 +48,36 @@ def require_peft(spec: PeftSpec | None = None) -> None:
         require_packages("bitsandbytes", extra="qlora")
     if spec is not None and spec.quantize_base == "int8":
         require_packages("torchao", extra="torchao")
+
+
+def quantization(spec: PeftSpec | None) -> dict[str, Any]:
+    """Options of `from_pretrained` for weights that are kept in 4 or 8 bits while an adapter is trained; none for whole
+    ones.
+    """
+    if spec is None or spec.quantize_base is None:
+        return {}
+    require_peft(spec)
+    import torch
+    import transformers
+
+    if spec.quantize_base == "int8":
+        from torchao.quantization import Int8WeightOnlyConfig
+
+        return {
+            "quantization_config": transformers.TorchAoConfig(
+                Int8WeightOnlyConfig(), modules_to_not_convert=list(WHOLE)
+            )
+        }
+    kind = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    return {
+        "quantization_config": transformers.BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=kind,
+            llm_int8_skip_modules=list(WHOLE),
+        )
+    }
 
 
 def attach(model: PreTrainedModel, spec: PeftSpec, auto_class: str, base: Path, name: str) -> PeftModel:
@@ -81,13 +115,16 @@ def attach(model: PreTrainedModel, spec: PeftSpec, auto_class: str, base: Path, 
             **shared, r=spec.r, lora_alpha=spec.alpha, lora_dropout=spec.dropout, use_dora=spec.method == "dora",
             fan_in_fan_out=convolutions,
         )  # fmt: skip
-    return peft.get_peft_model(model, config)
+    adapted = peft.get_peft_model(model, config)
+    if getattr(model, "is_quantized", False):
+        model._hf_peft_config_loaded = True  # what the Trainer asks of weights in few bits
+    return adapted
 
 
 def _trained_in_full(model: PreTrainedModel, auto_class: str, base: Path) -> list[str]:
     """Modules that are trained and kept whole: the head of a task, and what else the weights lack."""
     heads = layers.head_names(model) if auto_class in NEW_HEADS else []
-    options = {} if auto_class not in NEW_HEADS else {"config": model.config}
+    options = {} if auto_class not in NEW_HEADS else {"config": _unquantized(model.config)}
     lacking = (owner for owner in new_modules(auto_class, base, **options) if not layers.inside(owner, heads))
     return [*heads, *lacking]
 
@@ -133,8 +170,16 @@ def save(model: PeftModel, folder: Path) -> None:
             written[name] = sorted(set(written[name]))
     file.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     whole = inside(model)
-    whole.config.architectures = [type(whole).__name__]
-    whole.config.save_pretrained(folder)
+    config = _unquantized(whole.config)
+    config.architectures = [type(whole).__name__]
+    config.save_pretrained(folder)
+
+
+def _unquantized(config: Any) -> Any:
+    """A config as that of whole weights."""
+    plain = copy.deepcopy(config)
+    vars(plain).pop("quantization_config", None)
+    return plain
 
 
 def inside(model: PeftModel) -> PreTrainedModel:

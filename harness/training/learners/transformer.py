@@ -217,7 +217,8 @@ class TransformerLearner(Learner):
                 config = transformers.AutoConfig.from_pretrained(where, **HERE, **of_head)
                 model = getattr(transformers, head.auto_class).from_config(config)
             else:
-                model = adapters.load_whole(head.auto_class, where, new_head=True, **of_head)
+                options = of_head | adapters.quantization(request.model_spec.training.peft)
+                model = adapters.load_whole(head.auto_class, where, new_head=True, **options)
         except (OSError, ValueError, KeyError) as error:
             raise HarnessError(
                 f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"
@@ -243,7 +244,7 @@ def train_and_save(
     """
 
     training = settled(request, model)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    parameters = model.num_parameters()
     adapted = _adapted(request, model, head)
     limit = length_for(training, positions_of(model, "encoder"), tokenizer, request.family, request.train)
     asked = source_facts(model.config.to_dict())
@@ -295,6 +296,11 @@ def train_and_save(
     write_settings(request.directory, settings)
     facts = asdict(report)
     notes = [] if loss is not None or after_step is not None else cautions_of(report.losses)
+    if training.peft is not None and training.peft.quantize_base is not None:
+        notes = [
+            *notes,
+            f"The adapter was trained on weights in {training.peft.quantize_base}, and is served on whole ones.",
+        ]
     losses, rates = facts.pop("losses"), facts.pop("rates")
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)

@@ -262,3 +262,26 @@ def test_an_adapter_learns_at_ten_times_the_rate_of_all_weights() -> None:
     assert rate(1_000_000, peft="dora") == pytest.approx(3e-3)
     assert rate(110_000_000, peft="ia3") == pytest.approx(3e-3)
     assert rate(110_000_000, peft="lora", learning_rate=1e-4) == 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bits", "package"), [("nf4", "bitsandbytes"), ("int8", "torchao")])
+def test_an_adapter_is_trained_on_weights_in_few_bits(
+    bases: Callable[[str], Path], tmp_path: Path, bits: str, package: str
+) -> None:
+    pytest.importorskip(package)
+    whole = fitted(bases("bert"), "bert", "reviews", tmp_path / "whole", peft="lora")
+    record = fitted(bases("bert"), "bert", "reviews", tmp_path / "few", peft=f"lora:quantize_base={bits}")
+    assert record["trainable_parameters"] == whole["trainable_parameters"]
+    assert record["parameters"] == whole["parameters"] and record["loss"] != whole["loss"]
+    assert any(bits in caution for caution in record["cautions"])
+    assert predicted(tmp_path / "few" / "model", "reviews").columns["logits"].shape == (12, 2)
+
+
+def test_few_bits_without_their_package_are_an_error_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "bitsandbytes" else object())
+    spec = ModelSpec.model_validate(
+        {"name": "m", "learner": "transformer", "pretrained": "p", "training": {"peft": "lora:quantize_base=nf4"}}
+    )
+    with pytest.raises(HarnessError, match=r"bitsandbytes is not installed; pip install 'nlp-harness\[qlora\]'"):
+        LEARNER.cannot_train(task_and_data("reviews")[0], spec, "sequence-classification")
