@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ TASKS = {
 """What peft calls the tasks of models, by the class that loads them."""
 
 
-WHOLE = ("classifier", "pre_classifier", "classification_head", "score", "qa_outputs", "pooler", "lm_head")
+WHOLE = ("classifier", "pre_classifier", "classification_head", "score", "qa_outputs", "lm_head")
 """Modules that are not kept in few bits: heads, which are trained, and output layers."""
 
 
@@ -50,9 +51,9 @@ def require_peft(spec: PeftSpec | None = None) -> None:
         require_packages("torchao", extra="torchao")
 
 
-def quantization(spec: PeftSpec | None) -> dict[str, Any]:
-    """Options of `from_pretrained` for weights that are kept in 4 or 8 bits while an adapter is trained; none for whole
-    ones.
+def quantization(spec: PeftSpec | None, auto_class: str, folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Further options of `load_weights` for weights of a folder that are kept in 4 or 8 bits while an adapter is
+    trained; none for whole ones. What is trained in full is kept whole.
     """
     if spec is None or spec.quantize_base is None:
         return {}
@@ -60,14 +61,11 @@ def quantization(spec: PeftSpec | None) -> dict[str, Any]:
     import torch
     import transformers
 
+    whole = [*WHOLE, *new_modules(auto_class, folder, **options)]
     if spec.quantize_base == "int8":
         from torchao.quantization import Int8WeightOnlyConfig
 
-        return {
-            "quantization_config": transformers.TorchAoConfig(
-                Int8WeightOnlyConfig(), modules_to_not_convert=list(WHOLE)
-            )
-        }
+        return {"quantization_config": transformers.TorchAoConfig(Int8WeightOnlyConfig(), modules_to_not_convert=whole)}
     kind = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     return {
         "quantization_config": transformers.BitsAndBytesConfig(
@@ -75,7 +73,7 @@ def quantization(spec: PeftSpec | None) -> dict[str, Any]:
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=kind,
-            llm_int8_skip_modules=list(WHOLE),
+            llm_int8_skip_modules=whole,
         )
     }
 

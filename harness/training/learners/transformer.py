@@ -22,7 +22,7 @@ from harness.modeling.inference.batching import one_after_the_other
 from harness.modeling.runtimes import RuntimeModel, devices_of, open_model
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights import adapters
-from harness.modeling.weights.adapter_files import base_for, is_adapter
+from harness.modeling.weights.adapter_files import is_adapter
 from harness.modeling.weights.building import build_config
 from harness.modeling.weights.config_file import check_config
 from harness.modeling.weights.loading import HERE, load_weights, partial_allowed, tokenizer_folder
@@ -40,6 +40,7 @@ from harness.modeling.weights.settings import (
     usual_length,
     write_settings,
 )
+from harness.training import adapting
 from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
@@ -107,7 +108,10 @@ class TransformerLearner(Learner):
         return None
 
     def cannot_train(self, task: TaskSpec, model_spec: ModelSpec, head: str | None) -> str | None:
-        if model_spec.training.peft is not None and (reason := _no_adapter(model_spec, head)) is not None:
+        is_random = model_spec.options.get(RANDOM_WEIGHTS) or (
+            model_spec.pretrained is None and not _is_pretrained(model_spec)
+        )
+        if (reason := adapting.refused(model_spec, bool(is_random))) is not None:
             return reason
         if not model_spec.training.label_smoothing or head is None:
             return None
@@ -217,8 +221,8 @@ class TransformerLearner(Learner):
                 config = transformers.AutoConfig.from_pretrained(where, **HERE, **of_head)
                 model = getattr(transformers, head.auto_class).from_config(config)
             else:
-                options = of_head | adapters.quantization(request.model_spec.training.peft)
-                model = adapters.load_whole(head.auto_class, where, new_head=True, **options)
+                few_bits = adapters.quantization(request.model_spec.training.peft, head.auto_class, where, of_head)
+                model = adapters.load_whole(head.auto_class, where, new_head=True, **of_head, **few_bits)
         except (OSError, ValueError, KeyError) as error:
             raise HarnessError(
                 f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"
@@ -245,7 +249,7 @@ def train_and_save(
 
     training = settled(request, model)
     parameters = model.num_parameters()
-    adapted = _adapted(request, model, head)
+    adapted = adapting.adapted(request, model, head)
     limit = length_for(training, positions_of(model, "encoder"), tokenizer, request.family, request.train)
     asked = source_facts(model.config.to_dict())
     reader = EncodingContext(
@@ -287,20 +291,12 @@ def train_and_save(
         shapes = None if loss is None and after_step is None else shapes_of(model)
         settings = settings.model_copy(update={"shapes": shapes})
     else:
-        assert request.pretrained is not None
-        model.cpu()
-        adapters.save(adapted, request.directory)
-        base = base_for(request.pretrained, request.model_spec.pretrained)
-        settings = settings.model_copy(update={"adapter": base})
+        settings = settings.model_copy(update={"adapter": adapting.saved(request, adapted)})
     tokenizer.save_pretrained(request.directory)
     write_settings(request.directory, settings)
     facts = asdict(report)
     notes = [] if loss is not None or after_step is not None else cautions_of(report.losses)
-    if training.peft is not None and training.peft.quantize_base is not None:
-        notes = [
-            *notes,
-            f"The adapter was trained on weights in {training.peft.quantize_base}, and is served on whole ones.",
-        ]
+    notes = [*notes, *adapting.cautions(training)]
     losses, rates = facts.pop("losses"), facts.pop("rates")
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)
@@ -315,41 +311,8 @@ def train_and_save(
         "learning_rate": training.learning_rate,
         "cautions": notes,
         **facts,
-        **({} if adapted is None else {"peft": str(training.peft), "trainable_parameters": _trainable(model)}),
+        **adapting.facts(training, model),
     }
-
-
-def _adapted(request: FitRequest, model: PreTrainedModel, head: Head) -> Any:
-    """An adapter on the model, where the model spec asks for one. Raises HarnessError where it cannot have one."""
-    spec, base = request.model_spec.training.peft, request.pretrained
-    if spec is None:
-        return None
-    if base is None:
-        raise HarnessError(f"model spec {request.model_spec.name}: {RANDOM_BASE}")
-    if is_adapter(base):
-        raise HarnessError(
-            f"model {base}: it is an adapter; a further one is trained on its merged model: `harness compress --method "
-            "merge`"
-        )
-    return adapters.attach(model, spec, head.auto_class, base, request.model_spec.name)
-
-
-RANDOM_BASE = "peft: an adapter takes pretrained weights to start from, and these are random ones; leave it out"
-
-
-def _no_adapter(model_spec: ModelSpec, head: str | None) -> str | None:
-    """Why an adapter is not trained. Raises HarnessError where a package is missing."""
-    spec = model_spec.training.peft
-    adapters.require_peft(spec)
-    if model_spec.options.get(RANDOM_WEIGHTS) or (model_spec.pretrained is None and not _is_pretrained(model_spec)):
-        return RANDOM_BASE
-    if model_spec.training.optimizer == "adafactor":
-        return "peft: adafactor's steps are relative to weights, and an adapter's begin at zero; use adamw"
-    return None
-
-
-def _trainable(model: PreTrainedModel) -> int:
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def _state(directory: Path) -> str:

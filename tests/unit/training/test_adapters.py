@@ -127,7 +127,8 @@ def test_an_adapter_of_every_head_is_small_and_merges_into_the_same_outputs(
     )
     assert (kept[embedding] == untrained[embedding]).all()
     if "logits" in beside.columns:
-        assert np.allclose(beside.columns["logits"], merged.columns["logits"], rtol=1e-4, atol=1e-4)
+        most = np.abs(beside.columns["logits"]).max()
+        assert np.abs(beside.columns["logits"] - merged.columns["logits"]).max() <= 1e-4 * max(most, 1.0)
         assert np.ptp(beside.columns["logits"]) > 0
     else:
         assert list(map(str, beside.values)) == list(map(str, merged.values))
@@ -266,12 +267,13 @@ def test_an_adapter_learns_at_ten_times_the_rate_of_all_weights() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("bits", "package"), [("nf4", "bitsandbytes"), ("int8", "torchao")])
-def test_an_adapter_is_trained_on_weights_in_few_bits(
-    bases: Callable[[str], Path], tmp_path: Path, bits: str, package: str
-) -> None:
+def test_an_adapter_is_trained_on_weights_in_few_bits(tmp_path: Path, bits: str, package: str) -> None:
     pytest.importorskip(package)
-    whole = fitted(bases("bert"), "bert", "reviews", tmp_path / "whole", peft="lora")
-    record = fitted(bases("bert"), "bert", "reviews", tmp_path / "few", peft=f"lora:quantize_base={bits}")
+    base = tmp_path / "base"  # of layers as wide as a block of nf4
+    given.model("AutoModelForMaskedLM", "bert", "wordpiece", hidden_size=64).save_pretrained(base)
+    given.tokenizer("wordpiece").save_pretrained(base)
+    whole = fitted(base, "bert", "reviews", tmp_path / "whole", peft="lora")
+    record = fitted(base, "bert", "reviews", tmp_path / "few", peft=f"lora:quantize_base={bits}")
     assert record["trainable_parameters"] == whole["trainable_parameters"]
     assert record["parameters"] == whole["parameters"] and record["loss"] != whole["loss"]
     assert any(bits in caution for caution in record["cautions"])
