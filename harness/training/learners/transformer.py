@@ -40,10 +40,10 @@ from harness.modeling.weights.settings import (
     usual_length,
     write_settings,
 )
-from harness.training import adapting
 from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
+from harness.training.learners import adapting
 from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order, tag_order
 from harness.training.tokenizers import train
