@@ -128,7 +128,7 @@ def test_an_adapter_of_every_head_is_small_and_merges_into_the_same_outputs(
     assert (kept[embedding] == untrained[embedding]).all()
     if "logits" in beside.columns:
         most = np.abs(beside.columns["logits"]).max()
-        assert np.abs(beside.columns["logits"] - merged.columns["logits"]).max() <= 1e-4 * max(most, 1.0)
+        assert np.abs(beside.columns["logits"] - merged.columns["logits"]).max() <= 1e-3 * max(most, 1.0)
         assert np.ptp(beside.columns["logits"]) > 0
     else:
         assert list(map(str, beside.values)) == list(map(str, merged.values))
