@@ -80,6 +80,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "compressor": {
         "bf16": "harness.compression.bf16:COMPRESSOR",
         "compile": "harness.compression.compile:COMPRESSOR",
+        "ct2": "harness.compression.ct2:COMPRESSOR",
         "cuda-graphs": "harness.compression.cuda_graphs:COMPRESSOR",
         "distill": "harness.compression.distill:COMPRESSOR",
         "fp8-torchao": "harness.compression.fp8_torchao:COMPRESSOR",
@@ -107,6 +108,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "torch-cuda-graphs": "harness.modeling.runtimes.torch_cuda_graphs:RUNTIME",
         "torch-int8": "harness.modeling.runtimes.torch_int8:RUNTIME",
         "torch-semi-structured": "harness.modeling.runtimes.torch_semi_structured:RUNTIME",
+        "ctranslate2": "harness.modeling.runtimes.ctranslate2_runtime:RUNTIME",
         "onnxruntime": "harness.modeling.runtimes.onnx_runtime:RUNTIME",
         "openvino": "harness.modeling.runtimes.openvino_runtime:RUNTIME",
     },

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.modeling.runtimes import Settings
+from harness.modeling.runtimes import Settings, ct2_file
 from harness.modeling.runtimes.torch_eager import SCALE
 from harness.modeling.weights.adapter_files import base_folder
 
@@ -36,6 +36,7 @@ ONNX_SCALES = ("_scale", "_zero_point")
 TORCHAO_SCALES = ("_weight_scale", "_weight_zero_point", "_weight_scale_and_zero")
 """How what torchao adds to a weight is called in a file."""
 TORCHAO_WEIGHT = "_weight_qdata"
+CT2 = "ctranslate2"
 WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "*.bin", "*.pt2")
 
 
@@ -71,6 +72,8 @@ def weights_of(folder: Path, settings: Settings | None = None) -> dict[str, Any]
                 return facts | {"absent": {"parameters": reason, "nonzeros": reason}}
             counted = ((dtype, data) for name, dtype, data in tensors(file) if not name.endswith(scales))
             counts += [count_tensor(dtype, data) for dtype, data in counted]
+        elif file.name == ct2_file.FILE and settings is not None and settings.runtime == CT2:
+            counts += [count_tensor(dtype, data) for _, dtype, data in ct2_file.weights(file)]
         elif file.suffix == ".onnx" and find_spec("onnx"):
             stored |= onnx_counts(file)
         elif not (file.name.endswith(ONNX_DATA) and stored):
@@ -96,6 +99,8 @@ def weight_files(folder: Path, settings: Settings | None = None) -> list[Path]:
         return [file for place in places for file in sorted(place.glob("*.safetensors"))]
     if settings is not None and settings.storage is not None:
         return [folder / settings.storage.file]
+    if settings is not None and settings.runtime == CT2:
+        return [file for file in (folder / ct2_file.FILE,) if file.is_file()]
     files = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)})
     tensors_alone = [path for path in files if path.suffix == ".safetensors"]
     others = [path for path in files if path.suffix not in (".safetensors", ".bin")]

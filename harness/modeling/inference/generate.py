@@ -3,7 +3,8 @@
 The greedy loop keeps a key–value cache and drops texts that have ended from its batch, so that a batch costs what its
 unfinished texts cost. The texts are those of `model.generate(do_sample=False, num_beams=1)`. A checkpoint whose
 `generation_config` says more than where texts begin and end, such as tokens that are forced or suppressed, goes through
-`transformers` as well.
+`transformers` as well; a model of a runtime that decodes by itself (`decodes_itself`) always does through its own
+`generate`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def generate(
     done = 0
     lengths = [(len(prompt) + decoding.max_new_tokens) * decoding.num_beams for prompt in prompts]
     rules = step_rules(model, ends_of(model, tokenizer))
-    by_library = decoding.do_sample or decoding.num_beams > 1 or rules is None
+    by_library = decoding.do_sample or decoding.num_beams > 1 or rules is None or hasattr(model, "decodes_itself")
     with torch.inference_mode():
         for indices in scoring_batches(lengths, TOKENS[device.type]):
             batch = [list(prompts[index]) for index in indices]
@@ -63,6 +64,8 @@ def generate(
             fitting = decoding if room is None or room >= decoding.max_new_tokens else _shorter(decoding, room)
             if by_library:
                 texts = _library(model, tokenizer, batch, fitting, seed + done, stops)
+                if stops is not None and hasattr(model, "decodes_itself"):
+                    texts = [_ended(text, stops) for text in texts]
             else:
                 texts = _greedy(model, tokenizer, batch, fitting, rules or StepRules(), stops)
             for index, text in zip(indices, texts, strict=True):
@@ -111,7 +114,9 @@ def rules_of(settings: Any) -> dict[str, Any]:
     return {
         name: value
         for name, value in given.items()
-        if value not in (None, False, [], {})
+        if value is not None
+        and value is not False
+        and value not in ([], {})
         and (name not in NEUTRAL or value != NEUTRAL[name])
         and name not in CHOSEN_HERE | WITHOUT_EFFECT
         and not name.startswith("_")
@@ -338,6 +343,12 @@ def _until_all(stops: Stops, ids: torch.Tensor, writes_apart: bool) -> Callable[
         return len(ended) == len(ends)
 
     return has_ended
+
+
+def _ended(text: list[int], stops: Stops) -> list[int]:
+    """The text as far as the token with which an end stands in it."""
+    ends = stops.stand_in([text[: place + 1] for place in range(len(text))])
+    return text[: ends.index(True) + 1] if True in ends else text
 
 
 def _until(text: list[int], ends: set[int]) -> list[int]:

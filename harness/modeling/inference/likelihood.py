@@ -41,6 +41,10 @@ def likelihoods(
     import torch
 
     device = model.device
+    if not model.config.is_encoder_decoder and is_stateful(model):
+        pairs = [(prompt, after) for prompt, choices in zip(prompts, continuations, strict=True) for after in choices]
+        nats, same = of_rows(model, pairs, report)
+        return nats.reshape(len(prompts), -1), same.reshape(len(prompts), -1)
     result = np.zeros((len(prompts), len(continuations[0])), dtype=np.float64)
     greedy = np.zeros(result.shape, dtype=bool)
     longest = [len(prompt) + max(map(len, choices)) for prompt, choices in zip(prompts, continuations, strict=True)]
@@ -54,6 +58,11 @@ def likelihoods(
             done += len(indices)
             report(done / len(prompts))
     return result, greedy
+
+
+def is_stateful(model: Any) -> bool:
+    """Whether a model has no cache that can go back to the end of a prompt."""
+    return bool(getattr(model, "_is_stateful", False))
 
 
 Scores = tuple["np.ndarray", "np.ndarray"]

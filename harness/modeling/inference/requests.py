@@ -15,7 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.requests import Generation, Likelihood, Likely, Request, Response, TextLikelihood
 from harness.core.specs import DecodingSpec
 from harness.modeling.inference.generate import Stops, generate
-from harness.modeling.inference.likelihood import likelihoods, of_rows
+from harness.modeling.inference.likelihood import is_stateful, likelihoods, of_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -278,7 +278,7 @@ def _likely(model: Any, pairs: Sequence[Pair], limit: int, report: Report) -> li
 
 def _is_worth_sharing(model: Any, before: Tokens, conts: Sequence[Tokens] | dict[Tokens, None]) -> bool:
     """Models with a state in place of a cache cannot go back to the end of a context."""
-    if len(conts) == 1 or getattr(model, "_is_stateful", False):
+    if len(conts) == 1 or is_stateful(model):
         return False
     saved = (len(conts) - 1) * len(before)
     return saved >= SHARED_TOKENS * len(conts) or all(len(after) == 1 for after in conts)
