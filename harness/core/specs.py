@@ -287,7 +287,9 @@ class PretrainingSpec(Strict):
     random. A step sees `batch_size` blocks of `block_size` tokens, split over processes and over `accumulate`
     micro-batches. With the optimizer `adafactor`, which a model that is shared out over processes cannot have, the
     learning rate is relative to the size of each weight. `dropout` replaces the config's while pretraining. A
-    checkpoint to resume from is written every `checkpoint_every` steps. `augment` makes further documents of those to
+    checkpoint to resume from is written every `checkpoint_every` steps. `gradient_checkpointing` keeps the inputs of
+    layers alone and computes their activations again (Chen et al. 2016), `compile` trains what `torch.compile` makes of
+    the model. `augment` makes further documents of those to
     train on.
     """
 
@@ -313,6 +315,10 @@ class PretrainingSpec(Strict):
     max_grad_norm: float = Field(default=1.0, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations again for the gradients: less memory, some 1.3 times the time.", panel="Training"
+    )
+    compile: bool = setting(False, "Train what torch.compile makes of the model.", panel="Training")
     checkpoint_every: int = setting(200, "Steps between checkpoints to resume from.", panel="Training", ge=1)
     seed: int = setting(0, "Of weights, order and masks.", panel="Training", ge=0, lt=2**31)
     augment: AugmentSpec | None = None
@@ -337,8 +343,9 @@ class PretrainingSpec(Strict):
 
     def identity(self) -> dict[str, Any]:
         """What of it a checkpoint depends on beside the text of its corpus."""
-        settings = self.model_dump(mode="json", exclude={"corpus", "sentences", "field", "checkpoint_every"})
-        return {name: value for name, value in settings.items() if name != "augment" or value is not None}
+        apart = {"corpus", "sentences", "field", "checkpoint_every", "gradient_checkpointing"}
+        settings = self.model_dump(mode="json", exclude=apart)
+        return {name: value for name, value in settings.items() if value or name not in ("augment", "compile")}
 
     @property
     def seconds(self) -> float | None:

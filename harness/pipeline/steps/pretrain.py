@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from harness.training.pretraining.loop import Outcome, Throughput
+    from harness.training.pretraining.train_step import Losses
 
+deferred = lazy("harness.training.pretraining.deferred")
 evaluation = lazy("harness.training.pretraining.evaluation")
 loop = lazy("harness.training.pretraining.loop")
+sharding = lazy("harness.training.pretraining.sharding")
 trainer = lazy("harness.training.trainer")
 
 
@@ -88,7 +92,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     for name in dropouts:
         setattr(config, name, settings.dropout)
     torch.manual_seed(settings.seed)
-    model = objective.build(config)
+    weights = deferred.DeferredWeights() if job.sharded else None
+    with weights or nullcontext():
+        model = objective.build(config)
     device = trainer.pick_device()
     measured = calibration()
     peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
@@ -96,28 +102,29 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     def listen(throughput: Throughput) -> None:
         report(throughput.step / max(1, throughput.steps), str(throughput))
 
-    def scored(current: Any) -> dict[str, float]:
+    def scored(current: Losses) -> dict[str, float]:
         scores = evaluation.evaluate(current, objective, held_out, settings.seed, settings.batch_size)
         return {f"held_out/{name}": score["value"] for name, score in scores.items()}
 
     try:
         outcome = loop.train(
             model, objective, blocks, settings, trainer.pick_precision(settings.precision, device),
-            store.partial(cell.key), listen, peak, job.observe, scored, job.resume, job.sharded,
+            store.partial(cell.key), listen, peak, job.observe, scored, job.resume, job.sharded, weights,
         )  # fmt: skip
     except DamagedFileError as error:
         shutil.rmtree(store.partial(cell.key), ignore_errors=True)
         raise HarnessError(f"{error}; it is removed, the next run starts this pretraining over") from None
-    if outcome.model is None:
+    if outcome.trained is None:
         return {}
-    model = outcome.model
-    scores = evaluation.evaluate(model, objective, held_out, settings.seed, settings.batch_size)
-    exported = objective.export(model).cpu()
+    scores = evaluation.evaluate(outcome.trained, objective, held_out, settings.seed, settings.batch_size)
+    exported = objective.export(outcome.trained.model)
+    if not job.sharded:
+        exported.cpu()
     for name, value in dropouts.items():
         setattr(exported.config, name, value)
     exported.config.dtype = "float32"
     (folder / "model").mkdir()
-    exported.save_pretrained(folder / "model")
+    sharding.save_pretrained(exported, folder / "model", outcome.is_first)
     tokenizer.save_pretrained(folder / "model")
     write_losses(folder / LOSSES, outcome.losses, settings.batch_size * settings.block_size, _rates(settings, outcome))
     facts = job.corpus

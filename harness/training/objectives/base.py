@@ -98,6 +98,9 @@ class Objective(ABC):
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         """A model with random weights."""
 
+    def try_out(self, model: Any) -> None:  # noqa: B027 - most objectives take any model that was built
+        """Look at what a built model does, before it is trained. Raises HarnessError where it will not do."""
+
     @abstractmethod
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """The mean loss over the examples of a batch, a scalar."""

@@ -38,14 +38,15 @@ class CausalLM(Objective):
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         from transformers import AutoModelForCausalLM
 
-        model = AutoModelForCausalLM.from_config(config)
+        return AutoModelForCausalLM.from_config(config)
+
+    def try_out(self, model: Any) -> None:
         if reads_ahead(model):
             raise HarnessError(
                 f"objective clm: {type(model).__name__} of this config sees the tokens it is to predict; it must read "
                 "in one direction (is_decoder: true, where the model has that)"
             )
         self.linear_head = has_linear_head(model)
-        return model
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
@@ -82,7 +83,7 @@ def has_linear_head(model: Any) -> bool:
     head = model.get_output_embeddings()
     if type(head) is not torch.nn.Linear:
         return False
-    tokens, was_training = torch.arange(2).unsqueeze(0), model.training
+    tokens, was_training = torch.arange(2).unsqueeze(0).to(model.device), model.training
     model.eval()
     with torch.no_grad():
         hidden = model.base_model(input_ids=tokens, use_cache=False).last_hidden_state

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from harness.training.objectives import Objective
+from harness.training.pretraining.train_step import Losses
 
 FEW_BLOCKS = 16
 """Held-out blocks for scores that take many passes a block."""
@@ -16,26 +17,30 @@ HELD_OUT_SEED = 1
 
 @torch.no_grad()
 def evaluate(
-    model: torch.nn.Module, objective: Objective, blocks: np.ndarray, seed: int, batch_size: int
+    losses: Losses, objective: Objective, blocks: np.ndarray, seed: int, batch_size: int
 ) -> dict[str, dict[str, Any]]:
-    """Scores of held-out blocks, each with value, bootstrap 95 % interval over blocks, n, and what chance scores."""
+    """Scores of held-out blocks, each with value, bootstrap 95 % interval over blocks, n, and what chance scores. Of a
+    sharded model all processes must ask.
+    """
     if len(blocks) == 0:
         return {}
-    model.eval()
-    device = next(model.parameters()).device
+    losses.eval()
+    device = next(losses.parameters()).device
     collected: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for start in range(0, len(blocks), batch_size):
         random = np.random.default_rng([seed, HELD_OUT_SEED, start])
         batch = objective.corrupt(np.asarray(blocks[start : start + batch_size], dtype=np.int64), random)
         tensors = {name: torch.from_numpy(np.ascontiguousarray(rows)).to(device) for name, rows in batch.items()}
-        for name, ratio in objective.measure(model, tensors).items():
+        for name, ratio in losses.measure(tensors).items():
             collected.setdefault(name, []).append(ratio)
     sums = {
         name: tuple(np.concatenate([part[place] for part in parts]) for place in (0, 1))
         for name, parts in collected.items()
     }
     few = np.asarray(blocks[:FEW_BLOCKS], dtype=np.int64)
-    return summarize(sums | objective.measure_few(model, few), objective)
+    sums |= losses.measure_few(few)
+    losses.release()
+    return summarize(sums, objective)
 
 
 def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000) -> dict[str, dict[str, Any]]:

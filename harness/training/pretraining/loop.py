@@ -8,10 +8,9 @@ the sharding.
 
 from __future__ import annotations
 
-import copy
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +26,10 @@ from harness.training.dropout import quick_dropout
 from harness.training.objectives import Objective
 from harness.training.pretraining import state
 from harness.training.pretraining.activations import fused_activations
+from harness.training.pretraining.deferred import DeferredWeights
 from harness.training.pretraining.plan import Plan
-from harness.training.pretraining.train_step import TrainStep
+from harness.training.pretraining.sharding import tensors_of
+from harness.training.pretraining.train_step import Losses, TrainStep
 
 PROBE_STEPS = (2, 6)
 """Untimed and timed steps that turn a wall-clock budget into a first number of steps."""
@@ -53,11 +54,11 @@ class Throughput:
 @dataclass(frozen=True)
 class Outcome:
     """What a pretraining did. `losses` (steps,) is the mean loss of each step over its whole batch; `seconds` are those
-    of training, `before` those of them before it was resumed. `model` is the trained one, whole; None in a process that
-    only helped.
+    of training, `before` those of them before it was resumed. `trained` is the model with its objective, each process's
+    part of it where it is sharded, otherwise None in a process that only helped.
     """
 
-    model: torch.nn.Module | None
+    trained: Losses | None
     plan: Plan
     steps: int
     losses: list[float]
@@ -68,6 +69,7 @@ class Outcome:
     device: str
     processes: int
     sharded: bool
+    is_first: bool
     resumed_from: int
 
 
@@ -81,19 +83,20 @@ def train(
     report: Callable[[Throughput], None],
     peak_flops: float | None = None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
-    held_out: Callable[[torch.nn.Module], Mapping[str, float]] | None = None,
+    held_out: Callable[[Losses], Mapping[str, float]] | None = None,
     resume: bool = True,
     sharded: bool = False,
+    deferred: DeferredWeights | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
-    """Train `model` in place on blocks (n, raw_size); if `sharded` it is shared out, and the outcome has a whole one.
+    """Train `model` in place on blocks (n, raw_size); if `sharded`, each process keeps a part of it, and where its
+    weights are `deferred` never had more.
 
     Goes on from the newest sound checkpoint in the folder `checkpoints` where `resume`, else removes what is there; the
     loss curve and the weights are
     those of an unbroken run. `peak_flops` (FLOP/s of one process) turns speed into a fraction of it. `observe`
     gets the loss of each step by its number, and at times more; of the first process, at each checkpoint, the scores
-    that `held_out` gives the model, unless it is sharded. `sharded` leaves each process its part of the weights. A
-    wall-clock budget is the time of the training alone; `clock` tells seconds.
+    that `held_out` gives the model. A wall-clock budget is the time of the training alone; `clock` tells seconds.
 
     Raises:
         HarnessError: the batch cannot be shared equally, or the loss is not a finite number.
@@ -106,8 +109,8 @@ def train(
         step_scheduler_with_optimizer=False,
     )
     is_first = accelerator.is_main_process
-    trained = (copy.deepcopy(model) if sharded else model) if is_first else None
-    train_step = TrainStep(model, objective, blocks, spec, accelerator, sharded)
+    train_step = TrainStep(model, objective, blocks, spec, accelerator, sharded, deferred)
+    is_observed = bool(_from_first([observe is not None and held_out is not None], accelerator)[0])
     if is_first and not resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -156,20 +159,17 @@ def train(
                 progress.seconds = before + paused - started
                 if is_first or sharded:
                     state.save(checkpoints, train_step.model, train_step.optimizer, progress, is_first)
-                if observe is not None and held_out is not None and is_first and not sharded:
-                    observe(progress.step, _scored(train_step.model, held_out))
+                if is_observed and held_out is not None and (is_first or sharded):
+                    scores = _scored(train_step.losses, held_out)
+                    if observe is not None and is_first:
+                        observe(progress.step, scores)
                 accelerator.wait_for_everyone()
                 plan.pause(*_from_first([clock() - paused], accelerator))
     if told_at < progress.step:
         tell()
     seconds = before + clock() - started
-    if sharded:
-        full = state.gathered(state.own_tensors(train_step.model), keep=is_first)
-        if trained is not None:
-            state.fill(trained, full)
-            trained.to(accelerator.device)
     return Outcome(
-        model=trained,
+        trained=train_step.losses if is_first or sharded else None,
         plan=plan,
         steps=progress.step,
         losses=progress.losses,
@@ -180,16 +180,17 @@ def train(
         device=accelerator.device.type,
         processes=accelerator.num_processes,
         sharded=sharded,
+        is_first=is_first,
         resumed_from=resumed_from,
     )
 
 
-def _scored(model: torch.nn.Module, held_out: Callable[[torch.nn.Module], Mapping[str, float]]) -> Mapping[str, float]:
+def _scored(losses: Losses, held_out: Callable[[Losses], Mapping[str, float]]) -> Mapping[str, float]:
     """Scores of a model in training, which leave no trace in it."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
-        scores = held_out(model)
-    model.train()
+        scores = held_out(losses)
+    losses.train()
     return scores
 
 
@@ -215,7 +216,7 @@ def _planned(
     if spec.tokens is not None:
         return Plan.of_steps(max(1, round(spec.tokens / train_step.tokens)))
     assert spec.seconds is not None
-    weights = {name: tensor.detach().clone() for name, tensor in state.own_tensors(train_step.model).items()}
+    weights = {name: tensor.detach().clone() for name, tensor in tensors_of(train_step.model).items()}
     random = torch.get_rng_state()
     untimed, timed = PROBE_STEPS
     for step in range(untimed):
@@ -225,7 +226,7 @@ def _planned(
         float(train_step(step, step, 1000))
     now = clock()
     with torch.no_grad():
-        for name, tensor in state.own_tensors(train_step.model).items():
+        for name, tensor in tensors_of(train_step.model).items():
             tensor.copy_(weights[name])
     train_step.optimizer.state.clear()
     torch.set_rng_state(random)
@@ -238,9 +239,9 @@ def _review(plan: Plan, step: int, spent: float, accelerator: Accelerator) -> No
     plan.review(step, *_from_first([spent], accelerator))
 
 
-def _from_first(values: list[float], accelerator: Accelerator) -> list[float]:
+def _from_first(values: Sequence[float], accelerator: Accelerator) -> list[float]:
     if accelerator.num_processes == 1:
-        return values
+        return list(values)
     shared = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
     torch.distributed.broadcast(shared, 0)
     return shared.tolist()

@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.distributed.tensor import DTensor, distribute_tensor
+from safetensors.torch import save_file
+from torch.distributed.tensor import DTensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from harness.training.pretraining.deferred import DeferredWeights
 
 
-def shard(module: torch.nn.Module, device: torch.device) -> None:
+M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 2**18
+"""mallopt's number of the setting, and bytes from which on a block is one of the system's."""
+SAVED_AT_ONCE = "2GB"
+"""The largest file of weights, which is as much as the first process gathers of them when they are saved."""
+
+
+def shard(
+    module: torch.nn.Module,
+    device: torch.device,
+    deferred: DeferredWeights | None = None,
+    methods: Sequence[str] = (),
+) -> None:
     """Leave each process its part of every weight. A layer's weights are gathered while it works, the others' all the
     time.
+
+    Weights that are `deferred` are made layer by layer, so that no process ever holds all of them. `methods` of the
+    module may be called as its `forward` is.
     """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
+    if device.type == "cpu":
+        _return_large_blocks()
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
-    for layer in layers(module):
-        fully_shard(layer, mesh=mesh)
-    fully_shard(module, mesh=mesh)
+    for part in (*layers(module), module):
+        if deferred is not None:
+            deferred.fill(part)
+        fully_shard(part, mesh=mesh)
+    for method in methods:
+        register_fsdp_forward_method(module, method)
+
+
+def _return_large_blocks() -> None:
+    """Have glibc give back to the system what a layer's gathered weights took. By itself it keeps blocks of up to
+    32 MB, in pieces that fit nothing else: as much again as four processes' parts of a model.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def layers(module: torch.nn.Module) -> list[torch.nn.Module]:
@@ -47,8 +87,49 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).contiguous().cpu()
 
 
-def as_sharded(full: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """`full` shared out as `like` is; itself where that is whole. All processes must take part."""
-    if not isinstance(like, DTensor):
-        return full
-    return distribute_tensor(full.to(like.device), like.device_mesh, like.placements)
+def is_sharded(module: torch.nn.Module) -> bool:
+    return any(isinstance(weight, DTensor) for weight in module.parameters())
+
+
+def save_pretrained(model: PreTrainedModel, folder: Path, first: bool) -> None:
+    """Write a model as its own `save_pretrained` does, gathering no more of a sharded one at once than a file holds.
+    All processes of a sharded model must call; the `first` one writes.
+    """
+    weights = tensors_of(model)
+    if not any(isinstance(weight, DTensor) for weight in weights.values()):
+        if first:
+            model.save_pretrained(folder)
+        return
+    from huggingface_hub import split_torch_state_dict_into_shards
+
+    shapes = {name: torch.empty(weight.shape, dtype=weight.dtype, device="meta") for name, weight in weights.items()}
+    split = split_torch_state_dict_into_shards(
+        shapes, filename_pattern="model{suffix}.safetensors", max_shard_size=SAVED_AT_ONCE
+    )
+    for file, names in split.filename_to_tensors.items():
+        gathered: dict[str, torch.Tensor] = {}
+        for name in names:
+            full = whole(weights[name])
+            if first:
+                gathered[name] = full
+        if first:
+            save_file(gathered, folder / file, metadata={"format": "pt"})
+    if first:
+        _save_configs(model, folder)
+        if split.is_sharded:
+            index: dict[str, Any] = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+            (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True))
+
+
+def _save_configs(model: PreTrainedModel, folder: Path) -> None:
+    model.config.architectures = [type(model).__name__]
+    model.config.dtype = str(model.dtype).removeprefix("torch.")
+    model.config.save_pretrained(folder)
+    if model.can_generate() and model.generation_config is not None:
+        model.generation_config.save_pretrained(folder)
+
+
+def tensors_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Weights and buffers by name, tied weights once, under their first name: safetensors holds no aliases."""
+    kept = model.state_dict().keys()
+    return {name: tensor for name, tensor in chain(model.named_parameters(), model.named_buffers()) if name in kept}

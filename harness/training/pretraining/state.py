@@ -3,27 +3,37 @@
 FOLDER/STEP/…       one checkpoint, written whole under another name and renamed; the latest sound one counts
   weights.safetensors, optimizer.safetensors, random.safetensors, losses.safetensors, state.json, checksums.json
 
-A sharded model's state is gathered, so that a checkpoint is whole and any number of processes can go on from it.
+The state of a sharded model is written by all processes, each its part, as torch's distributed checkpoints are, in
+files of safetensors (`sharded/`). Any number of processes can go on from either.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed import checkpoint
+from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from harness.core.atomic import new_folder
 from harness.core.checked import check_sums, write_sums
 from harness.core.errors import DamagedFileError
 from harness.training.pretraining.plan import Plan
-from harness.training.pretraining.sharding import as_sharded, whole
+from harness.training.pretraining.sharding import is_sharded, tensors_of
+
+PARTS = "sharded"
+MOMENT = re.compile(r"([0-9]+)\.([a-z_]+)")
+"""The name of a tensor of the optimizer: the number of its weight, and what it is."""
 
 
 @dataclass
@@ -51,16 +61,20 @@ def latest(folder: Path, damaged: Callable[[DamagedFileError], None] = lambda er
 def save(
     folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, first: bool = True
 ) -> None:
-    """Write a checkpoint and remove older ones. All processes of a sharded model must call; the `first` one writes."""
-    weights = gathered(own_tensors(model), keep=first)
-    moments = gathered(_moments(optimizer), keep=first)
-    if not first:
-        return
+    """Write a checkpoint and remove older ones. All processes of a sharded model must call: each writes its part of the
+    weights, the `first` all else.
+    """
     place = folder / f"{progress.step:09}"
-    shutil.rmtree(place, ignore_errors=True)
-    with new_folder(place) as building:
-        save_file(weights, building / "weights.safetensors")
-        save_file(moments, building / "optimizer.safetensors")
+    if first:
+        shutil.rmtree(place, ignore_errors=True)
+    with new_folder(place) if first else nullcontext() as building:
+        if is_sharded(model):
+            _save_parts(tensors_of(model) | _moments(optimizer), building)
+        if building is None:
+            return
+        if not is_sharded(model):
+            save_file(_on_cpu(tensors_of(model)), building / "weights.safetensors")
+            save_file(_on_cpu(_moments(optimizer)), building / "optimizer.safetensors")
         save_file(_random_tensors(), building / "random.safetensors")
         save_file({"losses": torch.tensor(progress.losses, dtype=torch.float64)}, building / "losses.safetensors")
         meta = {key: value for key, value in asdict(progress).items() if key != "losses"}
@@ -71,50 +85,77 @@ def save(
             shutil.rmtree(old, ignore_errors=True)
 
 
+def _on_cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+
+
+def _save_parts(tensors: dict[str, torch.Tensor], building: Path | None) -> None:
+    """Each process writes its part of every tensor into the folder that the first one names: weights, then each moment
+    of the optimizer, since what is written at once is in memory three times.
+    """
+    named: list[Path | None] = [None if building is None else building / PARTS]
+    torch.distributed.broadcast_object_list(named, src=0)
+    assert named[0] is not None
+    groups: dict[str, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        moment = MOMENT.fullmatch(name)
+        groups.setdefault(moment[2] if moment else "weights", {})[name] = tensor
+    for group, of_group in groups.items():
+        checkpoint.save(of_group, storage_writer=HuggingFaceStorageWriter(str(named[0] / group), save_distributed=True))
+
+
 def load(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Put a checkpoint back. Raises DamagedFileError where it is not what was written."""
     try:
         meta = json.loads((place / "state.json").read_text())
-        weights = load_file(place / "weights.safetensors")
-        moments = load_file(place / "optimizer.safetensors")
-        random = load_file(place / "random.safetensors")
         losses = load_file(place / "losses.safetensors")["losses"].tolist()
-        fill(model, weights)
-        _restore_optimizer(optimizer, moments)
-        _restore_random(random)
+        if is_sharded(model) or (place / PARTS).is_dir():
+            _load_parts(place, model, optimizer)
+        else:
+            fill(model, load_file(place / "weights.safetensors"))
+            _restore_optimizer(optimizer, load_file(place / "optimizer.safetensors"))
+        _restore_random(load_file(place / "random.safetensors"))
         return Progress(losses=losses, plan=Plan(**meta.pop("plan")), **meta)
     except Exception as error:  # safetensors, json and torch each have errors of their own
         raise DamagedFileError(f"{place} is damaged ({' '.join(str(error).split())[:200]})") from None
 
 
-def own_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Weights and buffers by name, tied weights once, under their first name: safetensors holds no aliases."""
-    kept = model.state_dict().keys()
-    return {name: tensor for name, tensor in chain(model.named_parameters(), model.named_buffers()) if name in kept}
-
-
-def gathered(tensors: Mapping[str, torch.Tensor], keep: bool = True) -> dict[str, torch.Tensor]:
-    """Each tensor in full, on the CPU; a process that does not `keep` them gets none, one at a time."""
-    kept = {}
-    for name, tensor in tensors.items():
-        full = whole(tensor)
-        if keep:
-            kept[name] = full
-    return kept
+def _load_parts(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Each process reads of a checkpoint, whole or in parts, what it has of every tensor, and no more."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    missing, moments = tensors_of(model), dict[str, torch.Tensor]()
+    for folder in sorted((place / PARTS).iterdir()) if (place / PARTS).is_dir() else [place]:
+        reader = HuggingFaceStorageReader(str(folder))
+        tensors: dict[str, torch.Tensor] = {}
+        for key, facts in reader.read_metadata().state_dict_metadata.items():
+            if key in missing:
+                tensors[key] = missing.pop(key)
+            elif (named := MOMENT.fullmatch(key)) is not None and isinstance(facts, TensorStorageMetadata):
+                like = weights[int(named[1])]
+                same = facts.size == like.shape
+                moments[key] = torch.zeros_like(like) if same else torch.zeros(facts.size, dtype=facts.properties.dtype)
+                tensors[key] = moments[key]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            alone = not torch.distributed.is_initialized()
+            checkpoint.load(dict[str, Any](tensors), storage_reader=reader, no_dist=alone)
+    if missing:
+        raise ValueError(f"no {next(iter(missing))}")
+    _restore_optimizer(optimizer, moments)
 
 
 @torch.no_grad()
 def fill(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Put whole weights into a model, sharded or not. Raises ValueError where one is missing, left over or has another
+    """Put weights into a model. Raises ValueError where one is missing, left over or has another
     shape.
     """
-    tensors = own_tensors(model)
+    tensors = tensors_of(model)
     if left_over := sorted(weights.keys() - tensors.keys()):
         raise ValueError(f"the model has no {left_over[0]}")
     for name, tensor in tensors.items():
         if name not in weights or weights[name].shape != tensor.shape:
             raise ValueError(f"no {name} of shape {tuple(tensor.shape)}")
-        tensor.copy_(as_sharded(weights[name], tensor))
+        tensor.copy_(weights[name])
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -126,13 +167,10 @@ def _moments(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    """`step`, a scalar, is whole in every process; what has the shape of a weight is shared out like it."""
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
-        like = weights[int(index)]
-        state.setdefault(int(index), {})[name] = as_sharded(tensor, like) if tensor.shape == like.shape else tensor
+        state.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from torch.distributed.fsdp import FSDPModule
+from transformers import PreTrainedModel
 
 from harness.core.errors import HarnessError
 from harness.core.specs import PretrainingSpec
 from harness.training.objectives import Objective
+from harness.training.objectives.base import Ratios
 from harness.training.optimizers import optimizer
 from harness.training.pretraining.blocks import BlockOrder
+from harness.training.pretraining.deferred import DeferredWeights
 from harness.training.pretraining.schedules import rate
 from harness.training.pretraining.sharding import shard
 
 NO_DECAY = ("bias", "norm", "layer_norm", "layernorm", "ln_")
 DATA_SEED = 2
+DROPOUT_SEED = 3
 
 
 class Losses(torch.nn.Module):
@@ -32,6 +37,20 @@ class Losses(torch.nn.Module):
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return self._objective.loss(self.model, batch)
+
+    def measure(self, batch: dict[str, torch.Tensor]) -> Ratios:
+        return self._objective.measure(self.model, batch)
+
+    def measure_few(self, blocks: np.ndarray) -> Ratios:
+        return self._objective.measure_few(self.model, blocks)
+
+    def try_out(self) -> None:
+        self._objective.try_out(self.model)
+
+    def release(self) -> None:
+        """Weights that were gathered for what was called last are let go."""
+        if isinstance(self, FSDPModule):
+            self.reshard()
 
 
 class TrainStep:
@@ -49,6 +68,7 @@ class TrainStep:
         spec: PretrainingSpec,
         accelerator: Accelerator,
         sharded: bool = False,
+        deferred: DeferredWeights | None = None,
     ) -> None:
         parts = accelerator.num_processes * spec.accumulate
         if spec.batch_size % parts:
@@ -63,8 +83,12 @@ class TrainStep:
         self._order = BlockOrder(len(blocks), spec.batch_size, spec.seed)
         torch.manual_seed(spec.seed)
         losses = Losses(model, objective)
+        if spec.gradient_checkpointing:
+            _recompute_activations(model)
         if sharded:
-            shard(losses, accelerator.device)
+            shard(losses, accelerator.device, deferred, ("measure", "measure_few", "try_out"))
+        losses.try_out()
+        losses.release()
         self.optimizer = optimizer(spec.optimizer, _groups(model, spec.weight_decay), spec.learning_rate)
         self._sharded = sharded
         self._wrapped: Any = losses
@@ -72,6 +96,9 @@ class TrainStep:
         if not sharded:
             self._wrapped, self._optimizer = accelerator.prepare(losses, self.optimizer)
         self._wrapped.train()
+        if spec.compile:
+            losses.compile(dynamic=False)
+        self.losses = losses
         self.model: torch.nn.Module = losses.model
         self.tokens = spec.batch_size * objective.block_size
 
@@ -85,6 +112,8 @@ class TrainStep:
         Returns the mean loss of the whole batch, a scalar on the device.
         """
         spec, accelerator = self._spec, self._accelerator
+        if accelerator.num_processes > 1:
+            torch.manual_seed(_seed_of(spec.seed, step, accelerator.process_index))
         random = np.random.default_rng([spec.seed, DATA_SEED, step])
         rows = np.asarray(self._blocks[self._order.at(step)], dtype=np.int64)
         batch = self._objective.corrupt(rows, random)
@@ -119,6 +148,24 @@ class TrainStep:
             name: torch.from_numpy(np.ascontiguousarray(rows[chunk])).to(self._accelerator.device, non_blocking=True)
             for name, rows in batch.items()
         }
+
+
+def _seed_of(*numbers: int) -> int:
+    """Of what a process drops in a step: it differs between processes, and is the same after a resumption."""
+    return int(np.random.SeedSequence([DROPOUT_SEED, *numbers]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _recompute_activations(model: torch.nn.Module) -> None:
+    """Keep the inputs of layers alone and compute the rest once more for the gradients (Chen et al. 2016)."""
+    able = [
+        module for module in model.modules()
+        if isinstance(module, PreTrainedModel) and module.supports_gradient_checkpointing
+    ]  # fmt: skip
+    if not able:
+        raise HarnessError(f"gradient_checkpointing: a {type(model).__name__} has no layers that are computed anew")
+    for module in able:
+        enable = getattr(module, "activation_checkpointing_enable", None) or module.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
 
 
 def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -72,9 +72,14 @@ def spec(**changes) -> PretrainingSpec:
 def trained(setting, folder: Path, settings: PretrainingSpec, stop_after: int | None = None, **options: Any):
     """What `loop.train` makes of it, and the weights; with `stop_after`, as if the process were killed at that step."""
     from harness.training.pretraining import loop
+    from harness.training.pretraining.sharding import tensors_of, whole
 
     objective, blocks, build = setting
-    model = build()
+    if options.get("deferred"):
+        with options["deferred"]:
+            model = build()
+    else:
+        model = build()
 
     class Killed(Exception):
         pass
@@ -95,5 +100,5 @@ def trained(setting, folder: Path, settings: PretrainingSpec, stop_after: int | 
         return None
     finally:
         del objective.corrupt
-    whole = outcome.model.state_dict() if outcome.model is not None else {}
-    return outcome, {name: tensor.clone() for name, tensor in whole.items()}
+    weights = tensors_of(outcome.trained.model) if outcome.trained is not None else {}
+    return outcome, {name: whole(tensor).clone() for name, tensor in weights.items()}
