@@ -103,6 +103,7 @@ PRETRAINING: dict[str, dict[str, Any]] = {
 }
 ELSEWHERE = {
     "augment", "objective", "options", "corpus", "sentences", "field", "block_size", "dropout", "precision", "budget", "checkpoint_every",
+    "gradient_checkpointing", "compile",
 }  # fmt: skip
 """What is chosen before the loop begins, or takes effect in time alone; each has tests of its own."""
 

@@ -57,6 +57,7 @@ def test_causal_lm_has_the_loss_of_transformers_whatever_becomes_of_the_logits(t
     objective = CausalLM(NoOptions(), tokens, 12)
     torch.manual_seed(0)
     model = objective.build(config)
+    objective.try_out(model)
     assert objective.linear_head == (not capped)
     with torch.no_grad():
         for weight in model.parameters():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -86,7 +87,11 @@ def test_a_sharded_model_is_saved_whole_as_transformers_saves_it(name, two_shard
     alone, _ = trained(setting, tmp_path / "alone", spec())
     kind = type(objective.export(alone.trained.model)).__name__
     _, loading = getattr(transformers, kind).from_pretrained(saved, output_loading_info=True)
-    assert loading["missing_keys"] <= {"pooler.dense.weight", "pooler.dense.bias"} and not loading["unexpected_keys"] and not loading["mismatched_keys"]
+    assert (
+        loading["missing_keys"] <= {"pooler.dense.weight", "pooler.dense.bias"}
+        and not loading["unexpected_keys"]
+        and not loading["mismatched_keys"]
+    )
     objective.export(alone.trained.model).save_pretrained(tmp_path / "model")
     assert (saved / "config.json").read_text() == (tmp_path / "model" / "config.json").read_text()
     together, expected = (load_file(folder / "model.safetensors") for folder in (saved, tmp_path / "model"))
@@ -177,6 +182,16 @@ def test_activations_computed_again_give_the_same_curve(tmp_path):
     again, same = trained(setting, tmp_path / "again", spec(gradient_checkpointing=True))
     assert again.losses == pytest.approx(kept.losses, rel=1e-6)
     assert all(same[name].numpy() == pytest.approx(weight.numpy(), abs=1e-6) for name, weight in weights.items())
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.nightly
+def test_a_compiled_model_learns_as_one_that_is_not(tmp_path):
+    setting = setting_of("mlm", dropout=False)
+    eager, weights = trained(setting, tmp_path / "eager", spec())
+    compiled, same = trained(setting, tmp_path / "compiled", spec(compile=True))
+    assert compiled.losses == pytest.approx(eager.losses, rel=1e-4)
+    assert same.keys() == weights.keys()
 
 
 def test_layers_are_gathered_one_at_a_time_but_for_those_that_share_a_weight_with_others():
