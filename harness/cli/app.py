@@ -99,7 +99,7 @@ VERBS: dict[str, Verb] = {
         ("harness gate --baseline glue-main", "harness gate --baseline glue-main --mode pr --junit gate.xml"),
     ),
     "baseline": Verb("harness.cli.baseline:app", "Accepted baselines: what the gate judges against.", JUDGE),
-    "export": Verb("harness.cli.export:app", "Model cards, GLUE submissions, results in other tools' forms.", PUBLISH),
+    "export": Verb("harness.cli.export:app", "Model cards, GGUF files, results in the forms of others.", PUBLISH),
     "list": Verb(
         "harness.cli.listing:list_names", "List what can be asked for by name.", PUBLISH,
         ("harness list tasks", "harness list compressors --json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,11 +11,13 @@ import typer
 from harness.cli.options import Include, Out, examples, existing_store
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.core.machine.environment import thread_variables
+from harness.core.packages import require_packages
 from harness.core.registry import load_registry
 from harness.core.store import Store, write_atomically
 from harness.core.strict_spec import parse
-from harness.core.text import emit, say
+from harness.core.text import emit, say, size_text
 from harness.gating.flips import texts_of
 from harness.gating.run_results import of_run
 from harness.report.export import hub, source
@@ -23,12 +26,21 @@ from harness.report.export.eval_results import write_eval_results
 from harness.report.export.every_eval_ever import evaluation, write
 from harness.report.export.glue import write_submission
 from harness.report.export.model_card import make_card, write_card
-from harness.report.export.settings import EeeSpec, EvalResultsSpec, GlueSubmissionSpec, LmEvalSpec, ModelCardSpec
+from harness.report.export.settings import (
+    EeeSpec,
+    EvalResultsSpec,
+    GgufSpec,
+    GlueSubmissionSpec,
+    LmEvalSpec,
+    ModelCardSpec,
+)
 from harness.report.export.source import Model, find_model, model_names
+
+gguf_file = lazy("harness.report.export.gguf_file")
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Model cards, GLUE submissions, and results in the forms of lm-eval, Every Eval Ever and the hub.",
+    help="Model cards, GGUF files, GLUE submissions, and results in the forms of lm-eval, Every Eval Ever and the hub.",
 )
 
 
@@ -84,6 +96,28 @@ def glue_submission(
         registry, store, spec.run, model, spec.output, spec.seed, spec.data, spec.allow_other_data, say
     )
     emit(f"{spec.output}: {', '.join(files)}")
+
+
+@app.command(
+    "gguf",
+    epilog=examples(
+        "harness export gguf my-gpt/ -o my-gpt.gguf", "harness export gguf my-gpt/ --type q8_0 -o small.gguf"
+    ),
+)
+@spec_options(GgufSpec)
+def gguf(
+    given: dict[str, Any],
+    checkpoint: Annotated[Path, typer.Argument(help="A causal language model's folder, or that of its cell.")],
+) -> None:
+    """A causal language model (GPT-2, Llama, Qwen2) as a GGUF file, as llama.cpp reads it."""
+    os.environ.update(thread_variables(1))
+    spec = parse(GgufSpec, given, "the command line")
+    require_packages("gguf", extra="gguf")
+    facts = gguf_file.write_gguf(checkpoint, spec.output, spec.type)
+    emit(
+        f"{spec.output}: {facts['architecture']}, {facts['type']}, {facts['tensors']} tensors, "
+        f"{facts['parameters']:,} parameters, {size_text(facts['bytes'])}"
+    )
 
 
 @app.command(

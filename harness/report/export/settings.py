@@ -33,6 +33,21 @@ class ModelCardSpec(Strict):
         return self
 
 
+class GgufSpec(Strict):
+    """How a model becomes a GGUF file."""
+
+    type: Literal["f32", "f16", "q8_0"] = setting("f16", "What matrices are stored as: f32, f16 or q8_0.", panel=WHAT)
+    output: Path = setting(..., "The file to write.", panel=OUTPUT, metavar="GGUF", short="o")
+
+    @model_validator(mode="after")
+    def _is_a_gguf_in_a_folder(self) -> GgufSpec:
+        if self.output.suffix != ".gguf":
+            raise ValueError(f"-o {self.output}: give it the ending .gguf")
+        if not self.output.resolve().parent.is_dir():
+            raise ValueError(f"-o {self.output}: no folder {self.output.parent}; make it first")
+        return self
+
+
 class GlueSubmissionSpec(Strict):
     """What a submission to GLUE is asked for, beside the model."""
 
