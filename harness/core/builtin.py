@@ -153,6 +153,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     "executor": {
         "inline": "harness.pipeline.executors.inline:build",
         "local": "harness.pipeline.executors.local:build",
+        "ray": "harness.pipeline.executors.ray_cluster:RayExecutor",
+        "submitit": "harness.pipeline.executors.slurm_jobs:SubmititExecutor",
     },
     "format": {
         "markdown": "harness.report.tables.formats:FORMAT",

@@ -26,8 +26,13 @@ record; `failed` and `lost` with the cause; `busy` with None.
 class Workers(Protocol):
     """What computes cells, several at once."""
 
+    @property
+    def full(self) -> bool:
+        """Whether none can take a cell now, and none more is started for one."""
+        ...
+
     def start(self, cell: Cell) -> bool:
-        """Begin a cell; False, and nothing is begun, while all are busy."""
+        """Begin a cell; False, and nothing is begun, where a worker for it is only starting, or all are busy."""
         ...
 
     def messages(self, timeout: float) -> Iterable[Message]:
@@ -78,6 +83,11 @@ class Queue:
         """When the first of the cells that wait for a time may start."""
         return self._later[0][0] if self._later else None
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether a cell can start now or later, though nothing else ends."""
+        return bool(self._ready or self._later)
+
     def finish(self, key: str) -> None:
         """A cell is done: what needs it may start."""
         for dependent in self._needed_by.pop(key, ()):
@@ -127,13 +137,16 @@ def schedule(
     queue, running, losses = Queue(cells, done), set[str](), Counter[str]()
     try:
         while True:
-            while (cell := queue.take(clock())) is not None:
-                if not workers.start(cell):
-                    queue.put_back(cell)
-                    break
-                running.add(cell.key)
-                yield Event("started", cell)
-            if not running and queue.next_time is None:
+            held: list[Cell] = []
+            while not workers.full and (cell := queue.take(clock())) is not None:
+                if workers.start(cell):
+                    running.add(cell.key)
+                    yield Event("started", cell)
+                else:
+                    held.append(cell)
+            for cell in held:
+                queue.put_back(cell)
+            if not running and not queue.is_moving:
                 return
             for cell, kind, content in workers.messages(_pause(queue, clock)):
                 if kind == "progress":

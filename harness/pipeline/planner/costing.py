@@ -36,7 +36,7 @@ def fitting(model_spec: ModelSpec, folder: Path | None, task: TaskSpec, sizes: S
     rates = LEARNERS.get(model_spec.learner).rates
     if rates is not None:
         return _of_texts(rates.fit, sizes)
-    shape, config = _shape(model_spec, folder)
+    shape, config = shape_in(model_spec, folder)
     if shape is None or head is None:
         return None
     return costs.fit_work(model_spec, shape, task, sizes, costs.limit_of(model_spec, config), head)
@@ -50,7 +50,7 @@ def predicting(
     rates = LEARNERS.get(model_spec.learner).rates
     if rates is not None:
         return _of_texts(rates.predict, sizes) + costs.scoring(task, sizes.examples, in_words)
-    shape, config = _shape(model_spec, folder)
+    shape, config = shape_in(model_spec, folder)
     if shape is None or head is None:
         return None
     return costs.predict_work(shape, task, sizes, costs.limit_of(model_spec, config, limit), head, in_words)
@@ -66,7 +66,7 @@ def compressing(fit: Work | None, uses_data: bool, with_student: bool) -> Work |
 def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any]) -> Work | None:
     """A checkpoint of so many steps or tokens, its corpus and its scores included."""
     settings = model_spec.pretraining
-    shape, _ = _shape(model_spec, None)
+    shape, _ = shape_in(model_spec, None)
     if settings is None or shape is None:
         return None
     if settings.steps is None and settings.tokens is None:
@@ -98,7 +98,8 @@ def _of_texts(seconds: float, sizes: Sizes) -> Work:
     return Work(seconds=0.05 + seconds * sizes.tokens(10**9))
 
 
-def _shape(model_spec: ModelSpec, folder: Path | None) -> tuple[Shape | None, Mapping[str, Any]]:
+def shape_in(model_spec: ModelSpec, folder: Path | None) -> tuple[Shape | None, Mapping[str, Any]]:
+    """The shape of a model spec, or of the model in a folder, and its config; None where neither says."""
     config = model_spec.config if folder is None else model_config(folder)
     vocabulary = model_spec.tokenizer.vocab_size if model_spec.tokenizer and folder is None else None
     return (costs.shape_of(config, vocabulary), config) if config else (None, {})

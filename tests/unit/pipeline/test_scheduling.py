@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import HarnessError
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors.scheduling import BUSY_PAUSE, Message, Queue, schedule
 from harness.pipeline.executors.workers import Worker, WorkerPool
@@ -31,9 +32,12 @@ class Simulated:
         self.begun: list[str] = []
         self.closed = False
 
+    @property
+    def full(self) -> bool:
+        return len(self.running) == self.size
+
     def start(self, cell: Cell) -> bool:
-        if len(self.running) == self.size:
-            return False
+        assert not self.full
         self.begun.append(cell.key)
         self.running.append((self.now + (cell.work.nominal if cell.work else 0.0), cell))
         return True
@@ -171,14 +175,15 @@ class Place(Worker):
 
 
 class Places(WorkerPool[Place]):
-    def __init__(self, size: int, memory: dict[str, int]) -> None:
-        super().__init__(size, memory)
+    def __init__(self, size: int, memory: dict[str, int], slow: bool = False) -> None:
+        self.now, self.slow = 0.0, slow
+        super().__init__(size, memory, clock=lambda: self.now)
         self.log: list[str] = []
         self.ahead: list[tuple[Place, str, Any]] = []
 
     def _launch(self, place: int, memory: int) -> Place:
         self.log.append(f"launch {place} {memory}")
-        return Place(place, memory)
+        return Place(place, memory, ready=not self.slow)
 
     def _send(self, worker: Place, cell: Cell) -> None:
         self.log.append(f"send {worker.place} {cell.key}")
@@ -192,14 +197,16 @@ class Places(WorkerPool[Place]):
 
     def close(self) -> None: ...
 
+    def hear(self, *messages: tuple[Place, str, Any]) -> list[tuple[str, str]]:
+        self.ahead = [*messages]
+        return [(cell.key, kind) for cell, kind, _ in self.messages(0)]
+
 
 def test_a_cell_goes_to_a_worker_with_the_memory_it_needs():
     places = Places(2, {"large": 8, "small": 1, "medium": 4})
-    assert places.start(cell("medium")) and places.start(cell("small"))
-    assert not places.start(cell("large")), "all are busy"
+    assert places.start(cell("medium")) and places.start(cell("small")) and places.full
     first, second = places.workers
-    places.ahead = [(first, "done", {}), (second, "done", {})]
-    assert [(ended.key, kind) for ended, kind, _ in places.messages(0)] == [("medium", "done"), ("small", "done")]
+    assert places.hear((first, "done", {}), (second, "done", {})) == [("medium", "done"), ("small", "done")]
     assert places.start(cell("small")), "to the smallest that has enough, which is warm"
     assert places.start(cell("large")), "in place of an idle one that has too little"
     assert places.log == [
@@ -211,8 +218,60 @@ def test_a_worker_that_is_lost_is_replaced_and_one_that_was_idle_is_not_missed()
     places = Places(1, {})
     places.start(cell("a"))
     (worker,) = places.workers
-    places.ahead = [(worker, "progress", (0.5, "")), (worker, "lost", "killed")]
-    assert [(ended.key, kind) for ended, kind, _ in places.messages(0)] == [("a", "progress"), ("a", "lost")]
+    assert places.hear((worker, "progress", (0.5, "")), (worker, "lost", "killed")) == [
+        ("a", "progress"),
+        ("a", "lost"),
+    ]
     assert places.workers == [] and places.start(cell("b"))
-    places.ahead = [(places.workers[0], "done", {}), (places.workers[0], "lost", "killed")]
-    assert [(ended.key, kind) for ended, kind, _ in places.messages(0)] == [("b", "done")]
+    (worker,) = places.workers
+    assert places.hear((worker, "done", {}), (worker, "lost", "killed")) == [("b", "done")]
+    assert places.hear((worker, "done", {})) == [], "what a lost one said late"
+
+
+def test_a_cell_waits_in_the_queue_while_its_worker_starts_and_goes_to_whichever_is_free_first():
+    places = Places(3, {"large": 8}, slow=True)
+    assert not places.start(cell("a")) and not places.start(cell("b")) and not places.full
+    assert not places.start(cell("a")) and len(places.workers) == 2, "no second worker for it"
+    first, second = places.workers
+    assert places.hear((second, "ready", None)) == []
+    assert places.start(cell("a")) and places.log[-1] == "send 1 a"
+    assert not places.start(cell("c")) and len(places.workers) == 2, (
+        "the first worker is nobody's now, and starts already"
+    )
+    assert not places.start(cell("large")) and places.full
+    places.hear((first, "ready", None), (second, "done", {}))
+    assert not places.start(cell("large")) and len(places.workers) == 3
+    places.now += 60
+    assert not places.start(cell("large")) and places.log[-1] == "end 0", (
+        "idle ones make room for one that waits for its place"
+    )
+
+
+def test_workers_that_do_not_start_end_the_run_and_not_its_cells():
+    places = Places(2, {}, slow=True)
+    for _ in range(2):
+        places.start(cell("a"))
+        assert places.hear((places.workers[0], "lost", "no module named harness")) == []
+    places.start(cell("a"))
+    with pytest.raises(HarnessError, match="workers do not start: no module named harness"):
+        places.hear((places.workers[0], "lost", "no module named harness"))
+    places = Places(2, {})
+    places.start(cell("a"))
+    with pytest.raises(HarnessError, match="another version"):
+        places.hear((places.workers[0], "refused", "another version"))
+
+
+def test_a_run_waits_for_workers_that_start():
+    places = Places(2, {}, slow=True)
+
+    def receive(timeout: float) -> Iterable[tuple[Place, str, Any]]:
+        places.now += 1
+        return [
+            (worker, "done" if worker.cell else "ready", {})
+            for worker in places.workers
+            if worker.cell or not worker.ready
+        ]
+
+    places._receive = receive  # type: ignore[method-assign]
+    events = list(schedule([cell("a"), cell("b"), cell("c", "a")], set(), places, clock=lambda: places.now))
+    assert ends(events) == {"a": "done", "b": "done", "c": "done"} and len(places.workers) == 2
