@@ -27,7 +27,7 @@ from harness.pipeline.executors.logs import log_files, log_name, printed_in, rem
 from harness.pipeline.executors.remote_worker import RemoteWorker, Setup, setup_of
 from harness.pipeline.executors.scheduling import ATTEMPTS, schedule
 from harness.pipeline.executors.workers import Worker, WorkerPool
-from harness.pipeline.memory import memory_needs
+from harness.pipeline.planner.memory import memory_needs
 
 OBJECTS = 100 * 2**20
 """Bytes of the object store of a Ray of this machine: cells and summaries are small."""

@@ -35,7 +35,7 @@ from harness.pipeline.executors.mailbox import ALIVE, Mailbox, SignsOfLife
 from harness.pipeline.executors.remote_worker import setup_of
 from harness.pipeline.executors.scheduling import ATTEMPTS, schedule
 from harness.pipeline.executors.workers import Worker, WorkerPool
-from harness.pipeline.memory import memory_needs
+from harness.pipeline.planner.memory import memory_needs
 
 TIMEOUT = {"slurm": 240, "local": 7 * 24 * 60, "debug": 7 * 24 * 60}
 """Minutes a job may take, unless `timeout_min` says another number."""

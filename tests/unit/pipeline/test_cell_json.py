@@ -12,7 +12,7 @@ from harness.core.registry import load_registry
 from harness.core.run_spec import RunSpec
 from harness.core.store import Store
 from harness.pipeline.executors.cell_json import JOBS, cell_as_json, cell_from_json
-from harness.pipeline.memory import memory_needs, rounded
+from harness.pipeline.planner.memory import memory_needs, rounded
 from harness.pipeline.planner.plan import make_plan
 
 from_plans = pytest.mark.slow
