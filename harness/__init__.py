@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.api.models import compress, measure, pretrain
     from harness.api.runs import evaluate, load_results, run
     from harness.api.scoring import ScoredModel, score
+    from harness.api.tuning import tune
     from harness.api.verdicts import compare, gate
     from harness.core.errors import HarnessError
     from harness.core.plugins import lookup, register
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         FilteredCorpus,
         GateReport,
         Measurement,
+        TunedModel,
     )
     from harness.report.results import Failure, Leaderboard, Results, RunResult, Score
     from harness.training.learners.objects import WrappedModel, wrap
@@ -46,6 +48,7 @@ _NAMES = {
     "compare": "harness.api.verdicts",
     "gate": "harness.api.verdicts",
     "score": "harness.api.scoring",
+    "tune": "harness.api.tuning",
     "load": "harness.api.models",
     "load_results": "harness.api.runs",
     "LoadedModel": "harness.modeling.loaded",
@@ -70,6 +73,7 @@ _NAMES = {
     "RunResult": "harness.report.results",
     "Score": "harness.report.results",
     "ScoredModel": "harness.api.scoring",
+    "TunedModel": "harness.report.outcomes",
 }
 
 __all__ = [
@@ -91,6 +95,7 @@ __all__ = [
     "Score",
     "ScoredModel",
     "Task",
+    "TunedModel",
     "WrappedModel",
     "__version__",
     "augment",
@@ -108,6 +113,7 @@ __all__ = [
     "register",
     "run",
     "score",
+    "tune",
     "wrap",
 ]
 

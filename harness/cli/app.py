@@ -43,6 +43,10 @@ VERBS: dict[str, Verb] = {
         "harness.cli.run:evaluate", "Score finished models without training them.", MAKE,
         ("harness evaluate my-model/ --task sst2", "harness evaluate my-model/ my-model-int8/ --task sst2 --data hub"),
     ),
+    "tune": Verb(
+        "harness.cli.tune:tune", "Search training values; train and score the best.", MAKE,
+        ("harness tune sst2 bert-tiny --trials 20", "harness tune cola minilm --peft lora --budget 30m -o best.yaml"),
+    ),
     "pretrain": Verb(
         "harness.cli.pretrain:pretrain", "Turn raw text into a checkpoint.", MAKE,
         ("harness pretrain bert-tiny-mlm --budget 10m", "harness pretrain gpt-tiny-clm --corpus my-text/ -o my-gpt"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.core.cell_records import CompressRecord, ContaminationRecord, FitRecord, PretrainRecord, ScoreRecord
 from harness.core.facts import CellRecord
 from harness.core.measurement_records import MeasureRecord
+from harness.core.search_records import TuneRecord
 
 KINDS: dict[str, type[CellRecord]] = {
     "pretrain": PretrainRecord,
@@ -13,6 +14,7 @@ KINDS: dict[str, type[CellRecord]] = {
     "score": ScoreRecord,
     "contamination": ContaminationRecord,
     "measure": MeasureRecord,
+    "tune": TuneRecord,
 }
 
 

@@ -17,7 +17,7 @@ from harness.core.strict_spec import Strict, listed, setting
 from harness.core.strict_yaml import load_mapping
 
 
-def _comma_separated(value: Any) -> Any:
+def comma_separated(value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         value = value[0]
     if isinstance(value, str):
@@ -187,7 +187,7 @@ class RunSpec(Strict):
         None, "Train an adapter: lora, dora or ia3, with options as in lora:r=8,alpha=16.", panel=TRAINING,
         metavar="METHOD[:OPTIONS]",
     )  # fmt: skip
-    train_fractions: Annotated[list[Fraction], BeforeValidator(_comma_separated)] = setting(
+    train_fractions: Annotated[list[Fraction], BeforeValidator(comma_separated)] = setting(
         list, "Train on these fractions of the examples, e.g. 0.1,1.", panel=TRAINING, metavar="F,…", comma=True
     )
     compress: Annotated[list[str], BeforeValidator(listed)] = setting(
@@ -203,10 +203,10 @@ class RunSpec(Strict):
         "--compress the first against the others.",
         panel=MEASURING,
     )
-    measure_batch: Annotated[list[Count], BeforeValidator(_comma_separated)] = setting(
+    measure_batch: Annotated[list[Count], BeforeValidator(comma_separated)] = setting(
         list, "Rows of a timed call.", panel=MEASURING, metavar="N,…", shown=str(MEASURE_BATCH), comma=True
     )
-    measure_length: Annotated[list[Length], BeforeValidator(_comma_separated)] = setting(
+    measure_length: Annotated[list[Length], BeforeValidator(comma_separated)] = setting(
         list,
         "Tokens of a row; `task`: as the task's own examples are.",
         panel=MEASURING,

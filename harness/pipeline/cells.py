@@ -117,7 +117,8 @@ class ScoreJob:
     """What scoring a split needs: the cell `source` that made the model or, for one that is not trained here, where its
     weights are, as `FinetuneJob` has it; of an object of the calling program `pretrained` is its identity. `label_map`
     names the task's class for one that a finished model calls otherwise. `folds` are the cells that made the model of
-    each fold, for cross-validation. `options` are those of the model spec of a model in no folder.
+    each fold, for cross-validation. `held_out`: of the split, the rows of one fold of so many, from 0, are scored.
+    `options` are those of the model spec of a model in no folder.
     """
 
     kind: ClassVar[Kind] = "score"
@@ -132,6 +133,7 @@ class ScoreJob:
     label_map: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
     folds: tuple[str, ...] = ()
+    held_out: tuple[int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -291,6 +293,11 @@ def model_record(model_spec: ModelSpec, name: str, origin: Origin, run: RunSpec)
         "revision": model_spec.revision,
         "weights": origin.weights.fingerprint if origin.weights else None,
     }
+
+
+def held_out_name(count: int) -> str:
+    """What the part of a training split is called that one model of so many folds did not see."""
+    return f"held-out-{count}"
 
 
 def folds_name(count: int) -> str:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.facts import facts_from
 from harness.core.measurement_records import MeasurementFacts
+from harness.core.search_records import TuneRecord
 from harness.corpora.filtering.filtering import Funnel
 from harness.data.corpus_manifest import CorpusManifest
 from harness.gating.engine import Report
 from harness.gating.flips import Flips
+from harness.report.results import RunResult
 from harness.report.text import gate_formats
 from harness.report.text.measuring import measurement_text
 
@@ -62,6 +64,36 @@ class CompressedModel:
 
     def __fspath__(self) -> str:
         return str(self.folder)
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """A model whose training values were searched.
+
+    Attributes:
+        run: The run in which it was trained on all training examples and scored once.
+        spec: The file of its model spec, for `--model`.
+        record: The search: its space, trials, values, states, and the expected best value by number of trials.
+    """
+
+    run: RunResult
+    spec: Path
+    record: TuneRecord
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The training values that were chosen."""
+        return next(trial.values for trial in self.record.trials if trial.number == self.record.best)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a trial: its number, values, state, and value."""
+        import pandas as pd
+
+        rows = [
+            {"trial": trial.number, **trial.values, "state": trial.state, "value": trial.value}
+            for trial in self.record.trials
+        ]
+        return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True)

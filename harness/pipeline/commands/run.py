@@ -51,13 +51,15 @@ class Prepared:
         return [cell for cell in self.plan.cells if cell.key not in self.cached]
 
 
-def prepare(run: RunSpec, registry: Registry, store: Store, repair: bool = True) -> Prepared:
+def prepare(
+    run: RunSpec, registry: Registry, store: Store, repair: bool = True, held_out: int | None = None
+) -> Prepared:
     """Plan, and look up what is done. With `repair`, damaged cells are quarantined so that they can be computed
-    again.
+    again. `held_out` as `make_plan` has it.
     """
     check_executor(run)
     check_trackers(run.track)
-    plan = make_plan(run, registry, store)
+    plan = make_plan(run, registry, store, held_out)
     cached: set[str] = set()
     damaged: list[str] = []
     for cell in plan.cells:
@@ -128,7 +130,7 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
     with store.running(name):
         write(RUNNING)
         try:
-            threads = _compute(run, prepared, store, statuses, note, listen)
+            threads = compute(run, prepared, store, statuses, note, listen)
             status = "done"
         finally:
             write(status)
@@ -136,7 +138,7 @@ def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Ev
     return name
 
 
-def _compute(
+def compute(
     run: RunSpec,
     prepared: Prepared,
     store: Store,

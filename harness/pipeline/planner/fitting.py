@@ -21,6 +21,7 @@ from harness.pipeline.cells import (
     TaskInput,
     code_of,
     folds_name,
+    held_out_name,
     machine_of,
     model_identity,
     model_record,
@@ -57,8 +58,11 @@ def cells_of_model(
     compressed: Compressed,
     run: RunSpec,
     facts: Mapping[str, KnownData],
+    held_out: int | None = None,
 ) -> Iterator[Cell]:
-    """The cells of a model on a task, what is needed before what needs it, some of them several times."""
+    """The cells of a model on a task, what is needed before what needs it, some of them several times. `held_out`: of
+    so many parts of the training split the first is scored, by a model that is trained on the others.
+    """
     if model.finished:
         model.check_classes(task, facts[task.name].labels, run.labels_by_name)
         origin = Origin(model.weights)
@@ -70,8 +74,8 @@ def cells_of_model(
                 for split in task.eval:
                     yield _score(task, split, maker, model, origin, seed, run, facts[task.name])
         return
-    folds = run.folds if task.shots is None else None
-    if folds is not None:
+    folds = held_out or (run.folds if task.shots is None else None)
+    if folds is not None and held_out is None:
         _check_folds(folds, trained_on, model, facts[trained_on.name])
     for fraction, seed in _trainings(task, run, model.model_spec):
         start = None
@@ -79,6 +83,12 @@ def cells_of_model(
             start = pretrain_cell(seeded(model.model_spec, seed), model.name, model.corpus, run)
             yield start
         origin = Origin(model.weights, model.corpus, start)
+        if held_out is not None:
+            part = (0, held_out)
+            fit = _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name], part)
+            yield fit
+            yield _score(task, task.train, fit, model, origin, seed, run, facts[task.name], held_out=part)
+            continue
         if folds is not None:
             cells = [
                 _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name], (fold, folds))
@@ -206,6 +216,7 @@ def _score(
     run: RunSpec,
     facts: KnownData,
     folds: Sequence[Cell] = (),
+    held_out: tuple[int, int] | None = None,
 ) -> Cell:
     """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples; or
     of what `source` made of such a one. Of `folds`, the first of which is `source`, each scores the examples it was not
@@ -236,6 +247,8 @@ def _score(
     label_map = run.labels_by_name if model.finished and facts.labels else {}
     if folds:
         spec |= {"model": [cell.key for cell in folds], "split": folds_name(len(folds))}
+    if held_out is not None:
+        spec |= {"split": held_out_name(held_out[1]), "fold": list(held_out)}
     if not fitted:
         spec["seed"] = seed
         spec |= {"label_map": label_map} if label_map else {}
@@ -252,6 +265,7 @@ def _score(
         label_map=label_map,
         partial=origin.partial,
         folds=tuple(cell.key for cell in folds),
+        held_out=held_out,
         options={} if LEARNERS.get(model.model_spec.learner).in_folder else model.model_spec.options,
     )
     fitted_length = None if model.settings is None else model.settings.max_length

@@ -51,8 +51,9 @@ class Plan:
         return tuple({cell.key: cell for cell in reversed(self.asked)}.values())[::-1]
 
 
-def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
-    """Resolve names, read and fingerprint the data, hash everything.
+def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | None = None) -> Plan:
+    """Resolve names, read and fingerprint the data, hash everything. `held_out`: instead of the scored splits the first
+    of so many parts of the training split is scored, by models that did not see it.
 
     Raises:
         HarnessError: unknown names, bad data, weights that cannot be had, or no task of the run in the data.
@@ -98,11 +99,11 @@ def make_plan(run: RunSpec, registry: Registry, store: Store) -> Plan:
             for method, why_not in refused:
                 not_applicable[task.name, compressed_name(model.name, method)] = why_not
             compressed = Compressed(partial(compressions.cells, methods), partial(compressions.untrained, methods))
-            for cell in cells_of_model(task, trained_on, model, compressed, run, facts):
+            for cell in cells_of_model(task, trained_on, model, compressed, run, facts, held_out):
                 cells.setdefault((cell.key, cell.model), cell)
     for model in models:
         check_model(model.model_spec, store)
-    for cell in contamination_cells(list(cells.values()), models, facts, run.largest_corpus):
+    for cell in [] if held_out else contamination_cells(list(cells.values()), models, facts, run.largest_corpus):
         cells[cell.key, cell.model] = cell
     for cell in measure_cells(run, list(cells.values()), {model.name: model for model in models}):
         cells[cell.key, cell.model] = cell

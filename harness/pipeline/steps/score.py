@@ -33,6 +33,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     task = job.inputs.task
     loaded = task_data(job.inputs)
     split = loaded.splits[job.split]
+    if job.held_out is not None:
+        number, count = job.held_out
+        split = split.select(rows_of_folds(job.inputs, split, job.split, count)[number])
     model = _trained(job.source, store) if job.source is not None else _untrained(job, store)
     if not model.lineage.get("finetune"):
         model = _shown(model, job, loaded)
@@ -57,6 +60,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             scored = {str(cell.split): _in_folds(scored[job.split], len(rows))}
         else:
             predicted = predict(model, split)
+    if job.held_out is not None:
+        scored = {str(cell.split): _in_folds(scored[job.split], job.held_out[1]) | {"n": len(split)}}
     _refuse_not_finite(predicted)
     references = None if split.labels is None else as_references(split.labels)
     oracle = None if split.oracle is None else as_references(split.oracle)

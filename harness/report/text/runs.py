@@ -17,6 +17,7 @@ from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.run_records import RunManifest
 from harness.core.runs import asked_for, measured_in, with_names
+from harness.core.search_records import TuneRecord
 from harness.core.specs import NOISE_MARK, SuiteSpec
 from harness.core.store import Store
 from harness.core.text import say
@@ -27,6 +28,7 @@ from harness.report.tables.resources import kinds_of
 from harness.report.tables.table import Table
 from harness.report.text.measured import pareto_text, with_resources
 from harness.report.text.measuring import measured_text
+from harness.report.text.searching import search_text, searches_of, summary
 from harness.report.text.text import cell_text, columns
 
 
@@ -199,7 +201,9 @@ def run_json(store: Store, name: str) -> str:
     )
     contents = [record.as_json() for record in score_records(store, [manifest])]
     scores = [{key: content[key] for key in keep if key in content} for content in contents]
-    return json.dumps({**manifest.as_json(), "scores": scores}, indent=1, ensure_ascii=False)
+    searches = [record.as_json() for record in searches_of(store, manifest)]
+    content = {**manifest.as_json(), "scores": scores, **({"searches": searches} if searches else {})}
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
 def run_text(store: Store, name: str) -> str:
@@ -235,7 +239,7 @@ def run_text(store: Store, name: str) -> str:
     table = columns(
         rows, ["cell", "kind", "task", "split", "model", "seed", "status", "time", "scores [95 % interval]"]
     )
-    parts = ["\n".join(head), table]
+    parts = ["\n".join(head), table, *map(search_text, searches_of(store, manifest))]
     if manifest.absent:
         parts.append("absent\n" + "\n".join(f"  {task}: {reason}" for task, reason in manifest.absent.items()))
     if manifest.not_applicable:
@@ -262,6 +266,8 @@ def _record(store: Store, key: str) -> CellRecord | None:
 def _scores_text(record: CellRecord) -> str:
     if isinstance(record, MeasureRecord):
         return measured_text(record)
+    if isinstance(record, TuneRecord):
+        return summary(record)
     if isinstance(record, PretrainRecord):
         took = f"{record.fit.steps:,} steps, {record.fit.tokens:,} tokens"
         return ", ".join([took, *(f"{name} {_interval(score)}" for name, score in record.scores.items())])
