@@ -131,7 +131,11 @@ def serving(server: CompletionsServer) -> Iterator[str]:
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Running(ThreadingHTTPServer):
+        def handle_error(self, request: Any, address: Any) -> None:
+            """A client that went away is none."""
+
+    running = Running(("127.0.0.1", 0), Handler)
     running.daemon_threads = True
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
