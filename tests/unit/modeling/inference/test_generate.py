@@ -79,6 +79,7 @@ def test_a_model_in_training_is_left_in_training(tokenizer: Any) -> None:
 
 RULES = {
     "forced-begin": {"forced_bos_token_id": 7},
+    "forced-begin-with-the-token-0": {"forced_bos_token_id": 0},
     "forced-end": {"forced_eos_token_id": END},
     "bad-words": {"bad_words_ids": [[5], [9, 11], [20]]},
     "bad-words-of-a-token": {"bad_words_ids": [[5], [38], [20], [END]]},
