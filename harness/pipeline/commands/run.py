@@ -89,13 +89,23 @@ def prepare(
 
 
 def check_executor(run: RunSpec) -> None:
-    """Raises HarnessError for an executor that nobody registered, and for a setting it does not take."""
-    takes = getattr(EXECUTORS.get(run.executor), "takes", ())
+    """Raises HarnessError for an executor that nobody registered or that is not installed, and for a setting it does
+    not take.
+    """
+    executor = EXECUTORS.get(run.executor)
+    takes = getattr(executor, "takes", ())
     for name in EXECUTOR_SETTINGS:
         if getattr(run, name) and name not in takes:
             takers = [other for other in EXECUTORS.names() if name in getattr(EXECUTORS.get(other), "takes", ())]
             goes = f"it goes with executor {' or '.join(takers)}" if takers else "no executor takes it"
             raise HarnessError(f"{name}: executor {run.executor} has no such setting; {goes}")
+    if hasattr(executor, "check"):
+        executor.check(_settings(run))
+
+
+def _settings(run: RunSpec) -> dict[str, Any]:
+    """What is given of the settings that only some executors take."""
+    return {name: value for name in ("workers", *EXECUTOR_SETTINGS) if (value := getattr(run, name))}
 
 
 def perform(run: RunSpec, prepared: Prepared, store: Store, listen: Callable[[Event], None]) -> str:
@@ -158,7 +168,7 @@ def compute(
         threads=threads,
         cuda_devices=measured["cuda_devices"],
         listen=listen,
-        settings={name: value for name in ("workers", *EXECUTOR_SETTINGS) if (value := getattr(run, name))},
+        settings=_settings(run),
     )
     timed = [cell for cell in prepared.plan.cells if cell.kind == "measure"]
     measures = run.executor if getattr(EXECUTORS.get(run.executor), "measures", False) else "inline"

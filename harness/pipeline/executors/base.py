@@ -11,9 +11,10 @@ from harness.pipeline.cells import Cell, Event
 
 
 class Executor(Protocol):
-    """Runs cells as their needs allow. What makes one of its `Resources`, a class or a function, may have two
-    attributes: `takes`, the names of the settings it takes beside those of all, and `measures`, whether it finds cells
-    that are timed a machine of their own; else the calling process computes them, after all others.
+    """Runs cells as their needs allow. What makes one of its `Resources`, a class or a function, may have attributes:
+    `takes`, the names of the settings it takes beside those of all; `check(settings)`, which raises HarnessError
+    before anything is computed; `measures`, whether it finds cells that are timed a machine of their own; else the
+    calling process computes them, after all others.
     """
 
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:

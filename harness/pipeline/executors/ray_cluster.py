@@ -94,8 +94,13 @@ class RayExecutor(WorkerPool[Actor]):
     takes = frozenset({"address", "resources"})
     measures = True
 
-    def __init__(self, resources: Resources) -> None:
+    @staticmethod
+    def check(settings: Mapping[str, Any]) -> None:
+        """Raises HarnessError where Ray is not installed."""
         require_packages("ray", extra="ray")
+
+    def __init__(self, resources: Resources) -> None:
+        self.check(resources.settings)
         self._resources = resources
         self._address = resources.settings.get("address", "local")
         self._request = _filled(resource_request(resources.settings.get("resources", [])), resources)

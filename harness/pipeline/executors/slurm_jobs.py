@@ -13,7 +13,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,8 +75,18 @@ class SubmititExecutor(WorkerPool[JobWorker]):
     takes = frozenset({"resources", "cluster", "cluster_option"})
     measures = True
 
-    def __init__(self, resources: Resources) -> None:
+    @staticmethod
+    def check(settings: Mapping[str, Any]) -> None:
+        """Raises HarnessError where submitit is not installed, or jobs cannot be asked for what is given."""
         require_packages("submitit", extra="slurm")
+        cluster = settings.get("cluster", "slurm")
+        _options(settings.get("cluster_option", []), cluster)
+        _check(resource_request(settings.get("resources", [])), 1)
+        if cluster == "slurm" and settings.get("workers") is None:
+            raise HarnessError("executor submitit: say with --workers how many jobs run at once")
+
+    def __init__(self, resources: Resources) -> None:
+        self.check(resources.settings)
         self._resources = resources
         self._cluster = resources.settings.get("cluster", "slurm")
         self._request = resource_request(resources.settings.get("resources", []))
@@ -84,8 +94,6 @@ class SubmititExecutor(WorkerPool[JobWorker]):
         _check(self._request, resources.threads)
         self._home = Path(self._options.pop("folder", resources.root / "jobs")).resolve()
         asked = resources.settings.get("workers")
-        if self._cluster == "slurm" and asked is None:
-            raise HarnessError("executor submitit: say with --workers how many jobs run at once")
         size = 1 if resources.alone or self._cluster == "debug" else asked or resources.workers
         self._setup = setup_of(resources.root.resolve(), resources.include, resources.threads)
         self._log_folder = log_files(resources.root)

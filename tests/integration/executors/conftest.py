@@ -9,14 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.command_line import Harness, call_harness
+from tests.command_line import call_harness
 
 MANY = (
     "--suite", "glue", "--model", "majority", "--model", "tfidf", "--train-fractions", "0.5,1", "--limit", "40",
@@ -58,11 +57,6 @@ def unbroken(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> C
         return known[command]
 
     return of
-
-
-@pytest.fixture
-def harness_here(machine_cache: Path, tmp_path: Path) -> Harness:
-    return partial(call_harness, tmp_path, machine_cache)
 
 
 @pytest.fixture

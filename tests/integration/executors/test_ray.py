@@ -163,6 +163,36 @@ def test_a_node_that_is_removed_leaves_its_cells_to_the_others(unbroken, tmp_pat
         signal.signal(signal.SIGTERM, handler)
 
 
+@pytest.mark.nightly
+def test_what_is_timed_has_a_node_for_itself(tmp_path, machine_cache, monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    if ray.is_initialized():
+        ray.shutdown()
+    monkeypatch.setenv("HARNESS_CACHE", str(machine_cache))
+    handler = signal.getsignal(signal.SIGTERM)
+    small = {"num_cpus": 3, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    free: list[float] = []
+
+    def listen(event) -> None:
+        if event.cell.kind == "measure" and event.kind == "progress":
+            free.append(ray.available_resources().get("CPU", 0))
+
+    try:
+        cluster.add_node(**small)
+        run = package.run(
+            task="sst2", models="bert-tiny", limit=60, epochs=1, compress="int8-weight", measure=True, measure_budget="20s", threads=1,
+            executor="ray", address=cluster.address, out=tmp_path / "results", listen=listen,
+        )  # fmt: skip
+        assert run.ok and set(free) == {3.0}, "all of one node is taken, and the other free"
+        assert len(list(tmp_path.glob("results/cells/*/*/measurement.json"))) == 1
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+        signal.signal(signal.SIGTERM, handler)
+
+
 def test_where_there_is_no_cluster_it_says_so(harness_process, tmp_path):
     done = harness_process(
         "run", "--task", "cola", "--model", "majority", "--limit", "20", "--executor", "ray", "--address", "auto", "--quiet",

@@ -46,9 +46,9 @@ def test_a_run_in_jobs_goes_on_whoever_is_killed(start, unbroken, tmp_path):
     assert cells_of(tmp_path / "results") == unbroken(FEW) and is_clean(tmp_path / "results")
 
 
-def test_jobs_in_this_process_leave_the_same(harness_here, tmp_path, unbroken):
+def test_jobs_in_this_process_leave_the_same(harness, tmp_path, unbroken):
     small = ("--task", "cola", "--model", "majority", "--model", "tfidf", "--limit", "40")
-    harness_here("run", *small, "--executor", "submitit", "--cluster", "debug", "--threads", "1", "--quiet")
+    harness("run", *small, "--executor", "submitit", "--cluster", "debug", "--threads", "1", "--quiet")
     assert cells_of(tmp_path / "results") == unbroken(small) and is_clean(tmp_path / "results")
 
 

@@ -192,6 +192,13 @@ def test_settings_go_with_the_executors_that_take_them(settings, message):
     check_executor(run(executor="ray", address="auto", resources="cpu=1"))
 
 
+@pytest.mark.parametrize(("executor", "package", "extra"), [("ray", "ray", "ray"), ("submitit", "submitit", "slurm")])
+def test_without_its_package_an_executor_says_what_to_install(executor, package, extra, monkeypatch):
+    monkeypatch.setattr("harness.core.packages.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(HarnessError, match=rf"{package} is not installed; pip install 'nlp-harness\[{extra}\]'"):
+        check_executor(run(executor=executor, workers=1))
+
+
 def test_a_setup_is_plain_json(setup):
     content = json.loads(setup.as_json())
     assert {"root", "folder", "threads", "include", "version", "code", "packages", "log"} == set(content)
