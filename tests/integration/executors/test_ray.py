@@ -135,6 +135,7 @@ def test_a_driver_that_is_killed_takes_its_workers_with_it_and_the_same_command_
     assert cells_of(tmp_path / "results") == unbroken(FEW)
 
 
+@pytest.mark.nightly
 def test_a_node_that_is_removed_leaves_its_cells_to_the_others(unbroken, tmp_path, machine_cache, monkeypatch):
     from ray.cluster_utils import Cluster
 

@@ -14,7 +14,7 @@ EXECUTORS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", [pytest.param("local", marks=pytest.mark.nightly), "ray", "submitit"])
 def test_sixty_cells_on_two_workers_leave_what_one_process_leaves(executor, harness_process, unbroken, tmp_path):
     if executor != "local":
         pytest.importorskip(executor)
