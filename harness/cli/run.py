@@ -14,6 +14,7 @@ from harness.cli.progress import Progress
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError, unknown
 from harness.core.launch_specs import RunLaunch
+from harness.core.launched import launched
 from harness.core.registry import load_registry
 from harness.core.run_spec import SEED_MODES, RunSpec
 from harness.core.store import Store
@@ -23,6 +24,7 @@ from harness.core.text import emit, say
 from harness.pipeline.cells import Event
 from harness.pipeline.commands.run import Prepared, forecast, prepare
 from harness.pipeline.cost import Forecast
+from harness.pipeline.executors import torchrun
 from harness.report.text import plans, runs
 from harness.report.text.corpora import corpus_differences
 
@@ -87,6 +89,22 @@ def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSp
 
 
 def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool) -> None:
+    process = launched()
+    if process.count == 1 or dry_run:
+        if process.is_first:
+            _perform_alone(spec, dry_run, as_json, quiet, plain)
+        return
+    if spec.executor not in ("local", "torchrun"):
+        raise HarnessError(f"executor {spec.executor} starts processes of its own: call it without torchrun")
+    if process.is_first:
+        with torchrun.leading():
+            together = spec.model_copy(update={"executor": "torchrun"})
+            _perform_alone(together, dry_run, as_json, quiet, plain)
+    else:
+        torchrun.assist(spec.include)
+
+
+def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool) -> None:
     if dry_run:
         store = Store.open(Path(spec.out), spec.verify)
         prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)

@@ -76,7 +76,7 @@ def tracker_setting() -> Any:
 
 
 Cluster = Literal["slurm", "local", "debug"]
-EXECUTOR_SETTINGS = ("address", "resources", "cluster", "cluster_option")
+EXECUTOR_SETTINGS = ("address", "resources", "cluster", "cluster_option", "fsdp")
 """Settings of a run that some executors take and others refuse."""
 
 
@@ -253,6 +253,7 @@ class RunSpec(Strict):
         list, "A parameter of submitit's jobs, such as timeout_min=240 or slurm_partition=gpu.", panel=WHERE,
         metavar="NAME=VALUE",
     )  # fmt: skip
+    fsdp: bool = setting(False, "Under torchrun: shard a model that is fine-tuned over the processes.", panel=WHERE)
     workers: int | None = setting(None, "Processes.", panel=WHERE, shown="one per core", ge=1, le=1024)
     threads: int | None = setting(None, "Intra-op threads per process.", panel=WHERE, shown="calibrated", ge=1, le=1024)
     include: Annotated[list[str], BeforeValidator(listed)] = setting(

@@ -22,6 +22,7 @@ from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
 from harness.training.costs import Work
 from harness.training.learners import LEARNERS
+from harness.training.learners.base import Processes
 
 Kind = Literal["pretrain", "finetune", "compress", "score", "contamination", "measure"]
 
@@ -64,7 +65,8 @@ class PretrainJob:
 class FinetuneJob:
     """What fine-tuning needs. Where it starts: the folder `pretrained`, or the pretrain cell `checkpoint`; neither for
     random weights. `fraction` of the training examples is drawn by `seed`. `fold`: the first of so many folds, from 0,
-    is left out. `partial`: weights that do not fit are no error.
+    is left out. `partial`: weights that do not fit are no error. Of several `processes` that fit together the first one
+    calls the others by `summon`.
     """
 
     kind: ClassVar[Kind] = "finetune"
@@ -77,6 +79,8 @@ class FinetuneJob:
     checkpoint: str | None = None
     partial: bool = False
     fold: tuple[int, int] | None = None
+    processes: Processes | None = None
+    summon: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)

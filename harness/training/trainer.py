@@ -19,6 +19,9 @@ from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import DataCollator, TokenBudgetBatchSampler, TokenizedDataset
 from harness.training import optimizers
 from harness.training.dropout import quick_dropout
+from harness.training.learners.base import Processes
+from harness.training.parallel import PartOfBatches, joined, of_all, seed_dropout
+from harness.training.pretraining.deferred import DeferredWeights
 
 
 class TokenBudgetTrainer(Trainer):
@@ -34,9 +37,12 @@ class TokenBudgetTrainer(Trainer):
 
     def __init__(
         self, *args: Any, loss: Callable[[Any, Any], torch.Tensor], padding: DataCollator, batch_size: int, targets:
-        float, **kwargs: Any,
+        float, processes: Processes | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
+        self._processes = processes
+        self._counts: list[float] = []
+        self._parts: PartOfBatches | None = None
         self._loss = loss
         self._padding = padding
         self._batch_size = batch_size
@@ -44,9 +50,13 @@ class TokenBudgetTrainer(Trainer):
         self._losses: list[torch.Tensor] = []
         self.rates: list[float] = []
 
-    @property
-    def losses(self) -> list[float]:
-        return torch.stack(self._losses).tolist() if self._losses else []
+    def losses_of_all(self, mean: float) -> tuple[list[float], float]:
+        """The loss of each step, and the mean that is trained on: this process's is `mean`."""
+        if self._processes is None:
+            return torch.stack(self._losses).tolist() if self._losses else [], mean
+        totals, counts = of_all(self._losses, self._counts, self.args.device)
+        losses = [total / (self._targets * count) for total, count in zip(totals, counts, strict=True)]
+        return losses, sum(totals) / (self._targets * self._batch_size * max(1, len(totals)))
 
     def get_train_dataloader(self) -> DataLoader:
         dataset = self.train_dataset
@@ -54,9 +64,11 @@ class TokenBudgetTrainer(Trainer):
         batches = TokenBudgetBatchSampler(
             dataset.lengths, self._batch_size, self.args.seed, self.accelerator.num_processes, dataset.epochs
         )
+        if self._processes is not None:
+            self._parts = PartOfBatches(batches, self._processes)
         loader: DataLoader = DataLoader(
             cast(Dataset, dataset),
-            batch_sampler=batches,
+            batch_sampler=self._parts or batches,
             collate_fn=self._padding,
             pin_memory=self.args.device.type == "cuda",
         )
@@ -66,7 +78,14 @@ class TokenBudgetTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         summed = self._loss(model, dict(inputs))
-        self._losses.append(summed.detach().float() / (self._targets * len(inputs["input_ids"])))
+        rows = len(inputs["input_ids"])
+        if self._processes is None or self._parts is None:
+            self._losses.append(summed.detach().float() / (self._targets * rows))
+        else:
+            weight = self._parts.weights.pop(0)
+            self._losses.append(summed.detach().float() * weight)
+            self._counts.append(rows * weight)
+            summed = summed * (weight * self._processes.count)
         if self.optimizer is not None:
             self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
         loss = summed / (self._targets * self._batch_size)
@@ -198,13 +217,17 @@ def fine_tune(
     report: Callable[[float], None],
     select_by: Callable[[Any], float] | None = None,
     after_step: Callable[[float], None] | None = None,
+    processes: Processes | None = None,
+    deferred: DeferredWeights | None = None,
 ) -> FitReport:
     """Fine-tune `model` in place.
 
     `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
     `scratch` is a folder for the Trainer's own files; `report` gets the fraction done (0..1) after each step;
     `select_by` scores the model after each epoch (greater is better) and the best epoch's weights are kept.
-    `after_step` may change the model after each step of the optimizer, and gets the fraction done as well.
+    `after_step` may change the model after each step of the optimizer, and gets the fraction done as well. Of several
+    `processes` all must call: each takes a part of every batch, and where they are `sharded` keeps a part of every
+    weight, of which those that are `deferred` are made then.
 
     Raises:
         HarnessError: the loss became infinite or not a number.
@@ -244,6 +267,8 @@ def fine_tune(
     if training.average_last is not None:
         mean = MeanWeightsCallback(training.average_last, math.ceil(training.epochs))
         callbacks.append(mean)
+    if processes is not None:
+        loss = joined(model, loss, processes, device, deferred)
     trainer = TokenBudgetTrainer(
         model=model,
         args=arguments,
@@ -253,16 +278,20 @@ def fine_tune(
         padding=DataCollator.of(tokenizer, device),
         batch_size=training.batch_size,
         targets=targets,
+        processes=processes,
         optimizer_cls_and_kwargs=(kind, {"lr": training.learning_rate, **options}),
     )
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
             trainer.remove_callback(callback)
+    if processes is not None:
+        seed_dropout(seed, processes.number)
     with quick_dropout(model):
         outcome = trainer.train()
-    if not math.isfinite(outcome.training_loss):
+    losses, mean_loss = trainer.losses_of_all(outcome.training_loss)
+    if not math.isfinite(mean_loss):
         raise HarnessError(
-            f"training diverged: the mean loss over {outcome.global_step} steps is {outcome.training_loss}; "
+            f"training diverged: the mean loss over {outcome.global_step} steps is {mean_loss}; "
             f"lower the learning rate (it is {training.learning_rate:g})"
         )
     selection: dict[str, Any] = {"mode": "last"}
@@ -273,8 +302,7 @@ def fine_tune(
         selection = {"mode": "mean", "epochs": mean.restore(model)}
     tokens = round(sum(encoded.lengths) * training.epochs / max(1, len(encoded.epochs)))
     return FitReport(
-        outcome.global_step, outcome.training_loss, tokens, precision, device.type, selection, trainer.losses,
-        trainer.rates,
+        outcome.global_step, mean_loss, tokens, precision, device.type, selection, losses, trainer.rates,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from harness.core.atomic import output_folder, scratch_folder
 from harness.core.cell_records import PretrainRecord
 from harness.core.checked import write_sums
 from harness.core.errors import HarnessError
+from harness.core.launched import launched
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
 from harness.core.manifests import INTERRUPTED, PRETRAINING, RUNNING
@@ -26,7 +26,6 @@ from harness.core.runs import facts_of, named
 from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
-from harness.core.text import shown
 from harness.pipeline.cells import Cell, PretrainJob
 from harness.pipeline.commands.manifests import circumstances, free_name
 from harness.pipeline.cost import clock
@@ -35,8 +34,6 @@ from harness.pipeline.planner.pretraining import check_model, corpus_facts, pret
 from harness.pipeline.steps import pretrain
 from harness.pipeline.tracking import Tracking, report_of, tracked, values_of
 
-LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-"""The environment variables by which `torchrun` tells its processes apart."""
 SAY_EVERY = 5.0
 """Seconds between two progress lines."""
 
@@ -208,17 +205,7 @@ def is_first() -> bool:
     """Whether this is the process of several that speaks and writes. Raises HarnessError where the environment says
     that it is one of several, and not which.
     """
-    given = {name: os.environ[name] for name in LAUNCHED if os.environ.get(name)}
-    hint = "start several processes with `torchrun --nproc-per-node N -m harness pretrain …`, or unset it"
-    for name, value in given.items():
-        if not re.fullmatch(r"[0-9]{1,6}", value):
-            raise HarnessError(f"the environment has {name}={shown(value)}, which is no number; {hint}")
-    rank, size = int(given.get("RANK", "0")), int(given.get("WORLD_SIZE", "1"))
-    if rank >= size:
-        raise HarnessError(f"the environment has RANK={rank} and WORLD_SIZE={given.get('WORLD_SIZE', 'unset')}; {hint}")
-    if size > 1 and not (os.environ.get("MASTER_ADDR") and os.environ.get("MASTER_PORT")):
-        raise HarnessError(f"the environment has WORLD_SIZE={size} without MASTER_ADDR and MASTER_PORT; {hint}")
-    return rank == 0
+    return launched("pretrain").is_first
 
 
 def check_output(output: Path | None) -> None:

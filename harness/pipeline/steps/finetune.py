@@ -47,6 +47,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             return sign * metric.score(predictions.values, as_references(held_out.labels))
 
     (folder / "model").mkdir()
+    if job.summon is not None:
+        job.summon()
     with scratch_folder() as scratch, partial_weights(job.partial) as misfits:
         fitted = LEARNERS.get(model_spec.learner).fit(
             FitRequest(
@@ -65,6 +67,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
                 report=report,
                 unaugmented=train if augmenting else None,
                 train_in=augmenting.train_in if augmenting else None,
+                processes=job.processes,
             )
         )
     if augmenting is not None:

@@ -25,6 +25,15 @@ RANDOM_WEIGHTS = "random_weights"
 
 
 @dataclass(frozen=True)
+class Processes:
+    """Which of how many processes that fit one model together this is, from 0; `sharded`: each keeps a part of it."""
+
+    number: int
+    count: int
+    sharded: bool = False
+
+
+@dataclass(frozen=True)
 class FitRequest:
     """Everything a fit may depend on.
 
@@ -33,7 +42,8 @@ class FitRequest:
     weights to start from. The model is written into the existing, empty folder `directory`; `scratch` is for files
     nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
     takes the fraction done, 0..1. Where the model spec augments, `train` is augmented already, and `unaugmented` is the
-    split without that; `train_in` gives the rows of an epoch, from 0, where they are others in each.
+    split without that; `train_in` gives the rows of an epoch, from 0, where they are others in each. `processes`:
+    several fit this together, and what the first one writes counts.
     """
 
     task: TaskSpec
@@ -51,6 +61,7 @@ class FitRequest:
     report: Callable[[float], None] = field(default=lambda fraction: None)
     unaugmented: Split | None = None
     train_in: Callable[[int], Split] | None = None
+    processes: Processes | None = None
 
     @property
     def family(self) -> Family:
@@ -98,6 +109,7 @@ class Learner(ABC):
     `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `exact`: its results are the same,
     bit by bit, on every machine. `remembers`: it may know an example again. `in_folder`: its models are folders; others
     are finished, and `state` says what stands for them. `remote`: they are behind a server, which may change them.
+    `together`: several processes may fit a model at once.
     `augmented`: which operations of augmentation it trains with: `texts`, which makes its rows before; `epochs`, other
     rows in each epoch; `training`, which it applies itself.
     """
@@ -108,6 +120,7 @@ class Learner(ABC):
     in_folder = True
     remote = False
     remembers = True
+    together = False
     augmented: frozenset[str] = frozenset({"texts"})
 
     @abstractmethod

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +52,10 @@ from harness.training.tokenizers import train
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from harness.training.pretraining.deferred import DeferredWeights
+
+deferred = lazy("harness.training.pretraining.deferred")
+sharding = lazy("harness.training.pretraining.sharding")
 trainer = lazy("harness.training.trainer")
 
 
@@ -66,6 +71,7 @@ ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 class TransformerLearner(Learner):
     augmented = frozenset({"texts", "epochs", "training"})
+    together = True
 
     def plugins(self, task: TaskSpec, model_spec: ModelSpec, architecture: str | None) -> list[tuple[str, str]]:
         head = _head_name(task, model_spec, str(head_for(task, architecture)))  # type: ignore[arg-type]
@@ -135,8 +141,11 @@ class TransformerLearner(Learner):
         return 6 * 12 * layers * width**2 * tokens + optimizer * epochs * examples / model_spec.training.batch_size
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
-        tokenizer, model, head = self.start(request)
-        return train_and_save(request, tokenizer, model, head)
+        is_built_apart = request.processes is not None and request.processes.sharded and request.pretrained is None
+        weights = deferred.DeferredWeights() if is_built_apart else None
+        with weights or nullcontext():
+            tokenizer, model, head = self.start(request)
+        return train_and_save(request, tokenizer, model, head, weights=weights)
 
     def start(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         """The model spec's model before it is fine-tuned, its tokenizer, and the head for the task."""
@@ -240,6 +249,7 @@ def train_and_save(
     head: Head,
     loss: Loss | None = None,
     after_step: Callable[[float], None] | None = None,
+    weights: DeferredWeights | None = None,
 ) -> dict[str, Any]:
     """Fine-tune a model and write it to the request's directory; returns what a record should say of it.
 
@@ -284,9 +294,13 @@ def train_and_save(
         request.report,
         select_by,
         after_step,
+        request.processes,
+        weights,
     )
     settings = Settings(head=head.name, max_length=limit, fitted=fitted)
-    if adapted is None:
+    if request.processes is not None and request.processes.sharded:
+        sharding.save_pretrained(model, request.directory, request.processes.number == 0)
+    elif adapted is None:
         model.cpu().save_pretrained(request.directory)
         shapes = None if loss is None and after_step is None else shapes_of(model)
         settings = settings.model_copy(update={"shapes": shapes})

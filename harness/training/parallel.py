@@ -1,0 +1,97 @@
+"""Fine-tuning by several processes at once, each with a part of every batch, and of the weights where they are sharded.
+Imports torch: import it inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from harness.training.learners.base import Processes
+from harness.training.pretraining.sharding import shard
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from harness.training.pretraining.deferred import DeferredWeights
+
+DROPOUT_SEED = 4
+
+
+class SummedLoss(torch.nn.Module):
+    """A model and a loss as one module: what exchanges gradients must see the whole of both."""
+
+    def __init__(self, model: PreTrainedModel, loss: Callable[[Any, Any], torch.Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self._loss = loss
+
+    def forward(self, batch: dict[str, Any]) -> torch.Tensor:
+        return self._loss(self.model, batch)
+
+
+def joined(
+    model: PreTrainedModel,
+    loss: Callable[[Any, Any], torch.Tensor],
+    processes: Processes,
+    device: torch.device,
+    deferred: DeferredWeights | None,
+) -> Callable[[Any, Any], torch.Tensor]:
+    """The loss of a process's part of a batch, so that the gradients of all are those of the whole batch: each is
+    multiplied by the number of processes, whose mean is taken.
+    """
+    summed = SummedLoss(model, loss)
+    together: torch.nn.Module = summed
+    if processes.sharded:
+        shard(summed, device, deferred)
+    else:
+        together = DistributedDataParallel(summed.to(device), find_unused_parameters=True)
+    return lambda _, batch: together(batch)
+
+
+class PartOfBatches:
+    """Of each batch the rows of one process, every n-th; a process without one takes the first with no weight, so that
+    all take as many steps. `weights` are those of the batches that were given out and not asked for yet.
+    """
+
+    def __init__(self, batches: Any, processes: Processes) -> None:
+        self._batches = batches
+        self._processes = processes
+        self.weights: list[float] = []
+        self.batch_size = batches.batch_size
+        self.drop_last = False
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def set_epoch(self, epoch: int) -> None:
+        self._batches.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for rows in self._batches:
+            part = rows[self._processes.number :: self._processes.count]
+            self.weights.append(1.0 if part else 0.0)
+            yield part or rows[:1]
+
+
+def seed_dropout(seed: int, number: int) -> None:
+    """Each process drops other elements."""
+    torch.manual_seed(int(np.random.SeedSequence([DROPOUT_SEED, seed, number]).generate_state(1, np.uint64)[0] >> 1))
+
+
+def of_all(
+    sums: Sequence[torch.Tensor], counts: Sequence[float], device: torch.device
+) -> tuple[list[float], list[float]]:
+    """Of each step what all processes have summed, and the number of their examples."""
+    if not sums:
+        return [], []
+    both = torch.stack(
+        [torch.stack(list(sums)).double().to(device), torch.tensor(counts, dtype=torch.float64, device=device)]
+    )
+    torch.distributed.all_reduce(both)
+    totals, numbers = both.tolist()
+    return totals, numbers
