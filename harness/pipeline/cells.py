@@ -22,7 +22,7 @@ from harness.measurement.workloads import Workload
 from harness.modeling.weights.pretrained import Weights
 from harness.training.costs import Work
 from harness.training.learners import LEARNERS
-from harness.training.learners.base import Processes
+from harness.training.processes import Processes
 
 Kind = Literal["pretrain", "finetune", "compress", "score", "contamination", "measure"]
 

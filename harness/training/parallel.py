@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from harness.training.learners.base import Processes
-from harness.training.pretraining.sharding import shard
+from harness.training.processes import Processes
+from harness.training.sharding import shard
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from harness.training.pretraining.deferred import DeferredWeights
+    from harness.training.deferred import DeferredWeights
 
 DROPOUT_SEED = 4
 

@@ -18,10 +18,10 @@ from harness.core.machine.calibrate import cpu_bf16_pays
 from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import DataCollator, TokenBudgetBatchSampler, TokenizedDataset
 from harness.training import optimizers
+from harness.training.deferred import DeferredWeights
 from harness.training.dropout import quick_dropout
-from harness.training.learners.base import Processes
 from harness.training.parallel import PartOfBatches, joined, of_all, seed_dropout
-from harness.training.pretraining.deferred import DeferredWeights
+from harness.training.processes import Processes
 
 
 class TokenBudgetTrainer(Trainer):

@@ -24,7 +24,7 @@ from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.inline import InlineExecutor
 from harness.pipeline.steps import finetune
 from harness.training.learners import LEARNERS
-from harness.training.learners.base import Processes
+from harness.training.processes import Processes
 
 MEETING = timedelta(minutes=10)
 """How long a process that is done with a cell waits for the others."""

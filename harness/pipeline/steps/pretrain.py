@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from harness.training.pretraining.loop import Outcome, Throughput
     from harness.training.pretraining.train_step import Losses
 
-deferred = lazy("harness.training.pretraining.deferred")
+deferred = lazy("harness.training.deferred")
 evaluation = lazy("harness.training.pretraining.evaluation")
 loop = lazy("harness.training.pretraining.loop")
-sharding = lazy("harness.training.pretraining.sharding")
+sharding = lazy("harness.training.sharding")
 trainer = lazy("harness.training.trainer")
 
 

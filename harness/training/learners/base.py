@@ -15,6 +15,7 @@ from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.data.augment.base import Augmentation, TrainingOperation
 from harness.data.frame import Split
+from harness.training.processes import Processes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 RANDOM_WEIGHTS = "random_weights"
 """The option by which a checkpoint's architecture and tokenizer are taken, and its weights drawn anew."""
-
-
-@dataclass(frozen=True)
-class Processes:
-    """Which of how many processes that fit one model together this is, from 0; `sharded`: each keeps a part of it."""
-
-    number: int
-    count: int
-    sharded: bool = False
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,10 @@ from harness.training.tokenizers import train
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from harness.training.pretraining.deferred import DeferredWeights
+    from harness.training.deferred import DeferredWeights
 
-deferred = lazy("harness.training.pretraining.deferred")
-sharding = lazy("harness.training.pretraining.sharding")
+deferred = lazy("harness.training.deferred")
+sharding = lazy("harness.training.sharding")
 trainer = lazy("harness.training.trainer")
 
 

@@ -22,14 +22,14 @@ from accelerate.state import AcceleratorState
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.specs import PretrainingSpec
 from harness.core.text import say
+from harness.training.deferred import DeferredWeights
 from harness.training.dropout import quick_dropout
 from harness.training.objectives import Objective
 from harness.training.pretraining import state
 from harness.training.pretraining.activations import fused_activations
-from harness.training.pretraining.deferred import DeferredWeights
 from harness.training.pretraining.plan import Plan
-from harness.training.pretraining.sharding import tensors_of
 from harness.training.pretraining.train_step import Losses, TrainStep
+from harness.training.sharding import tensors_of
 
 PROBE_STEPS = (2, 6)
 """Untimed and timed steps that turn a wall-clock budget into a first number of steps."""

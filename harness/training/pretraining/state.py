@@ -29,7 +29,7 @@ from harness.core.atomic import new_folder
 from harness.core.checked import check_sums, write_sums
 from harness.core.errors import DamagedFileError
 from harness.training.pretraining.plan import Plan
-from harness.training.pretraining.sharding import is_sharded, tensors_of
+from harness.training.sharding import is_sharded, tensors_of
 
 PARTS = "sharded"
 MOMENT = re.compile(r"([0-9]+)\.([a-z_]+)")

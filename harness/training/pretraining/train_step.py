@@ -14,13 +14,13 @@ from transformers import PreTrainedModel
 
 from harness.core.errors import HarnessError
 from harness.core.specs import PretrainingSpec
+from harness.training.deferred import DeferredWeights
 from harness.training.objectives import Objective
 from harness.training.objectives.base import Ratios
 from harness.training.optimizers import optimizer
 from harness.training.pretraining.blocks import BlockOrder
-from harness.training.pretraining.deferred import DeferredWeights
 from harness.training.pretraining.schedules import rate
-from harness.training.pretraining.sharding import shard
+from harness.training.sharding import shard
 
 NO_DECAY = ("bias", "norm", "layer_norm", "layernorm", "ln_")
 DATA_SEED = 2

@@ -72,7 +72,7 @@ def spec(**changes) -> PretrainingSpec:
 def trained(setting, folder: Path, settings: PretrainingSpec, stop_after: int | None = None, **options: Any):
     """What `loop.train` makes of it, and the weights; with `stop_after`, as if the process were killed at that step."""
     from harness.training.pretraining import loop
-    from harness.training.pretraining.sharding import tensors_of, whole
+    from harness.training.sharding import tensors_of, whole
 
     objective, blocks, build = setting
     if options.get("deferred"):

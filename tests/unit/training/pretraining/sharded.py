@@ -16,7 +16,7 @@ from tests.unit.training.pretraining.settings import KINDS, setting_of, spec, tr
 
 
 def deferred():
-    from harness.training.pretraining.deferred import DeferredWeights
+    from harness.training.deferred import DeferredWeights
 
     return {"sharded": True, "deferred": DeferredWeights()}
 
@@ -27,7 +27,7 @@ def train_each(folder: Path) -> None:
     """
     import torch
 
-    from harness.training.pretraining.sharding import save_pretrained
+    from harness.training.sharding import save_pretrained
 
     is_first = os.environ["RANK"] == "0"
     for name in sorted(KINDS):

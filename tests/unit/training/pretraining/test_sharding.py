@@ -127,7 +127,7 @@ def test_four_processes_take_a_part_of_the_memory_each(tmp_path):
 def test_a_model_whose_weights_are_deferred_has_those_of_one_that_was_built_at_once(name, monkeypatch):
     import torch
 
-    from harness.training.pretraining import deferred
+    from harness.training import deferred
 
     monkeypatch.setattr(deferred, "SMALLEST", 64)
     _, _, build = setting_of(name)
@@ -149,7 +149,7 @@ def test_weights_drawn_until_they_are_within_bounds_are_deferred_too():
     import torch
     from transformers import AutoModelForMaskedLM, ModernBertConfig
 
-    from harness.training.pretraining.deferred import DeferredWeights
+    from harness.training.deferred import DeferredWeights
 
     special = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0)
     sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -167,7 +167,7 @@ def test_a_weight_that_was_never_set_is_named():
     import torch
 
     from harness.core.errors import HarnessError
-    from harness.training.pretraining.deferred import DeferredWeights
+    from harness.training.deferred import DeferredWeights
 
     with DeferredWeights() as weights:
         module = torch.nn.Module()
@@ -197,7 +197,7 @@ def test_a_compiled_model_learns_as_one_that_is_not(tmp_path):
 def test_layers_are_gathered_one_at_a_time_but_for_those_that_share_a_weight_with_others():
     import torch
 
-    from harness.training.pretraining.sharding import layers
+    from harness.training.sharding import layers
 
     class Model(torch.nn.Module):
         def __init__(self, tied: bool) -> None:

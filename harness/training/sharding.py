@@ -18,7 +18,7 @@ from torch.distributed.tensor import DTensor
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from harness.training.pretraining.deferred import DeferredWeights
+    from harness.training.deferred import DeferredWeights
 
 
 M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 2**18
