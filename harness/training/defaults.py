@@ -28,7 +28,9 @@ RATE_OF_ADAFACTOR = 5e-3
 """Relative to the size of each weight."""
 RATE_OF_LORA = 10.0
 """Times that of all weights."""
-RATE_OF_ADAPTERS_AT_MOST = 3e-3
+RATE_OF_LORA_AT_MOST = 5e-4
+"""The largest of LoRA's paper; twice as much has left MiniLM at chance on a regression (docs/results/lora.md)."""
+RATE_OF_IA3 = 3e-3
 LENGTH_AT_MOST = 1024
 """Tokens read at once by a model whose own limit is larger, or that has none, unless the texts are longer."""
 LENGTH_AT_LEAST = 128
@@ -48,9 +50,9 @@ def learning_rate_for(training: TrainingSpec, parameters: int, is_encoder_decode
         return training.learning_rate
     if training.peft is not None:
         if training.peft.method == "ia3":
-            return RATE_OF_ADAPTERS_AT_MOST
+            return RATE_OF_IA3
         whole = learning_rate_for(training.model_copy(update={"peft": None}), parameters, is_encoder_decoder)
-        return min(RATE_OF_LORA * whole, RATE_OF_ADAPTERS_AT_MOST)
+        return min(RATE_OF_LORA * whole, RATE_OF_LORA_AT_MOST)
     if training.optimizer == "adafactor":
         return RATE_OF_ADAFACTOR
     if is_encoder_decoder and parameters < RATES[-1][0]:

@@ -222,14 +222,15 @@ def load_adapter(auto_class: str, folder: Path, on_kept_base: bool) -> PeftModel
         adapted = peft.PeftModel.from_pretrained(model, folder)
     except Exception as error:  # of peft, torch and safetensors, over a file they cannot use
         raise HarnessError(f"cannot load the adapter in {folder}: {' '.join(str(error).split())[:300]}") from None
-    lacking = _lacking(adapted, auto_class, base, folder, config)
-    if lacking:
-        raise HarnessError(f"model {folder}: its {ADAPTER_WEIGHTS} lacks {', '.join(lacking[:3])}")
+    lacking, left_over = _misfit(adapted, auto_class, base, folder, config)
+    if lacking or left_over:
+        what = f"lacks {', '.join(lacking[:3])}" if lacking else f"has no use for {', '.join(left_over[:3])}"
+        raise HarnessError(f"model {folder}: by its {ADAPTER_CONFIG} the file {ADAPTER_WEIGHTS} {what}")
     return adapted.eval()
 
 
-def _lacking(adapted: PeftModel, auto_class: str, base: Path, folder: Path, config: Any) -> list[str]:
-    """What neither an adapter nor its base has weights for."""
+def _misfit(adapted: PeftModel, auto_class: str, base: Path, folder: Path, config: Any) -> tuple[list[str], list[str]]:
+    """What neither an adapter nor its base has weights for, and what of the adapter no layer takes."""
     import peft
     from safetensors import safe_open
 
@@ -238,7 +239,7 @@ def _lacking(adapted: PeftModel, auto_class: str, base: Path, folder: Path, conf
     expected = set(peft.get_peft_model_state_dict(adapted, save_embedding_layers=False))
     owners = new_modules(auto_class, base, config=config)
     unsaved = [owner for owner in owners if not any(f".{owner}." in name for name in stored)]
-    return sorted(expected - stored) + unsaved
+    return sorted(expected - stored) + unsaved, sorted(stored - expected)
 
 
 def _on_shared_weights(auto_class: str, config: Any, base: Path) -> PreTrainedModel:

@@ -252,7 +252,7 @@ def test_a_layer_that_gets_no_adapter_is_no_target(bases: Callable[[str], Path],
         fitted(bases("bert"), "bert", "reviews", tmp_path, peft={"target_modules": [target]})
 
 
-def test_an_adapter_learns_at_ten_times_the_rate_of_all_weights() -> None:
+def test_an_adapter_learns_at_up_to_ten_times_the_rate_of_all_weights() -> None:
     def rate(parameters: int, **training: Any) -> float:
         spec = ModelSpec.model_validate(
             {"name": "m", "learner": "transformer", "pretrained": "p", "training": training}
@@ -260,7 +260,7 @@ def test_an_adapter_learns_at_ten_times_the_rate_of_all_weights() -> None:
         return learning_rate_for(spec.training, parameters, False)
 
     assert rate(110_000_000, peft="lora") == pytest.approx(10 * rate(110_000_000)) == pytest.approx(3e-4)
-    assert rate(1_000_000, peft="dora") == pytest.approx(3e-3)
+    assert rate(1_000_000, peft="dora") == pytest.approx(5e-4)
     assert rate(110_000_000, peft="ia3") == pytest.approx(3e-3)
     assert rate(110_000_000, peft="lora", learning_rate=1e-4) == 1e-4
 
@@ -287,3 +287,36 @@ def test_few_bits_without_their_package_are_an_error_in_a_line(monkeypatch: pyte
     )
     with pytest.raises(HarnessError, match=r"bitsandbytes is not installed; pip install 'nlp-harness\[qlora\]'"):
         LEARNER.cannot_train(task_and_data("reviews")[0], spec, "sequence-classification")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"peft_type": 3},
+        {"peft_type": None},
+        {"base_model_name_or_path": None},
+        {"base_model_name_or_path": "no/where/at/all"},
+        {"base_model_name_or_path": ["a"]},
+        {"task_type": "FEATURE_EXTRACTION"},
+        {"r": "many"},
+        {"target_modules": ["nothing"]},
+        {"target_modules": {"query": 1}},
+    ],
+)
+def test_a_bad_adapter_file_is_an_error_in_a_line(
+    bases: Callable[[str], Path], tmp_path: Path, change: dict[str, Any]
+) -> None:
+    foreign(bases("bert"), tmp_path)
+    file = tmp_path / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(HarnessError) as error:
+        load_checkpoint(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_adapter_weights_are_an_error_in_a_line(bases: Callable[[str], Path], tmp_path: Path) -> None:
+    foreign(bases("bert"), tmp_path)
+    weights = tmp_path / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:200])
+    with pytest.raises(HarnessError, match=r"cannot (read|load)"):
+        load_checkpoint(tmp_path)
