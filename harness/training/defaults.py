@@ -29,7 +29,7 @@ RATE_OF_ADAFACTOR = 5e-3
 RATE_OF_LORA = 10.0
 """Times that of all weights."""
 RATE_OF_LORA_AT_MOST = 5e-4
-"""The largest of LoRA's paper; twice as much has left MiniLM at chance on a regression (docs/results/lora.md)."""
+"""The largest of LoRA's paper; at twice as much one of three trainings of MiniLM failed (docs/results/lora.md)."""
 RATE_OF_IA3 = 3e-3
 LENGTH_AT_MOST = 1024
 """Tokens read at once by a model whose own limit is larger, or that has none, unless the texts are longer."""
