@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.api.augmenting import augment
     from harness.api.corpora import corpus_filter, corpus_report
     from harness.api.models import compress, measure, pretrain
-    from harness.api.runs import evaluate, load_results, run
+    from harness.api.runs import evaluate, load_results, plan, run
     from harness.api.scoring import ScoredModel, score
     from harness.api.tuning import tune
     from harness.api.verdicts import compare, gate
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.data.augment.outcomes import AugmentedData
     from harness.data.frames import Task
     from harness.measurement.callables import PairedTiming
+    from harness.pipeline.commands.plan import PlannedRun
     from harness.report.outcomes import (
         Checkpoint,
         Comparison,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "run": "harness.api.runs",
     "evaluate": "harness.api.runs",
+    "plan": "harness.api.runs",
     "pretrain": "harness.api.models",
     "compress": "harness.api.models",
     "measure": "harness.api.models",
@@ -69,6 +71,7 @@ _NAMES = {
     "Leaderboard": "harness.report.results",
     "Measurement": "harness.report.outcomes",
     "PairedTiming": "harness.measurement.callables",
+    "PlannedRun": "harness.pipeline.commands.plan",
     "Results": "harness.report.results",
     "RunResult": "harness.report.results",
     "Score": "harness.report.results",
@@ -90,6 +93,7 @@ __all__ = [
     "LoadedModel",
     "Measurement",
     "PairedTiming",
+    "PlannedRun",
     "Results",
     "RunResult",
     "Score",
@@ -109,6 +113,7 @@ __all__ = [
     "load_results",
     "lookup",
     "measure",
+    "plan",
     "pretrain",
     "register",
     "run",

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.launch_specs import PlanSpec
 from harness.core.registry import Registry, load_registry, scoped_plugins
 from harness.core.run_spec import RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.data.frames import Task, write_tasks
 from harness.pipeline.cells import Event
+from harness.pipeline.commands.plan import PlannedRun, plan_run
 from harness.pipeline.commands.run import Prepared, perform, prepare
 from harness.report.results import Results, RunResult, read_results, read_run
 from harness.training.learners.objects import WrappedModel, forget, keep, spec_of
@@ -62,30 +64,54 @@ def run(
     Raises:
         HarnessError: what is asked for cannot be: an unknown name, bad data, weights that are not there.
     """
-    names, objects = _models(models)
-    values: dict[str, Any] = {
-        **settings,
-        "suite": _list(suite),
-        "model": names,
-        "seeds": seeds,
-        "out": os.fspath(out),
-        "executor": executor,
-        "include": [os.fspath(path) for path in include],
-    }
-    tasks = _list(task)
-    made = [item for item in tasks if isinstance(item, Task)]
-    values |= {
-        "task": [item.name if isinstance(item, Task) else item for item in tasks],
-        **({} if data is None else {"data": os.fspath(data)}),
-    }
-    if made:
-        load_registry(values["include"])
-        folder = str(write_tasks(made, Store.open(Path(out)).root / "cache"))
-        values["include"].append(folder)
-        if len(made) == len(tasks) and not values["suite"]:
-            values["data"] = folder
-    spec = parse(RunSpec, values, "run")
-    return perform_run(spec, listen, objects=objects)
+    values, objects = _asked(suite, task, models, data, seeds, out, executor, include, settings)
+    return perform_run(parse(RunSpec, values, "run"), listen, objects=objects)
+
+
+@scoped_plugins()
+def plan(
+    *,
+    nodes: int = 1,
+    gpus: int = 0,
+    cores: int | None = None,
+    memory: str | None = None,
+    price: float | None = None,
+    suite: str | Sequence[str] = (),
+    task: TaskLike | Sequence[TaskLike] = (),
+    models: ModelLike | Sequence[ModelLike] = (),
+    data: str | os.PathLike[str] | None = None,
+    seeds: int = 1,
+    out: str | os.PathLike[str] = "results",
+    include: Sequence[str | os.PathLike[str]] = (),
+    **settings: Any,
+) -> PlannedRun:
+    """Simulate the schedule of a run on several machines, from what its cells are estimated to take; compute no cell.
+
+    Args:
+        nodes: Machines, all of one kind.
+        gpus: GPUs of each; one worker a GPU.
+        cores: Cores of each; this machine's where left out.
+        memory: Of each, such as `64G`; not considered where left out.
+        price: Of a node for an hour.
+        suite: As `run` takes it.
+        task: As `run` takes it.
+        models: As `run` takes them.
+        data: As `run` takes it.
+        seeds: As `run` takes them.
+        out: The results folder; what it has is not computed again.
+        include: As `run` takes it.
+        **settings: As `run` takes them.
+
+    Returns:
+        Makespan, critical path, utilization, cost, and the same on fewer nodes.
+
+    Raises:
+        HarnessError: as `run` does; a node that cannot carry one worker.
+    """
+    values, objects = _asked(suite, task, models, data, seeds, out, "inline", include, {})
+    wanted = {"nodes": nodes, "gpus": gpus, "cores": cores, "memory": memory, "price": price}
+    asked = parse(PlanSpec, {name: value for name, value in wanted.items() if value is not None}, "plan")
+    return perform_plan(parse(RunSpec, {**values, **settings}, "plan"), asked, objects=objects)
 
 
 def evaluate(
@@ -163,6 +189,33 @@ def perform_run(
     return read_run(store, name)
 
 
+def perform_plan(
+    spec: RunSpec,
+    asked: PlanSpec,
+    announce: Callable[[Prepared], None] = lambda prepared: None,
+    objects: Mapping[str, WrappedModel] | None = None,
+) -> PlannedRun:
+    """A run simulated from its spec, as the command line asks for it.
+
+    Args:
+        spec: The run.
+        asked: The machines.
+        announce: Told of the plan before it is simulated.
+        objects: Models that are objects, by name.
+
+    Returns:
+        The schedule.
+
+    Raises:
+        HarnessError: as `plan` does.
+    """
+    store = Store.open(Path(spec.out), spec.verify)
+    registry = with_objects(load_registry(spec.include, store.includes()), objects or {})
+    prepared = prepare(spec, registry, store, repair=False)
+    announce(prepared)
+    return plan_run(spec, asked, prepared, store)
+
+
 def with_objects(registry: Registry, objects: Mapping[str, WrappedModel]) -> Registry:
     """The registry with objects as model specs. Raises HarnessError where a name is taken."""
     taken = sorted(set(objects) & set(registry.model_specs))
@@ -186,6 +239,43 @@ def load_results(out: str | os.PathLike[str] = "results", *runs: str) -> Results
         HarnessError: no such folder, or no such run.
     """
     return read_results(_existing(out), runs)
+
+
+def _asked(
+    suite: str | Sequence[str],
+    task: TaskLike | Sequence[TaskLike],
+    models: ModelLike | Sequence[ModelLike],
+    data: str | os.PathLike[str] | None,
+    seeds: int,
+    out: str | os.PathLike[str],
+    executor: str,
+    include: Sequence[str | os.PathLike[str]],
+    settings: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, WrappedModel]]:
+    """The fields of a run's spec, and those of its models that are objects."""
+    names, objects = _models(models)
+    values: dict[str, Any] = {
+        **settings,
+        "suite": _list(suite),
+        "model": names,
+        "seeds": seeds,
+        "out": os.fspath(out),
+        "executor": executor,
+        "include": [os.fspath(path) for path in include],
+    }
+    tasks = _list(task)
+    made = [item for item in tasks if isinstance(item, Task)]
+    values |= {
+        "task": [item.name if isinstance(item, Task) else item for item in tasks],
+        **({} if data is None else {"data": os.fspath(data)}),
+    }
+    if made:
+        load_registry(values["include"])
+        folder = str(write_tasks(made, Store.open(Path(out)).root / "cache"))
+        values["include"].append(folder)
+        if len(made) == len(tasks) and not values["suite"]:
+            values["data"] = folder
+    return values, objects
 
 
 def _models(models: ModelLike | Sequence[ModelLike]) -> tuple[list[str], dict[str, WrappedModel]]:

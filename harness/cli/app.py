@@ -39,6 +39,10 @@ VERBS: dict[str, Verb] = {
         "harness.cli.run:run", "Train and score models on tasks; print the leaderboard.", MAKE,
         ("harness run --suite glue", "harness run --data ~/glue_data --task sst2 --model bert-tiny --seeds 3"),
     ),
+    "plan": Verb(
+        "harness.cli.plan:plan", "Simulate a run on several machines: time, cost, what bounds it.", MAKE,
+        ("harness plan --suite glue --seeds 5 --nodes 16", "harness plan --suite glue --nodes 4 --gpus 8 --price 12"),
+    ),
     "evaluate": Verb(
         "harness.cli.run:evaluate", "Score finished models without training them.", MAKE,
         ("harness evaluate my-model/ --task sst2", "harness evaluate my-model/ my-model-int8/ --task sst2 --data hub"),

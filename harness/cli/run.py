@@ -48,7 +48,7 @@ def run(
 ) -> None:
     """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
     how = parse(RunLaunch, launch, "the command line")
-    _perform(_spec(given, how.mode, how.config), how.dry_run, as_json, quiet, plain)
+    _perform(spec_of(given, how.mode, how.config), how.dry_run, as_json, quiet, plain)
 
 
 @spec_options(RunSpec, SCORING, completions=COMPLETIONS)
@@ -70,11 +70,15 @@ def evaluate(
     by name, or by --label-map; a sentence encoder does similarity by the cosine of its vectors.
     """
     how = parse(RunLaunch, launch, "the command line")
-    _perform(_spec({**given, "model": models, "train": False}, None, None), how.dry_run, as_json, quiet, plain)
+    _perform(spec_of({**given, "model": models, "train": False}, None, None), how.dry_run, as_json, quiet, plain)
 
 
-def _spec(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSpec:
-    """Raises HarnessError for an unknown key, a value out of range, or seeds given twice."""
+def spec_of(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSpec:
+    """A run from its options and a file of the same.
+
+    Raises:
+        HarnessError: an unknown key, a value out of range, or seeds given twice.
+    """
     values = {**({} if config is None else load_mapping(config)), **given}
     where = "the command line" if config is None else f"{config} and the command line"
     mode_of_file = values.pop("mode", None)
@@ -108,7 +112,7 @@ def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, pla
     if dry_run:
         store = Store.open(Path(spec.out), spec.verify)
         prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)
-        _announce(prepared, spec, quiet, dry_run)
+        announce_plan(prepared, spec, quiet, dry_run)
         text = plans.plan_json(spec, prepared, store) if as_json else plans.plan_text(spec, prepared, store)
         show_tables(text, plain or as_json)
         return
@@ -116,7 +120,7 @@ def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, pla
         progress: list[Progress] = []
 
         def announce(prepared: Prepared) -> None:
-            _announce(prepared, spec, quiet, dry_run)
+            announce_plan(prepared, spec, quiet, dry_run)
             progress.append(stack.enter_context(Progress(prepared.missing, quiet, _forecast(spec, prepared))))
 
         def listen(event: Event) -> None:
@@ -139,7 +143,8 @@ def _forecast(spec: RunSpec, prepared: Prepared) -> Forecast | None:
     return forecast(spec, prepared.missing, Store(Path(spec.out))) if prepared.missing else None
 
 
-def _announce(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> None:
+def announce_plan(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> None:
+    """What a plan has to say beside its cells."""
     for file in prepared.damaged:
         say(f"damaged: {file}; {'would be' if dry_run else 'it is'} computed again")
     if quiet:

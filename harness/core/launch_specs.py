@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import AfterValidator
+
+from harness.core.placement import size_in_bytes
 from harness.core.run_spec import OUTPUT, TRAINING, WHAT, WHERE, Mode, Trackers, tracker_setting
 from harness.core.strict_spec import Strict, setting
+
+NODES = "Nodes"
+
+
+def _size(text: str) -> str:
+    size_in_bytes(text)
+    return text
 
 
 class RunLaunch(Strict):
@@ -14,6 +25,18 @@ class RunLaunch(Strict):
     mode: Mode | None = setting(None, "3, 5 or 10 seeds, in place of --seeds.", panel=TRAINING)
     config: Path | None = setting(None, "A YAML file with these flags as keys; flags win.", panel=WHERE, metavar="FILE")
     dry_run: bool = setting(False, "Show the plan, what is cached, and what the rest costs.", panel=OUTPUT)
+
+
+class PlanSpec(Strict):
+    """Of `harness plan`: the machines of a run that is simulated."""
+
+    nodes: int = setting(1, "Machines, all of one kind.", panel=NODES, ge=1, le=100_000)
+    gpus: int = setting(0, "GPUs of each; one worker a GPU.", panel=NODES, ge=0, le=64)
+    cores: int | None = setting(None, "Cores of each.", panel=NODES, shown="this machine's", ge=1, le=4096)
+    memory: Annotated[str, AfterValidator(_size)] | None = setting(
+        None, "Of each; workers are no more than it carries.", panel=NODES, metavar="SIZE"
+    )
+    price: float | None = setting(None, "Of a node for an hour.", panel=NODES, ge=0, le=1e9)
 
 
 class PretrainLaunch(Strict):

@@ -130,13 +130,17 @@ class Forecast:
         return max(sum(each) / self.at_once, max(each, default=0.0)) + self.overhead / self.at_once
 
 
-def overhead(cells: Iterable[Cell], workers: int, machine: Machine) -> float:
-    """CPU seconds of the calling process and of workers' starts, beside the cells."""
+def start_seconds(cells: Iterable[Cell]) -> float:
+    """CPU seconds of the reference machine until a worker has imported what these cells need."""
     kinds = {
         "torch" if cell.work is None or cell.work.flops + cell.work.bf16_flops else "scikit-learn" for cell in cells
     }
-    start = START_SECONDS["torch" if "torch" in kinds else "scikit-learn" if kinds else ""]
-    return machine.slowness * (MAIN_SECONDS + workers * start)
+    return START_SECONDS["torch" if "torch" in kinds else "scikit-learn" if kinds else ""]
+
+
+def overhead(cells: Iterable[Cell], workers: int, machine: Machine) -> float:
+    """CPU seconds of the calling process and of workers' starts, beside the cells."""
+    return machine.slowness * (MAIN_SECONDS + workers * start_seconds(cells))
 
 
 def clock(seconds: float) -> str:
