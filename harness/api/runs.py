@@ -108,7 +108,7 @@ def plan(
     Raises:
         HarnessError: as `run` does; a node that cannot carry one worker.
     """
-    values, objects = _asked(suite, task, models, data, seeds, out, "inline", include, {})
+    values, objects = _asked(suite, task, models, data, seeds, out, "local", include, {})
     wanted = {"nodes": nodes, "gpus": gpus, "cores": cores, "memory": memory, "price": price}
     asked = parse(PlanSpec, {name: value for name, value in wanted.items() if value is not None}, "plan")
     return perform_plan(parse(RunSpec, {**values, **settings}, "plan"), asked, objects=objects)

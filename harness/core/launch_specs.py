@@ -15,7 +15,10 @@ NODES = "Nodes"
 
 
 def _size(text: str) -> str:
-    size_in_bytes(text)
+    try:
+        size_in_bytes(text)
+    except ValueError:
+        raise ValueError("a size such as 512M or 8G is expected") from None
     return text
 
 

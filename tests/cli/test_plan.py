@@ -68,10 +68,14 @@ def test_what_is_cached_is_not_planned(small_run):
         (("--nodes", "two"), "--nodes"),
         (("--gpus", "-1"), "gpus"),
         (("--cores", "0"), "cores"),
-        (("--memory", "lots"), "memory=lots: a size such as 512M or 8G is expected"),
+        (("--memory", "lots"), "memory: a size such as 512M or 8G is expected, found 'lots'"),
         (("--memory", "100M"), "more than a node has"),
         (("--price", "nan"), "price"),
         (("--price", "-1"), "price"),
+        (
+            ("--executor", "inline"),
+            "executor inline computes one cell after another; plan it with local, ray or submitit",
+        ),
         (("--cores", "2", "--threads", "4"), "a worker needs 4 cores, and a node has 2"),
     ],
 )

@@ -19,6 +19,9 @@ from harness.pipeline.cost import GPU_FLOPS, MAIN_SECONDS, UNKNOWN_SECONDS, expe
 from harness.pipeline.executors.simulation import Schedule, critical_path, simulate
 from harness.pipeline.planner.memory import memory_needs
 
+ONE_AFTER_ANOTHER = ("inline", "torchrun")
+"""Executors that place no cells."""
+
 
 @dataclass(frozen=True)
 class PlannedCell:
@@ -104,8 +107,12 @@ def plan_run(run: RunSpec, asked: PlanSpec, prepared: Prepared, store: Store) ->
         The schedule, on these nodes and on fewer.
 
     Raises:
-        HarnessError: a node that cannot carry one worker.
+        HarnessError: a node that cannot carry one worker, or an executor that has no workers.
     """
+    if run.executor in ONE_AFTER_ANOTHER:
+        raise HarnessError(
+            f"executor {run.executor} computes one cell after another; plan it with local, ray or submitit"
+        )
     missing = prepared.missing
     calibrated = calibration()
     machine = machine_from({**calibrated, "cuda_devices": asked.gpus})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.launch_specs import PlanSpec
 from harness.core.run_spec import RunSpec
+from harness.core.store import Store
 from harness.pipeline.cells import Cell
-from harness.pipeline.commands.plan import _workers_per_node, node_counts
+from harness.pipeline.commands import plan
+from harness.pipeline.commands.plan import PlannedRun, _workers_per_node, node_counts
 from harness.pipeline.executors.scheduling import Queue
 from harness.pipeline.executors.simulation import (
     CRITICAL_PATH,
@@ -25,7 +28,8 @@ from harness.pipeline.executors.simulation import (
     critical_path,
     simulate,
 )
-from harness.training.costs import Work
+from harness.report.text.schedules import schedule_text
+from harness.training.costs import REFERENCE_STEP, Work
 
 
 def cell(key: str, *needs: str, cost: float | None = 1.0, kind: str = "score") -> Cell:
@@ -168,6 +172,54 @@ def test_numbers_of_nodes_are_powers_of_two_and_the_one_that_was_asked_for():
         [1, 2, 4, 8],
         [1, 2, 4, 8, 12],
     ]
+
+
+CALIBRATED = {
+    "threads": 1, "cuda_devices": 0, "cpu_gflops": 40.0, "cpu_step_ms": 1000 * REFERENCE_STEP, "cpu_bf16_speedup": 0.1,
+}  # fmt: skip
+
+
+def planned_of(
+    cells: list[Cell], cached: set[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **nodes: Any
+) -> PlannedRun:
+    monkeypatch.setattr(plan, "calibration", lambda: CALIBRATED)
+    prepared: Any = SimpleNamespace(
+        plan=SimpleNamespace(cells=cells), cached=cached, missing=[item for item in cells if item.key not in cached]
+    )
+    run = RunSpec(task=["cola"], model=["majority"])
+    return plan.plan_run(run, PlanSpec(**nodes), prepared, Store(tmp_path))
+
+
+def test_cells_of_unknown_cost_are_counted_and_taken_at_a_guess(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    cells = [cell("there"), cell("unknown", cost=None), cell("known", "unknown", cost=6.0)]
+    planned = planned_of(cells, {"there"}, monkeypatch, tmp_path, nodes=2, cores=1, price=3600.0)
+    assert (planned.cells, planned.cached, planned.unknown) == (3, 1, 1)
+    assert planned.seconds == 36.0 and planned.cell_hours == pytest.approx(0.01)
+    assert planned.makespan == 3.0 + 5.0 + 36.0 and planned.cost == pytest.approx(2 * planned.makespan)
+    assert [item.seconds for item in planned.critical_path] == [30.0, 6.0]
+    assert "1 of 2 cells are of unknown cost, and taken for 30 s each" in planned.assumptions
+    assert "1 of 2 cells are of unknown cost, and taken for 30 s each" in schedule_text(planned)
+
+
+def test_efficiency_is_the_speed_up_by_the_number_of_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    cells = [cell(str(number), cost=100.0) for number in range(6)]
+    planned = planned_of(cells, set(), monkeypatch, tmp_path, nodes=6, cores=1)
+    start = planned.makespan - 100.0
+    assert [point.makespan for point in planned.curve] == [start + 100.0 * turns for turns in (6, 3, 2, 1)]
+    assert planned.efficiency == {
+        nodes: pytest.approx((start + 600.0) / (nodes * (start + 100.0 * turns)))
+        for nodes, turns in ((1, 6), (2, 3), (4, 2), (6, 1))
+    }
+    assert planned.bound == CRITICAL_PATH and planned.curve[0].bound == WORK
+
+
+def test_a_gpu_makes_operations_faster_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    job: Any = SimpleNamespace(kind="finetune")
+    cells = [Cell("fit", {}, job, (), "t", "m", 0, work=Work(flops=3e14, seconds=2.0))]
+    on_cores = planned_of(cells, set(), monkeypatch, tmp_path)
+    on_gpus = planned_of(cells, set(), monkeypatch, tmp_path, gpus=1)
+    assert on_gpus.seconds == pytest.approx(12.0) and on_cores.seconds > 1000
+    assert "not measured" in on_gpus.assumptions[0] and "not measured" not in on_cores.assumptions[0]
 
 
 @pytest.mark.parametrize(
