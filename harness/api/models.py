@@ -12,6 +12,7 @@ from harness.compression.settings import CompressSpec
 from harness.core.errors import HarnessError
 from harness.core.machine.processes import in_this_process
 from harness.core.registry import load_registry, scoped_plugins
+from harness.core.remote import results_folder
 from harness.core.store import Store
 from harness.core.strict_spec import listed, parse
 from harness.measurement.protocol import HALF_WIDTH
@@ -62,7 +63,7 @@ def pretrain(
     Raises:
         HarnessError: no such model spec, a setting out of range, a corpus that cannot be read, or a failed training.
     """
-    store = Store.open(Path(out))
+    store = Store.open(results_folder(out))
     registry = load_registry(include, store.includes())
     target = None if output is None else Path(output)
     pretraining.check_output(target)
@@ -205,7 +206,7 @@ def measure(
         "allow_short": allow_short, "track": track,
     }  # fmt: skip
     models = [os.fspath(model) for model in (base, *others)]
-    return perform_measure(models, parse(MeasureSpec, values, "measure"), Path(out), include, tell)
+    return perform_measure(models, parse(MeasureSpec, values, "measure"), results_folder(out), include, tell)
 
 
 def perform_measure(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.launch_specs import PlanSpec
 from harness.core.registry import Registry, load_registry, scoped_plugins
+from harness.core.remote import results_folder
 from harness.core.run_spec import RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
@@ -176,7 +176,7 @@ def perform_run(
         raise HarnessError(
             f"executor {spec.executor}: {next(iter(objects))} is an object of this process; use executor='inline'"
         )
-    store = Store.open(Path(spec.out), spec.verify)
+    store = Store.open(results_folder(spec.out), spec.verify)
     registry = with_objects(load_registry(spec.include, store.includes()), objects)
     live = {wrapped.identity: wrapped for wrapped in objects.values()}
     keep(live)
@@ -209,7 +209,7 @@ def perform_plan(
     Raises:
         HarnessError: as `plan` does.
     """
-    store = Store.open(Path(spec.out), spec.verify)
+    store = Store.open(results_folder(spec.out), spec.verify)
     registry = with_objects(load_registry(spec.include, store.includes()), objects or {})
     prepared = prepare(spec, registry, store, repair=False)
     announce(prepared)
@@ -271,7 +271,7 @@ def _asked(
     }
     if made:
         load_registry(values["include"])
-        folder = str(write_tasks(made, Store.open(Path(out)).root / "cache"))
+        folder = str(write_tasks(made, Store.open(results_folder(out)).root / "cache"))
         values["include"].append(folder)
         if len(made) == len(tasks) and not values["suite"]:
             values["data"] = folder
@@ -300,7 +300,7 @@ def _list(values: Any) -> list[Any]:
 
 
 def _existing(out: str | os.PathLike[str]) -> Store:
-    root = Path(out)
+    root = results_folder(out)
     if not (root / "runs").is_dir():
         raise HarnessError(f"{root} is no results folder: it has no folder 'runs'")
     return Store(root)

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry, scoped_plugins
+from harness.core.remote import results_folder
 from harness.core.run_spec import RunSpec
 from harness.core.search_records import TuneRecord
 from harness.core.search_spec import TuneSpec
@@ -99,7 +100,7 @@ def perform_tune(
     """
     if len(run.task) != 1 or len(run.model) != 1 or run.suite or run.corpus or run.from_scratch or not run.train:
         raise HarnessError("a search is of one task and one model, which is trained")
-    store = Store.open(Path(run.out), run.verify)
+    store = Store.open(results_folder(run.out), run.verify)
     registry = load_registry(run.include, store.includes())
     searched = command.tune(run, search, registry, store, listen, begin, tell)
     record = store.read(searched.cell, TuneRecord)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.registry import load_registry, scoped_plugins
+from harness.core.remote import results_folder
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.gating import baseline as accepted_baselines
@@ -109,4 +110,4 @@ def _results_of_both(
 def _results_of(run: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> RunResults:
     if isinstance(run, RunResult):
         return of_run(Store(run.root), run.name)
-    return resolve(os.fspath(run), Path(out), Path(baselines))
+    return resolve(os.fspath(run), results_folder(out), Path(baselines))

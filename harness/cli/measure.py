@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.facts import facts_from
 from harness.core.launch_specs import MeasureFiles
 from harness.core.measurement_records import MeasurementFacts
+from harness.core.remote import results_folder
 from harness.core.store import write_atomically
 from harness.core.strict_spec import parse
 from harness.core.text import emit, say
@@ -45,7 +45,9 @@ def measure(
         if file is not None and not file.resolve().parent.is_dir():
             raise HarnessError(f"{flag} {file}: no folder {file.parent}; make it first")
     spec = parse(MeasureSpec, given, "the command line")
-    result = perform_measure(models, spec, Path(out or "results"), include or [], (lambda line: None) if quiet else say)
+    result = perform_measure(
+        models, spec, results_folder(out or "results"), include or [], (lambda line: None) if quiet else say
+    )
     if files.output is not None:
         write_atomically(files.output, result.to_json() + "\n")
     if files.benchmark_json is not None:

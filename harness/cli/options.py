@@ -12,6 +12,7 @@ import typer
 
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
+from harness.core.remote import results_folder
 from harness.core.run_spec import OUTPUT, WHERE
 from harness.core.store import Store
 from harness.core.text import emit
@@ -48,7 +49,7 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on s
 
 
 def existing_store(out: str | None) -> Any:
-    root = Path(out or "results")
+    root = results_folder(out or "results")
     if not (root / "runs").is_dir():
         raise HarnessError(
             f"no results in {root}; make some with `harness run --suite glue`, or name the folder with --results"
@@ -89,7 +90,7 @@ def show_tables(text: str, plain: bool, commands: Sequence[str] = ()) -> None:
 
 def folders(out: str | None, baselines: Path | None) -> tuple[Path, Path]:
     """The results folder and that of accepted baselines."""
-    return Path(out or "results"), baselines or FOLDER
+    return results_folder(out or "results"), baselines or FOLDER
 
 
 def examples(*commands: str) -> str:

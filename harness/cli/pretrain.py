@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from harness.core.launch_specs import PretrainLaunch
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
 from harness.core.registry import load_registry
+from harness.core.remote import results_folder
 from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
@@ -47,7 +47,7 @@ def pretrain(
     quiet: Quiet = False,
 ) -> None:
     """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
-    store = Store.open(Path(out or "results"))
+    store = Store.open(results_folder(out or "results"))
     how = parse(PretrainLaunch, launch, "the command line")
     os.environ.update(thread_variables(how.threads or int(calibration()["threads"])))  # before torch is imported
     registry = load_registry(include, store.includes())

@@ -16,15 +16,15 @@ from harness.core.errors import HarnessError, unknown
 from harness.core.launch_specs import RunLaunch
 from harness.core.launched import launched
 from harness.core.registry import load_registry
+from harness.core.remote import results_folder
 from harness.core.run_spec import SEED_MODES, RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import emit, say
 from harness.pipeline.cells import Event
-from harness.pipeline.commands.run import Prepared, forecast, prepare
+from harness.pipeline.commands.run import EXECUTORS, Prepared, forecast, prepare
 from harness.pipeline.cost import Forecast
-from harness.pipeline.executors import torchrun
 from harness.report.text import plans, runs
 from harness.report.text.corpora import corpus_differences
 
@@ -101,16 +101,16 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bo
     if spec.executor not in ("local", "torchrun"):
         raise HarnessError(f"executor {spec.executor} starts processes of its own: call it without torchrun")
     if process.is_first:
-        with torchrun.leading():
+        with EXECUTORS.get("torchrun").leading():  # type: ignore[attr-defined]
             together = spec.model_copy(update={"executor": "torchrun"})
             _perform_alone(together, dry_run, as_json, quiet, plain)
     else:
-        torchrun.assist(spec.include)
+        EXECUTORS.get("torchrun").assist(spec.include)  # type: ignore[attr-defined]
 
 
 def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool) -> None:
     if dry_run:
-        store = Store.open(Path(spec.out), spec.verify)
+        store = Store.open(results_folder(spec.out), spec.verify)
         prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)
         announce_plan(prepared, spec, quiet, dry_run)
         text = plans.plan_json(spec, prepared, store) if as_json else plans.plan_text(spec, prepared, store)
@@ -140,7 +140,7 @@ def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, pla
 
 
 def _forecast(spec: RunSpec, prepared: Prepared) -> Forecast | None:
-    return forecast(spec, prepared.missing, Store(Path(spec.out))) if prepared.missing else None
+    return forecast(spec, prepared.missing, Store(results_folder(spec.out))) if prepared.missing else None
 
 
 def announce_plan(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> None:

@@ -155,7 +155,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "local": "harness.pipeline.executors.local:build",
         "ray": "harness.pipeline.executors.ray_cluster:RayExecutor",
         "submitit": "harness.pipeline.executors.slurm_jobs:SubmititExecutor",
-        "torchrun": "harness.pipeline.executors.torchrun:build",
+        "torchrun": "harness.pipeline.executors.torchrun:TorchrunExecutor",
     },
     "format": {
         "markdown": "harness.report.tables.formats:FORMAT",

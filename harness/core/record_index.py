@@ -161,7 +161,7 @@ class RecordIndex:
             try:
                 fits = os.stat(path).st_size == size  # noqa: PTH116
             except OSError:
-                fits = False
+                fits = self._store.waits_for(name)
             if not fits:
                 self._store.read(row.cell)  # says what is wrong with it
                 raise DamagedFileError(f"{path} is damaged")
@@ -193,7 +193,7 @@ def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
     try:
         stat = os.stat(path)  # noqa: PTH116 - a third of the time of Path's
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return _state(store, key) if store.fetch(key) else None
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror}; nothing was changed") from None
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

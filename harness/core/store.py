@@ -38,6 +38,7 @@ from harness.core.facts import CellRecord, FileFacts, facts_from
 from harness.core.locks import holding, prune_lock
 from harness.core.manifests import Manifests
 from harness.core.record_kinds import class_of
+from harness.core.remote import UNSENT, remote_of
 from harness.core.source_names import canonical_record
 from harness.core.text import say
 
@@ -55,6 +56,7 @@ class Store(Manifests):
         super().__init__(root, self._state_of)
         self.root = root
         self.verify = verify
+        self._remote = remote_of(root)
 
     @classmethod
     def open(cls, root: Path, verify: bool = False) -> Store:
@@ -81,6 +83,12 @@ class Store(Manifests):
     def folder(self, key: str) -> Path:
         return self.root / "cells" / key[:2] / key
 
+    def write_run(self, name: str, manifest: dict[str, Any]) -> None:
+        """As of manifests; in an object store too, where this folder stands for one."""
+        super().write_run(name, manifest)
+        if self._remote is not None:
+            self._remote.push_run(self.root / "runs" / f"{name}.json")
+
     # Cells
 
     def has(self, key: str) -> bool:
@@ -105,10 +113,22 @@ class Store(Manifests):
         try:
             path.lstat()
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return self.fetch(key)
         except OSError as error:
             raise UnreadableFileError(f"{path} cannot be read: {error.strerror}; nothing was changed") from None
         return True
+
+    def fetch(self, key: str) -> bool:
+        """A cell that is not here, from the object store that this folder stands for; False where it is not there."""
+        return self._remote is not None and self._remote.pull(key, self.folder(key))
+
+    def _complete(self, key: str) -> None:
+        if self._remote is not None:
+            self._remote.complete(key, self.folder(key))
+
+    def waits_for(self, name: str) -> bool:
+        """Whether a file of a cell may be missing here, as it is copied when it is asked for."""
+        return self._remote is not None and name.startswith("model/")
 
     def _state_of(self, key: str) -> tuple[str, str] | None:
         """`done`, or `failed` and why, of a cell; None where neither is known."""
@@ -170,6 +190,8 @@ class Store(Manifests):
             try:
                 size = file.stat().st_size
             except (FileNotFoundError, NotADirectoryError):
+                if self.waits_for(name):
+                    continue
                 raise DamagedFileError(f"{file} is missing") from None
             except OSError as error:
                 raise UnreadableFileError(f"{file} cannot be read: {error.strerror}; nothing was changed") from None
@@ -186,6 +208,8 @@ class Store(Manifests):
     def file(self, key: str, name: str) -> Path:
         """A cell's file, its bytes checked against the record. Raises DamagedFileError."""
         files = self._files(key)
+        if self.waits_for(name):
+            self._complete(key)
         if name not in files:
             raise DamagedFileError(f"{self.folder(key) / name} is missing: its record does not name it")
         check_files(self.folder(key), {name: files[name]})
@@ -198,6 +222,7 @@ class Store(Manifests):
 
     def check(self, key: str) -> None:
         """Read a cell that is done whole. Raises DamagedFileError where a byte of it is not what was written."""
+        self._complete(key)
         check_files(self.folder(key), self._files(key))
 
     @contextlib.contextmanager
@@ -227,6 +252,11 @@ class Store(Manifests):
                 raise HarnessError(f"cannot write {place}: {error.strerror or error}") from None
         (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
         shutil.rmtree(self.partial(key), ignore_errors=True)
+        if self._remote is not None:
+            note = self.root / UNSENT / key
+            note.touch()
+            self._remote.push(key, place)
+            note.unlink(missing_ok=True)
         return record
 
     def partial(self, key: str) -> Path:
@@ -237,6 +267,8 @@ class Store(Manifests):
         """Move a damaged cell out of the way, so that it is computed again; its files stay for inspection in
         ROOT/damaged.
         """
+        if self._remote is not None:
+            self._remote.remove(key)
         with contextlib.suppress(FileNotFoundError):
             move_folder(self.folder(key), self.root / "damaged" / f"{key[:16]}-{uuid.uuid4().hex[:8]}")
 
@@ -282,7 +314,8 @@ class Store(Manifests):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def keys(self) -> list[str]:
-        names = (path.parent.name for path in (self.root / "cells").glob(f"*/*/{RECORD}"))
+        names = {path.parent.name for path in (self.root / "cells").glob(f"*/*/{RECORD}")}
+        names.update(self._remote.keys() if self._remote is not None else ())
         return sorted(name for name in names if not name.startswith("."))
 
     def kept_folder(self, name: str, make: Callable[[Path], None]) -> Path:

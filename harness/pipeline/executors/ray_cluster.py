@@ -21,6 +21,7 @@ from harness.core.errors import HarnessError
 from harness.core.machine.environment import describe, machine_fingerprint, thread_variables
 from harness.core.packages import require_packages
 from harness.core.placement import ResourceRequest, resource_request
+from harness.core.remote import address_of
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.logs import log_files, log_name, printed_in, remove_empty
@@ -109,7 +110,7 @@ class RayExecutor(WorkerPool[Actor]):
         self._launched = 0
         self._looked = 0.0
         self._node: str | None = None
-        self._setup = setup_of(resources.root.resolve(), resources.include, resources.threads)
+        self._setup = setup_of(address_of(resources.root), resources.include, resources.threads)
         self._logs = log_files(resources.root)
         self._log_names: list[str | None] = []
         super().__init__(1)

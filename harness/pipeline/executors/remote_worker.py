@@ -20,6 +20,7 @@ from harness.core.machine.environment import describe, machine_fingerprint
 from harness.core.machine.numerics import numerics
 from harness.core.machine.processes import quiet_libraries
 from harness.core.registry import load_registry
+from harness.core.remote import results_folder
 from harness.core.store import Store
 from harness.core.version import __version__
 from harness.pipeline.cells import Cell
@@ -114,7 +115,7 @@ class RemoteWorker:
         self._scratch = ExitStack()
         self.includes = [self._placed(Path(path), files) for path, files in setup.include.items()]
         load_registry(self.includes)
-        self._store = Store(Path(setup.root))
+        self._store = Store(results_folder(setup.root))
 
     def compute(self, cell: Cell, report: Callable[[float, str], None]) -> tuple[str, Any]:
         """As `execute`; or `("refused", why)` where this machine or its code would compute something else."""

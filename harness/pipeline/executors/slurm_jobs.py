@@ -26,6 +26,7 @@ from harness.core.machine.environment import thread_variables
 from harness.core.machine.processes import variables
 from harness.core.packages import require_packages
 from harness.core.placement import resource_request, split_pairs
+from harness.core.remote import address_of
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.cell_json import cell_as_json
@@ -95,7 +96,7 @@ class SubmititExecutor(WorkerPool[JobWorker]):
         self._home = Path(self._options.pop("folder", resources.root / "jobs")).resolve()
         asked = resources.settings.get("workers")
         size = 1 if resources.alone or self._cluster == "debug" else asked or resources.workers
-        self._setup = setup_of(resources.root.resolve(), resources.include, resources.threads)
+        self._setup = setup_of(address_of(resources.root), resources.include, resources.threads)
         self._log_folder = log_files(resources.root)
         self._logs: list[str | None] = []
         self._launched = 0

@@ -74,6 +74,36 @@ class TorchrunExecutor(InlineExecutor):
             _meet(event.cause)
         return event
 
+    @staticmethod
+    @contextmanager
+    def leading() -> Iterator[None]:
+        """Of the first process: the others wait for its cells until this ends."""
+        _join()
+        try:
+            yield
+        finally:
+            _from_first(None)
+
+    @staticmethod
+    def assist(include: Sequence[str]) -> None:
+        """Of every other process: fine-tune along with the first, and write nothing that is kept."""
+        number = launched().number
+        load_registry(include)
+        _join()
+        while (work := _from_first(None)) is not None:
+            cell, root, threads, processes = work
+            job = replace(cell.job, processes=replace(processes, number=number))
+            try:
+                with scratch_folder() as folder, in_this_process(threads):
+                    finetune.run(replace(cell, job=job), Store(root), folder, _unheard)
+            except HarnessError as error:
+                _meet(str(error))
+            except Exception:
+                traceback.print_exc(file=sys.stderr)
+                os._exit(1)  # torchrun ends the others, which wait for this one
+            else:
+                _meet("")
+
 
 def _refuse_sharded(job: FinetuneJob) -> None:
     """Raises HarnessError for what a model cannot do whose weights are shared out."""
@@ -86,36 +116,6 @@ def _refuse_sharded(job: FinetuneJob) -> None:
     }
     for name in [name for name, is_asked in asked.items() if is_asked]:
         raise HarnessError(f"model spec {job.model_spec.name}: {name} does not go with --fsdp; leave one of them out")
-
-
-@contextmanager
-def leading() -> Iterator[None]:
-    """Of the first process: the others wait for its cells until this ends."""
-    _join()
-    try:
-        yield
-    finally:
-        _from_first(None)
-
-
-def assist(include: Sequence[str]) -> None:
-    """Of every other process: fine-tune along with the first, and write nothing that is kept."""
-    number = launched().number
-    load_registry(include)
-    _join()
-    while (work := _from_first(None)) is not None:
-        cell, root, threads, processes = work
-        job = replace(cell.job, processes=replace(processes, number=number))
-        try:
-            with scratch_folder() as folder, in_this_process(threads):
-                finetune.run(replace(cell, job=job), Store(root), folder, _unheard)
-        except HarnessError as error:
-            _meet(str(error))
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
-            os._exit(1)  # torchrun ends the others, which wait for this one
-        else:
-            _meet("")
 
 
 def _unheard(fraction: float, detail: str = "") -> None:
@@ -167,11 +167,3 @@ def _meet(cause: str) -> None:
         raise HarnessError(
             f"the processes have lost each other: {why}; start them again, finished cells are kept"
         ) from None
-
-
-def build(resources: Resources) -> TorchrunExecutor:
-    """The executor `torchrun`."""
-    return TorchrunExecutor(resources)
-
-
-build.takes = TorchrunExecutor.takes  # type: ignore[attr-defined]

@@ -1,0 +1,185 @@
+"""Results in an object store (`s3://`, `gs://`, …): a folder of this machine stands for the URL, and cells and
+manifests are copied both ways.
+
+A cell is there when its record is, which is written last and names every file with its hash; cells are addressed by the
+hash of their spec, so that one written twice is the same cell, and the first one stays. Models are copied when they are
+asked for, all else with the record. There are no locks in an object store: two runs may compute one cell twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.core.atomic import new_folder, write_atomically
+from harness.core.errors import HarnessError
+from harness.core.hashing import hash_json
+from harness.core.machine.environment import cache_folder
+
+MARK = "remote.json"
+"""In a folder that stands for a URL, the file that names it."""
+URL = re.compile(r"([a-z][a-z0-9+.-]+)://\S+")
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+UNSENT = "unsent"
+"""The folder that names cells which are done here and not there yet: the next command sends them."""
+RECORD, MODEL = "record.json", "model"
+
+
+def is_url(place: str | os.PathLike[str]) -> bool:
+    return URL.fullmatch(os.fspath(place)) is not None
+
+
+def results_folder(place: str | os.PathLike[str]) -> Path:
+    """The folder of results at `place`: itself, or the one of this machine that stands for a URL, with the manifests
+    that are there now.
+
+    Raises:
+        HarnessError: the URL cannot be used.
+    """
+    if not is_url(place):
+        return Path(place)
+    url = os.fspath(place).rstrip("/")
+    root = cache_folder() / "stores" / hash_json(url)[:32]
+    for name in ("cells", "runs", "locks", "building", "cache", "failures", UNSENT):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    remote = Remote(url)
+    if not (root / MARK).exists():
+        write_atomically(root / MARK, json.dumps({"url": url}))
+    for waiting in (root / UNSENT).glob("*"):
+        remote.push(waiting.name, root / "cells" / waiting.name[:2] / waiting.name)
+        waiting.unlink(missing_ok=True)
+    remote.pull_runs(root / "runs")
+    return root
+
+
+def remote_of(root: Path) -> Remote | None:
+    """What a folder of results stands for; None of one that is itself."""
+    try:
+        url = json.loads((root / MARK).read_text())["url"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HarnessError(f"{root / MARK} cannot be read: {error}; remove {root} to begin anew") from None
+    return Remote(url)
+
+
+def address_of(root: Path) -> str:
+    """By which another machine finds the results of a folder: the URL it stands for, or its path."""
+    remote = remote_of(root)
+    return str(root.resolve()) if remote is None else remote.url
+
+
+class Remote:
+    """The results at a URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._opened: tuple[Any, str] | None = None
+
+    @property
+    def _place(self) -> tuple[Any, str]:
+        """The file system and the path in it."""
+        if self._opened is None:
+            import fsspec
+
+            protocol = self.url.partition("://")[0]
+            try:
+                self._opened = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+            except ImportError:
+                extra = EXTRAS.get(protocol)
+                what = f"pip install 'nlp-harness[{extra}]'" if extra else f"install what fsspec needs for {protocol}"
+                raise HarnessError(f"{self.url}: {protocol} is not installed; {what}") from None
+            except ValueError as error:
+                raise HarnessError(f"{self.url}: {' '.join(str(error).split())}") from None
+        return self._opened
+
+    def pull_runs(self, runs: Path) -> None:
+        """The manifests of all runs into a folder, and the order in which they began."""
+        with self._reached() as (files, base):
+            for path in files.glob(f"{base}/runs/*.json"):
+                target = runs / path.rpartition("/")[2]
+                write_atomically(target, files.cat_file(path).decode())
+
+    def push_run(self, path: Path) -> None:
+        with self._reached() as (files, base):
+            files.makedirs(f"{base}/runs", exist_ok=True)
+            files.put_file(str(path), f"{base}/runs/{path.name}")
+
+    def keys(self) -> list[str]:
+        with self._reached() as (files, base):
+            return [path.split("/")[-2] for path in files.glob(f"{base}/cells/*/*/{RECORD}")]
+
+    def pull(self, key: str, place: Path) -> bool:
+        """A cell without its model into `place`; False where it is not done."""
+        with self._reached() as (files, base):
+            home = f"{base}/cells/{key[:2]}/{key}"
+            if not files.exists(f"{home}/{RECORD}"):
+                return False
+            try:
+                with new_folder(place) as building:
+                    for path in files.find(home):
+                        name = path.partition(f"{key}/")[2]
+                        if name.partition("/")[0] != MODEL:
+                            _copy(files, path, building / name)
+            except FileExistsError:
+                pass  # another process was quicker
+            return True
+
+    def complete(self, key: str, place: Path) -> None:
+        """The model of a cell, where it is not here."""
+        if (place / MODEL).exists():
+            return
+        with self._reached() as (files, base):
+            home = f"{base}/cells/{key[:2]}/{key}"
+            paths = files.find(f"{home}/{MODEL}") if files.exists(f"{home}/{MODEL}") else []
+            if not paths:
+                return
+            try:
+                with new_folder(place / MODEL) as building:
+                    for path in paths:
+                        _copy(files, path, building / path.partition(f"{key}/{MODEL}/")[2])
+            except FileExistsError:
+                pass
+
+    def push(self, key: str, place: Path) -> None:
+        """A cell that is done, its record last; one that is there already takes its place here."""
+        with self._reached() as (files, base):
+            home = f"{base}/cells/{key[:2]}/{key}"
+            if files.exists(f"{home}/{RECORD}"):
+                shutil.rmtree(place)
+                self.pull(key, place)
+                return
+            paths = sorted(path for path in place.rglob("*") if path.is_file() and path != place / RECORD)
+            for path in (*paths, place / RECORD):
+                target = f"{home}/{path.relative_to(place).as_posix()}"
+                files.makedirs(target.rpartition("/")[0], exist_ok=True)
+                files.put_file(str(path), target)
+
+    def remove(self, key: str) -> None:
+        """A damaged cell is no longer done; its files stay until it is written again."""
+        with self._reached() as (files, base):
+            path = f"{base}/cells/{key[:2]}/{key}/{RECORD}"
+            if files.exists(path):
+                files.mv(path, f"{path}.damaged")
+
+    @contextmanager
+    def _reached(self) -> Iterator[tuple[Any, str]]:
+        """Raises HarnessError where the other side does not answer."""
+        try:
+            yield self._place
+        except HarnessError:
+            raise
+        except Exception as error:  # each file system has errors of its own
+            why = " ".join(str(error).split())[:200] or type(error).__name__
+            raise HarnessError(f"{self.url} cannot be read or written: {why}") from None
+
+
+def _copy(files: Any, path: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.get_file(path, str(target))
