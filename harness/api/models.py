@@ -11,8 +11,8 @@ from harness.compression.methods import Method
 from harness.compression.settings import CompressSpec
 from harness.core.errors import HarnessError
 from harness.core.machine.processes import in_this_process
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import load_registry, scoped_plugins
-from harness.core.remote import results_folder
 from harness.core.store import Store
 from harness.core.strict_spec import listed, parse
 from harness.measurement.protocol import HALF_WIDTH

@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.launch_specs import PlanSpec
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import Registry, load_registry, scoped_plugins
-from harness.core.remote import results_folder
 from harness.core.run_spec import RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse

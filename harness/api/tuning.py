@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import load_registry, scoped_plugins
-from harness.core.remote import results_folder
 from harness.core.run_spec import RunSpec
 from harness.core.search_records import TuneRecord
 from harness.core.search_spec import TuneSpec

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import load_registry, scoped_plugins
-from harness.core.remote import results_folder
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.gating import baseline as accepted_baselines

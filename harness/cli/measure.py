@@ -13,8 +13,8 @@ from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.facts import facts_from
 from harness.core.launch_specs import MeasureFiles
+from harness.core.machine.results_place import results_folder
 from harness.core.measurement_records import MeasurementFacts
-from harness.core.remote import results_folder
 from harness.core.store import write_atomically
 from harness.core.strict_spec import parse
 from harness.core.text import emit, say

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from harness.core.errors import HarnessError
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import load_registry
-from harness.core.remote import results_folder
 from harness.core.run_spec import OUTPUT, WHERE
 from harness.core.store import Store
 from harness.core.text import emit

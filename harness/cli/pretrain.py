@@ -12,8 +12,8 @@ from harness.cli.spec_options import spec_options
 from harness.core.launch_specs import PretrainLaunch
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import load_registry
-from harness.core.remote import results_folder
 from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse

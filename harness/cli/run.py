@@ -15,8 +15,8 @@ from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError, unknown
 from harness.core.launch_specs import RunLaunch
 from harness.core.launched import launched
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import load_registry
-from harness.core.remote import results_folder
 from harness.core.run_spec import SEED_MODES, RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse

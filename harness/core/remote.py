@@ -9,8 +9,6 @@ asked for, all else with the record. There are no locks in an object store: two 
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,43 +17,13 @@ from typing import Any
 
 from harness.core.atomic import new_folder, write_atomically
 from harness.core.errors import HarnessError
-from harness.core.hashing import hash_json
-from harness.core.machine.environment import cache_folder
 
 MARK = "remote.json"
 """In a folder that stands for a URL, the file that names it."""
-URL = re.compile(r"([a-z][a-z0-9+.-]+)://\S+")
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 UNSENT = "unsent"
 """The folder that names cells which are done here and not there yet: the next command sends them."""
-RECORD, MODEL = "record.json", "model"
-
-
-def is_url(place: str | os.PathLike[str]) -> bool:
-    return URL.fullmatch(os.fspath(place)) is not None
-
-
-def results_folder(place: str | os.PathLike[str]) -> Path:
-    """The folder of results at `place`: itself, or the one of this machine that stands for a URL, with the manifests
-    that are there now.
-
-    Raises:
-        HarnessError: the URL cannot be used.
-    """
-    if not is_url(place):
-        return Path(place)
-    url = os.fspath(place).rstrip("/")
-    root = cache_folder() / "stores" / hash_json(url)[:32]
-    for name in ("cells", "runs", "locks", "building", "cache", "failures", UNSENT):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    remote = Remote(url)
-    if not (root / MARK).exists():
-        write_atomically(root / MARK, json.dumps({"url": url}))
-    for waiting in (root / UNSENT).glob("*"):
-        remote.push(waiting.name, root / "cells" / waiting.name[:2] / waiting.name)
-        waiting.unlink(missing_ok=True)
-    remote.pull_runs(root / "runs")
-    return root
+RECORD, MODEL, DAMAGED = "record.json", "model", ".damaged"
 
 
 def remote_of(root: Path) -> Remote | None:
@@ -90,7 +58,7 @@ class Remote:
 
             protocol = self.url.partition("://")[0]
             try:
-                self._opened = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+                self._opened = fsspec.core.url_to_fs(self.url, use_listings_cache=False, skip_instance_cache=True)
             except ImportError:
                 extra = EXTRAS.get(protocol)
                 what = f"pip install 'nlp-harness[{extra}]'" if extra else f"install what fsspec needs for {protocol}"
@@ -125,7 +93,7 @@ class Remote:
                 with new_folder(place) as building:
                     for path in files.find(home):
                         name = path.partition(f"{key}/")[2]
-                        if name.partition("/")[0] != MODEL:
+                        if name.partition("/")[0] != MODEL and not name.endswith(DAMAGED):
                             _copy(files, path, building / name)
             except FileExistsError:
                 pass  # another process was quicker
@@ -147,6 +115,13 @@ class Remote:
             except FileExistsError:
                 pass
 
+    def send(self, key: str, place: Path, root: Path) -> None:
+        """Push a cell, or leave a note of it to the next command where that fails."""
+        note = root / UNSENT / key
+        note.touch()
+        self.push(key, place)
+        note.unlink(missing_ok=True)
+
     def push(self, key: str, place: Path) -> None:
         """A cell that is done, its record last; one that is there already takes its place here."""
         with self._reached() as (files, base):
@@ -166,7 +141,7 @@ class Remote:
         with self._reached() as (files, base):
             path = f"{base}/cells/{key[:2]}/{key}/{RECORD}"
             if files.exists(path):
-                files.mv(path, f"{path}.damaged")
+                files.mv(path, f"{path}{DAMAGED}")
 
     @contextmanager
     def _reached(self) -> Iterator[tuple[Any, str]]:

@@ -226,7 +226,9 @@ class RunSpec(Strict):
         lt=1,
     )
     measure_budget: str | None = setting(None, "Of each measuring cell, such as 5m.", panel=MEASURING, metavar="TIME")
-    out: str = setting("results", "The results folder.", panel=WHERE, metavar="DIR", flag="results")
+    out: str = setting(
+        "results", "The results folder, or s3://BUCKET/NAME and the like.", panel=WHERE, metavar="DIR", flag="results"
+    )
     verify: bool = setting(
         False, "Read and hash all files anew, data, weights and results, whatever is known of them.", panel=WHERE
     )

@@ -38,7 +38,7 @@ from harness.core.facts import CellRecord, FileFacts, facts_from
 from harness.core.locks import holding, prune_lock
 from harness.core.manifests import Manifests
 from harness.core.record_kinds import class_of
-from harness.core.remote import UNSENT, remote_of
+from harness.core.remote import remote_of
 from harness.core.source_names import canonical_record
 from harness.core.text import say
 
@@ -84,7 +84,7 @@ class Store(Manifests):
         return self.root / "cells" / key[:2] / key
 
     def write_run(self, name: str, manifest: dict[str, Any]) -> None:
-        """As of manifests; in an object store too, where this folder stands for one."""
+        """As of manifests, and there too where this folder stands for an object store."""
         super().write_run(name, manifest)
         if self._remote is not None:
             self._remote.push_run(self.root / "runs" / f"{name}.json")
@@ -122,9 +122,11 @@ class Store(Manifests):
         """A cell that is not here, from the object store that this folder stands for; False where it is not there."""
         return self._remote is not None and self._remote.pull(key, self.folder(key))
 
-    def _complete(self, key: str) -> None:
-        if self._remote is not None:
-            self._remote.complete(key, self.folder(key))
+    def _record_of(self, key: str) -> Path:
+        path = self.folder(key) / RECORD
+        if self._remote is not None and not path.exists():
+            self.fetch(key)
+        return path
 
     def waits_for(self, name: str) -> bool:
         """Whether a file of a cell may be missing here, as it is copied when it is asked for."""
@@ -176,7 +178,7 @@ class Store(Manifests):
         Raises:
             DamagedFileError: it, or a file's size, is not what was written; the file is named.
         """
-        path = self.folder(key) / RECORD
+        path = self._record_of(key)
         content = canonical_record(read_checked(path))
         record = facts_from(class_of(content.get("kind")) if kind is CellRecord else kind, content, path)
         if record.cell not in ("", key):
@@ -200,16 +202,17 @@ class Store(Manifests):
 
     def _files(self, key: str) -> Mapping[str, FileFacts]:
         """What the record of a cell says of its files, whatever else is in it."""
-        path = self.folder(key) / RECORD
+        path = self._record_of(key)
         record = facts_from(CellRecord, read_checked(path), path)
+        if any(self.waits_for(name) and not (path.parent / name).exists() for name in record.files):
+            assert self._remote is not None
+            self._remote.complete(key, path.parent)
         self._check_sizes(key, record)
         return record.files
 
     def file(self, key: str, name: str) -> Path:
         """A cell's file, its bytes checked against the record. Raises DamagedFileError."""
         files = self._files(key)
-        if self.waits_for(name):
-            self._complete(key)
         if name not in files:
             raise DamagedFileError(f"{self.folder(key) / name} is missing: its record does not name it")
         check_files(self.folder(key), {name: files[name]})
@@ -222,7 +225,6 @@ class Store(Manifests):
 
     def check(self, key: str) -> None:
         """Read a cell that is done whole. Raises DamagedFileError where a byte of it is not what was written."""
-        self._complete(key)
         check_files(self.folder(key), self._files(key))
 
     @contextlib.contextmanager
@@ -253,10 +255,7 @@ class Store(Manifests):
         (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
         shutil.rmtree(self.partial(key), ignore_errors=True)
         if self._remote is not None:
-            note = self.root / UNSENT / key
-            note.touch()
-            self._remote.push(key, place)
-            note.unlink(missing_ok=True)
+            self._remote.send(key, place, self.root)
         return record
 
     def partial(self, key: str) -> Path:

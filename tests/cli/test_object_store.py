@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.remote import Remote, is_url, results_folder
+from harness.core.machine.results_place import is_url, results_folder
+from harness.core.remote import Remote
 from harness.core.store import Store
 from tests.command_line import call_harness
 from tests.conftest import read_json
@@ -90,7 +91,7 @@ def committed(root: Path, key: str = "ab" + "0" * 62, text: str = "a model") -> 
         (folder / "model").mkdir()
         (folder / "model" / "weights").write_text(text)
         (folder / "predictions").write_text("p")
-        store.commit(key, folder, {"kind": "finetune", "created": "", "spec": {}, "timings": {"seconds": 1}})
+        store.commit(key, folder, {"kind": "test", "value": 1.5})
     return store
 
 
@@ -138,7 +139,7 @@ def test_a_damaged_copy_is_told_and_made_again(on, tmp_path):
 
     committed(on("one"))
     record = next((tmp_path / "there").rglob("record.json"))
-    record.write_text(record.read_text().replace("finetune", "finetunE"))
+    record.write_text(record.read_text().replace("1.5", "2.5"))
     two = Store(on("two"))
     with pytest.raises(DamagedFileError):
         two.has(KEY)

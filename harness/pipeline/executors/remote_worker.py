@@ -19,8 +19,8 @@ from harness.core.errors import HarnessError
 from harness.core.machine.environment import describe, machine_fingerprint
 from harness.core.machine.numerics import numerics
 from harness.core.machine.processes import quiet_libraries
+from harness.core.machine.results_place import results_folder
 from harness.core.registry import load_registry
-from harness.core.remote import results_folder
 from harness.core.store import Store
 from harness.core.version import __version__
 from harness.pipeline.cells import Cell

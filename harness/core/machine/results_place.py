@@ -1,0 +1,42 @@
+"""Where the results are that a command works on: a folder, or the one of this machine that stands for a URL."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from harness.core.atomic import write_atomically
+from harness.core.hashing import hash_json
+from harness.core.machine.environment import cache_folder
+from harness.core.remote import MARK, UNSENT, Remote
+
+URL = re.compile(r"([a-z][a-z0-9+.-]+)://\S+")
+
+
+def is_url(place: str | os.PathLike[str]) -> bool:
+    return URL.fullmatch(os.fspath(place)) is not None
+
+
+def results_folder(place: str | os.PathLike[str]) -> Path:
+    """The folder of results at `place`: itself, or the one of this machine that stands for a URL, with the manifests
+    that are there now.
+
+    Raises:
+        HarnessError: the URL cannot be used.
+    """
+    if not is_url(place):
+        return Path(place)
+    url = os.fspath(place).rstrip("/")
+    root = cache_folder() / "stores" / hash_json(url)[:32]
+    for name in ("cells", "runs", "locks", "building", "cache", "failures", UNSENT):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    remote = Remote(url)
+    if not (root / MARK).exists():
+        write_atomically(root / MARK, json.dumps({"url": url}))
+    for waiting in (root / UNSENT).glob("*"):
+        remote.push(waiting.name, root / "cells" / waiting.name[:2] / waiting.name)
+        waiting.unlink(missing_ok=True)
+    remote.pull_runs(root / "runs")
+    return root
