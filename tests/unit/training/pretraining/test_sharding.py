@@ -185,6 +185,7 @@ def test_activations_computed_again_give_the_same_curve(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.slow
 @pytest.mark.nightly
 def test_a_compiled_model_learns_as_one_that_is_not(tmp_path):
     setting = setting_of("mlm", dropout=False)
