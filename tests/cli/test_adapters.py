@@ -52,4 +52,4 @@ def test_an_adapter_is_trained_scored_compressed_merged_and_scored_again(
     merged = json.loads(harness("predict", "merged", "--text", "a fine film", "--json").stdout)
     assert asked[0]["top"][0]["label"] == merged[0]["top"][0]["label"]
     again = harness(*run, "--epochs", "1")
-    assert "2 cells, 2 cached" in again.stderr
+    assert "2 cells: 2 cached" in again.stderr

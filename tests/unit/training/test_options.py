@@ -73,7 +73,7 @@ def fitted(folder: Path, settings: dict[str, Any]) -> tuple[dict[str, torch.Tens
 @pytest.mark.slow
 def test_every_option_of_a_fine_tuning_changes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
-    before_it = {"augment"}  # makes the rows that are given to it
+    before_it = {"augment", "peft"}  # makes the rows, or the weights, that are given to it
     assert {name.partition(" ")[0] for name in TRAINING} | before_it == set(TrainingSpec.model_fields)
     weights, record = fitted(tmp_path / "base", BASE)
     constant, _ = fitted(tmp_path / "constant", BASE | {"schedule": "constant"})
