@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ import yaml
 
 from harness.core import plugins
 
+ROOT = Path(__file__).resolve().parent.parent
 CompletedProcess = subprocess.CompletedProcess[str]
 Harness = Callable[..., CompletedProcess]
 
@@ -71,6 +73,39 @@ def call_process(
         timeout=timeout,
     )
     return _checked(done, code)
+
+
+@contextmanager
+def starting(folder: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the command line in `folder` and returns at once; at the end nothing of it runs any more."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness", *arguments], cwd=folder, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def shell_environment(folder: Path, cache: Path, **more: str) -> dict[str, str]:
+    """For a shell that finds `harness`, by a script put into `folder`."""
+    scripts = folder / "bin"
+    scripts.mkdir()
+    (scripts / "harness").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n')
+    (scripts / "harness").chmod(0o755)
+    path = os.pathsep.join([str(scripts), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {
+        **os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "HARNESS_CACHE": str(cache), "NO_COLOR": "1", **more,
+    }  # fmt: skip
 
 
 def _environment(cache: Path, changes: dict[str, str]) -> dict[str, str]:

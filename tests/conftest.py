@@ -18,10 +18,9 @@ import pytest
 from filelock import FileLock
 
 from harness.core.machine.calibrate import calibration
-from tests.command_line import CompletedProcess, Harness, call_harness, call_process
+from tests.command_line import ROOT, CompletedProcess, Harness, call_harness, call_process
 from tests.zoo import Trainer, save, trainer
 
-ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 PROCESSES = {"harness_process", "start", "pushing", "two_processes"}
 """Fixtures that start the command line in processes."""

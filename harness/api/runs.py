@@ -176,8 +176,7 @@ def perform_run(
         raise HarnessError(
             f"executor {spec.executor}: {next(iter(objects))} is an object of this process; use executor='inline'"
         )
-    store = Store.open(results_folder(spec.out), spec.verify)
-    registry = with_objects(load_registry(spec.include, store.includes()), objects)
+    store, registry = opened(spec, objects)
     live = {wrapped.identity: wrapped for wrapped in objects.values()}
     keep(live)
     try:
@@ -209,11 +208,27 @@ def perform_plan(
     Raises:
         HarnessError: as `plan` does.
     """
-    store = Store.open(results_folder(spec.out), spec.verify)
-    registry = with_objects(load_registry(spec.include, store.includes()), objects or {})
+    store, registry = opened(spec, objects or {})
     prepared = prepare(spec, registry, store, repair=False)
     announce(prepared)
     return plan_run(spec, asked, prepared, store)
+
+
+def opened(spec: RunSpec, objects: Mapping[str, WrappedModel] | None = None) -> tuple[Store, Registry]:
+    """The store of a run, made if it is not there, and all that its names may mean.
+
+    Args:
+        spec: The run.
+        objects: Models that are objects, by name.
+
+    Returns:
+        The store and the registry.
+
+    Raises:
+        HarnessError: no store can be there, a file of specs is bad, or the name of an object is taken.
+    """
+    store = Store.open(results_folder(spec.out), spec.verify)
+    return store, with_objects(load_registry(spec.include, store.includes()), objects or {})
 
 
 def with_objects(registry: Registry, objects: Mapping[str, WrappedModel]) -> Registry:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.api.runs import opened
 from harness.core.errors import HarnessError
-from harness.core.machine.results_place import results_folder
-from harness.core.registry import load_registry, scoped_plugins
+from harness.core.registry import scoped_plugins
 from harness.core.run_spec import RunSpec
 from harness.core.search_records import TuneRecord
 from harness.core.search_spec import TuneSpec
-from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.pipeline.cells import Event
 from harness.pipeline.commands import tune as command
@@ -100,8 +99,7 @@ def perform_tune(
     """
     if len(run.task) != 1 or len(run.model) != 1 or run.suite or run.corpus or run.from_scratch or not run.train:
         raise HarnessError("a search is of one task and one model, which is trained")
-    store = Store.open(results_folder(run.out), run.verify)
-    registry = load_registry(run.include, store.includes())
+    store, registry = opened(run)
     searched = command.tune(run, search, registry, store, listen, begin, tell)
     record = store.read(searched.cell, TuneRecord)
     return TunedModel(read_run(store, searched.run), store.folder(searched.cell) / "winner.yaml", record)

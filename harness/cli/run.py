@@ -8,15 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.api.runs import perform_run
+from harness.api.runs import opened, perform_run
 from harness.cli.options import Json, Plain, Quiet, complete_models, complete_suites, complete_tasks, show_tables
 from harness.cli.progress import Progress
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError, unknown
 from harness.core.launch_specs import RunLaunch
 from harness.core.launched import launched
-from harness.core.machine.results_place import results_folder
-from harness.core.registry import load_registry
+from harness.core.machine.results_place import folder_for
 from harness.core.run_spec import SEED_MODES, RunSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
@@ -110,8 +109,8 @@ def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bo
 
 def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool) -> None:
     if dry_run:
-        store = Store.open(results_folder(spec.out), spec.verify)
-        prepared = prepare(spec, load_registry(spec.include, store.includes()), store, repair=False)
+        store, registry = opened(spec)
+        prepared = prepare(spec, registry, store, repair=False)
         announce_plan(prepared, spec, quiet, dry_run)
         text = plans.plan_json(spec, prepared, store) if as_json else plans.plan_text(spec, prepared, store)
         show_tables(text, plain or as_json)
@@ -140,7 +139,7 @@ def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, pla
 
 
 def _forecast(spec: RunSpec, prepared: Prepared) -> Forecast | None:
-    return forecast(spec, prepared.missing, Store(results_folder(spec.out))) if prepared.missing else None
+    return forecast(spec, prepared.missing, Store(folder_for(spec.out))) if prepared.missing else None
 
 
 def announce_plan(prepared: Prepared, spec: RunSpec, quiet: bool, dry_run: bool) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,34 +86,23 @@ class Remote:
     def pull(self, key: str, place: Path) -> bool:
         """A cell without its model into `place`; False where it is not done."""
         with self._reached() as (files, base):
-            home = f"{base}/cells/{key[:2]}/{key}"
+            home = _home(base, key)
             if not files.exists(f"{home}/{RECORD}"):
                 return False
-            try:
-                with new_folder(place) as building:
-                    for path in files.find(home):
-                        name = path.partition(f"{key}/")[2]
-                        if name.partition("/")[0] != MODEL and not name.endswith(DAMAGED):
-                            _copy(files, path, building / name)
-            except FileExistsError:
-                pass  # another process was quicker
-            return True
+            wanted = [
+                name for name in _names(files, home) if not name.startswith(f"{MODEL}/") and not name.endswith(DAMAGED)
+            ]
+            _get(files, home, wanted, place)
+            return (place / RECORD).exists()
 
     def complete(self, key: str, place: Path) -> None:
         """The model of a cell, where it is not here."""
         if (place / MODEL).exists():
             return
         with self._reached() as (files, base):
-            home = f"{base}/cells/{key[:2]}/{key}"
-            paths = files.find(f"{home}/{MODEL}") if files.exists(f"{home}/{MODEL}") else []
-            if not paths:
-                return
-            try:
-                with new_folder(place / MODEL) as building:
-                    for path in paths:
-                        _copy(files, path, building / path.partition(f"{key}/{MODEL}/")[2])
-            except FileExistsError:
-                pass
+            home = f"{_home(base, key)}/{MODEL}"
+            if names := _names(files, home) if files.exists(home) else []:
+                _get(files, home, names, place / MODEL)
 
     def send(self, key: str, place: Path, root: Path) -> None:
         """Push a cell, or leave a note of it to the next command where that fails."""
@@ -125,7 +114,7 @@ class Remote:
     def push(self, key: str, place: Path) -> None:
         """A cell that is done, its record last; one that is there already takes its place here."""
         with self._reached() as (files, base):
-            home = f"{base}/cells/{key[:2]}/{key}"
+            home = _home(base, key)
             if files.exists(f"{home}/{RECORD}"):
                 shutil.rmtree(place)
                 self.pull(key, place)
@@ -139,7 +128,7 @@ class Remote:
     def remove(self, key: str) -> None:
         """A damaged cell is no longer done; its files stay until it is written again."""
         with self._reached() as (files, base):
-            path = f"{base}/cells/{key[:2]}/{key}/{RECORD}"
+            path = f"{_home(base, key)}/{RECORD}"
             if files.exists(path):
                 files.mv(path, f"{path}{DAMAGED}")
 
@@ -155,6 +144,22 @@ class Remote:
             raise HarnessError(f"{self.url} cannot be read or written: {why}") from None
 
 
-def _copy(files: Any, path: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    files.get_file(path, str(target))
+def _home(base: str, key: str) -> str:
+    return f"{base}/cells/{key[:2]}/{key}"
+
+
+def _names(files: Any, home: str) -> list[str]:
+    """Of all files below a folder, however their file system writes paths."""
+    below = f"{home.rpartition('/cells/')[2]}/"
+    return [path.partition(below)[2] for path in files.find(home)]
+
+
+def _get(files: Any, home: str, names: list[str], place: Path) -> None:
+    """Files below `home` into the folder `place`, whole or not at all; one that another process was quicker to make
+    stays.
+    """
+    with suppress(FileExistsError), new_folder(place) as building:
+        for name in names:
+            target = building / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.get_file(f"{home}/{name}", str(target))

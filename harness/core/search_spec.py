@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.peft_spec import PeftSpec
 from harness.core.run_spec import OUTPUT, comma_separated
 from harness.core.specs import TrainingSpec
-from harness.core.strict_spec import Strict, parse, seconds_of, setting
+from harness.core.strict_spec import Strict, Time, parse, setting
 from harness.core.strict_yaml import load_mapping
 
 DEFAULT = "default"
@@ -50,7 +50,7 @@ class TuneSpec(Strict):
 
     space: str = setting(DEFAULT, "A YAML file: ranges or choices by training value.", panel=SEARCH, metavar="FILE")
     trials: int = setting(20, "How many.", panel=SEARCH, ge=1, le=10_000)
-    budget: str | None = setting(None, "No new trials after this time: 90s, 10m, 2h.", panel=SEARCH, metavar="TIME")
+    budget: Time | None = setting(None, "No new trials after this time: 90s, 10m, 2h.", panel=SEARCH, metavar="TIME")
     sampler: Literal["tpe", "random"] = setting(
         "tpe", "tpe learns from the trials before; random draws each alike.", panel=SEARCH
     )
@@ -71,13 +71,6 @@ class TuneSpec(Strict):
     output: Path | None = setting(
         None, "Write the model spec with the best values, for --model.", panel=OUTPUT, metavar="FILE", short="o"
     )
-
-    @field_validator("budget")
-    @classmethod
-    def _is_a_time(cls, budget: str | None) -> str | None:
-        if budget is not None:
-            seconds_of(budget)
-        return budget
 
     @model_validator(mode="after")
     def _rungs_rise_to_one(self) -> TuneSpec:

@@ -14,7 +14,7 @@ from harness.core.cards import ModelCard, TaskCard
 from harness.core.peft_spec import PeftSpec
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, ReadingSpec, Sources
-from harness.core.strict_spec import Strict, listed, seconds_of, setting
+from harness.core.strict_spec import Strict, Time, listed, seconds_of, setting
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -302,7 +302,7 @@ class PretrainingSpec(Strict):
     field: str = "text"
     steps: int | None = setting(None, "Optimizer steps.", panel="Training", ge=0)
     tokens: int | None = setting(None, "Tokens to train on.", panel="Training", ge=1)
-    budget: str | None = setting(None, "Wall-clock time: 90s, 10m, 2h.", panel="Training")
+    budget: Time | None = setting(None, "Wall-clock time: 90s, 10m, 2h.", panel="Training")
     block_size: int = Field(default=128, ge=8, le=65536)
     batch_size: int = setting(32, "Blocks per step, over all processes.", panel="Training", ge=1, le=65536)
     accumulate: int = setting(1, "Micro-batches per step.", panel="Training", ge=1)
@@ -322,13 +322,6 @@ class PretrainingSpec(Strict):
     checkpoint_every: int = setting(200, "Steps between checkpoints to resume from.", panel="Training", ge=1)
     seed: int = setting(0, "Of weights, order and masks.", panel="Training", ge=0, lt=2**31)
     augment: AugmentSpec | None = None
-
-    @field_validator("budget")
-    @classmethod
-    def _is_a_time(cls, budget: str | None) -> str | None:
-        if budget is not None:
-            seconds_of(budget)
-        return budget
 
     @model_validator(mode="after")
     def _one_length(self) -> PretrainingSpec:

@@ -38,12 +38,11 @@ from harness.core.facts import CellRecord, FileFacts, facts_from
 from harness.core.locks import holding, prune_lock
 from harness.core.manifests import Manifests
 from harness.core.record_kinds import class_of
-from harness.core.remote import remote_of
+from harness.core.remote import RECORD, remote_of
 from harness.core.source_names import canonical_record
 from harness.core.text import say
 
 RecordT = TypeVar("RecordT", bound=CellRecord)
-RECORD = "record.json"
 
 
 class Store(Manifests):

@@ -6,9 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.reading import LARGEST
@@ -111,6 +120,13 @@ def seconds_of(time: str) -> float:
     return seconds
 
 
+def _checked_time(time: str) -> str:
+    seconds_of(time)
+    return time
+
+
+Time = Annotated[str, AfterValidator(_checked_time)]
+"""A time as `seconds_of` reads it, kept as it is written."""
 SpecT = TypeVar("SpecT", bound=BaseModel)
 
 

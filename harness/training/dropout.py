@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -34,6 +35,11 @@ class QuickDropout(nn.Dropout):
         if not self.training or self.p == 0.0 or round((1 - self.p) * LEVELS) == 0:
             return super().forward(input)
         return input * keep(input.shape, 1 - self.p, input)
+
+
+def seed_dropout(*numbers: int) -> None:
+    """Seed what is dropped from here on by all of `numbers`: processes that train together drop different elements."""
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1))
 
 
 @contextmanager

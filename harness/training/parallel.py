@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.training.deferred import DeferredWeights
-
-DROPOUT_SEED = 4
 
 
 class SummedLoss(torch.nn.Module):
@@ -76,11 +73,6 @@ class PartOfBatches:
             part = rows[self._processes.number :: self._processes.count]
             self.weights.append(1.0 if part else 0.0)
             yield part or rows[:1]
-
-
-def seed_dropout(seed: int, number: int) -> None:
-    """Each process drops other elements."""
-    torch.manual_seed(int(np.random.SeedSequence([DROPOUT_SEED, seed, number]).generate_state(1, np.uint64)[0] >> 1))
 
 
 def of_all(

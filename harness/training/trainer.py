@@ -19,8 +19,8 @@ from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import DataCollator, TokenBudgetBatchSampler, TokenizedDataset
 from harness.training import optimizers
 from harness.training.deferred import DeferredWeights
-from harness.training.dropout import quick_dropout
-from harness.training.parallel import PartOfBatches, joined, of_all, seed_dropout
+from harness.training.dropout import quick_dropout, seed_dropout
+from harness.training.parallel import PartOfBatches, joined, of_all
 from harness.training.processes import Processes
 
 
@@ -183,6 +183,7 @@ class FitReport:
     rates: list[float]
 
 
+DROPOUT_SEED = 4
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 """The Trainer's names; its `constant` knows no warm-up."""
 
@@ -285,7 +286,7 @@ def fine_tune(
         if type(callback).__name__ == "PrinterCallback":
             trainer.remove_callback(callback)
     if processes is not None:
-        seed_dropout(seed, processes.number)
+        seed_dropout(DROPOUT_SEED, seed, processes.number)
     with quick_dropout(model):
         outcome = trainer.train()
     losses, mean_loss = trainer.losses_of_all(outcome.training_loss)

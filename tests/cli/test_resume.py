@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.command_line import starting
 from tests.conftest import read_json
 
 COMMAND = [
@@ -36,28 +35,8 @@ COMMAND = [
 @pytest.fixture
 def start(machine_cache, tmp_path):
     """Start the command line and return at once."""
-    started = []
-
-    def call(*arguments: str) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harness", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "HARNESS_CACHE": str(machine_cache)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: signal.signal(
-                signal.SIGINT, signal.SIG_DFL
-            ),  # ignored where tests run in the background
-        )
-        started.append(process)
-        return process
-
-    yield call
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with starting(tmp_path, {**os.environ, "HARNESS_CACHE": str(machine_cache)}) as begin:
+        yield begin
 
 
 def wait_for_cells(root: Path, number: int, timeout: float = 120) -> None:

@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from tests.command_line import shell_environment
 from tests.conftest import ROOT
 from tests.docs.commands import complaint
 
@@ -156,15 +156,8 @@ def test_the_two_commands_for_ray_work(tmp_path, machine_cache):
     pytest.importorskip("ray")
     (block,) = re.findall(r"^```text\n(ray start --head\n.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
     assert len(block.splitlines()) == 2
-    shims = tmp_path / "bin"
-    shims.mkdir()
-    (shims / "harness").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n')
-    (shims / "harness").chmod(0o755)
     rays = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
-    environment = {
-        **os.environ, "PATH": f"{shims}:{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
-        "HARNESS_CACHE": str(machine_cache), "RAY_TMPDIR": str(rays), "RAY_USAGE_STATS_ENABLED": "0", "NO_COLOR": "1",
-    }  # fmt: skip
+    environment = shell_environment(tmp_path, machine_cache, RAY_TMPDIR=str(rays), RAY_USAGE_STATS_ENABLED="0")
     try:
         with (tmp_path / "said").open("w") as said:
             done = subprocess.run(

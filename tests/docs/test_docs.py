@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from tests.command_line import shell_environment
 from tests.conftest import ROOT
 from tests.docs.commands import command_lines, complaint
 
@@ -102,19 +103,9 @@ def test_every_python_block_without_a_title_runs(page: str, tmp_path: Path, mach
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS)
 def test_every_command_of_a_page_runs(page: str, tmp_path: Path, machine_cache: Path) -> None:
-    shims = tmp_path / "bin"
-    shims.mkdir()
-    (shims / "harness").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n')
-    (shims / "harness").chmod(0o755)
     folder = tmp_path / "work"
     folder.mkdir()
-    environment = {
-        **os.environ,
-        "PATH": f"{shims}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "HARNESS_CACHE": str(machine_cache),
-        "NO_COLOR": "1",
-    }
+    environment = shell_environment(tmp_path, machine_cache)
     for language, title, content in blocks(page):
         if title:
             (folder / title).parent.mkdir(parents=True, exist_ok=True)

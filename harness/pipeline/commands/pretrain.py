@@ -79,15 +79,15 @@ def perform(
         HarnessError: another process is at it, the training failed, or there is one process where a model is to be
             sharded.
     """
-    first = is_first()
-    if sharded and int(os.environ.get("WORLD_SIZE") or "1") == 1:
+    process = launched("pretrain")
+    if sharded and process.count == 1:
         raise HarnessError(
             "--fsdp shares a model out over processes, and there is one; start them with "
             "`torchrun --nproc-per-node N -m harness pretrain … --fsdp`"
         )
     store.prune()
     there = store.has(cell.key)
-    if first:
+    if process.is_first:
         tracking = Tracking(trackers, store.root)
         with _as_run(cell, store, "cached" if there else "done", include):
             if not there:
@@ -199,13 +199,6 @@ class _Speaker:
         done = fraction - self._first
         eta = f", eta {clock((now - self._started) * (1 - fraction) / done)}" if done > 0 and fraction < 1 else ""
         self._say(f"{detail}{eta}")
-
-
-def is_first() -> bool:
-    """Whether this is the process of several that speaks and writes. Raises HarnessError where the environment says
-    that it is one of several, and not which.
-    """
-    return launched("pretrain").is_first
 
 
 def check_output(output: Path | None) -> None:

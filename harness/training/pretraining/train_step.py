@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from harness.core.errors import HarnessError
 from harness.core.specs import PretrainingSpec
 from harness.training.deferred import DeferredWeights
+from harness.training.dropout import seed_dropout
 from harness.training.objectives import Objective
 from harness.training.objectives.base import Ratios
 from harness.training.optimizers import optimizer
@@ -113,7 +114,7 @@ class TrainStep:
         """
         spec, accelerator = self._spec, self._accelerator
         if accelerator.num_processes > 1:
-            torch.manual_seed(_seed_of(spec.seed, step, accelerator.process_index))
+            seed_dropout(DROPOUT_SEED, spec.seed, step, accelerator.process_index)
         random = np.random.default_rng([spec.seed, DATA_SEED, step])
         rows = np.asarray(self._blocks[self._order.at(step)], dtype=np.int64)
         batch = self._objective.corrupt(rows, random)
@@ -148,11 +149,6 @@ class TrainStep:
             name: torch.from_numpy(np.ascontiguousarray(rows[chunk])).to(self._accelerator.device, non_blocking=True)
             for name, rows in batch.items()
         }
-
-
-def _seed_of(*numbers: int) -> int:
-    """Of what a process drops in a step: it differs between processes, and is the same after a resumption."""
-    return int(np.random.SeedSequence([DROPOUT_SEED, *numbers]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _recompute_activations(model: torch.nn.Module) -> None:

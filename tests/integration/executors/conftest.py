@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.command_line import call_harness
+from tests.command_line import call_harness, starting
 
 MANY = (
     "--suite", "glue", "--model", "majority", "--model", "tfidf", "--train-fractions", "0.5,1", "--limit", "40",
@@ -62,26 +61,8 @@ def unbroken(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> C
 @pytest.fixture
 def start(machine_cache: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `harness run` and return at once."""
-    started: list[subprocess.Popen[str]] = []
-
-    def call(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harness", "run", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "HARNESS_CACHE": str(machine_cache)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        started.append(process)
-        return process
-
-    yield call
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with starting(tmp_path, {**os.environ, "HARNESS_CACHE": str(machine_cache)}) as begin:
+        yield partial(begin, "run")
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 120.0) -> Any:

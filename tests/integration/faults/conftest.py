@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from tests.command_line import starting
 
 ROUNDS = int(os.environ.get("HARNESS_FAULT_ROUNDS", "1"))
 TINY = """
@@ -72,22 +72,8 @@ def environment(machine_cache: Path, temporary: Path) -> dict[str, str]:
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Any:
     """Start the command line, and return at once."""
-    started: list[subprocess.Popen[str]] = []
-
-    def call(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harness", *arguments], cwd=tmp_path, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    yield call
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with starting(tmp_path, environment) as begin:
+        yield begin
 
 
 @pytest.fixture
