@@ -15,7 +15,9 @@ Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class SplitCounts(Facts):
-    """A split of a task: rows, hash, labels or none, words, rows that differ. `clean`: the hash without noise."""
+    """A split of a task: rows, hash, labels or none, words, rows that differ. `clean`: the hash without noise.
+    `classes`: the rows of each class, by its id. `draws`: the published draws of few examples that it holds.
+    """
 
     n: int
     fingerprint: Hash
@@ -23,6 +25,8 @@ class SplitCounts(Facts):
     words: int
     distinct: int
     clean: str | None = None
+    classes: dict[str, int] = Field(default_factory=dict)
+    draws: list[str] = Field(default_factory=list)
 
 
 class SplitSizes(Facts):

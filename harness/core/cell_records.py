@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.core.facts import CellRecord, Facts, shared
+from harness.core.portions import portion_name
 
 
 class TaskFacts(Facts):
@@ -55,15 +56,21 @@ class SplitFacts(Facts):
 
 
 class DataFacts(Facts):
-    """Data of a cell. `fingerprint` is of all that its result rests on."""
+    """Data of a cell. `fingerprint` is of all that its result rests on, `k_shot` of those trained on in each class."""
 
     source: str
     location: str = ""
     limit: int | None = None
     fingerprint: str = ""
     train_fraction: float = 1.0
+    k_shot: int | None = None
     splits: dict[str, SplitFacts] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
+
+    @property
+    def portion(self) -> float | str:
+        """What tells scores of models that were trained on more or fewer examples apart."""
+        return portion_name(self.train_fraction, self.k_shot) if self.k_shot is not None else self.train_fraction
 
 
 class ScoredData(DataFacts):

@@ -18,6 +18,7 @@ class RunCell(Facts):
     model: str = ""
     seed: int = 0
     fraction: float = 1.0
+    k_shot: int | None = None
     split: str | None = None
     status: str = "missing"
     cause: str = ""

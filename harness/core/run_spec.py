@@ -97,6 +97,8 @@ def _options(pairs: list[str]) -> list[str]:
 Device = Literal["auto", "cpu", "cuda"]
 
 
+DRAWS = 10
+"""Draws of few examples, as LEOPARD has them (Bansal et al. 2020)."""
 MEASURE_BATCH, MEASURE_LENGTH = 8, 64
 """Rows and tokens of a timed call where a run says nothing else."""
 MEASURE_PRECISION = 0.02
@@ -190,6 +192,14 @@ class RunSpec(Strict):
     train_fractions: Annotated[list[Fraction], BeforeValidator(comma_separated)] = setting(
         list, "Train on these fractions of the examples, e.g. 0.1,1.", panel=TRAINING, metavar="F,…", comma=True
     )
+    k_shot: Annotated[list[Count], BeforeValidator(comma_separated)] = setting(
+        list, "Train on so many examples of each class, e.g. 4,8,16, as often as --draws says.", panel=TRAINING,
+        metavar="K,…", comma=True,
+    )  # fmt: skip
+    draws: int | None = setting(
+        None, "Draws of the examples of --k-shot, each with the seed of its number.", panel=TRAINING, shown=str(DRAWS),
+        ge=1, le=1000,
+    )  # fmt: skip
     compress: Annotated[list[str], BeforeValidator(listed)] = setting(
         list,
         "Score also what a method makes of each fine-tuned transformer: int8, prune-structured:0.5, distill:MODEL, or "
@@ -268,6 +278,19 @@ class RunSpec(Strict):
         given = [name for name in type(self).model_fields if name.startswith("measure_") and getattr(self, name)]
         if given and not self.measure:
             raise ValueError(f"{given[0]} goes with measure")
+        return self
+
+    @model_validator(mode="after")
+    def _draws_are_of_few_examples(self) -> RunSpec:
+        if self.draws is not None and not self.k_shot:
+            raise ValueError("draws goes with k_shot")
+        others = ("train_fractions", "folds")
+        if self.k_shot and (other := next((name for name in others if getattr(self, name)), None)):
+            raise ValueError(f"k_shot and {other}: give one or the other")
+        if self.k_shot and self.seeds != 1:
+            raise ValueError("k_shot: each draw has a seed of its own; give draws in place of seeds")
+        if self.k_shot and not self.train:
+            raise ValueError("k_shot goes with models that are trained")
         return self
 
     @model_validator(mode="after")

@@ -53,7 +53,9 @@ class FolderSource(Strict):
     Else `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false; a field
     left out takes the task's own `fields`. Where a JSON file holds several tasks, the list under `key` is read. `id`
     names the column of ids. Where `group` names one, dev may be cut from train, and rows of one group stay together.
-    Of a file with the rows of several tasks those are read that have the texts of `where` in its columns.
+    Of a file with the rows of several tasks those are read that have the texts of `where` in its columns. `draws` names
+    the files of published draws of few examples, with `{k}` and `{draw}` for the examples of a class and the number of
+    the draw: all of them are the training split, and `--k-shot` takes one.
     """
 
     folder: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
@@ -65,6 +67,14 @@ class FolderSource(Strict):
     id: str | None = None
     group: str | None = None
     where: dict[str, str] = {}
+    draws: str | None = None
+
+    @field_validator("draws")
+    @classmethod
+    def _names_both_numbers(cls, draws: str | None) -> str | None:
+        if draws is not None and not (draws.count("{k}") == draws.count("{draw}") == 1):
+            raise ValueError("give a file name with {k} and {draw} in it, e.g. train_{draw}_{k}.json")
+        return draws
 
     @model_validator(mode="after")
     def _languages_are_named(self) -> FolderSource:

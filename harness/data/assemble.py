@@ -28,7 +28,8 @@ CARVED_MOST = 2000
 class Reading:
     """What a source read for a task: a table a split, and the columns of the canonical fields and the label.
 
-    `location` says where exactly it lies. `id` and `oracle` name columns that may be absent. `carve` says that dev is
+    `location` says where exactly it lies. `id`, `oracle` and `draws` (the published draw of few
+    examples that a row is of) name columns that may be absent. `carve` says that dev is
     to be cut from train, `dev_fraction` of it; rows of the same `group` (a column) then go to the same side.
     `stands_in` names the split that is scored in place of one that is not there, `own_columns` the columns of splits
     that have others than the rest.
@@ -39,6 +40,7 @@ class Reading:
     columns: Columns
     id: str | None = None
     oracle: str | None = None
+    draws: str | None = None
     carve: bool = False
     group: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -252,11 +254,13 @@ def _split(
     vocabulary: Vocabulary | None,
 ) -> Split:
     oracle = reading.oracle if reading.oracle in table.names else None
+    draws = reading.draws if reading.draws in table.names else None
     return Split(
         ids=_ids(table, name, reading.id),
         fields=_fields(task, "label", table, reading.columns_of(name)),
         labels=None if texts is None else _values(task, table, texts, vocabulary),
         oracle=None if oracle is None else _values(task, table, label_texts(table, oracle), vocabulary),
+        draws=None if draws is None else tuple(table.read_column(draws)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +14,11 @@ from harness.core.specs import TaskSpec
 from harness.data import files as own_files
 from harness.data.conll import read_conll
 from harness.data.documents import read_documents
+from harness.data.frame import draw_name
 from harness.data.parallel import LANGUAGE, language_files, read_parallel
 from harness.data.readers import read_json, read_squad, read_text, read_tsv
 from harness.data.superglue import read_multirc, read_record
-from harness.data.table import Table, alternatives, find_column, rows_where
+from harness.data.table import Table, alternatives, find_column, one_after_another, rows_where, with_constant
 
 DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 """Where MRPC's download lists the pairs of sentence ids in dev; the rest of the original train is train."""
@@ -33,6 +35,8 @@ READERS = {
     "conll": read_conll,
 }
 
+DRAW = "published draw"
+"""The column that says which draw of few examples a row is of."""
 PAIR_IDS = ("#1 ID", "#2 ID")
 
 
@@ -94,10 +98,30 @@ def read_download(
             raise TaskAbsentError(f"{folder}: no {missing_files(source, split)} for the split '{split}'")
         if split != task.train and files[split] == raw_train:
             raise HarnessError(f"{files[split]}: serves as '{task.train}', so that it cannot be '{split}'")
+        if split == task.train and source.draws is not None:
+            tables[split] = _drawn(files[split].parent, task, source, source.draws)
+            continue
         tables[split] = rows_where(_read(files[split], task, source), source.where)
         if _find(source, files[split].parent, file_names(source, split)[0]) != files[split]:
             notes.append(f"{split}: read from {files[split].name}")
     return tables, notes
+
+
+def _drawn(folder: Path, task: TaskSpec, source: FolderSource, pattern: str) -> Table:
+    """The rows of all published draws, with the name of each in the column `DRAW`."""
+    escaped = re.escape(pattern)
+    for number in ("k", "draw"):
+        escaped = escaped.replace(rf"\{{{number}\}}", rf"(?P<{number}>[0-9]{{1,6}})")
+    name = re.compile(escaped)
+    matches = [match for path in folder.iterdir() if (match := name.fullmatch(path.name)) is not None]
+    if not matches:
+        raise TaskAbsentError(f"{folder}: no file of published draws, {pattern}")
+    tables = []
+    for match in sorted(matches, key=lambda match: (int(match["k"]), int(match["draw"]))):
+        table = rows_where(_read(folder / match.string, task, source), source.where)
+        draw = draw_name(int(match["k"]), int(match["draw"]))
+        tables.append(with_constant(table, DRAW, draw))
+    return one_after_another(tables, str(folder / pattern))
 
 
 def download_columns(task: TaskSpec, source: FolderSource) -> Columns:

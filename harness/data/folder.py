@@ -18,7 +18,7 @@ from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.corpus_files import corpus_of_path
 from harness.data.document import Corpus, CorpusOptions
-from harness.data.download import download_columns, missing_files, read_download
+from harness.data.download import DRAW, download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
 from harness.data.labels import are_withheld
 from harness.data.source import Source, named_sources
@@ -192,7 +192,7 @@ def _read_download(task: TaskSpec, layout: Layout, source: FolderSource, wanted:
         _check_fit(task, columns, tables)
     return Reading(
         str(layout.place), tables, columns, id=source.id, carve=carve, group=source.group, notes=notes,
-        dev_fraction=task.reading.dev_fraction,
+        dev_fraction=task.reading.dev_fraction, draws=DRAW,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,7 +24,8 @@ class Split:
     words; an empty one is a question without an answer), and is None where the source has no labels. `oracle` holds
     the noise-free labels where the source knows them (the synthetic world), else None. `starts` holds, for extractive
     answers, where each reference begins in the context, in characters. `clean` is the fingerprint of the split that
-    this one is with noise in its texts.
+    this one is with noise in its texts. `draws` names, where few examples were drawn by those who published the data,
+    the draw that each row is of, as `draw_name` does.
     """
 
     ids: tuple[str, ...]
@@ -32,18 +34,19 @@ class Split:
     oracle: tuple[int, ...] | tuple[float, ...] | None = None
     starts: tuple[tuple[int, ...], ...] | None = None
     clean: str | None = None
+    draws: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         columns: list[Sequence[object]] = [*self.fields.values()]
-        columns += [column for column in (self.labels, self.oracle, self.starts) if column is not None]
+        columns += [column for column in (self.labels, self.oracle, self.starts, self.draws) if column is not None]
         assert all(len(column) == len(self.ids) for column in columns), "columns of unequal length"
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def head(self, limit: int | None) -> Split:
-        """The first `limit` examples (all of them where limit is None)."""
-        return self if limit is None or limit >= len(self) else self.select(range(limit))
+        """The first `limit` examples: all of them where limit is None, and of published draws."""
+        return self if limit is None or limit >= len(self) or self.draws is not None else self.select(range(limit))
 
     def select(self, indices: Sequence[int]) -> Split:
         """The examples at `indices`, in that order."""
@@ -57,6 +60,7 @@ class Split:
             labels=None if self.labels is None else at(self.labels),
             oracle=None if self.oracle is None else at(self.oracle),
             starts=None if self.starts is None else at(self.starts),
+            draws=None if self.draws is None else at(self.draws),
         )
 
     def folds(self, count: int) -> tuple[tuple[int, ...], ...]:
@@ -94,6 +98,38 @@ class Split:
         """So many examples at random, in random order; fewer are the first of more."""
         return self.select(self._shuffled(seed)[:count])
 
+    def few(self, k: int, seed: int) -> Split:
+        """`k` examples of each class at random, in order, those of a smaller `k` among them; of published draws the one
+        of that number.
+
+        Raises:
+            HarnessError: a class has fewer, or there is no such draw.
+        """
+        if self.draws is not None:
+            rows = [index for index, name in enumerate(self.draws) if name == draw_name(k, seed)]
+            if not rows:
+                raise HarnessError(f"there is no draw {seed} of {k} examples a class")
+            return self.select(rows)
+        assert self.labels is not None
+        of_class: dict[Any, list[int]] = {}
+        for index in self._shuffled(seed):
+            of_class.setdefault(self.labels[index], []).append(index)
+        fewest = min(map(len, of_class.values()))
+        if fewest < k:
+            raise HarnessError(f"{k} examples a class: one of the classes has only {fewest}")
+        return self.select(sorted(index for rows in of_class.values() for index in rows[:k]))
+
+    def portion(self, fraction: float, k_shot: int | None, seed: int) -> Split:
+        """What of it is trained on: so many examples of each class, a fraction, or all."""
+        if k_shot is not None:
+            return self.few(k_shot, seed)
+        return self.sample(fraction, seed) if fraction < 1 else self
+
+    def per_class(self) -> dict[str, int]:
+        """Examples of each class, by its id; nothing where the labels are no classes."""
+        counts = Counter(label for label in self.labels or () if isinstance(label, int))
+        return {str(label): counts[label] for label in sorted(counts)}
+
     def _shuffled(self, seed: int) -> list[int]:
         return sorted(range(len(self)), key=lambda index: _draw(seed, self.ids[index]))
 
@@ -105,12 +141,19 @@ class Split:
         columns: list[Sequence[object]] = [self.fields[name] for name in names]
         if self.starts is not None:
             columns.append(self.starts)
+        if self.draws is not None:
+            columns.append(self.draws)
         digest.update(canonical_json(names).encode())
         labels: Sequence[object] = self.labels if self.labels is not None else [None] * len(self)
         for row in zip(self.ids, labels, *columns, strict=True):
             digest.update(canonical_json(row).encode())
             digest.update(b"\n")
         return digest.hexdigest()
+
+
+def draw_name(k: int, draw: int) -> str:
+    """What a published draw of `k` examples a class is called."""
+    return f"{k}/{draw}"
 
 
 def _draw(seed: int, name: str) -> bytes:

@@ -114,6 +114,15 @@ def one_after_another(tables: Sequence[Table], where: str) -> Table:
     )  # fmt: skip
 
 
+def with_constant(table: Table, name: str, value: str) -> Table:
+    """The table with a further column that has one value in all rows."""
+
+    def read_column(asked: str) -> Sequence[Any]:
+        return [value] * len(table) if asked == name else table.read_column(asked)
+
+    return replace(table, names=(*table.names, name), read_column=read_column)
+
+
 def _at(values: Sequence[Any], indices: Sequence[int]) -> list[Any]:
     return [values[index] for index in indices]
 

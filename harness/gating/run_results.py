@@ -11,6 +11,7 @@ from harness.core.cell_records import ContaminationRecord, Lineage, ScoreRecord
 from harness.core.contamination import KIND, notes_by_score
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
+from harness.core.portions import portion_name
 from harness.core.predictions import PREDICTIONS, as_references, prediction_hash, read_ids, read_predictions
 from harness.core.runs import asked_for, named
 from harness.core.specs import Margins
@@ -187,7 +188,7 @@ def of_run(store: Store, name: str) -> RunResults:
     for cell in manifest.cells:
         if cell.kind != "score":
             continue
-        model = _label(cell.model, cell.fraction)
+        model = _label(cell.model, portion_name(cell.fraction, cell.k_shot))
         key = (model, cell.task, cell.split or "", cell.seed)
         if not store.has(cell.cell):
             failures[key] = without_paths(cell.cause or f"{cell.status}, no record")
@@ -230,7 +231,7 @@ def of_run(store: Store, name: str) -> RunResults:
             weights=record.model.weights,
             parameters=record.model.parameters,
             tokenizer=_tokenizer(store, record.lineage),
-            trained_on=hash_json([data.trained_on, data.train_fraction]),
+            trained_on=hash_json([data.trained_on, data.portion]),
             contamination="; ".join(leaked.get(cell.cell, ())),
             partial_weights=partial.summary if (partial := record.model.partial_weights) else "",
             **_model(store, record.lineage),
@@ -253,9 +254,9 @@ def of_run(store: Store, name: str) -> RunResults:
     )
 
 
-def _label(model: str, fraction: float) -> str:
-    """A model trained on a fraction of the examples is another model."""
-    return model if fraction == 1 else f"{model} at {100 * fraction:g} %"
+def _label(model: str, portion: str) -> str:
+    """A model trained on a portion of the examples is another model."""
+    return f"{model} at {portion}" if portion else model
 
 
 def _without(references: np.ndarray | None, n: int) -> np.ndarray:

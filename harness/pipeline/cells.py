@@ -15,6 +15,7 @@ from harness.core.cell_records import CorpusFacts
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import numerics
 from harness.core.peft_spec import without_unset
+from harness.core.portions import portion_name
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, TaskSpec
@@ -64,9 +65,9 @@ class PretrainJob:
 @dataclass(frozen=True)
 class FinetuneJob:
     """What fine-tuning needs. Where it starts: the folder `pretrained`, or the pretrain cell `checkpoint`; neither for
-    random weights. `fraction` of the training examples is drawn by `seed`. `fold`: the first of so many folds, from 0,
-    is left out. `partial`: weights that do not fit are no error. Of several `processes` that fit together the first one
-    calls the others by `summon`.
+    random weights. `fraction` of the training examples, or `k_shot` of each class, is drawn by `seed`. `fold`: the
+    first of so many folds, from 0, is left out. `partial`: weights that do not fit are no error. Of several
+    `processes` that fit together the first one calls the others by `summon`.
     """
 
     kind: ClassVar[Kind] = "finetune"
@@ -79,6 +80,7 @@ class FinetuneJob:
     checkpoint: str | None = None
     partial: bool = False
     fold: tuple[int, int] | None = None
+    k_shot: int | None = None
     processes: Processes | None = None
     summon: Callable[[], None] | None = None
 
@@ -114,6 +116,7 @@ class CompressJob:
     checkpoint: str | None = None
     partial: bool = False
     fold: tuple[int, int] | None = None
+    k_shot: int | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,7 @@ class Cell:
         split: The split that is scored.
         work: What it is estimated to cost; None where unknown.
         fraction: Of the training examples.
+        k_shot: How many of each class they are, where that was asked for.
         seconds: The least and the most of a cell that takes its time whatever the machine can do.
     """
 
@@ -211,6 +215,7 @@ class Cell:
     work: Work | None = None
     fraction: float = 1.0
     seconds: tuple[float, float] | None = None
+    k_shot: int | None = None
 
     @property
     def kind(self) -> Kind:
@@ -218,7 +223,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        fraction = "" if self.fraction == 1 else f"{100 * self.fraction:g} %"
+        fraction = portion_name(self.fraction, self.k_shot)
         fold = getattr(self.job, "fold", None)
         left_out = f"fold {fold[0] + 1} of {fold[1]}" if fold else ""
         parts = [part for part in (self.kind, self.task, self.model, fraction, f"seed {self.seed}", left_out) if part]

@@ -323,7 +323,8 @@ def _name(cell: Cell, of_seed: bool = True) -> str:
     parts = [
         cell.task,
         cell.model,
-        "" if cell.fraction == 1 else f"fraction-{cell.fraction:g}",
+        "" if cell.fraction == 1 or cell.k_shot is not None else f"fraction-{cell.fraction:g}",
+        "" if cell.k_shot is None else f"{cell.k_shot}-a-class",
         f"seed-{cell.seed}" if of_seed else "",
         f"fold-{fold[0] + 1}" if fold else "",
         "-".join(filter(None, (cell.kind, cell.split))),

@@ -49,6 +49,7 @@ class Score:
         limit: The first so many rows of each split were read; None for all.
         fingerprint: The hash of the data the score rests on, trained on and scored.
         train_fraction: The fraction of the training examples the model was trained on.
+        k_shot: How many examples of each class these were; None where that was not asked for.
         runtime: What served the model; None where it is no transformer.
         lineage: The cells the model came from, by kind.
         overrides: Training values that the run gave in place of the model spec's.
@@ -76,6 +77,7 @@ class Score:
     limit: int | None
     fingerprint: str
     train_fraction: float
+    k_shot: int | None
     runtime: str | None
     lineage: Mapping[str, str | None]
     overrides: Mapping[str, Any]
@@ -306,6 +308,7 @@ def _scores(store: Store, record: ScoreRecord) -> list[Score]:
             limit=data.limit,
             fingerprint=data.fingerprint,
             train_fraction=data.train_fraction,
+            k_shot=data.k_shot,
             runtime=record.runtime,
             lineage=record.lineage.as_json(),
             overrides=dict(model.overrides),

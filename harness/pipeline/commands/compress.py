@@ -231,8 +231,8 @@ def _data_of(
         limit = limit or (recorded.limit if recorded else None)
         source = SYNTHETIC if recorded is None else data_argument(recorded.source, recorded.location)
     loaded = data.load(task, source, limit)
-    if recorded and record and recorded.train_fraction < 1:
-        train = loaded.splits[task.train].sample(recorded.train_fraction, record.seed)
+    if recorded and record:
+        train = loaded.splits[task.train].portion(recorded.train_fraction, recorded.k_shot, record.seed)
         loaded = replace(loaded, splits={**loaded.splits, task.train: train})
     return task, loaded
 

@@ -229,6 +229,7 @@ def _write_manifest(
             "model": cell.model,
             "seed": cell.seed,
             "fraction": cell.fraction,
+            **({} if cell.k_shot is None else {"k_shot": cell.k_shot}),
             "split": cell.split,
             "status": statuses[cell.key],
             **({"cause": causes[cell.key]} if cell.key in causes else {}),

@@ -165,6 +165,7 @@ def _compress(
     if examples:
         spec["data"] = fit.spec["data"]
         spec["fraction"] = fit.fraction
+        spec |= {} if fit.k_shot is None else {"k_shot": fit.k_shot}
     if student_identity is not None:
         spec["student"] = dict(student_identity)
     job = CompressJob(
@@ -178,11 +179,14 @@ def _compress(
         inputs=training.inputs if examples else None,
         student=student,
         fold=training.fold,
+        k_shot=fit.k_shot,
     )
     needs = (fit.key, *([student.checkpoint] if student and student.checkpoint else []))
     name = str(job.model["name"])
     work = compressing(fit.work, examples, student is not None)
-    return Cell(hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, work, fit.fraction)
+    return Cell(
+        hash_json(spec), spec, job, needs, fit.task, name, fit.seed, None, work, fit.fraction, k_shot=fit.k_shot
+    )
 
 
 def _compress_untrained(method: Method, model: ModelPlan, origin: Origin, run: RunSpec) -> Cell:

@@ -18,7 +18,8 @@ from harness.pipeline.planner.fitting import ModelPlan
 from harness.training.learners import LEARNERS
 from harness.training.learners.base import RANDOM_WEIGHTS
 
-Group = tuple[str, str, str, float]
+Portion = tuple[float, int | None]
+Group = tuple[str, str, str, Portion]
 
 
 def contamination_cells(
@@ -39,18 +40,18 @@ def contamination_cells(
     groups: dict[Group, list[Cell]] = {}
     for cell in cells:
         if isinstance(cell.job, ScoreJob) and cell.split is not None:
-            groups.setdefault((cell.model, cell.task, cell.split, cell.fraction), []).append(cell)
-    for (name, task, split, fraction), scores in groups.items():
+            groups.setdefault((cell.model, cell.task, cell.split, (cell.fraction, cell.k_shot)), []).append(cell)
+    for (name, task, split, portion), scores in groups.items():
         model = _made_of(name, models)
         if model is None:
             continue
         job = scores[0].job
         assert isinstance(job, ScoreJob)
         if (corpus := _corpus_of(model)) is not None:
-            yield _cell(scores, split, fraction, corpus, largest)
+            yield _cell(scores, split, portion, corpus, largest)
         remembers = LEARNERS.get(job.learner).remembers and not job.folds
         if job.source is not None and remembers and task in facts and facts[task].in_train.get(split):
-            yield _cell(scores, split, fraction)
+            yield _cell(scores, split, portion)
 
 
 def _corpus_of(model: ModelPlan) -> CorpusFacts | None:
@@ -82,7 +83,7 @@ def corpus_of_folder(folder: Path) -> CorpusFacts | None:
 
 
 def _cell(
-    scores: Sequence[Cell], split: str, fraction: float, corpus: CorpusFacts | None = None, largest: int | None = None
+    scores: Sequence[Cell], split: str, portion: Portion, corpus: CorpusFacts | None = None, largest: int | None = None
 ) -> Cell:
     """The cell that looks for a split in the corpus or, without one, in the training split."""
     first = scores[0]
@@ -100,7 +101,10 @@ def _cell(
         "code": code_identity.identity("harness.pipeline.steps.contamination"),
     }
     job = ContaminationJob(inputs, first.job.split, keys, first.job.model, corpus, largest)
-    return Cell(hash_json(spec), spec, job, keys, first.task, first.model, first.seed, split, fraction=fraction)
+    fraction, k_shot = portion
+    return Cell(
+        hash_json(spec), spec, job, keys, first.task, first.model, first.seed, split, fraction=fraction, k_shot=k_shot
+    )
 
 
 def _made_of(name: str, models: Sequence[ModelPlan]) -> ModelPlan | None:

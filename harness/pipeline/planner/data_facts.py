@@ -24,7 +24,7 @@ def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store, onl
     `only_scored`: of the splits that are scored alone.
     """
     state = data.state(task, source)
-    key = hash_json(["data", 3, state, limit, task.train, task.eval, task.train_on, only_scored])
+    key = hash_json(["data", 4, state, limit, task.train, task.eval, task.train_on, only_scored])
     return KnownData.model_validate(
         store.get_or_compute(key if state else None, lambda: _read_facts(task, source, limit, only_scored), KnownData)
     )
@@ -35,6 +35,8 @@ def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: boo
     splits = loaded.fingerprints()
     for name, split in loaded.splits.items():
         splits[name]["distinct"] = len(set(zip(*(split.fields[key] for key in sorted(split.fields)), strict=True)))
+        if name == task.train:
+            splits[name] |= {"classes": split.per_class(), "draws": list(dict.fromkeys(split.draws or ()))}
         splits[name]["words"] = sum(text.count(" ") + 1 for column in split.fields.values() for text in column)
     return {
         "source": loaded.source,

@@ -29,6 +29,7 @@ from harness.pipeline.cells import (
 )
 from harness.pipeline.planner.costing import fitting, predicting, sizes_in
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
+from harness.pipeline.planner.few_examples import Portion, draws_of, few_of_class
 from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.defaults import epochs_for
@@ -68,7 +69,7 @@ def cells_of_model(
         origin = Origin(model.weights)
         smaller = compressed.untrained(model, origin)
         yield from smaller
-        seeds = [seed for _, seed in _trainings(task, run, model.model_spec)] if task.shots else [0]
+        seeds = [seed for _, seed in _trainings(task, run, model.model_spec, facts[task.name])] if task.shots else [0]
         for seed in seeds:
             for maker in (None, *smaller):
                 for split in task.eval:
@@ -77,7 +78,7 @@ def cells_of_model(
     folds = held_out or (run.folds if task.shots is None else None)
     if folds is not None and held_out is None:
         _check_folds(folds, trained_on, model, facts[trained_on.name])
-    for fraction, seed in _trainings(task, run, model.model_spec):
+    for portion, seed in _trainings(task, run, model.model_spec, facts[trained_on.name]):
         start = None
         if model.corpus is not None:
             start = pretrain_cell(seeded(model.model_spec, seed), model.name, model.corpus, run)
@@ -85,13 +86,13 @@ def cells_of_model(
         origin = Origin(model.weights, model.corpus, start)
         if held_out is not None:
             part = (0, held_out)
-            fit = _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name], part)
+            fit = _finetune(trained_on, model, origin, seed, portion, run, facts[trained_on.name], part)
             yield fit
             yield _score(task, task.train, fit, model, origin, seed, run, facts[task.name], held_out=part)
             continue
         if folds is not None:
             cells = [
-                _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name], (fold, folds))
+                _finetune(trained_on, model, origin, seed, portion, run, facts[trained_on.name], (fold, folds))
                 for fold in range(folds)
             ]
             yield from cells
@@ -102,7 +103,7 @@ def cells_of_model(
             continue
         sources: list[Cell | None] = [None]
         if task.shots is None:
-            fit = _finetune(trained_on, model, origin, seed, fraction, run, facts[trained_on.name])
+            fit = _finetune(trained_on, model, origin, seed, portion, run, facts[trained_on.name])
             yield fit
             chains = compressed.fitted(model, fit)
             for chain in chains:
@@ -128,25 +129,34 @@ def _check_folds(folds: int, task: TaskSpec, model: ModelPlan, facts: KnownData)
         )
 
 
-def _trainings(task: TaskSpec, run: RunSpec, model_spec: ModelSpec) -> list[tuple[float, int]]:
-    """The fractions of the examples and the seeds a model spec is trained with; the seed also draws the fraction. Where
+def _trainings(task: TaskSpec, run: RunSpec, model_spec: ModelSpec, facts: KnownData) -> list[tuple[Portion, int]]:
+    """The portions of the examples and the seeds a model spec is trained with; the seed also draws the portion. Where
     examples are shown instead, the seeds that draw them; none are drawn for none.
     """
     seeds = range(run.first_seed, run.first_seed + run.seeds)
     if task.shots is not None:
-        return [(1.0, seed) for seed in (seeds if task.shots else [0])]
+        return [(Portion(), seed) for seed in (seeds if task.shots else [0])]
+    if run.k_shot:
+        return [(few_of_class(k, facts), seed) for k in dict.fromkeys(run.k_shot) for seed in draws_of(run)]
     deterministic = LEARNERS.get(model_spec.learner).deterministic and model_spec.training.augment is None
     return [
-        (fraction, seed)
+        (Portion(fraction), seed)
         for fraction in dict.fromkeys(run.train_fractions or [1.0])
         for seed in ([0] if deterministic and fraction == 1 else seeds)
     ]
 
 
-def _for_fraction(model_spec: ModelSpec, fraction: float, examples: int) -> ModelSpec:
-    """Of `examples` in the whole training split; augmented, they are more rows."""
-    epochs = epochs_for(model_spec.training, examples * _rows(model_spec)) * min(1 / fraction, EPOCHS_AT_MOST)
-    return model_spec.model_copy(update={"training": model_spec.training.model_copy(update={"epochs": epochs})})
+def _for_portion(model_spec: ModelSpec, portion: Portion, examples: int, run: RunSpec) -> ModelSpec:
+    """Of `examples` in the whole training split; augmented, they are more rows. The epochs of a model spec are for
+    whole splits: on so many of each class it takes the usual number for few, or the run's.
+    """
+    training, rows = model_spec.training, _rows(model_spec)
+    if portion.k_shot is None:
+        epochs = epochs_for(training, examples * rows) * min(1 / portion.fraction, EPOCHS_AT_MOST)
+    else:
+        of_run = training.model_copy(update={"epochs": run.epochs})
+        epochs = epochs_for(of_run, round(examples * portion.fraction) * rows)
+    return model_spec.model_copy(update={"training": training.model_copy(update={"epochs": epochs})})
 
 
 def _rows(model_spec: ModelSpec) -> int:
@@ -159,7 +169,7 @@ def _finetune(
     model: ModelPlan,
     origin: Origin,
     seed: int,
-    fraction: float,
+    portion: Portion,
     run: RunSpec,
     facts: KnownData,
     fold: tuple[int, int] | None = None,
@@ -167,7 +177,7 @@ def _finetune(
     train = split_facts(task, task.train, facts)
     if not train.labelled:
         raise HarnessError(f"task {task.name}: the split {task.train} has no labels, so nothing can be trained on it")
-    model_spec = _for_fraction(model.model_spec, fraction, train.n)
+    model_spec = _for_portion(model.model_spec, portion, train.n, run)
     held_out = split_facts(task, task.eval[0], facts) if model_spec.training.select == "best" else None
     used = {task.train: train.fingerprint} | ({task.eval[0]: held_out.fingerprint} if held_out else {})
     spec = {
@@ -176,7 +186,8 @@ def _finetune(
         "data": used,
         "model": model_identity(model_spec, origin) | {"checkpoint": origin.checkpoint},
         "seed": seed,
-        "fraction": fraction,
+        "fraction": portion.fraction,
+        **({} if portion.k_shot is None else {"k_shot": portion.k_shot}),
         "code": code_of("finetune", *model.plugins(task), *model.augmentations),
         **machine_of(model_spec, run.threads),
     }
@@ -192,18 +203,22 @@ def _finetune(
         model_spec=model_spec,
         model=model_record(model.model_spec, model.name, origin, run),
         seed=seed,
-        fraction=fraction,
+        fraction=portion.fraction,
+        k_shot=portion.k_shot,
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,
         partial=origin.partial,
         fold=fold,
     )
     sizes = sizes_in(facts, task.train).scaled(
-        _rows(model_spec) * (fraction if fold is None else fraction * (1 - 1 / fold[1]))
+        _rows(model_spec) * (portion.fraction if fold is None else portion.fraction * (1 - 1 / fold[1]))
     )
     work = fitting(model_spec, origin.folder, task, sizes, model.head_used(task))
     needs = (origin.checkpoint,) if origin.checkpoint else ()
-    return Cell(hash_json(spec), spec, job, needs, task.name, model.name, seed, None, work, fraction)
+    return Cell(
+        hash_json(spec), spec, job, needs, task.name, model.name, seed, None, work, portion.fraction,
+        k_shot=portion.k_shot,
+    )  # fmt: skip
 
 
 def _score(
@@ -283,6 +298,7 @@ def _score(
         split=spec["split"],
         work=work,
         fraction=source.fraction if source is not None else 1.0,
+        k_shot=source.k_shot if source is not None else None,
     )
 
 

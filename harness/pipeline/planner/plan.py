@@ -19,6 +19,7 @@ from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.contamination import contamination_cells
 from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dropped
+from harness.pipeline.planner.few_examples import check_draws, no_classes
 from harness.pipeline.planner.fitting import Compressed, cells_of_model
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.model_plan import ModelPlan
@@ -86,13 +87,16 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
             continue
         task = as_scored(task, facts[task.name])
         trained_on = as_scored(trained_on, facts[trained_on.name])
+        if not finished:
+            check_draws(trained_on, facts[trained_on.name], run)
         for model in models:
-            reason = model.not_applicable(task) or model.cannot_train(trained_on if task.shots is None else task)
+            of_fit = task if task.shots is not None else trained_on
+            reason = no_classes(of_fit, run) if not model.finished else None
+            reason = reason or model.not_applicable(task) or model.cannot_train(of_fit)
             if reason is not None:
                 not_applicable[task.name, model.name] = reason
                 continue
             methods, refused = compressions.applicable(task, model)
-            of_fit = task if task.shots is not None else trained_on
             model.check_weights(of_fit, facts[of_fit.name].labels)
             if methods:
                 compressions.check_students(of_fit, facts[of_fit.name].labels)

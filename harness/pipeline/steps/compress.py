@@ -67,9 +67,7 @@ def _examples(job: CompressJob, inputs: TaskInput) -> Examples:
     train = loaded.splits[inputs.task.train]
     if job.fold is not None:
         train, _ = parts_of_fold(train, job.fold, job.model_spec.training.select == "best")
-    if job.fraction < 1:
-        train = train.sample(job.fraction, job.seed)
-    return Examples(inputs.task, loaded.labels, train)
+    return Examples(inputs.task, loaded.labels, train.portion(job.fraction, job.k_shot, job.seed))
 
 
 def _student(student: StudentJob, store: Store) -> Student:

@@ -34,8 +34,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     selects = model_spec.training.select == "best"
     if job.fold is not None:
         train, held_out = parts_of_fold(train, job.fold, selects)
-    if job.fraction < 1:
-        train = train.sample(job.fraction, job.seed)
+    train = train.portion(job.fraction, job.k_shot, job.seed)
     augmenting = _augmenting(cell, train)
     if selects:
         held_out = held_out or loaded.splits[task.eval[0]]
@@ -87,6 +86,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "location": facts.location,
             "limit": job.inputs.limit,
             "train_fraction": job.fraction,
+            **({"k_shot": job.k_shot} if job.k_shot is not None else {}),
             "trained_on": len(train),
             "splits": {task.train: facts.splits[task.train].as_json()},
         },

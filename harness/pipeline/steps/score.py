@@ -86,6 +86,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "fingerprint": hash_json(_fingerprints(used)),
             "limit": job.inputs.limit,
             "train_fraction": model.train_fraction,
+            **({"k_shot": model.k_shot} if model.k_shot is not None else {}),
             "splits": {name: counts.as_json() for name, counts in facts.splits.items() if name in known} | scored,
             "trained_on": {name: split_facts["fingerprint"] for name, split_facts in model.trained_on.items()},
             "notes": list(dict.fromkeys([*facts.notes, *loaded.notes])),
@@ -113,6 +114,7 @@ class Model:
     trained_on: Mapping[str, Mapping[str, Any]]
     lineage: Mapping[str, Any]
     train_fraction: float = 1.0
+    k_shot: int | None = None
     selection: Mapping[str, Any] = field(default_factory=lambda: {"mode": "last"})
     shown: Split | None = None
     runtime: str | None = None
@@ -147,6 +149,7 @@ def _trained(source: str, store: Store) -> Model:
         {name: split.as_json() for name, split in fitted.data.splits.items()},
         {fitted.kind: source, **fitted.lineage.as_json()},
         fitted.data.train_fraction,
+        fitted.data.k_shot,
         (fitted.fit.selection or Selection(mode="last")).as_json(),
         runtime=fitted.model.runtime or fitted.fit.runtime,
         cautions=fitted.fit.cautions,

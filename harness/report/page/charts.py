@@ -179,7 +179,7 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[t
 
 
 def efficiency_charts(efficiencies: Sequence[Efficiency]) -> tuple[Chart, ...]:
-    """Averages by the fraction of the training examples, of models that were trained on several fractions."""
+    """Averages by how many training examples were seen, of models that were trained on several numbers of them."""
     drawn = [
         replace(efficiency, curves=tuple(curve for curve in efficiency.curves if len(curve.by_fraction) > 1))
         for efficiency in efficiencies
@@ -190,9 +190,11 @@ def efficiency_charts(efficiencies: Sequence[Efficiency]) -> tuple[Chart, ...]:
 
 
 def _efficiency(key: str, efficiency: Efficiency) -> Chart:
+    scale = 1 if efficiency.few else 100
+
     def points(curve: Curve) -> list[list[float]]:
         return [
-            [100 * fraction, *(round(100 * value, 2) for value in (at.value, at.low, at.high))]
+            [scale * fraction, *(round(100 * value, 2) for value in (at.value, at.low, at.high))]
             for fraction, at in sorted(curve.by_fraction.items())
         ]
 
@@ -207,14 +209,14 @@ def _efficiency(key: str, efficiency: Efficiency) -> Chart:
     ]
     drawing = {
         "kind": "lines",
-        "x": "fraction of the training examples, %",
+        "x": efficiency.axis + ("" if efficiency.few else ", %"),
         "y": "suite average ×100",
         "log": True,
-        "ticks": [100 * fraction for fraction in efficiency.fractions],
+        "ticks": [scale * fraction for fraction in efficiency.fractions],
         "lines": lines,
         **({"chance": round(100 * efficiency.chance, 2)} if efficiency.chance is not None else {}),
     }
-    header = ("model", "seeds", *(f"{100 * fraction:g} %" for fraction in efficiency.fractions))
+    header = ("model", "seeds", *map(efficiency.point, efficiency.fractions))
     rows = tuple((curve.label, str(curve.seeds), *cells(curve)) for curve in (*efficiency.curves, *efficiency.gains))
     notes = ("Bands: 95 % intervals. Dashed: the random-init control with random weights.",)
     return Chart(key, efficiency.title, drawing, Grid("", header, rows, numbers_from=1), notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.core.cell_records import CompressRecord, FitRecord, ModelFacts, ModelRecord, PretrainRecord, ScoreRecord
+from harness.core.portions import portion_name
 from harness.core.text import origin_name, without_paths
 from harness.report.page.model import Chain, Lineage, Stage
 from harness.report.page.text import counted, megabytes
@@ -80,8 +81,10 @@ def _pretraining(record: PretrainRecord) -> tuple[str, str]:
 def _fine_tuning(record: FitRecord) -> tuple[str, str]:
     fit, data = record.fit, record.data
     split, facts_of = next(iter(data.splits.items()))
-    fraction = f" ({100 * data.train_fraction:g} %)" if data.train_fraction != 1 else ""
-    facts = [f"{data.trained_on:,} examples of {split}{fraction}, data {facts_of.fingerprint[:12]}"]
+    portion = portion_name(data.train_fraction, data.k_shot)
+    facts = [
+        f"{data.trained_on:,} examples of {split}{f' ({portion})' if portion else ''}, data {facts_of.fingerprint[:12]}"
+    ]
     if fit.steps is not None:
         facts.append(f"{fit.steps:,} steps")
     facts += [name for name in (fit.precision, fit.device) if name]

@@ -25,7 +25,7 @@ def comparable(records: Sequence[Record]) -> list[Draft]:
     sources: dict[tuple, list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.created, record.cell), reverse=True):
         data = record.data
-        key = (data.source, data.limit, data.train_fraction)
+        key = (data.source, data.limit, data.portion)
         sources.setdefault(key, []).append(record)
     return [draft for group in sources.values() for draft in _compatible(group)]
 

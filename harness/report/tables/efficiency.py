@@ -1,12 +1,14 @@
-"""Data efficiency: a model's average by the fraction of the training examples it saw, and what pretraining bought."""
+"""Data efficiency: a model's average by how many training examples it saw, and what pretraining bought."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.pipeline.planner.pretraining import CONTROL_SUFFIX
 from harness.report.tables.plotting import figure, plain
@@ -16,7 +18,7 @@ from harness.stats.aggregate import Estimate
 
 @dataclass(frozen=True)
 class Curve:
-    """One model: its suite average by fraction of the training examples."""
+    """One model: its suite average by fraction of the training examples, or by how many of each class these were."""
 
     label: str
     seeds: int
@@ -25,20 +27,39 @@ class Curve:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """The curves of one suite on one source, and by model the gain over its random-init control."""
+    """The curves of one suite on one source, and by model the gain over its random-init control. `few`: they are by
+    examples of each class, and not by fractions.
+    """
 
     title: str
     fractions: tuple[float, ...]
     curves: tuple[Curve, ...]
     gains: tuple[Curve, ...]
     chance: float | None
+    few: bool = False
+
+    @property
+    def axis(self) -> str:
+        return "examples of each class" if self.few else "fraction of the training examples"
+
+    def point(self, amount: float) -> str:
+        """What a place on the axis is called."""
+        return f"{amount:g}" if self.few else f"{100 * amount:g} %"
 
 
 def build(tables: Sequence[Table], titles: Sequence[str]) -> list[Efficiency]:
     """Join tables that differ in the fraction alone. A model without an average is left out."""
     groups: dict[tuple, list[tuple[Table, str]]] = {}
     for table, title in zip(tables, titles, strict=True):
-        key = (table.suite, table.source, table.location, table.limit, table.averaged, _data(table))
+        key = (
+            table.suite,
+            table.source,
+            table.location,
+            table.limit,
+            table.averaged,
+            table.k_shot is None,
+            _data(table),
+        )
         groups.setdefault(key, []).append((table, title))
     return [_join(group) for group in groups.values() if any(row.average for table, _ in group for row in table.rows)]
 
@@ -53,7 +74,8 @@ def _join(group: Sequence[tuple[Table, str]]) -> Efficiency:
     for table, _ in group:
         for row in table.rows:
             if row.average:
-                curves.setdefault(row.label, {})[table.train_fraction] = row.average.estimate
+                amount = table.train_fraction if table.k_shot is None else float(table.k_shot)
+                curves.setdefault(row.label, {})[amount] = row.average.estimate
                 seeds[row.label] = max(seeds.get(row.label, 0), row.seeds[1])
     fractions = tuple(sorted({fraction for curve in curves.values() for fraction in curve}))
     gains = [
@@ -63,10 +85,12 @@ def _join(group: Sequence[tuple[Table, str]]) -> Efficiency:
         for label, curve in curves.items()
         if label + CONTROL_SUFFIX in curves
     ]
+    few = group[0][0].k_shot is not None
     title = min((title for _, title in group), key=len)
+    title = re.sub(r", trained on \d+ a class", "", title)
     ordered = [Curve(label, seeds[label], curve) for label, curve in curves.items()]
     ordered.sort(key=lambda curve: -max(estimate.value for estimate in curve.by_fraction.values()))
-    return Efficiency(title, fractions, tuple(ordered), tuple(gains), group[0][0].chance)
+    return Efficiency(title, fractions, tuple(ordered), tuple(gains), group[0][0].chance, few)
 
 
 def _differences(curve: Mapping[float, Estimate], control: Mapping[float, Estimate]) -> dict[float, Estimate]:
@@ -89,14 +113,14 @@ def to_markdown(efficiency: Efficiency) -> str:
     def cells(curve: Curve, sign: str = "") -> Iterable[str]:
         for fraction in efficiency.fractions:
             estimate = curve.by_fraction.get(fraction)
-            yield (
-                f"{100 * estimate.value:{sign}.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
-                if estimate
-                else "–"
-            )
+            if estimate is None:
+                yield "–"
+                continue
+            sd = f" ± {100 * estimate.sd:.1f}" if efficiency.few and estimate.sd is not None else ""
+            yield f"{100 * estimate.value:{sign}.1f}{sd} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
 
-    header = ["average ×100 by fraction of the training examples", "seeds"]
-    header += [f"{100 * fraction:g} %" for fraction in efficiency.fractions]
+    header = [f"average ×100 by {efficiency.axis}", "draws" if efficiency.few else "seeds"]
+    header += [efficiency.point(fraction) for fraction in efficiency.fractions]
     rows = [[curve.label, str(curve.seeds), *cells(curve)] for curve in efficiency.curves]
     rows += [[f"*{curve.label}*", str(curve.seeds), *cells(curve, "+")] for curve in efficiency.gains]
     if efficiency.chance is not None:
@@ -110,7 +134,17 @@ def to_markdown(efficiency: Efficiency) -> str:
 
 
 def to_json(efficiencies: Sequence[Efficiency]) -> str:
-    return json.dumps([asdict(efficiency) for efficiency in efficiencies], indent=1, ensure_ascii=False)
+    return json.dumps([_as_json(efficiency) for efficiency in efficiencies], indent=1, ensure_ascii=False)
+
+
+def _as_json(efficiency: Efficiency) -> dict[str, Any]:
+    values = asdict(efficiency)
+    if not values.pop("few"):
+        return values
+    values["k_shot"] = values.pop("fractions")
+    for curve in (*values["curves"], *values["gains"]):
+        curve["by_k_shot"] = curve.pop("by_fraction")
+    return values
 
 
 def plot(efficiency: Efficiency, path: Path) -> None:
@@ -120,6 +154,7 @@ def plot(efficiency: Efficiency, path: Path) -> None:
     Raises:
         HarnessError: matplotlib is not installed, or the ending is of no format.
     """
+    scale = 1 if efficiency.few else 100
     with figure(path, 7, 4.5) as axes:
         colors: dict[str, str] = {}
         for curve in efficiency.curves:
@@ -128,7 +163,7 @@ def plot(efficiency: Efficiency, path: Path) -> None:
             xs = sorted(curve.by_fraction)
             points = [curve.by_fraction[x] for x in xs]
             style = "--" if curve.label != base else "-"
-            percentages = [100 * x for x in xs]
+            percentages = [scale * x for x in xs]
             low, high = [100 * estimate.low for estimate in points], [100 * estimate.high for estimate in points]
             axes.plot(
                 percentages,
@@ -143,11 +178,11 @@ def plot(efficiency: Efficiency, path: Path) -> None:
             axes.axhline(100 * efficiency.chance, color="gray", linestyle=":", label="chance")
         axes.set_xscale("log")
         axes.set_xticks(
-            [100 * fraction for fraction in efficiency.fractions],
-            [f"{100 * fraction:g} %" for fraction in efficiency.fractions],
+            [scale * fraction for fraction in efficiency.fractions],
+            [efficiency.point(fraction) for fraction in efficiency.fractions],
         )
         axes.minorticks_off()
-        axes.set_xlabel("fraction of the training examples")
+        axes.set_xlabel(efficiency.axis)
         axes.set_ylabel("suite average ×100, 95 % interval")
         axes.set_title(plain(efficiency.title), fontsize=9, wrap=True)
         axes.legend(fontsize=8, handlelength=4)

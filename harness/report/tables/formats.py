@@ -42,14 +42,16 @@ FINGERPRINT = re.compile(r" \((?:data )?[0-9a-f]{12}\)$")
 
 def title(table: Table) -> str:
     """Suite, source, fingerprint: what a reader must know before the first number."""
-    return heading(table.suite, table.source, table.location, table.limit, table.train_fraction, table.fingerprint)
+    return heading(table.suite, table.source, table.location, table.limit, table.portion, table.fingerprint)
 
 
-def heading(what: str, source: str, location: str, limit: int | None, train_fraction: float, fingerprint: str) -> str:
+def heading(what: str, source: str, location: str, limit: int | None, portion: float | str, fingerprint: str) -> str:
     place = GENERATED if source == SYNTHETIC else f"{source}: {shown_location(source, location)}"
     more = f", first {limit} examples of each split" if limit else ""
-    if train_fraction != 1:
-        more += f", trained on {100 * train_fraction:g} % of the training examples"
+    if isinstance(portion, str):
+        more += f", trained on {portion}"
+    elif portion != 1:
+        more += f", trained on {100 * portion:g} % of the training examples"
     return f"{what} on {place}{more} (data {short(fingerprint)})"
 
 
@@ -66,7 +68,7 @@ def heading_of(what: str, records: Sequence[Record]) -> str:
         data.source,
         common_location({record.data.location for record in records}),
         data.limit,
-        data.train_fraction,
+        data.portion,
         joint_fingerprint(sorted({record.data.fingerprint for record in records})),
     )
 

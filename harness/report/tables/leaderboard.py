@@ -97,6 +97,7 @@ def _table(suite: Suite, draft: Draft) -> Table:
         location=shown_location(first.data.source, common_location({record.data.location for record in every})),
         limit=first.data.limit,
         train_fraction=first.data.train_fraction,
+        k_shot=first.data.k_shot,
         columns=columns,
         rows=tuple(_with_best(rows, columns)),
         absent=tuple(task for task in suite.tasks if task not in present),

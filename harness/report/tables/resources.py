@@ -65,10 +65,10 @@ def cells_of(table: Table, records: Sequence[Record]) -> Models:
     by_model: dict[str, dict[str, list[str]]] = {row.model: {} for row in table.rows}
     for record in sorted(records, key=lambda score: score.seed):
         data = record.data
-        of_table = (data.source, data.limit, data.train_fraction)
+        of_table = (data.source, data.limit, data.portion)
         by_task = by_model.get(record.model.id)
         cell = record.lineage.first.maker
-        if by_task is None or not cell or of_table != (table.source, table.limit, table.train_fraction):
+        if by_task is None or not cell or of_table != (table.source, table.limit, table.portion):
             continue
         if record.task.name in tasks and not any(cell in cells for cells in by_task.values()):
             by_task.setdefault(record.task.name, []).append(cell)

@@ -23,7 +23,9 @@ class LeaderboardSpec(Strict):
         None, "A task, average, model, seeds, parameters, …", panel=WHAT, metavar="COLUMN[:asc|desc]"
     )
     group_by: str | None = setting(None, "base, learner, method, runtime or seeds.", panel=WHAT, metavar="KEY")
-    by_fraction: bool = setting(False, "Averages by the fraction of the training examples.", panel=WHAT)
+    by_fraction: bool = setting(
+        False, "Averages by the fraction of the training examples, or by how many of each class.", panel=WHAT
+    )
     plot: Path | None = setting(None, "Draw them: .png, .svg or .pdf.", panel=WHAT, metavar="FILE")
     robustness: bool = setting(False, "What scores lose under the noise of `run --noise`.", panel=WHAT)
     calibration: bool = setting(False, "Calibration of classes before and after a temperature.", panel=WHAT)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.hashing import hash_json
+from harness.core.portions import portion_name
 from harness.core.text import place_name, without_paths
 from harness.data.source import FOLDER
 from harness.stats.aggregate import Estimate
@@ -122,12 +123,18 @@ class Table:
     of_tasks: int
     by_examples: bool = False
     train_fraction: float = 1.0
+    k_shot: int | None = None
     chance: float | None = None
     ceiling: Estimate | None = None
     fingerprint: str = ""
     resources: tuple[Resource, ...] = ()
     data_notes: tuple[str, ...] = ()
     machine_notes: tuple[str, ...] = ()
+
+    @property
+    def portion(self) -> float | str:
+        """Of the training examples, as `DataFacts.portion` has it."""
+        return self.train_fraction if self.k_shot is None else portion_name(self.train_fraction, self.k_shot)
 
 
 def common_location(locations: Set[str]) -> str:

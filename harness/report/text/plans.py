@@ -6,6 +6,7 @@ import json
 
 from harness.core.hashing import short
 from harness.core.machine.calibrate import calibration
+from harness.core.portions import portion_name
 from harness.core.run_spec import RunSpec
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, PretrainJob
@@ -17,7 +18,7 @@ from harness.report.text.text import columns
 def plan_text(run: RunSpec, prepared: Prepared, store: Store) -> str:
     """The cells, which are cached, and what the rest is estimated to cost on this machine."""
     ahead = forecast(run, prepared.missing, store)
-    with_fractions = any(cell.fraction != 1 for cell in prepared.plan.cells)
+    with_fractions = any(portion_name(cell.fraction, cell.k_shot) for cell in prepared.plan.cells)
     rows = [
         [
             short(cell.key),
@@ -26,7 +27,7 @@ def plan_text(run: RunSpec, prepared: Prepared, store: Store) -> str:
             cell.split or "",
             cell.model,
             str(cell.seed),
-            *([f"{100 * cell.fraction:g} %"] if with_fractions else []),
+            *([portion_name(cell.fraction, cell.k_shot) or "100 %"] if with_fractions else []),
             "cached" if cell.key in prepared.cached else _estimate(cell, ahead.cells[cell.key]),
         ]
         for cell in prepared.plan.cells
@@ -54,7 +55,7 @@ def plan_json(run: RunSpec, prepared: Prepared, store: Store) -> str:
     cells = [
         {
             "cell": cell.key, "kind": cell.kind, "task": cell.task, "split": cell.split, "model": cell.model,
-            "seed": cell.seed, "fraction": cell.fraction,
+            "seed": cell.seed, "fraction": cell.fraction, "k_shot": cell.k_shot,
             "cached": cell.key in prepared.cached, "needs": list(cell.needs),
             "flops": None if cell.work is None else cell.work.flops + cell.work.bf16_flops,
             "estimated_seconds": _seconds(cell, ahead.cells[cell.key]),

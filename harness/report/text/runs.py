@@ -108,7 +108,7 @@ def efficiency_text(store: Store, names: Sequence[str], style: str, plot: Path |
     tables, _ = _tables(store, RecordIndex(store), names)
     efficiencies = efficiency.build(tables, [formats.title(table) for table in tables])
     if not efficiencies:
-        raise HarnessError("no model has an average to show by its fraction of the training examples")
+        raise HarnessError("no model has an average to show by how many training examples it saw")
     if plot is not None:
         if len(efficiencies) > 1:
             raise HarnessError(

@@ -27,6 +27,7 @@ def cells(tmp_path_factory, machine_cache):
              "compress": ["int8-weight", "prune-structured:0.5|int8", "distill:bert-tiny"], "measure_length": ["task", 16]},
             {"task": ["sst2"], "model": ["bert-tiny-mlm"], "limit": 20, "folds": 3},
             {"task": ["squad"], "model": ["bert-tiny", "t5-tiny"], "limit": 20, "train_fractions": [0.5]},
+            {"task": ["sst2"], "model": ["bert-tiny"], "limit": 20, "k_shot": [4], "compress": ["prune-structured:0.5"]},
         )  # fmt: skip
         store, registry = Store.open(tmp_path_factory.mktemp("plans")), load_registry(())
         return [cell for run in runs for cell in make_plan(RunSpec(**run), registry, store).cells]
