@@ -25,7 +25,9 @@ from harness.report.text.runs import efficiency_text, leaderboard_text
 
 DIAGNOSTIC_TEXTS = {
     "robustness": diagnostics.robustness_text,
+    "out_of_distribution": diagnostics.out_of_distribution_text,
     "calibration": diagnostics.calibration_text,
+    "selective": diagnostics.selective_text,
     "compression": diagnostics.compression_text,
     "ranks": diagnostics.ranks_text,
 }

@@ -26,11 +26,12 @@ from harness.pipeline.commands.run import EXECUTORS, Prepared, forecast, prepare
 from harness.pipeline.cost import Forecast
 from harness.report.text import plans, runs
 from harness.report.text.corpora import corpus_differences
+from harness.report.text.diagnostics import other_data_text
 
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
 SCORING = (
-    "suite", "task", "data", "text_column", "label_column", "delimiter", "test", "limit", "noise", "label_map",
-    "allow_partial", "verify", "out",
+    "suite", "task", "eval_on", "data", "text_column", "label_column", "delimiter", "test", "limit", "noise",
+    "label_map", "allow_partial", "verify", "out",
     "executor", "address", "resources", "cluster", "cluster_option", "workers", "threads", "include", "track",
 )  # fmt: skip
 """The fields of a run in which nothing is trained."""
@@ -133,6 +134,8 @@ def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, pla
         show_tables(text, plain)
         if len(spec.corpus) > 1 and result.scores:
             show_tables(corpus_differences(Store(result.root), result.name), plain)
+        if spec.eval_on and result.scores and (text := other_data_text(Store(result.root), result.name)):
+            show_tables(text, plain)
         say(runs.summary_line(Store(result.root).run(result.name)))
     if not result.ok:
         raise typer.Exit(1)

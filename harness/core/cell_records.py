@@ -12,13 +12,16 @@ from harness.core.portions import portion_name
 
 
 class TaskFacts(Facts):
-    """The task of a cell. `primary_metrics` are those a task's score is the mean of."""
+    """The task of a cell. `primary_metrics` are those a task's score is the mean of, `train_on` is the task whose model
+    is scored, where that is another one.
+    """
 
     name: str
     version: int = 1
     family: str = ""
     primary_metrics: list[str] = Field(default_factory=list, alias="headline")
     noise: str | None = None
+    train_on: str | None = None
 
 
 class PartialWeights(Facts):

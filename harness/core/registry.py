@@ -34,6 +34,7 @@ from harness.core.specs import LIBRARY_MARK, NAME, NOISE_MARK, SHOTS_MARK, Model
 from harness.core.strict_spec import parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import shown
+from harness.core.transfer import scored_with
 
 ENTRY_POINTS = "harness.plugins"
 
@@ -57,12 +58,15 @@ class Registry:
     included: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def task(self, name: str, where: str = "") -> TaskSpec:
-        """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained, and either
-        with `+NOISE` is scored under that noise.
+        """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained, `NAME@OTHER`
+        one that is scored with the model of another, and any with `+NOISE` is scored under that noise.
         """
         clean, plus, noise = name.partition(NOISE_MARK)
         if plus:
             return with_noise(self.task(clean, where), noise)
+        base, at, other = name.partition(SHOTS_MARK)
+        if at and other in self.tasks and not SHOTS.fullmatch(other):
+            return scored_with(self.task(base, where), self.tasks[other])
         base, shots = _shots_of(name)
         if (asked := library_of(base)) is not None:
             library, rest = asked
@@ -78,6 +82,9 @@ class Registry:
 
     def group(self, name: str) -> SuiteSpec | None:
         """The tasks of a library that stand under one name; None where it is that of a single task."""
+        base, at, other = name.partition(NOISE_MARK)[0].partition(SHOTS_MARK)
+        if at and other in self.tasks:
+            return None
         base, shots = _shots_of(name.partition(NOISE_MARK)[0])
         asked = library_of(base)
         return None if asked is None else asked[0].group(asked[1], shots, self._included(base))
@@ -165,7 +172,8 @@ def _shots_of(name: str) -> tuple[str, int | None]:
         return base, None
     if not SHOTS.fullmatch(shots):
         raise HarnessError(
-            f"task {shown(name)}: after @ comes the number of examples shown, at most 9999, e.g. {base}@0-shot"
+            f"task {shown(name)}: after @ comes the number of examples shown, at most 9999, e.g. {base}@0-shot, or the "
+            "task whose model is scored"
         )
     return base, int(shots.removesuffix("-shot"))
 

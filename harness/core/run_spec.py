@@ -12,7 +12,7 @@ from harness.core.placement import ResourceRequest, as_pairs, check_address, res
 from harness.core.reading import expanded
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import ReadingSpec
-from harness.core.specs import Name, OptimizerName, TaskName, TrainingSpec
+from harness.core.specs import SHOTS_MARK, Name, OptimizerName, TaskName, TrainingSpec
 from harness.core.strict_spec import Strict, listed, setting
 from harness.core.strict_yaml import load_mapping
 
@@ -54,6 +54,13 @@ def _label_pairs(value: Any) -> Any:
         is_file = isinstance(pair, str) and "=" not in pair
         pairs += _label_pairs(load_mapping(expanded(pair))) if is_file else [pair]
     return pairs
+
+
+def _named_sources(value: Any) -> Any:
+    """Names, each with `=SOURCE` where it has one, as they are given or of a mapping."""
+    if isinstance(value, Mapping):
+        return [name if source is None else f"{name}={source}" for name, source in value.items()]
+    return listed(value)
 
 
 WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
@@ -145,6 +152,12 @@ class RunSpec(Strict):
     noise: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "Score also under typos, case or punctuation noise.", panel=WHAT
     )
+    eval_on: Annotated[list[str], BeforeValidator(_named_sources)] = setting(
+        list,
+        "Score the models also on this task, on which they are not trained; its own data follows =.",
+        panel=WHAT,
+        metavar="TASK[=SOURCE]",
+    )
     model: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "A model spec, a save_pretrained folder, a hub id, or an endpoint, openai:URL#NAME.", panel=MODELS
     )
@@ -160,8 +173,8 @@ class RunSpec(Strict):
     )
     label_map: Annotated[list[str], BeforeValidator(_label_pairs)] = setting(
         list,
-        "The task's class for one that a finished model calls otherwise: MODEL_LABEL=TASK_LABEL, or a YAML file of "
-        "such.",
+        "The task's class for one that a model, finished or trained on another task, calls otherwise: "
+        "MODEL_LABEL=TASK_LABEL, or a YAML file of such.",
         panel=MODELS,
         metavar="A=B",
     )
@@ -294,9 +307,10 @@ class RunSpec(Strict):
         return self
 
     @model_validator(mode="after")
-    def _label_maps_are_of_finished_models(self) -> RunSpec:
-        if self.label_map and self.train:
-            raise ValueError("label_map goes with finished models: use evaluate, or train: false")
+    def _label_maps_are_of_models_from_elsewhere(self) -> RunSpec:
+        others = self.eval_on or any(SHOTS_MARK in name for name in self.task)
+        if self.label_map and self.train and not others:
+            raise ValueError("label_map goes with finished models or eval_on: use evaluate, or train: false")
         for pair in self.label_map:
             name, equals, label = pair.partition("=")
             if not (name.strip() and equals and label.strip()):
@@ -310,6 +324,11 @@ class RunSpec(Strict):
         ways = [name for name in ("test", "dev_fraction", "folds") if getattr(self, name) is not None]
         if len(ways) > 1:
             raise ValueError(f"{' and '.join(ways)}: give one or the other")
+        if self.eval_on and self.folds is not None:
+            raise ValueError("folds and eval_on: cross-validated models are of one fold each; give one or the other")
+        names = [name for name, _ in self._evaluated]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"eval_on: {twice} is given twice; describe the other data in a task file of its own")
         if self.folds is not None:
             if not self.train:
                 raise ValueError("folds does not go with models that are not trained: all rows are scored anyway")
@@ -318,6 +337,16 @@ class RunSpec(Strict):
         if self.delimiter is not None:
             ReadingSpec(delimiter=self.delimiter)
         return self
+
+    @property
+    def _evaluated(self) -> list[tuple[str, str | None]]:
+        pairs = [item.partition("=") for item in self.eval_on]
+        return [(name.strip(), canonical(source.strip()) if equals else None) for name, equals, source in pairs]
+
+    @property
+    def evaluated_on(self) -> dict[str, str | None]:
+        """The tasks of `eval_on`, each with the source of its data; None: that of the run."""
+        return dict(self._evaluated)
 
     @property
     def labels_by_name(self) -> dict[str, str]:

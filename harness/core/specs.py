@@ -21,14 +21,16 @@ Name = Annotated[str, Field(pattern=NAME)]
 OptimizerName = Literal["adamw", "adafactor"]
 NOISE_MARK = "+"
 SHOTS_MARK = "@"
+"""Stands before the number of examples shown, `sst2@0-shot`, or the task whose model is scored, `mr@sst2`."""
 LIBRARY_MARK = ":"
 """Stands between the name of a task library and that of what it is asked for: `lm_eval:hellaswag`."""
 OF_LIBRARY = r"[A-Za-z0-9_]+:[A-Za-z0-9][A-Za-z0-9._/:-]*"
 TaskName = Annotated[
-    str, Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9._-]*|{OF_LIBRARY})(@\d+-shot)?(\+[A-Za-z0-9._-]*)?$")
+    str,
+    Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9._-]*|{OF_LIBRARY})(@[A-Za-z0-9][A-Za-z0-9._-]*)?(\+[A-Za-z0-9._-]*)?$"),
 ]
-"""A task; one whose model is shown examples instead of being trained, `sst2@0-shot`; either scored under noise,
-`sst2+typos`; one of a task library, `lm_eval:hellaswag`.
+"""A task; one whose model is shown examples instead of being trained, `sst2@0-shot`; one that is scored with the model
+of another, `mr@sst2`; any of them under noise, `sst2+typos`; one of a task library, `lm_eval:hellaswag`.
 """
 MetricName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*|[A-Za-z0-9_]+:[^\s:][^\n]*)$")]
 """A metric; one of a task library, `lm_eval:acc_norm`."""
@@ -81,7 +83,8 @@ class TaskSpec(Strict):
     `reading` says how files are read and what is scored where they hold no dev split.
     `label_aliases` maps other spellings found in sources to those names; `missing_labels` lists what marks a row
     without a label, such as the `-` of pairs on which annotators disagreed: these rows are left out and counted.
-    `train_on` names the task whose model is scored here (a diagnostic set has no training data of its own). `train`
+    `train_on` names the task whose model is scored here (a diagnostic set has no training data of its own), as a name
+    such as `mr@sst2` does of any task. `train`
     and `eval` name splits. `primary_metrics` (once `headline`) are the metrics that a task's score is the mean of, all
     where left out. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces, and `prompt_trained`, where given, how one is

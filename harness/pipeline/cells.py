@@ -125,7 +125,8 @@ class ScoreJob:
     weights are, as `FinetuneJob` has it; of an object of the calling program `pretrained` is its identity. `label_map`
     names the task's class for one that a finished model calls otherwise. `folds` are the cells that made the model of
     each fold, for cross-validation. `held_out`: of the split, the rows of one fold of so many, from 0, are scored.
-    `options` are those of the model spec of a model in no folder.
+    `options` are those of the model spec of a model in no folder. `trained_labels` are the classes of a model that was
+    trained on another task, where they are not those of this one: `label_map` has one for each of them.
     """
 
     kind: ClassVar[Kind] = "score"
@@ -142,6 +143,7 @@ class ScoreJob:
     folds: tuple[str, ...] = ()
     held_out: tuple[int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    trained_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

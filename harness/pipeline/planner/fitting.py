@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from harness.compression import COMPRESSORS
 from harness.core.cached_facts import KnownData
 from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
@@ -34,6 +36,7 @@ from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.defaults import epochs_for
 from harness.training.learners import LEARNERS
+from harness.training.learners.classes import labels_between
 
 EPOCHS_AT_MOST = 10
 """Trained on a fraction of the examples, a model spec's epochs are multiplied by its inverse, up to this: as many
@@ -75,6 +78,9 @@ def cells_of_model(
                 for split in task.eval:
                     yield _score(task, split, maker, model, origin, seed, run, facts[task.name])
         return
+    labels_by: Mapping[str, str] = {}
+    if task.train_on and (run.label_map or facts[task.name].labels != facts[trained_on.name].labels):
+        labels_by = _labels_by(task, trained_on, run, facts)
     folds = held_out or (run.folds if task.shots is None else None)
     if folds is not None and held_out is None:
         _check_folds(folds, trained_on, model, facts[trained_on.name])
@@ -115,7 +121,15 @@ def cells_of_model(
             sources += smaller
         for source in sources:
             for split in task.eval:
-                yield _score(task, split, source, model, origin, seed, run, facts[task.name])
+                yield _score(task, split, source, model, origin, seed, run, facts[task.name], labels_by=labels_by)
+
+
+def _labels_by(task: TaskSpec, trained_on: TaskSpec, run: RunSpec, facts: Mapping[str, KnownData]) -> Mapping[str, str]:
+    """The task's class for each of the one that its model is trained on; answers to choose from have no classes."""
+    if FAMILIES.get(task.family).choices is not None:
+        return {}
+    labels, trained_labels = facts[task.name].labels, facts[trained_on.name].labels
+    return labels_between(trained_on, trained_labels, task, labels, run.labels_by_name)
 
 
 def _check_folds(folds: int, task: TaskSpec, model: ModelPlan, facts: KnownData) -> None:
@@ -232,18 +246,14 @@ def _score(
     facts: KnownData,
     folds: Sequence[Cell] = (),
     held_out: tuple[int, int] | None = None,
+    labels_by: Mapping[str, str] = MappingProxyType({}),
 ) -> Cell:
     """The scoring of a fitted model or, without one, of a finished one, or a pretrained one that is shown examples; or
     of what `source` made of such a one. Of `folds`, the first of which is `source`, each scores the examples it was not
-    fitted to.
+    fitted to. `labels_by` names the task's class for each of a model that was trained on another task's classes.
     """
     scored = split_facts(task, split, facts)
     fitted = source is not None and bool(source.task)
-    if source is not None and fitted and facts.labels != source.spec["task"]["labels"]:
-        raise HarnessError(
-            f"task {task.name} is scored with the model of {source.task}, but their labels differ: {facts.labels} "
-            f"and {source.spec['task']['labels']}"
-        )
     used = {split: scored.fingerprint}
     if not fitted and task.shots:
         used[task.train] = split_facts(task, task.train, facts).fingerprint
@@ -259,7 +269,10 @@ def _score(
         "code": code_of("score", *model.plugins(task), *runtimes),
         **machine_of(model.model_spec, run.threads),
     }
-    label_map = run.labels_by_name if model.finished and facts.labels else {}
+    label_map = run.labels_by_name if model.finished and facts.labels else labels_by
+    trained_labels = tuple(labels_by)
+    if trained_labels:
+        spec |= {"trained_labels": list(trained_labels), "label_map": dict(label_map)}
     if folds:
         spec |= {"model": [cell.key for cell in folds], "split": folds_name(len(folds))}
     if held_out is not None:
@@ -282,6 +295,7 @@ def _score(
         folds=tuple(cell.key for cell in folds),
         held_out=held_out,
         options={} if LEARNERS.get(model.model_spec.learner).in_folder else model.model_spec.options,
+        trained_labels=trained_labels,
     )
     fitted_length = None if model.settings is None else model.settings.max_length
     sizes = sizes_in(facts, split)

@@ -14,6 +14,7 @@ from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, SuiteSpec, TaskSpec
 from harness.core.store import Store
+from harness.core.transfer import base_name
 from harness.modeling.weights.pretrained import Weights, find, find_finished
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
@@ -66,7 +67,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
     tasks = [as_read(task, run) for task in tasks]
     models = _models(run, registry, store, list(dict.fromkeys(run.model or default_models(suites, registry))))
     compressions = Compressions(run, registry, store)
-    _check_label_map(run, tasks, models)
+    _check_label_map(run, tasks, models, registry)
     absent: dict[str, str] = {}
     not_applicable: dict[tuple[str, str], str] = {}
     facts: dict[str, KnownData] = {}
@@ -83,8 +84,12 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
                     if not run.allow_dropped:
                         refuse_dropped(needed, facts[needed.name])
         except TaskAbsentError as error:
+            if run.evaluated_on.get(base_name(task.name)) is not None and task.train_on is not None:
+                raise HarnessError(f"--eval-on {task.name}: {error}") from None
             absent[task.name] = str(error)
             continue
+        if other is not None:
+            task = _with_classes_of(trained_on, task, facts, run, store)
         task = as_scored(task, facts[task.name])
         trained_on = as_scored(trained_on, facts[trained_on.name])
         if not finished:
@@ -129,15 +134,32 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
     return Plan(tuple(cells.values()), absent, tuple(suites), names, shown, not_applicable, notes)
 
 
-def _check_label_map(run: RunSpec, tasks: Sequence[TaskSpec], models: Sequence[ModelPlan]) -> None:
+def _with_classes_of(
+    trained_on: TaskSpec, task: TaskSpec, facts: dict[str, KnownData], run: RunSpec, store: Store
+) -> TaskSpec:
+    """The task with the classes of the one its model is trained on, where its own are found in data that may lack
+    some; `facts` are then of these.
+    """
+    classes = facts[trained_on.name].labels
+    if task.labels is not None or not set(facts[task.name].labels) < set(classes):
+        return task
+    task = task.model_copy(update={"labels": classes})
+    facts[task.name] = data_facts(task, run.data, run.limit, store)
+    return task
+
+
+def _check_label_map(run: RunSpec, tasks: Sequence[TaskSpec], models: Sequence[ModelPlan], registry: Registry) -> None:
     """Raises HarnessError where a label map names a class that no model, or no task, has."""
     labels = {label for task in tasks for label in (*(task.labels or ()), *task.label_aliases)}
     classes = {name for model in models for name in model.classes}
+    trained = [registry.task(task.train_on) for task in tasks if task.train_on] if run.train else []
+    classes |= {label for task in trained for label in task.labels or ()}
     for name, label in run.labels_by_name.items():
         if label not in labels and all(task.labels is not None for task in tasks):
             hint = did_you_mean(label, labels)
             raise HarnessError(f"--label-map {name}={label}: no task of the run has a class '{label}'.{hint}")
-        if name not in classes and all(model.settings is not None for model in models):
+        are_known = all(task.labels for task in trained) if run.train else all(model.settings for model in models)
+        if name not in classes and are_known:
             hint = did_you_mean(name, classes)
             raise HarnessError(f"--label-map {name}={label}: no model of the run has a class {name}.{hint}")
 

@@ -12,6 +12,7 @@ from harness.core.libraries import LIBRARIES
 from harness.core.run_spec import RunSpec
 from harness.core.source_specs import Columns, ReadingSpec, Sources
 from harness.core.specs import TaskSpec
+from harness.core.transfer import base_name
 
 OF_ONE_TASK = ("test", "text_column", "label_column")
 """Settings of a run that mean one task's files."""
@@ -22,7 +23,7 @@ def check_reading(run: RunSpec, tasks: Sequence[TaskSpec]) -> None:
     of.
     """
     given = next((name for name in OF_ONE_TASK if getattr(run, name)), None)
-    names = list(dict.fromkeys(task.clean.name for task in tasks))
+    names = list(dict.fromkeys(task.clean.name for task in tasks if not _is_other(task, run)))
     if given is not None and len(names) > 1:
         raise HarnessError(f"--{given.replace('_', '-')} is of one task; the run has {', '.join(names)}")
     if run.folds is not None:
@@ -49,11 +50,15 @@ def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:
                 f"`harness evaluate MODEL --task {task.name}`"
             )
         return LIBRARIES.get(task.library).read_from(task, run.data)
-    place = task.reading.source or run.data
-    test = run.test or (place if not run.train and Path(place).expanduser().is_file() else None)
+    is_other = _is_other(task, run)
+    source = (run.evaluated_on[base_name(task.name)] if is_other else None) or task.reading.source
+    place = source or run.data
+    is_scored_whole = (not run.train or (is_other and source is not None)) and Path(place).expanduser().is_file()
+    test = (None if is_other else run.test) or (place if is_scored_whole else None)
+    dev_fraction = None if is_other else run.dev_fraction
     reading = ReadingSpec(
-        source=task.reading.source,
-        dev_fraction=run.dev_fraction if run.dev_fraction is not None else task.reading.dev_fraction,
+        source=source,
+        dev_fraction=dev_fraction if dev_fraction is not None else task.reading.dev_fraction,
         test=str(Path(test).expanduser()) if test else task.reading.test,
         delimiter=run.delimiter or task.reading.delimiter,
     )
@@ -62,11 +67,16 @@ def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:
         changes["eval"] = ["test"]
     if run.folds is not None and task.shots is None:
         changes["eval"] = [task.train]
-    columns = _columns(task, run)
+    columns = _columns(task, run) if not is_other or base_name(task.name) == task.train_on else {}
     if columns:
         changes["fields"] = {**task.fields, **columns}
         changes["sources"] = _overridden(task.sources, columns)
     return task.model_copy(update=changes)
+
+
+def _is_other(task: TaskSpec, run: RunSpec) -> bool:
+    """Whether a task is one of `eval_on`: scored with the model of another one."""
+    return task.train_on is not None and base_name(task.name) in run.evaluated_on
 
 
 def _columns(task: TaskSpec, run: RunSpec) -> Columns:

@@ -18,7 +18,7 @@ from harness.data.frame import Split
 from harness.pipeline.cells import folds_name
 from harness.pipeline.planner.reading import as_read
 
-READING = ("data", "text_column", "label_column", "delimiter", "test", "dev_fraction", "folds", "train")
+READING = ("data", "text_column", "label_column", "delimiter", "test", "dev_fraction", "folds", "train", "eval_on")
 """What of a run says where its rows lie and how they are read."""
 
 

@@ -8,7 +8,8 @@ from harness.core.errors import HarnessError
 from harness.core.noise import can_have_noise, check_name, with_noise
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
-from harness.core.specs import SuiteSpec
+from harness.core.specs import LIBRARY_MARK, NOISE_MARK, SHOTS_MARK, SuiteSpec
+from harness.core.transfer import base_name
 
 SELECTED_TASKS = "selected tasks"
 """The name of the suite of a run that names single tasks."""
@@ -34,6 +35,8 @@ def suites_of(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
         raise HarnessError(
             f"nothing to run: give --suite ({', '.join(registry.suites)}) or --task; `harness list tasks` shows all"
         )
+    if run.eval_on:
+        suites = [_with_others(suite, run, registry) for suite in suites]
     if not run.noise:
         return suites
     noisy = [_under_noise(suite, run.noise, registry) for suite in suites]
@@ -42,6 +45,33 @@ def suites_of(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
             f"--noise {run.noise[0]}: no task of the run answers with a class or a number, as noise needs"
         )
     return noisy
+
+
+def _with_others(suite: SuiteSpec, run: RunSpec, registry: Registry) -> SuiteSpec:
+    """The suite with the tasks of `eval_on`, scored with the models of each of its tasks, as diagnostics."""
+    tasks = [task for name in suite.tasks if (task := registry.task(name)).noise is None]
+    trained = dict.fromkeys(task.train_on or task.name for task in tasks)
+    added = []
+    for other, source in run.evaluated_on.items():
+        is_own = {name: other == name and source is None for name in trained}
+        if all(is_own.values()):
+            raise HarnessError(
+                f"--eval-on {other}: the run trains on it; give another task, or its other data, =SOURCE"
+            )
+        added += [_scored_with(registry, other, name) for name in trained if not is_own[name]]
+    new = [name for name in dict.fromkeys(added) if name not in suite.tasks]
+    return suite.model_copy(update={"tasks": [*suite.tasks, *new], "average": suite.averaged})
+
+
+def _scored_with(registry: Registry, other: str, trained: str) -> str:
+    """The name of a task with the model of another one, which it may be scored with by itself."""
+    where = f"--eval-on {other}"
+    if SHOTS_MARK in trained or LIBRARY_MARK in trained:
+        raise HarnessError(f"{where}: nothing is trained on {trained}, so that no model of it is scored on others")
+    if NOISE_MARK in other or SHOTS_MARK in other:
+        raise HarnessError(f"{where}: give the task alone, {base_name(other)}; --noise adds noise to all")
+    task = registry.task(other, where)
+    return other if task.train_on == trained else registry.task(f"{other}{SHOTS_MARK}{trained}", where).name
 
 
 def _under_noise(suite: SuiteSpec, noises: Sequence[str], registry: Registry) -> SuiteSpec:

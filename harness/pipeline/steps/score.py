@@ -20,6 +20,7 @@ from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.steps.inputs import rows_of_folds, task_data, untrained_folder
 from harness.stats.scoring import score_all
 from harness.training.learners import LEARNERS, PredictRequest
+from harness.training.learners.classes import relabelled
 
 ANSWERS = "answers"
 """The folder of the cache in which answers of models behind a server are kept."""
@@ -42,10 +43,13 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
 
     def predict(of: Model, part: Split) -> Predictions:
         request = PredictRequest(
-            task, loaded.labels, part, of.directory, of.seed, of.shown, report, job.label_map, job.options,
-            store.root / "cache" / ANSWERS,
+            task, job.trained_labels or loaded.labels, part, of.directory, of.seed, of.shown, report,
+            {} if job.trained_labels else job.label_map, job.options, store.root / "cache" / ANSWERS,
         )  # fmt: skip
-        return LEARNERS.get(job.learner).predict(request)
+        predicted = LEARNERS.get(job.learner).predict(request)
+        if not job.trained_labels:
+            return predicted
+        return relabelled(request.family, predicted, job.trained_labels, loaded.labels, job.label_map)
 
     facts = job.inputs.facts
     scored = {job.split: facts.splits[job.split].as_json()}
@@ -75,6 +79,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "family": task.family,
             "headline": task.primary_metrics or list(task.metrics),
             "noise": task.noise,
+            **({"train_on": task.train_on} if task.train_on else {}),
         },
         "split": next(iter(scored)),
         "model": {**model.record, **partial_facts(misfits)},

@@ -9,7 +9,10 @@ from pydantic import model_validator
 from harness.core.run_spec import MEASURING, OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
-DIAGNOSTICS = ("by_fraction", "robustness", "calibration", "compression", "ranks", "pretraining")
+DIAGNOSTICS = (
+    "by_fraction", "robustness", "out_of_distribution", "calibration", "selective", "compression", "ranks",
+    "pretraining",
+)  # fmt: skip
 """The fields that ask for another table than the leaderboard."""
 
 
@@ -28,7 +31,13 @@ class LeaderboardSpec(Strict):
     )
     plot: Path | None = setting(None, "Draw them: .png, .svg or .pdf.", panel=WHAT, metavar="FILE")
     robustness: bool = setting(False, "What scores lose under the noise of `run --noise`.", panel=WHAT)
+    out_of_distribution: bool = setting(
+        False, "Scores on the tasks of `run --eval-on` against those on the data trained for.", panel=WHAT
+    )
     calibration: bool = setting(False, "Calibration of classes before and after a temperature.", panel=WHAT)
+    selective: bool = setting(
+        False, "Risk and coverage: what is right of the answers a model is most confident of.", panel=WHAT
+    )
     compression: bool = setting(
         False, "Compressed models against their originals: quality, speed, memory, size.", panel=WHAT
     )

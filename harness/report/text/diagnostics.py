@@ -11,10 +11,10 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
 from harness.core.store import Store
-from harness.report.tables import calibration, compression, ranks, robustness
+from harness.report.tables import calibration, compression, out_of_distribution, ranks, robustness, selective
 from harness.report.tables.leaderboard import build_with_records
 from harness.report.tables.report_format import check_other_table
-from harness.report.text.calibrating import calibration_reader
+from harness.report.text.calibrating import calibration_reader, detection_reader, selective_reader
 from harness.report.text.judging import judge_reader, kept_comparer
 from harness.report.text.measured import measured_in
 from harness.report.text.runs import indexed_scores, say_damaged, scored_runs, suites_of
@@ -37,6 +37,55 @@ def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
     if style == "json":
         return robustness.to_json(tables)
     return "\n".join(robustness.to_markdown(table) for table in tables).rstrip("\n")
+
+
+def out_of_distribution_text(store: Store, names: Sequence[str], style: str) -> str:
+    """Scores on other data than the models were trained for, of the named runs, or of all runs, as `markdown` or
+    `json`.
+
+    Raises:
+        HarnessError: no run, none with a model scored on both, or another style.
+    """
+
+    records, order = _records(store, names, "--out-of-distribution", style)
+    tables = out_of_distribution.build(records, order, detection_reader(store))
+    if not tables:
+        raise HarnessError(
+            "no model was scored both on the task it is trained on and on another; run it with --eval-on TASK"
+        )
+    if style == "json":
+        return out_of_distribution.to_json(tables)
+    return _other_data(tables)
+
+
+def other_data_text(store: Store, run: str) -> str:
+    """The same of one run; empty where none of its models was scored on both."""
+    records, order = _records(store, [run], "--out-of-distribution", "markdown")
+    return _other_data(out_of_distribution.build(records, order, detection_reader(store)))
+
+
+def _other_data(tables: Sequence[out_of_distribution.Table]) -> str:
+    return "\n".join(out_of_distribution.to_markdown(table) for table in tables).rstrip("\n")
+
+
+def selective_text(store: Store, names: Sequence[str], style: str) -> str:
+    """What models get right where they answer only if confident, of the named runs, or of all runs, as `markdown` or
+    `json`.
+
+    Raises:
+        HarnessError: no run, none with logits of classes, or another style.
+    """
+
+    records, order = _records(store, names, "--selective", style)
+    tables = selective.build(records, order, selective_reader(store))
+    if not tables:
+        raise HarnessError(
+            f"no task with classes, labels and at least {selective.LEAST} examples was scored; selective answers need "
+            "one"
+        )
+    if style == "json":
+        return selective.to_json(tables)
+    return "\n".join(selective.to_markdown(table) for table in tables).rstrip("\n")
 
 
 def calibration_text(store: Store, names: Sequence[str], style: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
-from harness.core.families import Family, Labelling
+from harness.core.families import FAMILIES, Family, Labelling
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 
@@ -102,6 +103,71 @@ def tag_order(
                 f"{', '.join(labels)}; say what {name} is, such as --label-map {name}={labels[0]}"
             )
     return tuple(by_name.get(name) or stated[name] for name in model_labels)
+
+
+def labels_between(
+    trained: TaskSpec,
+    trained_labels: Sequence[str],
+    task: TaskSpec,
+    labels: Sequence[str],
+    label_map: Mapping[str, str],
+) -> dict[str, str]:
+    """The task's class for each class of the task that a model was trained on: by name, by an alias that either of both
+    tasks has, or by a stated map.
+
+    Args:
+        trained: The task that the model was trained on.
+        trained_labels: Its classes in order.
+        task: The task that is scored.
+        labels: Its classes in order.
+        label_map: The task's class for a class of the other; several may become one.
+
+    Returns:
+        A class for each of `trained_labels`; empty where both have the same classes in one order.
+
+    Raises:
+        HarnessError: the classes are not the same ones; both sets are named.
+    """
+    family, model = FAMILIES.get(task.family), f"trained on {trained.name}"
+    by_name = _by_name(trained_labels, task, labels)
+    also = {label: alias for alias, label in trained.label_aliases.items() if alias in labels and label not in by_name}
+    stated = {**also, **label_map}
+    names = dict(enumerate(trained_labels))
+    if list(trained_labels) == list(labels) and not stated.keys() & set(trained_labels):
+        return {}
+    if family.predictions == "tags":
+        tags = tag_order(names, task, labels, model, stated)
+        return dict(zip(trained_labels, tags, strict=True))
+    order = class_order(names, task, labels, model, stated) or [[index] for index in range(len(labels))]
+    return {trained_labels[index]: label for label, outputs in zip(labels, order, strict=True) for index in outputs}
+
+
+def relabelled(
+    family: Family, predicted: Predictions, trained_labels: Sequence[str], labels: Sequence[str], by: Mapping[str, str]
+) -> Predictions:
+    """Predictions of a model of other classes as those of a task's.
+
+    Args:
+        family: The task's.
+        predicted: Class ids or tags, of the classes that the model was trained on.
+        trained_labels: These, in order.
+        labels: The task's classes in order.
+        by: The task's class for each of the model's, as `labels_between` has it.
+
+    Returns:
+        The same predictions by the task's classes.
+    """
+    import numpy as np
+
+    if family.predictions == "tags":
+        values = np.empty(len(predicted.values), dtype=object)
+        values[:] = [" ".join(by[tag] for tag in tags.split(" ")) for tags in predicted.values]
+        return replace(predicted, values=values)
+    order = [[index for index, name in enumerate(trained_labels) if by[name] == label] for label in labels]
+    if "logits" in predicted.columns:
+        return in_order(family, predicted, order)
+    ids = np.asarray([labels.index(by[name]) for name in trained_labels])
+    return replace(predicted, values=ids[predicted.values])
 
 
 def _by_name(model_labels: Sequence[str], task: TaskSpec, labels: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,150 @@
+"""Selective answers: risk and coverage of classifiers that answer only where they are confident."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+
+from harness.report.tables import formats
+from harness.report.tables.comparable import Record, comparable, labels_of
+from harness.stats import selective
+from harness.stats.aggregate import Estimate, over_seeds
+from harness.stats.selective import COVERAGES, Measured
+
+LEAST = 20
+"""Examples below which nothing is said of the order of answers."""
+NOTES = (
+    "Answers by confidence, the largest probability. AURC ×100: the area under the risk–coverage curve, the mean "
+    "fraction of wrong answers among the k most confident ones over all k; excess: how much of it an order with every "
+    "right answer first would not have (Geifman & El-Yaniv 2017; Geifman et al. 2019). Of both, less is better. AUROC "
+    "×100: the probability that a right answer has more confidence than a wrong one (Hendrycks & Gimpel 2017), 50 "
+    "where confidence says nothing.",
+    "Accuracy at a coverage: of that fraction of the examples, the most confident ones. Examples of equal confidence "
+    "count as the mean over their orders. 95 % intervals by the bootstrap over examples and, with several seeds, their "
+    "spread.",
+)
+
+ReportOf = Callable[[Record], selective.Selective | None]
+"""The selective answers of a score record; None where they are no classes or have no logits."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model on a split of a task: as `harness.stats.selective.Selective`, over seeds."""
+
+    task: str
+    split: str
+    model: str
+    seeds: int
+    n: int
+    accuracy: float
+    aurc: Estimate
+    excess: Estimate
+    auroc: Estimate | None
+    accuracies: tuple[Estimate, ...]
+    curve: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows that may stand in one table."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+def build(records: Sequence[Record], order: Sequence[str], report_of: ReportOf) -> list[Table]:
+    """Tables of the models whose classes have logits; `order` is that of the tasks."""
+    tables = []
+    for draft in comparable(records):
+        labels = labels_of([records[0] for records in draft.models.values()])
+        rows = [row for model, records in draft.models.items() for row in _rows(labels[model], records, report_of)]
+        if not rows:
+            continue
+        rows.sort(key=lambda row: (order.index(row.task), row.split, row.aurc.value, row.model))
+        every = [record for records in draft.models.values() for record in records]
+        tables.append(Table(formats.heading_of("selective answers", every), tuple(rows)))
+    return tables
+
+
+def _rows(model: str, records: Sequence[Record], report_of: ReportOf) -> list[Row]:
+    """Of one model. Its records come newest first, and of several of one seed the newest counts."""
+    newest: dict[tuple[str, str], dict[int, Record]] = {}
+    for record in records:
+        if record.scores and record.n >= LEAST:
+            newest.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
+    rows = []
+    for (task, split), by_seed in newest.items():
+        reports = [report for seed in sorted(by_seed) if (report := report_of(by_seed[seed])) is not None]
+        if reports:
+            rows.append(_row(task, split, model, reports))
+    return rows
+
+
+def _row(task: str, split: str, model: str, reports: Sequence[selective.Selective]) -> Row:
+    def over(values: Sequence[Measured]) -> Estimate:
+        return over_seeds([(value.value, value.low, value.high) for value in values], (0.0, 1.0))
+
+    ranked = [report.auroc for report in reports if report.auroc is not None]
+    points = zip(*(report.curve for report in reports), strict=True)
+    return Row(
+        task=task,
+        split=split,
+        model=model,
+        seeds=len(reports),
+        n=reports[0].n,
+        accuracy=fmean(report.accuracy for report in reports),
+        aurc=over([report.aurc for report in reports]),
+        excess=over([report.excess for report in reports]),
+        auroc=over(ranked) if len(ranked) == len(reports) else None,
+        accuracies=tuple(map(over, zip(*(report.accuracies for report in reports), strict=True))),
+        curve=tuple((at[0][0], fmean(risk for _, risk in at)) for at in points),
+    )
+
+
+def header() -> list[str]:
+    """The columns of a table."""
+    at = [f"accuracy at {100 * coverage:g} %" for coverage in COVERAGES]
+    return ["task", "model", "seeds", "examples", "accuracy", *at, "AURC", "excess", "AUROC"]
+
+
+def cells(row: Row, splits: int) -> list[str]:
+    """The texts of a row, of a task of which so many splits stand in the table."""
+    return [
+        row.task if splits == 1 else f"{row.task} {row.split}",
+        row.model,
+        str(row.seeds),
+        str(row.n),
+        f"{100 * row.accuracy:.1f}",
+        *(formats.number(accuracy) for accuracy in row.accuracies),
+        formats.number(row.aurc),
+        formats.number(row.excess),
+        formats.NONE if row.auroc is None else formats.number(row.auroc),
+    ]
+
+
+def lines(table: Table) -> list[list[str]]:
+    """The texts of a table's rows."""
+    splits = {row.task: len({other.split for other in table.rows if other.task == row.task}) for row in table.rows}
+    return [cells(row, splits[row.task]) for row in table.rows]
+
+
+def to_markdown(table: Table) -> str:
+    """Rows of tasks and models."""
+    body = [[formats.escaped(task), formats.escaped(model), *numbers] for task, model, *numbers in lines(table)]
+    return formats.markdown_table(table.title, header(), body, NOTES)
+
+
+def to_json(tables: Sequence[Table]) -> str:
+    """Everything, at full precision, scale 0…1."""
+    return json.dumps(
+        {
+            "schema_version": formats.SCHEMA_VERSION,
+            "coverages": COVERAGES,
+            "tables": [{**asdict(table), "notes": NOTES} for table in tables],
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
