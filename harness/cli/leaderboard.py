@@ -28,6 +28,7 @@ DIAGNOSTIC_TEXTS = {
     "out_of_distribution": diagnostics.out_of_distribution_text,
     "calibration": diagnostics.calibration_text,
     "selective": diagnostics.selective_text,
+    "worst_group": diagnostics.worst_group_text,
     "compression": diagnostics.compression_text,
     "ranks": diagnostics.ranks_text,
 }

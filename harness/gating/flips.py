@@ -288,9 +288,12 @@ def _text(split: Split | None, index: int) -> str | None:
 
 
 def _lengths(split: Split | None) -> list[str] | None:
-    if split is None:
-        return None
-    words = [sum(text.count(" ") + 1 for text in row) for row in zip(*split.fields.values(), strict=True)]
+    return None if split is None else lengths_of(list(split.fields.values()))
+
+
+def lengths_of(columns: Sequence[Sequence[str]]) -> list[str]:
+    """The bucket of each example by its words, over all its fields."""
+    words = [sum(text.count(" ") + 1 for text in row) for row in zip(*columns, strict=True)]
     return [next((name for most, name in LENGTHS if count <= most), LONGEST) for count in words]
 
 

@@ -168,3 +168,39 @@ def test_a_task_that_has_no_training_data_keeps_its_name(harness):
     missing = harness("leaderboard", "--out-of-distribution", code=None)
     assert missing.returncode == 2, "ax has another metric than mnli"
     assert "--eval-on TASK" in missing.stderr
+
+
+def test_selective_answers_are_of_stored_predictions(across):
+    harness, _ = across
+    text = harness("leaderboard", "--selective").stdout
+    assert "accuracy at 80 %" in text
+    content = read_json(harness("leaderboard", "--selective", "--format", "json").stdout)
+    rows = {(row["task"], row["split"], row["model"]): row for table in content["tables"] for row in table["rows"]}
+    assert {task for task, _, _ in rows} == {"mnli", "rte@mnli"}
+    row = rows["rte@mnli", "dev", "tfidf"]
+    assert len(row["accuracies"]) == len(content["coverages"]) == 3
+    assert row["curve"][-1] == pytest.approx([1.0, 1 - row["accuracy"]])
+    assert row["aurc"]["low"] <= row["aurc"]["value"] <= row["aurc"]["high"]
+    assert rows["rte@mnli", "dev", "majority"]["auroc"]["value"] == 0.5
+
+
+def test_the_worst_class_and_length_are_named(across):
+    harness, _ = across
+    (table,) = read_json(harness("leaderboard", "--worst-group", "--format", "json").stdout)["tables"]
+    rows = {(row["task"], row["split"], row["model"], row["by"]): row for row in table["rows"]}
+    constant = rows["rte@mnli", "dev", "majority", "class"]
+    assert constant["groups"][0]["score"]["value"] == 0
+    assert constant["groups"][1]["score"]["value"] == 1
+    assert sum(group["n"] for group in constant["groups"]) == constant["n"]
+    lengths = rows["mnli", "dev_matched", "tfidf", "length"]
+    assert sum(group["n"] for group in lengths["groups"]) + sum(n for _, n in lengths["too_small"]) == lengths["n"]
+    assert "Wilson's at 1 − 0.05 / k" in harness("leaderboard", "--worst-group").stdout
+
+
+def test_the_page_shows_other_data_curves_and_worst_groups(across):
+    harness, _ = across
+    harness("leaderboard", "--html", "page.html")
+    page = (harness.args[0] / "page.html").read_text()
+    for tab in ("other_data", "selective", "groups"):
+        assert f'id="tab-{tab}"' in page
+    assert "coverage: answered, most confident first" in page

@@ -73,7 +73,7 @@ def json_for_html(value: Any) -> str:
 
 def _data(page: Page) -> Mapping[str, Any]:
     """Ids and texts stand once, in `texts`, and are named by their number: many tables show the same ones."""
-    charts = [*page.tradeoffs, *page.curves, *page.efficiency]
+    charts = [*page.tradeoffs, *page.curves, *page.efficiency, *page.selective]
     pool: dict[str, int] = {}
     examples = [
         {

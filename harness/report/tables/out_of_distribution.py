@@ -24,6 +24,10 @@ NOTES = (
     "one of the other, 50 where confidence does not tell them apart; by the bootstrap within each.",
 )
 
+HEADER = (
+    "task", "trained on", "model", "seeds", "examples", "in distribution", "out of distribution", "change", "detection"
+)  # fmt: skip
+
 DetectionOf = Callable[[Record, Record], Measured | None]
 """How well confidence tells the examples of two score records apart; None where one of them has no classes."""
 Shared = dict[tuple[int, str], Record]
@@ -175,8 +179,6 @@ def _of_seed(records: Sequence[Record], metrics: Sequence[str]) -> Estimate:
 
 def to_markdown(table: Table) -> str:
     """Rows of tasks and models; both scores, the change, and how well confidence tells the data apart."""
-    header = ["task", "trained on", "model", "seeds", "examples", "in distribution", "out of distribution", "change"]
-    header += ["detection"]
     body = [
         [
             formats.escaped(row.task),
@@ -191,7 +193,7 @@ def to_markdown(table: Table) -> str:
         ]
         for row in table.rows
     ]
-    return formats.markdown_table(table.title, header, body, NOTES)
+    return formats.markdown_table(table.title, HEADER, body, NOTES)
 
 
 def to_json(tables: Sequence[Table]) -> str:

@@ -10,8 +10,8 @@ from harness.core.run_spec import MEASURING, OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
 DIAGNOSTICS = (
-    "by_fraction", "robustness", "out_of_distribution", "calibration", "selective", "compression", "ranks",
-    "pretraining",
+    "by_fraction", "robustness", "out_of_distribution", "calibration", "selective", "worst_group", "compression",
+    "ranks", "pretraining",
 )  # fmt: skip
 """The fields that ask for another table than the leaderboard."""
 
@@ -38,6 +38,7 @@ class LeaderboardSpec(Strict):
     selective: bool = setting(
         False, "Risk and coverage: what is right of the answers a model is most confident of.", panel=WHAT
     )
+    worst_group: bool = setting(False, "The class and the length of text that models are least right on.", panel=WHAT)
     compression: bool = setting(
         False, "Compressed models against their originals: quality, speed, memory, size.", panel=WHAT
     )

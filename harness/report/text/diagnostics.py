@@ -11,13 +11,23 @@ from harness.core.errors import HarnessError
 from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
 from harness.core.store import Store
-from harness.report.tables import calibration, compression, out_of_distribution, ranks, robustness, selective
+from harness.report.tables import (
+    calibration,
+    compression,
+    out_of_distribution,
+    ranks,
+    robustness,
+    selective,
+    worst_group,
+)
 from harness.report.tables.leaderboard import build_with_records
 from harness.report.tables.report_format import check_other_table
 from harness.report.text.calibrating import calibration_reader, detection_reader, selective_reader
+from harness.report.text.grouping import answers_reader, texts_reader
 from harness.report.text.judging import judge_reader, kept_comparer
 from harness.report.text.measured import measured_in
 from harness.report.text.runs import indexed_scores, say_damaged, scored_runs, suites_of
+from harness.stats.groups import LEAST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,6 +114,27 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
     if style == "json":
         return calibration.to_json(tables)
     return "\n".join(calibration.to_markdown(table) for table in tables).rstrip("\n")
+
+
+def worst_group_text(store: Store, names: Sequence[str], style: str) -> str:
+    """The groups of examples that models are least right on, of the named runs, or of all runs, as `markdown` or
+    `json`.
+
+    Raises:
+        HarnessError: no run, none with two groups to compare, or another style.
+    """
+
+    records, order = _records(store, names, "--worst-group", style)
+    read = texts_reader(store.runs(names, lambda error: None))
+    tables = worst_group.build(records, order, answers_reader(store, read))
+    if not tables:
+        raise HarnessError(
+            "no task was scored whose answers are right or wrong, with two classes or lengths of at least "
+            f"{LEAST} examples"
+        )
+    if style == "json":
+        return worst_group.to_json(tables)
+    return "\n".join(worst_group.to_markdown(table) for table in tables).rstrip("\n")
 
 
 def ranks_text(store: Store, names: Sequence[str], style: str) -> str:

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.core.cell_records import CompressRecord, ModelRecord, PretrainRecord, ScoreRecord
 from harness.core.errors import HarnessError, StoredFileError
-from harness.core.hashing import canonical_json
 from harness.core.measurement_records import MeasureRecord
 from harness.core.predictions import PREDICTIONS, read_ids, read_logits, read_predictions
 from harness.core.record_index import RecordIndex, no_collecting
-from harness.core.registry import load_registry
 from harness.core.run_records import ModelNames, RunManifest
 from harness.core.runs import asked_for, named, with_names
 from harness.core.store import Store, write_atomically
-from harness.core.text import without_paths
 from harness.core.version import __version__
-from harness.pipeline.planner.rereading import read_again, reading_of
-from harness.report.page import cards, charts, examples, history, lineage, pretrainings, tables
+from harness.report.page import answers, cards, charts, examples, history, lineage, pretrainings, tables
 from harness.report.page.charts import Trained
-from harness.report.page.examples import MODELS, Predicted, Texts
+from harness.report.page.examples import MODELS, Predicted
 from harness.report.page.model import Page, Section, Titled
 from harness.report.page.render import render
 from harness.report.page.resources import Resources, resources_of
 from harness.report.page.text import counted
-from harness.report.tables import calibration, compression, efficiency, leaderboard, pretraining, ranks
+from harness.report.tables import (
+    calibration,
+    compression,
+    efficiency,
+    leaderboard,
+    out_of_distribution,
+    pretraining,
+    ranks,
+    selective,
+    worst_group,
+)
 from harness.report.tables.comparable import Draft
 from harness.report.tables.measured import Measured
 from harness.report.tables.measured import read as read_measured
 from harness.report.tables.pretraining import CHANCE
 from harness.report.tables.resources import KINDS, with_resources
 from harness.report.tables.table import Table
-from harness.report.text.calibrating import calibration_reader
+from harness.report.text.calibrating import calibration_reader, detection_reader, selective_reader
+from harness.report.text.grouping import answers_reader, texts_reader
 from harness.report.text.judging import judge_reader, kept_comparer, kept_test
 from harness.report.text.measured import measurement_keys, weights_in
 from harness.report.text.runs import left_out, runs_and_scores, say_damaged, suites_of, without_scores
@@ -50,7 +56,7 @@ T = TypeVar("T")
 
 RANKED = 12
 """Models of a table that the page ranks with ties; `harness leaderboard --ranks` has all of them."""
-CUT = "Of the first models of each table; `harness leaderboard --calibration` has all of them."
+CUT = "Of the first models of each table; `harness leaderboard --{}` has all of them."
 
 
 def write_page(store: Store, names: Sequence[str], path: Path, include: Sequence[Path] = ()) -> str:
@@ -119,6 +125,11 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
     first_records = [record for record in records if record.model.id in firsts]
     read = texts_reader(manifests, include)
     reports = calibration_reader(store)
+    is_cut = any(len(table.rows) > examples.MODELS for table in whole)
+
+    def cut(option: str) -> list[str]:
+        return [CUT.format(option)] if is_cut else []
+
     judge = judge_reader(store, files.stored, files.logits)
     runs, environments = history.asked_and_environments(manifests)
     return Page(
@@ -136,9 +147,24 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
                 lambda: compression.build(records, compressions, order, judge, measured),
             )
         ),
+        other_data=answers.other_data_grids(
+            files.unless_damaged(
+                "other data", lambda: out_of_distribution.build(records, order, detection_reader(store))
+            )
+        ),
         calibration=cards.calibration_grids(
             files.unless_damaged("calibration", lambda: calibration.build(first_records, order, reports)),
-            [CUT] if any(len(table.rows) > examples.MODELS for table in whole) else [],
+            cut("calibration"),
+        ),
+        selective=answers.selective_charts(
+            files.unless_damaged("curves", lambda: selective.build(first_records, order, selective_reader(store))),
+            cut("selective"),
+        ),
+        groups=answers.worst_group_grids(
+            files.unless_damaged(
+                "worst groups", lambda: worst_group.build(first_records, order, answers_reader(store, read))
+            ),
+            cut("worst-group"),
         ),
         lineage=tuple(
             Titled(section.title, lineage.lineages(table, draft, made), section.key) for section, table, draft in placed
@@ -283,28 +309,3 @@ def _resources(records: Sequence[ScoreRecord], made: Made, measured: Sequence[Me
 def _maker(record: ScoreRecord) -> str:
     """The cell that holds the model a score is of; empty where it lies outside the store."""
     return record.lineage.first.maker or record.lineage.pretrain or ""
-
-
-def texts_reader(manifests: Sequence[RunManifest], include: Sequence[Path] = ()) -> Any:
-    """A function that reads the texts of a score record's split again, where its data can be had and is the same."""
-
-    earlier = [str(path) for manifest in manifests for path in manifest.spec.get("include") or ()]
-    registry = load_registry(list(include), dict.fromkeys(earlier))
-    readings = {cell.cell: reading_of(manifest.spec) for manifest in manifests for cell in manifest.cells}
-
-    @cache
-    def fields(task: str, split: str, reading: str, limit: int | None, fingerprint: str) -> Texts:
-        try:
-            return Texts(read_again(registry.task(task), json.loads(reading), split, limit, fingerprint).fields)
-        except HarnessError as error:
-            return Texts({}, f"texts not at hand: {without_paths(str(error))}")
-
-    def read(record: ScoreRecord) -> Texts:
-        data, split = record.data, record.split
-        fingerprint = data.splits[split].fingerprint
-        reading = readings.get(record.cell)
-        if not reading or "data" not in reading:
-            return Texts({}, "texts not at hand: the run does not say where its data lay")
-        return fields(record.task.name, split, canonical_json(reading), data.limit, fingerprint)
-
-    return read
