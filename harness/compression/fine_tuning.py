@@ -23,16 +23,17 @@ class FineTuningOptions(Strict):
 def fit_request(request: Request, options: FineTuningOptions) -> FitRequest:
     """A fit to the request's examples that writes into its target: of its student's model spec where it has one.
 
-    The examples are taken as they are, without augmentation.
+    The examples are taken as they are, without augmentation and perturbation.
     """
 
     data = request.data
     student = request.student or Student(ModelSpec(name="student", learner="transformer", training=request.training))
     if student.model_spec.training.peft is not None:
         raise HarnessError(f"student {student.model_spec.name}: it is trained whole; leave peft out of its model spec")
-    given = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
+    asked = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
+    given = {name: value for name, value in asked.items() if value}
     training = student.model_spec.training.model_copy(
-        update={"select": "last", "augment": None, **{name: value for name, value in given.items() if value}}
+        update={"select": "last", "augment": None, "adversarial": None, **given}
     )
     return FitRequest(
         task=data.task,

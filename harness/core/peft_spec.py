@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.core.errors import did_you_mean
-from harness.core.strict_spec import Strict
-from harness.core.text import clipped
+from harness.core.method_spec import MethodSpec
 
-METHODS = ("lora", "dora", "ia3")
 AUTO = "auto"
 
 
-class PeftSpec(Strict):
+class PeftSpec(MethodSpec):
     """Parameter-efficient fine-tuning: the weights stay as they are, and an adapter beside them is trained, with the
     head of the task in full.
 
@@ -28,23 +24,14 @@ class PeftSpec(Strict):
     the adapter is trained (QLoRA). As text: `lora`, or `lora:r=8,alpha=16,target_modules=query+value`.
     """
 
+    methods: ClassVar[tuple[str, ...]] = ("lora", "dora", "ia3")
+    listed: ClassVar[tuple[str, ...]] = ("target_modules",)
     method: Literal["lora", "dora", "ia3"] = "lora"
     r: int = Field(default=8, ge=1, le=4096)
     alpha: int = Field(default=16, ge=1, le=65536)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: str | list[str] = AUTO
     quantize_base: Literal["nf4", "int8"] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        method, _, rest = value.partition(":")
-        if method not in METHODS:
-            raise ValueError(f"unknown method '{clipped(method)}'.{did_you_mean(method, METHODS)}")
-        options = dict(_option(part) for part in rest.split(",") if part.strip())
-        return {"method": method, **options}
 
     @model_validator(mode="after")
     def _options_go_with_the_method(self) -> PeftSpec:
@@ -65,26 +52,6 @@ class PeftSpec(Strict):
             return None
         return [self.target_modules] if isinstance(self.target_modules, str) else self.target_modules
 
-    def __str__(self) -> str:
-        """As text, from which the same is read."""
-        values = self.model_dump(mode="json", exclude={"method"}, exclude_defaults=True)
-        options = [f"{name}={'+'.join(value) if isinstance(value, list) else value}" for name, value in values.items()]
-        return ":".join(filter(None, (self.method, ",".join(options))))
-
-
-def _option(part: str) -> tuple[str, Any]:
-    name, equals, value = part.strip().partition("=")
-    if not equals:
-        raise ValueError(f"{clipped(part.strip())!r} is no NAME=VALUE, as in lora:r=8,alpha=16")
-    if name not in PeftSpec.model_fields or name == "method":
-        raise ValueError(f"unknown key '{clipped(name)}'.{did_you_mean(name, PeftSpec.model_fields)}")
-    return name, value.split("+") if name == "target_modules" and "+" in value else value
-
 
 def _default(name: str) -> Any:
     return PeftSpec.model_fields[name].default
-
-
-def without_unset(training: Mapping[str, Any]) -> dict[str, Any]:
-    """A training as JSON has it, without settings that came later and are not set: what it computes is what it was."""
-    return {name: value for name, value in training.items() if value is not None or name not in ("augment", "peft")}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from harness.core.adversarial_spec import AdversarialSpec
 from harness.core.peft_spec import PeftSpec
 from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request, split_pairs
 from harness.core.reading import expanded
@@ -202,6 +203,10 @@ class RunSpec(Strict):
         None, "Train an adapter: lora, dora or ia3, with options as in lora:r=8,alpha=16.", panel=TRAINING,
         metavar="METHOD[:OPTIONS]",
     )  # fmt: skip
+    adversarial: AdversarialSpec | None = setting(
+        None, "Train on perturbed embeddings too: fgm, pgd, freelb, smart, vat or r-drop, with options as in "
+        "freelb:steps=3.", panel=TRAINING, metavar="METHOD[:OPTIONS]",
+    )  # fmt: skip
     train_fractions: Annotated[list[Fraction], BeforeValidator(comma_separated)] = setting(
         list, "Train on these fractions of the examples, e.g. 0.1,1.", panel=TRAINING, metavar="F,…", comma=True
     )
@@ -366,9 +371,10 @@ class RunSpec(Strict):
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`, as JSON has them."""
-        names = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select", "peft"}
+        names = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select"}
         given = self.model_dump(mode="json", include=names, exclude_none=True)
-        return given | ({"peft": str(self.peft)} if self.peft else {})
+        methods = {"peft": self.peft, "adversarial": self.adversarial}
+        return given | {name: str(method) for name, method in methods.items() if method is not None}
 
     def training(self, of: TrainingSpec) -> TrainingSpec:
         """The training of a model spec with this run's values. A learning rate of all weights is none of an adapter."""

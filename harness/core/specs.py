@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
+from harness.core.adversarial_spec import AdversarialSpec
 from harness.core.augment_spec import AugmentSpec
 from harness.core.cards import ModelCard, TaskCard
 from harness.core.peft_spec import PeftSpec
@@ -227,7 +228,8 @@ class TrainingSpec(Strict):
     `augment` makes further examples of those of the training split. `peft` trains an adapter and the head alone, with
     a learning rate of its own where that is left out. `label_smoothing` gives that part of each target
     to all classes or tokens alike (Szegedy et al. 2016). `average_last` keeps the mean of the weights that the last so
-    many epochs end with (Izmailov et al. 2018), in place of the last ones.
+    many epochs end with (Izmailov et al. 2018), in place of the last ones. `adversarial` trains on perturbed embeddings
+    as well.
     """
 
     epochs: float | None = Field(default=None, gt=0, le=1000)
@@ -245,6 +247,7 @@ class TrainingSpec(Strict):
     peft: PeftSpec | None = None
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     average_last: int | None = Field(default=None, ge=2, le=1000)
+    adversarial: AdversarialSpec | None = None
 
     @model_validator(mode="after")
     def _one_choice_of_weights(self) -> TrainingSpec:
@@ -292,8 +295,8 @@ class PretrainingSpec(Strict):
     learning rate is relative to the size of each weight. `dropout` replaces the config's while pretraining. A
     checkpoint to resume from is written every `checkpoint_every` steps. `gradient_checkpointing` keeps the inputs of
     layers alone and computes their activations again (Chen et al. 2016), `compile` trains what `torch.compile` makes of
-    the model. `augment` makes further documents of those to
-    train on.
+    the model. `augment` makes further documents of those to train on. `adversarial` trains on perturbed embeddings as
+    well (as ALUM, Liu et al. 2020, arXiv 2004.08994).
     """
 
     objective: Name
@@ -325,6 +328,7 @@ class PretrainingSpec(Strict):
     checkpoint_every: int = setting(200, "Steps between checkpoints to resume from.", panel="Training", ge=1)
     seed: int = setting(0, "Of weights, order and masks.", panel="Training", ge=0, lt=2**31)
     augment: AugmentSpec | None = None
+    adversarial: AdversarialSpec | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> PretrainingSpec:
@@ -341,7 +345,8 @@ class PretrainingSpec(Strict):
         """What of it a checkpoint depends on beside the text of its corpus."""
         apart = {"corpus", "sentences", "field", "checkpoint_every", "gradient_checkpointing"}
         settings = self.model_dump(mode="json", exclude=apart)
-        return {name: value for name, value in settings.items() if value or name not in ("augment", "compile")}
+        later = ("augment", "compile", "adversarial")
+        return {name: value for name, value in settings.items() if value or name not in later}
 
     @property
     def seconds(self) -> float | None:

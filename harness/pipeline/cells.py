@@ -14,7 +14,7 @@ from harness.core.cached_facts import KnownData
 from harness.core.cell_records import CorpusFacts
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import numerics
-from harness.core.peft_spec import without_unset
+from harness.core.method_spec import without_unset
 from harness.core.portions import portion_name
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import SYNTHETIC

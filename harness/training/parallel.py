@@ -19,27 +19,37 @@ if TYPE_CHECKING:
     from harness.training.deferred import DeferredWeights
 
 
+Loss = Callable[[Any, Any], torch.Tensor]
+"""Of a model and a batch."""
+
+
 class SummedLoss(torch.nn.Module):
     """A model and a loss as one module: what exchanges gradients must see the whole of both."""
 
-    def __init__(self, model: PreTrainedModel, loss: Callable[[Any, Any], torch.Tensor]) -> None:
+    def __init__(self, model: PreTrainedModel, loss: Loss) -> None:
         super().__init__()
         self.model = model
         self._loss = loss
 
-    def forward(self, batch: dict[str, Any]) -> torch.Tensor:
-        return self._loss(self.model, batch)
+    def forward(self, batch: dict[str, Any], term: Loss | None = None) -> torch.Tensor:
+        return (term or self._loss)(self.model, batch)
+
+
+def alone(loss: Loss) -> Callable[..., torch.Tensor]:
+    """The loss of a batch in one process, or what is given in its place as the last argument."""
+    return lambda model, batch, term=loss: term(model, batch)
 
 
 def joined(
     model: PreTrainedModel,
-    loss: Callable[[Any, Any], torch.Tensor],
+    loss: Loss,
     processes: Processes,
     device: torch.device,
     deferred: DeferredWeights | None,
-) -> Callable[[Any, Any], torch.Tensor]:
+) -> Callable[..., torch.Tensor]:
     """The loss of a process's part of a batch, so that the gradients of all are those of the whole batch: each is
-    multiplied by the number of processes, whose mean is taken.
+    multiplied by the number of processes, whose mean is taken. A
+    term of it is given in its place as the last argument.
     """
     summed = SummedLoss(model, loss)
     together: torch.nn.Module = summed
@@ -47,7 +57,7 @@ def joined(
         shard(summed, device, deferred)
     else:
         together = DistributedDataParallel(summed.to(device), find_unused_parameters=True)
-    return lambda _, batch: together(batch)
+    return lambda _, batch, *term: together(batch, *term)
 
 
 class PartOfBatches:

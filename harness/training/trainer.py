@@ -18,9 +18,10 @@ from harness.core.machine.calibrate import cpu_bf16_pays
 from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import DataCollator, TokenBudgetBatchSampler, TokenizedDataset
 from harness.training import optimizers
+from harness.training.adversarial.adversary import Adversary
 from harness.training.deferred import DeferredWeights
 from harness.training.dropout import quick_dropout, seed_dropout
-from harness.training.parallel import PartOfBatches, joined, of_all
+from harness.training.parallel import PartOfBatches, alone, joined, of_all
 from harness.training.processes import Processes
 
 
@@ -36,11 +37,12 @@ class TokenBudgetTrainer(Trainer):
     loss_is_scaled_for_ga = False
 
     def __init__(
-        self, *args: Any, loss: Callable[[Any, Any], torch.Tensor], padding: DataCollator, batch_size: int, targets:
-        float, processes: Processes | None = None, **kwargs: Any,
+        self, *args: Any, loss: Callable[..., torch.Tensor], padding: DataCollator, batch_size: int, targets:
+        float, processes: Processes | None = None, adversary: Adversary | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
         self._processes = processes
+        self._adversary = adversary
         self._counts: list[float] = []
         self._parts: PartOfBatches | None = None
         self._loss = loss
@@ -77,18 +79,28 @@ class TokenBudgetTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        summed = self._loss(model, dict(inputs))
         rows = len(inputs["input_ids"])
-        if self._processes is None or self._parts is None:
-            self._losses.append(summed.detach().float() / (self._targets * rows))
-        else:
-            weight = self._parts.weights.pop(0)
-            self._losses.append(summed.detach().float() * weight)
+        weight, count = 1.0, 1
+        if self._processes is not None and self._parts is not None:
+            weight, count = self._parts.weights.pop(0), self._processes.count
             self._counts.append(rows * weight)
-            summed = summed * (weight * self._processes.count)
+
+        def scaled(summed: torch.Tensor) -> torch.Tensor:
+            return summed * (weight * count) / (self._targets * self._batch_size)
+
+        if self._adversary is None:
+            summed = self._loss(model, dict(inputs))
+        else:
+            summed = self._adversary.loss(
+                lambda batch, term: self._loss(model, batch, term),
+                lambda term: self.accelerator.backward(scaled(term)),
+                model, inputs, len(self._losses),
+            )  # fmt: skip
+        alone = self._processes is None
+        self._losses.append(summed.detach().float() * weight / (self._targets * rows if alone else 1))
         if self.optimizer is not None:
             self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
-        loss = summed / (self._targets * self._batch_size)
+        loss = scaled(summed)
         return (loss, {}) if return_outputs else loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
@@ -220,6 +232,7 @@ def fine_tune(
     after_step: Callable[[float], None] | None = None,
     processes: Processes | None = None,
     deferred: DeferredWeights | None = None,
+    adversary: Adversary | None = None,
 ) -> FitReport:
     """Fine-tune `model` in place.
 
@@ -228,7 +241,7 @@ def fine_tune(
     `select_by` scores the model after each epoch (greater is better) and the best epoch's weights are kept.
     `after_step` may change the model after each step of the optimizer, and gets the fraction done as well. Of several
     `processes` all must call: each takes a part of every batch, and where they are `sharded` keeps a part of every
-    weight, of which those that are `deferred` are made then.
+    weight, of which those that are `deferred` are made then. An `adversary` makes a step's loss of that.
 
     Raises:
         HarnessError: the loss became infinite or not a number.
@@ -268,18 +281,18 @@ def fine_tune(
     if training.average_last is not None:
         mean = MeanWeightsCallback(training.average_last, math.ceil(training.epochs))
         callbacks.append(mean)
-    if processes is not None:
-        loss = joined(model, loss, processes, device, deferred)
+    evaluate = alone(loss) if processes is None else joined(model, loss, processes, device, deferred)
     trainer = TokenBudgetTrainer(
         model=model,
         args=arguments,
         train_dataset=encoded,
         callbacks=callbacks,
-        loss=loss,
+        loss=evaluate,
         padding=DataCollator.of(tokenizer, device),
         batch_size=training.batch_size,
         targets=targets,
         processes=processes,
+        adversary=adversary,
         optimizer_cls_and_kwargs=(kind, {"lr": training.learning_rate, **options}),
     )
     for callback in list(trainer.callback_handler.callbacks):

@@ -12,6 +12,7 @@ from harness.core.predictions import Predictions, Reading
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
 from harness.modeling.inference.batching import TokenizedDataset
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -75,9 +76,13 @@ class Head(ABC):
         """What predicting must know of the training split, JSON-able: `EncodingContext.fitted`."""
         return {}
 
-    @abstractmethod
     def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
         """Summed over the targets of a batch (b rows of padded `TokenizedDataset.columns`)."""
+        return self.outputs(model, batch, reader).loss
+
+    @abstractmethod
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
+        """The loss of a batch, and what it is made of."""
 
     def targets(self, encoded: TokenizedDataset) -> float:
         """How many terms the loss of an example sums, on average."""

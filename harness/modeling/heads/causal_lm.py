@@ -22,6 +22,7 @@ from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations, of_endings, of_texts
 from harness.modeling.inference.lossless import charge
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,10 +56,10 @@ class CausalLM(Head):
             labels.append([IGNORED] * len(prompt) + ending)
         return _encoded(rows, labels, truncated)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         """Of the tokens that are answered, each predicted from all before it; the vocabulary is scored there alone."""
         labels = batch.pop("labels")[:, 1:]
-        return summed_loss(model, batch, labels, shifted=True, smoothing=reader.label_smoothing)
+        return summed(model, batch, labels, shifted=True, smoothing=reader.label_smoothing)
 
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]
@@ -83,14 +84,15 @@ class CausalLM(Head):
         return _written(model, reader, split, report)
 
 
-def summed_loss(
+def summed(
     model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool, smoothing: float = 0.0
-) -> torch.Tensor:
+) -> Outputs:
     """Cross-entropy summed over the labels that are not ignored."""
     from torch.nn.functional import cross_entropy
 
-    scores = labelled_scores(model, batch, labels, shifted).logits
-    return cross_entropy(scores.float(), labels[labels != IGNORED], reduction="sum", label_smoothing=smoothing)
+    scores = labelled_scores(model, batch, labels, shifted).logits.float()
+    loss = cross_entropy(scores, labels[labels != IGNORED], reduction="sum", label_smoothing=smoothing)
+    return Outputs(loss, (scores,))
 
 
 def labelled_scores(

@@ -15,6 +15,7 @@ from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head
 from harness.modeling.heads.pairs import compared
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ class MaskedLM(Head):
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         raise HarnessError(f"task {reader.task.name}: {reader.family.name} trains nothing")
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         raise HarnessError(f"task {reader.task.name}: {reader.family.name} trains nothing")
 
     def predict(

@@ -13,6 +13,7 @@ from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, DataCollator, TokenizedDataset
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,7 @@ class MultipleChoice(Head):
             first += count
         return TokenizedDataset(columns | {"labels": labels}, [len(row) for row in labels], truncated)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         """Cross-entropy of the right answer among those of its example."""
         import torch
 
@@ -71,10 +72,11 @@ class MultipleChoice(Head):
         padded = DataCollator.of(reader.tokenizer, labels.device)(rows)
         scores = model(**{name: tensor.to(labels.device) for name, tensor in padded.items()}).logits.float()[:, 0]
         total = scores.new_zeros(())
-        for index, (begin, part) in enumerate(zip(starts, scores.split(list(map(len, starts))), strict=True)):
+        parts = scores.split(list(map(len, starts)))
+        for index, (begin, part) in enumerate(zip(starts, parts, strict=True)):
             right = labels[index, begin] == RIGHT
             total = total + torch.logsumexp(part, 0) - part[right].sum()
-        return total
+        return Outputs(total, (torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True, padding_value=NEVER),))
 
     def predict(
         self,

@@ -17,6 +17,7 @@ from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,13 +64,17 @@ class QuestionAnswering(Head):
         """Where every question of the training split has an answer, "no answer" is no choice."""
         return {"null_answers": any(not answers for answers in train.labels or ())}
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         from torch.nn.functional import cross_entropy
 
         starts, ends = batch.pop("start_positions"), batch.pop("end_positions")
         output = model(**batch)
-        start = cross_entropy(output.start_logits.float(), starts, reduction="sum")
-        return (start + cross_entropy(output.end_logits.float(), ends, reduction="sum")) / 2
+        logits = output.start_logits.float(), output.end_logits.float()
+        start, end = (
+            cross_entropy(scores, places, reduction="sum")
+            for scores, places in zip(logits, (starts, ends), strict=True)
+        )
+        return Outputs((start + end) / 2, logits)
 
     def predict(
         self,

@@ -14,6 +14,7 @@ from harness.data.frame import Split
 from harness.modeling.heads import library
 from harness.modeling.heads.base import EncodingContext, Head
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ class SentenceSimilarity(Head):
         """Refused: vectors are compared as they are."""
         raise HarnessError("a sentence encoder is scored by the cosine of its vectors, and not trained so")
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         """Refused, as `encode`."""
         raise HarnessError("a sentence encoder is scored by the cosine of its vectors, and not trained so")
 

@@ -10,10 +10,11 @@ from harness.core.specs import TaskSpec
 from harness.data.frame import Split
 from harness.modeling.heads import library, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
-from harness.modeling.heads.causal_lm import summed_loss
+from harness.modeling.heads.causal_lm import summed
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -43,10 +44,10 @@ class Seq2SeqLM(Head):
         lengths = [len(source) + len(label) for source, label in zip(sources, labels, strict=True)]
         return TokenizedDataset(columns, lengths, truncated)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         labels = batch.pop("labels")
         inputs = batch | {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
-        return summed_loss(model, inputs, labels, shifted=False, smoothing=reader.label_smoothing)
+        return summed(model, inputs, labels, shifted=False, smoothing=reader.label_smoothing)
 
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]

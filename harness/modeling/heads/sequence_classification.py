@@ -11,6 +11,7 @@ from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -33,9 +34,12 @@ class SequenceClassification(Head):
         assert split.labels is not None
         return TokenizedDataset(columns | {"labels": list(split.labels)}, lengths, _truncated(reader, split, lengths))
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         labels = batch.pop("labels")
-        return _family(reader).loss(model(**batch).logits, labels, reader.label_smoothing)
+        logits = model(**batch).logits
+        numbers = reader.family.predictions == "values"
+        loss = _family(reader).loss(logits, labels, reader.label_smoothing)
+        return Outputs(loss, (logits.float().squeeze(-1) if numbers else logits.float(),))
 
     def predict(
         self,

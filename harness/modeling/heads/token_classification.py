@@ -20,6 +20,7 @@ from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, DataCollator, TokenizedDataset, scoring_batches
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,18 +68,19 @@ class TokenClassification(Head):
                     labels[place[0]][place[1]] = ids[tag]
         return TokenizedDataset(windows.columns | {"labels": labels}, [len(row) for row in rows])
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         from torch.nn.functional import cross_entropy
 
         labels = batch.pop("labels")
         logits = model(**batch).logits.float()
-        return cross_entropy(
+        loss = cross_entropy(
             logits.flatten(0, 1),
             labels.flatten(),
             ignore_index=IGNORED,
             reduction="sum",
             label_smoothing=reader.label_smoothing,
         )
+        return Outputs(loss, (logits[labels != IGNORED],))
 
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]

@@ -44,7 +44,7 @@ from harness.modeling.weights.settings import (
 from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
-from harness.training.learners import adapting
+from harness.training.learners import adapting, perturbing
 from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order, tag_order
 from harness.training.tokenizers import train
@@ -117,7 +117,8 @@ class TransformerLearner(Learner):
         is_random = model_spec.options.get(RANDOM_WEIGHTS) or (
             model_spec.pretrained is None and not _is_pretrained(model_spec)
         )
-        if (reason := adapting.refused(model_spec, bool(is_random))) is not None:
+        reason = adapting.refused(model_spec, bool(is_random)) or perturbing.refused(model_spec)
+        if reason is not None:
             return reason
         if not model_spec.training.label_smoothing or head is None:
             return None
@@ -296,6 +297,7 @@ def train_and_save(
         after_step,
         request.processes,
         weights,
+        perturbing.adversary_of(request, head, summed, reader),
     )
     settings = Settings(head=head.name, max_length=limit, fitted=fitted)
     if request.processes is not None and request.processes.sharded:

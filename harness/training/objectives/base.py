@@ -11,6 +11,7 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
+from harness.modeling.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,6 +105,13 @@ class Objective(ABC):
     @abstractmethod
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """The mean loss over the examples of a batch, a scalar."""
+
+    def outputs(self, model: Any, batch: Batch) -> Outputs:
+        """The same loss, and the logits it is made of. Raises HarnessError where the objective is made of others."""
+        raise HarnessError(
+            f"adversarial: the objective {type(self).__name__} has no tokens that are told; take mlm, clm or "
+            "span-corruption, or leave it out"
+        )
 
     @abstractmethod
     def measure(self, model: Any, batch: Batch) -> Ratios:

@@ -9,8 +9,10 @@ import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
+from harness.modeling.outputs import Outputs
 from harness.modeling.weights.direction import reads_ahead
 from harness.training.objectives.base import Batch, Objective, Ratios
+from harness.training.objectives.reading import mean_of
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +60,10 @@ class CausalLM(Objective):
             return linear_cross_entropy.linear_cross_entropy(hidden.flatten(0, 1), head.weight, head.bias, targets)
         scores = model(input_ids=batch["input_ids"], use_cache=False).logits
         return cross_entropy(scores.float().flatten(0, 1), targets)
+
+    def outputs(self, model: Any, batch: Batch) -> Outputs:
+        scores = model(input_ids=batch["input_ids"], use_cache=False).logits.float()
+        return mean_of(scores.flatten(0, 1), batch["targets"].flatten())
 
     def measure(self, model: Any, batch: Batch) -> Ratios:
         """Perplexity counts tokens, so that it depends on the tokenizer; bits per byte do not."""

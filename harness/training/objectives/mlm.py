@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from harness.core.errors import HarnessError
+from harness.modeling.outputs import Outputs
 from harness.training.objectives.base import Batch, EncoderOptions, Objective, Ratios, Tokens, laid_out
-from harness.training.objectives.reading import at, encoder_inputs, hidden_states
+from harness.training.objectives.reading import at, encoder_inputs, hidden_states, mean_of
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +65,10 @@ class MaskedLM(Objective):
 
         scores = logits_at(model, batch["input_ids"], batch["token_type_ids"], batch["positions"])
         return cross_entropy(scores.float().flatten(0, 1), batch["targets"].flatten())
+
+    def outputs(self, model: Any, batch: Batch) -> Outputs:
+        scores = logits_at(model, batch["input_ids"], batch["token_type_ids"], batch["positions"]).float()
+        return mean_of(scores.flatten(0, 1), batch["targets"].flatten())
 
     def measure(self, model: Any, batch: Batch) -> Ratios:
         from torch.nn.functional import cross_entropy

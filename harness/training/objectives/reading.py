@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.modeling.outputs import Outputs
+
 if TYPE_CHECKING:
     import torch
 
@@ -23,6 +25,13 @@ def hidden_states(encoder: Any, input_ids: torch.Tensor, segments: torch.Tensor)
 def at(hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Of hidden states (b, l, d) those at positions (b, k): (b, k, d)."""
     return hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+
+
+def mean_of(logits: torch.Tensor, targets: torch.Tensor) -> Outputs:
+    """The mean cross entropy of targets (n,) by logits (n, vocabulary), and these."""
+    from torch.nn.functional import cross_entropy
+
+    return Outputs(cross_entropy(logits, targets), (logits,), 1 / len(targets))
 
 
 def beside(hidden: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,9 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
+from harness.modeling.outputs import Outputs
 from harness.training.objectives.base import Batch, Objective, Ratios
+from harness.training.objectives.reading import mean_of
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +69,10 @@ class SpanCorruption(Objective):
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         return model(input_ids=batch["input_ids"], labels=batch["targets"], use_cache=False).loss
+
+    def outputs(self, model: Any, batch: Batch) -> Outputs:
+        scores = model(input_ids=batch["input_ids"], labels=batch["targets"], use_cache=False).logits.float()
+        return mean_of(scores.flatten(0, 1), batch["targets"].flatten())
 
     def measure(self, model: Any, batch: Batch) -> Ratios:
         from torch.nn.functional import cross_entropy

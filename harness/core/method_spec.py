@@ -1,0 +1,54 @@
+"""A method and its options as one value, a mapping in a file or a text such as `lora:r=8,alpha=16`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import model_validator
+
+from harness.core.errors import did_you_mean
+from harness.core.strict_spec import Strict
+from harness.core.text import clipped
+
+
+class MethodSpec(Strict):
+    """The field `method` says which, the others are its options. `methods` are the names there are; `listed` the
+    options that take several values, `a+b` in a text.
+    """
+
+    methods: ClassVar[tuple[str, ...]]
+    listed: ClassVar[tuple[str, ...]] = ()
+    method: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        method, _, rest = value.partition(":")
+        if method not in cls.methods:
+            raise ValueError(f"unknown method '{clipped(method)}'.{did_you_mean(method, cls.methods)}")
+        options = dict(cls._option(part) for part in rest.split(",") if part.strip())
+        return {"method": method, **options}
+
+    @classmethod
+    def _option(cls, part: str) -> tuple[str, Any]:
+        name, equals, value = part.strip().partition("=")
+        if not equals:
+            raise ValueError(f"{clipped(part.strip())!r} is no NAME=VALUE")
+        if name not in cls.model_fields or name == "method":
+            raise ValueError(f"unknown key '{clipped(name)}'.{did_you_mean(name, cls.model_fields)}")
+        return name, value.split("+") if name in cls.listed and "+" in value else value
+
+    def __str__(self) -> str:
+        """As text, from which the same is read."""
+        values = self.model_dump(mode="json", exclude={"method"}, exclude_defaults=True)
+        options = [f"{name}={'+'.join(value) if isinstance(value, list) else value}" for name, value in values.items()]
+        return ":".join(filter(None, (self.method, ",".join(options))))
+
+
+def without_unset(training: Mapping[str, Any]) -> dict[str, Any]:
+    """A training as JSON has it, without settings that came later and are not set: what it computes is what it was."""
+    later = ("augment", "peft", "adversarial")
+    return {name: value for name, value in training.items() if value is not None or name not in later}

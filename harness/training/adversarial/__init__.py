@@ -1,0 +1,1 @@
+"""Adversarial training: perturbed embeddings, and losses that hold for them too."""
