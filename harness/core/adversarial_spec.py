@@ -87,3 +87,12 @@ class AdversarialSpec(MethodSpec):
             return 1 + first + each * (options["steps"] - 1)
         proximal = 1 / 3 if options.get("proximal") else 0.0
         return 1 + first + each * options.get("steps", 0) + proximal
+
+
+def without_average(spec: AdversarialSpec | None) -> AdversarialSpec | None:
+    """The same for a pretraining, whose checkpoints hold no second model. Raises ValueError where one is asked for."""
+    if spec is None or spec.method != "smart":
+        return spec
+    if spec.proximal:
+        raise ValueError("proximal keeps a moving average of the weights, which no checkpoint has; leave it out")
+    return spec.model_copy(update={"proximal": 0.0})

@@ -7,9 +7,9 @@ from __future__ import annotations
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
-from harness.core.adversarial_spec import AdversarialSpec
+from harness.core.adversarial_spec import AdversarialSpec, without_average
 from harness.core.augment_spec import AugmentSpec
 from harness.core.cards import ModelCard, TaskCard
 from harness.core.peft_spec import PeftSpec
@@ -328,7 +328,7 @@ class PretrainingSpec(Strict):
     checkpoint_every: int = setting(200, "Steps between checkpoints to resume from.", panel="Training", ge=1)
     seed: int = setting(0, "Of weights, order and masks.", panel="Training", ge=0, lt=2**31)
     augment: AugmentSpec | None = None
-    adversarial: AdversarialSpec | None = None
+    adversarial: Annotated[AdversarialSpec | None, AfterValidator(without_average)] = None
 
     @model_validator(mode="after")
     def _one_length(self) -> PretrainingSpec:
@@ -337,6 +337,8 @@ class PretrainingSpec(Strict):
             raise ValueError(f"give one of steps, tokens and budget, not {' and '.join(given) or 'none'}")
         if self.schedule != "wsd" and self.decay_ratio != type(self).model_fields["decay_ratio"].default:
             raise ValueError(f"decay_ratio goes with the schedule wsd, not {self.schedule}")
+        if self.adversarial is not None and self.compile:
+            raise ValueError("compile does not go with adversarial: a compiled model's embeddings are not perturbed")
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size: {self.batch_size} blocks cannot be split into {self.accumulate} equal parts")
         return self

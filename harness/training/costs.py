@@ -248,7 +248,8 @@ def fit_work(model_spec: ModelSpec, shape: Shape, task: TaskSpec, sizes: Sizes, 
     precision = "bf16" if training.precision == "bf16" else "fp32"
     read = reading(task, sizes, limit, head)
     epochs = epochs_for(training, round(read.examples))
-    work = _read(shape, read, precision, head).times(epochs)
+    passes_a_step = 1.0 if training.adversarial is None else training.adversarial.cost
+    work = _read(shape, read, precision, head).times(epochs * passes_a_step)
     work += steps(shape, epochs * max(1.0, read.examples / training.batch_size), training.optimizer)
     return work + loading(shape) + Work(seconds=read.tokens * PIECE_SECONDS)
 

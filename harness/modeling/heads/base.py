@@ -12,7 +12,7 @@ from harness.core.predictions import Predictions, Reading
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split
 from harness.modeling.inference.batching import TokenizedDataset
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
     import torch

@@ -22,7 +22,7 @@ from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations, of_endings, of_texts
 from harness.modeling.inference.lossless import charge
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import IGNORED, DataCollator, TokenizedDataset
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np

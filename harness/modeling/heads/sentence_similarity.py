@@ -14,7 +14,7 @@ from harness.data.frame import Split
 from harness.modeling.heads import library
 from harness.modeling.heads.base import EncodingContext, Head
 from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np

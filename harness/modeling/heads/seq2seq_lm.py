@@ -14,7 +14,7 @@ from harness.modeling.heads.causal_lm import summed
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
     import torch

@@ -80,7 +80,8 @@ def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any]) -> Work | None
     held_out = min(HELD_OUT_BLOCKS * settings.block_size, 0.05 * corpus["bytes"] / 4)
     alone = FEW_BLOCKS * settings.block_size**2 if not causal else 0
     work = Work(seconds=read) + costs.loading(shape) + costs.steps(shape, tokens / of_step, settings.optimizer)
-    for count, during in ((tokens, precision), (2 * held_out + alone, None)):
+    trained = tokens * (1.0 if settings.adversarial is None else settings.adversarial.cost)
+    for count, during in ((trained, precision), (2 * held_out + alone, None)):
         work += costs.passes(shape, count, settings.block_size, during)
         if shape.decoder_layers:
             work += costs.passes(shape, DECODED * count, settings.block_size, during, decoding=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from harness.core.hashing import short
 from harness.core.machine.calibrate import calibration
 from harness.core.portions import portion_name
 from harness.core.run_spec import RunSpec
+from harness.core.specs import PretrainingSpec, TrainingSpec
 from harness.core.store import Store
-from harness.pipeline.cells import Cell, PretrainJob
+from harness.pipeline.cells import Cell, FinetuneJob, PretrainJob
 from harness.pipeline.commands.run import Prepared, forecast, processes_of
 from harness.pipeline.cost import clock, expected, machine_from
 from harness.report.text.text import columns
@@ -45,7 +47,23 @@ def plan_text(run: RunSpec, prepared: Prepared, store: Store) -> str:
         more = "then " if ahead.side_by_side else ""
         about += f"; {more}about {clock(least)} to {clock(most)} of measuring, alone"
     heads = ["cell", "kind", "task", "split", "model", "seed", *(["trained on"] if with_fractions else []), "cost"]
-    return columns(rows, heads) + f"\n\n{total}{about}"
+    return "\n".join([columns(rows, heads), "", f"{total}{about}", *_adversarial(missing)])
+
+
+def _adversarial(cells: Sequence[Cell]) -> list[str]:
+    """What adversarial training costs, a line a model."""
+    lines: dict[str, None] = {}
+    for cell in cells:
+        spec: TrainingSpec | PretrainingSpec | None = None
+        if isinstance(cell.job, PretrainJob):
+            spec = cell.job.model_spec.pretraining
+        elif isinstance(cell.job, FinetuneJob):
+            spec = cell.job.model_spec.training
+        if spec is not None and spec.adversarial is not None:
+            made = "pretraining" if cell.kind == "pretrain" else "fine-tuning"
+            times = f"{spec.adversarial.cost:.1f} times a plain one"
+            lines[f"{cell.model}: {made} with {spec.adversarial}: a step takes {times}, counted above"] = None
+    return list(lines)
 
 
 def plan_json(run: RunSpec, prepared: Prepared, store: Store) -> str:

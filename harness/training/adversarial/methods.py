@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 from harness.training.adversarial.average import MovingAverage
 from harness.training.adversarial.passes import Passes
 from harness.training.adversarial.perturbation import Perturbation, in_cube, normal, unit, unit_largest, within, zeros
@@ -135,9 +135,9 @@ def divergence(of: Outputs, reference: Outputs, symmetric: bool = False) -> torc
 def _divergence(of: torch.Tensor, reference: torch.Tensor, symmetric: bool) -> torch.Tensor:
     if of.ndim == 1:
         return (of - reference).pow(2).sum()
-    one, other = of.log_softmax(-1), reference.log_softmax(-1)
-    difference = other - one
-    weights = other.exp() - one.exp() if symmetric else other.exp()
+    logs, reference_logs = of.log_softmax(-1), reference.log_softmax(-1)
+    difference = reference_logs - logs
+    weights = reference_logs.exp() - logs.exp() if symmetric else reference_logs.exp()
     return (weights * difference).sum()
 
 

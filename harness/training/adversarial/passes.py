@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 from harness.training.adversarial.perturbation import Perturbation, embeddings_of, perturbed
 
 Batch = Mapping[str, Any]

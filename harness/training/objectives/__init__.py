@@ -25,6 +25,10 @@ def check_objective(model_spec: ModelSpec) -> tuple[type[Objective], Any]:
             f"{where}: objective {settings.objective} needs a tokenizer of kind {' or '.join(kind.tokenizers)}, "
             f"not {model_spec.tokenizer.kind}"
         )
+    if settings.adversarial is not None and not kind.can_be_perturbed():
+        raise HarnessError(
+            f"{where}: adversarial: objective {settings.objective} is not trained on perturbed embeddings; leave it out"
+        )
     return kind, parse(kind.Options, settings.options, f"{where}: pretraining.options")
 
 

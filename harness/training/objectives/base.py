@@ -11,7 +11,7 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,11 +107,13 @@ class Objective(ABC):
         """The mean loss over the examples of a batch, a scalar."""
 
     def outputs(self, model: Any, batch: Batch) -> Outputs:
-        """The same loss, and the logits it is made of. Raises HarnessError where the objective is made of others."""
-        raise HarnessError(
-            f"adversarial: the objective {type(self).__name__} has no tokens that are told; take mlm, clm or "
-            "span-corruption, or leave it out"
-        )
+        """The same loss, and the logits it is made of; of an objective that is trained adversarially."""
+        raise NotImplementedError
+
+    @classmethod
+    def can_be_perturbed(cls) -> bool:
+        """Whether it is trained adversarially: `outputs` are those of its own loss, not of one it replaces."""
+        return "outputs" in vars(next(kind for kind in cls.__mro__ if "loss" in vars(kind)))
 
     @abstractmethod
     def measure(self, model: Any, batch: Batch) -> Ratios:

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 from harness.modeling.weights.direction import reads_ahead
 from harness.training.objectives.base import Batch, Objective, Ratios
 from harness.training.objectives.reading import mean_of

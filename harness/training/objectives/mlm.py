@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 from harness.training.objectives.base import Batch, EncoderOptions, Objective, Ratios, Tokens, laid_out
 from harness.training.objectives.reading import at, encoder_inputs, hidden_states, mean_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
     import torch

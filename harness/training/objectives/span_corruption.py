@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 from harness.training.objectives.base import Batch, Objective, Ratios
 from harness.training.objectives.reading import mean_of
 

@@ -14,6 +14,8 @@ from transformers import PreTrainedModel
 
 from harness.core.errors import HarnessError
 from harness.core.specs import PretrainingSpec
+from harness.training.adversarial.adversary import Adversary
+from harness.training.adversarial.passes import Reader
 from harness.training.deferred import DeferredWeights
 from harness.training.dropout import seed_dropout
 from harness.training.objectives import Objective
@@ -36,8 +38,9 @@ class Losses(torch.nn.Module):
         self.model = model
         self._objective = objective
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return self._objective.loss(self.model, batch)
+    def forward(self, batch: dict[str, torch.Tensor], term: Any = None) -> torch.Tensor:
+        loss: torch.Tensor = (term or self._objective.loss)(self.model, batch)
+        return loss
 
     def measure(self, batch: dict[str, torch.Tensor]) -> Ratios:
         return self._objective.measure(self.model, batch)
@@ -99,6 +102,10 @@ class TrainStep:
         self._wrapped.train()
         if spec.compile:
             losses.compile(dynamic=False)
+        self._adversary = None
+        if spec.adversarial is not None:
+            reader = Reader(objective.loss, objective.outputs)
+            self._adversary = Adversary(spec.adversarial, reader, spec.seed, accelerator.process_index)
         self.losses = losses
         self.model: torch.nn.Module = losses.model
         self.tokens = spec.batch_size * objective.block_size
@@ -125,7 +132,8 @@ class TrainStep:
         for micro in range(spec.accumulate):
             last = micro == spec.accumulate - 1
             with self._exchanging(last):
-                loss = self._loss(self._part(batch, accelerator.process_index * spec.accumulate + micro))
+                part = self._part(batch, accelerator.process_index * spec.accumulate + micro)
+                loss = self._loss(part, step * spec.accumulate + micro)
                 accelerator.backward(loss / spec.accumulate)
             total += loss.detach().float() / spec.accumulate
         accelerator.clip_grad_norm_(self._wrapped.parameters(), spec.max_grad_norm)
@@ -139,9 +147,15 @@ class TrainStep:
             self._wrapped.set_requires_gradient_sync(last)
         return nullcontext() if last or self._sharded else self._accelerator.no_sync(self._wrapped)
 
-    def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _loss(self, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
         with self._accelerator.autocast() if self._sharded else nullcontext():
-            return self._wrapped(batch)
+            if self._adversary is None:
+                return self._wrapped(batch)
+            return self._adversary.loss(
+                self._wrapped,
+                lambda term: self._accelerator.backward(term / self._spec.accumulate),
+                self.model, batch, number,
+            )  # fmt: skip
 
     def _part(self, batch: Mapping[str, np.ndarray], number: int) -> dict[str, torch.Tensor]:
         chunk = slice(number * self._rows, (number + 1) * self._rows)

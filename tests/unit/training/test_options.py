@@ -37,6 +37,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "select": {"select": "best"},
     "label_smoothing": {"label_smoothing": 0.3},
     "average_last": {"average_last": 2},
+    "adversarial": {"adversarial": "fgm"},
 }
 
 
@@ -100,6 +101,7 @@ PRETRAINING: dict[str, dict[str, Any]] = {
     "max_grad_norm": {"max_grad_norm": 0.01},
     "seed": {"seed": 5},
     "accumulate": {"accumulate": 2},
+    "adversarial": {"adversarial": "fgm"},
 }
 ELSEWHERE = {
     "augment", "objective", "options", "corpus", "sentences", "field", "block_size", "dropout", "precision", "budget", "checkpoint_every",

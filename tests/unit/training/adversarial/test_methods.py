@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from harness.core.adversarial_spec import DEFAULTS, AdversarialSpec
-from harness.modeling.outputs import Outputs
+from harness.modeling.inference.outputs import Outputs
 from harness.training.adversarial.adversary import Adversary
 from harness.training.adversarial.methods import divergence
 from harness.training.adversarial.passes import Reader
