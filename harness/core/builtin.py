@@ -137,6 +137,11 @@ BUILTIN: dict[str, dict[str, str]] = {
         "synonyms": "harness.data.augment.words:Synonyms",
         "typos": "harness.data.augment.noisy:Typos",
     },
+    "attack": {
+        "bae": "harness.attacks.bae:Bae",
+        "deepwordbug": "harness.attacks.deepwordbug:DeepWordBug",
+        "textfooler": "harness.attacks.textfooler:TextFooler",
+    },
     "rule": {
         "c4-quality": "harness.corpora.rules.c4:C4Quality",
         "decontaminate": "harness.corpora.rules.decontaminate:Decontaminate",

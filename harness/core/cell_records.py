@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.core.facts import CellRecord, Facts, shared
+from harness.core.attack_records import AttackFacts
+from harness.core.facts import CellRecord, Facts, Interval, shared
 from harness.core.portions import portion_name
 
 
@@ -22,6 +23,11 @@ class TaskFacts(Facts):
     primary_metrics: list[str] = Field(default_factory=list, alias="headline")
     noise: str | None = None
     train_on: str | None = None
+    attack: str | None = None
+
+    @property
+    def perturbation(self) -> str | None:
+        return self.attack or self.noise
 
 
 class PartialWeights(Facts):
@@ -49,7 +55,7 @@ class ModelFacts(Facts):
 
 
 class SplitFacts(Facts):
-    """A split of a task's data. `clean` is the fingerprint without noise."""
+    """A split of a task's data. `clean` is the fingerprint without noise or attack."""
 
     fingerprint: str = ""
     n: int = 0
@@ -106,12 +112,6 @@ class CorpusFacts(Facts):
     fingerprint: str = ""
     augmented_documents: int | None = None
     asked: CorpusPlace | None = None
-
-
-class Interval(Facts):
-    value: float
-    low: float
-    high: float
 
 
 class ScoreFacts(Interval):
@@ -225,6 +225,7 @@ class ScoreRecord(ModelRecord):
     selection: Selection = shared(Selection())
     cautions: list[str] = Field(default_factory=list)
     lineage: Lineage = shared(Lineage())
+    attack: AttackFacts | None = None
 
     @property
     def primary_metrics(self) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from harness.core.cell_records import CompressionFacts, Interval
-from harness.core.facts import Facts
+from harness.core.cell_records import CompressionFacts
+from harness.core.facts import Facts, Interval
 
 
 class CompressedFolder(CompressionFacts):

@@ -69,6 +69,12 @@ Seed = Annotated[int, BeforeValidator(lambda seed: 0 if seed is None else seed)]
 """None of cells that draw nothing."""
 
 
+class Interval(Facts):
+    value: float
+    low: float
+    high: float
+
+
 class FileFacts(Facts):
     """A file of a cell. An index of records knows sizes alone."""
 

@@ -1,5 +1,5 @@
 """The one registry of named plug-ins: metrics, families, heads, learners, objectives, compressors, runtimes, data
-sources, operations of augmentation, rules, executors, report formats, readers and trackers.
+sources, operations of augmentation, attacks, rules, executors, report formats, readers and trackers.
 
 Built-in plug-ins are named in `harness.core.builtin` and imported when asked for; others are registered by their code,
 a module of the group `harness.plugins` or a file given by `--include`.
@@ -91,11 +91,12 @@ def register(kind: str, name: str, plugin: Any) -> Any:
     """Add a plug-in of one's own.
 
     Args:
-        kind: One of `KINDS`: metric, family, head, learner, objective, compressor, runtime, source, rule, augmentation,
-            executor, format, reader, tracker.
+        kind: One of `KINDS`: metric, family, head, learner, objective, compressor, runtime, source, rule,
+            augmentation, attack, executor, format, reader, tracker.
         name: How it is asked for.
-        plugin: The object (of compressors, objectives, augmentations and rules the class). The module that calls this
-            is its source: a change of that file, or of what it imports, makes results computed with it stale.
+        plugin: The object (of compressors, objectives, augmentations, attacks and rules the class). The module
+            that calls this is its source: a change of that file, or of what it imports, makes results computed with it
+            stale.
 
     Returns:
         The plug-in.

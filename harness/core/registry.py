@@ -26,7 +26,7 @@ from harness.core.endpoints import PREFIX, endpoint_spec
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.hashing import hash_json, short
 from harness.core.libraries import LIBRARIES, library_of
-from harness.core.noise import with_noise
+from harness.core.noise import perturbed_task
 from harness.core.reading import expanded, is_file, is_folder, read_bytes
 from harness.core.spec_checks import check_model_spec, check_suite, check_task
 from harness.core.spec_files import builtin_folders, kind_of, spec_files, specs_of
@@ -59,11 +59,12 @@ class Registry:
 
     def task(self, name: str, where: str = "") -> TaskSpec:
         """A task by name; `NAME@K-shot` is one whose model is shown K examples instead of being trained, `NAME@OTHER`
-        one that is scored with the model of another, and any with `+NOISE` is scored under that noise.
+        one that is scored with the model of another, and any with `+NOISE` or
+        `+ATTACK` is scored under that.
         """
         clean, plus, noise = name.partition(NOISE_MARK)
         if plus:
-            return with_noise(self.task(clean, where), noise)
+            return perturbed_task(self.task(clean, where), noise)
         base, at, other = name.partition(SHOTS_MARK)
         if at and other in self.tasks and not SHOTS.fullmatch(other):
             return scored_with(self.task(base, where), self.tasks[other])

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.core.adversarial_spec import AdversarialSpec
+from harness.core.attack_spec import Attacks
 from harness.core.peft_spec import PeftSpec
 from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request, split_pairs
 from harness.core.reading import expanded
@@ -152,6 +153,13 @@ class RunSpec(Strict):
     )
     noise: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "Score also under typos, case or punctuation noise.", panel=WHAT
+    )
+    attack: Attacks = setting(
+        list,
+        "Score also under an attack on the model: deepwordbug, textfooler, bae:model=FOLDER; options as in "
+        "textfooler:queries=200,changed=0.2.",
+        panel=WHAT,
+        metavar="NAME[:OPTIONS]",
     )
     eval_on: Annotated[list[str], BeforeValidator(_named_sources)] = setting(
         list,
@@ -322,6 +330,13 @@ class RunSpec(Strict):
                 raise ValueError(f"label_map: {pair!r} is no MODEL_LABEL=TASK_LABEL")
         if len(self.labels_by_name) < len(self.label_map):
             raise ValueError("label_map: a class of the model is given twice")
+        return self
+
+    @model_validator(mode="after")
+    def _each_attack_once(self) -> RunSpec:
+        methods = [attack.method for attack in self.attack]
+        if twice := [method for method in methods if methods.count(method) > 1]:
+            raise ValueError(f"attack: {twice[0]} is given twice; other options take another run")
         return self
 
     @model_validator(mode="after")

@@ -18,8 +18,8 @@ def check_task(task: TaskSpec, where: str, is_built_in: bool) -> None:
     name = task.name
     if task.shots is not None or SHOTS_MARK in name:
         raise HarnessError(f"{where}: a task is not shown examples by itself; ask for it as {name}{SHOTS_MARK}0-shot")
-    if task.noise is not None or NOISE_MARK in name:
-        raise HarnessError(f"{where}: a task has no noise by itself; ask for it as {name}{NOISE_MARK}typos")
+    if task.perturbation is not None or NOISE_MARK in name:
+        raise HarnessError(f"{where}: a task has no noise or attack by itself; ask for it as {name}{NOISE_MARK}typos")
     if LIBRARY_MARK in name or task.family == LIBRARY.name:
         raise HarnessError(f"{where}: a name with '{LIBRARY_MARK}' and the family {LIBRARY.name} are of task libraries")
     plugins.lookup("family", task.family, where).check_fields(list(task.fields), where)

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
 from harness.core.adversarial_spec import AdversarialSpec, without_average
+from harness.core.attack_spec import AttackSpec
 from harness.core.augment_spec import AugmentSpec
 from harness.core.cards import ModelCard, TaskCard
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.peft_spec import PeftSpec
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import Columns, ReadingSpec, Sources
@@ -31,48 +33,11 @@ TaskName = Annotated[
     Field(pattern=rf"^([A-Za-z0-9][A-Za-z0-9._-]*|{OF_LIBRARY})(@[A-Za-z0-9][A-Za-z0-9._-]*)?(\+[A-Za-z0-9._-]*)?$"),
 ]
 """A task; one whose model is shown examples instead of being trained, `sst2@0-shot`; one that is scored with the model
-of another, `mr@sst2`; any of them under noise, `sst2+typos`; one of a task library, `lm_eval:hellaswag`.
+of another, `mr@sst2`; any of them under noise or an attack, `sst2+typos`, `sst2+textfooler`; one of a task library,
+`lm_eval:hellaswag`.
 """
 MetricName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*|[A-Za-z0-9_]+:[^\s:][^\n]*)$")]
 """A metric; one of a task library, `lm_eval:acc_norm`."""
-
-
-class DecodingSpec(Strict):
-    """How text comes out of a model, for the families that answer in words.
-
-    A generative model: at most `max_new_tokens`, greedily, by a beam search of `num_beams` (`length_penalty` > 0
-    favours longer texts; left out, it is the checkpoint's), or with `do_sample` drawn at a `temperature` from the
-    `top_k` likeliest tokens (0: all) that hold `top_p` of the probability. All else is as the checkpoint's
-    `generation_config` has it: tokens that are forced, suppressed or begin and end a text, n-grams that must not come
-    back. A model that extracts: the best of `n_best` spans of at most `max_answer_length` tokens, over windows of the
-    context that overlap by `doc_stride` tokens. A free generation goes on from the first `prompt_words` words. The
-    likelihood of a text by a masked language model is that of each token while it alone is masked (`original`; Salazar
-    et al. 2020), or while those after it in its word are too (`within-word-l2r`; Kauf & Ivanova 2023).
-    """
-
-    max_new_tokens: int = Field(default=64, ge=1, le=32768)
-    num_beams: int = Field(default=1, ge=1, le=64)
-    length_penalty: float | None = None
-    do_sample: bool = False
-    temperature: float = Field(default=1.0, gt=0)
-    top_k: int = Field(default=0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    n_best: int = Field(default=20, ge=1)
-    max_answer_length: int = Field(default=30, ge=1)
-    doc_stride: int = Field(default=128, ge=1)
-    prompt_words: int = Field(default=8, ge=1)
-    pseudo_likelihood: Literal["original", "within-word-l2r"] = "original"
-
-    @model_validator(mode="after")
-    def _one_way(self) -> DecodingSpec:
-        if self.do_sample and self.num_beams > 1:
-            raise ValueError("do_sample and num_beams: give one or the other")
-        for name in () if self.do_sample else ("temperature", "top_k", "top_p"):
-            if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} goes with do_sample")
-        if self.length_penalty is not None and self.num_beams == 1:
-            raise ValueError("length_penalty goes with num_beams")
-        return self
 
 
 class TaskSpec(Strict):
@@ -92,7 +57,8 @@ class TaskSpec(Strict):
     that is trained to answer: T5's own, shorter ones. `verbalizers` are the words that stand for the classes in its
     answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
     is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
-    the task without noise is scored on perturbed texts (`harness.data.noise`). `label_of` says what a label is about:
+    the task without noise is scored on perturbed texts (`harness.data.noise`); `attack`, by `sst2+textfooler`, on what
+    an attack makes of them (`harness.attacks`). `label_of` says what a label is about:
     a text's meaning, or its form, as acceptability is; it limits what augmentation may change. `card` describes the
     data set for a reader.
     """
@@ -121,13 +87,19 @@ class TaskSpec(Strict):
     decoding: DecodingSpec = DecodingSpec()
     shots: int | None = Field(default=None, ge=0)
     noise: str | None = None
+    attack: AttackSpec | None = None
     label_of: Literal["meaning", "form"] = "meaning"
     card: TaskCard = TaskCard()
 
     @property
     def clean(self) -> TaskSpec:
-        """The task without noise."""
-        return self.model_copy(update={"name": self.name.partition(NOISE_MARK)[0], "noise": None})
+        """The task without noise and attack."""
+        return self.model_copy(update={"name": self.name.partition(NOISE_MARK)[0], "noise": None, "attack": None})
+
+    @property
+    def perturbation(self) -> str | None:
+        """The noise or the attack it is scored under."""
+        return self.noise if self.attack is None else self.attack.method
 
     @property
     def library(self) -> str | None:

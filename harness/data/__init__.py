@@ -13,6 +13,7 @@ from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json, states_of
 from harness.core.specs import TaskSpec
 from harness.data.assemble import assemble
+from harness.data.attacked import attack_identity, to_be_attacked
 from harness.data.folder import existing_path, of_file, with_test
 from harness.data.frame import Split, TaskData
 from harness.data.hub_access import hub_reachable
@@ -38,6 +39,8 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
     wanted = list(dict.fromkeys(splits if splits is not None else default_splits(task)))
     if task.noise is not None:
         return perturbed(load(task.clean, data, limit, wanted), task)
+    if task.attack is not None:
+        return to_be_attacked(load(task.clean, data, limit, wanted), task)
     family = FAMILIES.get(task.family)
     predictions = family.predictions
     only_file = task.reading.test is not None and wanted == ["test"]
@@ -60,7 +63,7 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
 
 
 def default_splits(task: TaskSpec) -> list[str]:
-    only_scored = task.train_on or task.shots == 0 or (task.noise and not task.shots)
+    only_scored = task.train_on or task.shots == 0 or (task.perturbation and not task.shots)
     return list(task.eval) if only_scored else [task.train, *task.eval]
 
 
@@ -74,9 +77,10 @@ def state(task: TaskSpec, data: str) -> str:
     Raises:
         TaskAbsentError, HarnessError: as `load` does where the source as a whole is missing.
     """
-    if task.noise is not None:
+    if task.perturbation is not None:
         clean = state(task.clean, data)
-        return hash_json([clean, task.noise]) if clean else ""
+        how = task.noise if task.attack is None else attack_identity(task.attack)
+        return hash_json([clean, how]) if clean else ""
     asked = asked_source(task.reading.source or data)
     pinned = asked.source.state(task, asked.rest)
     if pinned is None:

@@ -24,8 +24,9 @@ class Split:
     words; an empty one is a question without an answer), and is None where the source has no labels. `oracle` holds
     the noise-free labels where the source knows them (the synthetic world), else None. `starts` holds, for extractive
     answers, where each reference begins in the context, in characters. `clean` is the fingerprint of the split that
-    this one is with noise in its texts. `draws` names, where few examples were drawn by those who published the data,
-    the draw that each row is of, as `draw_name` does.
+    this one is with noise in its texts, or of which this one is the part that is attacked; `attack` is then the hash of
+    how that is done, a part of the fingerprint: what the texts become depends on the model. `draws` names, where few
+    examples were drawn by those who published the data, the draw that each row is of, as `draw_name` does.
     """
 
     ids: tuple[str, ...]
@@ -35,6 +36,7 @@ class Split:
     starts: tuple[tuple[int, ...], ...] | None = None
     clean: str | None = None
     draws: tuple[str, ...] | None = None
+    attack: str | None = None
 
     def __post_init__(self) -> None:
         columns: list[Sequence[object]] = [*self.fields.values()]
@@ -98,6 +100,10 @@ class Split:
         """So many examples at random, in random order; fewer are the first of more."""
         return self.select(self._shuffled(seed)[:count])
 
+    def drawn_rows(self, count: int, seed: int) -> list[int]:
+        """Where the examples of such a draw stand, in their own order."""
+        return sorted(self._shuffled(seed)[:count])
+
     def few(self, k: int, seed: int) -> Split:
         """`k` examples of each class at random, in order, those of a smaller `k` among them; of published draws the one
         of that number.
@@ -143,7 +149,7 @@ class Split:
             columns.append(self.starts)
         if self.draws is not None:
             columns.append(self.draws)
-        digest.update(canonical_json(names).encode())
+        digest.update(canonical_json(names if self.attack is None else [names, self.attack]).encode())
         labels: Sequence[object] = self.labels if self.labels is not None else [None] * len(self)
         for row in zip(self.ids, labels, *columns, strict=True):
             digest.update(canonical_json(row).encode())

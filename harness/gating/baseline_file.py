@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from harness.core.cell_records import Interval
-from harness.core.facts import Environment, Facts
+from harness.core.facts import Environment, Facts, Interval
 from harness.core.hashing import canonical_json
 from harness.core.predictions import as_references, prediction_hash
 from harness.core.reading import parse_json

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.errors import HarnessError
-from harness.core.specs import DecodingSpec
 from harness.core.text import quoted, shown
 from harness.modeling.answering import answers, paired
 from harness.modeling.checkpoint import ANSWER, CLASSIFY, CONTINUE, FILL, TAG, Checkpoint, Graph, load

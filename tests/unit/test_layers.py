@@ -16,7 +16,7 @@ LAYERS = (
     {"libraries"},
     {"stats", "modeling"},
     {"training", "measurement", "corpora"},
-    {"compression"},
+    {"compression", "attacks"},
     {"pipeline"},
     {"gating"},
     {"report"},

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from harness.modeling.inference.outputs import Outputs
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
@@ -94,14 +94,27 @@ def _settings(reader: EncodingContext) -> dict[str, Any]:
 def _vectors(
     model: Any, reader: EncodingContext, texts: list[str], report: Callable[[float], None], prompt: str
 ) -> torch.Tensor:
-    """The vectors (n, size) of n texts, each behind the prompt, in float32 on the CPU."""
+    return vectors_of(model, reader.tokenizer, reader.max_length, reader.fitted, texts, prompt, report)
+
+
+def vectors_of(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    fitted: Mapping[str, Any],
+    texts: list[str],
+    prompt: str = "",
+    report: Callable[[float], None] = lambda fraction: None,
+) -> torch.Tensor:
+    """The vectors (n, size) of n texts, each behind the prompt, in float32 on the CPU. `fitted` says how tokens become
+    one vector.
+    """
     import torch
 
-    fitted = reader.fitted
     written = [prompt + (text.lower() if fitted.get("lowercase") else text) for text in texts]
-    columns = dict(reader.tokenizer(written, truncation=True, max_length=reader.max_length, padding=False))
+    columns = dict(tokenizer(written, truncation=True, max_length=max_length, padding=False))
     lengths = [len(row) for row in columns["input_ids"]]
-    padding = DataCollator.of(reader.tokenizer, model.device)
+    padding = DataCollator.of(tokenizer, model.device)
     vectors: list[Any] = [None] * len(texts)
     done = 0
     model.eval()

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.errors import HarnessError
-from harness.core.specs import DecodingSpec
 from harness.modeling.inference.batching import scoring_batches
 from harness.modeling.weights.positions import positions_of
 

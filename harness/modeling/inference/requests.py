@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.errors import HarnessError
 from harness.core.requests import Generation, Likelihood, Likely, Request, Response, TextLikelihood
-from harness.core.specs import DecodingSpec
 from harness.modeling.inference.generate import Stops, generate
 from harness.modeling.inference.likelihood import is_stateful, likelihoods, of_rows
 

@@ -81,9 +81,11 @@ def pooling_of(folder: Path) -> dict[str, Any]:
 
 
 def _limit(folder: Path, settings: dict[str, Any]) -> None:
-    """The tokens that are read: older folders say it of the encoder, newer ones of its tokenizer."""
+    """The tokens that are read: older folders say it of the encoder, newer ones of its tokenizer, or a number of 31
+    digits for no limit.
+    """
     for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
-        value = _read(folder / name, dict).get(key) if (folder / name).exists() else None
+        value = _read(folder / name, dict, finite=False).get(key) if (folder / name).exists() else None
         if isinstance(value, int) and 1 < value < 2**20:
             settings[LIMIT] = value
             return
@@ -124,8 +126,8 @@ def _pooling(file: Path) -> list[str]:
     return modes
 
 
-def _read(file: Path, kind: type) -> Any:
-    content = read_json(file)
+def _read(file: Path, kind: type, finite: bool = True) -> Any:
+    content = read_json(file, finite=finite)
     items = content if isinstance(content, list) else [content]
     if not isinstance(content, kind) or not all(isinstance(item, dict) for item in items):
         raise HarnessError(f"{file}: expected {'a list of objects' if kind is list else 'an object'}")

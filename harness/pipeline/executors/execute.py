@@ -14,9 +14,9 @@ from harness.core import plugins
 from harness.core.errors import HarnessError
 from harness.core.machine.environment import describe
 from harness.core.store import Store
-from harness.pipeline.cells import Cell
+from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.cost import remember
-from harness.pipeline.steps import compress, contamination, finetune, measure, pretrain, score
+from harness.pipeline.steps import attack, compress, contamination, finetune, measure, pretrain, score
 
 STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "pretrain": pretrain.run,
@@ -44,7 +44,7 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
             with store.building(key) as folder:
                 clock, used, modules = time.perf_counter(), _cpu_seconds(), len(sys.modules)
                 with plugins.refusing_exit("a plug-in or a library"):
-                    body = STEPS[cell.kind](cell, store, folder, report)
+                    body = step_of(cell)(cell, store, folder, report)
                 cpu_seconds = _cpu_seconds() - used
                 record = {
                     "kind": cell.kind,
@@ -67,6 +67,12 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
             with suppress(OSError, HarnessError):
                 store.fail(key, failure | {"spec": dict(cell.spec), "environment": describe(threads)})
             return "failed", failure["cause"]
+
+
+def step_of(cell: Cell) -> Callable[..., dict[str, Any]]:
+    """What computes a cell: of scores under an attack the attack."""
+    attacked = isinstance(cell.job, ScoreJob) and cell.job.inputs.task.attack is not None
+    return attack.run if attacked else STEPS[cell.kind]
 
 
 def _cpu_seconds() -> float:

@@ -39,7 +39,7 @@ def contamination_cells(
     """
     groups: dict[Group, list[Cell]] = {}
     for cell in cells:
-        if isinstance(cell.job, ScoreJob) and cell.split is not None:
+        if isinstance(cell.job, ScoreJob) and cell.split is not None and cell.job.inputs.task.attack is None:
             groups.setdefault((cell.model, cell.task, cell.split, (cell.fraction, cell.k_shot)), []).append(cell)
     for (name, task, split, portion), scores in groups.items():
         model = _made_of(name, models)

@@ -14,6 +14,7 @@ from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
+from harness.data.attacked import attack_identity
 from harness.data.augment.expand import inputs_of, rows_an_example
 from harness.pipeline.cells import (
     Cell,
@@ -43,6 +44,9 @@ EPOCHS_AT_MOST = 10
 steps as on all examples, down to a tenth of them. Few examples seen few times would show little of what a model can
 make of them.
 """
+
+QUERIES = 100
+"""Texts an attack asks about for an example, about, for estimates."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +258,8 @@ def _score(
     """
     scored = split_facts(task, split, facts)
     fitted = source is not None and bool(source.task)
+    if task.attack is not None and not scored.labelled:
+        raise HarnessError(f"task {task.name}: {split} has no labels, and an attack needs the right classes")
     used = {split: scored.fingerprint}
     if not fitted and task.shots:
         used[task.train] = split_facts(task, task.train, facts).fingerprint
@@ -266,7 +272,8 @@ def _score(
         "model": source.key if source is not None else origin.checkpoint or _identity(model, origin),
         "metrics": metric_versions(task.metrics),
         **({"primary_metrics": task.primary_metrics} if task.primary_metrics else {}),
-        "code": code_of("score", *model.plugins(task), *runtimes),
+        **({} if task.attack is None else {"attack": attack_identity(task.attack)}),
+        "code": code_of(*_code(task), *model.plugins(task), *runtimes),
         **machine_of(model.model_spec, run.threads),
     }
     label_map = run.labels_by_name if model.finished and facts.labels else labels_by
@@ -299,6 +306,8 @@ def _score(
     )
     fitted_length = None if model.settings is None else model.settings.max_length
     sizes = sizes_in(facts, split)
+    if task.attack is not None:
+        sizes = sizes.scaled(min(float(task.attack.options["queries"]), QUERIES))
     work = predicting(model.model_spec, origin.folder, task, sizes, model.head_used(task), fitted_length)
     before = source if source is not None else origin.cell
     return Cell(
@@ -314,6 +323,11 @@ def _score(
         fraction=source.fraction if source is not None else 1.0,
         k_shot=source.k_shot if source is not None else None,
     )
+
+
+def _code(task: TaskSpec) -> tuple[Any, ...]:
+    """The step that scores a task, and the attack it uses."""
+    return ("score",) if task.attack is None else ("attack", ("attack", task.attack.method))
 
 
 def _identity(model: ModelPlan, origin: Origin) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, known_corpus, with_controls, with_corpora
 from harness.pipeline.planner.reading import as_read, check_reading
-from harness.pipeline.planner.suites import default_limit, default_models, suites_of
+from harness.pipeline.planner.suites import as_attacked, default_limit, default_models, suites_of
 from harness.training.learners import LEARNERS
 
 
@@ -62,7 +62,8 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
     """
     suites = suites_of(run, registry)
     run = run.model_copy(update={"limit": run.limit or default_limit(suites)})
-    tasks = [registry.task(name) for name in dict.fromkeys(name for suite in suites for name in suite.tasks)]
+    names_of_tasks = dict.fromkeys(name for suite in suites for name in suite.tasks)
+    tasks = [as_attacked(registry.task(name), run) for name in names_of_tasks]
     check_reading(run, tasks)
     tasks = [as_read(task, run) for task in tasks]
     models = _models(run, registry, store, list(dict.fromkeys(run.model or default_models(suites, registry))))

@@ -17,8 +17,11 @@ from harness.data import load
 from harness.data.frame import Split
 from harness.pipeline.cells import folds_name
 from harness.pipeline.planner.reading import as_read
+from harness.pipeline.planner.suites import as_attacked
 
-READING = ("data", "text_column", "label_column", "delimiter", "test", "dev_fraction", "folds", "train", "eval_on")
+READING = (
+    "data", "text_column", "label_column", "delimiter", "test", "dev_fraction", "folds", "train", "eval_on", "attack",
+)  # fmt: skip
 """What of a run says where its rows lie and how they are read."""
 
 
@@ -44,7 +47,7 @@ def read_again(task: TaskSpec, reading: Mapping[str, Any], split: str, limit: in
         HarnessError: the data is not there any more, or is not what was scored.
     """
     run = parse(RunSpec, dict(reading), "the run")
-    task = as_read(task, run)
+    task = as_attacked(as_read(task, run), run)
     in_folds = run.folds is not None and split == folds_name(run.folds)
     name = task.train if in_folds else split
     try:

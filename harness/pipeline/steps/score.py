@@ -12,6 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, Predictions, as_references, joined, prediction_hash, write_predictions
 from harness.core.runs import content_of
+from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
 from harness.modeling.weights.loading import partial_facts, partial_weights
@@ -27,7 +28,29 @@ ANSWERS = "answers"
 REMOTE = "remote, not pinned"
 
 
-def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asked:
+    """A split to predict, of a task with these classes, by a model that `answers` says the predictions of."""
+
+    task: TaskSpec
+    labels: tuple[str, ...]
+    split: Split
+    answers: Callable[[Split], Predictions]
+    report: Callable[[float], None]
+
+
+Predict = Callable[[Asked], tuple[Predictions, dict[str, Any]]]
+"""Predictions of a split, and what the record says beside."""
+
+
+def as_it_is(asked: Asked) -> tuple[Predictions, dict[str, Any]]:
+    """Predictions of the texts as they are."""
+    return asked.answers(asked.split), {}
+
+
+def run(
+    cell: Cell, store: Store, folder: Path, report: Callable[[float], None], predicting: Predict = as_it_is
+) -> dict[str, Any]:
     """Predict, write `folder/predictions.parquet`, and return the record's body."""
     job = cell.job
     assert isinstance(job, ScoreJob)
@@ -41,9 +64,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     if not model.lineage.get("finetune"):
         model = _shown(model, job, loaded)
 
-    def predict(of: Model, part: Split) -> Predictions:
+    def predict(of: Model, part: Split, told: Callable[[float], None] = report) -> Predictions:
         request = PredictRequest(
-            task, job.trained_labels or loaded.labels, part, of.directory, of.seed, of.shown, report,
+            task, job.trained_labels or loaded.labels, part, of.directory, of.seed, of.shown, told,
             {} if job.trained_labels else job.label_map, job.options, store.root / "cache" / ANSWERS,
         )  # fmt: skip
         predicted = LEARNERS.get(job.learner).predict(request)
@@ -53,6 +76,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
 
     facts = job.inputs.facts
     scored = {job.split: facts.splits[job.split].as_json()}
+    beside: dict[str, Any] = {}
     with partial_weights(job.partial and job.source is None) as misfits:
         if job.folds:
             rows = rows_of_folds(job.inputs, split, job.split, len(job.folds))
@@ -63,7 +87,9 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             model = replace(model, lineage=_of_folds(models), cautions=_every_caution(models))
             scored = {str(cell.split): _in_folds(scored[job.split], len(rows))}
         else:
-            predicted = predict(model, split)
+            quiet = report if predicting is as_it_is else _say_nothing
+            asked = Asked(task, loaded.labels, split, lambda part: predict(model, part, quiet), report)
+            predicted, beside = predicting(asked)
     if job.held_out is not None:
         scored = {str(cell.split): _in_folds(scored[job.split], job.held_out[1]) | {"n": len(split)}}
     _refuse_not_finite(predicted)
@@ -80,6 +106,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "headline": task.primary_metrics or list(task.metrics),
             "noise": task.noise,
             **({"train_on": task.train_on} if task.train_on else {}),
+            **({"attack": task.attack.method} if task.attack else {}),
         },
         "split": next(iter(scored)),
         "model": {**model.record, **partial_facts(misfits)},
@@ -106,7 +133,12 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         "machine": dict(cell.spec.get("machine", {})),
         "cautions": [*model.cautions, *predicted.cautions],
         "lineage": model.lineage,
+        **beside,
     }
+
+
+def _say_nothing(fraction: float) -> None:
+    """Of progress."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def read_model(store: Store, manifest: RunManifest, name: str) -> Model:
     records = with_names((record for key in asked if (record := store.find(key, ScoreRecord)) is not None), asked)
     leaked = [store.find(key, ContaminationRecord) for key in asked_for([manifest], KIND)]
     records = with_contamination(
-        [record for record in records if not record.task.noise], [record for record in leaked if record is not None]
+        [record for record in records if not record.task.perturbation],
+        [record for record in leaked if record is not None],
     )
     if not records:
         raise HarnessError(f"run {manifest.run} has no score of {name}; run it again, or name another with --run")

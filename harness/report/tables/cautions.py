@@ -50,7 +50,7 @@ def of_model(records: Sequence[ScoreRecord], metric_scores: Mapping[str, Sequenc
         for record in records
         for note in [*reading_notes(record.read, record.split), *record.cautions]
     ]
-    trained = {record.task.name for record in records if record.runtime}
+    trained = {record.task.name for record in records if record.runtime and not record.task.attack}
     notes += [
         _at_chance(task, metric_score)
         for task, scores in metric_scores.items()

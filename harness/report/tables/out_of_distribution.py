@@ -81,7 +81,7 @@ def build(records: Sequence[Record], order: Sequence[str], detection_of: Detecti
     """
     inside: dict[tuple[str, str, str], Shared] = {}
     for record in sorted(records, key=lambda record: (record.created, record.cell), reverse=True):
-        if record.scores and record.task.train_on is None and not record.task.noise:
+        if record.scores and record.task.train_on is None and not record.task.perturbation:
             of_model = inside.setdefault(_weights(record, record.task.name), {})
             of_model.setdefault((record.seed, record.split), record)
     tables = []

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from harness.core.cell_records import ScoreFacts
 from harness.core.hashing import hash_json
 from harness.core.specs import NOISE_MARK
-from harness.report.tables import formats
+from harness.report.tables import attacks, formats
+from harness.report.tables.attacks import AttackTable
 from harness.report.tables.comparable import Record, comparable, labels_of
 from harness.report.tables.pairs import Load, Pairs, change_of, counted, loaded, scale_of
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
@@ -83,7 +84,7 @@ def _pairs(records: Sequence[Record]) -> dict[str, dict[str, Pairs]]:
 
     clean: dict[tuple, Record] = {}
     for record in records:
-        if record.scores and not record.task.noise:
+        if record.scores and not record.task.perturbation:
             fingerprint = record.data.splits[record.split].fingerprint
             clean.setdefault(scored(record, record.task.name, fingerprint), record)
     by_task: dict[str, dict[str, Pairs]] = {}
@@ -179,10 +180,11 @@ def to_markdown(table: Robustness) -> str:
     return formats.markdown_table(table.title, header, body, [f"Scores ×100 where they are fractions. {NOTE}"])
 
 
-def to_json(tables: Sequence[Robustness]) -> str:
+def to_json(tables: Sequence[Robustness], under_attack: Sequence[AttackTable] = ()) -> str:
     """Everything, at full precision, scale 0…1."""
-    return json.dumps(
-        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(table), "note": NOTE} for table in tables]},
-        indent=1,
-        ensure_ascii=False,
-    )
+    content = {
+        "schema_version": formats.SCHEMA_VERSION,
+        "tables": [{**asdict(table), "note": NOTE} for table in tables],
+        "attacks": attacks.as_json(under_attack),
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False)

@@ -30,7 +30,7 @@ class LeaderboardSpec(Strict):
         False, "Averages by the fraction of the training examples, or by how many of each class.", panel=WHAT
     )
     plot: Path | None = setting(None, "Draw them: .png, .svg or .pdf.", panel=WHAT, metavar="FILE")
-    robustness: bool = setting(False, "What scores lose under the noise of `run --noise`.", panel=WHAT)
+    robustness: bool = setting(False, "What scores lose under the noise and the attacks of `run`.", panel=WHAT)
     out_of_distribution: bool = setting(
         False, "Scores on the tasks of `run --eval-on` against those on the data trained for.", panel=WHAT
     )

@@ -12,6 +12,7 @@ from harness.core.predictions import PREDICTIONS, read_logits, read_predictions
 from harness.core.record_index import RecordIndex
 from harness.core.store import Store
 from harness.report.tables import (
+    attacks,
     calibration,
     compression,
     out_of_distribution,
@@ -34,19 +35,24 @@ if TYPE_CHECKING:
 
 
 def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
-    """Scores under noise and what they lose, of the named runs, or of all runs, as `markdown` or `json`.
+    """Scores under noise and attacks and what they lose, of the named runs, or of all runs, as `markdown` or `json`.
 
     Raises:
-        HarnessError: no run, none with scores under noise, or another style.
+        HarnessError: no run, none with scores under noise or an attack, or another style.
     """
 
     records, order = _records(store, names, "--robustness", style)
     tables = robustness.build(records, order, lambda record: _stored(store, record))
-    if not tables:
-        raise HarnessError("no model was scored both without and with noise; run its tasks with --noise typos")
+    under_attack = attacks.build(records, order)
+    if not tables and not under_attack:
+        raise HarnessError(
+            "no model was scored both without and with noise, nor under an attack; run its tasks with --noise typos or "
+            "--attack deepwordbug"
+        )
     if style == "json":
-        return robustness.to_json(tables)
-    return "\n".join(robustness.to_markdown(table) for table in tables).rstrip("\n")
+        return robustness.to_json(tables, under_attack)
+    texts = [*map(robustness.to_markdown, tables), *map(attacks.to_markdown, under_attack)]
+    return "\n".join(texts).rstrip("\n")
 
 
 def out_of_distribution_text(store: Store, names: Sequence[str], style: str) -> str:

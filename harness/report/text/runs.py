@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.core.cell_records import ContaminationRecord, Interval, ModelRecord, PretrainRecord, ScoreRecord
+from harness.core.cell_records import ContaminationRecord, ModelRecord, PretrainRecord, ScoreRecord
 from harness.core.contamination import KIND, with_contamination
 from harness.core.errors import DamagedRunError, HarnessError, StoredFileError
-from harness.core.facts import CellRecord
+from harness.core.facts import CellRecord, Interval
 from harness.core.hashing import short
 from harness.core.manifests import RUNNING
 from harness.core.measurement_records import MeasureRecord
@@ -196,6 +196,7 @@ def run_json(store: Store, name: str) -> str:
         "lineage",
         "predictions",
         "decoding",
+        "attack",
         "runtime",
         "timings",
     )

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from pydantic import Field, field_validator
 
-from harness.core.specs import DecodingSpec
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.strict_spec import Strict
 from harness.data.augment.base import TextOperation
 from harness.data.augment.draws import Draws
@@ -100,7 +100,7 @@ class BackTranslation(TextOperation):
 
 @lru_cache(maxsize=2)
 def _opened(path: str) -> Checkpoint:
-    return opened(path, NAME, REWRITE, "a sequence-to-sequence model")
+    return opened(path, f"augment: {NAME}", REWRITE, "a sequence-to-sequence model")
 
 
 def _put_together(text: Text, translations: Mapping[str, str]) -> str:

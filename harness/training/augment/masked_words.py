@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,9 @@ class MaskedWords(TextOperation):
         return {self.options.model: fingerprint(self.options.model, "masked-words")}
 
     def apply_all(self, texts: Sequence[Text], draws: Sequence[Draws]) -> Sequence[str | Pieces]:
-        checkpoint = _opened(self.options.model)
+        model = masked_model(self.options.model, "augment: masked-words")
         masked = [self._masked(text, drawn) for text, drawn in zip(texts, draws, strict=True)]
-        candidates = _predicted(checkpoint, texts, masked, self.options)
+        candidates = _predicted(model, texts, masked, self.options)
         return [
             text.edited(self._edits(text, spans, ranked, drawn))
             for text, spans, ranked, drawn in zip(texts, masked, candidates, draws, strict=True)
@@ -112,31 +113,73 @@ def _common(word: str, other: str) -> str:
     return word[: len(word) if length is None else length]
 
 
+@dataclass(frozen=True)
+class MaskedModel:
+    """A masked language model, and the tokens (ids and words) that may stand in the place of a word."""
+
+    checkpoint: Checkpoint
+    allowed: torch.Tensor
+    words: Sequence[str]
+
+    @property
+    def mask(self) -> str:
+        """How its tokenizer writes a mask."""
+        return str(self.checkpoint.tokenizer.mask_token)
+
+
 @lru_cache(maxsize=1)
-def _opened(path: str) -> Checkpoint:
+def masked_model(path: str, where: str) -> MaskedModel:
     """Raises HarnessError for a folder that holds none, and for a tokenizer that has no mask."""
-    checkpoint = opened(path, "masked-words", FILL, "a masked language model")
+    checkpoint = opened(path, where, FILL, "a masked language model")
     if checkpoint.tokenizer.mask_token is None:
-        raise HarnessError(f"augment: masked-words: model {path}: its tokenizer has no mask token")
-    return checkpoint
+        raise HarnessError(f"{where}: model {path}: its tokenizer has no mask token")
+    return MaskedModel(checkpoint, *_whole_words(checkpoint.tokenizer, checkpoint.model))
 
 
 def _predicted(
-    checkpoint: Checkpoint, texts: Sequence[Text], masked: Sequence[Sequence[Span]], options: MaskedWordsOptions
+    model: MaskedModel, texts: Sequence[Text], masked: Sequence[Sequence[Span]], options: MaskedWordsOptions
 ) -> list[list[list[tuple[str, float]]]]:
     """Of each text and each of its masked words the likeliest words, with their probabilities; nothing for a text that
     is too long for the model.
     """
-    import torch
-
-    tokenizer, model = checkpoint.tokenizer, checkpoint.model
-    allowed, words = _whole_words(tokenizer, model)
-    rows = [
-        _encoded(tokenizer, text, spans, options.beside) if spans else None
+    written = [
+        joined(text.text, text.edited([(span, model.mask) for span in spans])) if spans else ""
         for text, spans in zip(texts, masked, strict=True)
     ]
+    beside = [text.text for text in texts] if options.beside else None
+    return likeliest(model, written, [len(spans) for spans in masked], 2 * options.top, beside)
+
+
+def likeliest(
+    proposing: MaskedModel,
+    texts: Sequence[str],
+    masks: Sequence[int],
+    count: int,
+    beside: Sequence[str] | None = None,
+) -> list[list[list[tuple[str, float]]]]:
+    """What a masked language model says in the place of masks.
+
+    Args:
+        proposing: The model.
+        texts: Texts with masks in them.
+        masks: How many each has; nothing is said of a text with none, or with others beside them.
+        count: So many words a mask at most.
+        beside: What stands before each text, for a model that reads pairs.
+
+    Returns:
+        Of each text and each of its masks the likeliest whole words, with their probabilities; nothing for a text that
+        is too long for the model.
+    """
+    import torch
+
+    tokenizer, model = proposing.checkpoint.tokenizer, proposing.checkpoint.model
+    allowed, words = proposing.allowed, proposing.words
+    rows = [
+        _encoded(tokenizer, text, None if beside is None else beside[index]) if masks[index] else None
+        for index, text in enumerate(texts)
+    ]
     limit = positions_of(model, "encoder") or 512
-    ranked: list[list[list[tuple[str, float]]]] = [[[] for _ in spans] for spans in masked]
+    ranked: list[list[list[tuple[str, float]]]] = [[[] for _ in range(number)] for number in masks]
     fitting = [index for index, row in enumerate(rows) if row is not None and len(row["input_ids"]) <= limit]
     lengths = [len(rows[index]["input_ids"]) for index in fitting]  # type: ignore[index]
     with torch.inference_mode():
@@ -146,10 +189,10 @@ def _predicted(
             logits = model(**inputs).logits
             for place, index in enumerate(chosen):
                 at = (inputs["input_ids"][place] == tokenizer.mask_token_id).nonzero().flatten()
-                if len(at) != len(masked[index]):
+                if len(at) != masks[index]:
                     continue
                 probabilities = logits[place, at].double().softmax(-1)[:, allowed]
-                values, places = probabilities.topk(min(2 * options.top, len(words)))
+                values, places = probabilities.topk(min(count, len(words)))
                 ranked[index] = [
                     [(words[word], value) for word, value in zip(*pair, strict=True)]
                     for pair in zip(places.tolist(), values.tolist(), strict=True)
@@ -157,9 +200,8 @@ def _predicted(
     return ranked
 
 
-def _encoded(tokenizer: Any, text: Text, spans: Sequence[Span], beside: bool) -> Any:
-    masked = joined(text.text, text.edited([(span, tokenizer.mask_token) for span in spans]))
-    return tokenizer(text.text, masked, verbose=False) if beside else tokenizer(masked, verbose=False)
+def _encoded(tokenizer: Any, text: str, beside: str | None) -> Any:
+    return tokenizer(text, verbose=False) if beside is None else tokenizer(beside, text, verbose=False)
 
 
 def _whole_words(tokenizer: Any, model: Any) -> tuple[torch.Tensor, list[str]]:

@@ -11,9 +11,9 @@ import pytest
 
 from harness.compression.base import Request, Target
 from harness.compression.ct2 import SERVED, Ct2
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.errors import HarnessError
 from harness.core.requests import Generation, Likelihood, TextLikelihood
-from harness.core.specs import DecodingSpec
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations, of_texts
 from harness.modeling.inference.requests import answer

@@ -159,7 +159,7 @@ def test_a_task_under_noise_is_asked_for_by_name():
     ("name", "said"),
     [
         ("sst2+tipos", "unknown noise 'tipos' in task 'sst2+tipos'. Did you mean 'typos'?"),
-        ("sst2+", "unknown noise '' in task 'sst2+'. Known: case, punctuation, typos."),
+        ("sst2+", "unknown noise '' in task 'sst2+'. Known: bae, case, deepwordbug, punctuation, textfooler, typos."),
         ("sst3+typos", "unknown task 'sst3'. Did you mean 'sst2'?"),
         ("squad+typos", "answers that are a class or a number, those of question-answering are text; ask for squad"),
         ("wikitext+typos", "those of language-modeling are text"),

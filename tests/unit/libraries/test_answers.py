@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.errors import HarnessError
 from harness.core.requests import Generation, Likelihood, TextLikelihood
-from harness.core.specs import DecodingSpec
 from harness.modeling.inference import requests as answering
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import likelihoods, of_rows

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.registry import load_registry
-from harness.core.specs import DecodingSpec, ModelSpec
+from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.pipeline import cost
 from harness.pipeline.cells import Cell

@@ -11,8 +11,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from harness.core.decoding_spec import DecodingSpec
 from harness.core.predictions import as_references
-from harness.core.specs import DecodingSpec, ModelSpec, PretrainingSpec, TaskSpec, TokenizerSpec, TrainingSpec
+from harness.core.specs import ModelSpec, PretrainingSpec, TaskSpec, TokenizerSpec, TrainingSpec
 from harness.data.frame import Split
 from harness.training import tokenizers, trainer
 from harness.training.learners.base import FitRequest

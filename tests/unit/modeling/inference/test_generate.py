@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.specs import DecodingSpec
+from harness.core.decoding_spec import DecodingSpec
 from harness.modeling.inference import generate as generation
 from harness.modeling.inference.generate import generate
 from tests.unit.modeling.inference.conftest import END, PAD, small_bart, small_gpt2, small_llama, small_t5

@@ -1,0 +1,1 @@
+"""Attacks on finished models: small changes of texts that make a model answer another class."""
