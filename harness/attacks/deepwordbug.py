@@ -51,7 +51,7 @@ class DeepWordBug(WordByWord):
         nothing = 1 / len(target.original.probabilities)
         whole = target.original.probabilities[label]
 
-        def said(part: str) -> float:
+        def probability(part: str) -> float:
             """Of a part of the text; of one for which there was no budget what is said of none."""
             return known.get(part, nothing)
 
@@ -59,11 +59,11 @@ class DeepWordBug(WordByWord):
         for place, span in enumerate(words):
             score = 0.0
             if heads or len(words) == 1:
-                before = said(text[: words[place - 1].end]) if place else nothing
-                score += (said(text[: span.end]) if place + 1 < len(words) else whole) - before
+                before = probability(text[: words[place - 1].end]) if place else nothing
+                score += (probability(text[: span.end]) if place + 1 < len(words) else whole) - before
             if tails:
-                behind = said(text[words[place + 1].start :]) if place + 1 < len(words) else nothing
-                score += (said(text[span.start :]) if place else whole) - behind
+                behind = probability(text[words[place + 1].start :]) if place + 1 < len(words) else nothing
+                score += (probability(text[span.start :]) if place else whole) - behind
             scores[span] = score
         return [scores[span] for span in target.words]
 

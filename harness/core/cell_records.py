@@ -13,9 +13,7 @@ from harness.core.portions import portion_name
 
 
 class TaskFacts(Facts):
-    """The task of a cell. `primary_metrics` are those a task's score is the mean of, `train_on` is the task whose model
-    is scored, where that is another one.
-    """
+    """The task of a cell. Its score is the mean of `primary_metrics`; `train_on` is another whose model is scored."""
 
     name: str
     version: int = 1

@@ -56,7 +56,7 @@ def test_attacked_tasks_are_diagnostics_and_cached_like_any(attacked_run):
     assert "sst2+deepwordbug †" in first.stdout and "mnli+deepwordbug †" in first.stdout
     assert "16 cells: 16 cached" in harness(*ATTACKED).stderr
     other = read_json(harness(*ATTACKED[:-1], "deepwordbug:examples=30,queries=61", "--dry-run", "--json").stdout)
-    assert {cell["task"] for cell in other["cells"] if cell["status"] != "cached"} == {
+    assert {cell["task"] for cell in other["cells"] if not cell["cached"]} == {
         "sst2+deepwordbug", "mnli+deepwordbug",
     }  # fmt: skip
 

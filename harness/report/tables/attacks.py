@@ -70,29 +70,29 @@ def _rows(model: str, records: Sequence[Record]) -> list[AttackRow]:
 
 
 def _row(model: str, records: Sequence[Record]) -> AttackRow:
-    first, facts = records[0], [record.attack for record in records if record.attack is not None]
+    first, every = records[0], [record.attack for record in records if record.attack is not None]
 
     def mean(part: Callable[[AttackFacts], Interval | None], most: float | None = 1.0) -> Estimate | None:
-        known = [value for value in map(part, facts) if value is not None]
+        known = [value for value in map(part, every) if value is not None]
         return over_seeds([(value.value, value.low, value.high) for value in known], (0.0, most)) if known else None
 
-    before, after = mean(lambda one: one.before), mean(lambda one: one.after)
+    before, after = mean(lambda facts: facts.before), mean(lambda facts: facts.after)
     assert before is not None and after is not None
     return AttackRow(
         task=first.task.name.partition(NOISE_MARK)[0],
         split=first.split,
         model=model,
-        attack=facts[0].method,
+        attack=every[0].method,
         seeds=len(records),
-        examples=facts[0].examples,
+        examples=every[0].examples,
         before=before,
         after=after,
-        success_rate=mean(lambda one: one.success_rate),
-        changed=mean(lambda one: one.changed),
-        similarity=mean(lambda one: one.similarity),
-        queries=mean(lambda one: one.queries, None),
-        constraint=_constraint(facts[0]),
-        options=facts[0].options,
+        success_rate=mean(lambda facts: facts.success_rate),
+        changed=mean(lambda facts: facts.changed),
+        similarity=mean(lambda facts: facts.similarity),
+        queries=mean(lambda facts: facts.queries, None),
+        constraint=_constraint(every[0]),
+        options=every[0].options,
     )
 
 
