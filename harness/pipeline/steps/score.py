@@ -64,9 +64,9 @@ def run(
     if not model.lineage.get("finetune"):
         model = _shown(model, job, loaded)
 
-    def predict(of: Model, part: Split, told: Callable[[float], None] = report) -> Predictions:
+    def predict(of: Model, part: Split, progress: Callable[[float], None] = report) -> Predictions:
         request = PredictRequest(
-            task, job.trained_labels or loaded.labels, part, of.directory, of.seed, of.shown, told,
+            task, job.trained_labels or loaded.labels, part, of.directory, of.seed, of.shown, progress,
             {} if job.trained_labels else job.label_map, job.options, store.root / "cache" / ANSWERS,
         )  # fmt: skip
         predicted = LEARNERS.get(job.learner).predict(request)
