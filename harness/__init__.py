@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.api.augmenting import augment
     from harness.api.corpora import corpus_filter, corpus_report
     from harness.api.models import compress, measure, pretrain
+    from harness.api.robustness import robustness
     from harness.api.runs import evaluate, load_results, plan, run
     from harness.api.scoring import ScoredModel, score
     from harness.api.tuning import tune
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
         TunedModel,
     )
     from harness.report.results import Failure, Leaderboard, Results, RunResult, Score
+    from harness.report.robustness import RobustnessReport
     from harness.training.learners.objects import WrappedModel, wrap
 
 _NAMES = {
     "run": "harness.api.runs",
     "evaluate": "harness.api.runs",
+    "robustness": "harness.api.robustness",
     "plan": "harness.api.runs",
     "pretrain": "harness.api.models",
     "compress": "harness.api.models",
@@ -72,6 +75,7 @@ _NAMES = {
     "Measurement": "harness.report.outcomes",
     "PairedTiming": "harness.measurement.callables",
     "PlannedRun": "harness.pipeline.commands.plan",
+    "RobustnessReport": "harness.report.robustness",
     "Results": "harness.report.results",
     "RunResult": "harness.report.results",
     "Score": "harness.report.results",
@@ -95,6 +99,7 @@ __all__ = [
     "PairedTiming",
     "PlannedRun",
     "Results",
+    "RobustnessReport",
     "RunResult",
     "Score",
     "ScoredModel",
@@ -116,6 +121,7 @@ __all__ = [
     "plan",
     "pretrain",
     "register",
+    "robustness",
     "run",
     "score",
     "tune",

@@ -47,6 +47,13 @@ VERBS: dict[str, Verb] = {
         "harness.cli.run:evaluate", "Score finished models without training them.", MAKE,
         ("harness evaluate my-model/ --task sst2", "harness evaluate my-model/ my-model-int8/ --task sst2 --data hub"),
     ),
+    "robustness": Verb(
+        "harness.cli.run:robustness", "Attack finished models, score them under noise.", MAKE,
+        (
+            "harness robustness my-model/ --task sst2 --attack deepwordbug --attack textfooler",
+            "harness robustness my-model/ my-model-int8/ --task sst2 --data glue_data --noise typos",
+        ),
+    ),
     "tune": Verb(
         "harness.cli.tune:tune", "Search training values; train and score the best.", MAKE,
         ("harness tune sst2 bert-tiny --trials 20", "harness tune cola minilm --peft lora --budget 30m -o best.yaml"),

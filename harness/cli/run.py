@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from harness.api.robustness import with_usual_perturbations
 from harness.api.runs import opened, perform_run
 from harness.cli.options import Json, Plain, Quiet, complete_models, complete_suites, complete_tasks, show_tables
 from harness.cli.progress import Progress
@@ -24,13 +26,16 @@ from harness.core.text import emit, say
 from harness.pipeline.cells import Event
 from harness.pipeline.commands.run import EXECUTORS, Prepared, forecast, prepare
 from harness.pipeline.cost import Forecast
+from harness.report.results import RunResult
 from harness.report.text import plans, runs
 from harness.report.text.corpora import corpus_differences
-from harness.report.text.diagnostics import other_data_text
+from harness.report.text.diagnostics import other_data_text, robustness_text
 
+Show = Callable[[RunResult], str]
+"""What is printed of a run in place of the leaderboard."""
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
 SCORING = (
-    "suite", "task", "eval_on", "data", "text_column", "label_column", "delimiter", "test", "limit", "noise",
+    "suite", "task", "eval_on", "data", "text_column", "label_column", "delimiter", "test", "limit", "noise", "attack",
     "label_map", "allow_partial", "verify", "out",
     "executor", "address", "resources", "cluster", "cluster_option", "workers", "threads", "include", "track",
 )  # fmt: skip
@@ -73,6 +78,32 @@ def evaluate(
     _perform(spec_of({**given, "model": models, "train": False}, None, None), how.dry_run, as_json, quiet, plain)
 
 
+@spec_options(RunSpec, SCORING, completions=COMPLETIONS)
+@spec_options(RunLaunch, ("dry_run",), into="launch")
+def robustness(
+    given: dict[str, Any],
+    launch: dict[str, Any],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Finished models, as `harness evaluate` takes them.")
+    ],
+    as_json: Json = False,
+    quiet: Quiet = False,
+    plain: Plain = False,
+) -> None:
+    """Score finished models under attacks and noise, and print what they lose. Without --attack and --noise: under
+    deepwordbug, and typos, case and punctuation.
+    """
+    how = parse(RunLaunch, launch, "the command line")
+    spec = spec_of(with_usual_perturbations({**given, "model": models, "train": False}), None, None)
+    show = None if how.dry_run else perturbed_text("json" if as_json else "markdown")
+    _perform(spec, how.dry_run, as_json, quiet, plain, show)
+
+
+def perturbed_text(style: str) -> Show:
+    """What `harness robustness` prints of its run."""
+    return lambda result: robustness_text(Store(result.root), [result.name], style)
+
+
 def spec_of(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSpec:
     """A run from its options and a file of the same.
 
@@ -92,23 +123,25 @@ def spec_of(given: dict[str, Any], mode: str | None, config: Path | None) -> Run
     return parse(RunSpec, values, where)
 
 
-def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool) -> None:
+def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool, show: Show | None = None) -> None:
     process = launched()
     if process.count == 1 or dry_run:
         if process.is_first:
-            _perform_alone(spec, dry_run, as_json, quiet, plain)
+            _perform_alone(spec, dry_run, as_json, quiet, plain, show)
         return
     if spec.executor not in ("local", "torchrun"):
         raise HarnessError(f"executor {spec.executor} starts processes of its own: call it without torchrun")
     if process.is_first:
         with EXECUTORS.get("torchrun").leading():  # type: ignore[attr-defined]
             together = spec.model_copy(update={"executor": "torchrun"})
-            _perform_alone(together, dry_run, as_json, quiet, plain)
+            _perform_alone(together, dry_run, as_json, quiet, plain, show)
     else:
         EXECUTORS.get("torchrun").assist(spec.include)  # type: ignore[attr-defined]
 
 
-def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool) -> None:
+def _perform_alone(
+    spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool, show: Show | None = None
+) -> None:
     if dry_run:
         store, registry = opened(spec)
         prepared = prepare(spec, registry, store, repair=False)
@@ -127,7 +160,11 @@ def _perform_alone(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, pla
             progress[0](event)
 
         result = perform_run(spec, listen, announce)
-    if as_json:
+    if show is not None and result.scores:
+        text = show(result)
+        if as_json or not quiet:
+            show_tables(text, plain or as_json)
+    elif as_json:
         emit(runs.run_json(Store(result.root), result.name))
     elif not quiet:
         text = result.to_markdown() if result.scores else runs.leaderboard_text(Store(result.root), [result.name])

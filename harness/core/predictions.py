@@ -147,7 +147,7 @@ def read_predictions(path: Path, count: int | None = None) -> tuple[np.ndarray, 
     import numpy as np
     import pyarrow as pa
 
-    table = _columns(path, ("prediction", "label", "oracle"))
+    table = read_columns(path, ("prediction", "label", "oracle"))
     if count is not None and len(table) != count:
         raise DamagedFileError(f"{path} is damaged: {len(table)} predictions, its record says {count}")
 
@@ -178,7 +178,7 @@ def read_predictions(path: Path, count: int | None = None) -> tuple[np.ndarray, 
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """The ids of the examples. Raises DamagedFileError as `read_predictions`."""
-    ids = _columns(path, ("id",)).column("id").to_pylist()
+    ids = read_columns(path, ("id",)).column("id").to_pylist()
     if not all(isinstance(name, str) for name in ids):
         raise DamagedFileError(f"{path} is damaged: its column id holds others than texts")
     return tuple(ids)
@@ -191,7 +191,7 @@ def read_logits(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | 
     import numpy as np
     import pyarrow as pa
 
-    table = _columns(path)
+    table = read_columns(path)
     labels = table.column("label")
     if "logits" not in table.column_names or not pa.types.is_integer(labels.type) or labels.null_count:
         return None
@@ -206,8 +206,8 @@ def read_logits(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | 
     return read_ids(path), references, logits
 
 
-def _columns(path: Path, names: tuple[str, ...] = ()) -> pa.Table:
-    """Columns of a file, all where none is named; `id` and `label` are among them."""
+def read_columns(path: Path, names: tuple[str, ...] = ()) -> pa.Table:
+    """Columns of a file, all where none is named; it has `id` and `label`. Raises DamagedFileError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -225,6 +225,28 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class AttackedText:
+    """An example that fools a model: both texts in pieces, each with whether it was changed."""
+
+    id: str
+    label: str
+    answer: str
+    original: tuple[tuple[str, bool], ...]
+    attacked: tuple[tuple[str, bool], ...]
+    numbers: str
+
+
+@dataclass(frozen=True)
+class AttackView:
+    """Some of the examples of a model under an attack: `fooled` of `n` fool it."""
+
+    title: str
+    rows: tuple[AttackedText, ...]
+    fooled: int
+    n: int
+
+
+@dataclass(frozen=True)
 class Page:
     """The whole page. `examples` goes to the script as it is; `warnings` say what could not be read."""
 
@@ -238,6 +260,8 @@ class Page:
     efficiency: tuple[Chart, ...] = ()
     compression: tuple[Titled, ...] = ()
     other_data: tuple[Grid, ...] = ()
+    attacks: tuple[Grid, ...] = ()
+    attacked: tuple[AttackView, ...] = ()
     calibration: tuple[Grid, ...] = ()
     selective: tuple[Chart, ...] = ()
     groups: tuple[Grid, ...] = ()

@@ -40,10 +40,7 @@ def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
     Raises:
         HarnessError: no run, none with scores under noise or an attack, or another style.
     """
-
-    records, order = _records(store, names, "--robustness", style)
-    tables = robustness.build(records, order, lambda record: _stored(store, record))
-    under_attack = attacks.build(records, order)
+    tables, under_attack = robustness_tables(store, names, style)
     if not tables and not under_attack:
         raise HarnessError(
             "no model was scored both without and with noise, nor under an attack; run its tasks with --noise typos or "
@@ -102,6 +99,16 @@ def selective_text(store: Store, names: Sequence[str], style: str) -> str:
     if style == "json":
         return selective.to_json(tables)
     return "\n".join(selective.to_markdown(table) for table in tables).rstrip("\n")
+
+
+def robustness_tables(
+    store: Store, names: Sequence[str], style: str
+) -> tuple[list[robustness.Robustness], list[attacks.AttackTable]]:
+    """Scores under noise and under attacks, of the named runs, or of all runs. Raises HarnessError where there is no
+    run.
+    """
+    records, order = _records(store, names, "--robustness", style)
+    return robustness.build(records, order, lambda record: _stored(store, record)), attacks.build(records, order)
 
 
 def calibration_text(store: Store, names: Sequence[str], style: str) -> str:

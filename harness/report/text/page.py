@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.core.attacked_examples import AttackedExample, read_attacked
 from harness.core.cell_records import CompressRecord, ModelRecord, PretrainRecord, ScoreRecord
 from harness.core.errors import HarnessError, StoredFileError
 from harness.core.measurement_records import MeasureRecord
@@ -18,7 +19,7 @@ from harness.core.run_records import ModelNames, RunManifest
 from harness.core.runs import asked_for, named, with_names
 from harness.core.store import Store, write_atomically
 from harness.core.version import __version__
-from harness.report.page import answers, cards, charts, examples, history, lineage, pretrainings, tables
+from harness.report.page import answers, attacked, cards, charts, examples, history, lineage, pretrainings, tables
 from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted
 from harness.report.page.model import Page, Section, Titled
@@ -26,6 +27,7 @@ from harness.report.page.render import render
 from harness.report.page.resources import Resources, resources_of
 from harness.report.page.text import counted
 from harness.report.tables import (
+    attacks,
     calibration,
     compression,
     efficiency,
@@ -151,6 +153,10 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
             files.unless_damaged(
                 "other data", lambda: out_of_distribution.build(records, order, detection_reader(store))
             )
+        ),
+        attacks=attacked.attack_grids(attacks.build(records, order)),
+        attacked=tuple(
+            files.unless_damaged("attacked examples", lambda: attacked.attack_views(first_records, files.attacked))
         ),
         calibration=cards.calibration_grids(
             files.unless_damaged("calibration", lambda: calibration.build(first_records, order, reports)),
@@ -293,6 +299,10 @@ class Files:
         values, references, _ = read_predictions(path, record.n)
         labels = self.store.read(record.cell).labels
         return Predicted(list(read_ids(path)), values, references, labels)
+
+    def attacked(self, record: ScoreRecord) -> tuple[list[AttackedExample], Sequence[str]]:
+        """Examples of a score under an attack, and names of classes."""
+        return read_attacked(self.store.file(record.cell, PREDICTIONS)), self.store.read(record.cell).labels
 
 
 def _resources(records: Sequence[ScoreRecord], made: Made, measured: Sequence[Measured]) -> dict[str, Resources]:
