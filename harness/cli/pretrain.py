@@ -13,8 +13,8 @@ from harness.core.launch_specs import PretrainLaunch
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
 from harness.core.machine.results_place import results_folder
+from harness.core.pretraining_specs import PretrainingSpec
 from harness.core.registry import load_registry
-from harness.core.specs import PretrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.core.text import emit, say
@@ -24,8 +24,8 @@ from harness.report.text.plans import pretraining_plan
 from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
 FIELDS = (
-    "corpus", "sentences", "budget", "steps", "tokens", "optimizer", "learning_rate", "batch_size", "accumulate",
-    "checkpoint_every", "seed",
+    "corpus", "sentences", "budget", "steps", "tokens", "optimizer", "learning_rate", "batch_size",
+    "accumulate", "checkpoint_every", "seed", "peft",
 )  # fmt: skip
 """What the command line can change of a model spec's pretraining."""
 
@@ -38,7 +38,9 @@ def pretrain(
     model_spec: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="The name of a model spec with a pretraining section.", autocompletion=complete_models
+            metavar="MODEL",
+            help="A model spec with a pretraining section, or a checkpoint to train further: a folder or a hub id.",
+            autocompletion=complete_models,
         ),
     ],
     out: Out = None,

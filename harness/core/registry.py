@@ -30,8 +30,8 @@ from harness.core.noise import perturbed_task
 from harness.core.reading import expanded, is_file, is_folder, read_bytes
 from harness.core.spec_checks import check_model_spec, check_suite, check_task
 from harness.core.spec_files import builtin_folders, kind_of, spec_files, specs_of
-from harness.core.specs import LIBRARY_MARK, NAME, NOISE_MARK, SHOTS_MARK, ModelSpec, SuiteSpec, TaskSpec
-from harness.core.strict_spec import parse
+from harness.core.specs import LIBRARY_MARK, NOISE_MARK, SHOTS_MARK, ModelSpec, SuiteSpec, TaskSpec
+from harness.core.strict_spec import NAME, parse
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import shown
 from harness.core.transfer import scored_with

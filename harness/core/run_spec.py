@@ -11,11 +11,12 @@ from harness.core.adversarial_spec import AdversarialSpec
 from harness.core.attack_spec import Attacks
 from harness.core.peft_spec import PeftSpec
 from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request, split_pairs
+from harness.core.pretraining_specs import OptimizerName
 from harness.core.reading import expanded
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import ReadingSpec
-from harness.core.specs import SHOTS_MARK, Name, OptimizerName, TaskName, TrainingSpec
-from harness.core.strict_spec import Strict, listed, setting
+from harness.core.specs import SHOTS_MARK, TaskName, TrainingSpec
+from harness.core.strict_spec import Name, Strict, listed, setting
 from harness.core.strict_yaml import load_mapping
 
 

@@ -24,6 +24,10 @@ from harness.core.reading import LARGEST
 from harness.core.strict_yaml import load_mapping
 from harness.core.text import clipped
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+"""A task, a suite, a model spec, or a plug-in."""
+
 
 class Strict(BaseModel):
     """What a file or a command line gives. Numbers are finite, and true is none."""

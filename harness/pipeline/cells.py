@@ -49,8 +49,8 @@ class TaskInput:
 
 @dataclass(frozen=True)
 class PretrainJob:
-    """What pretraining needs: the model spec, and what is known of its corpus. The others are for `harness
-    pretrain`: `observe` gets values by step while it trains.
+    """What pretraining needs: the model spec, what is known of its corpus, and the folder `pretrained` of a checkpoint
+    that it goes on from. The others are for `harness pretrain`: `observe` gets values by step while it trains.
     """
 
     kind: ClassVar[Kind] = "pretrain"
@@ -60,6 +60,7 @@ class PretrainJob:
     observe: Callable[[int, Mapping[str, float]], None] | None = None
     resume: bool = True
     sharded: bool = False
+    pretrained: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from harness.core.specs import OptimizerName
+from harness.core.pretraining_specs import OptimizerName
 
 
 def choice(name: OptimizerName) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from harness.core.specs import TokenizerSpec
+from harness.core.pretraining_specs import TokenizerSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

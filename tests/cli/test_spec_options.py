@@ -14,8 +14,8 @@ import typer
 from harness.cli import app as command_line
 from harness.cli import options as shared
 from harness.cli.pretrain import FIELDS
+from harness.core.pretraining_specs import PretrainingSpec
 from harness.core.run_spec import MEASURE_PRECISION, RunSpec
-from harness.core.specs import PretrainingSpec
 from harness.gating.settings import GateSpec
 from harness.measurement import protocol
 from harness.measurement.settings import MeasureSpec

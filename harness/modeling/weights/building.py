@@ -77,6 +77,24 @@ def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:
     return None
 
 
+def architecture_problem(config: Mapping[str, Any], auto_class: str) -> str | None:
+    """Why a checkpoint is no model of a class of `transformers` (whose import takes seconds); None where it is one."""
+    from transformers.models.auto import modeling_auto
+
+    lists = {
+        "AutoModelForMaskedLM": modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        "AutoModelForCausalLM": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        "AutoModelForSeq2SeqLM": modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    }
+    kind = str(config["model_type"])
+    if kind not in lists[auto_class]:
+        return f"a {kind} is no {auto_class.removeprefix('AutoModelFor')}"
+    two_ways = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
+    if auto_class == "AutoModelForCausalLM" and two_ways:
+        return f"a {kind} reads in both directions, and would see the tokens it is to predict"
+    return None
+
+
 def _known_keys(kind: type[PretrainedConfig]) -> set[str]:
     """What a class of configs takes: its own values, and those that its parents and all models have."""
     known = {*GENERAL, *kind.attribute_map, *inspect.signature(kind).parameters}

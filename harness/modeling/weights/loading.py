@@ -119,13 +119,16 @@ def tokenizer_folder(folder: Path) -> Path:
     return base_of(folder) if alone else folder
 
 
-def load_weights(auto_class: str, folder: Path, new_head: bool = False, **options: Any) -> PreTrainedModel:
+def load_weights(
+    auto_class: str, folder: Path, new_head: bool = False, learns_head: bool = False, **options: Any
+) -> PreTrainedModel:
     """A model of a folder in float32, by a class of `transformers`.
 
     Args:
         auto_class: The name of the class.
         folder: A `save_pretrained` folder.
         new_head: The head may be missing, or have another number of outputs.
+        learns_head: That of any class may be: what is loaded is trained as a whole.
         **options: Of `from_pretrained`, such as values of the config.
 
     Returns:
@@ -136,7 +139,7 @@ def load_weights(auto_class: str, folder: Path, new_head: bool = False, **option
             `partial_weights` that are allowed.
     """
     model, report = _loaded(auto_class, folder, options)
-    misfit = _misfit(model, report, _takes_new_head(auto_class, new_head))
+    misfit = _misfit(model, report, learns_head or _takes_new_head(auto_class, new_head))
     if misfit:
         allowed = _partial.get()
         if allowed is None:
@@ -205,7 +208,8 @@ def _misfit(model: PreTrainedModel, report: Mapping[str, Any], new_head: bool) -
     missing = {name for name in report["missing_keys"] if not COMPUTED.search(name)}
     if new_head:
         owners = _new_modules(model, missing | shapes.keys())
-        missing = {name for name in missing if name.rpartition(".")[0] not in owners}
+        known = {name for name, _ in model.named_parameters()}  # of tied weights the first name alone
+        missing = {name for name in missing & known if name.rpartition(".")[0] not in owners}
         shapes = {
             name: (stored, wanted)
             for name, (stored, wanted) in shapes.items()

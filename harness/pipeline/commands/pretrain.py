@@ -19,17 +19,19 @@ from harness.core.launched import launched
 from harness.core.machine.calibrate import calibration
 from harness.core.machine.environment import thread_variables
 from harness.core.manifests import INTERRUPTED, PRETRAINING, RUNNING
+from harness.core.pretraining_specs import PretrainingSpec
 from harness.core.registry import Registry
 from harness.core.run_records import ModelNames
 from harness.core.run_spec import RunSpec
 from harness.core.runs import facts_of, named
-from harness.core.specs import PretrainingSpec
+from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.pipeline.cells import Cell, PretrainJob
 from harness.pipeline.commands.manifests import circumstances, free_name
 from harness.pipeline.cost import clock
 from harness.pipeline.executors.execute import execute
+from harness.pipeline.planner.going_on import start_of, usual_settings
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 from harness.pipeline.steps import pretrain
 from harness.pipeline.tracking import Tracking, report_of, tracked, values_of
@@ -47,19 +49,23 @@ def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]
         read.
     """
     model_spec = registry.model_spec(name)
-    if model_spec.pretraining is None:
+    settings = model_spec.pretraining
+    if settings is None and model_spec.pretrained is None:
         able = [spec.name for spec in registry.model_specs.values() if spec.pretraining]
         raise HarnessError(
-            f"model spec {name} has no pretraining section; those that have: {', '.join(able) or 'none'}"
+            f"model spec {name} has no pretraining section, and no weights to go on from; those that have: "
+            f"{', '.join(able) or 'none'}"
         )
-    values = model_spec.pretraining.model_dump()
+    values = usual_settings(model_spec) if settings is None else settings.model_dump()
     if any(length in changes for length in ("steps", "tokens", "budget")):
         values |= {"steps": None, "tokens": None, "budget": None}
     settings = parse(PretrainingSpec, values | dict(changes), "the command line")
-    model_spec = model_spec.model_copy(update={"pretraining": settings})
+    model_spec = parse(ModelSpec, {**dict(model_spec), "pretraining": settings}, f"model {name}")
     check_model(model_spec, store)
+    weights = start_of(model_spec, store)
     facts = corpus_facts(model_spec, store)
-    return pretrain_cell(model_spec, name, facts, RunSpec(threads=threads))
+    called = model_spec.name if Path(model_spec.pretrained or "").is_absolute() else name
+    return pretrain_cell(model_spec, called, facts, RunSpec(threads=threads), weights)
 
 
 def perform(

@@ -18,7 +18,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.runtimes.base import WRITING_HEADS
-from harness.modeling.weights.pretrained import Weights, find
+from harness.modeling.weights.pretrained import Weights
 from harness.modeling.weights.settings import FILE, head_of_class, model_config, read_settings
 from harness.pipeline.cells import (
     Cell,
@@ -33,6 +33,7 @@ from harness.pipeline.cells import (
     seeded,
 )
 from harness.pipeline.planner.costing import compressing
+from harness.pipeline.planner.going_on import start_of
 from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 
@@ -71,7 +72,8 @@ class Compressions:
                     )
                 check_model(model_spec, store)
                 corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
-                self._students[method.student_name] = model_spec, find(model_spec, store, run.allow_partial), corpus
+                weights = start_of(model_spec, store, run.allow_partial)
+                self._students[method.student_name] = model_spec, weights, corpus
 
     def check_students(self, task: TaskSpec, labels: Sequence[str]) -> None:
         """Raises HarnessError for a student whose weights do not fit its config."""
@@ -100,7 +102,7 @@ class Compressions:
             return [_compress(method, model, fit, None, None)]
         model_spec, weights, corpus = self._students[method.student_name]
         model_spec = seeded(model_spec, fit.seed)
-        start = None if corpus is None else pretrain_cell(model_spec, method.student_name, corpus, self._run)
+        start = None if corpus is None else pretrain_cell(model_spec, method.student_name, corpus, self._run, weights)
         origin = Origin(weights, corpus, start)
         identity = model_identity(model_spec, origin) | {"checkpoint": origin.checkpoint}
         student = StudentJob(model_spec, origin.folder, origin.checkpoint, origin.partial)

@@ -63,10 +63,10 @@ def compressing(fit: Work | None, uses_data: bool, with_student: bool) -> Work |
     return COMPRESSING + fit.times(1.0 if with_student else EXPORTED if uses_data else 0.0)
 
 
-def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any]) -> Work | None:
+def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any], folder: Path | None = None) -> Work | None:
     """A checkpoint of so many steps or tokens, its corpus and its scores included."""
     settings = model_spec.pretraining
-    shape, _ = shape_in(model_spec, None)
+    shape, _ = shape_in(model_spec, folder)
     if settings is None or shape is None:
         return None
     if settings.steps is None and settings.tokens is None:

@@ -91,7 +91,7 @@ def cells_of_model(
     for portion, seed in _trainings(task, run, model.model_spec, facts[trained_on.name]):
         start = None
         if model.corpus is not None:
-            start = pretrain_cell(seeded(model.model_spec, seed), model.name, model.corpus, run)
+            start = pretrain_cell(seeded(model.model_spec, seed), model.name, model.corpus, run, model.weights)
             yield start
         origin = Origin(model.weights, model.corpus, start)
         if held_out is not None:

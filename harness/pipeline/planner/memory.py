@@ -41,7 +41,7 @@ def _need(cell: Cell, by_key: Mapping[str, Cell]) -> int:
     job = cell.job
     if isinstance(job, PretrainJob) and job.model_spec.pretraining is not None:
         settings = job.model_spec.pretraining
-        shape, _ = shape_in(job.model_spec, None)
+        shape, _ = shape_in(job.model_spec, job.pretrained)
         tokens = settings.batch_size * settings.block_size / settings.accumulate
         return PROCESS + (_trained(shape, tokens, settings.optimizer, True) if shape else 0)
     if isinstance(job, FinetuneJob):

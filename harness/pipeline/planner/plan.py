@@ -15,13 +15,14 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, SuiteSpec, TaskSpec
 from harness.core.store import Store
 from harness.core.transfer import base_name
-from harness.modeling.weights.pretrained import Weights, find, find_finished
+from harness.modeling.weights.pretrained import Weights, find_finished
 from harness.pipeline.cells import Cell
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.contamination import contamination_cells
 from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dropped
 from harness.pipeline.planner.few_examples import check_draws, no_classes
 from harness.pipeline.planner.fitting import Compressed, cells_of_model
+from harness.pipeline.planner.going_on import start_of
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, known_corpus, with_controls, with_corpora
@@ -185,7 +186,7 @@ def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> Mode
             name, model_spec, find_finished(model_spec, store, run.allow_partial), None, store, finished=True
         )
     corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
-    return ModelPlan(name, model_spec, find(model_spec, store, run.allow_partial), corpus, store)
+    return ModelPlan(name, model_spec, start_of(model_spec, store, run.allow_partial), corpus, store)
 
 
 def _resolved(model_spec: ModelSpec, run: RunSpec) -> ModelSpec:

@@ -15,13 +15,15 @@ from harness.core.hashing import hash_json
 from harness.core.machine.numerics import resolved_precision
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import canonical
-from harness.core.specs import NAME, ModelSpec
+from harness.core.specs import ModelSpec
 from harness.core.store import Store
+from harness.core.strict_spec import NAME
 from harness.data import corpus as corpora
 from harness.data.augment.documents import DocumentAugmenter
 from harness.data.augment.expand import inputs_of
 from harness.modeling.weights.building import config_problem
 from harness.modeling.weights.config_file import parameters_of
+from harness.modeling.weights.pretrained import Weights
 from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, machine_of, model_record
 from harness.pipeline.planner.costing import pretraining
 from harness.training.learners.base import RANDOM_WEIGHTS
@@ -90,12 +92,12 @@ def with_controls(model_specs: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
     both: dict[str, ModelSpec] = {}
     for name, model_spec in model_specs.items():
         both[name] = model_spec
-        if model_spec.pretrained:
+        if model_spec.pretrained:  # of one that is trained further too: random weights are trained on no text
             options = {**model_spec.options, RANDOM_WEIGHTS: True}
             both[name + CONTROL_SUFFIX] = model_spec.model_copy(
-                update={"name": model_spec.name + CONTROL_SUFFIX, "options": options}
+                update={"name": model_spec.name + CONTROL_SUFFIX, "options": options, "pretraining": None}
             )
-        if model_spec.pretraining:
+        elif model_spec.pretraining:
             options = OBJECTIVES.get(model_spec.pretraining.objective).at_random(model_spec.pretraining.options)
             changes = {"steps": 0, "tokens": None, "budget": None, "options": options}
             random = model_spec.pretraining.model_copy(update=changes)
@@ -146,9 +148,11 @@ def known_corpus(where: str, store: Store, sentences: int = 20_000, field: str =
     return facts
 
 
-def pretrain_cell(model_spec: ModelSpec, name: str, corpus: Mapping[str, Any], run: RunSpec) -> Cell:
-    """The cell that makes a model spec's checkpoint. Raises HarnessError for an objective or options it does not
-    have.
+def pretrain_cell(
+    model_spec: ModelSpec, name: str, corpus: Mapping[str, Any], run: RunSpec, weights: Weights | None = None
+) -> Cell:
+    """The cell that makes a model spec's checkpoint, from `weights` where it goes on from others'. Raises HarnessError
+    for an objective or options it does not have.
     """
     assert model_spec.pretraining is not None
     settings = model_spec.pretraining.model_copy(
@@ -169,11 +173,15 @@ def pretrain_cell(model_spec: ModelSpec, name: str, corpus: Mapping[str, Any], r
         "pretraining": settings.identity(),
         "corpus": corpus["fingerprint"],
         "seed": settings.seed,
+        **({"weights": weights.fingerprint} if weights else {}),
         **({"inputs": inputs} if inputs else {}),
         "code": code_of("pretrain", ("objective", settings.objective), *augmentations),
         **machine_of(model_spec, run.threads),
     }
     key = hash_json(spec)
-    job = PretrainJob(model_spec, dict(corpus), model_record(model_spec, name, Origin(corpus=corpus), run))
+    record = model_record(model_spec, name, Origin(weights, corpus), run)
+    folder = weights.folder if weights else None
+    job = PretrainJob(model_spec, dict(corpus), record, pretrained=folder)
+    work = pretraining(model_spec, corpus, folder)
     budget = (settings.seconds, settings.seconds) if settings.seconds is not None else None
-    return Cell(key, spec, job, (), "", name, settings.seed, None, pretraining(model_spec, corpus), seconds=budget)
+    return Cell(key, spec, job, (), "", name, settings.seed, None, work, seconds=budget)

@@ -14,13 +14,16 @@ from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.hashing import hash_json
 from harness.core.lazy import lazy
 from harness.core.machine.calibrate import calibration
+from harness.core.pretraining_specs import PretrainingSpec, TokenizerSpec
 from harness.core.runs import content_of
-from harness.core.specs import ModelSpec, PretrainingSpec, TokenizerSpec
+from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.data import corpus as corpora
 from harness.data.augment.documents import DocumentAugmenter
 from harness.data.augment.expand import refuse_changed_inputs
 from harness.modeling.weights.building import build_config
+from harness.modeling.weights.loading import config_of
+from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, PretrainJob
 from harness.training import tokenizers
 from harness.training.curves import LOSSES, write_losses
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from harness.training.pretraining.train_step import Losses
 
 deferred = lazy("harness.training.deferred")
+going_on = lazy("harness.training.pretraining.going_on")
 evaluation = lazy("harness.training.pretraining.evaluation")
 loop = lazy("harness.training.pretraining.loop")
 sharding = lazy("harness.training.sharding")
@@ -51,6 +55,8 @@ DROPOUTS = (
 )  # fmt: skip
 """What the configs of `transformers` call their dropout rates."""
 CURVE_POINTS = 200
+ADAPTER = "adapter"
+"""The folder of an adapter beside that of the model it is merged into."""
 
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> dict[str, Any]:
@@ -65,9 +71,14 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     assert isinstance(job, PretrainJob)
     model_spec = job.model_spec
     settings = model_spec.pretraining
-    assert settings is not None and model_spec.tokenizer is not None
+    assert settings is not None
     corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
-    tokenizer, tokenizer_key = _tokenizer(model_spec.tokenizer, corpus, job.corpus, settings.block_size, store)
+    if job.pretrained is None:
+        assert model_spec.tokenizer is not None
+        tokenizer, tokenizer_key = _tokenizer(model_spec.tokenizer, corpus, job.corpus, settings.block_size, store)
+    else:
+        refuse_changed(job.pretrained, job.model["weights"], store)
+        tokenizer, tokenizer_key = going_on.tokenizer_in(job.pretrained), job.model["weights"]
     tokens = tokens_of(tokenizer)
     objective = make_objective(model_spec, tokens)
     written = [job.corpus["fingerprint"], tokenizer_key, tokens.end]
@@ -85,16 +96,22 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
     held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
 
-    config = build_config(model_spec, tokenizer)
+    config = build_config(model_spec, tokenizer) if job.pretrained is None else config_of(job.pretrained)
     dropouts = {
         name: getattr(config, name) for name in DROPOUTS if isinstance(getattr(config, name, None), int | float)
     }
     for name in dropouts:
         setattr(config, name, settings.dropout)
     torch.manual_seed(settings.seed)
-    weights = deferred.DeferredWeights() if job.sharded else None
-    with weights or nullcontext():
-        model = objective.build(config)
+    weights = deferred.DeferredWeights() if job.sharded and job.pretrained is None else None
+    adapted = None
+    if job.pretrained is None:
+        with weights or nullcontext():
+            model = objective.build(config)
+    else:
+        model = going_on.checkpoint(objective, job.pretrained, config)
+        if settings.peft is not None:
+            adapted = going_on.adapted(model, settings.peft, objective, job.pretrained, job.model["name"], job.sharded)
     device = trainer.pick_device()
     measured = calibration()
     peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
@@ -118,6 +135,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
         return {}
     scores = evaluation.evaluate(outcome.trained, objective, held_out, settings.seed, settings.batch_size)
     exported = objective.export(outcome.trained.model)
+    trainable = None if adapted is None else going_on.kept_adapter(adapted, tokenizer, folder / ADAPTER)
+    exported = exported if adapted is None else going_on.merged(adapted)
     if not job.sharded:
         exported.cpu()
     for name, value in dropouts.items():
@@ -150,6 +169,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
             "sharded": outcome.sharded,
             "resumed_from": outcome.resumed_from,
             "budget": _budget(settings, outcome, time.perf_counter() - started),
+            **({} if settings.peft is None else {"peft": str(settings.peft), "trainable_parameters": trainable}),
         },
     }
 
@@ -173,7 +193,7 @@ def _budget(settings: PretrainingSpec, outcome: Outcome, seconds: float) -> dict
 def make_objective(model_spec: ModelSpec, tokens: Any) -> Objective:
     """Raises HarnessError for an unknown objective, options it does not have, or a tokenizer it cannot use."""
     settings = model_spec.pretraining
-    assert settings is not None and model_spec.tokenizer is not None
+    assert settings is not None
     kind, options = check_objective(model_spec)
     return kind(options, tokens, settings.block_size)
 

@@ -17,10 +17,10 @@ OBJECTIVES: Plugins[type[Objective]] = plugins.table("objective")
 def check_objective(model_spec: ModelSpec) -> tuple[type[Objective], Any]:
     """The objective's class and its options; what can be checked without a tokenizer. Raises HarnessError."""
     settings = model_spec.pretraining
-    assert settings is not None and model_spec.tokenizer is not None
+    assert settings is not None
     where = f"model spec {model_spec.name}"
     kind = OBJECTIVES.get(settings.objective, where)
-    if model_spec.tokenizer.kind not in kind.tokenizers:
+    if model_spec.tokenizer is not None and model_spec.tokenizer.kind not in kind.tokenizers:
         raise HarnessError(
             f"{where}: objective {settings.objective} needs a tokenizer of kind {' or '.join(kind.tokenizers)}, "
             f"not {model_spec.tokenizer.kind}"

@@ -64,6 +64,10 @@ class Objective(ABC):
     """Scores that are `exp` of their quotient."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
 
+    auto_class: ClassVar[str | None] = None
+    """The class of `transformers` that its models are of; None of one that builds models of its own."""
+    from_checkpoint: ClassVar[bool] = False
+    """Whether it trains a checkpoint of `auto_class` further."""
     causal: ClassVar[bool] = False
     """Whether each token is predicted from those before it alone."""
 
@@ -95,9 +99,13 @@ class Objective(ABC):
     def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Arrays of n rows each, the inputs and targets of `loss`, from blocks (n, raw_size) of token ids."""
 
-    @abstractmethod
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
-        """A model with random weights."""
+        """A model with random weights; by default of the class `auto_class`."""
+        import transformers
+
+        assert self.auto_class is not None
+        model: torch.nn.Module = getattr(transformers, self.auto_class).from_config(config)
+        return model
 
     def try_out(self, model: Any) -> None:  # noqa: B027 - most objectives take any model that was built
         """Look at what a built model does, before it is trained. Raises HarnessError where it will not do."""

@@ -16,7 +16,6 @@ from harness.training.objectives.reading import mean_of
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PretrainedConfig
 
 linear_cross_entropy = lazy("harness.training.objectives.linear_cross_entropy")
 
@@ -24,6 +23,8 @@ linear_cross_entropy = lazy("harness.training.objectives.linear_cross_entropy")
 class CausalLM(Objective):
     perplexities = frozenset({"perplexity"})
     lower_is_better = frozenset({"perplexity", "bits_per_byte"})
+    auto_class = "AutoModelForCausalLM"
+    from_checkpoint = True
     causal = True
 
     @property
@@ -36,11 +37,6 @@ class CausalLM(Objective):
 
     linear_head = False
     """Whether the model's logits are a linear layer's of its hidden states, so that the loss may take them in parts."""
-
-    def build(self, config: PretrainedConfig) -> torch.nn.Module:
-        from transformers import AutoModelForCausalLM
-
-        return AutoModelForCausalLM.from_config(config)
 
     def try_out(self, model: Any) -> None:
         if reads_ahead(model):

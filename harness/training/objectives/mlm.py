@@ -14,7 +14,6 @@ from harness.training.objectives.reading import at, encoder_inputs, hidden_state
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PretrainedConfig
 
 FRACTION_MASKED, FRACTION_RANDOM = 0.8, 0.1
 """Of the chosen tokens so many become the mask, so many a random token; the rest stay. Devlin et al. 2019, A.1."""
@@ -29,6 +28,8 @@ class MlmOptions(EncoderOptions):
 
 class MaskedLM(Objective):
     Options = MlmOptions
+    auto_class = "AutoModelForMaskedLM"
+    from_checkpoint = True
     tokenizers = ("wordpiece",)
     perplexities = frozenset({"masked_perplexity", "pseudo_perplexity"})
     lower_is_better = perplexities
@@ -54,11 +55,6 @@ class MaskedLM(Objective):
         unknown_names = self.text_ids[random.integers(0, len(self.text_ids), targets.shape)]
         kept_or_random = np.where(draw < FRACTION_MASKED + FRACTION_RANDOM, unknown_names, targets)
         return np.where(draw < FRACTION_MASKED, self._need("mask"), kept_or_random)
-
-    def build(self, config: PretrainedConfig) -> torch.nn.Module:
-        from transformers import AutoModelForMaskedLM
-
-        return AutoModelForMaskedLM.from_config(config)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         from torch.nn.functional import cross_entropy

@@ -58,6 +58,7 @@ class MlmDistillOptions(MlmOptions):
 
 class DistilledMaskedLM(MaskedLM):
     Options = MlmDistillOptions  # type: ignore[assignment]  # which cannot be made of nothing
+    from_checkpoint = False
 
     @classmethod
     def inputs(cls, options: Any) -> dict[str, str]:

@@ -33,6 +33,7 @@ class RtdOptions(MlmOptions):
 
 
 class ReplacedTokenDetection(MaskedLM):
+    from_checkpoint = False
     Options = RtdOptions
     perplexities = frozenset({"generator_perplexity"})
     lower_is_better = perplexities

@@ -20,7 +20,6 @@ from harness.training.objectives.reading import mean_of
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PretrainedConfig
 
 
 class SpanOptions(Strict):
@@ -31,6 +30,8 @@ class SpanOptions(Strict):
 
 
 class SpanCorruption(Objective):
+    auto_class = "AutoModelForSeq2SeqLM"
+    from_checkpoint = True
     Options = SpanOptions
     tokenizers = ("unigram",)
     perplexities = frozenset({"target_perplexity"})
@@ -61,11 +62,6 @@ class SpanCorruption(Objective):
             targets[row, :-1] = with_sentinels(block, ~noise, sentinels)
         inputs[:, -1] = targets[:, -1] = self.tokens.end
         return {"input_ids": inputs, "targets": targets}
-
-    def build(self, config: PretrainedConfig) -> torch.nn.Module:
-        from transformers import AutoModelForSeq2SeqLM
-
-        return AutoModelForSeq2SeqLM.from_config(config)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         return model(input_ids=batch["input_ids"], labels=batch["targets"], use_cache=False).loss

@@ -20,7 +20,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from harness.core.errors import DamagedFileError, HarnessError
-from harness.core.specs import PretrainingSpec
+from harness.core.pretraining_specs import PretrainingSpec
 from harness.core.text import say
 from harness.training.deferred import DeferredWeights
 from harness.training.dropout import quick_dropout

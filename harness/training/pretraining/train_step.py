@@ -13,7 +13,7 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 
 from harness.core.errors import HarnessError
-from harness.core.specs import PretrainingSpec
+from harness.core.pretraining_specs import PretrainingSpec
 from harness.training.adversarial.adversary import Adversary
 from harness.training.adversarial.passes import Reader
 from harness.training.deferred import DeferredWeights
@@ -183,6 +183,8 @@ def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]
     decayed: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         exempt = parameter.ndim < 2 or any(part in name.lower() for part in NO_DECAY)
         (others if exempt else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

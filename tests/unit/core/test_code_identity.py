@@ -76,7 +76,7 @@ def test_comments_docstrings_and_positions_do_not_count(copied):
 def test_the_help_of_a_spec_does_not_count_and_its_defaults_do(copied):
     own = entries("pretrain", copied)
     before = identity(*own)
-    path = copied / "core" / "specs.py"
+    path = copied / "core" / "pretraining_specs.py"
     text = path.read_text(encoding="utf-8")
     assert '"Optimizer steps."' in text and "20_000" in text
     path.write_text(text.replace('"Optimizer steps."', '"Steps of the optimizer."'), encoding="utf-8")

@@ -13,10 +13,11 @@ from harness import data
 from harness.core.checked import write_checked as _write_checked
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
+from harness.core.pretraining_specs import PretrainingSpec, TokenizerSpec
 from harness.core.registry import load_registry
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import canonical
-from harness.core.specs import PretrainingSpec, TaskSpec, TokenizerSpec
+from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.data.corpus import facts, open_corpus

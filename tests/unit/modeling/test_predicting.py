@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.specs import TokenizerSpec
+from harness.core.pretraining_specs import TokenizerSpec
 from harness.modeling import predicting
 from harness.modeling.predicting import predict
 from harness.report.text.prediction_text import render

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from harness.core.decoding_spec import DecodingSpec
 from harness.core.predictions import as_references
-from harness.core.specs import ModelSpec, PretrainingSpec, TaskSpec, TokenizerSpec, TrainingSpec
+from harness.core.pretraining_specs import PretrainingSpec, TokenizerSpec
+from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.data.frame import Split
 from harness.training import tokenizers, trainer
 from harness.training.learners.base import FitRequest
@@ -106,7 +107,7 @@ PRETRAINING: dict[str, dict[str, Any]] = {
 }
 ELSEWHERE = {
     "augment", "objective", "options", "corpus", "sentences", "field", "block_size", "dropout", "precision", "budget", "checkpoint_every",
-    "gradient_checkpointing", "compile",
+    "gradient_checkpointing", "compile", "peft",
 }  # fmt: skip
 """What is chosen before the loop begins, or takes effect in time alone; each has tests of its own."""
 

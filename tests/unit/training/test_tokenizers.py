@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.core.specs import TokenizerSpec
+from harness.core.pretraining_specs import TokenizerSpec
 from harness.core.strict_spec import parse
 from harness.training import tokenizers
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from harness.core.specs import TaskSpec, TokenizerSpec
+from harness.core.pretraining_specs import TokenizerSpec
+from harness.core.specs import TaskSpec
 from harness.data.frame import Split
 from harness.modeling.heads import EncodingContext
 from harness.training import tokenizers

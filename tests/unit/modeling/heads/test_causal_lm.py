@@ -207,7 +207,7 @@ def test_an_answer_without_a_token_of_its_own_is_refused():
 def test_what_a_tokenizer_loses_of_a_text_is_charged():
     from tokenizers.normalizers import Lowercase
 
-    from harness.core.specs import TokenizerSpec
+    from harness.core.pretraining_specs import TokenizerSpec
     from harness.training import tokenizers
 
     plain = model("AutoModelForCausalLM", "gpt2", "bytebpe")

@@ -21,7 +21,7 @@ def checkpoint(folder: Path, texts: list[str] = SENTENCES, headless: bool = Fals
     """A masked language model with random weights and its tokenizer, saved."""
     import transformers
 
-    from harness.core.specs import TokenizerSpec
+    from harness.core.pretraining_specs import TokenizerSpec
     from harness.training.tokenizers import train
 
     tokenizer = train(TokenizerSpec(kind="wordpiece", vocab_size=80), texts, 32)

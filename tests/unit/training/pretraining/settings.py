@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.specs import PretrainingSpec, TokenizerSpec
+from harness.core.pretraining_specs import PretrainingSpec, TokenizerSpec
 from harness.training import tokenizers
 from harness.training.objectives import OBJECTIVES
 from harness.training.pretraining.blocks import cut
