@@ -21,8 +21,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """By method the options it takes, and their values where they are left out."""
 
-CONSISTENT = frozenset({"smart", "vat", "r-drop"})
-"""Methods that compare what the model says of a text and of the perturbed one; the others need its label."""
+REST = "task"
+"""Texts of the training split whose labels are not used."""
 
 COST: Mapping[str, tuple[float, float]] = {
     "fgm": (1.0, 0.0), "pgd": (1.0, 2 / 3), "freelb": (0.0, 1.0), "smart": (1.0, 2 / 3), "vat": (1.0, 2 / 3),
@@ -47,7 +47,9 @@ class AdversarialSpec(MethodSpec):
     2018, arXiv 1704.03976). `r-drop` adds that between two dropout masks (Liang et al. 2021, arXiv 2106.14448).
 
     `weight` is of the term that is added; lengths are those of all embeddings of a text in one, but for `smart`. What a
-    method leaves out is in `harness.core.adversarial_spec.DEFAULTS`. As text: `fgm`, or `freelb:steps=3,epsilon=0.3`.
+    method leaves out is in `harness.core.adversarial_spec.DEFAULTS`. `unlabelled` is for `vat`, which learns from texts
+    without labels as well: a file of them, or `task` for those of the training split that a run with `train_fractions`
+    or `k_shot` takes no labels of. As text: `fgm`, or `freelb:steps=3,epsilon=0.3`.
     """
 
     methods: ClassVar[tuple[str, ...]] = tuple(DEFAULTS)
@@ -59,13 +61,16 @@ class AdversarialSpec(MethodSpec):
     weight: float | None = Field(default=None, gt=0, le=1e4)
     proximal: float | None = Field(default=None, ge=0, le=1e4)
     momentum: float | None = Field(default=None, ge=0, lt=1)
+    unlabelled: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _options_go_with_the_method(self) -> AdversarialSpec:
-        for name in self.model_fields_set - {"method"}:
+        for name in self.model_fields_set - {"method", "unlabelled"}:
             if name not in DEFAULTS[self.method] and getattr(self, name) is not None:
                 others = [method for method, options in DEFAULTS.items() if name in options]
                 raise ValueError(f"{name} goes with {', '.join(others)}; {self.method} has none")
+        if self.unlabelled is not None and self.method != "vat":
+            raise ValueError(f"unlabelled goes with vat; {self.method} needs labels")
         if self.method == "vat" and self.start == 0:
             raise ValueError("start: vat looks for its direction at a distance above 0")
         return self
@@ -73,7 +78,7 @@ class AdversarialSpec(MethodSpec):
     @property
     def options(self) -> dict[str, Any]:
         """All that the method takes, with the values that hold."""
-        given = self.model_dump(exclude={"method"}, exclude_none=True)
+        given = self.model_dump(exclude={"method", "unlabelled"}, exclude_none=True)
         return {**DEFAULTS[self.method], **given}
 
     @property
@@ -86,11 +91,16 @@ class AdversarialSpec(MethodSpec):
         if self.method == "pgd":
             return 1 + first + each * (options["steps"] - 1)
         proximal = 1 / 3 if options.get("proximal") else 0.0
-        return 1 + first + each * options.get("steps", 0) + proximal
+        unlabelled = 4 / 3 + each * options["steps"] if self.unlabelled else 0.0
+        return 1 + first + each * options.get("steps", 0) + proximal + unlabelled
 
 
 def without_average(spec: AdversarialSpec | None) -> AdversarialSpec | None:
-    """The same for a pretraining, whose checkpoints hold no second model. Raises ValueError where one is asked for."""
+    """The same for a pretraining, whose checkpoints hold no second model and whose texts have no labels. Raises
+    ValueError where one is asked for.
+    """
+    if spec is not None and spec.unlabelled:
+        raise ValueError("unlabelled: no text of a pretraining has labels; leave it out")
     if spec is None or spec.method != "smart":
         return spec
     if spec.proximal:

@@ -216,6 +216,10 @@ class RunSpec(Strict):
         None, "Train on perturbed embeddings too: fgm, pgd, freelb, smart, vat or r-drop, with options as in "
         "freelb:steps=3.", panel=TRAINING, metavar="METHOD[:OPTIONS]",
     )  # fmt: skip
+    unlabelled: str | None = setting(
+        None, "Texts without labels for --adversarial vat: a file, or task, those of the training split that are not "
+        "trained on.", panel=TRAINING, metavar="FILE",
+    )  # fmt: skip
     train_fractions: Annotated[list[Fraction], BeforeValidator(comma_separated)] = setting(
         list, "Train on these fractions of the examples, e.g. 0.1,1.", panel=TRAINING, metavar="F,…", comma=True
     )
@@ -389,10 +393,15 @@ class RunSpec(Strict):
         """The training values given for this run, by the names of `TrainingSpec`, as JSON has them."""
         names = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select"}
         given = self.model_dump(mode="json", include=names, exclude_none=True)
-        methods = {"peft": self.peft, "adversarial": self.adversarial}
+        methods = {"peft": self.peft, "adversarial": self._with_unlabelled(self.adversarial)}
         return given | {name: str(method) for name, method in methods.items() if method is not None}
 
     def training(self, of: TrainingSpec) -> TrainingSpec:
         """The training of a model spec with this run's values. A learning rate of all weights is none of an adapter."""
         given = {name: getattr(self, name) for name in self.overrides()}
+        given["adversarial"] = self._with_unlabelled(self.adversarial or of.adversarial)
         return of.model_copy(update={**({"learning_rate": None} if self.peft and of.peft is None else {}), **given})
+
+    def _with_unlabelled(self, spec: AdversarialSpec | None) -> AdversarialSpec | None:
+        takes_some = self.unlabelled is not None and spec is not None and spec.method == "vat"
+        return spec.model_copy(update={"unlabelled": self.unlabelled}) if takes_some and spec is not None else spec

@@ -257,7 +257,7 @@ def _split(
     draws = reading.draws if reading.draws in table.names else None
     return Split(
         ids=_ids(table, name, reading.id),
-        fields=_fields(task, "label", table, reading.columns_of(name)),
+        fields=text_columns(task, "label", table, reading.columns_of(name)),
         labels=None if texts is None else _values(task, table, texts, vocabulary),
         oracle=None if oracle is None else _values(task, table, label_texts(table, oracle), vocabulary),
         draws=None if draws is None else tuple(table.read_column(draws)),
@@ -268,7 +268,7 @@ def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str,
     """A split whose references are texts; of a task without a target the text is its own reference."""
     if len(table) == 0:
         raise HarnessError(f"{table.where}: holds no rows")
-    ids, fields = _ids(table, name, reading.id), _fields(task, family.target, table, reading.columns_of(name))
+    ids, fields = _ids(table, name, reading.id), text_columns(task, family.target, table, reading.columns_of(name))
     if family.target is None:
         return Split(ids, fields, labels=tuple((text,) for text in fields[family.required[0]]))
     if name.startswith("test") and find_column(reading.columns_of(name), family.target, table.names) is None:
@@ -285,7 +285,8 @@ def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str,
     )
 
 
-def _fields(task: TaskSpec, target: str | None, table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
+def text_columns(task: TaskSpec, target: str | None, table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
+    """The texts of a table by the names of the task's fields."""
     return {
         canonical: _strings(table, require_column(columns, canonical, table))
         for canonical in task.fields

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from harness.training.adversarial.perturbation import embeddings_of
 from harness.training.processes import Processes
-from harness.training.sharding import shard
+from harness.training.sharding import gathered_again, shard
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,7 +33,10 @@ class SummedLoss(torch.nn.Module):
         self._loss = loss
 
     def forward(self, batch: dict[str, Any], term: Loss | None = None) -> torch.Tensor:
-        return (term or self._loss)(self.model, batch)
+        if term is None:
+            return self._loss(self.model, batch)
+        with gathered_again(self, embeddings_of(self.model)):
+            return term(self.model, batch)
 
 
 def alone(loss: Loss) -> Callable[..., torch.Tensor]:

@@ -7,12 +7,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
 if TYPE_CHECKING:
@@ -51,6 +53,21 @@ def shard(
         fully_shard(part, mesh=mesh)
     for method in methods:
         register_fsdp_forward_method(module, method)
+
+
+@contextmanager
+def gathered_again(root: torch.nn.Module, before: torch.nn.Module) -> Iterator[None]:
+    """Within it the weights that a sharded `root` holds beside its layers are gathered whenever `before` is called: a
+    gradient that is taken inside of a pass lets them go.
+    """
+    if not isinstance(root, FSDPModule):
+        yield
+        return
+    hook = before.register_forward_pre_hook(lambda *_: root.unshard())
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _return_large_blocks() -> None:

@@ -95,6 +95,7 @@ class TokenBudgetTrainer(Trainer):
                 lambda batch, term: self._loss(model, batch, term),
                 lambda term: self.accelerator.backward(scaled(term)),
                 model, inputs, len(self._losses),
+                (0, 1) if self._processes is None else (self._processes.number, self._processes.count),
             )  # fmt: skip
         alone = self._processes is None
         self._losses.append(summed.detach().float() * weight / (self._targets * rows if alone else 1))

@@ -67,6 +67,24 @@ def test_two_processes_fine_tune_the_model_that_one_does(flags, harness, togethe
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("flags", [[], ["--fsdp"]], ids=["whole", "sharded"])
+@pytest.mark.parametrize("method", ["fgm", "freelb", "smart:proximal=0", "vat", "r-drop"])
+def test_two_processes_perturb_as_one_does(method, flags, harness, together, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(MODEL)
+    command = (*COMMAND, "--adversarial", method, "--epochs", "1")
+    alone = read_json(harness(*command, "--executor", "inline", "--out", "one", "--json").stdout)
+    done = together(*command, *flags, "--out", "two", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (one_fit, one), (two_fit, weights) = (
+        fitted(alone, tmp_path / "one"),
+        fitted(read_json(done.stdout), tmp_path / "two"),
+    )
+    assert two_fit["loss"] == pytest.approx(one_fit["loss"], rel=1e-4)
+    for name, weight in one.items():
+        assert weights[name].numpy() == pytest.approx(weight.numpy(), abs=2e-3), name
+
+
+@pytest.mark.slow
 def test_what_cannot_be_sharded_is_refused_and_the_processes_end(together, tmp_path):
     (tmp_path / "tiny.yaml").write_text(MODEL.replace("precision", "select: best, precision"))
     done = together(*COMMAND, "--fsdp")

@@ -31,15 +31,17 @@ class SequenceClassification(Head):
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
         lengths = [len(row) for row in columns["input_ids"]]
-        assert split.labels is not None
-        return TokenizedDataset(columns | {"labels": list(split.labels)}, lengths, _truncated(reader, split, lengths))
+        labels: dict[str, Any] = {} if split.labels is None else {"labels": list(split.labels)}
+        return TokenizedDataset(columns | labels, lengths, _truncated(reader, split, lengths))
 
     def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
-        labels = batch.pop("labels")
-        logits = model(**batch).logits
+        labels = batch.pop("labels", None)
+        logits = model(**batch).logits.float()
         numbers = reader.family.predictions == "values"
-        loss = _family(reader).loss(logits, labels, reader.label_smoothing)
-        return Outputs(loss, (logits.float().squeeze(-1) if numbers else logits.float(),))
+        loss = logits.new_zeros(())
+        if labels is not None:
+            loss = _family(reader).loss(logits, labels, reader.label_smoothing)
+        return Outputs(loss, (logits.squeeze(-1) if numbers else logits,))
 
     def predict(
         self,

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.compression import COMPRESSORS
+from harness.core.adversarial_spec import REST
 from harness.core.cached_facts import KnownData
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
@@ -16,6 +17,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.data.attacked import attack_identity
 from harness.data.augment.expand import inputs_of, rows_an_example
+from harness.data.unlabelled import read_unlabelled
 from harness.pipeline.cells import (
     Cell,
     FinetuneJob,
@@ -182,6 +184,21 @@ def _rows(model_spec: ModelSpec) -> int:
     return 1 if augment is None else rows_an_example(augment)
 
 
+def _unlabelled(model_spec: ModelSpec, task: TaskSpec, portion: Portion) -> str | None:
+    """What stands for texts without labels in a cell's key. Raises HarnessError where there are none."""
+    spec = model_spec.training.adversarial
+    if spec is None or spec.unlabelled is None:
+        return None
+    if spec.unlabelled != REST:
+        return read_unlabelled(task, spec.unlabelled).fingerprint
+    if portion.k_shot is None and portion.fraction == 1:
+        raise HarnessError(
+            f"unlabelled: {REST}: all of {task.name}'s training examples are trained on with their labels; take fewer "
+            "with --train-fractions or --k-shot, or give a file"
+        )
+    return REST
+
+
 def _finetune(
     task: TaskSpec,
     model: ModelPlan,
@@ -212,6 +229,8 @@ def _finetune(
     augment = model_spec.training.augment
     if augment is not None and (read := inputs_of(augment, f"model {model.name}: augment")):
         spec["augment"] = read
+    if (texts := _unlabelled(model_spec, task, portion)) is not None:
+        spec["unlabelled"] = texts
     if fold is not None:
         spec["fold"] = list(fold)
     if held_out:

@@ -70,6 +70,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
     models = _models(run, registry, store, list(dict.fromkeys(run.model or default_models(suites, registry))))
     compressions = Compressions(run, registry, store)
     _check_label_map(run, tasks, models, registry)
+    _check_unlabelled(run, models)
     absent: dict[str, str] = {}
     not_applicable: dict[tuple[str, str], str] = {}
     facts: dict[str, KnownData] = {}
@@ -187,6 +188,12 @@ def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> Mode
         )
     corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
     return ModelPlan(name, model_spec, start_of(model_spec, store, run.allow_partial), corpus, store)
+
+
+def _check_unlabelled(run: RunSpec, models: Sequence[ModelPlan]) -> None:
+    given = [model.model_spec.training.adversarial for model in models if not model.finished]
+    if run.unlabelled is not None and not any(spec is not None and spec.unlabelled for spec in given):
+        raise HarnessError("--unlabelled: no model asked for is trained with adversarial vat; add --adversarial vat")
 
 
 def _resolved(model_spec: ModelSpec, run: RunSpec) -> ModelSpec:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import metrics
+from harness.core.adversarial_spec import REST
 from harness.core.atomic import scratch_folder
+from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions, as_references
 from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.data.augment.expand import Augmenter, Expansion, refuse_changed_inputs
 from harness.data.corpus import synthetic_sentences
 from harness.data.frame import Split
+from harness.data.unlabelled import read_unlabelled
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, FinetuneJob
@@ -34,7 +37,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
     selects = model_spec.training.select == "best"
     if job.fold is not None:
         train, held_out = parts_of_fold(train, job.fold, selects)
-    train = train.portion(job.fraction, job.k_shot, job.seed)
+    whole, train = train, train.portion(job.fraction, job.k_shot, job.seed)
     augmenting = _augmenting(cell, train)
     if selects:
         held_out = held_out or loaded.splits[task.eval[0]]
@@ -67,6 +70,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
                 unaugmented=train if augmenting else None,
                 train_in=augmenting.train_in if augmenting else None,
                 processes=job.processes,
+                unlabelled=_unlabelled(cell, whole, train),
             )
         )
     if augmenting is not None:
@@ -117,6 +121,23 @@ def _augmenting(cell: Cell, train: Split) -> Augmenting | None:
     if spec.each == "once":
         return Augmenting(first, None)
     return Augmenting(first, lambda epoch: first.split if epoch == 0 else augmenter.expanded(train, epoch).split)
+
+
+def _unlabelled(cell: Cell, whole: Split, train: Split) -> Split | None:
+    """Texts without labels that the training reads. Raises HarnessError where their file is not as planned."""
+    job = cell.job
+    assert isinstance(job, FinetuneJob)
+    spec = job.model_spec.training.adversarial
+    if spec is None or spec.unlabelled is None:
+        return None
+    if spec.unlabelled == REST:
+        ids = set(train.ids)
+        rest = whole.select([index for index, name in enumerate(whole.ids) if name not in ids])
+        return replace(rest, labels=None)
+    texts = read_unlabelled(job.inputs.task, spec.unlabelled)
+    if texts.fingerprint != cell.spec["unlabelled"]:
+        raise HarnessError(f"unlabelled: {spec.unlabelled} changed since the run was planned; run it again")
+    return texts
 
 
 def _weights(job: FinetuneJob, store: Store) -> Path | None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 from harness.core.adversarial_spec import AdversarialSpec
 from harness.training.adversarial.average import MovingAverage
+from harness.training.adversarial.draws import Draws
 from harness.training.adversarial.methods import count, terms
 from harness.training.adversarial.passes import Batch, DropoutState, Passes, Reader
-
-SEED = 5
-"""Beside the training's own, of what perturbations begin with."""
+from harness.training.adversarial.unlabelled import UnlabelledBatches
 
 Whole = Callable[[Any, dict[str, Any]], torch.Tensor]
 """A model and a batch to a term of the loss."""
@@ -27,10 +25,12 @@ class Adversary:
     of the model itself and a batch, and must compute it in one pass through the wrapper.
     """
 
-    def __init__(self, spec: AdversarialSpec, reader: Reader, seed: int, process: int = 0) -> None:
+    def __init__(
+        self, spec: AdversarialSpec, reader: Reader, seed: int, unlabelled: UnlabelledBatches | None = None
+    ) -> None:
         self.spec = spec
         self._options = spec.options
-        self._reader, self._seed, self._process = reader, seed, process
+        self._reader, self._seed, self._unlabelled = reader, seed, unlabelled
         self._average = MovingAverage(self._options["momentum"]) if self._options.get("proximal") else None
 
     def loss(
@@ -40,7 +40,7 @@ class Adversary:
         model: Any,
         batch: Batch,
         step: int,
-        unlabelled: Mapping[str, Any] | None = None,
+        part: tuple[int, int] = (0, 1),
     ) -> torch.Tensor:
         """The loss of a batch, whose `backward` is still to be called.
 
@@ -50,20 +50,19 @@ class Adversary:
             model: The model itself.
             batch: Inputs (b, t) and targets.
             step: The number of the batch.
-            unlabelled: Inputs of texts without labels.
+            part: The number of its first example in the whole batch, and how far the next ones are apart.
 
         Returns:
             A scalar: with the value of all terms, and the gradients of the last.
         """
-        random = torch.Generator()
-        entropy = np.random.SeedSequence([SEED, self._seed, step, self._process])
-        random.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        draws = Draws(self._seed, step, *part)
         if self._average is not None:
             self._average.follow(model)
+        unlabelled = None if self._unlabelled is None else self._unlabelled.at(step, part)
         dropout = DropoutState()
         total = torch.zeros(())
         last = count(self.spec.method, self._options) - 1
-        for number, term in enumerate(terms(self.spec.method, self._options, random, self._average)):
+        for number, term in enumerate(terms(self.spec.method, self._options, draws, self._average)):
 
             def whole(of: Any, batch: Any, term: Any = term) -> torch.Tensor:
                 loss: torch.Tensor = term(Passes(of, batch, self._reader, dropout, unlabelled))

@@ -14,8 +14,9 @@ import torch
 
 from harness.modeling.inference.outputs import Outputs
 from harness.training.adversarial.average import MovingAverage
+from harness.training.adversarial.draws import Draws
 from harness.training.adversarial.passes import Passes
-from harness.training.adversarial.perturbation import Perturbation, in_cube, normal, unit, unit_largest, within, zeros
+from harness.training.adversarial.perturbation import Perturbation, unit, unit_largest, within, zeros
 
 Term = Callable[[Passes], torch.Tensor]
 Options = Mapping[str, Any]
@@ -44,10 +45,10 @@ def pgd(options: Options) -> Iterator[Term]:
     yield last
 
 
-def freelb(options: Options, random: torch.Generator) -> Iterator[Term]:
+def freelb(options: Options, draws: Draws) -> Iterator[Term]:
     """The mean of L(x + δ) over `steps` ascents, whose gradients train the model as they come."""
     steps = options["steps"]
-    current = Perturbation(in_cube(options["start"], random))
+    current = Perturbation(draws.in_cube(options["start"]))
     for step in range(steps):
         yield partial(_part, current, steps)
         if step == steps - 1:
@@ -56,14 +57,14 @@ def freelb(options: Options, random: torch.Generator) -> Iterator[Term]:
         current = Perturbation(within(further, options["epsilon"]))
 
 
-def smart(options: Options, random: torch.Generator, average: MovingAverage | None) -> Iterator[Term]:
+def smart(options: Options, draws: Draws, average: MovingAverage | None) -> Iterator[Term]:
     """L(x) + weight · max d(f(x + δ), f(x)) over |δ| ≤ ε + proximal · d(f(x), f'(x)), with f' the moving average of f
     and d the symmetrized divergence.
     """
 
     def regularized(passes: Passes) -> torch.Tensor:
         clean = passes.outputs()
-        current = Perturbation(normal(options["start"], random))
+        current = Perturbation(draws.normal(options["start"]))
         for _ in range(options["steps"]):
             gradient = current.gradient(divergence(passes.outputs(current), _fixed(clean), symmetric=True))
             further = current.drawn + options["step_size"] * unit_largest(gradient)
@@ -78,20 +79,20 @@ def smart(options: Options, random: torch.Generator, average: MovingAverage | No
     yield regularized
 
 
-def vat(options: Options, random: torch.Generator) -> Iterator[Term]:
+def vat(options: Options, draws: Draws) -> Iterator[Term]:
     """L(x) + weight · KL(f(x) ‖ f(x + r)), with r of length ε in the direction in which it grows fastest; f(x) is taken
     as it is. Of texts without labels the divergence alone counts, and that of a text is as in the others' mean.
     """
 
     def regularized(passes: Passes) -> torch.Tensor:
         clean = passes.outputs()
-        local = _local(passes, clean, options, random)
+        local = _local(passes, clean, options, draws)
         if passes.unlabelled is None:
             return clean.loss + options["weight"] * local
         others = passes.unlabelled
         with torch.no_grad():
             reference = others.outputs()
-        both = local + _local(others, reference, options, random)
+        both = local + _local(others, reference, options, draws)
         fraction = passes.examples / (passes.examples + others.examples)
         return clean.loss + options["weight"] * fraction * both
 
@@ -108,14 +109,12 @@ def r_drop(options: Options) -> Iterator[Term]:
     yield regularized
 
 
-def terms(
-    method: str, options: Options, random: torch.Generator, average: MovingAverage | None = None
-) -> Iterator[Term]:
+def terms(method: str, options: Options, draws: Draws, average: MovingAverage | None = None) -> Iterator[Term]:
     """The terms of a step's loss by a method's name."""
     if method in ("freelb", "vat"):
-        return {"freelb": freelb, "vat": vat}[method](options, random)
+        return {"freelb": freelb, "vat": vat}[method](options, draws)
     if method == "smart":
-        return smart(options, random, average)
+        return smart(options, draws, average)
     return {"fgm": fgm, "pgd": pgd, "r-drop": r_drop}[method](options)
 
 
@@ -141,10 +140,10 @@ def _divergence(of: torch.Tensor, reference: torch.Tensor, symmetric: bool) -> t
     return (weights * difference).sum()
 
 
-def _local(passes: Passes, clean: Outputs, options: Options, random: torch.Generator) -> torch.Tensor:
+def _local(passes: Passes, clean: Outputs, options: Options, draws: Draws) -> torch.Tensor:
     """The divergence of a text from the worst one at the distance ε."""
     reference = _fixed(clean)
-    draw = normal(1.0, random)
+    draw = draws.normal(1.0)
     current = Perturbation(lambda shape, real: options["start"] * unit(draw(shape, real)))
     for step in range(options["steps"]):
         gradient = current.gradient(divergence(passes.outputs(current), reference))

@@ -89,21 +89,6 @@ def zeros(shape: tuple[int, ...], real: torch.Tensor) -> torch.Tensor:
     return real.new_zeros(shape)
 
 
-def normal(deviation: float, random: torch.Generator) -> Draw:
-    """Normal values of that standard deviation."""
-    return lambda shape, real: deviation * real * torch.randn(shape, generator=random).to(real.device)
-
-
-def in_cube(length: float, random: torch.Generator) -> Draw:
-    """Uniform values whose length, those of an example taken as one, is at most `length`."""
-
-    def draw(shape: tuple[int, ...], real: torch.Tensor) -> torch.Tensor:
-        values = 2 * torch.rand(shape, generator=random) - 1
-        return length * real * values.to(real.device) / (shape[-1] * real.sum((1, 2), keepdim=True)).sqrt()
-
-    return draw
-
-
 def unit(values: torch.Tensor) -> torch.Tensor:
     """Values (b, t, d), those of each example divided by their length."""
     return values / _lengths(values)

@@ -35,7 +35,7 @@ class FitRequest:
     nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
     takes the fraction done, 0..1. Where the model spec augments, `train` is augmented already, and `unaugmented` is the
     split without that; `train_in` gives the rows of an epoch, from 0, where they are others in each. `processes`:
-    several fit this together, and what the first one writes counts.
+    several fit this together, and what the first one writes counts. `unlabelled` are texts without labels.
     """
 
     task: TaskSpec
@@ -54,6 +54,7 @@ class FitRequest:
     unaugmented: Split | None = None
     train_in: Callable[[int], Split] | None = None
     processes: Processes | None = None
+    unlabelled: Split | None = None
 
     @property
     def family(self) -> Family:

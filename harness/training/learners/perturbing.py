@@ -10,6 +10,7 @@ from harness.core.lazy import lazy
 from harness.core.specs import ModelSpec
 from harness.data.augment.base import Augmentation
 from harness.modeling.heads import EncodingContext, Head
+from harness.modeling.inference.batching import DataCollator
 from harness.training.augment.losses import Loss
 from harness.training.learners.base import FitRequest
 
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
 
 adversary = lazy("harness.training.adversarial.adversary")
 passes = lazy("harness.training.adversarial.passes")
+trainer = lazy("harness.training.trainer")
+unlabelled = lazy("harness.training.adversarial.unlabelled")
 
 
-def refused(model_spec: ModelSpec) -> str | None:
-    """Why a model spec's adversarial training is not done; None where it is, or none is asked for."""
+def refused(model_spec: ModelSpec, head: str | None) -> str | None:
+    """Why a model spec's adversarial training is not done by a head; None where it is, or none is asked for."""
     training = model_spec.training
-    if training.adversarial is None or training.augment is None:
+    if training.adversarial is None:
+        return None
+    if training.adversarial.unlabelled and head != "sequence-classification":
+        return f"adversarial: texts without labels go with the head sequence-classification, not {head}"
+    if training.augment is None:
         return None
     for name, _ in training.augment.named:
         operation: type[Augmentation] = plugins.lookup("augmentation", name)
@@ -54,6 +61,11 @@ def adversary_of(request: FitRequest, head: Head, loss: Loss, reader: EncodingCo
     def outputs(model: Any, batch: dict[str, Any]) -> Any:
         return head.outputs(model, batch, reader)
 
-    number = 0 if processes is None else processes.number
-    made: Adversary = adversary.Adversary(spec, passes.Reader(read, outputs), request.seed, number)
+    batches = None
+    if request.unlabelled is not None:
+        device = trainer.pick_device()
+        padding = DataCollator.of(reader.tokenizer, device)
+        texts, size = head.encode(reader, request.unlabelled), request.model_spec.training.batch_size
+        batches = unlabelled.UnlabelledBatches(texts, padding, size, request.seed, device)
+    made: Adversary = adversary.Adversary(spec, passes.Reader(read, outputs), request.seed, batches)
     return made

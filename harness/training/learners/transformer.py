@@ -117,7 +117,7 @@ class TransformerLearner(Learner):
         is_random = model_spec.options.get(RANDOM_WEIGHTS) or (
             model_spec.pretrained is None and not _is_pretrained(model_spec)
         )
-        reason = adapting.refused(model_spec, bool(is_random)) or perturbing.refused(model_spec)
+        reason = adapting.refused(model_spec, bool(is_random)) or perturbing.refused(model_spec, head)
         if reason is not None:
             return reason
         if not model_spec.training.label_smoothing or head is None:

@@ -16,6 +16,7 @@ from harness.core.errors import HarnessError
 from harness.core.pretraining_specs import PretrainingSpec
 from harness.training.adversarial.adversary import Adversary
 from harness.training.adversarial.passes import Reader
+from harness.training.adversarial.perturbation import embeddings_of
 from harness.training.deferred import DeferredWeights
 from harness.training.dropout import seed_dropout
 from harness.training.objectives import Objective
@@ -23,7 +24,7 @@ from harness.training.objectives.base import Ratios
 from harness.training.optimizers import optimizer
 from harness.training.pretraining.blocks import BlockOrder
 from harness.training.pretraining.schedules import rate
-from harness.training.sharding import shard
+from harness.training.sharding import gathered_again, shard
 
 NO_DECAY = ("bias", "norm", "layer_norm", "layernorm", "ln_")
 DATA_SEED = 2
@@ -39,7 +40,10 @@ class Losses(torch.nn.Module):
         self._objective = objective
 
     def forward(self, batch: dict[str, torch.Tensor], term: Any = None) -> torch.Tensor:
-        loss: torch.Tensor = (term or self._objective.loss)(self.model, batch)
+        if term is None:
+            return self._objective.loss(self.model, batch)
+        with gathered_again(self, embeddings_of(self.model)):
+            loss: torch.Tensor = term(self.model, batch)
         return loss
 
     def measure(self, batch: dict[str, torch.Tensor]) -> Ratios:
@@ -105,7 +109,7 @@ class TrainStep:
         self._adversary = None
         if spec.adversarial is not None:
             reader = Reader(objective.loss, objective.outputs)
-            self._adversary = Adversary(spec.adversarial, reader, spec.seed, accelerator.process_index)
+            self._adversary = Adversary(spec.adversarial, reader, spec.seed)
         self.losses = losses
         self.model: torch.nn.Module = losses.model
         self.tokens = spec.batch_size * objective.block_size
@@ -132,8 +136,8 @@ class TrainStep:
         for micro in range(spec.accumulate):
             last = micro == spec.accumulate - 1
             with self._exchanging(last):
-                part = self._part(batch, accelerator.process_index * spec.accumulate + micro)
-                loss = self._loss(part, step * spec.accumulate + micro)
+                number = accelerator.process_index * spec.accumulate + micro
+                loss = self._loss(self._part(batch, number), step, number * self._rows)
                 accelerator.backward(loss / spec.accumulate)
             total += loss.detach().float() / spec.accumulate
         accelerator.clip_grad_norm_(self._wrapped.parameters(), spec.max_grad_norm)
@@ -147,14 +151,14 @@ class TrainStep:
             self._wrapped.set_requires_gradient_sync(last)
         return nullcontext() if last or self._sharded else self._accelerator.no_sync(self._wrapped)
 
-    def _loss(self, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
+    def _loss(self, batch: dict[str, torch.Tensor], step: int, first: int) -> torch.Tensor:
         with self._accelerator.autocast() if self._sharded else nullcontext():
             if self._adversary is None:
                 return self._wrapped(batch)
             return self._adversary.loss(
                 self._wrapped,
                 lambda term: self._accelerator.backward(term / self._spec.accumulate),
-                self.model, batch, number,
+                self.model, batch, step, (first, 1),
             )  # fmt: skip
 
     def _part(self, batch: Mapping[str, np.ndarray], number: int) -> dict[str, torch.Tensor]:

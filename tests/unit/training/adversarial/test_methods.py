@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from harness.core.adversarial_spec import DEFAULTS, AdversarialSpec
 from harness.modeling.inference.outputs import Outputs
 from harness.training.adversarial.adversary import Adversary
+from harness.training.adversarial.draws import Draws
 from harness.training.adversarial.methods import divergence
 from harness.training.adversarial.passes import Reader
 
@@ -209,7 +210,7 @@ def test_vat_adds_the_divergence_in_the_direction_that_changes_most() -> None:
 def test_vat_finds_the_worst_of_all_directions() -> None:
     """Of 2,000 directions at random none changes the answer more, after enough steps: those of power iteration."""
     model = Linear()
-    seen = recorded(model, "vat:epsilon=0.05,steps=8,start=0.01")
+    seen = recorded(model, "vat:epsilon=0.001,steps=8,start=0.001")
     plain = at(model, ZERO).detach()
 
     def change(delta: torch.Tensor, row: int) -> float:
@@ -217,11 +218,11 @@ def test_vat_finds_the_worst_of_all_directions() -> None:
 
     random = torch.Generator().manual_seed(1)
     others = [
-        0.05 * normed(torch.randn(2, 3, WIDTH, generator=random, dtype=torch.float64) * (IDS != 0).unsqueeze(-1))
+        0.001 * normed(torch.randn(2, 3, WIDTH, generator=random, dtype=torch.float64) * (IDS != 0).unsqueeze(-1))
         for _ in range(2000)
     ]
     for row in range(2):
-        assert change(seen[-1], row) >= max(change(other, row) for other in others)
+        assert change(seen[-1], row) >= 0.999 * max(change(other, row) for other in others)
 
 
 def test_vat_of_texts_without_labels_is_a_mean_over_all_texts() -> None:
@@ -232,6 +233,7 @@ def test_vat_of_texts_without_labels_is_a_mean_over_all_texts() -> None:
         AdversarialSpec.model_validate("vat:epsilon=0.5,weight=4"),
         Reader(READER.loss, lambda of, batch: outputs(of, batch) if "labels" in batch else apart.outputs(of, batch)),
         seed=0,
+        unlabelled=SimpleNamespace(at=lambda step, part: unlabelled),  # type: ignore[arg-type]
     )
     seen: list[torch.Tensor] = []
     hook = model.dropout.register_forward_hook(
@@ -241,9 +243,7 @@ def test_vat_of_texts_without_labels_is_a_mean_over_all_texts() -> None:
     def _ids(embedded: torch.Tensor) -> torch.Tensor:
         return IDS if embedded.shape[1] == 3 else unlabelled["input_ids"]
 
-    loss = adversary.loss(
-        lambda batch, term: term(model, batch), lambda term: term.backward(), model, BATCH, 0, unlabelled
-    )
+    loss = adversary.loss(lambda batch, term: term(model, batch), lambda term: term.backward(), model, BATCH, 0)
     hook.remove()
     labelled, others = (
         [each for each in seen if each.shape[1] == width and each.abs().max() > 1e-9][-1] for width in (3, 2)
@@ -335,3 +335,17 @@ def test_a_method_is_read_from_its_own_text() -> None:
 def test_a_step_costs_as_many_passes_as_it_takes(text: str, cost: float) -> None:
     """A pass forward is a third of a plain step, and so are one backward to inputs and one to weights."""
     assert AdversarialSpec.model_validate(text).cost == pytest.approx(cost)
+
+
+def test_an_example_is_perturbed_the_same_in_any_part_of_a_batch_and_with_any_padding() -> None:
+    real = torch.ones(4, 5, 1)
+    real[2, 3:] = 0
+    for draw in (lambda draws: draws.normal(0.5), lambda draws: draws.in_cube(0.5)):
+        whole = draw(Draws(3, 7))((4, 5, WIDTH), real)
+        odd = draw(Draws(3, 7, 1, 2))((2, 5, WIDTH), real[1::2])
+        short = draw(Draws(3, 7, 2))((1, 3, WIDTH), real[2:3, :3])
+        assert (odd == whole[1::2]).all()
+        torch.testing.assert_close(short, whole[2:3, :3])
+        assert (whole[2, 3:] == 0).all()
+        others = Draws(3, 7)
+        assert (draw(others)((4, 5, WIDTH), real) != draw(others)((4, 5, WIDTH), real)).any()
