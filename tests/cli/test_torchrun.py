@@ -67,8 +67,16 @@ def test_two_processes_fine_tune_the_model_that_one_does(flags, harness, togethe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flags", [[], ["--fsdp"]], ids=["whole", "sharded"])
-@pytest.mark.parametrize("method", ["fgm", "freelb", "smart:proximal=0", "vat", "r-drop"])
+@pytest.mark.parametrize(
+    ("method", "flags"),
+    [
+        ("freelb", ()), ("vat", ("--fsdp",)),
+        *(pytest.param(method, flags, marks=pytest.mark.nightly) for method, flags in (
+            ("fgm", ()), ("smart:proximal=0", ()), ("vat", ()), ("r-drop", ()), ("fgm", ("--fsdp",)),
+            ("freelb", ("--fsdp",)), ("smart:proximal=0", ("--fsdp",)), ("r-drop", ("--fsdp",)),
+        )),
+    ],
+)  # fmt: skip
 def test_two_processes_perturb_as_one_does(method, flags, harness, together, tmp_path):
     (tmp_path / "tiny.yaml").write_text(MODEL)
     command = (*COMMAND, "--adversarial", method, "--epochs", "1")
