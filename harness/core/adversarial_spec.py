@@ -106,3 +106,10 @@ def without_average(spec: AdversarialSpec | None) -> AdversarialSpec | None:
     if spec.proximal:
         raise ValueError("proximal keeps a moving average of the weights, which no checkpoint has; leave it out")
     return spec.model_copy(update={"proximal": 0.0})
+
+
+def with_texts(spec: AdversarialSpec | None, where: str | None) -> AdversarialSpec | None:
+    """The same, learning from the texts without labels that are there where the method takes some."""
+    if where is None or spec is None or spec.method != "vat":
+        return spec
+    return spec.model_copy(update={"unlabelled": where})

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from harness.core.adversarial_spec import AdversarialSpec
+from harness.core.adversarial_spec import AdversarialSpec, with_texts
 from harness.core.attack_spec import Attacks
+from harness.core.option_values import (
+    checked_options,
+    checked_resources,
+    comma_separated,
+    label_pairs,
+    named_sources,
+    option_pairs,
+    tokens_or_task,
+)
 from harness.core.peft_spec import PeftSpec
-from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request, split_pairs
+from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request
 from harness.core.pretraining_specs import OptimizerName
-from harness.core.reading import expanded
 from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.source_specs import ReadingSpec
 from harness.core.specs import SHOTS_MARK, TaskName, TrainingSpec
 from harness.core.strict_spec import Name, Strict, listed, setting
-from harness.core.strict_yaml import load_mapping
-
-
-def comma_separated(value: Any) -> Any:
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        value = value[0]
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",")]
-    return [value] if isinstance(value, int | float) else value
-
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 SEED_MODES = {"pr": 3, "nightly": 5, "release": 10}
@@ -34,36 +31,7 @@ SEED_MODES = {"pr": 3, "nightly": 5, "release": 10}
 Count = Annotated[int, Field(ge=1, le=65536)]
 
 
-def _tokens_or_task(value: Any) -> int | str:
-    if value == "task":
-        return value
-    try:
-        if 1 <= int(value) <= 65536:
-            return int(value)
-    except (TypeError, ValueError):
-        pass
-    raise ValueError("a number of tokens, or task")
-
-
-Length = Annotated[int | Literal["task"], BeforeValidator(_tokens_or_task)]
-
-
-def _label_pairs(value: Any) -> Any:
-    """Pairs `a=b`, as they are given, of a mapping, or of the file that a path names."""
-    if isinstance(value, Mapping):
-        return [f"{name}={label}" for name, label in value.items()]
-    pairs: list[Any] = []
-    for pair in listed(value) if isinstance(value, str | list) else [value]:
-        is_file = isinstance(pair, str) and "=" not in pair
-        pairs += _label_pairs(load_mapping(expanded(pair))) if is_file else [pair]
-    return pairs
-
-
-def _named_sources(value: Any) -> Any:
-    """Names, each with `=SOURCE` where it has one, as they are given or of a mapping."""
-    if isinstance(value, Mapping):
-        return [name if source is None else f"{name}={source}" for name, source in value.items()]
-    return listed(value)
+Length = Annotated[int | Literal["task"], BeforeValidator(tokens_or_task)]
 
 
 WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
@@ -88,20 +56,6 @@ def tracker_setting() -> Any:
 Cluster = Literal["slurm", "local", "debug"]
 EXECUTOR_SETTINGS = ("address", "resources", "cluster", "cluster_option", "fsdp")
 """Settings of a run that some executors take and others refuse."""
-
-
-def _resources(pairs: list[str]) -> list[str]:
-    resource_request(pairs)
-    return pairs
-
-
-def _option_pairs(value: Any) -> Any:
-    return as_pairs(value) if isinstance(value, Mapping) else listed(value)
-
-
-def _options(pairs: list[str]) -> list[str]:
-    split_pairs(pairs)
-    return pairs
 
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -162,7 +116,7 @@ class RunSpec(Strict):
         panel=WHAT,
         metavar="NAME[:OPTIONS]",
     )
-    eval_on: Annotated[list[str], BeforeValidator(_named_sources)] = setting(
+    eval_on: Annotated[list[str], BeforeValidator(named_sources)] = setting(
         list,
         "Score the models also on this task, on which they are not trained; its own data follows =.",
         panel=WHAT,
@@ -181,7 +135,7 @@ class RunSpec(Strict):
     train: bool = setting(
         True, "Train the models first; without, finished models are scored as they are.", panel=MODELS
     )
-    label_map: Annotated[list[str], BeforeValidator(_label_pairs)] = setting(
+    label_map: Annotated[list[str], BeforeValidator(label_pairs)] = setting(
         list,
         "The task's class for one that a model, finished or trained on another task, calls otherwise: "
         "MODEL_LABEL=TASK_LABEL, or a YAML file of such.",
@@ -217,9 +171,11 @@ class RunSpec(Strict):
         "freelb:steps=3.", panel=TRAINING, metavar="METHOD[:OPTIONS]",
     )  # fmt: skip
     unlabelled: str | None = setting(
-        None, "Texts without labels for --adversarial vat: a file, or task, those of the training split that are not "
-        "trained on.", panel=TRAINING, metavar="FILE",
-    )  # fmt: skip
+        None,
+        "Texts without labels for vat: a file, or task, the training split's rest.",
+        panel=TRAINING,
+        metavar="FILE",
+    )
     train_fractions: Annotated[list[Fraction], BeforeValidator(comma_separated)] = setting(
         list, "Train on these fractions of the examples, e.g. 0.1,1.", panel=TRAINING, metavar="F,…", comma=True
     )
@@ -280,7 +236,7 @@ class RunSpec(Strict):
         None, "Of a Ray cluster: auto, HOST:PORT, or local, one of this machine for the time of the run.", panel=WHERE,
         metavar="ADDRESS", shown="local",
     )  # fmt: skip
-    resources: Annotated[list[str], BeforeValidator(as_pairs), AfterValidator(_resources)] = setting(
+    resources: Annotated[list[str], BeforeValidator(as_pairs), AfterValidator(checked_resources)] = setting(
         list,
         "What each worker gets on a cluster; memory is estimated where it is not given, other names are resources of "
         "the cluster's own.",
@@ -292,7 +248,7 @@ class RunSpec(Strict):
         None, "Where submitit runs its jobs: slurm, local (processes) or debug (this process).", panel=WHERE,
         shown="slurm",
     )  # fmt: skip
-    cluster_option: Annotated[list[str], BeforeValidator(_option_pairs), AfterValidator(_options)] = setting(
+    cluster_option: Annotated[list[str], BeforeValidator(option_pairs), AfterValidator(checked_options)] = setting(
         list, "A parameter of submitit's jobs, such as timeout_min=240 or slurm_partition=gpu.", panel=WHERE,
         metavar="NAME=VALUE",
     )  # fmt: skip
@@ -376,8 +332,7 @@ class RunSpec(Strict):
     @property
     def labels_by_name(self) -> dict[str, str]:
         """`label_map` as a mapping."""
-        pairs = (pair.partition("=") for pair in self.label_map)
-        return {name.strip(): label.strip() for name, _, label in pairs}
+        return {name.strip(): label.strip() for name, _, label in (pair.partition("=") for pair in self.label_map)}
 
     @property
     def largest_corpus(self) -> int | None:
@@ -391,17 +346,13 @@ class RunSpec(Strict):
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`, as JSON has them."""
-        names = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select"}
-        given = self.model_dump(mode="json", include=names, exclude_none=True)
-        methods = {"peft": self.peft, "adversarial": self._with_unlabelled(self.adversarial)}
+        plain = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select"}
+        given = self.model_dump(mode="json", include=plain, exclude_none=True)
+        methods = {"peft": self.peft, "adversarial": with_texts(self.adversarial, self.unlabelled)}
         return given | {name: str(method) for name, method in methods.items() if method is not None}
 
     def training(self, of: TrainingSpec) -> TrainingSpec:
         """The training of a model spec with this run's values. A learning rate of all weights is none of an adapter."""
         given = {name: getattr(self, name) for name in self.overrides()}
-        given["adversarial"] = self._with_unlabelled(self.adversarial or of.adversarial)
+        given["adversarial"] = with_texts(self.adversarial or of.adversarial, self.unlabelled)
         return of.model_copy(update={**({"learning_rate": None} if self.peft and of.peft is None else {}), **given})
-
-    def _with_unlabelled(self, spec: AdversarialSpec | None) -> AdversarialSpec | None:
-        takes_some = self.unlabelled is not None and spec is not None and spec.method == "vat"
-        return spec.model_copy(update={"unlabelled": self.unlabelled}) if takes_some and spec is not None else spec
