@@ -62,6 +62,13 @@ VERBS: dict[str, Verb] = {
         "harness.cli.pretrain:pretrain", "Turn raw text into a checkpoint.", MAKE,
         ("harness pretrain bert-tiny-mlm --budget 10m", "harness pretrain gpt-tiny-clm --corpus my-text/ -o my-gpt"),
     ),
+    "meta-train": Verb(
+        "harness.cli.meta_train:meta_train", "Make a checkpoint that adapts to new tasks by few examples.", MAKE,
+        (
+            "harness meta-train bert-tiny-mlm --tasks sst2,mrpc,qnli",
+            "harness meta-train my-bert/ --method fomaml --tasks topics-train -o my-meta-bert",
+        ),
+    ),
     "corpus": Verb("harness.cli.corpus:app", "Corpora: report what is in one, filter it.", MAKE),
     "augment": Verb(
         "harness.cli.augment:augment", "Make further training examples of those there are.", MAKE,

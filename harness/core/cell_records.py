@@ -150,6 +150,7 @@ class Lineage(Facts):
     """
 
     pretrain: str | None = None
+    meta: str | None = None
     finetune: str | None = None
     compress: str | None = None
     student: str | None = None
@@ -174,7 +175,7 @@ class Lineage(Facts):
     @property
     def cells(self) -> dict[str, str]:
         """Those of models, by kind, in the order they were made."""
-        keys = {"pretrain": self.pretrain, "finetune": self.finetune, "compress": self.compress}
+        keys = {kind: getattr(self, kind) for kind in ("pretrain", "meta", "finetune", "compress")}
         return {kind: key for kind, key in keys.items() if key}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from harness.core.cell_records import CompressRecord, ContaminationRecord, FitRecord, PretrainRecord, ScoreRecord
 from harness.core.facts import CellRecord
 from harness.core.measurement_records import MeasureRecord
+from harness.core.meta_records import MetaRecord
 from harness.core.search_records import TuneRecord
 
 KINDS: dict[str, type[CellRecord]] = {
     "pretrain": PretrainRecord,
+    "meta": MetaRecord,
     "finetune": FitRecord,
     "compress": CompressRecord,
     "score": ScoreRecord,

@@ -14,6 +14,7 @@ from harness.core.attack_spec import AttackSpec
 from harness.core.augment_spec import AugmentSpec
 from harness.core.cards import ModelCard, TaskCard
 from harness.core.decoding_spec import DecodingSpec
+from harness.core.meta_spec import MetaSpec
 from harness.core.peft_spec import PeftSpec
 from harness.core.pretraining_specs import GOING_ON_RATE, OptimizerName, PretrainingSpec, TokenizerSpec
 from harness.core.source_specs import Columns, ReadingSpec, Sources
@@ -233,9 +234,9 @@ class ModelSpec(Strict):
     `learner` names the code that fits and predicts (`majority`, `tfidf`, `transformer`, or a plug-in's). For
     `transformer`, either `pretrained` (a local `save_pretrained` folder or a hub id, with `revision`) or `config` (a
     `transformers` config: `model_type` and its arguments) and `tokenizer` for a model trained from scratch. Either is
-    trained on unlabelled text first where there is a section `pretraining`; a checkpoint keeps its tokenizer. `options`
-    goes to the learner as it is. `default` puts the model spec in a run that names no model. `card` describes the
-    model for a reader.
+    trained on unlabelled text first where there is a section `pretraining`, and then on several tasks where there is
+    `meta`; a checkpoint keeps its tokenizer. `options` goes to the learner as it is. `default` puts the model spec in a
+    run that names no model. `card` describes the model for a reader.
     """
 
     name: Name
@@ -247,6 +248,7 @@ class ModelSpec(Strict):
     config: dict[str, Any] | None = None
     tokenizer: TokenizerSpec | None = None
     pretraining: PretrainingSpec | None = None
+    meta: MetaSpec | None = None
     training: TrainingSpec = TrainingSpec()
     options: dict[str, Any] = {}
     default: bool = False
@@ -279,6 +281,8 @@ class ModelSpec(Strict):
         on_corpus = self.tokenizer is not None and self.tokenizer.corpus == "pretraining"
         if on_corpus != (self.pretraining is not None and self.config is not None):
             raise ValueError("tokenizer.corpus is 'pretraining' where the model spec has pretraining, and only there")
+        if self.meta is not None and not (self.pretrained or self.pretraining):
+            raise ValueError("meta: it starts from pretrained or pretraining (steps: 0 for random weights)")
         if self.revision and not self.pretrained:
             raise ValueError("revision goes with pretrained")
         return self

@@ -13,6 +13,7 @@ from harness.data import synthetic
 from harness.data.assemble import Reading
 from harness.data.document import Corpus, CorpusOptions, Document
 from harness.data.source import Source, refuse_rest
+from harness.data.synthetic.topics import topic_of
 from harness.data.table import table_of
 
 
@@ -22,7 +23,7 @@ class Synthetic(Source):
     def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
         """Raises HarnessError where the template is unknown or has no such split, else as `Source.read` does."""
         template = _template(task, rest)
-        if template not in synthetic.SHAPES:
+        if template not in synthetic.SHAPES and topic_of(template) is None:
             raise unknown("synthetic template", template, synthetic.SHAPES, f"task '{task.name}'")
         location = f"synthetic world v{synthetic.WORLD_VERSION}"
         built = synthetic.build(template)

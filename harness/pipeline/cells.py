@@ -25,7 +25,7 @@ from harness.training.costs import Work
 from harness.training.learners import LEARNERS
 from harness.training.processes import Processes
 
-Kind = Literal["pretrain", "finetune", "compress", "score", "contamination", "measure"]
+Kind = Literal["pretrain", "meta", "finetune", "compress", "score", "contamination", "measure"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,19 @@ class PretrainJob:
     resume: bool = True
     sharded: bool = False
     pretrained: Path | None = None
+
+
+@dataclass(frozen=True)
+class MetaJob:
+    """What meta-training needs: the tasks, and where it starts, as `FinetuneJob` has it."""
+
+    kind: ClassVar[Kind] = "meta"
+    model_spec: ModelSpec
+    inputs: tuple[TaskInput, ...]
+    model: Mapping[str, Any]
+    pretrained: Path | None = None
+    checkpoint: str | None = None
+    resume: bool = True
 
 
 @dataclass(frozen=True)
@@ -185,7 +198,7 @@ class ContaminationJob:
     largest: int | None = None
 
 
-Job = PretrainJob | FinetuneJob | CompressJob | ScoreJob | ContaminationJob | MeasureJob
+Job = PretrainJob | MetaJob | FinetuneJob | CompressJob | ScoreJob | ContaminationJob | MeasureJob
 
 
 @dataclass(frozen=True)
@@ -250,7 +263,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a fine-tuned model starts: weights found, or a pretrain cell on a corpus; neither for random weights."""
+    """Where a fine-tuned model starts: weights found, or the cell of a checkpoint, pretrained on a corpus or
+    meta-trained; neither for random weights.
+    """
 
     weights: Weights | None = None
     corpus: Mapping[str, Any] | None = None
@@ -275,8 +290,8 @@ def machine_of(model_spec: ModelSpec, threads: int | None) -> dict[str, Any]:
 
 
 def seeded(model_spec: ModelSpec, seed: int) -> ModelSpec:
-    """Random weights are drawn anew for each seed; a pretrained checkpoint is one for all."""
-    if model_spec.pretraining and model_spec.pretraining.steps == 0:
+    """Random weights are drawn anew for each seed; a checkpoint, pretrained or meta-trained, is one for all."""
+    if model_spec.pretraining and model_spec.pretraining.steps == 0 and model_spec.meta is None:
         return model_spec.model_copy(update={"pretraining": model_spec.pretraining.model_copy(update={"seed": seed})})
     return model_spec
 
@@ -289,6 +304,8 @@ def model_identity(model_spec: ModelSpec, origin: Origin) -> dict[str, Any]:
         identity["corpus"] = code_identity.identity("harness.data.synthetic")
     if model_spec.pretraining and origin.corpus:
         identity |= {"pretraining": model_spec.pretraining.identity(), "corpus": origin.corpus["fingerprint"]}
+    if model_spec.meta:
+        identity["meta"] = model_spec.meta.identity() | model_spec.meta.model_dump(include={"tasks", "data", "limit"})
     return identity | {"weights": origin.weights.identity if origin.weights else None}
 
 

@@ -26,6 +26,7 @@ from harness.core.facts import CellRecord
 from harness.core.hashing import hash_json
 from harness.core.locks import holding
 from harness.core.measurement_records import MeasureRecord
+from harness.core.meta_records import MetaRecord
 from harness.core.plugins import reason_of, refusing_exit
 from harness.core.store import Store
 from harness.core.text import say
@@ -236,6 +237,8 @@ def values_of(record: CellRecord) -> dict[str, float]:
     elif isinstance(record, PretrainRecord):
         values |= _of_scores("held_out", record.scores) | {"tokens": record.fit.tokens, "loss": record.fit.loss}
         values |= {"parameters": record.model.parameters}
+    elif isinstance(record, MetaRecord):
+        values |= {"tokens": record.fit.tokens, "loss": record.fit.loss, "parameters": record.model.parameters}
     elif isinstance(record, CompressRecord):
         before, after = record.compression.before, record.compression.after
         values |= {"bytes_before": before.bytes, "bytes": after.bytes, "parameters": after.parameters}

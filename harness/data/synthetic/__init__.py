@@ -17,6 +17,9 @@ share. `summarization` has `id`, `text` and `summary`, a list of references; `tr
 `id`, `source` and `target`, a list of one or two references; `generation` has `id` and `text`; `entities` has `id`,
 `tokens` and `tags`, a list of words and one of IOB2 tags.
 
+`topics-how-1`, `topics-what-made-3` and the like are small tasks for learning from several: `topics` has their
+families, and draws one by its number. They have no noise.
+
 Noise: in every split a label is replaced by another class at the rate `NOISE` of its shape, and a similarity gets
 normal noise of that standard deviation, clipped to 0..5. Scoring `oracle` against `label` gives the ceiling.
 
@@ -35,8 +38,9 @@ from harness.data.synthetic import acceptability, coreference, inference, pairs,
 from harness.data.synthetic.documents import documents
 from harness.data.synthetic.rows import HELD_OUT_FRACTION, WORLD_VERSION, Shape, tabulate
 from harness.data.synthetic.text_shapes import TEXT_SHAPES
+from harness.data.synthetic.topics import shape_of, topic_of
 
-__all__ = ["HELD_OUT_FRACTION", "NOISE", "SHAPES", "WORLD_VERSION", "build", "corpus"]
+__all__ = ["HELD_OUT_FRACTION", "NOISE", "SHAPES", "WORLD_VERSION", "build", "corpus", "topic_of"]
 
 NOISE = {
     "acceptability": 0.06,
@@ -126,6 +130,8 @@ def build(shape: str) -> dict[str, dict[str, list]]:
     """
     if shape in TEXT_SHAPES:
         return TEXT_SHAPES[shape]()
+    if (topic := topic_of(shape)) is not None:
+        return tabulate(shape, shape_of(*topic))
     if shape not in _SHAPES:
         raise unknown("synthetic template", shape, SHAPES)
     return tabulate(shape, _SHAPES[shape])

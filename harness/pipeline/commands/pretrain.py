@@ -95,7 +95,10 @@ def perform(
     there = store.has(cell.key)
     if process.is_first:
         tracking = Tracking(trackers, store.root)
-        with _as_run(cell, store, "cached" if there else "done", include):
+        assert isinstance(cell.job, PretrainJob) and cell.job.model_spec.pretraining is not None
+        settings = cell.job.model_spec.pretraining.model_dump(mode="json", exclude_defaults=True)
+        spec = {"pretrain": cell.model, **settings, "include": [str(path) for path in include]}
+        with as_run(cell, store, "cached" if there else "done", spec):
             if not there:
                 _compute(cell, store, resume, tracking, say, threads, sharded)
         tracking.report(report_of(cell, store.read(cell.key), store))
@@ -122,7 +125,7 @@ def _compute(
     if live is not None:
         assert isinstance(cell.job, PretrainJob)
         cell = replace(cell, job=replace(cell.job, observe=live))
-    outcome, detail = execute(cell, store, int(os.environ["OMP_NUM_THREADS"]), _Speaker(say))
+    outcome, detail = execute(cell, store, int(os.environ["OMP_NUM_THREADS"]), Speaker(say))
     if outcome == "busy":
         raise HarnessError(
             f"another process is pretraining this in {store.root}; wait for it, or choose another --results"
@@ -142,12 +145,12 @@ def _started(cell: Cell, resume: bool, sharded: bool, threads: int | None) -> Ce
 
 
 @contextmanager
-def _as_run(cell: Cell, store: Store, status: str, include: Sequence[Path | str]) -> Iterator[None]:
-    """Keeps the pretraining as a run, so that it is shown and compared; `status` is its cell's if all goes well."""
-    assert isinstance(cell.job, PretrainJob) and cell.job.model_spec.pretraining is not None
+def as_run(cell: Cell, store: Store, status: str, spec: Mapping[str, Any]) -> Iterator[None]:
+    """Keeps the making of a checkpoint as a run, so that it is shown and compared; `status` is its cell's if all goes
+    well, `spec` what was asked for.
+    """
     started = time.time()
     name = free_name(store, started, cell.model, PRETRAINING)
-    settings = cell.job.model_spec.pretraining.model_dump(mode="json", exclude_defaults=True)
     facts = facts_of(cell.job.model)
 
     def write(run_status: str, cell_status: str, cause: str = "") -> None:
@@ -157,7 +160,7 @@ def _as_run(cell: Cell, store: Store, status: str, include: Sequence[Path | str]
             {
                 **circumstances(started, int(os.environ.get("OMP_NUM_THREADS") or 1)),
                 "status": run_status,
-                "spec": {"pretrain": cell.model, **settings, "include": [str(path) for path in include]},
+                "spec": dict(spec),
                 "models": [cell.model],
                 "model_facts": {cell.model: facts},
                 "cells": [row | ({"cause": cause} if cause else {})],
@@ -187,7 +190,7 @@ def _assist(cell: Cell, store: Store) -> None:
         pretrain.run(cell, store, scratch, lambda fraction, detail="": None)
 
 
-class _Speaker:
+class Speaker:
     """Says how training goes every `SAY_EVERY` seconds, with the time left."""
 
     def __init__(self, say: Callable[[str], None]) -> None:

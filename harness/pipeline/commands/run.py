@@ -258,7 +258,7 @@ def _write_manifest(
             "model_facts": {
                 cell.model: facts_of(cell.job.model)
                 for cell in plan.asked
-                if cell.kind not in ("pretrain", "measure", "contamination")
+                if cell.kind not in ("pretrain", "meta", "measure", "contamination")
             },
             "absent": dict(plan.absent),
             "not_applicable": [

@@ -16,10 +16,11 @@ from harness.core.machine.environment import describe
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.cost import remember
-from harness.pipeline.steps import attack, compress, contamination, finetune, measure, pretrain, score
+from harness.pipeline.steps import attack, compress, contamination, finetune, measure, meta, pretrain, score
 
 STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "pretrain": pretrain.run,
+    "meta": meta.run,
     "finetune": finetune.run,
     "compress": compress.run,
     "score": score.run,

@@ -70,6 +70,11 @@ class Compressions:
                         f"--compress {method.label}: the student {model_spec.name} is no transformer, but "
                         f"{model_spec.learner}"
                     )
+                if model_spec.meta is not None:
+                    raise HarnessError(
+                        f"--compress {method.label}: the student {model_spec.name} is meta-trained; make its "
+                        "checkpoint with `harness meta-train`, and name its folder"
+                    )
                 check_model(model_spec, store)
                 corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
                 weights = start_of(model_spec, store, run.allow_partial)

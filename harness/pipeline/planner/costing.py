@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.cached_facts import KnownData
+from harness.core.cached_facts import KnownData, SplitSizes
 from harness.core.families import FAMILIES
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, TaskSpec
@@ -87,6 +87,23 @@ def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any], folder: Path |
             work += costs.passes(shape, DECODED * count, settings.block_size, during, decoding=True)
         work += costs.distributions(shape, count * (1.0 if causal else PREDICTED), during)
     return work
+
+
+def meta_training(model_spec: ModelSpec, folder: Path | None, splits: Sequence[SplitSizes]) -> Work | None:
+    """A checkpoint made of episodes of tasks with training splits of these sizes."""
+    spec = model_spec.meta
+    shape, _ = shape_in(model_spec, folder)
+    if spec is None or shape is None:
+        return None
+    lengths = [length for sizes in splits for length in sizes.inputs]
+    length = min(spec.max_length, sum(lengths) / max(1, len(lengths)) + costs.SPECIAL_TOKENS)
+    classes = (2 + spec.ways) / 2
+    support, query = (count * classes * length for count in (spec.k, spec.queries))
+    passes = {"reptile": spec.inner_steps * (support + query) / 2, "multitask": support + query}
+    of_episode = passes.get(spec.method, (2 if spec.method == "maml" else 1) * spec.inner_steps * support + query)
+    episodes = spec.steps * spec.episodes
+    work = costs.loading(shape) + costs.steps(shape, spec.steps, "adamw")
+    return work + costs.passes(shape, episodes * of_episode, length, "fp32")
 
 
 def sizes_in(facts: KnownData, split: str) -> Sizes:

@@ -35,6 +35,7 @@ from harness.pipeline.cells import (
 from harness.pipeline.planner.costing import fitting, predicting, sizes_in
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
 from harness.pipeline.planner.few_examples import Portion, draws_of, few_of_class
+from harness.pipeline.planner.meta import meta_cell
 from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import pretrain_cell
 from harness.training.defaults import epochs_for
@@ -96,6 +97,10 @@ def cells_of_model(
             start = pretrain_cell(seeded(model.model_spec, seed), model.name, model.corpus, run, model.weights)
             yield start
         origin = Origin(model.weights, model.corpus, start)
+        if model.meta:
+            start = meta_cell(seeded(model.model_spec, seed), model.name, model.meta, origin, run)
+            yield start
+            origin = Origin(model.weights, model.corpus, start)
         if held_out is not None:
             part = (0, held_out)
             fit = _finetune(trained_on, model, origin, seed, portion, run, facts[trained_on.name], part)

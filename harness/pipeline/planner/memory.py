@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.core.specs import ModelSpec
 from harness.modeling.weights.settings import model_config
-from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, PretrainJob, ScoreJob
+from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, MetaJob, PretrainJob, ScoreJob
 from harness.pipeline.planner.costing import shape_in
 from harness.training import costs
 from harness.training.costs import Shape
@@ -44,6 +44,8 @@ def _need(cell: Cell, by_key: Mapping[str, Cell]) -> int:
         shape, _ = shape_in(job.model_spec, job.pretrained)
         tokens = settings.batch_size * settings.block_size / settings.accumulate
         return PROCESS + (_trained(shape, tokens, settings.optimizer, True) if shape else 0)
+    if isinstance(job, MetaJob):
+        return PROCESS + _meta_trained(job)
     if isinstance(job, FinetuneJob):
         return PROCESS + _texts(cell) + _fitted(job.model_spec, job.pretrained, cell)
     if isinstance(job, CompressJob):
@@ -55,6 +57,14 @@ def _need(cell: Cell, by_key: Mapping[str, Cell]) -> int:
         folder = getattr(source.job, "pretrained", None) if source else job.pretrained
         return PROCESS + _texts(cell) + _predicted(spec, folder)
     return PROCESS
+
+
+def _meta_trained(job: MetaJob) -> int:
+    meta, (shape, _) = job.model_spec.meta, shape_in(job.model_spec, job.pretrained)
+    if meta is None or shape is None:
+        return 0
+    kept = meta.inner_steps if meta.method == "maml" else 1
+    return _trained(shape, kept * meta.ways * (meta.k + meta.queries) * meta.max_length, "adamw", False)
 
 
 def _texts(cell: Cell) -> int:

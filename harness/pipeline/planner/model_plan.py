@@ -28,6 +28,7 @@ from harness.modeling.weights.settings import (
     model_config,
     read_settings,
 )
+from harness.pipeline.cells import TaskInput
 from harness.training.learners import LEARNERS
 from harness.training.learners.base import RANDOM_WEIGHTS
 from harness.training.learners.classes import class_order, tag_order
@@ -47,6 +48,8 @@ class ModelPlan:
     weights: Weights | None
     corpus: Mapping[str, Any] | None
     store: Store
+    meta: tuple[TaskInput, ...] = ()
+    """The tasks that it is trained on before it is fine-tuned."""
     finished: bool = False
     """It is scored as it is, and not trained."""
 
@@ -160,6 +163,8 @@ class ModelPlan:
 
     def not_applicable(self, task: TaskSpec) -> str | None:
         """Why the model cannot do the task; None where it can."""
+        if self.meta and task.shots is not None:
+            return "it is meta-trained, which leaves it no output layer over words"
         head = None if self.settings is None or self.settings.is_plain else self.settings.head
         if head is not None and not FAMILIES.get(task.family).trained:
             wanted = head_for(task, self.architecture)  # type: ignore[arg-type]

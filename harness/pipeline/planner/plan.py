@@ -24,6 +24,7 @@ from harness.pipeline.planner.few_examples import check_draws, no_classes
 from harness.pipeline.planner.fitting import Compressed, cells_of_model
 from harness.pipeline.planner.going_on import start_of
 from harness.pipeline.planner.measuring import measure_cells
+from harness.pipeline.planner.meta import check_start, meta_inputs
 from harness.pipeline.planner.model_plan import ModelPlan
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, known_corpus, with_controls, with_corpora
 from harness.pipeline.planner.reading import as_read, check_reading
@@ -173,10 +174,10 @@ def _models(run: RunSpec, registry: Registry, store: Store, names: list[str]) ->
         model_specs = with_corpora(model_specs, run.corpus)
     if run.from_scratch:
         model_specs = with_controls(model_specs)
-    return [_model(name, model_spec, run, store) for name, model_spec in model_specs.items()]
+    return [_model(name, model_spec, run, registry, store) for name, model_spec in model_specs.items()]
 
 
-def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> ModelPlan:
+def _model(name: str, model_spec: ModelSpec, run: RunSpec, registry: Registry, store: Store) -> ModelPlan:
     learner = LEARNERS.get(model_spec.learner)
     if not learner.in_folder:
         identity, given = learner.state(model_spec), model_spec.options.get("corpus")
@@ -187,7 +188,9 @@ def _model(name: str, model_spec: ModelSpec, run: RunSpec, store: Store) -> Mode
             name, model_spec, find_finished(model_spec, store, run.allow_partial), None, store, finished=True
         )
     corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
-    return ModelPlan(name, model_spec, start_of(model_spec, store, run.allow_partial), corpus, store)
+    weights = start_of(model_spec, store, run.allow_partial)
+    check_start(model_spec, weights)
+    return ModelPlan(name, model_spec, weights, corpus, store, meta_inputs(model_spec, registry, store))
 
 
 def _check_unlabelled(run: RunSpec, models: Sequence[ModelPlan]) -> None:

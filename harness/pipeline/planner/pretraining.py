@@ -95,14 +95,16 @@ def with_controls(model_specs: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
         if model_spec.pretrained:  # of one that is trained further too: random weights are trained on no text
             options = {**model_spec.options, RANDOM_WEIGHTS: True}
             both[name + CONTROL_SUFFIX] = model_spec.model_copy(
-                update={"name": model_spec.name + CONTROL_SUFFIX, "options": options, "pretraining": None}
+                update={
+                    "name": model_spec.name + CONTROL_SUFFIX, "options": options, "pretraining": None, "meta": None,
+                }
             )
         elif model_spec.pretraining:
             options = OBJECTIVES.get(model_spec.pretraining.objective).at_random(model_spec.pretraining.options)
             changes = {"steps": 0, "tokens": None, "budget": None, "options": options}
             random = model_spec.pretraining.model_copy(update=changes)
             both[name + CONTROL_SUFFIX] = model_spec.model_copy(
-                update={"name": model_spec.name + CONTROL_SUFFIX, "pretraining": random}
+                update={"name": model_spec.name + CONTROL_SUFFIX, "pretraining": random, "meta": None}
             )
     if len(both) == len(model_specs):
         raise HarnessError(

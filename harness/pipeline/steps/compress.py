@@ -16,7 +16,7 @@ from harness.core.runs import content_of
 from harness.core.store import Store
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.pipeline.cells import Cell, CompressJob, StudentJob, TaskInput
-from harness.pipeline.steps.inputs import parts_of_fold, task_data, untrained_folder
+from harness.pipeline.steps.inputs import lineage_of, parts_of_fold, task_data, untrained_folder
 
 
 def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         )
     made = {"parameters": result["after"]["parameters"], "runtime": result["runtime"]}
     if fitted is None:
-        lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
+        lineage = {"finetune": None, **lineage_of(job.checkpoint, job.model["weights"], store)}
         model = {**content_of(job.model), **made, **partial_facts(misfits)}
         return {"model": model, "compression": result, "lineage": lineage}
     partial = fitted.model.partial_weights

@@ -21,7 +21,7 @@ from harness.data.unlabelled import read_unlabelled
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, FinetuneJob
-from harness.pipeline.steps.inputs import parts_of_fold, task_data
+from harness.pipeline.steps.inputs import lineage_of, meta_note, parts_of_fold, task_data
 from harness.training.curves import LOSSES
 from harness.training.learners import LEARNERS, FitRequest
 
@@ -77,6 +77,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
         fitted["augment"] = augmenting.first.facts.as_json()
         if notes := augmenting.first.facts.notes:
             fitted["cautions"] = [*fitted.get("cautions", ()), *notes]
+    if (note := meta_note(job.checkpoint, task, job.inputs.facts, store)) is not None:
+        fitted["cautions"] = [*fitted.get("cautions", ()), note]
     if held_out is not None and "selection" in fitted:
         fitted["selection"] |= {"split": task.eval[0], "metric": task.metrics[0]}
         if job.fold is None:
@@ -95,7 +97,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
             "splits": {task.train: facts.splits[task.train].as_json()},
         },
         "fit": fitted,
-        "lineage": {"pretrain": job.checkpoint, "weights": job.model["weights"]},
+        "lineage": lineage_of(job.checkpoint, job.model["weights"], store),
     }
 
 

@@ -7,8 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness import data
+from harness.core.cached_facts import KnownData
 from harness.core.errors import HarnessError
 from harness.core.hashing import canonical_json
+from harness.core.meta_records import MetaRecord
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
@@ -56,6 +58,33 @@ def rows_of_folds(inputs: TaskInput, split: Split, name: str, count: int) -> tup
     if clean.fingerprint != split.clean:
         raise HarnessError(f"task {inputs.task.name}: the split {name} changed since the run was planned; run it again")
     return clean.folds(count)
+
+
+def lineage_of(checkpoint: str | None, weights: str | None, store: Store) -> dict[str, str | None]:
+    """The cells that a model's checkpoint came from, and the hash of the weights that these started from."""
+    if checkpoint is None:
+        return {"pretrain": None, "weights": weights}
+    record = store.read(checkpoint)
+    if isinstance(record, MetaRecord):
+        return {**record.lineage.as_json(), "meta": checkpoint}
+    return {"pretrain": checkpoint, "weights": weights}
+
+
+def meta_note(checkpoint: str | None, task: TaskSpec, facts: KnownData, store: Store) -> str | None:
+    """What a reader of a score must know where the model was meta-trained on the task, or on a split of its data; None
+    where it was not.
+    """
+    record = store.read(checkpoint) if checkpoint is not None else None
+    if not isinstance(record, MetaRecord):
+        return None
+    splits = {split.fingerprint: name for name, split in facts.splits.items()}
+    for trained in record.tasks:
+        if trained.fingerprint in splits:
+            split = splits[trained.fingerprint]
+            return f"The checkpoint was meta-trained on {split} of {task.name}, all {trained.n:,} examples"
+        if trained.name == task.clean.name:
+            return f"The checkpoint was meta-trained on {task.name}, of other data"
+    return None
 
 
 def untrained_folder(job: ScoreJob | CompressJob, store: Store) -> Path:

@@ -18,7 +18,7 @@ from harness.data.frame import Split, TaskData
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.settings import compressed_settings, read_settings
 from harness.pipeline.cells import Cell, ScoreJob
-from harness.pipeline.steps.inputs import rows_of_folds, task_data, untrained_folder
+from harness.pipeline.steps.inputs import lineage_of, rows_of_folds, task_data, untrained_folder
 from harness.stats.scoring import score_all
 from harness.training.learners import LEARNERS, PredictRequest
 from harness.training.learners.classes import relabelled
@@ -211,7 +211,7 @@ def _untrained(job: ScoreJob, store: Store) -> Model:
     """A finished model, or a pretrained one that is shown examples."""
     task = job.inputs.task
     directory = untrained_folder(job, store)
-    lineage = {"finetune": None, "pretrain": job.checkpoint, "weights": job.model["weights"]}
+    lineage: dict[str, Any] = {"finetune": None, **lineage_of(job.checkpoint, job.model["weights"], store)}
     record = {**content_of(job.model), "parameters": None}
     learner = LEARNERS.get(job.learner)
     lineage |= {"remote": REMOTE} if learner.remote else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.core.cell_records import CompressRecord, FitRecord, ModelFacts, ModelRecord, PretrainRecord, ScoreRecord
+from harness.core.meta_records import MetaRecord
 from harness.core.portions import portion_name
 from harness.core.text import origin_name, without_paths
 from harness.report.page.model import Chain, Lineage, Stage
@@ -58,7 +59,11 @@ def _chain(task: str, seed: int, by_split: Mapping[str, ScoreRecord], made: Mapp
         stages.append(Stage("weights", origin_name(records[0].model.pretrained or "found"), lineage.weights))
     for kind, key in lineage.first.cells.items():
         label, facts = _described(made.get(key))
-        label = f"{label}, the first of {len(lineage.folds)} folds" if lineage.folds and kind != "pretrain" else label
+        label = (
+            f"{label}, the first of {len(lineage.folds)} folds"
+            if lineage.folds and kind not in ("pretrain", "meta")
+            else label
+        )
         stages.append(Stage(kind, label, key, facts))
     stages += [_score(record) for record in records]
     return Chain(task, seed, tuple(stages))
@@ -67,6 +72,8 @@ def _chain(task: str, seed: int, by_split: Mapping[str, ScoreRecord], made: Mapp
 def _described(record: ModelRecord | None) -> tuple[str, str]:
     if isinstance(record, PretrainRecord):
         return _pretraining(record)
+    if isinstance(record, MetaRecord):
+        return _meta_training(record)
     if isinstance(record, CompressRecord):
         return _compression(record)
     return _fine_tuning(record) if isinstance(record, FitRecord) else ("record not at hand", "")
@@ -76,6 +83,12 @@ def _pretraining(record: PretrainRecord) -> tuple[str, str]:
     fit = record.fit
     facts = f"{fit.steps:,} steps, {fit.tokens:,} tokens, {_seconds(record)}"
     return f"{record.objective}, seed {record.seed}", facts
+
+
+def _meta_training(record: MetaRecord) -> tuple[str, str]:
+    tasks = ", ".join(f"{task.name} {task.fingerprint[:12]}" for task in record.tasks)
+    facts = f"{record.fit.steps:,} steps, {record.fit.episodes:,} episodes of {tasks}, {_seconds(record)}"
+    return f"{record.method}, seed {record.seed}", facts
 
 
 def _fine_tuning(record: FitRecord) -> tuple[str, str]:

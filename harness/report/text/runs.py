@@ -13,6 +13,7 @@ from harness.core.facts import CellRecord, Interval
 from harness.core.hashing import short
 from harness.core.manifests import RUNNING
 from harness.core.measurement_records import MeasureRecord
+from harness.core.meta_records import MetaRecord
 from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.run_records import RunManifest
@@ -272,6 +273,10 @@ def _scores_text(record: CellRecord) -> str:
     if isinstance(record, PretrainRecord):
         took = f"{record.fit.steps:,} steps, {record.fit.tokens:,} tokens"
         return ", ".join([took, *(f"{name} {_interval(score)}" for name, score in record.scores.items())])
+    if isinstance(record, MetaRecord):
+        return (
+            f"{record.method}, {record.fit.steps:,} steps, {record.fit.episodes:,} episodes, loss {record.fit.loss:.3f}"
+        )
     if not isinstance(record, ScoreRecord):
         counted = record.model.parameters if isinstance(record, ModelRecord) else None
         return "parameters not counted" if counted is None else f"{counted:,} parameters"

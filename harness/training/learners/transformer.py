@@ -47,6 +47,7 @@ from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_
 from harness.training.learners import adapting, perturbing
 from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order, tag_order
+from harness.training.meta.episodes import GENERATOR_FILE
 from harness.training.tokenizers import train
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from harness.training.deferred import DeferredWeights
 
 deferred = lazy("harness.training.deferred")
+generated = lazy("harness.training.meta.generated")
 sharding = lazy("harness.training.sharding")
 trainer = lazy("harness.training.trainer")
 
@@ -239,6 +241,9 @@ class TransformerLearner(Learner):
             ) from None
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
+        if head.name == "sequence-classification" and (where / GENERATOR_FILE).is_file() and request.labels:
+            limit = min(positions_of(model, "encoder") or LENGTH_AT_MOST, LENGTH_AT_MOST)
+            generated.set_generated_head(where, model, tokenizer, request.family, request.train, limit)
         model.config.pad_token_id = tokenizer.pad_token_id
         return tokenizer, model, head
 

@@ -1,0 +1,1 @@
+"""Meta-learning: several tasks first, so that a model adapts to another one by few examples."""
