@@ -96,7 +96,10 @@ def with_controls(model_specs: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
             options = {**model_spec.options, RANDOM_WEIGHTS: True}
             both[name + CONTROL_SUFFIX] = model_spec.model_copy(
                 update={
-                    "name": model_spec.name + CONTROL_SUFFIX, "options": options, "pretraining": None, "meta": None,
+                    "name": model_spec.name + CONTROL_SUFFIX,
+                    "options": options,
+                    "pretraining": None,
+                    "meta": None,
                 }
             )
         elif model_spec.pretraining:
