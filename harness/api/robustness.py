@@ -24,6 +24,7 @@ def robustness(
     data: str | os.PathLike[str] | None = None,
     attack: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
     noise: str | Sequence[str] = (),
+    checks: str | Sequence[str] = (),
     out: str | os.PathLike[str] = "results",
     executor: str = "inline",
     include: Sequence[str | os.PathLike[str]] = (),
@@ -38,19 +39,20 @@ def robustness(
         data: As `run` takes it.
         attack: Attacks, `"textfooler:queries=200"` or `{"textfooler": {"queries": 200}}`.
         noise: `typos`, `case`, `punctuation`.
+        checks: Tests of behaviour: `sentiment`, or YAML files.
         out: The results folder.
         executor: As `run` takes it; objects need `inline`.
         include: Files and folders of further specs and plug-ins.
         **settings: As `run` takes them.
 
     Returns:
-        What each model loses, and the examples that fool it. Without `attack` and `noise`: under `deepwordbug` and all
-        noise.
+        What each model loses, and the examples that fool it. Without `attack`, `noise` and `checks`: under
+        `deepwordbug` and all noise.
 
     Raises:
         HarnessError: as `evaluate` does, or an unknown attack or noise.
     """
-    asked = with_usual_perturbations({"attack": _listed(attack), "noise": _listed(noise)})
+    asked = with_usual_perturbations({"attack": _listed(attack), "noise": _listed(noise), "checks": _listed(checks)})
     result = evaluate(
         model, task=task, suite=suite, data=data, out=out, executor=executor, include=include, **asked, **settings
     )
@@ -59,7 +61,9 @@ def robustness(
 
 def with_usual_perturbations(given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a run with the usual attack and all noise where they name neither."""
-    if given.get("attack") or given.get("noise") or any("+" in name for name in given.get("task", ())):
+    if any(given.get(name) for name in ("attack", "noise", "checks")) or any(
+        "+" in name for name in given.get("task", ())
+    ):
         return dict(given)
     return {**given, "attack": [USUAL_ATTACK], "noise": list(NOISES)}
 

@@ -9,10 +9,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.attacks.base import DIGITS, AttackOptions, Request, Target
+from harness.attacks.base import AttackOptions, Request, Target
 from harness.attacks.word_by_word import Ask, WordByWord
 from harness.data.augment.text import Span
 from harness.data.augment.words import like
+from harness.modeling.probabilities import DIGITS
 from harness.training.augment.masked_words import likeliest, masked_model
 from harness.training.augment.models import folder_fingerprint
 

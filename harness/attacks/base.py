@@ -21,10 +21,6 @@ from harness.data.augment.draws import Draws
 from harness.data.augment.text import Span, Text, joined
 from harness.data.augment.vocabulary import STOP_WORDS
 
-DIGITS = 6
-"""To which probabilities and similarities are rounded before they are compared: the last bits of a model's outputs
-depend on what stands beside a text in a batch.
-"""
 Edits = Mapping[Span, str]
 """New words by the place of the old ones in the original text."""
 

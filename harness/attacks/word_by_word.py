@@ -6,8 +6,9 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from harness.attacks.base import DIGITS, Answer, Attack, Request, Search, Target
+from harness.attacks.base import Answer, Attack, Request, Search, Target
 from harness.data.augment.text import Span, joined
+from harness.modeling.probabilities import DIGITS
 
 Choice = Literal["drop", "similarity"]
 Ask = Generator[Request, Sequence[Any], Any]

@@ -36,7 +36,7 @@ Show = Callable[[RunResult], str]
 COMPLETIONS = {"suite": complete_suites, "task": complete_tasks, "model": complete_models}
 SCORING = (
     "suite", "task", "eval_on", "data", "text_column", "label_column", "delimiter", "test", "limit", "noise", "attack",
-    "label_map", "allow_partial", "verify", "out",
+    "checks", "label_map", "allow_partial", "verify", "out",
     "executor", "address", "resources", "cluster", "cluster_option", "workers", "threads", "include", "track",
 )  # fmt: skip
 """The fields of a run in which nothing is trained."""
@@ -90,8 +90,8 @@ def robustness(
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Score finished models under attacks and noise, and print what they lose. Without --attack and --noise: under
-    deepwordbug, and typos, case and punctuation.
+    """Score finished models under attacks, noise and tests of behaviour, and print what they lose. Without --attack,
+    --noise and --checks: under deepwordbug, and typos, case and punctuation.
     """
     how = parse(RunLaunch, launch, "the command line")
     spec = spec_of(with_usual_perturbations({**given, "model": models, "train": False}), None, None)

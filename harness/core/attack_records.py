@@ -1,4 +1,4 @@
-"""What the record of a score says of an attack."""
+"""What the record of a score says of an attack, and of tests of behaviour."""
 
 from __future__ import annotations
 
@@ -43,3 +43,13 @@ class AttackFacts(Facts):
     changed: Interval | None = None
     similarity: Interval | None = None
     queries: Interval | None = None
+
+
+class CheckFacts(Facts):
+    """A test of behaviour: `invariance`, or `directional`; how many examples it has, and on how many a model fails."""
+
+    test: str
+    kind: str
+    examples: int
+    failed: int
+    failure_rate: Interval

@@ -22,6 +22,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "seqeval_f1": "harness.metrics.entities:F1",
         "seqeval_precision": "harness.metrics.entities:PRECISION",
         "seqeval_recall": "harness.metrics.entities:RECALL",
+        "pass_rate": "harness.metrics.pass_rate:METRIC",
         "pair_accuracy": "harness.metrics.pair_accuracy:METRIC",
         "last_word_accuracy": "harness.metrics.last_word:ACCURACY",
         "last_word_perplexity": "harness.metrics.last_word:PERPLEXITY",

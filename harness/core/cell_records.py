@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.core.attack_records import AttackFacts
+from harness.core.attack_records import AttackFacts, CheckFacts
 from harness.core.facts import CellRecord, Facts, Interval, shared
 from harness.core.portions import portion_name
 
@@ -22,10 +22,11 @@ class TaskFacts(Facts):
     noise: str | None = None
     train_on: str | None = None
     attack: str | None = None
+    checks: str | None = None
 
     @property
     def perturbation(self) -> str | None:
-        return self.attack or self.noise
+        return self.checks or self.attack or self.noise
 
 
 class PartialWeights(Facts):
@@ -167,9 +168,7 @@ class Lineage(Facts):
 
     @property
     def maker(self) -> str | None:
-        """The cell that made the model of a score: of a compressed one the compression; None of one that was not
-        trained for it.
-        """
+        """The cell that made the model of a score, the last one; None of one that was not trained for it."""
         return self.compress or self.finetune or None
 
     @property
@@ -225,6 +224,7 @@ class ScoreRecord(ModelRecord):
     cautions: list[str] = Field(default_factory=list)
     lineage: Lineage = shared(Lineage())
     attack: AttackFacts | None = None
+    checks: list[CheckFacts] = Field(default_factory=list)
 
     @property
     def primary_metrics(self) -> list[str]:

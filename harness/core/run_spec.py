@@ -41,7 +41,8 @@ WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
 LARGEST_CORPUS = 1_000_000_000
 """Bytes of a corpus that is looked through for each scored split, some two minutes."""
 Mode = Literal["pr", "nightly", "release"]
-Trackers = Annotated[list[str], BeforeValidator(listed)]
+Names = Annotated[list[str], BeforeValidator(listed)]
+Trackers = Names
 
 
 def tracker_setting() -> Any:
@@ -122,6 +123,7 @@ class RunSpec(Strict):
         panel=WHAT,
         metavar="TASK[=SOURCE]",
     )
+    checks: Names = setting(list, "Test also the behaviour on changed texts: sentiment, or a YAML file.", panel=WHAT)
     model: Annotated[list[str], BeforeValidator(listed)] = setting(
         list, "A model spec, a save_pretrained folder, a hub id, or an endpoint, openai:URL#NAME.", panel=MODELS
     )

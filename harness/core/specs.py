@@ -13,6 +13,7 @@ from harness.core.adversarial_spec import AdversarialSpec
 from harness.core.attack_spec import AttackSpec
 from harness.core.augment_spec import AugmentSpec
 from harness.core.cards import ModelCard, TaskCard
+from harness.core.checks_spec import ChecksSpec
 from harness.core.decoding_spec import DecodingSpec
 from harness.core.meta_spec import MetaSpec
 from harness.core.peft_spec import PeftSpec
@@ -56,7 +57,8 @@ class TaskSpec(Strict):
     answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
     is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
     the task without noise is scored on perturbed texts (`harness.data.noise`); `attack`, by `sst2+textfooler`, on what
-    an attack makes of them (`harness.attacks`). `label_of` says what a label is about:
+    an attack makes of them (`harness.attacks`); `checks`, of a run, are tests of its behaviour on changed texts
+    (`harness.data.behaviour`). `label_of` says what a label is about:
     a text's meaning, or its form, as acceptability is; it limits what augmentation may change. `card` describes the
     data set for a reader.
     """
@@ -86,18 +88,27 @@ class TaskSpec(Strict):
     shots: int | None = Field(default=None, ge=0)
     noise: str | None = None
     attack: AttackSpec | None = None
+    checks: ChecksSpec | None = None
     label_of: Literal["meaning", "form"] = "meaning"
     card: TaskCard = TaskCard()
 
     @property
     def clean(self) -> TaskSpec:
         """The task without noise and attack."""
-        return self.model_copy(update={"name": self.name.partition(NOISE_MARK)[0], "noise": None, "attack": None})
+        return self.model_copy(
+            update={"name": self.name.partition(NOISE_MARK)[0], "noise": None, "attack": None, "checks": None}
+        )
 
     @property
     def perturbation(self) -> str | None:
-        """The noise or the attack it is scored under."""
-        return self.noise if self.attack is None else self.attack.method
+        """The noise, the attack or the tests of behaviour it is scored under."""
+        named = self.checks.name if self.checks else None
+        return named or (self.noise if self.attack is None else self.attack.method)
+
+    @property
+    def scored_by(self) -> list[str]:
+        """Its metrics; of tests of behaviour how many are passed."""
+        return self.metrics if self.checks is None else ["pass_rate"]
 
     @property
     def library(self) -> str | None:

@@ -14,6 +14,7 @@ from harness.core.hashing import hash_json, states_of
 from harness.core.specs import TaskSpec
 from harness.data.assemble import assemble
 from harness.data.attacked import attack_identity, to_be_attacked
+from harness.data.behaviour import checks_identity, to_be_checked
 from harness.data.folder import existing_path, of_file, with_test
 from harness.data.frame import Split, TaskData
 from harness.data.hub_access import hub_reachable
@@ -41,6 +42,8 @@ def load(task: TaskSpec, data: str, limit: int | None = None, splits: Sequence[s
         return perturbed(load(task.clean, data, limit, wanted), task)
     if task.attack is not None:
         return to_be_attacked(load(task.clean, data, limit, wanted), task)
+    if task.checks is not None:
+        return to_be_checked(load(task.clean, data, limit, wanted), task)
     family = FAMILIES.get(task.family)
     predictions = family.predictions
     only_file = task.reading.test is not None and wanted == ["test"]
@@ -80,6 +83,7 @@ def state(task: TaskSpec, data: str) -> str:
     if task.perturbation is not None:
         clean = state(task.clean, data)
         how = task.noise if task.attack is None else attack_identity(task.attack)
+        how = how if task.checks is None else checks_identity(task.checks)
         return hash_json([clean, how]) if clean else ""
     asked = asked_source(task.reading.source or data)
     pinned = asked.source.state(task, asked.rest)

@@ -100,6 +100,10 @@ class Split:
         """So many examples at random, in random order; fewer are the first of more."""
         return self.select(self._shuffled(seed)[:count])
 
+    def drawn_order(self, seed: int) -> list[int]:
+        """Where the examples stand, in random order."""
+        return self._shuffled(seed)
+
     def drawn_rows(self, count: int, seed: int) -> list[int]:
         """Where the examples of such a draw stand, in their own order."""
         return sorted(self._shuffled(seed)[:count])

@@ -13,6 +13,7 @@ from harness.core.runs import asked_for, with_names
 from harness.core.store import Store
 from harness.report.results import RunResult
 from harness.report.tables.attacks import AttackRow
+from harness.report.tables.checks import CheckRow
 from harness.report.tables.robustness import Row
 from harness.report.text.diagnostics import robustness_tables, robustness_text
 from harness.report.text.runs import say_damaged
@@ -26,11 +27,13 @@ class RobustnessReport:
         run: The run of the scores; a cell that failed is among its `failures`.
         attacks: A row a model, task and attack.
         noise: A row a model and task, with its scores under each noise.
+        checks: A row a model and test of behaviour, with the first failing examples.
     """
 
     run: RunResult
     attacks: tuple[AttackRow, ...]
     noise: tuple[Row, ...]
+    checks: tuple[CheckRow, ...]
     _store: Store = field(repr=False)
 
     def examples(self, model: str, attack: str, task: str | None = None) -> list[AttackedExample]:
@@ -58,11 +61,12 @@ class RobustnessReport:
 
 def read_robustness(store: Store, run: RunResult) -> RobustnessReport:
     """What a run found of robustness."""
-    noise, attacks = robustness_tables(store, [run.name], "json")
+    noise, attacks, checks = robustness_tables(store, [run.name], "json")
     return RobustnessReport(
         run,
         tuple(row for table in attacks for row in table.rows),
         tuple(row for table in noise for row in table.rows),
+        tuple(row for table in checks for row in table.rows),
         store,
     )
 

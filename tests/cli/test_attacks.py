@@ -135,3 +135,34 @@ def test_one_worker_and_two_find_the_same(harness_process, tmp_path):
         paths = sorted((tmp_path / folder).glob("cells/*/*/predictions.parquet"))
         made.append({path.parent.name: path.read_bytes() for path in paths})
     assert len(made[0]) >= 6 and made[0] == made[1]
+
+
+def test_behaviour_is_tested_by_a_file_and_failing_examples_are_listed(harness, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ntests:\n- {name: bad end, change: {append: It was awful.}}\n"
+        "- {name: praise, change: {append: It was superb.}, label: positive, direction: not-higher, tolerance: 0.001}\n"
+    )
+    asked = ("run", "--task", "sst2", "--task", "stsb", "--model", "tfidf", "--limit", "80", "--checks", "mine.yaml")
+    assert "sst2+mine †" in harness(*asked).stdout
+    record = records_of(harness)["sst2+mine", "tfidf", "dev"]
+    assert set(record["scores"]) == {"pass_rate"} and record["scores"]["pass_rate"]["chance"] is None
+    (table,) = read_json(harness("leaderboard", "--robustness", "--format", "json").stdout)["checks"]
+    rows = {row["test"]: row for row in table["rows"]}
+    assert rows["bad end"]["kind"] == "invariance" and rows["praise"]["kind"] == "directional"
+    passed = record["scores"]["pass_rate"]["value"]
+    failed = sum(row["failure_rate"]["value"] * row["examples"] for row in rows.values())
+    assert failed == pytest.approx((1 - passed) * record["n"]) and failed > 0
+    example = rows["praise"]["failing"][0]
+    assert example["changed"] == f"{example['original']} It was superb."
+    assert "It was superb.” is" in harness("leaderboard", "--robustness").stdout
+    assert "cached" in harness(*asked).stderr
+    for given, message in (
+        (("--checks", "sentimant"), "unknown checks 'sentimant' in --checks. Did you mean 'sentiment'?"),
+        (("--checks", "no.yaml"), "--checks no.yaml: no such file"),
+        (("--checks", "mine.yaml", "--checks", "mine.yaml"), "there are two of the name mine"),
+        (("--checks", "mine.yaml", "--folds", "2"), "do not go with --folds"),
+    ):
+        done = harness("run", "--task", "sst2", "--model", "tfidf", "--limit", "80", *given, code=2)
+        assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    done = harness("run", "--task", "stsb", "--model", "tfidf", "--limit", "80", "--checks", "mine.yaml", code=2)
+    assert "no task of the run answers with a class of its own" in done.stderr

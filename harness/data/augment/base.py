@@ -11,7 +11,7 @@ from harness.core import plugins
 from harness.core.specs import TaskSpec
 from harness.core.strict_spec import Strict, parse
 from harness.data.augment.draws import Draws
-from harness.data.augment.text import Pieces, Text
+from harness.data.augment.text import Pieces, Text, joined
 
 Change = Literal["style", "punctuation", "spelling", "words", "sentences", "meaning"]
 """What an operation may change. `style`: case and contractions, which say the same. `words` are inserted, removed,
@@ -87,6 +87,11 @@ class TextOperation(Augmentation):
             n new texts.
         """
         return [self.apply(text, drawn) for text, drawn in zip(texts, draws, strict=True)]
+
+    def rewritten(self, text: str, *names: object) -> str:
+        """A new text of one text; what is random depends on the names."""
+        (new,) = self.apply_all([Text(text)], [Draws(*names)])
+        return new if isinstance(new, str) else joined(text, new)
 
 
 class JoiningOperation(Augmentation):

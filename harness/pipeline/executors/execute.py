@@ -16,7 +16,7 @@ from harness.core.machine.environment import describe
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, ScoreJob
 from harness.pipeline.cost import remember
-from harness.pipeline.steps import attack, compress, contamination, finetune, measure, meta, pretrain, score
+from harness.pipeline.steps import attack, checks, compress, contamination, finetune, measure, meta, pretrain, score
 
 STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "pretrain": pretrain.run,
@@ -71,9 +71,11 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
 
 
 def step_of(cell: Cell) -> Callable[..., dict[str, Any]]:
-    """What computes a cell: of scores under an attack the attack."""
-    attacked = isinstance(cell.job, ScoreJob) and cell.job.inputs.task.attack is not None
-    return attack.run if attacked else STEPS[cell.kind]
+    """What computes a cell: of scores under an attack the attack, of tests of behaviour these."""
+    task = cell.job.inputs.task if isinstance(cell.job, ScoreJob) else None
+    if task is not None and task.checks is not None:
+        return checks.run
+    return attack.run if task is not None and task.attack is not None else STEPS[cell.kind]
 
 
 def _cpu_seconds() -> float:

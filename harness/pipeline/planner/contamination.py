@@ -39,7 +39,7 @@ def contamination_cells(
     """
     groups: dict[Group, list[Cell]] = {}
     for cell in cells:
-        if isinstance(cell.job, ScoreJob) and cell.split is not None and cell.job.inputs.task.attack is None:
+        if isinstance(cell.job, ScoreJob) and cell.split is not None and not _is_adapted(cell.job):
             groups.setdefault((cell.model, cell.task, cell.split, (cell.fraction, cell.k_shot)), []).append(cell)
     for (name, task, split, portion), scores in groups.items():
         model = _made_of(name, models)
@@ -52,6 +52,11 @@ def contamination_cells(
         remembers = LEARNERS.get(job.learner).remembers and not job.folds
         if job.source is not None and remembers and task in facts and facts[task].in_train.get(split):
             yield _cell(scores, split, portion)
+
+
+def _is_adapted(job: ScoreJob) -> bool:
+    """Whether what is scored depends on the model, or is no example of the task: its own examples tell as much."""
+    return job.inputs.task.attack is not None or job.inputs.task.checks is not None
 
 
 def _corpus_of(model: ModelPlan) -> CorpusFacts | None:

@@ -17,6 +17,7 @@ from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.data.attacked import attack_identity
 from harness.data.augment.expand import inputs_of, rows_an_example
+from harness.data.behaviour import checks_identity
 from harness.data.unlabelled import read_unlabelled
 from harness.pipeline.cells import (
     Cell,
@@ -48,6 +49,8 @@ steps as on all examples, down to a tenth of them. Few examples seen few times w
 make of them.
 """
 
+OUTCOMES = ["fails", "passes"]
+"""What predictions of tests of behaviour are called."""
 QUERIES = 100
 """Texts an attack asks about for an example, about, for estimates."""
 
@@ -290,12 +293,13 @@ def _score(
     runtimes = [("runtime", name) for name in runtimes_of(source)] if source is not None else []
     spec: dict[str, Any] = {
         "kind": "score",
-        "task": task_identity(task, facts),
+        "task": task_identity(task, facts) | ({} if task.checks is None else {"labels": OUTCOMES}),
         "split": split,
         "data": used,
         "model": source.key if source is not None else origin.checkpoint or _identity(model, origin),
-        "metrics": metric_versions(task.metrics),
-        **({"primary_metrics": task.primary_metrics} if task.primary_metrics else {}),
+        "metrics": metric_versions(task.scored_by),
+        **({"primary_metrics": task.primary_metrics} if task.primary_metrics and task.checks is None else {}),
+        **({} if task.checks is None else {"checks": checks_identity(task.checks), "classes": facts.labels}),
         **({} if task.attack is None else {"attack": attack_identity(task.attack)}),
         "code": code_of(*_code(task), *model.plugins(task), *runtimes),
         **machine_of(model.model_spec, run.threads),
@@ -351,6 +355,8 @@ def _score(
 
 def _code(task: TaskSpec) -> tuple[Any, ...]:
     """The step that scores a task, and the attack it uses."""
+    if task.checks is not None:
+        return ("checks",)
     return ("score",) if task.attack is None else ("attack", ("attack", task.attack.method))
 
 

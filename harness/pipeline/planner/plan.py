@@ -17,6 +17,7 @@ from harness.core.store import Store
 from harness.core.transfer import base_name
 from harness.modeling.weights.pretrained import Weights, find_finished
 from harness.pipeline.cells import Cell
+from harness.pipeline.planner.behaviour import checks_of, task_of, with_checks
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.contamination import contamination_cells
 from harness.pipeline.planner.data_facts import as_scored, data_facts, refuse_dropped
@@ -62,10 +63,10 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
     Raises:
         HarnessError: unknown names, bad data, weights that cannot be had, or no task of the run in the data.
     """
-    suites = suites_of(run, registry)
+    suites, checks = with_checks(suites_of(run, registry), run, registry), checks_of(run)
     run = run.model_copy(update={"limit": run.limit or default_limit(suites)})
     names_of_tasks = dict.fromkeys(name for suite in suites for name in suite.tasks)
-    tasks = [as_attacked(registry.task(name), run) for name in names_of_tasks]
+    tasks = [as_attacked(task_of(name, checks, registry), run) for name in names_of_tasks]
     check_reading(run, tasks)
     tasks = [as_read(task, run) for task in tasks]
     models = _models(run, registry, store, list(dict.fromkeys(run.model or default_models(suites, registry))))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.attacks.base import DIGITS, Answer, Attack, Target
+from harness.attacks.base import Answer, Attack, Target
 from harness.attacks.lockstep import attack_all
 from harness.attacks.outcomes import Outcome, columns_of, outcome_of, skipped, summed_up
 from harness.core.checked import read_checked, write_checked
@@ -22,6 +22,7 @@ from harness.core.store import Store
 from harness.data.attacked import attack_of
 from harness.data.augment.text import Text
 from harness.data.frame import Split
+from harness.modeling.probabilities import probabilities_of
 from harness.pipeline.cells import Cell
 from harness.pipeline.steps import score
 from harness.pipeline.steps.score import Asked
@@ -114,19 +115,14 @@ def _attacked(
 
 
 def _answered(predicted: Predictions, classes: int) -> list[Answer]:
-    """Of a model that gives no logits of the classes the one it names has all probability."""
     import numpy as np
 
-    logits = predicted.columns.get("logits")
     labels = predicted.values.astype(np.int64).tolist()
-    if not isinstance(logits, np.ndarray) or logits.shape != (len(labels), classes):
-        certain = np.eye(classes)
-        return [Answer(label, tuple(certain[label].tolist())) for label in labels]
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    probabilities = np.round(shifted / shifted.sum(axis=1, keepdims=True), DIGITS)
+    chances = probabilities_of(predicted, classes).tolist()
+    logits = predicted.columns.get("logits")
+    raw = logits.tolist() if isinstance(logits, np.ndarray) and logits.shape == (len(labels), classes) else None
     return [
-        Answer(label, tuple(row), tuple(raw))
-        for label, row, raw in zip(labels, probabilities.tolist(), logits.tolist(), strict=True)
+        Answer(label, tuple(chances[row]), None if raw is None else tuple(raw[row])) for row, label in enumerate(labels)
     ]
 
 

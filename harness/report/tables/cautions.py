@@ -50,7 +50,8 @@ def of_model(records: Sequence[ScoreRecord], metric_scores: Mapping[str, Sequenc
         for record in records
         for note in [*reading_notes(record.read, record.split), *record.cautions]
     ]
-    trained = {record.task.name for record in records if record.runtime and not record.task.attack}
+    as_they_are = [record for record in records if not (record.task.attack or record.task.checks)]
+    trained = {record.task.name for record in as_they_are if record.runtime}
     notes += [
         _at_chance(task, metric_score)
         for task, scores in metric_scores.items()

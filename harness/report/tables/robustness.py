@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from harness.core.cell_records import ScoreFacts
 from harness.core.hashing import hash_json
 from harness.core.specs import NOISE_MARK
-from harness.report.tables import attacks, formats
+from harness.report.tables import attacks, checks, formats
 from harness.report.tables.attacks import AttackTable
+from harness.report.tables.checks import CheckTable
 from harness.report.tables.comparable import Record, comparable, labels_of
 from harness.report.tables.pairs import Load, Pairs, change_of, counted, loaded, scale_of
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds, over_tasks
@@ -180,11 +181,14 @@ def to_markdown(table: Robustness) -> str:
     return formats.markdown_table(table.title, header, body, [f"Scores ×100 where they are fractions. {NOTE}"])
 
 
-def to_json(tables: Sequence[Robustness], under_attack: Sequence[AttackTable] = ()) -> str:
+def to_json(
+    tables: Sequence[Robustness], under_attack: Sequence[AttackTable] = (), tested: Sequence[CheckTable] = ()
+) -> str:
     """Everything, at full precision, scale 0…1."""
     content = {
         "schema_version": formats.SCHEMA_VERSION,
         "tables": [{**asdict(table), "note": NOTE} for table in tables],
         "attacks": attacks.as_json(under_attack),
+        "checks": checks.as_json(tested),
     }
     return json.dumps(content, indent=1, ensure_ascii=False)

@@ -14,6 +14,7 @@ from harness.core.store import Store
 from harness.report.tables import (
     attacks,
     calibration,
+    checks,
     compression,
     out_of_distribution,
     ranks,
@@ -24,6 +25,7 @@ from harness.report.tables import (
 from harness.report.tables.leaderboard import build_with_records
 from harness.report.tables.report_format import check_other_table
 from harness.report.text.calibrating import calibration_reader, detection_reader, selective_reader
+from harness.report.text.checking import failing_reader
 from harness.report.text.grouping import answers_reader, texts_reader
 from harness.report.text.judging import judge_reader, kept_comparer
 from harness.report.text.measured import measured_in
@@ -40,15 +42,19 @@ def robustness_text(store: Store, names: Sequence[str], style: str) -> str:
     Raises:
         HarnessError: no run, none with scores under noise or an attack, or another style.
     """
-    tables, under_attack = robustness_tables(store, names, style)
-    if not tables and not under_attack:
+    tables, under_attack, tested = robustness_tables(store, names, style)
+    if not tables and not under_attack and not tested:
         raise HarnessError(
-            "no model was scored both without and with noise, nor under an attack; run its tasks with --noise typos or "
-            "--attack deepwordbug"
+            "no model was scored both without and with noise, nor under an attack or by tests of behaviour; run its "
+            "tasks with --noise typos, --attack deepwordbug or --checks sentiment"
         )
     if style == "json":
-        return robustness.to_json(tables, under_attack)
-    texts = [*map(robustness.to_markdown, tables), *map(attacks.to_markdown, under_attack)]
+        return robustness.to_json(tables, under_attack, tested)
+    texts = [
+        *map(robustness.to_markdown, tables),
+        *map(attacks.to_markdown, under_attack),
+        *map(checks.to_markdown, tested),
+    ]
     return "\n".join(texts).rstrip("\n")
 
 
@@ -103,12 +109,21 @@ def selective_text(store: Store, names: Sequence[str], style: str) -> str:
 
 def robustness_tables(
     store: Store, names: Sequence[str], style: str
-) -> tuple[list[robustness.Robustness], list[attacks.AttackTable]]:
-    """Scores under noise and under attacks, of the named runs, or of all runs. Raises HarnessError where there is no
-    run.
+) -> tuple[list[robustness.Robustness], list[attacks.AttackTable], list[checks.CheckTable]]:
+    """Scores under noise and attacks and tests of behaviour, of the named runs, or of all runs. Raises HarnessError
+    where there is no run.
     """
     records, order = _records(store, names, "--robustness", style)
-    return robustness.build(records, order, lambda record: _stored(store, record)), attacks.build(records, order)
+    return (
+        robustness.build(records, order, lambda record: _stored(store, record)),
+        attacks.build(records, order),
+        checks.build(records, order, failing_reader(store, lambda record: _classes(store, record))),
+    )
+
+
+def _classes(store: Store, record: ScoreRecord) -> Sequence[str]:
+    """The classes of the task whose texts were changed."""
+    return list(map(str, store.read(record.cell).spec.get("classes", ())))
 
 
 def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
