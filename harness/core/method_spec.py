@@ -49,6 +49,9 @@ class MethodSpec(Strict):
 
 
 def without_unset(training: Mapping[str, Any]) -> dict[str, Any]:
-    """A training as JSON has it, without settings that came later and are not set: what it computes is what it was."""
-    later = ("augment", "peft", "adversarial")
-    return {name: value for name, value in training.items() if value is not None or name not in later}
+    """A training as JSON has it, without settings that came later and are not set, or change no weight."""
+    later = ("augment", "peft", "adversarial", "compile")
+    return {
+        name: value for name, value in training.items()
+        if name != "gradient_checkpointing" and (value not in (None, False) or name not in later)
+    }  # fmt: skip

@@ -210,7 +210,8 @@ class TrainingSpec(Strict):
     a learning rate of its own where that is left out. `label_smoothing` gives that part of each target
     to all classes or tokens alike (Szegedy et al. 2016). `average_last` keeps the mean of the weights that the last so
     many epochs end with (Izmailov et al. 2018), in place of the last ones. `adversarial` trains on perturbed embeddings
-    as well.
+    as well. `gradient_checkpointing` keeps the inputs of layers alone and computes their activations again
+    (Chen et al. 2016): less memory, the same weights. `compile` trains what `torch.compile` makes of the model.
     """
 
     epochs: float | None = Field(default=None, gt=0, le=1000)
@@ -229,9 +230,13 @@ class TrainingSpec(Strict):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     average_last: int | None = Field(default=None, ge=2, le=1000)
     adversarial: AdversarialSpec | None = None
+    gradient_checkpointing: bool = False
+    compile: bool = False
 
     @model_validator(mode="after")
     def _one_choice_of_weights(self) -> TrainingSpec:
+        if self.adversarial is not None and self.compile:
+            raise ValueError("compile does not go with adversarial: a compiled model's embeddings are not perturbed")
         if self.average_last is not None and self.select == "best":
             raise ValueError("average_last and select: best choose the weights that are kept: give one or the other")
         if self.average_last is not None and self.epochs is not None and self.average_last > self.epochs:

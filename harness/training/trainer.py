@@ -23,6 +23,7 @@ from harness.training.deferred import DeferredWeights
 from harness.training.dropout import quick_dropout, seed_dropout
 from harness.training.parallel import PartOfBatches, alone, joined, of_all
 from harness.training.processes import Processes
+from harness.training.recomputing import compiled, recompute_activations
 
 
 class TokenBudgetTrainer(Trainer):
@@ -282,6 +283,10 @@ def fine_tune(
     if training.average_last is not None:
         mean = MeanWeightsCallback(training.average_last, math.ceil(training.epochs))
         callbacks.append(mean)
+    if training.gradient_checkpointing:
+        recompute_activations(model)
+    if training.compile and processes is not None:
+        raise HarnessError("compile: several processes that fit one model do not compile it; leave it out")
     evaluate = alone(loss) if processes is None else joined(model, loss, processes, device, deferred)
     trainer = TokenBudgetTrainer(
         model=model,
@@ -301,7 +306,7 @@ def fine_tune(
             trainer.remove_callback(callback)
     if processes is not None:
         seed_dropout(DROPOUT_SEED, seed, processes.number)
-    with quick_dropout(model):
+    with quick_dropout(model), compiled(model, training.compile):
         outcome = trainer.train()
     losses, mean_loss = trainer.losses_of_all(outcome.training_loss)
     if not math.isfinite(mean_loss):

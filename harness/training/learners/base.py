@@ -167,7 +167,8 @@ class Learner(ABC):
         learner takes no steps.
         """
         training = model_spec.training
-        asked = [name for name in ("label_smoothing", "average_last", "peft", "adversarial") if getattr(training, name)]
+        steps = ("label_smoothing", "average_last", "peft", "adversarial", "gradient_checkpointing", "compile")
+        asked = [name for name in steps if getattr(training, name)]
         return f"{asked[0]}: {model_spec.learner} has none; leave it out" if asked else None
 
     def state(self, model_spec: ModelSpec) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch.distributed.fsdp import FSDPModule
-from transformers import PreTrainedModel
 
 from harness.core.errors import HarnessError
 from harness.core.pretraining_specs import PretrainingSpec
@@ -24,6 +23,7 @@ from harness.training.objectives.base import Ratios
 from harness.training.optimizers import optimizer
 from harness.training.pretraining.blocks import BlockOrder
 from harness.training.pretraining.schedules import rate
+from harness.training.recomputing import recompute_activations
 from harness.training.sharding import gathered_again, shard
 
 NO_DECAY = ("bias", "norm", "layer_norm", "layernorm", "ln_")
@@ -92,7 +92,7 @@ class TrainStep:
         torch.manual_seed(spec.seed)
         losses = Losses(model, objective)
         if spec.gradient_checkpointing:
-            _recompute_activations(model)
+            recompute_activations(model)
         if sharded:
             shard(losses, accelerator.device, deferred, ("measure", "measure_few", "try_out"))
         losses.try_out()
@@ -167,19 +167,6 @@ class TrainStep:
             name: torch.from_numpy(np.ascontiguousarray(rows[chunk])).to(self._accelerator.device, non_blocking=True)
             for name, rows in batch.items()
         }
-
-
-def _recompute_activations(model: torch.nn.Module) -> None:
-    """Keep the inputs of layers alone and compute the rest once more for the gradients (Chen et al. 2016)."""
-    able = [
-        module for module in model.modules()
-        if isinstance(module, PreTrainedModel) and module.supports_gradient_checkpointing
-    ]  # fmt: skip
-    if not able:
-        raise HarnessError(f"gradient_checkpointing: a {type(model).__name__} has no layers that are computed anew")
-    for module in able:
-        enable = getattr(module, "activation_checkpointing_enable", None) or module.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
 
 
 def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

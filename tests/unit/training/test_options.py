@@ -43,14 +43,17 @@ TRAINING: dict[str, dict[str, Any]] = {
 }
 
 
-def fitted(folder: Path, settings: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def fitted(
+    folder: Path, settings: dict[str, Any], dropout: float = 0.1
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The weights of a tiny classifier, and what a record says of its training."""
     torch.set_num_threads(1)
     texts = [f"{'good' if at % 3 else 'bad'} thing number {at} of a long row of things" for at in range(32)]
     train = Split(tuple(map(str, range(32))), {"text": tuple(texts)}, tuple(int(at % 3 > 0) for at in range(32)))
     config = {
         "model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "intermediate_size": 32, "max_position_embeddings": 32,
+        "intermediate_size": 32, "max_position_embeddings": 32, "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
     }  # fmt: skip
     recipe = ModelSpec(
         name="tiny", learner="transformer", config=config, tokenizer=TokenizerSpec(vocab_size=100),
@@ -77,7 +80,8 @@ def fitted(folder: Path, settings: dict[str, Any]) -> tuple[dict[str, torch.Tens
 def test_every_option_of_a_fine_tuning_changes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
     before_it = {"augment", "peft"}  # makes the rows, or the weights, that are given to it
-    assert {name.partition(" ")[0] for name in TRAINING} | before_it == set(TrainingSpec.model_fields)
+    same = {"gradient_checkpointing", "compile"}  # the weights stay; each has a test of its own
+    assert {name.partition(" ")[0] for name in TRAINING} | before_it | same == set(TrainingSpec.model_fields)
     weights, record = fitted(tmp_path / "base", BASE)
     constant, _ = fitted(tmp_path / "constant", BASE | {"schedule": "constant"})
     for name, changes in TRAINING.items():
@@ -88,6 +92,36 @@ def test_every_option_of_a_fine_tuning_changes_it(tmp_path: Path, monkeypatch: p
             assert said["selection"]["mode"] == "best" != record["selection"]["mode"]
         else:
             assert differ, f"{name} changes nothing"
+
+
+def test_activations_that_are_computed_again_make_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    inner = torch.utils.checkpoint.checkpoint
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        return inner(*args, **kwargs)
+
+    weights, _ = fitted(tmp_path / "base", BASE)
+    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", counted)
+    monkeypatch.setattr("transformers.modeling_utils.checkpoint", counted)
+    again, _ = fitted(tmp_path / "again", BASE | {"gradient_checkpointing": True})
+    assert calls, "no layer was computed again"
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+def test_a_compiled_model_learns_what_the_plain_one_does(tmp_path: Path) -> None:
+    """Dropout drops others in a compiled model, so that there is none."""
+    changes = {"learning_rate": 1e-3}
+    plain, first = fitted(tmp_path / "plain", BASE | changes, dropout=0.0)
+    compiled, second = fitted(tmp_path / "compiled", BASE | changes | {"compile": True}, dropout=0.0)
+    assert second["steps"] == first["steps"]
+    for name in plain:
+        assert torch.allclose(plain[name], compiled[name], atol=2e-4), name
 
 
 PRETRAINING: dict[str, dict[str, Any]] = {
