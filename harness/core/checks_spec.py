@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from harness.core.strict_spec import Strict, listed
 
-Texts = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
-Words = Annotated[list[str], Field(min_length=2)]
+Written = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Texts = Annotated[list[Written], BeforeValidator(listed), Field(min_length=1)]
 
 
 class Change(Strict):
@@ -24,7 +24,7 @@ class Change(Strict):
     """
 
     operation: dict[str, dict[str, Any]] | None = Field(default=None, min_length=1, max_length=1)
-    swap: Words | None = None
+    swap: list[Written] | None = Field(default=None, min_length=2)
     numbers: Literal[True] | None = None
     prepend: Texts | None = None
     append: Texts | None = None
@@ -38,6 +38,8 @@ class Change(Strict):
 
     @model_validator(mode="after")
     def _is_one(self) -> Change:
+        if self.swap is not None and len(set(self.swap)) < len(self.swap):
+            raise ValueError("swap: a word is given twice")
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of {', '.join(type(self).model_fields)}, not {' and '.join(given) or 'none'}")

@@ -81,6 +81,24 @@ RUN = {
     "train_fractions": [0.5],
     "out": "other",
 }
+CHECKS = {
+    "name": "mine",
+    "description": "what must not matter",
+    "tests": [
+        {"name": "typos", "change": {"operation": {"typos": {"rate": 0.5}}}},
+        {"name": "words", "change": {"swap": ["the", "a"]}},
+        {
+            "name": "more",
+            "change": {"append": ["It rains."]},
+            "label": "acceptable",
+            "direction": "not-lower",
+            "tolerance": 0.1,
+        },
+    ],
+    "most": 5,
+    "seed": 1,
+    "field": "text",
+}
 GATE_SPEC = {
     "margin": 0.01,
     "tasks": {"cola": 0.1},
@@ -169,6 +187,7 @@ def doors(folder: Path) -> dict[str, Door]:
         "task": Door("mine.yaml", TASK, as_yaml, [("run", "--task", "mine", "--data", "data", "--model", "majority", "--include", "mine.yaml", *dry)]),
         "suite": Door("mine.yaml", SUITE, as_yaml, [("run", "--suite", "mine", "--include", "mine.yaml", *dry)]),
         "run": Door("run.yaml", RUN, as_yaml, [("run", "--config", "run.yaml", "--dry-run")]),
+        "checks": Door("checks.yaml", CHECKS, as_yaml, [("run", "--task", "cola", "--model", "majority", "--checks", "checks.yaml", *dry)]),
         "gate": Door("gate.yaml", GATE_SPEC, as_yaml, [(*gate, "--config", "gate.yaml")]),
         "baseline": Door(
             "baseline.json", json.loads((folder / "baselines" / "accepted" / "good.json").read_text()), with_checksum("sha256"),
@@ -219,7 +238,7 @@ def doors(folder: Path) -> dict[str, Door]:
 
 
 KINDS = (
-    "model spec", "task", "suite", "run", "gate", "baseline", "measured", "benchmarks", "manifest", "record", "config.json", "harness.json",
+    "model spec", "task", "suite", "run", "checks", "gate", "baseline", "measured", "benchmarks", "manifest", "record", "config.json", "harness.json",
     "jsonl", "csv", "parquet", "predictions", "compression.json", "plug-in", "columns",
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import metrics
+from harness.attacks.base import Attack
 from harness.compression import Compressor
 from harness.core import plugins
 from harness.core.errors import HarnessError, unknown
@@ -103,6 +104,8 @@ def _plugins(kind: str) -> list[dict[str, Any]]:
         ]
     if kind == "augmentation":
         return [_augmentation(name, table.get(name)) for name in table.names()]
+    if kind == "attack":
+        return [_attack(name, table.get(name)) for name in table.names()]
     if kind == "rule":
         return [_rule(name, table.get(name)) for name in table.names()]
     if kind == "metric":
@@ -125,6 +128,13 @@ def _augmentation(name: str, operation: type[Augmentation]) -> dict[str, Any]:
         "description": description,
         "from": operation.source,
     }
+
+
+def _attack(name: str, attack: type[Attack]) -> dict[str, Any]:
+    description = " ".join((attack.__doc__ or "").split())
+    return {
+        "name": name, "options": list(attack.Options.model_fields), "from": attack.source, "description": description,
+    }  # fmt: skip
 
 
 def _rule(name: str, rule: type[Rule]) -> dict[str, Any]:
