@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.attacks.base import Answer, Attack, Request, Search, Target
 
+ORDER = ("proposals", "similarity", "model")
+"""What is answered first: the model last, so that it is asked for all examples at once."""
 Ask = Callable[[Sequence[tuple[int, str]]], Sequence[Answer]]
 """What the model says of texts, each put in the place of the attacked text of an example."""
 
@@ -62,8 +64,14 @@ def attack_all(attack: Attack, targets: Sequence[Target], ask: Ask) -> list[int]
     ]
     waiting = [running for running in everyone if _advance(running, None)]
     while waiting := [running for running in waiting if not running.is_spent(attack.options.queries)]:
-        answers = _answers(attack, waiting, ask)
-        waiting = [running for running in waiting if _advance(running, answers[running.number])]
+        kind = next(kind for kind in ORDER if any(running.request.of == kind for running in waiting))
+        asking = [running for running in waiting if running.request.of == kind]
+        answers = _of_model(attack, asking, ask) if kind == "model" else _of_attack(attack, asking, kind)
+        waiting = [
+            running
+            for running in waiting
+            if running.number not in answers or _advance(running, answers[running.number])
+        ]
     return [running.queries for running in everyone]
 
 
@@ -79,30 +87,29 @@ def _advance(running: Running, answers: Sequence[Any] | None) -> bool:
     return True
 
 
-def _answers(attack: Attack, waiting: Sequence[Running], ask: Ask) -> dict[int, Sequence[Any]]:
-    """Answers to all requests, by the number of the target."""
-    given: dict[int, Sequence[Any]] = {}
-    asking = [running for running in waiting if running.request.of == "model"]
+def _of_model(attack: Attack, asking: Sequence[Running], ask: Ask) -> dict[int, Sequence[Answer]]:
+    """What the model says, by the number of the target."""
     by_number = {running.number: running for running in asking}
     affordable = {running.number: running.affordable(attack.options.queries) for running in asking}
     new = [
-        (running.number, text)
-        for running in asking
-        for text in dict.fromkeys(affordable[running.number])
-        if text not in running.known
+        (number, text)
+        for number, texts in affordable.items()
+        for text in dict.fromkeys(texts)
+        if text not in by_number[number].known
     ]
     for (number, text), answer in zip(new, ask(new) if new else (), strict=True):
         by_number[number].known[text] = answer
+    return {number: [by_number[number].known[text] for text in texts] for number, texts in affordable.items()}
+
+
+def _of_attack(attack: Attack, asking: Sequence[Running], kind: str) -> dict[int, Sequence[Any]]:
+    """Similarities, or what the attack proposes, by the number of the target."""
+    items = [(running.target.text.text, item) for running in asking for item in running.request.items]
+    results: Sequence[Any] = (
+        attack.measure.of(items) if kind == "similarity" else attack.propose([item for _, item in items])
+    )
+    given, place = {}, 0
     for running in asking:
-        given[running.number] = [running.known[text] for text in affordable[running.number]]
-    for kind in ("similarity", "proposals"):
-        others = [running for running in waiting if running.request.of == kind]
-        items = [(running.target.text.text, item) for running in others for item in running.request.items]
-        results: Sequence[Any] = []
-        if items:
-            results = attack.measure.of(items) if kind == "similarity" else attack.propose([item for _, item in items])
-        place = 0
-        for running in others:
-            given[running.number] = results[place : place + len(running.request.items)]
-            place += len(running.request.items)
+        given[running.number] = results[place : place + len(running.request.items)]
+        place += len(running.request.items)
     return given

@@ -29,6 +29,10 @@ class Similarity:
         return [_cosine(_trigrams(original), _trigrams(changed)) for original, changed in pairs]
 
 
+KEPT = 10_000
+"""Originals whose vectors are kept."""
+
+
 class OfEncoder(Similarity):
     """The cosine of the vectors of a sentence encoder."""
 
@@ -42,11 +46,12 @@ class OfEncoder(Similarity):
         return {self.folder: folder_fingerprint(self.folder, "attack: encoder")}
 
     def of(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        originals = {original for original, _ in pairs}
+        if len(self._known) > KEPT:
+            self._known.clear()
         new = list(dict.fromkeys(text for pair in pairs for text in pair if text not in self._known))
         vectors = dict(zip(new, encoders.unit_vectors(expanded(self.folder), new), strict=True)) if new else {}
         vectors = {**self._known, **vectors}
-        self._known = {text: vectors[text] for text in originals}
+        self._known |= {original: vectors[original] for original, _ in pairs}
         return [float(vectors[original] @ vectors[changed]) for original, changed in pairs]
 
 

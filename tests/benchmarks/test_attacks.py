@@ -20,7 +20,7 @@ from harness.training.learners.base import PredictRequest
 from harness.training.learners.transformer import LEARNER
 from tests.unit.attacks import reference
 
-EXAMPLES, PLAINLY = 200, 12
+EXAMPLES, PLAINLY = 200, 20
 LEAST = 5.0
 """How many times as fast the package is, an example."""
 SYNONYMS = {
