@@ -46,7 +46,7 @@ def pretrain(
     """Turn raw text into a checkpoint that tasks can be fine-tuned from.
 
     Args:
-        model_spec: The name of one with a pretraining section.
+        model_spec: The name of one with a pretraining section; or a checkpoint to train further, a folder or hub id.
         corpus: `synthetic`, a file or folder of text, or `hub:ID`; the model spec's where left out.
         out: The results folder.
         output: A folder to copy the checkpoint to.
