@@ -23,7 +23,7 @@ from typing import Any
 
 from harness.core import plugins
 from harness.core.endpoints import PREFIX, endpoint_spec
-from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
+from harness.core.errors import OF_YOUR_OWN, HarnessError, did_you_mean, unknown
 from harness.core.hashing import hash_json, short
 from harness.core.libraries import LIBRARIES, library_of
 from harness.core.noise import perturbed_task
@@ -68,7 +68,7 @@ class Registry:
         base, at, other = name.partition(SHOTS_MARK)
         if at and other in self.tasks and not SHOTS.fullmatch(other):
             return scored_with(self.task(base, where), self.tasks[other])
-        base, shots = _shots_of(name)
+        base, shots = _shots_of(name, self.tasks)
         if (asked := library_of(base)) is not None:
             library, rest = asked
             return library.task(rest, shots, self._included(base))
@@ -86,7 +86,7 @@ class Registry:
         base, at, other = name.partition(NOISE_MARK)[0].partition(SHOTS_MARK)
         if at and other in self.tasks:
             return None
-        base, shots = _shots_of(name.partition(NOISE_MARK)[0])
+        base, shots = _shots_of(name.partition(NOISE_MARK)[0], self.tasks)
         asked = library_of(base)
         return None if asked is None else asked[0].group(asked[1], shots, self._included(base))
 
@@ -166,15 +166,16 @@ class Registry:
         ]
 
 
-def _shots_of(name: str) -> tuple[str, int | None]:
+def _shots_of(name: str, tasks: Iterable[str]) -> tuple[str, int | None]:
     """The name of a task without `@K-shot`, and K. Raises HarnessError for anything else after the mark."""
     base, at, shots = name.partition(SHOTS_MARK)
     if not at:
         return base, None
     if not SHOTS.fullmatch(shots):
+        hint = did_you_mean(shots, tasks)
         raise HarnessError(
             f"task {shown(name)}: after @ comes the number of examples shown, at most 9999, e.g. {base}@0-shot, or the "
-            "task whose model is scored"
+            f"task whose model is scored{f'.{hint}' if hint.startswith(' Did') else ''}"
         )
     return base, int(shots.removesuffix("-shot"))
 

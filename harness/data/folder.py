@@ -14,6 +14,7 @@ from harness.core.hashing import states_of
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.source_specs import Columns, FolderSource
 from harness.core.specs import TaskSpec
+from harness.core.transfer import base_name
 from harness.data import files
 from harness.data.assemble import Reading
 from harness.data.corpus_files import corpus_of_path
@@ -117,7 +118,8 @@ def locate(task: TaskSpec, root: Path, splits: Sequence[str]) -> Layout:
     at_root = _download_at_root(task, root, splits) or _layout(task, root, None, splits)
     if at_root is None:
         looked = list(source.folder) if source else []
-        looked += [task.name] if task.name.casefold() not in [name.casefold() for name in looked] else []
+        called = base_name(task.name)
+        looked += [called] if called.casefold() not in [name.casefold() for name in looked] else []
         reason = f"{root} has no folder {' or '.join(looked)} for task '{task.name}'"
         raise TaskAbsentError(f"{reason} and {_lacks(task, task.sources.folder)}" if task.sources.folder else reason)
     return replace(at_root, is_root=True)
@@ -144,7 +146,7 @@ def _task_folders(task: TaskSpec, root: Path) -> Iterator[Path]:
                 yield from _children(parent, name)
         if root.resolve().name.casefold() == name.casefold():
             yield root
-    yield from _children(root, task.name)
+    yield from _children(root, base_name(task.name))
 
 
 def _children(parent: Path, name: str) -> list[Path]:

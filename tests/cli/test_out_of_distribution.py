@@ -204,3 +204,16 @@ def test_the_page_shows_other_data_curves_and_worst_groups(across):
     for tab in ("other_data", "selective", "groups"):
         assert f'id="tab-{tab}"' in page
     assert "coverage: answered, most confident first" in page
+
+
+def test_a_folder_of_several_tasks_holds_the_other_one_under_its_own_name(harness, tmp_path):
+    for name, words in (("mr", ("pos", "neg")), ("imdb", ("pos", "neg"))):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for split in ("train", "test"):
+            write(tmp_path / "data" / name / f"{split}.csv", ["text", "label"], rows(words, 40))
+    harness("run", "--task", "mr", "--data", tmp_path / "data", "--eval-on", "imdb", "--model", "tfidf", "--quiet")
+    assert scores(harness)["imdb@mr", "tfidf", "test", 0]["scores"]["accuracy"]["value"] == 1.0
+    harness("run", "--task", "imdb@mr", "--data", tmp_path / "data", "--model", "tfidf", "--quiet")
+    assert set(scores(harness)) == {("imdb@mr", "tfidf", "test", 0)}
+    result = harness("run", "--task", "imdb@mrpcc", "--model", "tfidf", code=2)
+    assert "or the task whose model is scored. Did you mean 'mrpc'?" in result.stderr

@@ -242,7 +242,10 @@ register("objective", "copying", Copying)
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["bert-tiny"], "model spec bert-tiny has no pretraining section, and no weights to go on from; those that have: bert-mini-mlm"),
+        (
+            ["bert-tiny"],
+            "model spec bert-tiny has no pretraining section, and no weights to go on from; those that have: bert-mini-mlm",
+        ),
         (["bert-tiny-mlmm"], "Did you mean 'bert-tiny-mlm'?"),
         (["bert-tiny-mlm", "--steps", "5", "--tokens", "9"], "give one of steps, tokens and budget"),
         (["bert-tiny-mlm", "--budget", "soon"], "budget"),
