@@ -65,7 +65,8 @@ class BehaviourTest(Strict):
 
 class ChecksSpec(Strict):
     """Tests of a model's behaviour on the texts of a task, labels unseen (Ribeiro et al. 2020). Of each test at most
-    `most` examples are changed, drawn by `seed`; `field` is the text that is changed, the last one if left out.
+    `most` examples are changed, drawn by `seed`; `field` is the text that is changed, the last one if left out. `texts`
+    is a file of others than the task's, without labels.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -74,6 +75,7 @@ class ChecksSpec(Strict):
     most: int = Field(default=200, ge=1, le=100_000)
     seed: int = Field(default=0, ge=0, lt=2**31)
     field: str | None = None
+    texts: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _names_are_different(self) -> ChecksSpec:

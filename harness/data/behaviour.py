@@ -12,10 +12,13 @@ from harness.core import code_identity, plugins
 from harness.core.checks_spec import BehaviourTest, Change, ChecksSpec
 from harness.core.errors import HarnessError, unknown
 from harness.core.families import FAMILIES
+from harness.core.hashing import hash_file
+from harness.core.reading import expanded, is_file
 from harness.core.specs import TaskSpec
 from harness.core.strict_spec import parse
 from harness.data.frame import Split, TaskData
 from harness.data.noise import Draw
+from harness.data.unlabelled import read_unlabelled
 
 ORIGINAL, TEST = "original", "test"
 """Columns beside the changed texts: the text before, and the test."""
@@ -25,10 +28,12 @@ NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.]*\d)")
 
 
 def checks_identity(spec: ChecksSpec) -> dict[str, Any]:
-    """The tests, and the code of the operations they use."""
+    """The tests, the state of a file of texts, and the code of the operations they use."""
     names = [name for test in spec.tests for name in test.change.operation or ()]
     sources = [plugins.table("augmentation").source(name) for name in names]
-    return {"checks": spec.model_dump(mode="json"), "code": code_identity.identity(*sources) if sources else ""}
+    code = code_identity.identity(*sources) if sources else ""
+    read = hash_file(expanded(spec.texts)) if spec.texts and is_file(expanded(spec.texts)) else ""
+    return {"checks": spec.model_dump(mode="json", exclude={"texts"}), "texts": read, "code": code}
 
 
 def to_be_checked(data: TaskData, task: TaskSpec) -> TaskData:
@@ -42,10 +47,12 @@ def to_be_checked(data: TaskData, task: TaskSpec) -> TaskData:
         if test.label is not None and test.label not in data.labels:
             raise unknown("class", test.label, data.labels, f"{where}: {test.name}")
     splits, notes = dict(data.splits), list(data.notes)
+    unlabelled = None if spec.texts is None else read_unlabelled(task, spec.texts, f"{where}: texts")
     for name in dict.fromkeys(data.stands_in.get(name, name) for name in task.eval):
         if name in splits:
-            splits[name] = changed = _changed(splits[name], spec, field, where)
-            notes.append(f"{name}: {len(changed)} changed texts of {len(data.splits[name])} examples")
+            texts = unlabelled or splits[name]
+            splits[name] = changed = _changed(texts, spec, field, where)
+            notes.append(f"{name}: {len(changed)} changed texts of {len(texts)} examples")
             idle = [test.name for test in spec.tests if test.name not in changed.fields[TEST]]
             notes += [f"{name}: nothing to change for {', '.join(idle)}"] if idle else []
     return replace(data, task=task.name, splits=splits, notes=tuple(notes))

@@ -15,7 +15,7 @@ from harness.data.frame import Split
 LINES = ".txt"
 
 
-def read_unlabelled(task: TaskSpec, where: str) -> Split:
+def read_unlabelled(task: TaskSpec, where: str, asked: str = "unlabelled") -> Split:
     """The rows of a file with the columns of the task's texts; of a text file its lines, where a task has one text.
 
     Raises:
@@ -23,11 +23,11 @@ def read_unlabelled(task: TaskSpec, where: str) -> Split:
     """
     path = expanded(where)
     if not is_file(path):
-        raise HarnessError(f"unlabelled: {where}: no such file; give a csv, tsv, jsonl, json, parquet or txt file")
-    fields = _lines(task, path) if files.ending_of(path) == LINES else _columns(task, path)
+        raise HarnessError(f"{asked}: {where}: no such file; give a csv, tsv, jsonl, json, parquet or txt file")
+    fields = _lines(task, path, asked) if files.ending_of(path) == LINES else _columns(task, path)
     rows = [row for row in zip(*fields.values(), strict=True) if all(text.strip() for text in row)]
     if not rows:
-        raise HarnessError(f"unlabelled: {where}: holds no rows")
+        raise HarnessError(f"{asked}: {where}: holds no rows")
     columns = zip(*rows, strict=True)
     return Split(tuple(map(str, range(len(rows)))), dict(zip(fields, map(tuple, columns), strict=True)))
 
@@ -37,15 +37,14 @@ def _columns(task: TaskSpec, path: Path) -> dict[str, tuple[str, ...]]:
     return text_columns(task, FAMILIES.get(task.family).target, table, task.fields)
 
 
-def _lines(task: TaskSpec, path: Path) -> dict[str, tuple[str, ...]]:
+def _lines(task: TaskSpec, path: Path, asked: str) -> dict[str, tuple[str, ...]]:
     names = [name for name in task.fields if name != FAMILIES.get(task.family).target]
     if len(names) > 1:
         raise HarnessError(
-            f"unlabelled: {path}: a line is one text, and {task.name} has {' and '.join(names)}; give a file with "
-            "columns"
+            f"{asked}: {path}: a line is one text, and {task.name} has {' and '.join(names)}; give a file with columns"
         )
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise HarnessError(f"unlabelled: {path}: byte {error.start} is not UTF-8") from None
+        raise HarnessError(f"{asked}: {path}: byte {error.start} is not UTF-8") from None
     return {names[0]: tuple(text.splitlines())}

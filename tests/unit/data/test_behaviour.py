@@ -95,6 +95,20 @@ def test_examples_are_those_that_change_each_test_of_its_own_and_labels_are_not_
     assert len(again) == len(split) and again.fingerprint != split.fingerprint
 
 
+def test_texts_of_a_file_need_no_labels_and_are_a_part_of_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("one in Rome\ntwo in Oslo\n\nthree in Rome\n")
+    task = checks({"name": "places", "change": {"swap": ["Rome", "Paris"]}}, texts=str(path))
+    split = changed(task)
+    assert split.fields["text"] == ("one in Paris", "three in Paris") and set(split.labels or ()) == {1}
+    assert task.checks is not None
+    before = checks_identity(task.checks)
+    path.write_text("four in Rome\n")
+    assert checks_identity(task.checks) != before and changed(task).fields["original"] == ("four in Rome",)
+    with pytest.raises(HarnessError, match=r"checks mine: texts: .*no such file"):
+        changed(checks({"name": "places", "change": {"swap": ["Rome", "Paris"]}}, texts=str(tmp_path / "no.txt")))
+
+
 def replace_seed(task: TaskSpec, seed: int) -> TaskSpec:
     assert task.checks is not None
     return task.model_copy(update={"checks": task.checks.model_copy(update={"seed": seed})})
