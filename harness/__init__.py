@@ -13,7 +13,7 @@ from harness.core.version import __version__
 if TYPE_CHECKING:
     from harness.api.augmenting import augment
     from harness.api.corpora import corpus_filter, corpus_report
-    from harness.api.models import compress, measure, pretrain
+    from harness.api.models import compress, measure, meta_train, pretrain
     from harness.api.robustness import robustness
     from harness.api.runs import evaluate, load_results, plan, run
     from harness.api.scoring import ScoredModel, score
@@ -45,6 +45,7 @@ _NAMES = {
     "robustness": "harness.api.robustness",
     "plan": "harness.api.runs",
     "pretrain": "harness.api.models",
+    "meta_train": "harness.api.models",
     "compress": "harness.api.models",
     "measure": "harness.api.models",
     "augment": "harness.api.augmenting",
@@ -118,6 +119,7 @@ __all__ = [
     "load_results",
     "lookup",
     "measure",
+    "meta_train",
     "plan",
     "pretrain",
     "register",

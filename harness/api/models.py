@@ -22,6 +22,7 @@ from harness.modeling import loaded
 from harness.modeling.loaded import LoadedModel
 from harness.pipeline.commands import compress as compressing
 from harness.pipeline.commands import measure as measuring
+from harness.pipeline.commands import meta_train as meta_training
 from harness.pipeline.commands import pretrain as pretraining
 from harness.pipeline.tracking import check_trackers
 from harness.report.outcomes import Checkpoint, CompressedModel, Measurement, measurement_of
@@ -75,6 +76,56 @@ def pretrain(
         record = pretraining.perform(cell, store, resume, trackers, tell, threads, include=list(map(str, include)))
     if record is None:
         raise HarnessError("the checkpoint is the first process's; this one only helps to train")
+    return Checkpoint(pretraining.delivered(store, record.cell, target), record.as_json())
+
+
+@scoped_plugins()
+def meta_train(
+    model: str | os.PathLike[str],
+    tasks: str | Sequence[str] = (),
+    *,
+    data: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "results",
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    threads: int | None = None,
+    track: str | Sequence[str] = (),
+    include: Sequence[str | os.PathLike[str]] = (),
+    tell: Tell = lambda line: None,
+    **settings: Any,
+) -> Checkpoint:
+    """Turn a checkpoint into one that adapts to other tasks by few examples, by episodes of several tasks.
+
+    Args:
+        model: A model spec, which is pretrained first, or the folder of an encoder.
+        tasks: Tasks and suites with classes; those of the model spec's section `meta` where left out.
+        data: Where they are; the model spec's, or `synthetic`, where left out.
+        out: The results folder.
+        output: A folder to copy the checkpoint to.
+        resume: Go on from the last checkpoint of what was begun before, to the same end; False begins anew.
+        threads: Intra-op threads; 1 where left out.
+        track: Trackers that it is reported to, `NAME` or `NAME:PLACE`.
+        include: Files and folders of further specs and plug-ins.
+        tell: Told how it goes, in lines.
+        **settings: Any other setting of the section `meta`: `method`, `steps`, `k`, `inner_steps`, `head`, …
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        HarnessError: no such model or task, a setting out of range, or a failed training.
+    """
+    store = Store.open(results_folder(out))
+    registry = load_registry(include, store.includes())
+    target = None if output is None else Path(output)
+    pretraining.check_output(target)
+    trackers = list(listed(track))
+    check_trackers(trackers)
+    given = {"tasks": list(listed(tasks)), "data": None if data is None else os.fspath(data)}
+    changes = {**settings, **{name: value for name, value in given.items() if value}}
+    cells = meta_training.plan(registry, store, os.fspath(model), changes, threads or 1)
+    with in_this_process(threads or 1):
+        record = meta_training.perform(cells, store, resume, trackers, tell, threads, list(map(str, include)))
     return Checkpoint(pretraining.delivered(store, record.cell, target), record.as_json())
 
 

@@ -246,7 +246,7 @@ class ContaminationRecord(ModelRecord):
     """Which examples of a scored split stand in what the model learned from, and what it scores without and with them.
 
     Attributes:
-        of: `corpus`: what it was pretrained on. `train`: what it was fine-tuned on.
+        of: `corpus`: what it was pretrained on. `tasks`: meta-trained on. `train`: what it was fine-tuned on.
         location: The corpus's, or the training split's name.
         fingerprint: Of the corpus, or of the training split.
         dirty: The ids of the examples that were found.

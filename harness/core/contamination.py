@@ -30,14 +30,15 @@ def notes_by_score(records: Iterable[ContaminationRecord]) -> dict[str, list[str
 
 def contamination_note(record: ContaminationRecord) -> str:
     """`33 of 600 examples of dev stand in its corpus …: accuracy 81.2 on the 567 clean …`; empty where none does."""
-    place = "its corpus" if record.of == "corpus" else f"its training split {record.location}"
+    places = {"corpus": "its corpus", "tasks": "the tasks that it was meta-trained on"}
+    place = places.get(record.of, f"its training split {record.location}")
     if record.reason:
         return f"whether {record.split} stands in {place} is not known: {record.reason}"
     if not record.dirty:
         return ""
     count = len(record.dirty)
     scores = "; ".join(_parts(name, parts, count, record.n) for name, parts in record.by_metric.items())
-    words = "letter for letter" if record.of == "train" else "word for word"
+    words = "word for word" if record.of == "corpus" else "letter for letter"
     return f"{count} of {record.n} examples of {record.split} stand in {place}, {record.exact} {words}: {scores}"
 
 

@@ -185,8 +185,8 @@ class MeasureJob:
 @dataclass(frozen=True)
 class ContaminationJob:
     """What telling clean examples from dirty ones needs: the scored split, the cells `scores` of a model that scored
-    it, one a seed, and what the model learned from: the training split, or a corpus. One of more than `largest` bytes
-    is not looked through.
+    it, one a seed, and what the model learned from: the training split, a corpus, or the tasks that it was meta-trained
+    on. A corpus of more than `largest` bytes is not looked through.
     """
 
     kind: ClassVar[Kind] = "contamination"
@@ -196,6 +196,7 @@ class ContaminationJob:
     model: Mapping[str, Any]
     corpus: CorpusFacts | None = None
     largest: int | None = None
+    tasks: tuple[TaskInput, ...] = ()
 
 
 Job = PretrainJob | MetaJob | FinetuneJob | CompressJob | ScoreJob | ContaminationJob | MeasureJob

@@ -30,11 +30,11 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A pretrained model.
+    """A model that was pretrained or meta-trained.
 
     Attributes:
         folder: The `save_pretrained` folder.
-        record: What the pretraining left: data, steps, held-out scores, environment.
+        record: What the training left: data, steps, scores or losses, environment.
     """
 
     folder: Path

@@ -35,6 +35,8 @@ def test_a_model_is_meta_trained_in_a_run_and_its_records_know_from_what(harness
     table = harness("leaderboard").stdout
     assert table.count("The checkpoint was meta-trained on") == 1
     assert "The checkpoint was meta-trained on topics-how-1, of other data" in table
+    [leaked] = [cell for cell in result["cells"] if cell["kind"] == "contamination" and cell["task"] == "topics-how-1"]
+    assert leaked["status"] == "done"
     shown = harness("meta-train", "tiny-meta", *tiny, "--json")
     record = read_json(shown.stdout)
     assert (record["method"], record["generator"]) == ("fomaml", False)

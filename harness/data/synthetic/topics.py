@@ -1,9 +1,9 @@
 """Small classification tasks of one family each: what a sentence says of one aspect of what happened.
 
-A family is an aspect and a domain of its values: who did it (people by name, people by what they are), to what (what
-lives, what is made), where, when, how, what was done, or what a review is about. A task of it has
-two to four classes, each of one to three of these values; its sentences are events of the world, or reviews, in
-which all else is as it comes. Tasks are drawn by a hash of their names, so that there can be many, and have no noise.
+A family is an aspect and a domain of its values: who did it (people by name, people by what they are, animals), whom or
+what it was done to (these, what is made), where, when, how, what was done, or what a review is about. A task of it has
+two to four classes, each of one to three of these values; its sentences are events of the world, or reviews, in which
+all else is as it comes. Tasks are drawn by a hash of their names, so that there can be many, and have no noise.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ def _kind(thing: Thing | None, kinds: tuple[str, ...]) -> str:
     return thing.name or next((kind for kind in kinds if is_a(thing.kind, kind)), "")
 
 
+_NAMES = (*WOMEN, *MEN)
 _WORKING = listed(
     "farmer baker gardener tailor builder painter singer poet teacher student professor doctor judge mayor pupil"
 )
-_LIVING = listed("dog horse bird cat fish sheep fruit vegetable dessert")
+_ANIMALS = listed("dog horse bird cat fish sheep")
 _MADE = listed("vehicle tool instrument garment furniture document artwork structure")
 _OUTDOORS, _INDOORS = (listed(PLACES_BELOW[place]) for place in ("outdoors", "indoors"))
 _MONTHS, _DAYS = tuple(time for time in TIMES if time not in FREE_TIMES), FREE_TIMES
@@ -51,19 +52,22 @@ _DONE = tuple(action for action, frame in ACTIONS.items() if not frame.wider and
 
 
 def _agent(happened: Event) -> str:
-    return _kind(happened.agent, _WORKING)
+    return _kind(happened.agent, (*_WORKING, *_ANIMALS))
 
 
 def _patient(happened: Event) -> str:
-    return _kind(happened.patient, (*_LIVING, *_MADE))
+    return _kind(happened.patient, (*_WORKING, *_ANIMALS, *_MADE))
 
 
 TOPICS = re.compile(r"topics-([a-z]+-?[a-z]+)-([0-9]{1,4})")
 """The name of a task: its family and its number."""
 FAMILIES = {
-    "who-named": Family((*WOMEN, *MEN), _agent),
+    "who-named": Family(_NAMES, _agent),
     "who-working": Family(_WORKING, _agent),
-    "what-living": Family(_LIVING, _patient),
+    "who-animals": Family(_ANIMALS, _agent),
+    "whom-named": Family(_NAMES, _patient),
+    "whom-working": Family(_WORKING, _patient),
+    "what-animals": Family(_ANIMALS, _patient),
     "what-made": Family(_MADE, _patient),
     "where-outdoors": Family(_OUTDOORS, lambda happened: happened.place),
     "where-indoors": Family(_INDOORS, lambda happened: happened.place),

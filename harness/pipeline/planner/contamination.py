@@ -13,7 +13,7 @@ from harness.core.cell_records import CorpusFacts, CorpusPlace, FitRecord, Pretr
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.store import Store
-from harness.pipeline.cells import Cell, ContaminationJob, ScoreJob
+from harness.pipeline.cells import Cell, ContaminationJob, ScoreJob, TaskInput
 from harness.pipeline.planner.fitting import ModelPlan
 from harness.training.learners import LEARNERS
 from harness.training.learners.base import RANDOM_WEIGHTS
@@ -28,8 +28,9 @@ def contamination_cells(
     facts: Mapping[str, KnownData],
     largest: int | None,
 ) -> Iterator[Cell]:
-    """For each model whose corpus is known a cell a scored split, against that corpus; for each that is fine-tuned here
-    one against its training split, where the two share rows.
+    """For each model whose corpus is known a cell a scored split, against that corpus; for each that is meta-trained
+    one against the tasks of that; for each that is fine-tuned here one against its training split, where the two share
+    rows.
 
     Args:
         cells: Those of the plan so far.
@@ -49,6 +50,8 @@ def contamination_cells(
         assert isinstance(job, ScoreJob)
         if (corpus := _corpus_of(model)) is not None:
             yield _cell(scores, split, portion, corpus, largest)
+        if model.meta:
+            yield _cell(scores, split, portion, tasks=model.meta)
         remembers = LEARNERS.get(job.learner).remembers and not job.folds
         if job.source is not None and remembers and task in facts and facts[task].in_train.get(split):
             yield _cell(scores, split, portion)
@@ -88,15 +91,25 @@ def corpus_of_folder(folder: Path) -> CorpusFacts | None:
 
 
 def _cell(
-    scores: Sequence[Cell], split: str, portion: Portion, corpus: CorpusFacts | None = None, largest: int | None = None
+    scores: Sequence[Cell],
+    split: str,
+    portion: Portion,
+    corpus: CorpusFacts | None = None,
+    largest: int | None = None,
+    tasks: tuple[TaskInput, ...] = (),
 ) -> Cell:
-    """The cell that looks for a split in the corpus or, without one, in the training split."""
+    """The cell that looks for a split in the corpus, in tasks or, without these, in the training split."""
     first = scores[0]
     assert isinstance(first.job, ScoreJob)
     keys = tuple(cell.key for cell in scores)
     inputs = first.job.inputs
-    trained_on = inputs.facts.splits[inputs.task.train].fingerprint if corpus is None else ""
-    learned: dict[str, Any] = {"train": trained_on} if corpus is None else {"corpus": corpus.fingerprint}
+    learned: dict[str, Any]
+    if tasks:
+        learned = {"tasks": [part.facts.splits[part.task.train].fingerprint for part in tasks]}
+    elif corpus is not None:
+        learned = {"corpus": corpus.fingerprint}
+    else:
+        learned = {"train": inputs.facts.splits[inputs.task.train].fingerprint}
     if corpus is not None and largest is not None and corpus.bytes > largest:
         learned["largest"] = largest
     spec = {
@@ -105,7 +118,7 @@ def _cell(
         "learned": learned,
         "code": code_identity.identity("harness.pipeline.steps.contamination"),
     }
-    job = ContaminationJob(inputs, first.job.split, keys, first.job.model, corpus, largest)
+    job = ContaminationJob(inputs, first.job.split, keys, first.job.model, corpus, largest, tasks)
     fraction, k_shot = portion
     return Cell(
         hash_json(spec), spec, job, keys, first.task, first.model, first.seed, split, fraction=fraction, k_shot=k_shot

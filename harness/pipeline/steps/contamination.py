@@ -23,7 +23,7 @@ from harness.corpora.contamination.scan import contamination, scan
 from harness.data import corpus as corpora
 from harness.data.document import TextsHash
 from harness.data.frame import Split, TaskData
-from harness.pipeline.cells import Cell, ContaminationJob
+from harness.pipeline.cells import Cell, ContaminationJob, TaskInput
 from harness.pipeline.steps.inputs import task_data
 from harness.stats.subsets import clean_and_dirty
 
@@ -34,7 +34,10 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     assert isinstance(job, ContaminationJob)
     loaded = task_data(job.inputs)
     split = loaded.splits[job.split]
-    facts = _in_train(job, loaded) if job.corpus is None else _in_corpus(job, job.corpus, split, store, report)
+    if job.tasks:
+        facts = _in_tasks(job.tasks, split)
+    else:
+        facts = _in_train(job, loaded) if job.corpus is None else _in_corpus(job, job.corpus, split, store, report)
     first = store.read(job.scores[0])
     assert isinstance(first, ScoreRecord)
     dirty = frozenset(facts["dirty"])
@@ -63,6 +66,29 @@ def _in_train(job: ContaminationJob, loaded: TaskData) -> dict[str, Any]:
         "fingerprint": train.fingerprint,
         "dirty": [identity for identity, row in zip(split.ids, plain_rows(split), strict=True) if row in known],
         "exact": sum(row in exact for row in _rows(split)),
+    }
+
+
+def _in_tasks(tasks: Sequence[TaskInput], split: Split) -> dict[str, Any]:
+    """The rows of the scored split that a task's training split has too, whatever the fields of their texts are called
+    and whichever comes first.
+    """
+    known: set[tuple[str, ...]] = set()
+    exact: set[tuple[str, ...]] = set()
+    prints, names = [], []
+    for part in tasks:
+        train = task_data(part).splits[part.task.train]
+        known |= {tuple(sorted(row)) for row in plain_rows(train)}
+        exact |= {tuple(sorted(row)) for row in _rows(train)}
+        prints.append(train.fingerprint)
+        names.append(part.task.name)
+    dirty = [tuple(sorted(row)) in known for row in plain_rows(split)]
+    return {
+        "of": "tasks",
+        "location": ", ".join(names),
+        "fingerprint": hash_json(prints),
+        "dirty": [identity for identity, is_dirty in zip(split.ids, dirty, strict=True) if is_dirty],
+        "exact": sum(tuple(sorted(row)) in exact for row in _rows(split)),
     }
 
 
