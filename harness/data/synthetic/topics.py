@@ -9,34 +9,26 @@ all else is as it comes. Tasks are drawn by a hash of their names, so that there
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from harness.data.synthetic.concepts import ACTIONS, FREE_TIMES, MANNERS, MEN, PLACES_BELOW, TIMES, WOMEN, is_a, listed
 from harness.data.synthetic.english import say
-from harness.data.synthetic.invent import Scope, combination, event
-from harness.data.synthetic.meaning import Event, Thing
+from harness.data.synthetic.invent import CIRCUMSTANCES_OF, Scope, actions, agents, combination, event, fillers
+from harness.data.synthetic.meaning import PARTICIPANTS, Event, Thing
 from harness.data.synthetic.rng import Rng
 from harness.data.synthetic.rows import Row, Shape
 from harness.data.synthetic.sentiment import ASPECTS, review
 
-TRIES = 4000
-"""Events that are drawn for a row of a class, at most."""
 SIZES = {"train": 240, "dev": 240}
 CLASSES, VALUES = (2, 3, 4), (1, 2, 3)
 
 
 class Family(NamedTuple):
-    """An aspect: its values, and which of them an event has; reviews have none, and are drawn by their value."""
+    """The values of an aspect, and the role that they fill in an event; of reviews it is what they are about."""
 
     values: tuple[str, ...]
-    of: Callable[[Event], str] | None
-
-
-def _kind(thing: Thing | None, kinds: tuple[str, ...]) -> str:
-    if thing is None:
-        return ""
-    return thing.name or next((kind for kind in kinds if is_a(thing.kind, kind)), "")
+    role: str
 
 
 _NAMES = (*WOMEN, *MEN)
@@ -50,33 +42,24 @@ _MONTHS, _DAYS = tuple(time for time in TIMES if time not in FREE_TIMES), FREE_T
 _ALONE = tuple(action for action, frame in ACTIONS.items() if not frame.wider and not frame.patient)
 _DONE = tuple(action for action, frame in ACTIONS.items() if not frame.wider and frame.patient)
 
-
-def _agent(happened: Event) -> str:
-    return _kind(happened.agent, (*_WORKING, *_ANIMALS))
-
-
-def _patient(happened: Event) -> str:
-    return _kind(happened.patient, (*_WORKING, *_ANIMALS, *_MADE))
-
-
 TOPICS = re.compile(r"topics-([a-z]+-?[a-z]+)-([0-9]{1,4})")
 """The name of a task: its family and its number."""
 FAMILIES = {
-    "who-named": Family(_NAMES, _agent),
-    "who-working": Family(_WORKING, _agent),
-    "who-animals": Family(_ANIMALS, _agent),
-    "whom-named": Family(_NAMES, _patient),
-    "whom-working": Family(_WORKING, _patient),
-    "what-animals": Family(_ANIMALS, _patient),
-    "what-made": Family(_MADE, _patient),
-    "where-outdoors": Family(_OUTDOORS, lambda happened: happened.place),
-    "where-indoors": Family(_INDOORS, lambda happened: happened.place),
-    "when-months": Family(_MONTHS, lambda happened: happened.time),
-    "when-days": Family(_DAYS, lambda happened: happened.time),
-    "how": Family(MANNERS, lambda happened: happened.manner),
-    "action-alone": Family(_ALONE, lambda happened: happened.action),
-    "action-done": Family(_DONE, lambda happened: happened.action),
-    "subject": Family(tuple(ASPECTS), None),
+    "who-named": Family(_NAMES, "agent"),
+    "who-working": Family(_WORKING, "agent"),
+    "who-animals": Family(listed("dog bird fish sheep"), "agent"),
+    "whom-named": Family(_NAMES, "patient"),
+    "whom-working": Family(_WORKING, "patient"),
+    "what-animals": Family(_ANIMALS, "patient"),
+    "what-made": Family(_MADE, "patient"),
+    "where-outdoors": Family(_OUTDOORS, "place"),
+    "where-indoors": Family(_INDOORS, "place"),
+    "when-months": Family(_MONTHS, "time"),
+    "when-days": Family(_DAYS, "time"),
+    "how": Family(MANNERS, "manner"),
+    "action-alone": Family(_ALONE, "action"),
+    "action-done": Family(_DONE, "action"),
+    "subject": Family(tuple(ASPECTS), "review"),
 }
 
 
@@ -99,22 +82,43 @@ def classes_of(family: str, number: int) -> dict[str, tuple[str, ...]]:
 
 def shape_of(family: str, number: int) -> Shape:
     """How a task is drawn."""
-    classes = classes_of(family, number)
+    classes, role = classes_of(family, number), FAMILIES[family].role
 
     def make(rng: Rng, scope: Scope, label: str) -> Row | None:
-        return _row(rng, scope, FAMILIES[family], label, classes[label])
+        value = rng.choice(classes[label])
+        if role == "review":
+            return review(rng, scope, value, rng.choice(("positive", "negative")))._replace(truth=label)
+        happened = _happening(rng, scope, role, value)
+        return None if happened is None else Row((say(rng, happened, 0.3),), label, (combination(happened),))
 
     return Shape(("text",), tuple(classes), SIZES, make, 0.0)
 
 
-def _row(rng: Rng, scope: Scope, family: Family, label: str, values: tuple[str, ...]) -> Row | None:
-    if family.of is None:
-        made = review(rng, scope, rng.choice(values), rng.choice(("positive", "negative")))
-        return made._replace(truth=label)
-    wanted = rng.choice(values)
-    for _ in range(TRIES):
-        action = wanted if wanted in ACTIONS else ""
-        happened = event(rng, scope, action=action, circumstances=0.6)
-        if family.of(happened) == wanted:
-            return Row((say(rng, happened, 0.3),), label, (combination(happened),))
-    return None
+def _happening(rng: Rng, scope: Scope, role: str, value: str) -> Event | None:
+    """An event in which a value fills a role; None where that came to nothing."""
+    if role == "action":
+        return event(rng, scope, action=value, circumstances=0.6)
+    if role not in PARTICIPANTS:
+        happened = event(rng, scope, circumstances=0.6)
+        return happened.having(role, value) if role in CIRCUMSTANCES_OF[happened.action] else None
+    action, thing = rng.choice(takers(scope, role, value))
+    if role == "agent":
+        return event(rng, scope, action=action, agent=thing, circumstances=0.6)
+    happened = event(rng, scope, action=action, circumstances=0.6)
+    others = (happened.agent, happened.partner)
+    return None if thing.key in [other.key for other in others if other is not None] else happened.having(role, thing)
+
+
+@cache
+def takers(scope: Scope, role: str, value: str) -> tuple[tuple[str, Thing], ...]:
+    """The actions in which something of that name or kind can take part, and what it is there."""
+    pairs = ((action, thing) for action in actions(scope) for thing in _able(action, scope, role))
+    return tuple((action, thing) for action, thing in pairs if (thing.name or thing.kind) == value or _is(thing, value))
+
+
+def _able(action: str, scope: Scope, role: str) -> tuple[Thing, ...]:
+    return agents(action, scope) if role == "agent" else fillers(ACTIONS[action].patient, scope.away)
+
+
+def _is(thing: Thing, kind: str) -> bool:
+    return not thing.name and kind not in _NAMES and is_a(thing.kind, kind)

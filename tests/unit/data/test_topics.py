@@ -7,7 +7,8 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.data import load, synthetic
-from harness.data.synthetic.topics import FAMILIES, classes_of, topic_of
+from harness.data.synthetic.invent import Scope
+from harness.data.synthetic.topics import FAMILIES, classes_of, takers, topic_of
 
 REGISTRY = load_registry([])
 
@@ -24,6 +25,12 @@ def test_a_task_of_each_family_has_balanced_classes_of_its_values_and_no_text_in
         assert sum(counts) == len(columns["text"]) == 240 and max(counts) - min(counts) <= 3
         assert columns["label"] == columns["oracle"]
     assert not set(splits["train"]["text"]) & set(splits["dev"]["text"])
+
+
+@pytest.mark.parametrize("family", [name for name, (_, role) in FAMILIES.items() if role in ("agent", "patient")])
+def test_every_value_can_take_part_in_training_and_in_held_out_combinations(family):
+    values, role = FAMILIES[family]
+    assert all(takers(Scope(False, held_out), role, value) for value in values for held_out in (False, True))
 
 
 def test_a_sentence_says_what_its_label_says():
