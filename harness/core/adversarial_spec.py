@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from harness.core.method_spec import MethodSpec
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "fgm": {"epsilon": 1.0, "weight": 1.0},
-    "pgd": {"epsilon": 1.0, "steps": 3, "step_size": 0.4, "weight": 1.0},
+    "fgm": {"epsilon": 0.2, "weight": 1.0},
+    "pgd": {"epsilon": 0.2, "steps": 3, "step_size": 0.08, "weight": 1.0},
     "freelb": {"epsilon": 0.6, "steps": 2, "step_size": 0.1, "start": 0.1},
     "smart": {
         "epsilon": 0.01, "steps": 1, "step_size": 0.01, "start": 1e-3, "weight": 1.0, "proximal": 1.0, "momentum": 0.99,
