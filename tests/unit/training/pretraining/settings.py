@@ -27,6 +27,10 @@ KINDS = {
 }
 
 
+PERTURBED = ("fgm", "freelb", "smart", "vat")
+"""Methods of adversarial training that several processes are tried with."""
+
+
 def setting_of(name: str, dropout: bool = True):
     """An objective, its blocks, and a way to build its model, with `dropout` as its config has it or without any."""
     import torch

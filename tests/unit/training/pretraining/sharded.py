@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from tests.unit.training.pretraining.settings import KINDS, setting_of, spec, trained
+from tests.unit.training.pretraining.settings import KINDS, PERTURBED, setting_of, spec, trained
 
 
 def deferred():
@@ -75,6 +75,17 @@ def drop(folder: Path) -> None:
     assert all(torch.equal(weight, again[name]) for name, weight in weights.items())
 
 
+def perturb(folder: Path) -> None:
+    """Adversarial trainings, each process with all weights and with a part of them."""
+    for method in PERTURBED:
+        for kind, options in {"whole": {}, "sharded": deferred()}.items():
+            outcome, _ = trained(
+                setting_of("mlm", dropout=False), folder / kind / method, spec(adversarial=method), **options
+            )
+            if os.environ["RANK"] == "0":
+                (folder / f"{kind}-{method}.json").write_text(json.dumps(outcome.losses))
+
+
 def begin(folder: Path) -> None:
     assert trained(setting_of("mlm", dropout=False), folder / "mlm" / "four", spec(), 9, **deferred()) is None
 
@@ -110,4 +121,4 @@ def _kilobytes(name: str) -> int:
 
 if __name__ == "__main__":
     what, where = sys.argv[1:]
-    {"train": train_each, "drop": drop, "begin": begin, "grow": grow}[what](Path(where))
+    {"train": train_each, "drop": drop, "begin": begin, "grow": grow, "perturb": perturb}[what](Path(where))

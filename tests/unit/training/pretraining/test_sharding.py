@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.unit.training.pretraining.settings import KINDS, setting_of, spec, trained
+from tests.unit.training.pretraining.settings import KINDS, PERTURBED, setting_of, spec, trained
 
 
 def in_processes(count, what, folder):
@@ -47,6 +47,17 @@ def test_two_processes_with_a_part_of_the_weights_each_train_like_one(name, two_
     for key, weight in weights.items():
         assert together[key].shape == weight.shape
         assert together[key].numpy() == pytest.approx(weight.numpy(), abs=2e-3), key
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_two_processes_perturb_what_one_does(tmp_path):
+    in_processes(2, "perturb", tmp_path)
+    for method in PERTURBED:
+        alone, _ = trained(setting_of("mlm", dropout=False), tmp_path / "alone" / method, spec(adversarial=method))
+        for kind in ("whole", "sharded"):
+            losses = json.loads((tmp_path / f"{kind}-{method}.json").read_text())
+            assert losses == pytest.approx(alone.losses, rel=1e-3), f"{kind} {method}"
 
 
 @pytest.mark.slow
