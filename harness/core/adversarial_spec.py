@@ -14,7 +14,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "pgd": {"epsilon": 0.05, "steps": 3, "step_size": 0.02, "weight": 1.0},
     "freelb": {"epsilon": 0.1, "steps": 2, "step_size": 0.03, "start": 0.02},
     "smart": {
-        "epsilon": 0.003, "steps": 1, "step_size": 0.003, "start": 1e-3, "weight": 1.0, "proximal": 1.0, "momentum": 0.99,
+        "epsilon": 0.003, "steps": 1, "step_size": 0.003, "start": 1e-3,
+        "weight": 1.0, "proximal": 1.0, "momentum": 0.99,
     },
     "vat": {"epsilon": 1.0, "steps": 1, "start": 0.1, "weight": 1.0},
     "r-drop": {"weight": 1.0},
