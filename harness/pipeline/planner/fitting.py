@@ -325,7 +325,7 @@ def _score(
         source=None if source is None else source.key,
         pretrained=origin.folder,
         checkpoint=origin.checkpoint,
-        label_map=label_map,
+        label_map=dict(label_map),
         partial=origin.partial,
         folds=tuple(cell.key for cell in folds),
         held_out=held_out,

@@ -16,6 +16,14 @@ from harness.pipeline.planner.memory import memory_needs, rounded
 from harness.pipeline.planner.plan import make_plan
 
 from_plans = pytest.mark.slow
+META = """\
+name: tiny-meta
+learner: transformer
+config: {model_type: bert, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64}
+tokenizer: {kind: wordpiece, vocab_size: 600, corpus: pretraining}
+pretraining: {objective: mlm, sentences: 300, steps: 0, block_size: 32, batch_size: 8}
+meta: {tasks: [topics-how-1], steps: 4, k: 4, queries: 2}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +37,9 @@ def cells(tmp_path_factory, machine_cache):
             {"task": ["squad"], "model": ["bert-tiny", "t5-tiny"], "limit": 20, "train_fractions": [0.5]},
             {"task": ["sst2"], "model": ["bert-tiny"], "limit": 20, "k_shot": [4], "compress": ["prune-structured:0.5"]},
         )  # fmt: skip
+        meta = tmp_path_factory.mktemp("specs") / "meta.yaml"
+        meta.write_text(META)
+        runs = (*runs, {"task": ["sst2"], "model": [str(meta)], "limit": 20})
         store, registry = Store.open(tmp_path_factory.mktemp("plans")), load_registry(())
         return [cell for run in runs for cell in make_plan(RunSpec(**run), registry, store).cells]
 
