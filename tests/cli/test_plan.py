@@ -9,7 +9,7 @@ from tests.conftest import SMALL, read_json
 
 
 def test_a_plan_says_time_bounds_path_and_curve_and_computes_nothing(harness, tmp_path):
-    done = harness("plan", *SMALL, "--nodes", "3", "--cores", "2", "--price", "2.5")
+    done = harness("plan", *SMALL, "--nodes", "3", "--cores", "2", "--threads", "1", "--price", "2.5")
     first, text = done.stdout.splitlines()[0], done.stdout
     assert first == "8 cells, 0 cached, 8 to compute"
     for part in ("makespan", "on 3 nodes, 6 workers", "bounded by", "utilization", "critical path, 2 cells:", "cost"):
@@ -19,7 +19,7 @@ def test_a_plan_says_time_bounds_path_and_curve_and_computes_nothing(harness, tm
 
 
 def test_the_json_holds_what_the_text_shows_and_the_api_returns_the_same(harness, tmp_path, machine_cache, monkeypatch):
-    asked = ("plan", *SMALL, "--nodes", "3", "--cores", "2", "--price", "2.5", "--memory", "4G")
+    asked = ("plan", *SMALL, "--nodes", "3", "--cores", "2", "--threads", "1", "--price", "2.5", "--memory", "4G")
     planned = read_json(harness(*asked, "--json").stdout)
     assert planned["workers"] == 6 and planned["workers_per_node"] == 2 and planned["unknown_cost"] == 0
     assert [point["nodes"] for point in planned["curve"]] == [1, 2, 3] and planned["curve"][0]["efficiency"] == 1
@@ -30,7 +30,7 @@ def test_the_json_holds_what_the_text_shows_and_the_api_returns_the_same(harness
     assert sum(cell["seconds"] for cell in planned["critical_path"]) == pytest.approx(bounds["critical path"], abs=0.02)
     monkeypatch.setenv("HARNESS_CACHE", str(machine_cache))
     typed = package.plan(
-        nodes=3, cores=2, price=2.5, memory="4G", task=["cola", "stsb"], models=["majority", "tfidf"],
+        nodes=3, cores=2, threads=1, price=2.5, memory="4G", task=["cola", "stsb"], models=["majority", "tfidf"],
         limit=200, out=str(tmp_path / "results"),
     )  # fmt: skip
     assert isinstance(typed, package.PlannedRun)

@@ -9,7 +9,7 @@ import numpy as np
 from harness import metrics
 from harness.metrics.last_word import written
 
-NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pearson", "spearman"]
+NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pass_rate", "pearson", "spearman"]
 JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]
 FREE = ["distinct_1", "distinct_2", "repetition_4", "self_bleu"]
 LIKELIHOODS = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
