@@ -24,6 +24,8 @@ END_OF_TEXT, GPT_PAD, GPT_SEP = "<|endoftext|>", "<|pad|>", "<|sep|>"
 T5_PAD, T5_END, T5_UNK = "<pad>", "</s>", "<unk>"
 SENTINELS = tuple(f"<extra_id_{index}>" for index in range(100))
 BYTES = tuple(f"<0x{value:02X}>" for value in range(256))
+STEP = 1e-4
+"""Between the scores of letters that a unigram trainer adds to its vocabulary."""
 HAN = r"[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]"
 
 
@@ -102,10 +104,7 @@ def _unigram(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrain
     size = max(spec.vocab_size - reserved - len(words), 32, len(letters) + 1)
     trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=[], unk_token=None, show_progress=False)
     draft.train_from_iterator(texts, trainer)
-    pieces = sorted(
-        ((piece, round(score, 4)) for piece, score in _pieces(draft)),
-        key=lambda scored_piece: (-scored_piece[1], scored_piece[0]),
-    )
+    pieces = sorted(_settled(_pieces(draft)), key=lambda scored_piece: (-scored_piece[1], scored_piece[0]))
     known = {piece for piece, _ in pieces}
     pieces += [(word, pieces[0][1]) for word in words if word not in known]  # likelier than any parts of theirs
     vocabulary = [(token, 0.0) for token in (*special, *BYTES)] + pieces
@@ -117,6 +116,21 @@ def _unigram(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrain
         pad_token=T5_PAD, eos_token=T5_END, unk_token=T5_UNK, extra_special_tokens=list(SENTINELS),
         model_input_names=["input_ids", "attention_mask"],
     )  # fmt: skip
+
+
+def _settled(pieces: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The same pieces with scores that are the same in every process.
+
+    The trainer gives letters that its vocabulary lacks the lowest score and one `STEP` more for each, in the order of a
+    hash that is drawn anew in each process; here they have them in their own order.
+    """
+    rounded = [(piece, round(score, 4)) for piece, score in pieces]
+    lowest, letters = min(score for _, score in rounded), [piece for piece, _ in rounded if len(piece) == 1]
+    below = lowest + STEP * (len(letters) + 0.5)
+    added = [(piece, score) for piece, score in rounded if len(piece) == 1 and score < below]
+    scores = sorted((score for _, score in added), reverse=True)
+    in_order = dict(zip(sorted(piece for piece, _ in added), scores, strict=True))
+    return [(piece, in_order.get(piece, score)) for piece, score in rounded]
 
 
 def _pieces(draft: Any) -> list[tuple[str, float]]:

@@ -76,11 +76,20 @@ def test_words_that_cannot_be_whole_are_refused(changes, said):
         parse(TokenizerSpec, {"kind": "unigram", "words": ["positive"], **changes}, "a model spec")
 
 
-def test_the_vocabulary_is_the_same_in_every_process():
+@pytest.mark.parametrize(
+    ("texts", "settings"),
+    [
+        ("list(synthetic.corpus(400))", "vocab_size=600"),
+        ("list(synthetic.corpus(50)) + ['Aéü 我喜欢红色的石头房子。', 'xyz?!']", "kind='unigram', vocab_size=450, lowercase=False"),
+        ("list(synthetic.corpus(50))", "kind='bytebpe', vocab_size=400"),
+    ],
+    ids=["wordpiece", "unigram, with letters that its vocabulary lacks", "bytebpe"],
+)  # fmt: skip
+def test_the_vocabulary_is_the_same_in_every_process(texts, settings):
     code = (
         "from harness.data import synthetic; from harness.core.specs import TokenizerSpec; from harness.training import tokenizers;"
-        "texts = list(synthetic.corpus(400));"
-        "print(tokenizers.train(TokenizerSpec(vocab_size=600), texts, 64).backend_tokenizer.to_str())"
+        f"texts = {texts};"
+        f"print(tokenizers.train(TokenizerSpec({settings}), texts, 64).backend_tokenizer.to_str())"
     )
     outputs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
