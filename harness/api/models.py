@@ -12,7 +12,7 @@ from harness.compression.settings import CompressSpec
 from harness.core.errors import HarnessError
 from harness.core.machine.processes import in_this_process
 from harness.core.machine.results_place import results_folder
-from harness.core.registry import load_registry, scoped_plugins
+from harness.core.registry import Registry, load_registry, scoped_plugins
 from harness.core.store import Store
 from harness.core.strict_spec import listed, parse
 from harness.measurement.protocol import HALF_WIDTH
@@ -64,12 +64,7 @@ def pretrain(
     Raises:
         HarnessError: no such model spec, a setting out of range, a corpus that cannot be read, or a failed training.
     """
-    store = Store.open(results_folder(out))
-    registry = load_registry(include, store.includes())
-    target = None if output is None else Path(output)
-    pretraining.check_output(target)
-    trackers = list(listed(track))
-    check_trackers(trackers)
+    store, registry, target, trackers = _opened(out, include, output, track)
     changes = {**settings, **({} if corpus is None else {"corpus": os.fspath(corpus)})}
     cell = pretraining.plan(registry, store, model_spec, changes, threads or 1)
     with in_this_process(threads or 1):
@@ -115,18 +110,29 @@ def meta_train(
     Raises:
         HarnessError: no such model or task, a setting out of range, or a failed training.
     """
-    store = Store.open(results_folder(out))
-    registry = load_registry(include, store.includes())
-    target = None if output is None else Path(output)
-    pretraining.check_output(target)
-    trackers = list(listed(track))
-    check_trackers(trackers)
+    store, registry, target, trackers = _opened(out, include, output, track)
     given = {"tasks": list(listed(tasks)), "data": None if data is None else os.fspath(data)}
     changes = {**settings, **{name: value for name, value in given.items() if value}}
     cells = meta_training.plan(registry, store, os.fspath(model), changes, threads or 1)
     with in_this_process(threads or 1):
         record = meta_training.perform(cells, store, resume, trackers, tell, threads, list(map(str, include)))
     return Checkpoint(pretraining.delivered(store, record.cell, target), record.as_json())
+
+
+def _opened(
+    out: str | os.PathLike[str],
+    include: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str] | None,
+    track: str | Sequence[str],
+) -> tuple[Store, Registry, Path | None, list[str]]:
+    """What a training of a checkpoint takes, checked before it begins."""
+    store = Store.open(results_folder(out))
+    registry = load_registry(include, store.includes())
+    target = None if output is None else Path(output)
+    pretraining.check_output(target)
+    trackers = list(listed(track))
+    check_trackers(trackers)
+    return store, registry, target, trackers
 
 
 @scoped_plugins()

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.attacks.similarity import Similarity, similarity_of
 from harness.core.hashing import hash_json
-from harness.core.strict_spec import Strict, parse
+from harness.core.strict_spec import Strict, parse, single_words
 from harness.data.augment.draws import Draws
 from harness.data.augment.text import Span, Text, joined
 from harness.data.augment.vocabulary import STOP_WORDS
@@ -50,15 +50,8 @@ class AttackOptions(Strict):
     similarity: float | None = Field(default=None, ge=0, le=1)
     encoder: str | None = Field(default=None, min_length=1)
     field: str | None = None
-    protect: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    protect: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(single_words)] = ()
     seed: int = Field(default=0, ge=0, lt=2**31)
-
-    @field_validator("protect")
-    @classmethod
-    def _are_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if bad := [word for word in value if len(word.split()) != 1]:
-            raise ValueError(f"{bad[0]!r} is not one word")
-        return value
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.core.method_spec import method_and_options
 from harness.core.strict_spec import Strict
-from harness.core.text import clipped
 
 
 class AttackSpec(Strict):
@@ -29,15 +29,8 @@ class AttackSpec(Strict):
             return {"method": method, "options": {} if options is None else options}
         if not isinstance(value, str):
             return value
-        method, _, rest = value.partition(":")
-        return {"method": method.strip(), "options": dict(_option(part) for part in rest.split(",") if part.strip())}
-
-
-def _option(part: str) -> tuple[str, Any]:
-    name, equals, value = part.strip().partition("=")
-    if not (name.strip() and equals and value.strip()):
-        raise ValueError(f"{clipped(part.strip())!r} is no NAME=VALUE, as in textfooler:queries=200,changed=0.2")
-    return name.strip(), value.strip()
+        method, options = method_and_options(value)
+        return {"method": method, "options": options}
 
 
 def _several(value: Any) -> Any:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from harness.core import plugins
 from harness.core.errors import did_you_mean
-from harness.core.strict_spec import Strict, parse
+from harness.core.strict_spec import Strict, parse, single_words
 from harness.core.text import clipped
 
 EDA_RATE = 0.1
@@ -50,7 +50,7 @@ class AugmentSpec(Strict):
     each: Literal["once", "epoch"] = "once"
     choose: Literal["one", "all"] = "one"
     operations: Annotated[list[dict[str, dict[str, Any]]], Field(min_length=1)]
-    protect: tuple[str, ...] = ()
+    protect: Annotated[tuple[str, ...], AfterValidator(single_words)] = ()
     unsafe: bool = False
 
     @model_validator(mode="before")
@@ -71,13 +71,6 @@ class AugmentSpec(Strict):
         if not isinstance(value, list) or not value:
             raise ValueError("a list of operations is expected")
         return [{operation: {}} if isinstance(operation, str) else _mapping(operation) for operation in value]
-
-    @field_validator("protect")
-    @classmethod
-    def _are_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if bad := [word for word in value if len(word.split()) != 1]:
-            raise ValueError(f"{bad[0]!r} is not one word")
-        return value
 
     @property
     def named(self) -> list[tuple[str, dict[str, Any]]]:

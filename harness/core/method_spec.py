@@ -12,6 +12,16 @@ from harness.core.strict_spec import Strict
 from harness.core.text import clipped
 
 
+def method_and_options(text: str) -> tuple[str, dict[str, Any]]:
+    """`METHOD:NAME=VALUE,…` in parts. Raises ValueError for an option that is no pair."""
+    method, _, rest = text.partition(":")
+    pairs = [part.strip().partition("=") for part in rest.split(",") if part.strip()]
+    for name, equals, value in pairs:
+        if not (name.strip() and equals and value.strip()):
+            raise ValueError(f"{clipped(name + equals + value)!r} is no NAME=VALUE")
+    return method.strip(), {name.strip(): value.strip() for name, _, value in pairs}
+
+
 class MethodSpec(Strict):
     """The field `method` says which, the others are its options. `methods` are the names there are; `listed` the
     options that take several values, `a+b` in a text.
@@ -26,20 +36,14 @@ class MethodSpec(Strict):
     def _of_text(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        method, _, rest = value.partition(":")
+        method, options = method_and_options(value)
         if method not in cls.methods:
             raise ValueError(f"unknown method '{clipped(method)}'.{did_you_mean(method, cls.methods)}")
-        options = dict(cls._option(part) for part in rest.split(",") if part.strip())
+        for name, given in options.items():
+            if name not in cls.model_fields or name == "method":
+                raise ValueError(f"unknown key '{clipped(name)}'.{did_you_mean(name, cls.model_fields)}")
+            options[name] = given.split("+") if name in cls.listed and "+" in given else given
         return {"method": method, **options}
-
-    @classmethod
-    def _option(cls, part: str) -> tuple[str, Any]:
-        name, equals, value = part.strip().partition("=")
-        if not equals:
-            raise ValueError(f"{clipped(part.strip())!r} is no NAME=VALUE")
-        if name not in cls.model_fields or name == "method":
-            raise ValueError(f"unknown key '{clipped(name)}'.{did_you_mean(name, cls.model_fields)}")
-        return name, value.split("+") if name in cls.listed and "+" in value else value
 
     def __str__(self) -> str:
         """As text, from which the same is read."""

@@ -112,6 +112,13 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def single_words(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError for a text that is not one word."""
+    if bad := [word for word in value if len(word.split()) != 1]:
+        raise ValueError(f"{bad[0]!r} is not one word")
+    return value
+
+
 LONGEST_TIME = 366 * 24 * 3600.0
 
 

@@ -18,6 +18,9 @@ sources: {folder: {folder: moods, files: {train: moods_train_0_2.json, dev: mood
 metrics: [accuracy]
 """
 WORDS = {"sad": ["grey", "cold", "slow", "lost"], "glad": ["bright", "warm", "quick", "found"]}
+FEW_MOODS = (
+    "run", "--task", "moods", "--include", "moods.yaml", "--data", "data", "--model", "tfidf", "--k-shot", "2",
+)  # fmt: skip
 
 
 def rows(*words: str) -> list[dict[str, str]]:
@@ -93,20 +96,7 @@ def test_what_was_not_published_is_refused(options, message, harness, published)
 
 def test_a_task_without_its_evaluation_file_is_absent(harness, published):
     (published / "moods_eval.json").unlink()
-    command = (
-        "run",
-        "--task",
-        "moods",
-        "--include",
-        "moods.yaml",
-        "--data",
-        "data",
-        "--model",
-        "tfidf",
-        "--k-shot",
-        "2",
-    )
-    assert "no moods_eval.json for the split 'dev'" in harness(*command, code=2).stderr
+    assert "no moods_eval.json for the split 'dev'" in harness(*FEW_MOODS, code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -129,17 +119,4 @@ def test_what_does_not_go_with_few_examples_is_one_line(options, message, harnes
 
 def test_a_pattern_of_draws_names_both_numbers(harness, published, tmp_path):
     (tmp_path / "moods.yaml").write_text(TASK.replace("{draw}_{k}", "{draw}"))
-    command = (
-        "run",
-        "--task",
-        "moods",
-        "--include",
-        "moods.yaml",
-        "--data",
-        "data",
-        "--model",
-        "tfidf",
-        "--k-shot",
-        "2",
-    )
-    assert "give a file name with {k} and {draw} in it" in harness(*command, code=2).stderr
+    assert "give a file name with {k} and {draw} in it" in harness(*FEW_MOODS, code=2).stderr

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 
 from harness.report.tables import formats
-from harness.report.tables.comparable import Record, comparable, labels_of
+from harness.report.tables.by_split import tables_of
+from harness.report.tables.comparable import Record
 from harness.stats import selective
 from harness.stats.aggregate import Estimate, over_seeds
 from harness.stats.selective import COVERAGES, Measured
@@ -57,30 +58,12 @@ class Table:
 
 def build(records: Sequence[Record], order: Sequence[str], report_of: ReportOf) -> list[Table]:
     """Tables of the models whose classes have logits; `order` is that of the tasks."""
-    tables = []
-    for draft in comparable(records):
-        labels = labels_of([records[0] for records in draft.models.values()])
-        rows = [row for model, records in draft.models.items() for row in _rows(labels[model], records, report_of)]
-        if not rows:
-            continue
-        rows.sort(key=lambda row: (order.index(row.task), row.split, row.aurc.value, row.model))
-        every = [record for records in draft.models.values() for record in records]
-        tables.append(Table(formats.heading_of("selective answers", every), tuple(rows)))
-    return tables
 
+    def place(row: Row) -> tuple[int, str, float, str]:
+        return order.index(row.task), row.split, row.aurc.value, row.model
 
-def _rows(model: str, records: Sequence[Record], report_of: ReportOf) -> list[Row]:
-    """Of one model. Its records come newest first, and of several of one seed the newest counts."""
-    newest: dict[tuple[str, str], dict[int, Record]] = {}
-    for record in records:
-        if record.scores and record.n >= LEAST:
-            newest.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
-    rows = []
-    for (task, split), by_seed in newest.items():
-        reports = [report for seed in sorted(by_seed) if (report := report_of(by_seed[seed])) is not None]
-        if reports:
-            rows.append(_row(task, split, model, reports))
-    return rows
+    made = tables_of("selective answers", records, report_of, _row, place, LEAST)
+    return [Table(title, rows) for title, rows in made]
 
 
 def _row(task: str, split: str, model: str, reports: Sequence[selective.Selective]) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,9 @@ VOCABULARY = [
 ]
 
 
-def masked_model(folder: Path) -> Path:
-    """A small masked language model with random weights: what it says depends on the whole text."""
-    tokenizer = Tokenizer(models.WordPiece({word: at for at, word in enumerate(VOCABULARY)}, unk_token="[UNK]"))
+def save_tokenizer(vocabulary: Sequence[str], folder: Path) -> None:
+    """One of whole words, laid out as BERT's."""
+    tokenizer = Tokenizer(models.WordPiece({word: at for at, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -133,6 +134,11 @@ def masked_model(folder: Path) -> Path:
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         mask_token="[MASK]",
     ).save_pretrained(folder)  # fmt: skip
+
+
+def masked_model(folder: Path) -> Path:
+    """A small masked language model with random weights: what it says depends on the whole text."""
+    save_tokenizer(VOCABULARY, folder)
     torch.manual_seed(3)
     config = BertConfig(
         vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,

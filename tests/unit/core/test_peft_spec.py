@@ -31,7 +31,7 @@ def test_a_spec_is_its_text(text: str) -> None:
         ("lora:r=0", "peft.r: input should be greater than or equal to 1"),
         ("lora:r=2.5", "peft.r"),
         ("ia3:r=3", "r goes with lora and dora"),
-        ("lora:target_modules=", "target_modules: auto, or names of layers"),
+        ("lora:target_modules=", "is no NAME=VALUE"),
         ("lora:quantize_base=fp4", "peft.quantize_base: input should be 'nf4' or 'int8'"),
         ({"methd": "lora"}, "unknown key 'peft.methd'. Did you mean 'method'?"),
         ({"target_modules": []}, "target_modules: auto, or names of layers"),

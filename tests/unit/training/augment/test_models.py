@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForMaskedLM
 
 from harness.core.augment_spec import AugmentSpec
 from harness.core.errors import HarnessError
@@ -20,6 +19,7 @@ from harness.data.augment.expand import Augmenter, refused
 from harness.data.augment.text import Text, joined
 from harness.data.frame import Split
 from harness.training.augment import back_translation, masked_words
+from tests.unit.attacks.given import save_tokenizer
 
 WORDS = {"movie": 9.0, "films": 8.5, "unfilm": 8.4, "not": 8.0, "the": 7.5, "seven": 7.4, "##s": 7.0, "dull": 6.0}
 """What the model says wherever a word is masked, by how much."""
@@ -30,16 +30,7 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "a", "was", 
 def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A masked language model that says the same everywhere."""
     folder = tmp_path_factory.mktemp("masked")
-    tokenizer = Tokenizer(models.WordPiece({word: at for at, word in enumerate(VOCABULARY)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        mask_token="[MASK]",
-    ).save_pretrained(folder)  # fmt: skip
+    save_tokenizer(VOCABULARY, folder)
     model = BertForMaskedLM(
         BertConfig(
             vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
