@@ -85,6 +85,11 @@ class AdversarialSpec(MethodSpec):
         return {**DEFAULTS[self.method], **given}
 
     @property
+    def grows(self) -> bool:
+        """Whether the term it adds is 0 of a model that says the same of all texts, and grows while that learns."""
+        return self.method in ("smart", "vat", "r-drop")
+
+    @property
     def cost(self) -> float:
         """Of a step, in those of a plain training."""
         options = self.options

@@ -316,7 +316,9 @@ def train_and_save(
     tokenizer.save_pretrained(request.directory)
     write_settings(request.directory, settings)
     facts = asdict(report)
-    notes = [] if loss is not None or after_step is not None else cautions_of(report.losses)
+    other_loss = loss is not None or after_step is not None
+    grows = training.adversarial is not None and training.adversarial.grows
+    notes = [] if other_loss or grows else cautions_of(report.losses)
     notes = [*notes, *adapting.cautions(training)]
     losses, rates = facts.pop("losses"), facts.pop("rates")
     if request.losses is not None:

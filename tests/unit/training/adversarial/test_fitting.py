@@ -27,3 +27,9 @@ def test_the_loss_of_a_record_is_that_of_all_terms(tmp_path: Path) -> None:
     _, plain = fitted(tmp_path / "plain", BASE | {"epochs": 1, "learning_rate": 1e-9})
     _, both = fitted(tmp_path / "both", BASE | {"epochs": 1, "learning_rate": 1e-9, "adversarial": "fgm:epsilon=1e-9"})
     assert both["loss"] == pytest.approx(2 * plain["loss"], rel=0.05)
+
+
+def test_a_loss_that_grows_by_what_is_added_is_no_sign_of_a_training_that_stands_still(tmp_path: Path) -> None:
+    still = BASE | {"learning_rate": 1e-9, "epochs": 6}
+    assert "has not moved" in " ".join(fitted(tmp_path / "fgm", still | {"adversarial": "fgm"})[1]["cautions"])
+    assert not fitted(tmp_path / "vat", still | {"adversarial": "vat"})[1]["cautions"]
