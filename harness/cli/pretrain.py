@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any
 
 import typer
 
+from harness.cli.checkpoints import begun
 from harness.cli.options import Include, Json, Out, Quiet, complete_models
 from harness.cli.spec_options import spec_options
 from harness.core.launch_specs import PretrainLaunch
-from harness.core.machine.calibrate import calibration
-from harness.core.machine.environment import thread_variables
-from harness.core.machine.results_place import results_folder
 from harness.core.pretraining_specs import PretrainingSpec
-from harness.core.registry import load_registry
-from harness.core.store import Store
-from harness.core.strict_spec import parse
 from harness.core.text import emit, say
 from harness.pipeline.commands import pretrain as command
-from harness.pipeline.tracking import check_trackers
 from harness.report.text.plans import pretraining_plan
 from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
@@ -49,12 +42,7 @@ def pretrain(
     quiet: Quiet = False,
 ) -> None:
     """Turn raw text into a checkpoint that tasks can be fine-tuned from. Prints its folder."""
-    store = Store.open(results_folder(out or "results"))
-    how = parse(PretrainLaunch, launch, "the command line")
-    os.environ.update(thread_variables(how.threads or int(calibration()["threads"])))  # before torch is imported
-    registry = load_registry(include, store.includes())
-    command.check_output(how.output)
-    check_trackers(how.track)
+    store, how, registry = begun(out, launch, include)
     cell = command.plan(registry, store, model_spec, given, how.threads)
     if how.dry_run:
         emit(pretraining_plan(cell, store))

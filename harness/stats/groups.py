@@ -17,8 +17,6 @@ LEAST = 20
 PERMUTATIONS = 500
 PERMUTED = 2_000_000
 """Answers that are moved in all of them: of a large split fewer permutations say as much."""
-PERMUTED = 2_000_000
-"""Answers that are moved in all of them, of large splits, of which fewer say as much."""
 
 
 @dataclass(frozen=True)

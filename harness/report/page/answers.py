@@ -54,7 +54,7 @@ def selective_charts(tables: Sequence[selective.Table], more: Sequence[str] = ()
                 "lines": lines,
             }  # fmt: skip
             name = task if split == "dev" else f"{task} {split}"
-            grid = Grid("", tuple(selective.header()[1:]), tuple(tuple(selective.cells(row, 1)[1:]) for row in rows))
+            grid = Grid("", tuple(selective.header()[1:]), tuple(tuple(selective.cells(row)) for row in rows))
             title = f"{name}, {without_fingerprint(table.title)}"
             charts.append(Chart(f"selective-{len(charts)}", title, drawing, grid, (*selective.NOTES, *more)))
     return tuple(charts)

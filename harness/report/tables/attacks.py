@@ -11,6 +11,7 @@ from harness.core.attack_records import AttackFacts
 from harness.core.facts import Interval
 from harness.core.specs import NOISE_MARK
 from harness.report.tables import formats
+from harness.report.tables.by_split import newest
 from harness.report.tables.comparable import Record, comparable, labels_of
 from harness.stats.aggregate import Estimate, over_seeds
 
@@ -63,10 +64,7 @@ def build(records: Sequence[Record], order: Sequence[str]) -> list[AttackTable]:
 
 
 def _rows(model: str, records: Sequence[Record]) -> list[AttackRow]:
-    groups: dict[tuple[str, str], dict[int, Record]] = {}
-    for record in records:  # the newest first
-        groups.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
-    return [_row(model, [by_seed[seed] for seed in sorted(by_seed)]) for by_seed in groups.values()]
+    return [_row(model, by_seed) for by_seed in newest(records)]
 
 
 def _row(model: str, records: Sequence[Record]) -> AttackRow:

@@ -1,9 +1,11 @@
-"""Tables with a row a model and split, of what is computed from stored predictions."""
+"""Tables with a row a model and split: what is common to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol, TypeVar
 
 from harness.report.tables import formats
 from harness.report.tables.comparable import Record, comparable, labels_of
@@ -36,28 +38,47 @@ def tables_of(
     tables = []
     for draft in comparable(records):
         labels = labels_of([records[0] for records in draft.models.values()])
-        rows = [
-            row_of(task, split, labels[model], reports)
-            for model, records in draft.models.items()
-            for task, split, reports in _reports(records, report_of, least)
-        ]
+        rows = []
+        for model, records in draft.models.items():
+            for by_seed in newest(record for record in records if record.scores and record.n >= least):
+                reports = [report for record in by_seed if (report := report_of(record)) is not None]
+                if reports:
+                    rows.append(row_of(by_seed[0].task.name, by_seed[0].split, labels[model], reports))
         if rows:
             every = [record for records in draft.models.values() for record in records]
             tables.append((formats.heading_of(title, every), tuple(sorted(rows, key=order))))
     return tables
 
 
-def _reports(
-    records: Sequence[Record], report_of: Callable[[Record], Report | None], least: int
-) -> list[tuple[str, str, list[Report]]]:
-    """Of one model, by task and split."""
-    newest: dict[tuple[str, str], dict[int, Record]] = {}
+def newest(records: Iterable[Record]) -> list[list[Record]]:
+    """A model's records of each task and split, one a seed, in the order of seeds. They come newest first, and of
+    several of one seed the newest counts.
+    """
+    groups: dict[tuple[str, str], dict[int, Record]] = {}
     for record in records:
-        if record.scores and record.n >= least:
-            newest.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
-    groups = []
-    for (task, split), by_seed in newest.items():
-        reports = [report for seed in sorted(by_seed) if (report := report_of(by_seed[seed])) is not None]
-        if reports:
-            groups.append((task, split, reports))
-    return groups
+        groups.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
+    return [[by_seed[seed] for seed in sorted(by_seed)] for by_seed in groups.values()]
+
+
+class OfSplit(Protocol):
+    """A row of such a table."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+
+def task_names(rows: Sequence[OfSplit]) -> list[str]:
+    """What each row is of: its task, with the split where the table has several of it."""
+    splits = {row.task: len({other.split for other in rows if other.task == row.task}) for row in rows}
+    return [row.task if splits[row.task] == 1 else f"{row.task} {row.split}" for row in rows]
+
+
+def tables_json(tables: Sequence[Any], notes: Sequence[str], **more: Any) -> str:
+    """Everything, at full precision, scale 0…1; `more` stands beside the tables."""
+    written = [{**asdict(table), "notes": notes} for table in tables]
+    return json.dumps(
+        {"schema_version": formats.SCHEMA_VERSION, **more, "tables": written}, indent=1, ensure_ascii=False
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean, geometric_mean
 
 from harness.report.tables import formats
-from harness.report.tables.by_split import tables_of
+from harness.report.tables.by_split import tables_json, tables_of, task_names
 from harness.report.tables.comparable import Record
 from harness.stats import calibration
 from harness.stats.aggregate import Estimate, over_seeds
@@ -101,7 +100,6 @@ def _state(measured: Sequence[Calibration]) -> State:
 
 def to_markdown(table: Table) -> str:
     """Rows of tasks and models; each measure before and after."""
-    splits = {row.task: len({other.split for other in table.rows if other.task == row.task}) for row in table.rows}
 
     def ece(state: State) -> str:
         return f"{formats.number(state.ece)} ({100 * state.ece_if_calibrated:.1f})"
@@ -114,7 +112,7 @@ def to_markdown(table: Table) -> str:
     header += ["Brier", "→ Brier", "NLL", "→ NLL"]
     body = [
         [
-            formats.escaped(row.task if splits[row.task] == 1 else f"{row.task} {row.split}"),
+            formats.escaped(task),
             formats.escaped(row.model),
             str(row.seeds),
             str(row.n),
@@ -127,15 +125,11 @@ def to_markdown(table: Table) -> str:
             plain(row.before.nll),
             plain(row.after.nll),
         ]
-        for row in table.rows
+        for task, row in zip(task_names(table.rows), table.rows, strict=True)
     ]
     return formats.markdown_table(table.title, header, body, NOTES)
 
 
 def to_json(tables: Sequence[Table]) -> str:
     """Everything, at full precision, scale 0…1."""
-    return json.dumps(
-        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(table), "notes": NOTES} for table in tables]},
-        indent=1,
-        ensure_ascii=False,
-    )
+    return tables_json(tables, NOTES)

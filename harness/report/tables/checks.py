@@ -9,6 +9,7 @@ from typing import Any
 from harness.core.cell_records import CheckFacts
 from harness.core.specs import NOISE_MARK
 from harness.report.tables import formats
+from harness.report.tables.by_split import newest
 from harness.report.tables.comparable import Record, comparable, labels_of
 from harness.stats.aggregate import Estimate, over_seeds
 
@@ -72,22 +73,19 @@ def build(records: Sequence[Record], order: Sequence[str], load: Load) -> list[C
 
 
 def _rows(model: str, records: Sequence[Record], load: Load) -> list[CheckRow]:
-    groups: dict[tuple[str, str], dict[int, Record]] = {}
-    for record in records:  # the newest first
-        groups.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
-    return [row for by_seed in groups.values() for row in _of_task(model, by_seed, load)]
+    return [row for by_seed in newest(records) for row in _of_task(model, by_seed, load)]
 
 
-def _of_task(model: str, by_seed: Mapping[int, Record], load: Load) -> list[CheckRow]:
-    first = by_seed[min(by_seed)]
+def _of_task(model: str, by_seed: Sequence[Record], load: Load) -> list[CheckRow]:
+    first = by_seed[0]
     failing = load(first)
     return [_row(model, first, test, by_seed, failing.get(test.test, ())) for test in first.checks]
 
 
 def _row(
-    model: str, first: Record, test: CheckFacts, by_seed: Mapping[int, Record], failing: Sequence[Failing]
+    model: str, first: Record, test: CheckFacts, by_seed: Sequence[Record], failing: Sequence[Failing]
 ) -> CheckRow:
-    rates = [other.failure_rate for record in by_seed.values() for other in record.checks if other.test == test.test]
+    rates = [other.failure_rate for record in by_seed for other in record.checks if other.test == test.test]
     task, _, checks = first.task.name.partition(NOISE_MARK)
     return CheckRow(
         task=task,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from harness.core.cell_records import ScoreFacts
 from harness.core.hashing import hash_json
 from harness.report.tables import formats
+from harness.report.tables.by_split import tables_json
 from harness.report.tables.comparable import Record, comparable, labels_of
 from harness.report.tables.pairs import counted, scale_of
 from harness.stats.aggregate import Estimate, over_metrics, over_seeds
@@ -198,8 +198,4 @@ def to_markdown(table: Table) -> str:
 
 def to_json(tables: Sequence[Table]) -> str:
     """Everything, at full precision, scale 0…1."""
-    return json.dumps(
-        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(table), "notes": NOTES} for table in tables]},
-        indent=1,
-        ensure_ascii=False,
-    )
+    return tables_json(tables, NOTES)

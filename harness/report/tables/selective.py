@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 
 from harness.report.tables import formats
-from harness.report.tables.by_split import tables_of
+from harness.report.tables.by_split import tables_json, tables_of, task_names
 from harness.report.tables.comparable import Record
 from harness.stats import selective
 from harness.stats.aggregate import Estimate, over_seeds
@@ -93,10 +92,9 @@ def header() -> list[str]:
     return ["task", "model", "seeds", "examples", "accuracy", *at, "AURC", "excess", "AUROC"]
 
 
-def cells(row: Row, splits: int) -> list[str]:
-    """The texts of a row, of a task of which so many splits stand in the table."""
+def cells(row: Row) -> list[str]:
+    """The texts of a row behind its task."""
     return [
-        row.task if splits == 1 else f"{row.task} {row.split}",
         row.model,
         str(row.seeds),
         str(row.n),
@@ -110,8 +108,7 @@ def cells(row: Row, splits: int) -> list[str]:
 
 def lines(table: Table) -> list[list[str]]:
     """The texts of a table's rows."""
-    splits = {row.task: len({other.split for other in table.rows if other.task == row.task}) for row in table.rows}
-    return [cells(row, splits[row.task]) for row in table.rows]
+    return [[task, *cells(row)] for task, row in zip(task_names(table.rows), table.rows, strict=True)]
 
 
 def to_markdown(table: Table) -> str:
@@ -122,12 +119,4 @@ def to_markdown(table: Table) -> str:
 
 def to_json(tables: Sequence[Table]) -> str:
     """Everything, at full precision, scale 0…1."""
-    return json.dumps(
-        {
-            "schema_version": formats.SCHEMA_VERSION,
-            "coverages": COVERAGES,
-            "tables": [{**asdict(table), "notes": NOTES} for table in tables],
-        },
-        indent=1,
-        ensure_ascii=False,
-    )
+    return tables_json(tables, NOTES, coverages=COVERAGES)

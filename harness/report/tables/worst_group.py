@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness.report.tables import formats
+from harness.report.tables.by_split import newest, tables_json, task_names
 from harness.report.tables.comparable import Record, comparable, labels_of
 from harness.stats.groups import LEAST, Group, WorstGroup, worst_group
 
@@ -76,7 +76,7 @@ def build(records: Sequence[Record], order: Sequence[str], answers_of: AnswersOf
         rows: list[Row] = []
         missing: dict[str, None] = {}
         for model, records in draft.models.items():
-            for by_seed in _newest(records):
+            for by_seed in newest(record for record in records if record.scores):
                 answers = [of_seed for record in by_seed if (of_seed := answers_of(record)) is not None]
                 judged, too_few = _rows(by_seed[0], labels[model], answers)
                 rows += judged
@@ -89,15 +89,6 @@ def build(records: Sequence[Record], order: Sequence[str], answers_of: AnswersOf
             every = [record for records in draft.models.values() for record in records]
             tables.append(Table(formats.heading_of("worst groups", every), tuple(rows), tuple(missing)))
     return tables
-
-
-def _newest(records: Sequence[Record]) -> list[list[Record]]:
-    """A model's records of each task and split, one a seed. They come newest first, and the newest counts."""
-    newest: dict[tuple[str, str], dict[int, Record]] = {}
-    for record in records:
-        if record.scores:
-            newest.setdefault((record.task.name, record.split), {}).setdefault(record.seed, record)
-    return [[by_seed[seed] for seed in sorted(by_seed)] for by_seed in newest.values()]
 
 
 def _rows(record: Record, model: str, answers: Sequence[Answers]) -> tuple[list[Row], list[str]]:
@@ -126,10 +117,9 @@ HEADER = ("task", "model", "seeds", "examples", "accuracy", "by", "groups", "wor
 
 def lines(table: Table) -> list[list[str]]:
     """The texts of a table's rows."""
-    splits = {row.task: len({other.split for other in table.rows if other.task == row.task}) for row in table.rows}
     return [
         [
-            row.task if splits[row.task] == 1 else f"{row.task} {row.split}",
+            task,
             row.model,
             str(row.seeds),
             str(row.n),
@@ -142,7 +132,7 @@ def lines(table: Table) -> list[list[str]]:
             f"{100 * row.by_chance:.1f}",
             ", ".join(f"{name} ({count})" for name, count in row.too_small) or formats.NONE,
         ]
-        for row in table.rows
+        for task, row in zip(task_names(table.rows), table.rows, strict=True)
     ]
 
 
@@ -161,8 +151,4 @@ def to_markdown(table: Table) -> str:
 
 def to_json(tables: Sequence[Table]) -> str:
     """Everything, at full precision, scale 0…1."""
-    return json.dumps(
-        {"schema_version": formats.SCHEMA_VERSION, "tables": [{**asdict(table), "notes": NOTES} for table in tables]},
-        indent=1,
-        ensure_ascii=False,
-    )
+    return tables_json(tables, NOTES)

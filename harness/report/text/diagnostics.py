@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.cell_records import CompressRecord, ScoreRecord
 from harness.core.errors import HarnessError
@@ -72,19 +72,14 @@ def out_of_distribution_text(store: Store, names: Sequence[str], style: str) -> 
         raise HarnessError(
             "no model was scored both on the task it is trained on and on another; run it with --eval-on TASK"
         )
-    if style == "json":
-        return out_of_distribution.to_json(tables)
-    return _other_data(tables)
+    return _written(out_of_distribution, tables, style)
 
 
 def other_data_text(store: Store, run: str) -> str:
     """The same of one run; empty where none of its models was scored on both."""
     records, order = _records(store, [run], "--out-of-distribution", "markdown")
-    return _other_data(out_of_distribution.build(records, order, detection_reader(store)))
-
-
-def _other_data(tables: Sequence[out_of_distribution.Table]) -> str:
-    return "\n".join(out_of_distribution.to_markdown(table) for table in tables).rstrip("\n")
+    tables = out_of_distribution.build(records, order, detection_reader(store))
+    return _written(out_of_distribution, tables, "markdown")
 
 
 def selective_text(store: Store, names: Sequence[str], style: str) -> str:
@@ -102,9 +97,7 @@ def selective_text(store: Store, names: Sequence[str], style: str) -> str:
             f"no task with classes, labels and at least {selective.LEAST} examples was scored; selective answers need "
             "one"
         )
-    if style == "json":
-        return selective.to_json(tables)
-    return "\n".join(selective.to_markdown(table) for table in tables).rstrip("\n")
+    return _written(selective, tables, style)
 
 
 def robustness_tables(
@@ -139,9 +132,7 @@ def calibration_text(store: Store, names: Sequence[str], style: str) -> str:
         raise HarnessError(
             f"no task with classes, labels and at least {calibration.LEAST} examples was scored; calibration needs one"
         )
-    if style == "json":
-        return calibration.to_json(tables)
-    return "\n".join(calibration.to_markdown(table) for table in tables).rstrip("\n")
+    return _written(calibration, tables, style)
 
 
 def worst_group_text(store: Store, names: Sequence[str], style: str) -> str:
@@ -160,9 +151,7 @@ def worst_group_text(store: Store, names: Sequence[str], style: str) -> str:
             "no task was scored whose answers are right or wrong, with two classes or lengths of at least "
             f"{LEAST} examples"
         )
-    if style == "json":
-        return worst_group.to_json(tables)
-    return "\n".join(worst_group.to_markdown(table) for table in tables).rstrip("\n")
+    return _written(worst_group, tables, style)
 
 
 def ranks_text(store: Store, names: Sequence[str], style: str) -> str:
@@ -180,9 +169,7 @@ def ranks_text(store: Store, names: Sequence[str], style: str) -> str:
     ]
     if not rankings:
         raise HarnessError("no two models were scored on the same data; ranks need two")
-    if style == "json":
-        return ranks.to_json(rankings)
-    return "\n".join(ranks.to_markdown(ranking) for ranking in rankings).rstrip("\n")
+    return _written(ranks, rankings, style)
 
 
 def _records(store: Store, names: Sequence[str], flag: str, style: str) -> tuple[list[ScoreRecord], list[str]]:
@@ -210,9 +197,14 @@ def compression_text(store: Store, names: Sequence[str], style: str) -> str:
         raise HarnessError(
             "no compressed model was scored beside its original; make one with `harness run --compress int8`"
         )
+    return _written(compression, groups, style)
+
+
+def _written(of: Any, tables: Sequence[Any], style: str) -> str:
+    """Tables as `markdown` or `json`, by the module that they are of."""
     if style == "json":
-        return compression.to_json(groups)
-    return "\n".join(compression.to_markdown(group) for group in groups).rstrip("\n")
+        return str(of.to_json(tables))
+    return "\n".join(map(of.to_markdown, tables)).rstrip("\n")
 
 
 def _stored(store: Store, record: ScoreRecord) -> tuple[np.ndarray, np.ndarray | None]:
