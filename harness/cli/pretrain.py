@@ -18,7 +18,7 @@ from harness.report.text.pretraining import checkpoint_json, checkpoint_text
 
 FIELDS = (
     "corpus", "sentences", "budget", "steps", "tokens", "optimizer", "learning_rate", "batch_size",
-    "accumulate", "checkpoint_every", "seed", "peft",
+    "accumulate", "precision", "checkpoint_every", "seed", "peft",
 )  # fmt: skip
 """What the command line can change of a model spec's pretraining."""
 

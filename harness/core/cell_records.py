@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.core.attack_records import AttackFacts, CheckFacts
-from harness.core.facts import CellRecord, Facts, Interval, shared
+from harness.core.facts import CellRecord, Facts, Interval, MachineFacts, PrecisionFacts, shared
 from harness.core.portions import portion_name
 
 
@@ -199,14 +199,6 @@ class ReadingFacts(Facts):
     unknown: int = 0
 
 
-class MachineFacts(Facts):
-    """What of a machine the last digits of a score depend on; nothing where they depend on none."""
-
-    threads: int = 0
-    isa: list[str] = Field(default_factory=list)
-    gpus: list[str] = Field(default_factory=list)
-
-
 class ScoreRecord(ModelRecord):
     """A model's predictions on a split, scored."""
 
@@ -219,6 +211,7 @@ class ScoreRecord(ModelRecord):
     decoding: dict[str, Any] = Field(default_factory=dict)
     read: ReadingFacts | None = None
     machine: MachineFacts = shared(MachineFacts())
+    precision: PrecisionFacts = shared(PrecisionFacts())
     runtime: str | None = None
     selection: Selection = shared(Selection())
     cautions: list[str] = Field(default_factory=list)

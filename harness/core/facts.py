@@ -118,6 +118,24 @@ class Environment(Facts):
     counters: Counters = shared(Counters())
 
 
+class MachineFacts(Facts):
+    """What of a machine the last digits of a score depend on; nothing where they depend on none."""
+
+    threads: int = 0
+    isa: list[str] = Field(default_factory=list)
+    gpus: list[str] = Field(default_factory=list)
+
+
+class PrecisionFacts(Facts):
+    """The floats a model was trained and scored in, `fp32` or `bf16`; None where nothing was trained, or it is not
+    known in what. `training` is that of the last training: of the model, of a student, of what compression fine-tuned.
+    """
+
+    pretraining: str | None = None
+    training: str | None = None
+    scoring: str | None = None
+
+
 class CellRecord(Facts):
     """What every record of a cell has, whatever its kind."""
 

@@ -79,7 +79,9 @@ class PretrainingSpec(Strict):
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
     decay_ratio: float = Field(default=0.2, ge=0, le=1)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = setting(
+        "auto", "Floats of the training; auto: bf16 where that is faster.", panel="Training"
+    )
     dropout: float = Field(default=0.0, ge=0, lt=1)
     gradient_checkpointing: bool = setting(
         False, "Compute activations again for the gradients: less memory, some 1.3 times the time.", panel="Training"

@@ -161,6 +161,9 @@ class RunSpec(Strict):
         None, "Tokens of a text that are read, instead of the model spec's; longer ones are cut.", panel=TRAINING,
         ge=4, le=32768,
     )  # fmt: skip
+    precision: Literal["auto", "fp32", "bf16"] | None = setting(
+        None, "Floats of the training, instead of the model spec's; auto: bf16 where that is faster.", panel=TRAINING
+    )
     select: Literal["last", "best"] | None = setting(
         None, "Keep the last epoch, or the best on the scored split.", panel=TRAINING, shown="last"
     )
@@ -348,7 +351,7 @@ class RunSpec(Strict):
 
     def overrides(self) -> dict[str, Any]:
         """The training values given for this run, by the names of `TrainingSpec`, as JSON has them."""
-        plain = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "select"}
+        plain = {"epochs", "batch_size", "optimizer", "learning_rate", "max_length", "precision", "select"}
         given = self.model_dump(mode="json", include=plain, exclude_none=True)
         methods = {"peft": self.peft, "adversarial": with_texts(self.adversarial, self.unlabelled)}
         return given | {name: str(method) for name, method in methods.items() if method is not None}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import metrics
-from harness.core.cell_records import ContaminationRecord, Lineage, ScoreRecord
+from harness.core.cell_records import ContaminationRecord, Lineage, PrecisionFacts, ScoreRecord
 from harness.core.contamination import KIND, notes_by_score
 from harness.core.errors import HarnessError, unknown
 from harness.core.hashing import hash_json
@@ -234,7 +234,7 @@ def of_run(store: Store, name: str) -> RunResults:
             trained_on=hash_json([data.trained_on, data.portion]),
             contamination="; ".join(leaked.get(cell.cell, ())),
             partial_weights=partial.summary if (partial := record.model.partial_weights) else "",
-            **_model(store, record.lineage),
+            **_model(store, record),
         )
     if not scored:
         raise HarnessError(f"run {manifest.run}: nothing in it was scored against references")
@@ -265,8 +265,11 @@ def _without(references: np.ndarray | None, n: int) -> np.ndarray:
     return as_references(tuple(() for _ in range(n))) if references is None else references
 
 
-def _model(store: Store, lineage: Lineage) -> dict[str, Any]:
-    """The cell that made the model, and the hash of its files, as `harness.core.hashing.fingerprint_of` has it."""
+def _model(store: Store, scored: ScoreRecord) -> dict[str, Any]:
+    """The cell that made the model, its settings with the floats that they came to, and the hash of its files, as
+    `harness.core.hashing.fingerprint_of` has it.
+    """
+    lineage = scored.lineage
     key = lineage.maker
     if not key or not store.has(key):
         return {}
@@ -277,7 +280,13 @@ def _model(store: Store, lineage: Lineage) -> dict[str, Any]:
     digest = hash_json(sorted((name, sha) for name, sha in hashes.items() if "/" not in name))
     fitted = store.read(lineage.finetune) if lineage.finetune and store.has(lineage.finetune) else record
     spec = fitted.spec.get("model")
-    return {"cell": key, "files": digest, "settings": settings_of(spec if isinstance(spec, Mapping) else {})}
+    settings = settings_of(spec if isinstance(spec, Mapping) else {})
+    return {"cell": key, "files": digest, "settings": settings | _floats(scored.precision)}
+
+
+def _floats(precision: PrecisionFacts) -> dict[str, str]:
+    names = {"precision": precision.training, "pretraining.precision": precision.pretraining}
+    return {name: value for name, value in names.items() if value is not None}
 
 
 def settings_of(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,3 +62,16 @@ def test_a_model_that_reads_the_beginnings_alone_and_learns_nothing_says_so(harn
     assert "Of majority" not in said
     whole = harness(*RUN, "--model", "short", "--max-length", "30").stdout
     assert "were cut" not in whole
+
+
+@pytest.mark.slow
+def test_a_table_and_a_comparison_say_which_model_was_trained_in_bf16(harness, moods, monkeypatch):
+    for module in ("harness.training.trainer", "harness.core.machine.numerics"):
+        monkeypatch.setattr(f"{module}.cpu_bf16_pays", lambda: True)
+    harness(*RUN, "--model", "short", "--limit", "20", "--precision", "fp32")
+    harness("baseline", "accept", "--name", "full")
+    said = harness(*RUN, "--model", "short", "--limit", "20").stdout
+    assert "Trained in bf16: short." in said
+    assert "short: precision fp32 → bf16" in harness("gate", "--baseline", "full", code=None).stdout
+    both = harness("leaderboard").stdout
+    assert "Trained in bf16: short (bf16); others in fp32." in both

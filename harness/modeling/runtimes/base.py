@@ -83,11 +83,13 @@ class RuntimeModel(ABC):
 class Runtime(ABC):
     """Opens model folders. One subclass a module, registered under the name that folders give.
 
-    `packages` are those it imports beside torch and transformers, `devices` what it serves models on.
+    `packages` are those it imports beside torch and transformers, `devices` what it serves models on, `precision` the
+    floats that it computes in where a model's own weights say nothing else.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    precision: ClassVar[str] = "fp32"
 
     @abstractmethod
     def open(self, folder: Path, settings: Settings, threads: int) -> RuntimeModel:
@@ -106,6 +108,12 @@ def open_model(folder: Path | str, threads: int = 1) -> RuntimeModel:
     folder = Path(folder)
     settings = read_settings(folder)
     return RUNTIMES.get(settings.runtime, f"{folder}/harness.json").open(folder, settings, threads)
+
+
+def precision_of(settings: Settings) -> str:
+    """The floats a model is served in, `fp32` or `bf16`. Raises HarnessError for an unknown runtime."""
+    served = {RUNTIMES.get(name).precision for name in settings.runtimes}
+    return "bf16" if "bf16" in served else "fp32"
 
 
 def devices_of(settings: Settings) -> tuple[str, ...]:

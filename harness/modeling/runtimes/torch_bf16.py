@@ -25,6 +25,7 @@ def load_bf16(folder: Path, settings: Settings, threads: int) -> tuple[PreTraine
 
 class TorchBf16(Runtime):
     devices = ("cpu", "cuda")
+    precision = "bf16"
 
     def open(self, folder: Path, settings: Settings, threads: int) -> TorchModel:
         model, tokenizer = load_bf16(folder, settings, threads)

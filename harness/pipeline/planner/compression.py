@@ -59,11 +59,12 @@ class Compressions:
         for method in self.methods:
             if method.student_name is not None and method.student_name not in self._students:
                 model_spec = registry.model_spec(method.student_name)
+                training = run.training(model_spec.training)
                 changes = {
-                    "precision": resolved_precision(model_spec.training.precision),
+                    "precision": resolved_precision(training.precision),
                     "peft": model_spec.training.peft,
                 }
-                training = run.training(model_spec.training).model_copy(update=changes)
+                training = training.model_copy(update=changes)
                 model_spec = model_spec.model_copy(update={"training": training})
                 if model_spec.learner != "transformer":
                     raise HarnessError(

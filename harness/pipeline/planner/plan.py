@@ -203,6 +203,7 @@ def _check_unlabelled(run: RunSpec, models: Sequence[ModelPlan]) -> None:
 def _resolved(model_spec: ModelSpec, run: RunSpec) -> ModelSpec:
     """With the run's training values, and the precision that `auto` is here."""
     training = run.training(model_spec.training)
-    if not LEARNERS.get(model_spec.learner).exact:
+    learner = LEARNERS.get(model_spec.learner)
+    if not (learner.exact or learner.deterministic):  # which train in steps
         training = training.model_copy(update={"precision": resolved_precision(training.precision)})
     return model_spec.model_copy(update={"training": training})

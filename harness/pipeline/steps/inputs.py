@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from harness import data
 from harness.core.cached_facts import KnownData
+from harness.core.cell_records import CompressRecord, FitRecord, PretrainRecord
 from harness.core.errors import HarnessError
 from harness.core.hashing import canonical_json
 from harness.core.meta_records import MetaRecord
@@ -68,6 +71,23 @@ def lineage_of(checkpoint: str | None, weights: str | None, store: Store) -> dic
     if isinstance(record, MetaRecord):
         return {**record.lineage.as_json(), "meta": checkpoint}
     return {"pretrain": checkpoint, "weights": weights}
+
+
+def trained_precision(lineage: Mapping[str, Any], store: Store, scoring: str | None) -> dict[str, str]:
+    """The precision that a model was pretrained, trained and is scored in, as far as its cells' records say."""
+    trained: dict[str, str | None] = {"scoring": scoring}
+    for kind in ("pretrain", "student", "finetune", "compress"):
+        if not (key := lineage.get(kind)):
+            continue
+        record = store.read(key)
+        if isinstance(record, PretrainRecord):
+            trained["pretraining"] = record.fit.precision
+        elif isinstance(record, CompressRecord):
+            for step in record.compression.steps:
+                trained["training"] = step.fit.precision or trained.get("training")
+        elif isinstance(record, FitRecord):
+            trained["training"] = record.fit.precision
+    return {name: precision for name, precision in trained.items() if precision}
 
 
 def meta_note(checkpoint: str | None, task: TaskSpec, facts: KnownData, store: Store) -> str | None:

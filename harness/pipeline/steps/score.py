@@ -15,10 +15,11 @@ from harness.core.runs import content_of
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.data.frame import Split, TaskData
+from harness.modeling.runtimes.base import precision_of
 from harness.modeling.weights.loading import partial_facts, partial_weights
 from harness.modeling.weights.settings import compressed_settings, read_settings
 from harness.pipeline.cells import Cell, ScoreJob
-from harness.pipeline.steps.inputs import lineage_of, rows_of_folds, task_data, untrained_folder
+from harness.pipeline.steps.inputs import lineage_of, rows_of_folds, task_data, trained_precision, untrained_folder
 from harness.stats.scoring import score_all
 from harness.training.learners import LEARNERS, PredictRequest
 from harness.training.learners.classes import relabelled
@@ -132,10 +133,21 @@ def run(
         "runtime": model.runtime,
         "selection": model.selection,
         "machine": dict(cell.spec.get("machine", {})),
+        "precision": _precision(model, job.learner, store),
         "cautions": [*model.cautions, *predicted.cautions],
         "lineage": model.lineage,
         **beside,
     }
+
+
+def _precision(model: Model, learner: str, store: Store) -> dict[str, str]:
+    """Of a learner that computes with floats; in what a model behind a server is computed is not known."""
+    plugin = LEARNERS.get(learner)
+    if plugin.exact or plugin.remote:
+        return {}
+    first = (model.lineage.get("folds") or [{}])[0]
+    scoring = precision_of(read_settings(model.directory)) if plugin.in_folder and model.runtime else None
+    return trained_precision({**model.lineage, **first}, store, scoring)
 
 
 def _say_nothing(fraction: float) -> None:

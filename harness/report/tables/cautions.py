@@ -34,6 +34,43 @@ def of_machines(records: Sequence[ScoreRecord]) -> tuple[str, ...]:
     return (f"Scores were computed on {len(kinds)} kinds of machines, whose last digits may differ: {listed}.",)
 
 
+STAGES = {"pretraining": "pretrained", "training": "trained", "scoring": "scored"}
+
+
+def of_precisions(records: Mapping[str, Sequence[ScoreRecord]], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Names the models of one table that were not trained or scored in fp32, and those of which it is not known.
+
+    Args:
+        records: The records of each model, by its id.
+        labels: What the models are called, by id.
+    """
+    return tuple(note for stage, done in STAGES.items() if (note := _in_other_floats(records, labels, stage, done)))
+
+
+def _in_other_floats(
+    records: Mapping[str, Sequence[ScoreRecord]], labels: Mapping[str, str], stage: str, done: str
+) -> str:
+    known = {model: {getattr(record.precision, stage) for record in of_model} for model, of_model in records.items()}
+    parts = []
+    for precision in sorted({name for names in known.values() for name in names if name not in (None, "fp32")}):
+        members = [labels[model] + (" in part" if names != {precision} else "")
+                   for model, names in known.items() if precision in names]  # fmt: skip
+        parts.append(f"{done} in {precision}: {', '.join(members)}")
+    if not parts:
+        return ""
+    if any("fp32" in names for names in known.values()):
+        parts.append("others in fp32")
+    if unknown := [labels[model] for model, of_model in records.items() if _is_unknown(of_model)]:
+        parts.append(f"not recorded of {', '.join(unknown)}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _is_unknown(records: Sequence[ScoreRecord]) -> bool:
+    """Of transformers that were scored before records said so."""
+    return any(record.runtime and "precision" not in record.model_fields_set for record in records)
+
+
 def of_model(records: Sequence[ScoreRecord], metric_scores: Mapping[str, Sequence[MetricScore]]) -> tuple[str, ...]:
     """Of one model's scores: how they were chosen, what it did not read, and whether it has learned anything.
 

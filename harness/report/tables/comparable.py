@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,22 +79,32 @@ def _basis(record: Record) -> Basis:
 
 
 def labels_of(firsts: Sequence[Record]) -> dict[str, str]:
-    """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id."""
-    models = [record.model for record in firsts]
-    overrides: dict[str, list[Mapping[str, Any]]] = {}
-    for model in models:
-        overrides.setdefault(model.name, []).append(model.overrides)
+    """Names by id, told apart by their overrides or, where these do not differ, by the beginning of the id. Where
+    models of one table were trained in different floats, a name says so of those that are not fp32.
+    """
+    names = Counter(record.model.name for record in firsts)
+    mixed = len({precision for record in firsts if (precision := record.precision.training)}) > 1
+    marks = {
+        record.model.id: _overrides(record) * (names[record.model.name] > 1) + _floats(record) * mixed
+        for record in firsts
+    }
+    shown = Counter((record.model.name, *marks[record.model.id]) for record in firsts)
     labels = {}
-    for model in models:
-        same_name = overrides[model.name]
-        differing = ", ".join(
-            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-            for key, value in model.overrides.items()
-        )
-        if len(same_name) == 1:
-            labels[model.id] = model.name
-        elif same_name.count(model.overrides) == 1:
-            labels[model.id] = f"{model.name} ({differing})" if differing else model.name
-        else:
-            labels[model.id] = f"{model.name} ({f'{differing}, ' if differing else ''}{model.id[:8]})"
+    for model in (record.model for record in firsts):
+        alike = shown[model.name, *marks[model.id]] > 1
+        of_model = [*marks[model.id], model.id[:8]] if alike else marks[model.id]
+        labels[model.id] = f"{model.name} ({', '.join(of_model)})" if of_model else model.name
     return labels
+
+
+def _overrides(record: Record) -> list[str]:
+    return [
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in record.model.overrides.items()
+    ]
+
+
+def _floats(record: Record) -> list[str]:
+    """Not fp32, and not said by an override."""
+    precision = record.precision.training
+    return [] if precision in (None, "fp32", record.model.overrides.get("precision")) else [str(precision)]

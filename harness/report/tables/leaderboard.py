@@ -109,7 +109,7 @@ def _table(suite: Suite, draft: Draft) -> Table:
         ceiling=over_tasks(ceilings, list(weights.values())) if counted and len(ceilings) == len(counted) else None,
         fingerprint=joint_fingerprint(prints),
         data_notes=cautions.of_data(every),
-        machine_notes=cautions.of_machines(every),
+        machine_notes=(*cautions.of_machines(every), *cautions.of_precisions(draft.models, labels)),
     )
 
 

@@ -108,7 +108,8 @@ class Table:
     """A leaderboard of one suite on one source. `absent` are its tasks without a record here, `unlabelled` those with
     predictions only. The average is over `averaged`, of `of_tasks` tasks the suite averages; `by_examples`: it weighs
     them by their examples. `resources` are columns of speed, memory and size, where they are asked for. `data_notes`
-    say of the data what its source does, `machine_notes` where scores of different machines stand side by side.
+    say of the data what its source does, `machine_notes` where scores of different machines or precisions
+    stand side by side.
     """
 
     suite: str

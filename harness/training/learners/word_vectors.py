@@ -94,7 +94,8 @@ class WordVectors(Learner):
         save_file(dict(model.state_dict()), request.directory / "model.safetensors")
         saved = {"options": options, "vocabulary": list(vocabulary), "outputs": family.outputs(request.labels)}
         (request.directory / "word_vectors.json").write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
-        return {"parameters": sum(p.numel() for p in model.parameters()), "vocabulary": len(vocabulary)}
+        parameters = sum(p.numel() for p in model.parameters())
+        return {"parameters": parameters, "vocabulary": len(vocabulary), "precision": "fp32"}
 
     def predict(self, request: PredictRequest) -> Predictions:
         import torch

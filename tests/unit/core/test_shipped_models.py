@@ -32,3 +32,9 @@ def test_a_model_of_the_hub_says_what_it_is_and_how_it_is_trained(name: str) -> 
     assert spec.card.homepage == f"https://huggingface.co/{spec.pretrained}"
     assert spec.card.citation and spec.card.finetuning
     assert spec.training.learning_rate
+
+
+@pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if spec.config])
+def test_a_model_that_is_trained_from_scratch_names_its_precision(name: str) -> None:
+    spec = SPECS[name]
+    assert {part.precision for part in (spec.training, spec.pretraining) if part is not None} == {"fp32"}
