@@ -41,7 +41,7 @@ class Batches(CalibrationDataReader):
     def get_next(self) -> dict[str, np.ndarray] | None:
         if self._next == self._end:
             return None
-        batch = self._padding([self._rows[index] for index in self._batches[self._next]])
+        batch = self._padding(self._rows.rows(self._batches[self._next]))
         self._next += 1
         self._report(self._next / len(self))
         return {name: batch[name].numpy() for name in self._inputs}

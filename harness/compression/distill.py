@@ -25,7 +25,7 @@ layers_module = lazy("harness.modeling.weights.layers")
 masks_module = lazy("harness.compression.masks")
 students = lazy("harness.compression.students")
 distillation_losses = lazy("harness.compression.distillation_losses")
-trainer = lazy("harness.training.trainer")
+devices = lazy("harness.training.devices")
 
 
 TAUGHT = ("sequence-classification", "question-answering", "token-classification", "seq2seq-lm", "causal-lm")
@@ -93,7 +93,7 @@ class Distill(Compressor):
                 fewer_layers.from_layers(model, self.options.layers, [other for _, other in sorted(self.options.map)])
             head = teacher.head
         teacher.check(model, tokenizer, head, _length(fit, model, tokenizer))
-        model.to(trainer.pick_device())
+        model.to(devices.pick_device())
         with masks_module.Masks(_with_zeros(model)) as masks:
             fit_facts = train_and_save(fit, tokenizer, model, head, teacher.loss, masks.after_step)
         return {

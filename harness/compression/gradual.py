@@ -19,7 +19,7 @@ from harness.training.learners.transformer import train_and_save
 groups = lazy("harness.compression.groups")
 layers = lazy("harness.modeling.weights.layers")
 masks_module = lazy("harness.compression.masks")
-trainer = lazy("harness.training.trainer")
+devices = lazy("harness.training.devices")
 
 
 class GradualOptions(LayerOptions, FineTuningOptions):
@@ -43,7 +43,7 @@ def prune_gradually(request: Request, options: GradualOptions, movement: bool) -
     """Fine-tune the model on its task while its weights are pruned, and save it; returns what a record should say."""
 
     model, tokenizer = load(request.source)
-    model.to(trainer.pick_device())
+    model.to(devices.pick_device())
     weights = {name: layer.weight for name, layer in groups.chosen(model, options).linear.items()}
     schedule = masks_module.Schedule(options.sparsity, options.begin, options.end)
     head = HEADS.get(read_settings(request.source).head)

@@ -51,7 +51,7 @@ def importance_of(
     try:
         for indices in scoring_batches(encoded.lengths, TOKENS):
             model.zero_grad()
-            head.loss(model, padding([encoded[index] for index in indices]), reader).backward()
+            head.loss(model, padding(encoded.rows(indices)), reader).backward()
             for layer in layers:
                 inputs = seen[layer.consumer]
                 assert inputs.grad is not None

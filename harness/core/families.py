@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from harness.core import plugins
 from harness.core.errors import HarnessError
 from harness.core.plugins import Plugins
+from harness.core.token_rows import TokenRows
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from transformers import PreTrainedTokenizerBase
+
+ENCODED_AT_ONCE = 1000
+"""Texts that a tokenizer gives Python's numbers for before they are packed."""
 
 
 class Columns(Protocol):
@@ -89,10 +93,17 @@ class Labelling(Family):
 
     problem_type: str
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, split: Columns, max_length: int) -> dict[str, list[list[int]]]:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, split: Columns, max_length: int) -> dict[str, TokenRows]:
         """Token ids by model input name, n unpadded rows each, truncated to `max_length` tokens."""
         first, second = self.texts(split)
-        return dict(tokenizer(first, second, truncation=True, max_length=max_length, padding=False))
+        parts: dict[str, list[TokenRows]] = {}
+        for start in range(0, max(1, len(first)), ENCODED_AT_ONCE):
+            chunk = slice(start, start + ENCODED_AT_ONCE)
+            texts = (first[chunk], None if second is None else second[chunk])
+            encoded = tokenizer(*texts, truncation=True, max_length=max_length, padding=False)
+            for name, rows in encoded.items():
+                parts.setdefault(name, []).append(TokenRows.of(rows))
+        return {name: TokenRows.joined(of_name) for name, of_name in parts.items()}
 
     @abstractmethod
     def outputs(self, labels: Sequence[str]) -> int:

@@ -174,7 +174,7 @@ def _alike(
             hooks = [model.module.get_submodule(name).register_forward_hook(_keep(outputs, name)) for name in names]
             try:
                 with torch.inference_mode():
-                    head.loss(model.module, padding([encoded[at]]), reader)
+                    head.loss(model.module, padding(encoded.rows([at])), reader)
             finally:
                 for hook in hooks:
                     hook.remove()

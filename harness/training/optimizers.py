@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from harness.core.pretraining_specs import OptimizerName
+
+NO_DECAY = ("bias", "norm", "layer_norm", "layernorm", "ln_")
 
 
 def choice(name: OptimizerName) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
@@ -27,3 +30,28 @@ def optimizer(name: OptimizerName, groups: Iterable[dict[str, Any]], learning_ra
     """The optimizer `name` of groups that hold `params` and `weight_decay`."""
     made, arguments = choice(name)
     return made(groups, lr=learning_rate, **arguments)  # type: ignore[call-arg]
+
+
+def groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The weights that are trained, for an optimizer: biases and norms are not decayed."""
+    decayed: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        exempt = parameter.ndim < 2 or any(part in name.lower() for part in NO_DECAY)
+        (others if exempt else decayed).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def rate(schedule: str, step: int, steps: int, warmup: int) -> float:
+    """The fraction of the learning rate at `step` (0-based) of `steps`: from 0 up to all of it in `warmup` steps, then
+    down to 0 in a line or as a cosine, or `constant`.
+    """
+    if step < warmup:
+        return step / max(1, warmup)
+    if schedule == "constant":
+        return 1.0
+    if schedule == "linear":
+        return max(0.0, (steps - step) / max(1, steps - warmup))
+    return max(0.0, 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))))

@@ -217,7 +217,7 @@ def set_up(name: str, scale_name: str, folder: Path) -> Contest:
     import torch
     from transformers import AutoModelForSeq2SeqLM
 
-    from harness.training.trainer import pick_device, pick_precision
+    from harness.training.devices import pick_device, pick_precision
 
     scale, registry = SCALES[scale_name], load_registry()
     task, recipe = registry.task(name), registry.model_spec("t5-tiny")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.families import FAMILIES, Family
 from harness.core.predictions import Predictions, Reading
 from harness.core.specs import TaskSpec
+from harness.core.token_rows import TokenRows
 from harness.data.frame import Split
 from harness.modeling.inference.batching import TokenizedDataset
 from harness.modeling.inference.outputs import Outputs
@@ -42,9 +43,14 @@ class EncodingContext:
         return FAMILIES.get(self.task.family)
 
 
-def read_of(reader: EncodingContext, rows: Iterable[Sequence[int]], examples: int, truncated: int) -> Reading:
+def read_of(
+    reader: EncodingContext, rows: Iterable[Sequence[int]] | TokenRows, examples: int, truncated: int
+) -> Reading:
     """How much of the examples stands in rows of token ids."""
     unknown = reader.tokenizer.unk_token_id
+    if isinstance(rows, TokenRows):
+        counted = 0 if unknown is None else int((rows.values == unknown).sum())
+        return Reading(examples, truncated, reader.max_length, len(rows.values), counted)
     tokens = counted = 0
     for row in rows:
         tokens += len(row)

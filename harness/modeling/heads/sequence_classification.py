@@ -30,7 +30,7 @@ class SequenceClassification(Head):
 
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
-        lengths = [len(row) for row in columns["input_ids"]]
+        lengths = columns["input_ids"].lengths.tolist()
         labels: dict[str, Any] = {} if split.labels is None else {"labels": list(split.labels)}
         return TokenizedDataset(columns | labels, lengths, _truncated(reader, split, lengths))
 
@@ -53,7 +53,7 @@ class SequenceClassification(Head):
         columns = _family(reader).encode(reader.tokenizer, split, reader.max_length)
         values = scoring.logits(model, DataCollator.of(reader.tokenizer, model.device), columns)
         rows = columns["input_ids"]
-        truncated = _truncated(reader, split, [len(row) for row in rows])
+        truncated = _truncated(reader, split, rows.lengths.tolist())
         read = read_of(reader, rows, len(split), truncated)
         return Predictions(_family(reader).decode(values), {"logits": values}, read=read)
 

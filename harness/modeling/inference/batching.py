@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.token_rows import TokenRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,7 @@ LENGTH_JITTER = 0.05
 
 @dataclass(frozen=True)
 class TokenizedDataset:
-    """n training examples (windows, where an example has several), a dataset for a DataLoader.
+    """n training examples (windows, where an example has several).
 
     `columns` maps input names to n unpadded rows of token ids, or to n numbers. `lengths` (n,) is how much of a batch
     each takes, in tokens. `truncated` counts examples that were cut. Where each epoch has other examples, `epochs` says
@@ -43,15 +44,20 @@ class TokenizedDataset:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {name: rows[index] for name, rows in self.columns.items()}
+    def rows(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Those of some examples."""
+        return [{name: column[index] for name, column in self.columns.items()} for index in indices]
 
 
 def one_after_the_other(epochs: Sequence[TokenizedDataset]) -> TokenizedDataset:
     """The examples of several epochs as one dataset; what was cut is that of the first."""
-    names = epochs[0].columns
+
+    def joined(columns: list[Any]) -> Sequence[Any]:
+        flat = [column for column in columns if isinstance(column, TokenRows)]
+        return TokenRows.joined(flat) if len(flat) == len(columns) else [row for column in columns for row in column]
+
     return TokenizedDataset(
-        {name: [row for part in epochs for row in part.columns[name]] for name in names},
+        {name: joined([part.columns[name] for part in epochs]) for name in epochs[0].columns},
         [length for part in epochs for length in part.lengths],
         epochs[0].truncated,
         tuple(map(len, epochs)),

@@ -43,7 +43,7 @@ going_on = lazy("harness.training.pretraining.going_on")
 evaluation = lazy("harness.training.pretraining.evaluation")
 loop = lazy("harness.training.pretraining.loop")
 sharding = lazy("harness.training.sharding")
-trainer = lazy("harness.training.trainer")
+devices = lazy("harness.training.devices")
 
 
 TOKENIZER_BYTES = 20_000_000
@@ -112,7 +112,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
         model = going_on.checkpoint(objective, job.pretrained, config)
         if settings.peft is not None:
             adapted = going_on.adapted(model, settings.peft, objective, job.pretrained, job.model["name"], job.sharded)
-    device = trainer.pick_device()
+    device = devices.pick_device()
     measured = calibration()
     peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None
 
@@ -125,7 +125,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
 
     try:
         outcome = loop.train(
-            model, objective, blocks, settings, trainer.pick_precision(settings.precision, device),
+            model, objective, blocks, settings, devices.pick_precision(settings.precision, device),
             store.partial(cell.key), listen, peak, job.observe, scored, job.resume, job.sharded, weights,
         )  # fmt: skip
     except DamagedFileError as error:

@@ -24,7 +24,7 @@ class UnlabelledBatches:
         """Those of a step; of the numbers of `part`, the first and how far the next are apart."""
         first, stride = part
         places = [step * self._size + place for place in range(first, max(self._size, first + 1), stride)]
-        batch = self._padding([self._encoded[self._row(place)] for place in places])
+        batch = self._padding(self._encoded.rows([self._row(place) for place in places]))
         return {name: tensor.to(self._device) for name, tensor in batch.items()}
 
     def _row(self, place: int) -> int:

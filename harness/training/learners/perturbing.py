@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 adversary = lazy("harness.training.adversarial.adversary")
 passes = lazy("harness.training.adversarial.passes")
-trainer = lazy("harness.training.trainer")
+devices = lazy("harness.training.devices")
 unlabelled = lazy("harness.training.adversarial.unlabelled")
 
 
@@ -63,7 +63,7 @@ def adversary_of(request: FitRequest, head: Head, loss: Loss, reader: EncodingCo
 
     batches = None
     if request.unlabelled is not None:
-        device = trainer.pick_device()
+        device = devices.pick_device()
         padding = DataCollator.of(reader.tokenizer, device)
         texts, size = head.encode(reader, request.unlabelled), request.model_spec.training.batch_size
         batches = unlabelled.UnlabelledBatches(texts, padding, size, request.seed, device)

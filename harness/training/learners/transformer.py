@@ -59,6 +59,7 @@ deferred = lazy("harness.training.deferred")
 generated = lazy("harness.training.meta.generated")
 sharding = lazy("harness.training.sharding")
 trainer = lazy("harness.training.trainer")
+devices = lazy("harness.training.devices")
 
 
 TOKENS_PER_WORD = 1.35
@@ -162,7 +163,7 @@ class TransformerLearner(Learner):
             if served.in_torch:
                 limit = min(limit, positions_of(model, "encoder") or limit)
             if "cuda" in devices_of(served.settings):
-                model.to(trainer.pick_device())
+                model.to(devices.pick_device())
         else:
             config = model_config(request.directory)
             name = head_for(request.task, architecture_of(config))
@@ -174,7 +175,7 @@ class TransformerLearner(Learner):
                 model, tokenizer = served.module, served.tokenizer
             else:
                 model, tokenizer = _kept(_load_pretrained)(where, head.auto_class, state)
-                model.to(trainer.pick_device())
+                model.to(devices.pick_device())
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, source_facts(config)
         reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
         if head.name == "token-classification":
@@ -199,7 +200,6 @@ class TransformerLearner(Learner):
 
     def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         import transformers
-        from transformers import set_seed
 
         model_spec = request.model_spec
         assert model_spec.config is not None and model_spec.tokenizer is not None
@@ -213,14 +213,14 @@ class TransformerLearner(Learner):
             model_spec.tokenizer, texts, model_spec.training.max_length or usual_length(model_spec.config)
         )
         config = build_config(model_spec, tokenizer, **head.config(request.family, request.labels))
-        set_seed(request.seed)
+        devices.seed_all(request.seed)
         return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
 
     def _load_pretrained(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         import transformers
-        from transformers import AutoTokenizer, set_seed
+        from transformers import AutoTokenizer
 
-        set_seed(request.seed)
+        devices.seed_all(request.seed)
         where = request.pretrained
         assert where is not None
         refuse_compressed(where)
@@ -296,7 +296,6 @@ def train_and_save(
         head.targets(encoded),
         training,
         request.seed,
-        request.scratch,
         request.report,
         select_by,
         after_step,

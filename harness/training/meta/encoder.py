@@ -16,6 +16,7 @@ from harness.core.meta_spec import MetaSpec
 from harness.modeling.inference.batching import DataCollator
 from harness.modeling.weights.loading import config_of, load_tokenizer, load_weights
 from harness.modeling.weights.positions import positions_of
+from harness.training.devices import pick_device
 from harness.training.meta import loop
 from harness.training.meta.classifier import (
     PROBE,
@@ -27,7 +28,6 @@ from harness.training.meta.classifier import (
 )
 from harness.training.meta.episodes import GENERATOR_FILE, Draw, EpisodeSampler, TrainingTask
 from harness.training.meta.methods import Episode
-from harness.training.trainer import pick_device
 
 CLASSIFIER = "AutoModelForSequenceClassification"
 

@@ -19,6 +19,7 @@ from torch import nn
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.meta_spec import MetaSpec
 from harness.core.text import say
+from harness.training import optimizers
 from harness.training.meta.classifier import shared_weights
 from harness.training.meta.methods import Episode, InnerLoop, Problem, outer_gradients
 from harness.training.pretraining import state
@@ -63,7 +64,7 @@ def train(
         DamagedFileError: the checkpoint is not what was written.
     """
     weights = shared_weights(model)
-    optimizer = torch.optim.AdamW(_groups(model, spec.weight_decay), lr=spec.learning_rate)
+    optimizer = torch.optim.AdamW(optimizers.groups(model, spec.weight_decay), lr=spec.learning_rate)
     progress = state.Progress(Plan.of_steps(spec.steps))
     if checkpoints is not None and not resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -98,12 +99,3 @@ def train(
 
 def _say_damaged(error: DamagedFileError) -> None:
     say(f"damaged: {error}; this checkpoint is not used")
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weights of one dimension, such as biases, do not decay."""
-    every = list(model.parameters())
-    return [
-        {"params": [weight for weight in every if weight.dim() > 1], "weight_decay": weight_decay},
-        {"params": [weight for weight in every if weight.dim() <= 1], "weight_decay": 0.0},
-    ]

@@ -2,22 +2,19 @@
 
 A loop of its own and not the HF Trainer's, for three reasons: a step here is a pure function of (seed, step), so that a
 run resumes to the same bits; checkpoints are safetensors, where the Trainer's are pickles; and the learning rate and
-the number of steps follow from a wall-clock budget. `accelerate` below it brings GPUs, bf16 and DDP, torch itself
-the sharding.
+the number of steps follow from a wall-clock budget.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.pretraining_specs import PretrainingSpec
@@ -30,6 +27,7 @@ from harness.training.pretraining.activations import fused_activations
 from harness.training.pretraining.plan import Plan
 from harness.training.pretraining.train_step import Losses, TrainStep
 from harness.training.sharding import tensors_of
+from harness.training.world import World
 
 PROBE_STEPS = (2, 6)
 """Untimed and timed steps that turn a wall-clock budget into a first number of steps."""
@@ -102,15 +100,10 @@ def train(
         HarnessError: the batch cannot be shared equally, or the loss is not a finite number.
         DamagedFileError: the checkpoint is not what was written.
     """
-    AcceleratorState._reset_state()  # a training in this process before may have had another precision
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        mixed_precision="bf16" if precision == "bf16" else "no",
-        step_scheduler_with_optimizer=False,
-    )
-    is_first = accelerator.is_main_process
-    train_step = TrainStep(model, objective, blocks, spec, accelerator, sharded, deferred)
-    is_observed = bool(_from_first([observe is not None and held_out is not None], accelerator)[0])
+    world = World.joined()
+    is_first = world.is_first
+    train_step = TrainStep(model, objective, blocks, spec, precision, world, sharded, deferred)
+    is_observed = bool(world.from_first([observe is not None and held_out is not None])[0])
     if is_first and not resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -122,7 +115,7 @@ def train(
     if place is not None:
         progress = state.load(place, train_step.model, train_step.optimizer)
     else:
-        progress = state.Progress(_planned(spec, train_step, accelerator, clock))
+        progress = state.Progress(_planned(spec, train_step, world, clock))
     plan, resumed_from, before = progress.plan, progress.step, progress.seconds
     weights = _weights_in_use(train_step.model)
     started, reported, told_at = clock(), float("-inf"), progress.step
@@ -133,7 +126,7 @@ def train(
         _settle(pending, progress, spec)
         last, reported, told_at = told_at, clock(), progress.step
         speed = (progress.step - resumed_from) * train_step.tokens / max(1e-9, clock() - started)
-        fraction = 6 * weights * speed / accelerator.num_processes / peak_flops if peak_flops else None
+        fraction = 6 * weights * speed / world.size / peak_flops if peak_flops else None
         report(Throughput(progress.step, plan.steps, progress.losses[-1], speed, fraction))
         if observe is not None:
             for step in range(last + 1, progress.step):
@@ -146,7 +139,7 @@ def train(
         while progress.step < plan.steps:
             if progress.step == plan.review_at:
                 _settle(pending, progress, spec)
-                _review(plan, progress.step, before + clock() - started, accelerator)
+                plan.review(progress.step, *world.from_first([before + clock() - started]))
                 continue
             pending.append(train_step(progress.step, plan.place, plan.first))
             plan.advance(progress.step)
@@ -163,8 +156,8 @@ def train(
                     scores = _scored(train_step.losses, held_out)
                     if observe is not None and is_first:
                         observe(progress.step, scores)
-                accelerator.wait_for_everyone()
-                plan.pause(*_from_first([clock() - paused], accelerator))
+                world.wait()
+                plan.pause(*world.from_first([clock() - paused]))
     if told_at < progress.step:
         tell()
     seconds = before + clock() - started
@@ -177,8 +170,8 @@ def train(
         seconds=seconds,
         before=before,
         precision=precision,
-        device=accelerator.device.type,
-        processes=accelerator.num_processes,
+        device=world.device.type,
+        processes=world.size,
         sharded=sharded,
         is_first=is_first,
         resumed_from=resumed_from,
@@ -207,9 +200,7 @@ def _settle(pending: list[torch.Tensor], progress: state.Progress, spec: Pretrai
             )
 
 
-def _planned(
-    spec: PretrainingSpec, train_step: TrainStep, accelerator: Accelerator, clock: Callable[[], float]
-) -> Plan:
+def _planned(spec: PretrainingSpec, train_step: TrainStep, world: World, clock: Callable[[], float]) -> Plan:
     """What the spec asks for; a wall-clock budget is first turned into steps by a probe that leaves no trace."""
     if spec.steps is not None:
         return Plan.of_steps(spec.steps)
@@ -230,21 +221,8 @@ def _planned(
             tensor.copy_(weights[name])
     train_step.optimizer.state.clear()
     torch.set_rng_state(random)
-    seconds, per_step = _from_first([spec.seconds, (now - probed) / timed], accelerator)
+    seconds, per_step = world.from_first([spec.seconds, (now - probed) / timed])
     return Plan.of_seconds(seconds, per_step)
-
-
-def _review(plan: Plan, step: int, spent: float, accelerator: Accelerator) -> None:
-    """Hold the plan against the first process's clock, so that all have the same one."""
-    plan.review(step, *_from_first([spent], accelerator))
-
-
-def _from_first(values: Sequence[float], accelerator: Accelerator) -> list[float]:
-    if accelerator.num_processes == 1:
-        return list(values)
-    shared = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
-    torch.distributed.broadcast(shared, 0)
-    return shared.tolist()
 
 
 def _weights_in_use(model: torch.nn.Module) -> int:

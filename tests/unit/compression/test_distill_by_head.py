@@ -35,7 +35,7 @@ def taught(trained_model, tmp_path, student, **options):
     data, settings = trained_model.examples, read_settings(trained_model.folder)
     reader = EncodingContext(data.task, data.labels, teacher.tokenizer, settings.max_length, 0, settings.fitted)
     encoded = teacher.head.encode(reader, data.train.head(2))
-    rows = [{**encoded[index], "example": index} for index in range(2)]
+    rows = [{**row, "example": index} for index, row in enumerate(encoded.rows(range(2)))]
     batch = DataCollator.of(teacher.tokenizer, torch.device("cpu"))(rows)
     with torch.no_grad():
         return teacher, batch, float(teacher.loss(student, dict(batch), reader))

@@ -144,7 +144,7 @@ def test_integer_layers_stay_on_the_cpu_where_there_is_a_gpu(trained, compressed
     model = trained("bert")
     folder, _ = compressed(model, "int8-torch")
     before = model.predict(folder).values
-    monkeypatch.setattr("harness.training.trainer.pick_device", lambda: torch.device("meta"))
+    monkeypatch.setattr("harness.training.devices.pick_device", lambda: torch.device("meta"))
     assert (model.predict(folder).values == before).all()
     with pytest.raises(KeyError, match="meta"):
         model.predict()

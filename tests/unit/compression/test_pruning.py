@@ -187,7 +187,7 @@ def test_importance_is_that_of_a_finite_difference(trained, tmp_path):
     model.double()
 
     def loss() -> float:
-        batch = DataCollator.of(tokenizer, model.device)([encoded[0]])
+        batch = DataCollator.of(tokenizer, model.device)(encoded.rows([0]))
         labels = batch.pop("labels")
         with torch.no_grad():
             return float(torch.nn.functional.cross_entropy(model(**batch).logits, labels))

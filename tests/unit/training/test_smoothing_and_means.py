@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from harness.core.errors import HarnessError
 from harness.core.families import CLASSIFICATION
 from harness.core.specs import ModelSpec, TrainingSpec
 from harness.core.strict_spec import parse
-from harness.training.trainer import MeanWeightsCallback
+from harness.training.keeping import MeanWeights
 from tests.command_line import Harness
 
 
@@ -28,12 +27,12 @@ def test_a_smoothed_loss_is_that_of_the_mixed_target() -> None:
 
 def test_the_mean_is_of_the_last_epochs_alone() -> None:
     model = torch.nn.Linear(1, 1, bias=False)
-    mean = MeanWeightsCallback(2, epochs=3)
+    mean = MeanWeights(2, epochs=3)
     for value in (100.0, 1.0, 2.0):
         with torch.no_grad():
             model.weight.fill_(value)
-        mean.on_epoch_end(None, SimpleNamespace(), None, model=model)
-    assert mean.restore(model) == 2
+        mean.end_epoch(model)
+    assert mean.restore(model) == {"mode": "mean", "epochs": 2}
     assert model.weight.item() == 1.5
 
 

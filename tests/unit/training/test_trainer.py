@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 
 from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import TokenizedDataset
-from harness.training import trainer
+from harness.training import devices
 from harness.training.trainer import fine_tune
 
 
@@ -27,8 +26,8 @@ def tiny_model() -> tuple[Any, Any]:
     return BertForSequenceClassification(config), PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]")
 
 
-def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
+def test_epochs_are_scored_in_the_precision_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "cpu_bf16_pays", lambda: True)
     model, tokenizer = tiny_model()
     rows = [[1, 2], [2, 1], [1, 1], [2, 2]]
     encoded = TokenizedDataset({"input_ids": rows, "attention_mask": [[1, 1]] * 4, "labels": [0, 1, 0, 1]}, [2] * 4)
@@ -48,7 +47,7 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
         return float(len(scored))
 
     training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-3, precision="bf16")
-    fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda fraction: None, score)
+    fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, lambda fraction: None, score)
 
     assert torch.bfloat16 in trained
     model.eval()
@@ -59,7 +58,7 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(tmp_path: Path, monke
     assert torch.equal(scored[-1], final)
 
 
-def test_the_loss_of_each_step_is_that_of_its_batch_a_target(tmp_path: Path) -> None:
+def test_the_loss_of_each_step_is_that_of_its_batch_a_target() -> None:
     model, tokenizer = tiny_model()
     rows = [[1, 2], [2, 1], [1, 1], [2, 2], [1, 2], [2, 1]]
     encoded = TokenizedDataset(
@@ -74,14 +73,14 @@ def test_the_loss_of_each_step_is_that_of_its_batch_a_target(tmp_path: Path) -> 
         return summed
 
     training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-2, precision="fp32")
-    report = fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, tmp_path, lambda fraction: None)
+    report = fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, lambda fraction: None)
     assert report.steps == len(report.losses) == 4  # a batch of four and one of two, twice
     assert report.losses == pytest.approx(seen)
 
 
 @pytest.mark.parametrize(("optimizer", "expected"), [("adamw", [0.1, 0.1]), ("adafactor", [0.1 * 50, 0.1 * 0.02])])
 def test_the_first_step_is_the_rate_or_the_rate_times_the_size_of_the_weight(
-    tmp_path: Path, optimizer: Literal["adamw", "adafactor"], expected: list[float]
+    optimizer: Literal["adamw", "adafactor"], expected: list[float]
 ) -> None:
     model, tokenizer = tiny_model()
     watched = [model.classifier.weight, model.bert.pooler.dense.weight]
@@ -98,10 +97,40 @@ def test_the_first_step_is_the_rate_or_the_rate_times_the_size_of_the_weight(
         max_grad_norm=1e9, precision="fp32",
     )  # fmt: skip
     fine_tune(
-        model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0, tmp_path,
+        model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0,
         lambda fraction: None,
     )  # fmt: skip
     steps = [
         (weight.detach().cpu() - old).square().mean().sqrt().item() for weight, old in zip(watched, before, strict=True)
     ]
     assert steps == pytest.approx(expected, rel=0.05)
+
+
+def test_a_loaded_model_drops_while_it_is_trained_and_after_each_epoch_that_was_scored() -> None:
+    model, tokenizer = tiny_model()
+    encoded = TokenizedDataset({"input_ids": [[1, 2]] * 2, "attention_mask": [[1, 1]] * 2, "labels": [0, 1]}, [2] * 2)
+    seen: list[bool] = []
+
+    def loss(current: Any, batch: dict[str, Any]) -> torch.Tensor:
+        seen.append(all(module.training for module in current.modules()))
+        return current(**batch).loss
+
+    training = TrainingSpec(epochs=2, batch_size=2, learning_rate=1e-3, precision="fp32")
+    fine_tune(
+        model.eval(), tokenizer, encoded, loss, 1.0, training, 0, lambda fraction: None,
+        select_by=lambda current: float(not current.eval().training),
+    )  # fmt: skip
+    assert seen == [True, True]
+
+
+@pytest.mark.parametrize(("epochs", "steps", "scored"), [(0.5, 2, 1), (1.5, 5, 2), (2, 6, 2)])
+def test_a_last_epoch_that_is_cut_short_is_scored_too(epochs: float, steps: int, scored: int) -> None:
+    model, tokenizer = tiny_model()
+    rows = {"input_ids": [[1, 2]] * 5, "attention_mask": [[1, 1]] * 5, "labels": [0, 1, 0, 1, 0]}
+    training = TrainingSpec(epochs=epochs, batch_size=2, learning_rate=1e-3, precision="fp32", warmup_ratio=0)
+    report = fine_tune(
+        model, tokenizer, TokenizedDataset(rows, [2] * 5), lambda current, batch: current(**batch).loss, 1.0, training,
+        0, lambda fraction: None, select_by=lambda current: 1.0,
+    )  # fmt: skip
+    assert report.steps == steps and len(report.selection["history"]) == scored
+    assert report.rates == pytest.approx([1e-3 * (steps - step) / steps for step in range(steps)])

@@ -91,4 +91,4 @@ def batch_of(encoded: Any, tokens: Any, indices: Sequence[int] | None = None) ->
     from harness.modeling.inference.batching import DataCollator
 
     chosen = range(len(encoded)) if indices is None else indices
-    return DataCollator.of(tokens, torch.device("cpu"))([encoded[index] for index in chosen])
+    return DataCollator.of(tokens, torch.device("cpu"))(encoded.rows(chosen))

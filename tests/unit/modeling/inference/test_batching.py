@@ -84,4 +84,4 @@ def test_where_epochs_have_examples_of_their_own_each_draws_from_these_in_as_man
     for part in [*parts, parts[-1]]:
         batches = list(sampler)
         assert len(batches) == 3
-        assert sorted(joined[index]["x"] for batch in batches for index in batch) == list(part.columns["x"])
+        assert sorted(joined.columns["x"][index] for batch in batches for index in batch) == list(part.columns["x"])

@@ -51,7 +51,7 @@ def made(name: str) -> tuple[Any, dict[str, Any], Reader]:
     outputs = {"num_labels": 1 if family == "similarity" else 2} if head_name == "sequence-classification" else {}
     trained_model = model(head.auto_class, model_type, KINDS[model_type], **outputs)
     encoded = head.encode(context, split(fields, labels, **more))
-    batch = DataCollator.of(context.tokenizer, torch.device("cpu"))([encoded[index] for index in range(8)])
+    batch = DataCollator.of(context.tokenizer, torch.device("cpu"))(encoded.rows(range(8)))
     return trained_model, batch, Reader(
         lambda of, rows: head.loss(of, rows, context), lambda of, rows: head.outputs(of, rows, context)
     )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The processes that pretrain one model, and what they exchange. Imports torch: import it inside functions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from harness.core.launched import launched
+from harness.training.devices import pick_device
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's device, its number among those that train together, from 0, and how many they are."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def joined(cls) -> World:
+        """As `torchrun` has started this process: alone, or with others, which it meets. Each has a GPU of its own."""
+        device, here = pick_device(), launched("pretrain")
+        if here.count == 1:
+            return cls(device)
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count())
+            torch.cuda.set_device(device)
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        return cls(device, here.number, here.count)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process plans, speaks and writes."""
+        return self.rank == 0
+
+    def replicated(self, module: torch.nn.Module) -> torch.nn.Module:
+        """The module on the device, whose gradients are the mean over all processes."""
+        module.to(self.device)
+        if self.size == 1:
+            return module
+        return DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def from_first(self, values: Sequence[float]) -> list[float]:
+        """The first process's numbers."""
+        if self.size == 1:
+            return list(values)
+        shared = torch.tensor(values, dtype=torch.float64, device=self.device)
+        torch.distributed.broadcast(shared, 0)
+        return shared.tolist()
+
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """Of the processes' numbers."""
+        if self.size > 1:
+            torch.distributed.all_reduce(value)
+        return value / self.size if self.size > 1 else value
+
+    def wait(self) -> None:
+        """For all the others."""
+        if self.size > 1:
+            torch.distributed.barrier()
