@@ -7,7 +7,6 @@ it ranks the words for the classes by their likelihood after the prompt, as lm-e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
@@ -20,7 +19,7 @@ from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.heads.multiple_choice import NEVER
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
-from harness.modeling.inference.likelihood import of_continuations, of_endings, of_texts
+from harness.modeling.inference.likelihood import of_pairs, of_texts
 from harness.modeling.inference.lossless import charge
 from harness.modeling.inference.outputs import Outputs
 
@@ -187,7 +186,7 @@ def _last_words(model: PreTrainedModel, reader: EncodingContext, split: Split, r
     after = [row[0] for row in choices]
     cut = [len(prompt) + len(ids) - 1 > reader.max_length for prompt, ids in zip(prompts, after, strict=True)]
     kept = [prompt[-(reader.max_length + 1 - len(ids)) :] for prompt, ids in zip(prompts, after, strict=True)]
-    scores, greedy = of_endings(model, kept, after, report)
+    scores, greedy = of_pairs(model, list(zip(kept, after, strict=True)), report)
     values = np.empty(len(split), dtype=object)
     values[:] = [written(min(0.0, float(score)), bool(flag)) for score, flag in zip(scores, greedy, strict=True)]
     read = read_of(reader, prompts, len(prompts), sum(cut))
@@ -217,24 +216,17 @@ def _ranked(model: PreTrainedModel, reader: EncodingContext, split: Split, repor
     words = [[prompting.DELIMITER + word for word in row] for row in prompting.ranked_words(reader, split)]
     prompts, choices = _questions(reader, prompting.with_shots(reader, prompting.prompts(reader, split)), words)
     room = [reader.max_length + 1 - max(map(len, tokens)) for tokens in choices]
-    cut = {index for index, prompt in enumerate(prompts) if len(prompt) > room[index]}
+    cut = sum(len(prompt) > most for prompt, most in zip(prompts, room, strict=True))
+    pairs = [
+        (prompt[-(reader.max_length + 1 - len(ids)) :], ids)
+        for prompt, tokens in zip(prompts, choices, strict=True)
+        for ids in tokens
+    ]
+    nats = of_pairs(model, pairs, report, with_greedy=False)[0]
     scores = np.full((len(prompts), max(map(len, words))), NEVER)
-
-    score = partial(of_continuations, model, report=report)
-    for count in sorted(set(map(len, words))):
-        rows = [index for index, row in enumerate(words) if len(row) == count]
-        if whole := [index for index in rows if index not in cut]:
-            scores[whole, :count] = score([prompts[index] for index in whole], [choices[index] for index in whole])
-        shortened = [index for index in rows if index in cut]
-        for choice in range(count) if shortened else ():
-            after = [choices[index][choice] for index in shortened]
-            before = [
-                prompts[index][-(reader.max_length + 1 - len(ids)) :]
-                for index, ids in zip(shortened, after, strict=True)
-            ]
-            scores[shortened, choice] = score(before, [[ids] for ids in after])[:, 0]
-    settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": len(cut)}
-    read = read_of(reader, prompts, len(prompts), len(cut))
+    scores[np.arange(scores.shape[1]) < np.asarray(list(map(len, words)))[:, None]] = nats
+    settings = {"ranking": "sum of log-likelihoods", "shots": reader.task.shots, "prompts_cut": cut}
+    read = read_of(reader, prompts, len(prompts), cut)
     return Predictions(scores.argmax(axis=1), {"logits": scores.astype("float32")}, settings, read)
 
 

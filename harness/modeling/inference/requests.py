@@ -1,8 +1,7 @@
 """The requests of a task library answered by a model, as lm-evaluation-harness answers them with its models of
 `transformers`: the same tokens where context and continuation meet, the same truncation, the same beginnings and ends.
 
-A context that several continuations follow is read once; what is asked twice is answered once; rows go in order of
-length.
+What requests have in common is read once; what is asked twice is answered once.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from harness.core.decoding_spec import DecodingSpec
 from harness.core.errors import HarnessError
 from harness.core.requests import Generation, Likelihood, Likely, Request, Response, TextLikelihood
 from harness.modeling.inference.generate import Stops, generate
-from harness.modeling.inference.likelihood import is_stateful, likelihoods, of_rows
+from harness.modeling.inference.likelihood import of_pairs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,8 +26,6 @@ WITHOUT_LIMIT = 2048
 """Tokens read at once where neither config nor tokenizer says how many there may be."""
 NO_LIMIT = 10**29
 """What tokenizers that have no limit say is above."""
-SHARED_TOKENS = 24
-"""Tokens that must be saved for a context to be read apart from its continuations: two passes have their cost."""
 
 Tokens = tuple[int, ...]
 Pair = tuple[Tokens, Tokens]
@@ -87,7 +84,8 @@ def answer(
     flat = [pair for of_request in pairs for pair in of_request]
     tokens = sum(len(before) + len(after) for before, after in flat)
     fraction_scored = len(scored) / max(1, len(places))
-    nats = iter(_likely(model, flat, limit, lambda fraction: report(fraction_scored * fraction)))
+    with_greedy = any(isinstance(request, Likelihood) for _, request in scored)
+    nats = iter(_likely(model, flat, limit, with_greedy, lambda fraction: report(fraction_scored * fraction)))
     for (key, request), of_request in zip(scored, pairs, strict=True):
         answers = [next(nats) for _ in of_request]
         responses[key] = answers[0] if isinstance(request, Likelihood) else sum(likely.nats for likely in answers)
@@ -238,50 +236,14 @@ def _cut(pairs: Sequence[Sequence[Pair]], limit: int, writes_apart: bool) -> int
     )
 
 
-def _likely(model: Any, pairs: Sequence[Pair], limit: int, report: Report) -> list[Likely]:
-    """Each pair's answer. Pairs of one context share it where that saves more than it costs."""
+def _likely(model: Any, pairs: Sequence[Pair], limit: int, with_greedy: bool, report: Report) -> list[Likely]:
+    """Each pair's answer, of contexts that lose their beginning where they do not fit."""
     writes_apart = bool(model.config.is_encoder_decoder)
-    fitting: list[Pair] = [
-        (before[-limit:], after) if writes_apart else (before[-(limit + 1 - len(after)) :], after)
-        for before, after in pairs
+    fitting = [
+        (before[-limit:] if writes_apart else before[-(limit + 1 - len(after)) :], after) for before, after in pairs
     ]
-    by_context: dict[Tokens, dict[Tokens, None]] = {}
-    for before, after in fitting:
-        by_context.setdefault(before, {})[after] = None
-    known: dict[Pair, Likely] = {}
-    groups: dict[int, list[tuple[Tokens, list[Tokens]]]] = {}
-    alone: list[Pair] = []
-    for before, conts in by_context.items():
-        if writes_apart or _is_worth_sharing(model, before, conts):
-            groups.setdefault(len(conts), []).append((before, list(conts)))
-        else:
-            alone += [(before, after) for after in conts]
-    total = max(1, sum(len(group) * count for count, group in groups.items()) + len(alone))
-    done = 0
-    for count, group in groups.items():
-        part = count * len(group)
-        nats, greedy = likelihoods(
-            model,
-            [before for before, _ in group],
-            [conts for _, conts in group],
-            lambda fraction, done=done, part=part: report((done + fraction * part) / total),  # type: ignore[misc]
-        )
-        for row, (before, afters) in enumerate(group):
-            for choice, after in enumerate(afters):
-                known[before, after] = Likely(float(nats[row, choice]), bool(greedy[row, choice]))
-        done += part
-    if alone:
-        nats, greedy = of_rows(model, alone, lambda fraction: report((done + fraction * len(alone)) / total))
-        known |= {pair: Likely(float(value), bool(same)) for pair, value, same in zip(alone, nats, greedy, strict=True)}
-    return [known[pair] for pair in fitting]
-
-
-def _is_worth_sharing(model: Any, before: Tokens, conts: Sequence[Tokens] | dict[Tokens, None]) -> bool:
-    """Models with a state in place of a cache cannot go back to the end of a context."""
-    if len(conts) == 1 or is_stateful(model):
-        return False
-    saved = (len(conts) - 1) * len(before)
-    return saved >= SHARED_TOKENS * len(conts) or all(len(after) == 1 for after in conts)
+    nats, greedy = of_pairs(model, fitting, report, with_greedy)
+    return [Likely(float(value), bool(same)) for value, same in zip(nats, greedy, strict=True)]
 
 
 def _contexts(

@@ -7,7 +7,7 @@ size) each. An encoder–decoder has a second, which encodes: it gives the keys 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AutoConfig, GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
+from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
 from harness.core.errors import HarnessError
 from harness.modeling.inference.generate import places_of
+from harness.modeling.inference.key_values import cache_of, pairs_of
 from harness.modeling.runtimes.base import RuntimeModel
 from harness.modeling.runtimes.graph_file import ENCODER_FILE, FILE, Graph, Opener
 
@@ -34,21 +35,6 @@ KEPT = "logits_to_keep"
 def pair_names(what: str, layers: int) -> list[str]:
     """Names of the keys and values of each layer, as the graph has them."""
     return [f"{what}.{number}.{part}" for number in range(layers) for part in ("key", "value")]
-
-
-def cache_of(pairs: Sequence[torch.Tensor]) -> DynamicCache:
-    """A cache that holds these keys and values, two tensors a layer, without a copy of them."""
-    cache = DynamicCache()
-    for keys, values in zip(pairs[::2], pairs[1::2], strict=True):
-        layer = DynamicLayer()
-        layer.lazy_initialization(keys, values)
-        layer.keys, layer.values = keys, values
-        cache.layers.append(layer)
-    return cache
-
-
-def pairs_of(cache: Any) -> list[torch.Tensor]:
-    return [part for layer in cache.layers for part in (layer.keys, layer.values)]
 
 
 def sizes(graph: Graph, what: str) -> list[tuple[int, int]]:

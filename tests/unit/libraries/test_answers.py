@@ -9,7 +9,7 @@ from harness.core.errors import HarnessError
 from harness.core.requests import Generation, Likelihood, TextLikelihood
 from harness.modeling.inference import requests as answering
 from harness.modeling.inference.generate import generate
-from harness.modeling.inference.likelihood import likelihoods, of_rows
+from harness.modeling.inference.likelihood import of_pairs
 from harness.modeling.inference.requests import answer
 
 PROMPT = "the old house is near"
@@ -17,8 +17,8 @@ PROMPT = "the old house is near"
 
 def test_requests_are_answered_in_their_order_and_repeated_ones_once(model, monkeypatch):
     asked = []
-    scored = answering.of_rows
-    monkeypatch.setattr(answering, "of_rows", lambda of, rows, report: asked.extend(rows) or scored(of, rows, report))
+    scored = answering.of_pairs
+    monkeypatch.setattr(answering, "of_pairs", lambda of, rows, *more: asked.extend(rows) or scored(of, rows, *more))
     requests = [Likelihood(PROMPT, " a river"), TextLikelihood("a bird"), Likelihood(PROMPT, " a river")]
     first, text, again = answer(*model("gpt2"), requests).responses
     assert first == again and text < 0
@@ -38,8 +38,7 @@ def test_what_greedy_decoding_writes_is_greedy(model):
     prompt = tokenizer.encode(PROMPT)
     (written,) = generate(gpt, tokenizer, [prompt], DecodingSpec(max_new_tokens=3))
     other = [*written[:-1], (written[-1] + 1) % len(tokenizer)]
-    assert of_rows(gpt, [(prompt, written), (prompt, other)])[1].tolist() == [True, False]
-    assert likelihoods(gpt, [prompt], [[written, other]])[1].tolist() == [[True, False]]
+    assert of_pairs(gpt, [(prompt, written), (prompt, other)])[1].tolist() == [True, False]
 
 
 def test_a_text_ends_before_the_first_of_its_ends(model):

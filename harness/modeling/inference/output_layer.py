@@ -1,0 +1,191 @@
+"""Log-likelihoods of tokens from what a model has at their positions, and nowhere else. Imports torch: import it inside
+functions.
+
+The output layer sees the positions whose tokens are scored, many at a time, and one part of the vocabulary after the
+other: no more than a block of logits is ever held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import linear
+
+POSITIONS = 512
+"""Positions that are scored at a time."""
+SAMPLE = 8
+"""Positions whose logits show what an output layer is."""
+WORDS = {"cpu": 1024, "cuda": 16384}
+"""Entries of the vocabulary that are scored at a time: with their positions, what a core's cache holds."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """m tokens that are scored at n positions: the position of each (m,), the token (m,), and whose it is (m,)."""
+
+    positions: np.ndarray
+    tokens: np.ndarray
+    owners: np.ndarray
+
+
+class OutputLayer:
+    """What follows a model's last hidden states.
+
+    Models differ in it: of most, logits are what a linear layer makes of the hidden states; some scale or cap them;
+    some have none that torch can reach. Where it is linear, hidden states are collected and scored together. Which it
+    is shows in the first batch.
+
+    Args:
+        model: A model that scores a vocabulary.
+        counts: How many owners there are.
+        with_greedy: Whether it is wanted which are the likeliest tokens.
+    """
+
+    def __init__(self, model: Any, counts: int, with_greedy: bool) -> None:
+        self._layer = getattr(model, "get_output_embeddings", lambda: None)()
+        self._is_linear: bool | None = None
+        self._with_greedy = with_greedy
+        self.nats, self.greedy = np.zeros(counts), np.ones(counts, dtype=bool)
+        self._hidden: list[torch.Tensor] = []
+        self._reads: list[Reads] = []
+        self._waiting = 0
+
+    @property
+    def picks(self) -> bool:
+        """Whether it can be told which positions are wanted before the model is called."""
+        return self._layer is not None
+
+    def read(self, call: Callable[[], Any], places: torch.Tensor, reads: Reads) -> Any:
+        """Score tokens at some places (n,) of the flattened rows that a call reads. Returns the output of the call, of
+        which there may be two.
+        """
+        if self._layer is None:
+            output = call()
+            self._score_logits(output.logits.flatten(0, 1)[places], reads)
+        elif self._is_linear is None and len(places):
+            output = self._learn(self._layer, call, places, reads)
+        else:
+            with _Picking(self._layer, places, 0 if self._is_linear else len(places)) as picked:
+                output = call()
+            if self._is_linear:
+                self._collect(picked.hidden[0], reads)
+            else:
+                self._score_logits(output.logits.flatten(0, 1), reads)
+        return output
+
+    def _learn(self, layer: torch.nn.Module, call: Callable[[], Any], places: torch.Tensor, reads: Reads) -> Any:
+        """Read a first batch with the logits of some of its positions, and see what they are."""
+        with _Picking(layer, places, SAMPLE) as picked:
+            output = call()
+        if len(picked.hidden) != 1:
+            self._layer = None
+            self._score_logits(output.logits.flatten(0, 1)[places], reads)
+            return output
+        self._is_linear = (
+            type(layer) is torch.nn.Linear
+            and type(layer.weight) is torch.nn.Parameter
+            and layer.weight.is_floating_point()
+            and output.logits.shape == picked.logits[0].shape
+            and torch.equal(output.logits.float(), picked.logits[0].float())
+        )
+        if not self._is_linear:
+            return self.read(call, places, reads)
+        self._collect(picked.hidden[0], reads)
+        return output
+
+    def finish(self) -> None:
+        """Score what was collected."""
+        if self._waiting:
+            hidden = torch.cat(self._hidden)
+            shifts = np.cumsum([0, *(len(part) for part in self._hidden)])
+            parts = zip(self._reads, shifts, strict=False)
+            positions = np.concatenate([part.positions + shift for part, shift in parts])
+            tokens = np.concatenate([part.tokens for part in self._reads])
+            owners = np.concatenate([part.owners for part in self._reads])
+            for start in range(0, len(hidden), POSITIONS):
+                here = (positions >= start) & (positions < start + POSITIONS)
+                reads = Reads(positions[here] - start, tokens[here], owners[here])
+                self._add(*self._by_parts(hidden[start : start + POSITIONS], reads), reads)
+        self._hidden, self._reads, self._waiting = [], [], 0
+
+    def _collect(self, hidden: torch.Tensor, reads: Reads) -> None:
+        self._hidden.append(hidden)
+        self._reads.append(reads)
+        self._waiting += len(hidden)
+        if self._waiting >= POSITIONS:
+            self.finish()
+
+    def _by_parts(self, hidden: torch.Tensor, reads: Reads) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-likelihoods (m,) and the likeliest tokens (n,), by hidden states (n, width)."""
+        layer: Any = self._layer
+        device = hidden.device
+        vocabulary, step = layer.weight.shape[0], WORDS[device.type]
+        order = np.argsort(reads.tokens, kind="stable")
+        rows = torch.from_numpy(reads.positions[order]).to(device)
+        tokens = torch.from_numpy(reads.tokens[order]).to(device)
+        edges = np.searchsorted(reads.tokens[order], np.arange(0, vocabulary + step, step))
+        chosen = torch.empty(len(order), device=device)
+        most = torch.full((len(hidden),), -float("inf"), device=device)
+        total = torch.zeros(len(hidden), device=device)
+        likeliest = torch.zeros(len(hidden), dtype=torch.long, device=device)
+        for number, start in enumerate(range(0, vocabulary, step)):
+            bias = None if layer.bias is None else layer.bias[start : start + step]
+            logits = linear(hidden, layer.weight[start : start + step], bias).float()
+            here = slice(edges[number], edges[number + 1])
+            if here.start < here.stop:
+                chosen[here] = logits[rows[here], tokens[here] - start]
+            if self._with_greedy:
+                highest, which = logits.max(-1)
+                likeliest = torch.where(highest > most, which + start, likeliest)
+            else:
+                highest = logits.amax(-1)
+            highest = torch.maximum(most, highest)
+            total = total * (most - highest).exp() + logits.sub_(highest[:, None]).exp_().sum(-1)
+            most = highest
+        nats = torch.empty_like(chosen)
+        nats[torch.from_numpy(order).to(device)] = chosen - (most + total.log())[rows]
+        return nats, likeliest
+
+    def _score_logits(self, logits: torch.Tensor, reads: Reads) -> None:
+        rows, tokens = (torch.from_numpy(part).to(logits.device) for part in (reads.positions, reads.tokens))
+        logits = logits.float()
+        likeliest = logits.argmax(-1) if self._with_greedy else torch.zeros_like(logits[:, 0], dtype=torch.long)
+        self._add(logits[rows, tokens] - logits.logsumexp(-1)[rows], likeliest, reads)
+
+    def _add(self, nats: torch.Tensor, likeliest: torch.Tensor, reads: Reads) -> None:
+        np.add.at(self.nats, reads.owners, nats.double().cpu().numpy())
+        if self._with_greedy:
+            same = likeliest.cpu().numpy()[reads.positions] == reads.tokens
+            np.logical_and.at(self.greedy, reads.owners, same)
+
+
+class _Picking:
+    """While it is open, the hidden states of some places are kept, and the output layer sees the first `most` of them
+    alone.
+    """
+
+    def __init__(self, layer: torch.nn.Module, places: torch.Tensor, most: int) -> None:
+        self._layer, self._places, self._most = layer, places, most
+        self.hidden: list[torch.Tensor] = []
+        self.logits: list[torch.Tensor] = []
+
+    def __enter__(self) -> _Picking:
+        before = self._layer.register_forward_pre_hook(self._pick)
+        self._hooks = (before, self._layer.register_forward_hook(self._note))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _pick(self, module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        hidden = inputs[0].flatten(0, 1)[self._places]
+        self.hidden.append(hidden)
+        return (hidden[None, : self._most], *inputs[1:])
+
+    def _note(self, module: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        self.logits.append(output)
