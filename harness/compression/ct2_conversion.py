@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from harness.compression.base import Request
 from harness.compression.saving import settled
 from harness.core.errors import HarnessError
-from harness.modeling.inference.generate import start_of
+from harness.modeling.inference.decoding_inputs import start_of
 from harness.modeling.runtimes.ct2_file import FILE, products
 from harness.modeling.runtimes.ct2_writer import ABSENT, open_writer, refused_rules
 from harness.modeling.runtimes.torch_eager import load

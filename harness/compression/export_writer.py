@@ -15,7 +15,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderC
 
 from harness.compression.export import ROOT, as_exported, check_close, traced
 from harness.core.errors import HarnessError
-from harness.modeling.inference.generate import cache_name, padded, places_of, takes
+from harness.modeling.inference.decoding_inputs import cache_name, padded, places_of, takes
 from harness.modeling.runtimes.graph_file import ENCODER_FILE, FILE
 from harness.modeling.runtimes.graph_writer import (
     CROSS,

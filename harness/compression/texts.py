@@ -11,7 +11,7 @@ from harness.data.corpus import synthetic_sentences
 from harness.data.frame import Split
 from harness.modeling.heads import HEADS, EncodingContext
 from harness.modeling.inference.batching import IGNORED
-from harness.modeling.inference.generate import start_of
+from harness.modeling.inference.decoding_inputs import start_of
 from harness.modeling.weights.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.measurement.workloads import Absent, Work, Workload, random_work, task_work
-from harness.modeling.inference.generate import cache_name, places_of, start_of, takes
+from harness.modeling.inference.decoding_inputs import cache_name, places_of, start_of, takes
 from harness.modeling.runtimes import RUNTIMES, RuntimeModel, open_model, torch_eager
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.runtimes.torch_eager import TorchModel

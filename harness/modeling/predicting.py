@@ -14,7 +14,8 @@ from harness.core.errors import HarnessError
 from harness.core.text import quoted, shown
 from harness.modeling.answering import answers, paired
 from harness.modeling.checkpoint import ANSWER, CLASSIFY, CONTINUE, FILL, TAG, Checkpoint, Graph, load
-from harness.modeling.inference.generate import ends_of, settings_for
+from harness.modeling.inference.decoding_inputs import ends_of
+from harness.modeling.inference.generate import settings_for
 from harness.modeling.runtimes.torch_eager import unwrapped
 from harness.modeling.tagging import tagged
 from harness.modeling.weights.positions import positions_of

@@ -16,7 +16,7 @@ from transformers.cache_utils import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from harness.modeling.inference.batching import scoring_batches
-from harness.modeling.inference.generate import cache_name, padded, start_of
+from harness.modeling.inference.decoding_inputs import cache_name, padded, start_of
 from harness.modeling.inference.key_values import cache_of, is_plain, pairs_of
 from harness.modeling.inference.output_layer import OutputLayer, Reads
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from harness.modeling.inference.batching import scoring_batches
-from harness.modeling.inference.generate import cache_name, takes
+from harness.modeling.inference.decoding_inputs import cache_name, takes
 from harness.modeling.inference.key_values import cache_of, is_plain, pairs_of
 from harness.modeling.inference.output_layer import OutputLayer, Reads
 from harness.modeling.inference.token_tree import Prefix, Row, Segment, Sharing

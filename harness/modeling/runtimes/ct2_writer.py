@@ -23,7 +23,8 @@ import torch
 from transformers import AutoConfig, GenerationConfig, PretrainedConfig
 
 from harness.core.errors import HarnessError
-from harness.modeling.inference.generate import rules_of, start_of
+from harness.modeling.inference.decoding_inputs import start_of
+from harness.modeling.inference.decoding_rules import rules_of
 from harness.modeling.runtimes.base import RuntimeModel
 from harness.modeling.weights.loading import HERE, load_tokenizer
 from harness.modeling.weights.settings import Settings

@@ -17,7 +17,7 @@ from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from harness.core.errors import HarnessError
-from harness.modeling.inference.generate import places_of
+from harness.modeling.inference.decoding_inputs import places_of
 from harness.modeling.runtimes.graph_file import Graph, Opener
 from harness.modeling.runtimes.graph_writer import CACHE, Writer, cache_of, ones, pairs_of, self_attention
 from harness.modeling.weights.loading import HERE

@@ -19,7 +19,7 @@ from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
 from harness.core.errors import HarnessError
-from harness.modeling.inference.generate import places_of
+from harness.modeling.inference.decoding_inputs import places_of
 from harness.modeling.inference.key_values import cache_of, pairs_of
 from harness.modeling.runtimes.base import RuntimeModel
 from harness.modeling.runtimes.graph_file import ENCODER_FILE, FILE, Graph, Opener

@@ -12,7 +12,7 @@ from harness.core.registry import load_registry
 from harness.measurement import loaded_model as loaded
 from harness.measurement.loaded_model import LoadedModel
 from harness.measurement.workloads import NEW_TOKENS, Absent, Work, Workload, cells_of
-from harness.modeling.inference.generate import ends_of
+from harness.modeling.inference.decoding_inputs import ends_of
 
 
 def test_the_grid_of_batches_and_lengths():

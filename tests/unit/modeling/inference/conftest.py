@@ -63,3 +63,16 @@ def small_bart() -> Any:
         init_std=0.6,
     )  # fmt: skip
     return AutoModelForSeq2SeqLM.from_config(config).eval()
+
+
+def small_qwen2() -> Any:
+    """Two heads of queries share one of keys."""
+    import torch
+    from transformers import AutoModelForCausalLM, Qwen2Config
+
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=40, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=64, max_position_embeddings=64, eos_token_id=END, bos_token_id=END, initializer_range=0.4,
+    )  # fmt: skip
+    return AutoModelForCausalLM.from_config(config).eval()

@@ -11,9 +11,9 @@ import pytest
 from harness.core.decoding_spec import DecodingSpec
 from harness.modeling.inference import generate as generation
 from harness.modeling.inference.generate import generate
-from tests.unit.modeling.inference.conftest import END, PAD, small_bart, small_gpt2, small_llama, small_t5
+from tests.unit.modeling.inference.conftest import END, PAD, small_bart, small_gpt2, small_llama, small_qwen2, small_t5
 
-MODELS = {"gpt2": small_gpt2, "llama": small_llama, "t5": small_t5, "bart": small_bart}
+MODELS = {"gpt2": small_gpt2, "llama": small_llama, "grouped": small_qwen2, "t5": small_t5, "bart": small_bart}
 
 
 def some_prompts(count: int = 30) -> list[list[int]]:
@@ -51,11 +51,54 @@ def test_greedy_text_is_that_of_transformers_whatever_shares_its_batch(
         assert generate(model, tokenizer, prompts, DecodingSpec(max_new_tokens=12)) == alone
 
 
-@pytest.mark.parametrize("build", [small_gpt2, small_t5], ids=["gpt2", "t5"])
-def test_beams_are_those_of_transformers(build: Callable[[], Any], tokenizer: Any) -> None:
-    model, prompts = build(), some_prompts(8)
-    alone = [by_transformers(model, prompt, max_new_tokens=8, num_beams=3, do_sample=False) for prompt in prompts]
-    assert generate(model, tokenizer, prompts, DecodingSpec(max_new_tokens=8, num_beams=3)) == alone
+@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+def test_beams_are_those_of_transformers_whatever_shares_their_batch(
+    build: Callable[[], Any], tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, prompts = build(), some_prompts(12)
+    alone = [by_transformers(model, prompt, max_new_tokens=24, num_beams=3, do_sample=False) for prompt in prompts]
+    if build is small_gpt2:
+        assert len({len(text) for text in alone}) > 1, "one length would not show that finished ones leave the batch"
+    monkeypatch.setattr(generation, "_library", None)
+    assert generate(model, tokenizer, prompts, DecodingSpec(max_new_tokens=24, num_beams=3)) == alone
+
+
+def test_beams_share_what_they_have_in_common(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree of three beams holds far less than three texts."""
+    from harness.modeling.inference.decoding_cache import Tree
+
+    sizes: list[tuple[int, int]] = []
+    grow = Tree.grow
+
+    def watched(tree: Tree) -> None:
+        grow(tree)
+        sizes.append((tree.seen.shape[2], 3 * tree.length))
+
+    monkeypatch.setattr(Tree, "grow", watched)
+    generate(small_t5(), tokenizer, some_prompts(4), DecodingSpec(max_new_tokens=40, num_beams=3))
+    stored, copies = sizes[-1]
+    assert len(sizes) > 30
+    assert stored < copies * 0.75
+
+
+def test_a_model_whose_attention_is_not_read_here_is_searched_by_transformers(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, prompts = small_gpt2(), some_prompts(4)
+    decoding = DecodingSpec(max_new_tokens=8, num_beams=3)
+    written = generate(model, tokenizer, prompts, decoding)
+    model.set_attn_implementation("eager")
+    called = []
+    library = generation._library
+    monkeypatch.setattr(generation, "_library", lambda *rest: called.append(1) or library(*rest))
+    assert generate(model, tokenizer, prompts, decoding) == written
+    assert called == [1]
+
+
+def test_the_models_attention_is_left_as_it_was(tokenizer: Any) -> None:
+    model = small_t5()
+    generate(model, tokenizer, some_prompts(2), DecodingSpec(max_new_tokens=2, num_beams=2))
+    assert {part.config._attn_implementation for part in (model, model.encoder, model.decoder)} == {"sdpa"}
 
 
 def test_samples_depend_on_the_seed_and_on_nothing_else(tokenizer: Any) -> None:
