@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.core.facts import Environment
 from harness.core.measurement_records import MeasurementFacts
-from harness.measurement.protocol import BASE
+from harness.measurement.series import BASE
 
 
 def as_benchmarks(result: MeasurementFacts, version: str) -> dict[str, Any]:

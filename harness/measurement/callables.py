@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.core.errors import InconclusiveError, RegressionError
-from harness.measurement.protocol import BASE, HALF_WIDTH, MARGINS, SECOND, Calls, Validity, measure, verdict
+from harness.measurement.protocol import HALF_WIDTH, MARGINS, Validity, measure, verdict
+from harness.measurement.series import BASE, SECOND, Calls
 from harness.measurement.worker import BURST_SECONDS, UNTIMED_CALLS
 
 CANDIDATE = "candidate"
@@ -80,7 +81,7 @@ class _InTurns:
     def __init__(self, calls: dict[str, Callable[[], Any]], timer: Callable[[], float]) -> None:
         self._calls, self._timer = calls, timer
 
-    def launch(self, number: int) -> None:
+    def launch(self, number: int, variants: Collection[str]) -> None:
         gc.collect()
 
     def burst(self, variant: str, cell: str) -> tuple[Calls, float | None]:

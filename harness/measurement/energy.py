@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.measurement.processes import ProcessRunner
-from harness.measurement.protocol import SECOND, Series
 from harness.measurement.request import Request
+from harness.measurement.series import SECOND, Series
 
 ENERGY_ABSENT = "no energy counter that may be read in /sys/class/powercap"
 ENERGY_LASTS = 2.0

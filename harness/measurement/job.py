@@ -15,9 +15,11 @@ from harness.core.machine.counters import EnergyCounter, between, read_counters
 from harness.core.machine.environment import cores, describe
 from harness.measurement import protocol
 from harness.measurement.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
+from harness.measurement.needs import LEAST_LAUNCHES, Costs, forecast, outlook
 from harness.measurement.processes import ProcessRunner, WorkerProcess
-from harness.measurement.protocol import BASE, BLOCKS_PER_LAUNCH, LEAST_PAIRS, SECOND, Series, Validity, Verdict
+from harness.measurement.protocol import BLOCKS_PER_LAUNCH, LEAST_PAIRS, Validity, Verdict
 from harness.measurement.request import Model, Request
+from harness.measurement.series import BASE, SECOND, Series, samples
 from harness.measurement.workloads import Workload
 from harness.modeling.runtimes import devices_of
 from harness.modeling.size import size_of
@@ -45,7 +47,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
     with ProcessRunner(
         folders, request.cells, request.threads, request.include, request.seed, request.device
     ) as runner:
-        runner.launch(0)
+        runner.launch(0, folders)
         device = runner.models[BASE]["device"].partition(":")[0]
         request = replace(request, device=device, margin=request.margin or protocol.MARGINS[device])
         launching = time.monotonic() - launched
@@ -60,8 +62,8 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
         runner.absent |= dropped
         for cell, reason in runner.absent.items():
             report(f"absent: {cell}: {reason}")
-        reserve = sum(extra[name] for name in chosen)
-        least = _least_seconds(chosen, costs, launching) + reserve
+        expected = Costs(costs, extra, launching)
+        least = _least_seconds(chosen, costs, launching) + sum(extra[name] for name in chosen)
         report(f"{len(chosen)} cells; {LEAST_PAIRS} pairs of each take some {least:.0f} s more")
         short = least - (end - time.monotonic())
         if short > 0 and request.budget is not None:
@@ -74,13 +76,18 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
                 )
             report(f"the budget ends before that, what is measured may not count: give {needed} min or fewer models")
         names = [model.name for model in request.candidates]
+        reserve = sum(extra[name] for name in chosen)
         series = protocol.measure(
-            runner, chosen, names, request.seed, end - reserve, report, half_width=request.precision
-        )
+            runner, chosen, names, request.seed, end - reserve, report, half_width=request.precision,
+            review=lambda first: _reviewed(first, request, runner, expected, end, report),
+        )  # fmt: skip
+        chosen = list(series)
+        if device == "cuda":
+            runner.ready(folders)
         gpu_joules, energy_absent = gpu_joules_of(request, runner, chosen)
     memory, without = _memory(request, chosen, report) if request.memory else ({}, {"memory": "not asked for"})
     after = read_counters()
-    cells = {name: _cell_result(request, runner, series[name]) | gpu_joules.get(name, {}) for name in chosen}
+    cells = {name: _cell_result(request, runner, series, name) | gpu_joules.get(name, {}) for name in chosen}
     verdicts = {
         f"{name}, {stage}": stage_verdict["verdict"]
         for name, cell in cells.items()
@@ -129,7 +136,7 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
             "workers": runner.setup[BASE],
             "counters": between(before, after),
         },
-        "samples": {name: protocol.samples(measured) for name, measured in series.items()},
+        "samples": {name: samples(measured) for name, measured in series.items()},
         "starts": [
             {"launch": start.launch, "arm": start.variant}
             | {"load": start.load, "first_cell": start.first_cell, "first_call": dict(start.first_call)}
@@ -138,7 +145,22 @@ def perform(request: Request, report: Callable[[str], None] = lambda line: None)
     }
 
 
-LEAST_LAUNCHES = LEAST_PAIRS // BLOCKS_PER_LAUNCH
+def _reviewed(
+    first: Mapping[str, Series],
+    request: Request,
+    runner: ProcessRunner,
+    costs: Costs,
+    end: float,
+    report: Callable[[str], None],
+) -> Sequence[str]:
+    """The cells that go on after the first launch. Raises HarnessError where none can be valid within the budget."""
+    forecasts = {name: forecast(series, request.precision) for name, series in first.items()}
+    seen = outlook(forecasts, costs, request.precision, request.budget, end - time.monotonic(), request.allow_short)
+    for line in [*seen.lines, *(f"absent: {name}: {reason}" for name, reason in seen.dropped.items())]:
+        report(line)
+    runner.absent |= seen.dropped
+    runner.keep(seen.chosen)
+    return seen.chosen
 
 
 def affordable(
@@ -290,8 +312,9 @@ def _starts(runner: ProcessRunner, model: Model, request: Request) -> dict[str, 
     }
 
 
-def _cell_result(request: Request, runner: ProcessRunner, series: Series) -> dict[str, Any]:
-    stages = {stage: _stage_result(request, runner, series, stage) for stage in series.stages()}
+def _cell_result(request: Request, runner: ProcessRunner, every: Mapping[str, Series], name: str) -> dict[str, Any]:
+    series = every[name]
+    stages = {stage: _stage_result(request, runner, every, name, stage) for stage in series.stages()}
     cell = next(cell for cell in request.cells if cell.name == series.cell)
     notes = runner.notes[BASE, series.cell]
     what = (
@@ -309,8 +332,10 @@ def _cell_result(request: Request, runner: ProcessRunner, series: Series) -> dic
     }
 
 
-def _stage_result(request: Request, runner: ProcessRunner, series: Series, stage: str) -> dict[str, Any]:
-    by_model, verdicts = {}, []
+def _stage_result(
+    request: Request, runner: ProcessRunner, every: Mapping[str, Series], name: str, stage: str
+) -> dict[str, Any]:
+    series, by_model, verdicts = every[name], {}, []
     for variant, model in request.variants().items():
         if variant == SECOND:
             continue
@@ -321,7 +346,9 @@ def _stage_result(request: Request, runner: ProcessRunner, series: Series, stage
         verdict_facts = {}
         if variant != BASE:
             assert request.margin is not None
-            verdict = protocol.verdict(series, stage, variant, request.margin, request.seed, request.precision)
+            verdict = protocol.verdict(
+                series, stage, variant, request.margin, request.seed, request.precision, every.values()
+            )
             verdicts.append((model.name, verdict))
             verdict_facts = {"verdict": _verdict(verdict)}
         # the calls of a task are passes over many batches, whose percentiles say nothing of a request's

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -130,8 +130,8 @@ class ProcessRunner:
         """Measure these cells alone."""
         self._cells = {name: self._cells[name] for name in names}
 
-    def launch(self, number: int) -> None:
-        """Fresh processes for all variants: imports side by side, then models loaded one after another in random
+    def launch(self, number: int, variants: Collection[str]) -> None:
+        """Fresh processes of these variants: imports side by side, then models loaded one after another in random
         order, all on the same CPUs: what slows one CPU and not another must not fall on one variant alone.
         """
         if number == self._number:
@@ -139,6 +139,8 @@ class ProcessRunner:
         self.close()
         self._number = number
         for variant, folder in self._folders.items():
+            if variant not in variants:
+                continue
             self._workers[variant] = WorkerProcess(folder, self._threads, self._include, f"{variant} ({folder})")
             self._workers[variant].send("start")
         for variant, worker in self._workers.items():
@@ -154,6 +156,11 @@ class ProcessRunner:
             if self._cells:
                 start.first_cell = next(iter(self._cells))
                 start.first_call = self._workers[start.variant].ask("call", cell=start.first_cell)
+
+    def ready(self, variants: Collection[str]) -> None:
+        """Have processes of these variants, new ones where some are not running."""
+        if not self._workers.keys() >= set(variants):
+            self.launch((self._number or 0) + 1, variants)
 
     def _prepare(self, variant: str) -> None:
         for name, cell in list(self._cells.items()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.measurement import protocol
-from harness.measurement.protocol import BASE, SECOND
+from harness.measurement.series import BASE, SECOND
 from harness.measurement.workloads import Workload
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import seconds_of
-from harness.measurement.protocol import BASE, SECOND
+from harness.measurement.series import BASE, SECOND
 
 RESULT = "measurement.json"
 

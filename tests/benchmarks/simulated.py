@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measurement.protocol import SECOND
+from harness.measurement.series import SECOND
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SimulatedBench:
         self.busy = noise.contended > 0 and self.random.random() < noise.contended
         self.layout: dict[str, float] = {}
 
-    def launch(self, number: int) -> None:
+    def launch(self, number: int, variants: Collection[str] = ()) -> None:
         self.layout = {variant: self.random.normal(0, self.noise.launch) for variant in self.factors}
         for _ in range(20):  # time goes by while processes start
             self._drift()

@@ -10,16 +10,9 @@ from harness.core.hashing import hash_json
 from harness.core.machine.environment import cores, describe, gpus, machine_fingerprint
 from harness.core.run_spec import MEASURE_BATCH, MEASURE_LENGTH, RunSpec
 from harness.core.runs import content_name
-from harness.measurement.protocol import (
-    BASE,
-    BLOCKS_PER_LAUNCH,
-    HALF_WIDTH,
-    LEAST_PAIRS,
-    MOST_PAIRS,
-    SECOND,
-    block_seconds,
-)
+from harness.measurement.protocol import BLOCKS_PER_LAUNCH, HALF_WIDTH, LEAST_PAIRS, MOST_PAIRS, block_seconds
 from harness.measurement.results import budget_of, distinct
+from harness.measurement.series import BASE, SECOND
 from harness.measurement.workloads import Workload
 from harness.modeling.heads import head_for
 from harness.modeling.runtimes import RUNTIMES

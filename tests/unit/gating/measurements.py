@@ -11,6 +11,8 @@ from harness.core.facts import facts_from
 from harness.core.measurement_records import MeasurementFacts
 from harness.gating.measured import Measurement
 from harness.measurement import protocol
+from harness.measurement.series import SECOND, Series
+from harness.measurement.series import samples as samples_of
 from harness.stats.speed import Ratio
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
@@ -57,7 +59,7 @@ def measurement(
             },
         }
         found[name] = {**facts, "stages": {"forward": stage}}
-        samples[name] = protocol.samples(series)
+        samples[name] = samples_of(series)
     models = {
         name: {
             "folder": f"/nowhere/{name}",
@@ -84,10 +86,10 @@ def measurement(
 
 
 @cache
-def timed(factor: float, noise: Noise, seed: int, again: float, at: int) -> tuple[protocol.Series, Ratio, Ratio]:
-    runner = SimulatedBench({"small": factor, protocol.SECOND: again}, noise, 100 * seed + at)
+def timed(factor: float, noise: Noise, seed: int, again: float, at: int) -> tuple[Series, Ratio, Ratio]:
+    runner = SimulatedBench({"small": factor, SECOND: again}, noise, 100 * seed + at)
     series = protocol.measure(runner, ["cell"], ["small"], seed)["cell"]
-    ratio, second = series.ratio("small", "forward", seed), series.ratio(protocol.SECOND, "forward", seed)
+    ratio, second = series.ratio("small", "forward", seed), series.ratio(SECOND, "forward", seed)
     assert ratio is not None and second is not None
     return series, ratio, second
 

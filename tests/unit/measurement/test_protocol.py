@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from harness.measurement import protocol
-from harness.measurement.protocol import BASE, SECOND, Validity, measure, orders, samples, verdict
+from harness.measurement.protocol import Validity, measure, orders, verdict
+from harness.measurement.series import BASE, SECOND, pooled, samples
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
 CALM = Noise(drift=0.005, launch=0.002, call=0.005, spiked_visits=0, spiked_calls=0)
@@ -88,9 +89,9 @@ def test_cells_that_are_done_are_not_visited_again():
         def __init__(self):
             self.machines = {name: SimulatedBench({"b": 1.0}, noise, 0) for name, noise in NOISES.items()}
 
-        def launch(self, number):
+        def launch(self, number, variants):
             for machine in self.machines.values():
-                machine.launch(number)
+                machine.launch(number, variants)
 
         def burst(self, variant, cell):
             return self.machines[cell].burst(variant, cell)
@@ -114,7 +115,7 @@ def test_a_block_has_rounds_to_and_fro_until_an_arm_has_been_timed_long_enough()
         def __init__(self):
             self.visited = []
 
-        def launch(self, number):
+        def launch(self, number, variants):
             pass
 
         def burst(self, variant, cell):
@@ -136,7 +137,7 @@ def test_the_ratio_of_a_block_is_that_of_visits_next_to_each_other():
     class Waving:
         count = 0
 
-        def launch(self, number):
+        def launch(self, number, variants):
             pass
 
         def burst(self, variant, cell):
@@ -186,3 +187,73 @@ def test_all_samples_are_kept():
     assert len(kept["b"]) == 20
     assert sum(kept["b"][0]["rounds"]) == len(kept["b"][0]["seconds"]["forward"])
     assert "joules" not in kept["b"][0]
+
+
+OTHERS = [SECOND, *(f"candidate {number}" for number in range(12))]
+
+
+def test_of_many_variants_none_is_far_from_the_original():
+    for turn in orders([BASE, *OTHERS], 0, 0, "c"):
+        assert sorted(variant for variant in turn if variant != BASE) == sorted(OTHERS)
+        places = [place for place, variant in enumerate(turn) if variant == BASE]
+        assert places[0] == 0 and places[-1] == len(turn) - 1
+        assert max(after - before for before, after in itertools.pairwise(places)) <= protocol.GROUP + 1
+
+
+def test_a_machine_that_grows_slower_within_a_round_changes_no_ratio():
+    """Each burst takes 2 % more than the one before: the original's on both sides tell what it took in between."""
+
+    class Slowing:
+        count = 0
+
+        def launch(self, number, variants):
+            self.count = 0
+
+        def burst(self, variant, cell):
+            self.count += 1
+            return {"forward": [0.04 * 1.02**self.count * (1.1 if variant == "candidate 5" else 1.0)]}, None
+
+    series = measure(Slowing(), ["x"], OTHERS[1:], 0)["x"]
+    assert verdict(series, "forward", "candidate 5", 0.05, 0).is_valid
+    assert series.ratio("candidate 5", "forward", 0).value == pytest.approx(1.1)
+    assert series.ratio(SECOND, "forward", 0).value == pytest.approx(1.0)
+
+
+def test_a_candidate_that_is_precise_is_not_timed_for_the_others_sake():
+    class OneIsWild(SimulatedBench):
+        def __init__(self, *settings):
+            super().__init__(*settings)
+            self.started = []
+
+        def launch(self, number, variants=()):
+            self.started.append(set(variants))
+            super().launch(number)
+
+        def burst(self, variant, cell):
+            calls, joules = super().burst(variant, cell)
+            wild = self.random.lognormal(0, 0.4) if variant == "c" else 1.0
+            return {"forward": [wild * seconds for seconds in calls["forward"]]}, joules
+
+    runner = OneIsWild({"b": 1.0, "c": 1.0}, CALM, 0)
+    series = measure(runner, ["x"], ["b", "c"], 0)["x"]
+    assert (series.pairs("b"), series.pairs("c"), series.pairs(SECOND)) == (20, 60, 60)
+    assert runner.started[0] == {BASE, SECOND, "b", "c"} and runner.started[-1] == {BASE, SECOND, "c"}
+    assert series.narrow == {"b"} and not series.precise
+    assert verdict(series, "forward", "b", 0.05, 0).is_valid
+
+
+def test_the_original_against_itself_is_a_matter_of_all_cells():
+    """What four cells say of it together is narrower than what each says."""
+    noise = replace(CALM, call=0.08)
+    cells = list("abcd")
+    every = measure(SimulatedBench({"b": 1.0}, noise, 0), cells, ["b"], 0)
+    together = pooled(every.values(), "forward", 0)
+    alone = [every[cell].ratio(SECOND, "forward", 0).half_width for cell in cells]
+    assert together.half_width < 0.8 * min(alone)
+    assert together.value == pytest.approx(1.0, abs=0.01)
+
+
+def test_cells_that_a_review_leaves_out_are_not_timed_again():
+    runner = SimulatedBench({"b": 1.0}, CALM, 0)
+    series = measure(runner, ["c", "d"], ["b"], 0, review=lambda every: list(every)[:1])
+    assert list(series) == ["c"] and series["c"].pairs() == 20
