@@ -14,7 +14,7 @@ from harness.compression.base import Request
 from harness.core.errors import HarnessError
 from harness.core.families import Labelling
 from harness.modeling.heads import HEADS, EncodingContext, Head
-from harness.modeling.heads.causal_lm import labelled_scores
+from harness.modeling.heads.vocabulary_loss import labelled_scores
 from harness.modeling.inference.batching import IGNORED
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.positions import positions_of

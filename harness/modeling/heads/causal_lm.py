@@ -17,6 +17,7 @@ from harness.metrics.last_word import written
 from harness.modeling.heads import library, pairs, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.heads.multiple_choice import NEVER
+from harness.modeling.heads.vocabulary_loss import summed, summed_loss
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_pairs, of_texts
@@ -60,6 +61,10 @@ class CausalLM(Head):
         labels = batch.pop("labels")[:, 1:]
         return summed(model, batch, labels, shifted=True, smoothing=reader.label_smoothing)
 
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+        labels = batch.pop("labels")[:, 1:]
+        return summed_loss(model, batch, labels, shifted=True, smoothing=reader.label_smoothing)
+
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]
         return max(1.0, sum(sum(label != IGNORED for label in row[1:]) for row in rows) / len(rows))
@@ -81,38 +86,6 @@ class CausalLM(Head):
         if kind == "values":
             raise HarnessError(f"task {reader.task.name}: a causal LM has no way to a number without training a head")
         return _written(model, reader, split, report)
-
-
-def summed(
-    model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool, smoothing: float = 0.0
-) -> Outputs:
-    """Cross-entropy summed over the labels that are not ignored."""
-    from torch.nn.functional import cross_entropy
-
-    scores = labelled_scores(model, batch, labels, shifted).logits.float()
-    loss = cross_entropy(scores, labels[labels != IGNORED], reduction="sum", label_smoothing=smoothing)
-    return Outputs(loss, (scores,))
-
-
-def labelled_scores(
-    model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor, shifted: bool, **options: Any
-) -> Any:
-    """The model's output with `logits` (targets, vocabulary) of the labels that are not ignored.
-
-    The output layer sees their positions only: before it, a hook takes these out of the hidden states (b, t, width),
-    the last of which predicts nothing where labels are `shifted`.
-    """
-    wanted = labels != IGNORED
-
-    def select(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        hidden = inputs[0][:, :-1] if shifted else inputs[0]
-        return (hidden[wanted], *inputs[1:])
-
-    hook = model.get_output_embeddings().register_forward_pre_hook(select)
-    try:
-        return model(**batch, use_cache=False, **options)
-    finally:
-        hook.remove()
 
 
 def _ids(reader: EncodingContext, text: str) -> list[int]:

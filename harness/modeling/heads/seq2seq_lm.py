@@ -10,7 +10,7 @@ from harness.core.specs import TaskSpec
 from harness.data.frame import Split
 from harness.modeling.heads import library, prompting
 from harness.modeling.heads.base import EncodingContext, Head, read_of
-from harness.modeling.heads.causal_lm import summed
+from harness.modeling.heads.vocabulary_loss import summed, summed_loss
 from harness.modeling.inference.batching import IGNORED, TokenizedDataset
 from harness.modeling.inference.generate import generate
 from harness.modeling.inference.likelihood import of_continuations
@@ -46,8 +46,12 @@ class Seq2SeqLM(Head):
 
     def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
         labels = batch.pop("labels")
-        inputs = batch | {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
-        return summed(model, inputs, labels, shifted=False, smoothing=reader.label_smoothing)
+        return summed(model, _inputs(model, batch, labels), labels, shifted=False, smoothing=reader.label_smoothing)
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> torch.Tensor:
+        labels = batch.pop("labels")
+        inputs = _inputs(model, batch, labels)
+        return summed_loss(model, inputs, labels, shifted=False, smoothing=reader.label_smoothing)
 
     def targets(self, encoded: TokenizedDataset) -> float:
         rows = encoded.columns["labels"]
@@ -64,6 +68,10 @@ class Seq2SeqLM(Head):
 
         written = generate(model, reader.tokenizer, sources, reader.task.decoding, reader.seed, report)
         return prompting.in_words(reader, written, cut, sources)
+
+
+def _inputs(model: Any, batch: dict[str, torch.Tensor], labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    return batch | {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
 
 
 def _sources(reader: EncodingContext, split: Split) -> tuple[list[list[int]], int]:

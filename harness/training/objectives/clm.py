@@ -17,7 +17,7 @@ from harness.training.objectives.reading import mean_of
 if TYPE_CHECKING:
     import torch
 
-linear_cross_entropy = lazy("harness.training.objectives.linear_cross_entropy")
+linear_cross_entropy = lazy("harness.modeling.heads.linear_cross_entropy")
 
 
 class CausalLM(Objective):

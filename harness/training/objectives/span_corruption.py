@@ -14,6 +14,7 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import Strict
+from harness.modeling.heads.vocabulary_loss import LARGE, summed_loss
 from harness.modeling.inference.outputs import Outputs
 from harness.training.objectives.base import Batch, Objective, Ratios
 from harness.training.objectives.reading import mean_of
@@ -64,7 +65,14 @@ class SpanCorruption(Objective):
         return {"input_ids": inputs, "targets": targets}
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
-        return model(input_ids=batch["input_ids"], labels=batch["targets"], use_cache=False).loss
+        targets, words = batch["targets"], model.config.vocab_size
+        if targets.numel() * words < LARGE:
+            return model(input_ids=batch["input_ids"], labels=targets, use_cache=False).loss
+        inputs = {
+            "input_ids": batch["input_ids"],
+            "decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=targets),
+        }
+        return summed_loss(model, inputs, targets, shifted=False) / targets.numel()
 
     def outputs(self, model: Any, batch: Batch) -> Outputs:
         scores = model(input_ids=batch["input_ids"], labels=batch["targets"], use_cache=False).logits.float()

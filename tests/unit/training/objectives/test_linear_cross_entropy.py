@@ -14,7 +14,7 @@ def both(bias: bool, **autocast):
     import torch
     from torch.nn.functional import cross_entropy, linear
 
-    from harness.training.objectives.linear_cross_entropy import ROWS, linear_cross_entropy
+    from harness.modeling.heads.linear_cross_entropy import ROWS, linear_cross_entropy
 
     torch.manual_seed(0)
     given = [torch.randn(2 * ROWS + 7, 16), torch.randn(50, 16), torch.randn(50) if bias else None]

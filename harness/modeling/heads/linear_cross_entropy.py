@@ -41,7 +41,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         n = len(hidden)
         loss = torch.zeros((), device=hidden.device)
         by_hidden = torch.empty_like(hidden)
-        by_weight = torch.zeros_like(weight)
+        trained = ctx.needs_input_grad[1]
+        by_weight = torch.zeros_like(weight) if trained else None
         by_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(hidden.device.type, enabled=False):
             inputs, matrix = hidden.to(kind), weight.to(kind)
@@ -61,7 +62,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     by_bias += by_scores.sum(0)
                 by_scores = by_scores.to(kind)
                 by_hidden[rows] = by_scores @ matrix
-                by_weight += by_scores.t() @ inputs[rows]
+                if by_weight is not None:
+                    by_weight += by_scores.t() @ inputs[rows]
         ctx.save_for_backward(by_hidden, by_weight, by_bias)
         return loss / n
 
