@@ -13,9 +13,8 @@ import copy
 import json
 import os
 import statistics
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,11 @@ from harness.modeling.heads import HEADS, EncodingContext, prompting
 from harness.modeling.weights.building import build_config
 from harness.training import tokenizers
 from tests.benchmarks.hf_seq2seq import MODES, SOURCE_TOKENS, TARGET_TOKENS, HFSide
+from tests.benchmarks.turns import Comparison, Spent, spent_by
 from tests.conftest import SHARED
 
 BEAMS = 4
+GOALS = {"greedy": 3.0, "beams": 1.5}
 SAME = 0.99
 """Fraction of the texts of one model that must be the same: sums in another order may turn a tie of two tokens."""
 
@@ -121,31 +122,33 @@ def loss_on(model: Any, encoded: Any, reader: EncodingContext) -> float:
 
 def in_turns(
     names: Iterable[str], call: Callable[[str], Any], rounds: int
-) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Times and last results of `call` on each name, the order turned by one place from round to round."""
+) -> tuple[dict[str, list[Spent]], dict[str, Any]]:
+    """What is spent, and the last results of `call` on each name, the order turned by one place from round to round."""
     turned = list(names)
-    taken: dict[str, list[float]] = {name: [] for name in turned}
+    taken: dict[str, list[Spent]] = {name: [] for name in turned}
     results = {}
+
+    def on(name: str) -> None:
+        results[name] = call(name)
+
     for _ in range(rounds):
         for name in turned:
-            start = time.perf_counter()
-            results[name] = call(name)
-            taken[name].append(time.perf_counter() - start)
+            taken[name].append(spent_by(lambda name=name: on(name)))
         turned = turned[1:] + turned[:1]
     return taken, results
 
 
-def ratios(taken: dict[str, list[float]]) -> dict[str, Any]:
-    """How many times as long as harness the others take, in each round and by the median."""
+def ratios(taken: dict[str, list[Spent]]) -> dict[str, Any]:
+    """How many times the processor time of harness the others take, in each round and by the median."""
     by_side = {
-        name: [theirs / ours for theirs, ours in zip(times, taken["harness"], strict=True)]
+        name: [theirs.cpu / ours.cpu for theirs, ours in zip(times, taken["harness"], strict=True)]
         for name, times in taken.items()
         if name != "harness"
     }
     return {
         "ratio": {name: round(statistics.median(values), 2) for name, values in by_side.items()},
         "ratios": {name: [round(value, 2) for value in values] for name, values in by_side.items()},
-        "seconds": {name: [round(value, 2) for value in times] for name, times in taken.items()},
+        "seconds": {name: [round(each.cpu, 2) for each in times] for name, times in taken.items()},
     }
 
 
@@ -161,6 +164,7 @@ class Contest:
     sides: dict[str, Any]
     encoded: dict[str, dict[str, Any]]
     references: Any
+    comparisons: list[Comparison] = field(default_factory=list)
 
     def train(self) -> dict[str, Any]:
         """Report how long trainings take; a model a side, trained to the end."""
@@ -190,6 +194,18 @@ class Contest:
             return self.sides[side].generate(model, self.encoded[side][part], beams, self.scale.longest)
 
         taken, texts = in_turns(self.sides, written, self.scale.rounds)
+        self.comparisons.append(
+            Comparison(
+                area="Generation",
+                subject=f"{self.name}: {len(texts['harness'])} texts by a T5 of 2 + 2 layers, {kind}",
+                peer="Seq2SeqTrainer tuned: batches of 64 sorted by length",
+                precision="fp32",
+                goal=GOALS[kind],
+                ours=taken["harness"],
+                theirs=taken["tuned"],
+                note="the same texts, to the letter",
+            )
+        )
         self.report[kind] = ratios(taken) | {
             "texts": len(texts["harness"]),
             "mean_tokens": round(statistics.mean(map(len, texts["harness"])), 1),
@@ -272,6 +288,8 @@ def test_seq2seq_against_hf_trainer(benchmark, name, tmp_path):
     benchmark.pedantic(measured, rounds=1, iterations=1)
     report = contest.report
     benchmark.extra_info.update(report)
+    for comparison in contest.comparisons:
+        comparison.record(benchmark)
     if os.environ.get("HARNESS_BENCHMARK_OUT"):
         Path(os.environ["HARNESS_BENCHMARK_OUT"]).with_suffix(f".{name}.json").write_text(json.dumps(report, indent=1))
     for kind in ("greedy", "beams"):
