@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from harness.core.cache_folder import cache_folder
+from harness.core.checked import read_checked, write_checked
+from harness.core.errors import HarnessError
 from harness.core.facts import Facts
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -98,6 +103,29 @@ class KnownDifference(Facts):
     """How much two models differ, see `harness.stats.ranking.Difference`; None where it could not be tested."""
 
     difference: dict[str, Any] | None
+
+
+def known_on_machine(key: str, find: Callable[[], Any], kind: Any) -> Any:
+    """A fact that holds for all stores of a machine, found and kept where it is not there yet.
+
+    Args:
+        key: What the fact depends on.
+        find: Finds it, as JSON has it.
+        kind: What it is.
+
+    Returns:
+        The fact.
+    """
+    path = cache_folder() / "facts" / f"{key}.json"
+    with contextlib.suppress(HarnessError):
+        known = read_checked(path).get("value")
+        if known is not None and is_of(kind, known):
+            return known
+    value = find()
+    with contextlib.suppress(OSError, HarnessError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_checked(path, {"value": value})
+    return value
 
 
 @cache

@@ -13,10 +13,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness.core.hashing import hash_json
+from harness.core.known_sources import KnownSource, source_cache
 
 PACKAGE = Path(__file__).resolve().parents[1]
 TABLES = frozenset({"harness", "harness.core.builtin"})
@@ -93,7 +94,9 @@ def forget() -> None:
 def _identity(entries: tuple[str, ...]) -> str:
     sources = closure(*entries)
     files = {name: read_source(path, name).digest for name, path in sources.items()}
-    return hash_json({"code": files, "packages": _packages(sources)})
+    whole = hash_json({"code": files, "packages": _packages(sources)})
+    source_cache(PACKAGE, Path(__file__)).keep()
+    return whole
 
 
 def _entry(entry: str) -> tuple[str, Path]:
@@ -136,11 +139,17 @@ def read_source(path: Path, name: str) -> Source:
 
 @cache
 def _source(path: Path, name: str, state: tuple[int, ...]) -> Source:
-    tree = ast.parse(path.read_bytes())
-    modules = tuple(dict.fromkeys(_imported(tree, name, path.name == "__init__.py")))
-    _normalize(tree)
-    digest = hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()
-    return Source(digest, modules, frozenset(module.partition(".")[0] for module in modules))
+    kept = source_cache(PACKAGE, Path(__file__))
+    known = kept.get(name, path, state)
+    if known is None:
+        tree = ast.parse(path.read_bytes())
+        modules = list(dict.fromkeys(_imported(tree, name, path.name == "__init__.py")))
+        _normalize(tree)
+        digest = hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()
+        known = KnownSource(state=list(state), digest=digest, modules=modules)
+        kept.put(name, path, known)
+    packages = frozenset(module.partition(".")[0] for module in known.modules)
+    return Source(known.digest, tuple(known.modules), packages)
 
 
 SHOWN = frozenset({"description", "panel", "metavar", "shown", "flag"})
@@ -199,13 +208,8 @@ def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 @cache
 def _version(package: str) -> str | None:
-    distributions = _distributions().get(package)
+    distributions = source_cache(PACKAGE, Path(__file__)).distributions().get(package)
     try:
         return version(distributions[0]) if distributions else None
     except PackageNotFoundError:
         return None
-
-
-@cache
-def _distributions() -> dict[str, list[str]]:
-    return {name: list(distributions) for name, distributions in packages_distributions().items()}

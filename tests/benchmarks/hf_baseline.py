@@ -26,7 +26,7 @@ PADDED_LENGTH = 128
 MODES = ("run_glue", "tuned")
 
 
-def fit_and_score(job: dict, mode: str, seed: int) -> float:
+def fit_and_score(job: dict, mode: str, seed: int, precision: str) -> float:
     """Fine-tune on the job's training split; the task's metric on its dev split."""
     import numpy as np
     from datasets import load_dataset
@@ -76,6 +76,7 @@ def fit_and_score(job: dict, mode: str, seed: int) -> float:
             weight_decay=training["weight_decay"],
             warmup_steps=training["warmup_ratio"],
             train_sampling_strategy="group_by_length" if mode == "tuned" else "random",
+            bf16=precision == "bf16",
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
@@ -100,6 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("work", type=Path)
     parser.add_argument("--mode", choices=MODES, required=True)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -108,7 +110,7 @@ def main() -> None:
     results = []
     for job in json.loads(options.work.read_text()):
         start = time.perf_counter()
-        score = fit_and_score(job, options.mode, options.seed)
+        score = fit_and_score(job, options.mode, options.seed, options.precision)
         seconds = time.perf_counter() - start
         results.append({"task": job["task"], "model": job["model"], "score": score, "seconds": round(seconds, 2)})
         print(f"{options.mode} {job['task']} {job['model']}: {score:.3f} in {seconds:.1f} s", file=sys.stderr)

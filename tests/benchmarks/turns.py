@@ -11,6 +11,7 @@ import os
 import resource
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -100,6 +101,18 @@ def _cpu() -> float:
     return sum(each.ru_utime + each.ru_stime for each in times)
 
 
+REAPER = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what a command leaves behind is waited for, and counts
+code = subprocess.call(sys.argv[1:])
+try:
+    while True:
+        os.wait()
+except ChildProcessError:
+    sys.exit(code)
+"""
+
+
 def command(arguments: Sequence[str], cwd: Path, **variables: str) -> None:
     """Run a command with one thread a process, as on a machine of one's own: nothing inherited of threads.
 
@@ -108,6 +121,10 @@ def command(arguments: Sequence[str], cwd: Path, **variables: str) -> None:
     """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "MKL_", "TOKENIZERS_"))}
     done = subprocess.run(
-        list(arguments), cwd=cwd, env=kept | {"PYTHONPATH": str(ROOT)} | variables, capture_output=True, text=True
+        [sys.executable, "-S", "-c", REAPER, *arguments],
+        cwd=cwd,
+        env=kept | {"PYTHONPATH": str(ROOT)} | variables,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]

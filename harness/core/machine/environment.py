@@ -6,16 +6,15 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.core.cache_folder import cache_folder
 from harness.core.hashing import hash_json
 from harness.core.version import __version__
 
-CACHE_VARIABLE = "HARNESS_CACHE"
 ISA_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "sve")
 PACKAGES = (
     "torch",
@@ -137,13 +136,3 @@ def machine_fingerprint(environment: Mapping[str, Any]) -> str:
     known = {name: environment["versions"].get(name) for name in TIMED_PACKAGES}
     gpus = [environment["gpus"]] if environment.get("gpus") else []
     return hash_json([environment["platform"], environment["cpu"], environment["cores"], known, *gpus])
-
-
-def cache_folder() -> Path:
-    """Where facts about this machine are kept: $HARNESS_CACHE, else the user's cache folder."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE])
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nlp-harness"
-    except RuntimeError:  # nobody's home, as in a container whose user has none
-        return Path(tempfile.gettempdir()) / f"nlp-harness-{os.getuid()}"

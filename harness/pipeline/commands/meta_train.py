@@ -54,7 +54,7 @@ def plan(
     values = {} if model_spec.meta is None else model_spec.meta.model_dump(exclude_unset=True)
     settings = parse(MetaSpec, values | dict(changes), "the command line")
     model_spec = model_spec.model_copy(update={"meta": settings})
-    check_model(model_spec, store)
+    check_model(model_spec)
     weights = start_of(model_spec, store)
     check_start(model_spec, weights)
     run = RunSpec(threads=threads)

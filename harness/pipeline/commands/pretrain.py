@@ -61,7 +61,7 @@ def plan(registry: Registry, store: Store, name: str, changes: Mapping[str, Any]
         values |= {"steps": None, "tokens": None, "budget": None}
     settings = parse(PretrainingSpec, values | dict(changes), "the command line")
     model_spec = parse(ModelSpec, {**dict(model_spec), "pretraining": settings}, f"model {name}")
-    check_model(model_spec, store)
+    check_model(model_spec)
     weights = start_of(model_spec, store)
     facts = corpus_facts(model_spec, store)
     called = model_spec.name if Path(model_spec.pretrained or "").is_absolute() else name

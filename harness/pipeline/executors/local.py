@@ -9,15 +9,18 @@ from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from harness.core.machine.environment import thread_variables
 from harness.core.machine.processes import variables
-from harness.pipeline.cells import Cell, Event
+from harness.pipeline.cells import Cell, CompressJob, Event, FinetuneJob, MetaJob, PretrainJob, ScoreJob
+from harness.pipeline.executors import copying
 from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.scheduling import schedule
 from harness.pipeline.executors.worker import main as worker_main
 from harness.pipeline.executors.workers import Worker, WorkerPool
+from harness.training.learners import LEARNERS
 
 
 @dataclass(eq=False)
@@ -35,13 +38,15 @@ class Pool(WorkerPool[WorkerProcess]):
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources.workers)
-        self._context = multiprocessing.get_context("spawn")
+        self._context: BaseContext = multiprocessing.get_context("spawn")
         self._arguments = (str(resources.root), resources.include, resources.threads)
         self._threads = resources.threads
         self._cuda_devices = resources.cuda_devices
 
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
         """As `Executor.run`."""
+        if not self._cuda_devices:
+            self._context = copying.context(self._threads, _imports(cells))
         yield from schedule(cells, done, self)
 
     def _launch(self, place: int, memory: int) -> WorkerProcess:
@@ -50,8 +55,9 @@ class Pool(WorkerPool[WorkerProcess]):
         if self._cuda_devices:
             environment["CUDA_VISIBLE_DEVICES"] = str(place % self._cuda_devices)
         with variables(environment):
-            process = self._context.Process(
-                target=worker_main, args=(theirs, *self._arguments, os.getpid()), daemon=True, name="harness-worker"
+            arguments = (theirs, *self._arguments, dict(os.environ))
+            process = self._context.Process(  # type: ignore[attr-defined]
+                target=worker_main, args=arguments, daemon=True, name="harness-worker"
             )
             process.start()
         theirs.close()
@@ -92,6 +98,16 @@ class Pool(WorkerPool[WorkerProcess]):
                 worker.process.kill()
                 worker.process.join(timeout=1)
         self.workers.clear()
+
+
+def _imports(cells: Sequence[Cell]) -> set[str]:
+    """What the learners of these cells import to work."""
+    jobs = (cell.job for cell in cells)
+    names = {
+        job.learner if isinstance(job, ScoreJob) else job.model_spec.learner
+        for job in jobs if isinstance(job, PretrainJob | MetaJob | FinetuneJob | CompressJob | ScoreJob)
+    }  # fmt: skip
+    return {module for name in names for module in LEARNERS.get(name).imports}
 
 
 def _cause_of_death(worker: WorkerProcess) -> str:

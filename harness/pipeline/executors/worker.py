@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.core.machine.processes import end_with, quiet_libraries
+from harness.core.machine.processes import end_with_parent, quiet_libraries
 from harness.core.registry import load_registry
 from harness.core.store import Store
 from harness.pipeline.executors.execute import execute
@@ -18,14 +20,18 @@ PROGRESS_EVERY = 0.5
 """Seconds between two messages about the progress of a cell."""
 
 
-def main(pipe: Connection, root: str, include: Sequence[str], threads: int, started_by: int) -> None:
-    """Answer cells until the pipe closes.
+def main(pipe: Connection, root: str, include: Sequence[str], threads: int, environment: Mapping[str, str]) -> None:
+    """Answer cells until the pipe closes, in an environment and with so many intra-op threads.
 
     In: a `Cell`. Out: `("progress", (fraction, detail))`, then one of `("done", summary)`,
     `("cached", summary)`, `("busy", None)`, `("failed", cause)`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=end_with, args=(started_by,), daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    os.environ.clear()
+    os.environ.update(environment)
+    if "torch" in sys.modules:  # of a process that had other threads
+        sys.modules["torch"].set_num_threads(threads)
     quiet_libraries()
     load_registry(include)
     store = Store(Path(root))

@@ -76,7 +76,7 @@ class Compressions:
                         f"--compress {method.label}: the student {model_spec.name} is meta-trained; make its "
                         "checkpoint with `harness meta-train`, and name its folder"
                     )
-                check_model(model_spec, store)
+                check_model(model_spec)
                 corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
                 weights = start_of(model_spec, store, run.allow_partial)
                 self._students[method.student_name] = model_spec, weights, corpus

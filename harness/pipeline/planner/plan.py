@@ -116,7 +116,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
             for cell in cells_of_model(task, trained_on, model, compressed, run, facts, held_out):
                 cells.setdefault((cell.key, cell.model), cell)
     for model in models:
-        check_model(model.model_spec, store)
+        check_model(model.model_spec)
     for cell in [] if held_out else contamination_cells(list(cells.values()), models, facts, run.largest_corpus):
         cells[cell.key, cell.model] = cell
     for cell in measure_cells(run, list(cells.values()), {model.name: model for model in models}):

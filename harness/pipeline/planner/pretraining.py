@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from harness.core.cached_facts import KnownCorpus, KnownProblem
+from harness.core.cached_facts import KnownCorpus, KnownProblem, known_on_machine
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import resolved_precision
@@ -117,9 +117,9 @@ def with_controls(model_specs: Mapping[str, ModelSpec]) -> dict[str, ModelSpec]:
     return both
 
 
-def check_model(model_spec: ModelSpec, store: Store) -> None:
+def check_model(model_spec: ModelSpec) -> None:
     """Raises HarnessError for a model to be built that `transformers` does not know so, or that its objective does not
-    fit. What is found is cached: asking `transformers` takes seconds.
+    fit. What is found is kept for the machine: asking `transformers` takes seconds.
     """
     if model_spec.config is None:
         return
@@ -132,7 +132,7 @@ def check_model(model_spec: ModelSpec, store: Store) -> None:
     causal = model_spec.pretraining is not None and OBJECTIVES.get(model_spec.pretraining.objective, where).causal
     key = hash_json(["config", model_spec.config, causal, version("transformers")])
     config = model_spec.config
-    problem = store.get_or_compute(key, lambda: {"problem": config_problem(config, causal)}, KnownProblem)["problem"]
+    problem = known_on_machine(key, lambda: {"problem": config_problem(config, causal)}, KnownProblem)["problem"]
     if problem is not None:
         raise HarnessError(f"{where}: {problem}")
 

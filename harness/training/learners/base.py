@@ -98,7 +98,8 @@ class Rates:
 class Learner(ABC):
     """Fits and predicts. One subclass a module, registered by name; model specs name it as their `learner`.
 
-    `pace`: what it costs, for estimates; None of a transformer, whose config says it, and where nobody knows.
+    `imports`: modules that take long to import, which workers share where they can. `pace`: what it costs, for
+    estimates; None of a transformer, whose config says it, and where nobody knows.
     `deterministic`: the seed changes nothing, so a run of many seeds fits it once. `exact`: its results are the same,
     bit by bit, on every machine. `remembers`: it may know an example again. `in_folder`: its models are folders; others
     are finished, and `state` says what stands for them. `remote`: they are behind a server, which may change them.
@@ -107,6 +108,7 @@ class Learner(ABC):
     rows in each epoch; `training`, which it applies itself.
     """
 
+    imports: tuple[str, ...] = ()
     rates: Rates | None = None
     deterministic = False
     exact = False

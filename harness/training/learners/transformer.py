@@ -73,6 +73,7 @@ ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
 
 
 class TransformerLearner(Learner):
+    imports = ("harness.modeling.inference.scoring", "harness.training.trainer")
     augmented = frozenset({"texts", "epochs", "training"})
     together = True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core import code_identity
+from harness.core import code_identity, known_sources
 from harness.pipeline import cells
 
 STEPS = ("pretrain", "finetune", "compress", "score", "measure")
@@ -150,3 +150,31 @@ def test_built_in_tables_are_not_followed():
     assert (
         importlib.import_module("harness.core.builtin").BUILTIN["metric"]["rouge1"].startswith("harness.metrics.rouge")
     )
+
+
+def test_what_files_say_is_kept_between_processes_until_they_change(copied, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    before = code_identity.identity("harness.core.hashing")
+    assert list((tmp_path / "cache").glob("sources-*.json"))
+
+    def in_another_process() -> str:
+        for remembered in (
+            code_identity._source,
+            code_identity._identity,
+            code_identity._version,
+            known_sources._opened,
+        ):
+            remembered.cache_clear()
+        return code_identity.identity("harness.core.hashing")
+
+    with monkeypatch.context() as unread:
+        unread.setattr(code_identity.ast, "parse", lambda *_: pytest.fail("read again"))
+        unread.setattr(known_sources, "packages_distributions", lambda: pytest.fail("looked up again"))
+        assert in_another_process() == before
+    file = copied / "core" / "hashing.py"
+    file.write_text(file.read_text() + "\nSALT = 1\n")
+    changed = in_another_process()
+    assert changed != before
+    (cache,) = (tmp_path / "cache").glob("sources-*.json")
+    cache.write_text("{")
+    assert in_another_process() == changed

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.atomic import move_folder, new_folder
+from harness.core.cached_facts import KnownProblem, known_on_machine
 from harness.core.checked import check_sums, refuse_damaged, write_checked, write_sums
 from harness.core.errors import DamagedFileError, HarnessError, UnreadableFileError
 from harness.core.locks import lock_file
@@ -335,3 +336,12 @@ def test_a_model_of_a_cell_is_checked_by_its_record(store):
     (store.folder(KEY) / "model" / "weights.txt").write_text("kontent")
     with pytest.raises(DamagedFileError, match=r"weights\.txt is damaged"):
         refuse_damaged(store.folder(KEY) / "model")
+
+
+def test_a_fact_of_the_machine_is_found_once_and_again_where_its_file_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    found = iter([{"problem": "one"}, {"problem": "two"}])
+    for expected in ("one", "one"):
+        assert known_on_machine("key", lambda: next(found), KnownProblem) == {"problem": expected}
+    (tmp_path / "facts" / "key.json").write_text("{")
+    assert known_on_machine("key", lambda: next(found), KnownProblem) == {"problem": "two"}
