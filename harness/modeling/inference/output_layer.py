@@ -81,10 +81,9 @@ class OutputLayer:
         """Read a first batch with the logits of some of its positions, and see what they are."""
         with _Picking(layer, places, SAMPLE) as picked:
             output = call()
-        if len(picked.hidden) != 1:
+        if len(picked.hidden) != 1 or output.logits.shape[:-1].numel() != min(SAMPLE, len(places)):
             self._layer = None
-            self._score_logits(output.logits.flatten(0, 1)[places], reads)
-            return output
+            return self.read(call, places, reads)
         self._is_linear = (
             type(layer) is torch.nn.Linear
             and type(layer.weight) is torch.nn.Parameter
@@ -183,6 +182,8 @@ class _Picking:
             hook.remove()
 
     def _pick(self, module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        if inputs[0].dim() != 3:
+            return inputs
         hidden = inputs[0].flatten(0, 1)[self._places]
         self.hidden.append(hidden)
         return (hidden[None, : self._most], *inputs[1:])

@@ -6,6 +6,7 @@ cross-attention reads; the outputs go on from them together.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from transformers.cache_utils import EncoderDecoderCache
-from transformers.modeling_outputs import BaseModelOutput
 
 from harness.modeling.inference.batching import scoring_batches
 from harness.modeling.inference.decoding_inputs import cache_name, padded, start_of
@@ -81,12 +81,14 @@ def _read(model: Any, output: OutputLayer, questions: Sequence[_Question]) -> No
     longer = [row for row in rows if len(row.tokens) > 1]
     if not longer:
         return
-    state = {"encoder_outputs": encoded[0], "attention_mask": mask}
+    state = {"encoder_outputs": encoded, "attention_mask": mask}
     cache = first[cache_name(model)]
     if isinstance(cache, EncoderDecoderCache) and is_plain(cache.self_attention_cache, cache.cross_attention_cache):
-        _read_rows(model, output, longer, 1, [], state, cache)
-    else:
-        _read_rows(model, output, longer, 1, [begin], state)
+        try:
+            return _read_rows(model, output, longer, 1, [], state, cache)
+        except (AssertionError, NotImplementedError, ValueError):
+            pass  # a decoder that takes one token at a time after what is kept, as ProphetNet's
+    _read_rows(model, output, longer, 1, [begin], state)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _read_rows(
     rows: Sequence[_Row],
     first: int,
     before: list[int],
-    state: dict[str, torch.Tensor],
+    state: dict[str, Any],
     cache: EncoderDecoderCache | None = None,
 ) -> None:
     """Score outputs from their token `first` on, all at once.
@@ -121,9 +123,11 @@ def _read_rows(
     sources = torch.tensor([row.source for row in rows], device=model.device)
     written = [[*before, *row.tokens[:-1]] for row in rows]
     ids = padded(written, 0, left=False)[0].to(model.device)
-    inputs: dict[str, Any] = {name: part[sources] for name, part in state.items()}
-    if "encoder_outputs" in inputs:
-        inputs["encoder_outputs"] = BaseModelOutput(inputs["encoder_outputs"])
+    inputs: dict[str, Any] = {name: part[sources] for name, part in state.items() if isinstance(part, torch.Tensor)}
+    if "encoder_outputs" in state:
+        encoded = copy.copy(state["encoder_outputs"])
+        encoded.last_hidden_state = encoded.last_hidden_state[sources]
+        inputs["encoder_outputs"] = encoded
     parts = [] if cache is None else [cache.self_attention_cache, cache.cross_attention_cache]
     kept = [[pair[sources] for pair in pairs_of(part)] for part in parts]
 
