@@ -129,7 +129,7 @@ def _predicted(model: RuntimeModel, rows: Any) -> tuple[torch.Tensor, torch.Tens
     budget = max(64, min(TOKENS, LOGITS // len(model.tokenizer)))
     with torch.inference_mode():
         for indices in scoring_batches(rows.lengths, budget):
-            batch = padding([rows[index] for index in indices])
+            batch = padding(rows.rows(indices))
             for index, surprise, likeliest in zip(indices, *_of_batch(model.module, batch), strict=True):
                 nats[index], best[index] = surprise, likeliest
     order = sorted(nats)

@@ -66,7 +66,7 @@ def _largest_inputs(model: Any, tokenizer: Any, layers: dict[str, nn.Linear], ro
     try:
         with torch.inference_mode():
             for indices in scoring_batches(rows.lengths, TOKENS):
-                batch = padding([rows[index] for index in indices])
+                batch = padding(rows.rows(indices))
                 given = {name: values for name, values in batch.items() if name in tokenizer.model_input_names}
                 if model.config.is_encoder_decoder:
                     given["decoder_input_ids"] = before_labels(model, batch["labels"])

@@ -204,9 +204,11 @@ _LAYER = "harness_layer"
 
 def reads_by_interface(model: Any) -> bool:
     """Whether a model's attention can be that of this module: one of `transformers`, in torch's fused attention now,
-    and with nothing but plain caches of keys and values.
+    and with nothing but plain caches of keys and values; none that stands for a graph, which has no parameters.
     """
     if not isinstance(model, PreTrainedModel) or getattr(model.config, "_attn_implementation", None) != "sdpa":
+        return False
+    if next(model.parameters(), None) is None:
         return False
     can_set = getattr(type(model), "_can_set_attn_implementation", None)
     if can_set is None or not can_set() or hasattr(model, "_reorder_cache") or getattr(model, "_is_stateful", False):

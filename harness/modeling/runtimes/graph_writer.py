@@ -82,6 +82,11 @@ class Writer(PreTrainedModel, GenerationMixin):
     def device(self) -> torch.device:
         return torch.device("cpu")
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what goes in and comes out, whatever the weights are kept as."""
+        return torch.float32
+
     def get_encoder(self, *_: Any, **__: Any) -> Any:
         return self._encoder
 
