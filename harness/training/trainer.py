@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.training.deferred import DeferredWeights
 from harness.training.devices import autocast, pick_device, pick_precision, seed_all
 from harness.training.dropout import quick_dropout, seed_dropout
 from harness.training.keeping import BestEpoch, MeanWeights
+from harness.training.lazy_rows import LazyRows, lazy_table
 from harness.training.parallel import PartOfBatches, alone, joined, of_all
 from harness.training.processes import Processes
 from harness.training.recomputing import compiled, recompute_activations
@@ -33,7 +35,8 @@ DROPOUT_SEED = 4
 @dataclass(frozen=True)
 class FitReport:
     """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection
-    history, and the loss and the learning rate of each step.
+    history, the loss and the learning rate of each step, and whether the rows of the embedding table were moved when
+    they were read (`harness.training.lazy_rows`).
     """
 
     steps: int
@@ -44,6 +47,7 @@ class FitReport:
     selection: dict[str, Any]
     losses: list[float]
     rates: list[float]
+    lazy_rows: bool
 
 
 class TrainStep:
@@ -63,12 +67,13 @@ class TrainStep:
         targets: float,
         processes: Processes | None,
         adversary: Adversary | None,
+        rows: LazyRows | None = None,
     ) -> None:
         self._model, self._loss, self._optimizer = model, loss, optimizer
         self._max_grad_norm = training.max_grad_norm
         self._targets, self._size = targets, targets * training.batch_size
-        self._processes, self._adversary = processes, adversary
-        self._parameters = list(model.parameters())
+        self._processes, self._adversary, self._rows = processes, adversary, rows
+        self._parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
         self._total: torch.Tensor | float = 0.0
         self._counts: list[float] = []
         self._losses: list[torch.Tensor] = []
@@ -97,10 +102,22 @@ class TrainStep:
         self._total = self._total + loss.detach()
         self._counts.append(rows * weight)
         self._losses.append(summed.detach().float() * weight / (self._targets * rows if self._processes is None else 1))
-        if self._max_grad_norm > 0:
+        if self._rows is not None:
+            self._step_by_rows(self._rows)
+        elif self._max_grad_norm > 0:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
+
+    def _step_by_rows(self, table: LazyRows) -> None:
+        """Clip all gradients, those of the table's rows too, and take the step of these."""
+        rows, gradients = table.gradient()
+        if self._max_grad_norm > 0:
+            others = [weight.grad for weight in self._parameters if weight.grad is not None]
+            norm = torch.nn.utils.get_total_norm([*others, gradients])
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._max_grad_norm, norm)
+            gradients.mul_(torch.clamp(self._max_grad_norm / (norm + 1e-6), max=1.0))
+        table.step(rows, gradients)
 
     def losses(self, device: torch.device) -> tuple[list[float], float]:
         """The loss of each step, and the mean that was trained on."""
@@ -154,9 +171,6 @@ def fine_tune(
     if processes is None:
         model.to(device)  # type: ignore[arg-type]  # transformers types what it wraps otherwise
     evaluate = alone(loss) if processes is None else joined(model, loss, processes, device, deferred)
-    groups = optimizers.groups(model, training.weight_decay)
-    optimizer = optimizers.optimizer(training.optimizer, groups, training.learning_rate)
-    take_step = TrainStep(model, evaluate, optimizer, training, targets, processes, adversary)
     batches = TokenBudgetBatchSampler(encoded.lengths, training.batch_size, seed, 1, encoded.epochs)
     parts = None if processes is None else PartOfBatches(batches, processes)
     steps = math.ceil(training.epochs * len(batches))
@@ -164,11 +178,25 @@ def fine_tune(
         training.learning_rate * optimizers.rate(training.schedule, step, steps, _warmup_steps(encoded, training))
         for step in range(steps)
     ]
+    table = None
+    if (
+        processes is None
+        and adversary is None
+        and after_step is None
+        and training.optimizer == "adamw"
+        and not training.compile
+    ):
+        tokens = sum(encoded.lengths) / max(1, len(encoded.epochs)) / len(batches)
+        table = lazy_table(model, tokens, rates, training.weight_decay)
     collator = DataCollator.of(tokenizer, device)
     model.train()
     if processes is not None:
         seed_dropout(DROPOUT_SEED, seed, processes.number)
-    with quick_dropout(model), compiled(model, training.compile), autocast(model, device, precision):
+    reading = nullcontext() if table is None else table.reading()
+    with quick_dropout(model), compiled(model, training.compile), autocast(model, device, precision), reading:
+        groups = optimizers.groups(model, training.weight_decay)
+        optimizer = optimizers.optimizer(training.optimizer, groups, training.learning_rate)
+        take_step = TrainStep(model, evaluate, optimizer, training, targets, processes, adversary, table)
         for done, (ends_epoch, rows) in enumerate(_batches(parts or batches, steps)):
             batch = {name: _moved(column, device) for name, column in collator(encoded.rows(rows)).items()}
             take_step(batch, rates[done], 1.0 if parts is None else parts.weights.pop(0))
@@ -176,6 +204,8 @@ def fine_tune(
                 if listener is not None:
                     listener((done + 1) / steps)
             if ends_epoch:
+                if table is not None:
+                    table.settle()
                 for keeper in (best, mean):
                     if keeper is not None:
                         keeper.end_epoch(model)
@@ -191,7 +221,7 @@ def fine_tune(
         if keeper is not None:
             selection = keeper.restore(model)
     tokens = round(sum(encoded.lengths) * training.epochs / max(1, len(encoded.epochs)))
-    return FitReport(steps, mean_loss, tokens, precision, device.type, selection, losses, rates)
+    return FitReport(steps, mean_loss, tokens, precision, device.type, selection, losses, rates, table is not None)
 
 
 def _batches(batches: Any, steps: int) -> Iterator[tuple[bool, list[int]]]:

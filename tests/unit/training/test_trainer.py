@@ -9,7 +9,7 @@ import torch
 
 from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import TokenizedDataset
-from harness.training import devices
+from harness.training import devices, lazy_rows
 from harness.training.trainer import fine_tune
 
 
@@ -134,3 +134,27 @@ def test_a_last_epoch_that_is_cut_short_is_scored_too(epochs: float, steps: int,
     )  # fmt: skip
     assert report.steps == steps and len(report.selection["history"]) == scored
     assert report.rates == pytest.approx([1e-3 * (steps - step) / steps for step in range(steps)])
+
+
+def test_a_model_is_the_same_whether_rows_are_moved_in_each_step_or_when_they_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [[1, 2], [2, 1], [1, 1], [2, 2]] * 4
+    encoded = TokenizedDataset({"input_ids": rows, "attention_mask": [[1, 1]] * 16, "labels": [0, 1] * 8}, [2] * 16)
+    training = TrainingSpec(epochs=3, batch_size=4, learning_rate=1e-2, precision="fp32", max_grad_norm=0.1)
+
+    def weights() -> tuple[bool, dict[str, torch.Tensor]]:
+        model, tokenizer = tiny_model()
+        report = fine_tune(
+            model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0,
+            lambda fraction: None, select_by=lambda current: current.bert.embeddings.word_embeddings.weight.sum().item(),
+        )  # fmt: skip
+        return report.lazy_rows, model.state_dict()
+
+    every, expected = weights()
+    monkeypatch.setattr(lazy_rows, "ROWS_FROM", 0)
+    monkeypatch.setattr(lazy_rows, "ROWS_A_TOKEN", 0)
+    by_row, weights_by_row = weights()
+    assert (every, by_row) == (False, True)
+    for name, tensor in expected.items():
+        assert torch.allclose(weights_by_row[name], tensor, rtol=1e-4, atol=1e-6), name
