@@ -87,6 +87,7 @@ def _of_sequences(model: Any, pairs: Sequence[Pair], report: Report, with_greedy
         plan = token_tree.plan(sequences, shared, longest, attention)
     output = output_layer.OutputLayer(model, len(pairs), with_greedy)
     tree_passes.TreePasses(model, sequences, targets, shared, output).run(plan, report)
+    output.finish()
     return output.nats, output.greedy
 
 

@@ -57,27 +57,26 @@ def sharing_of(model: Any, sequences: Sequence[np.ndarray]) -> Sharing:
     tried = [tokens[[0, 1, 2, 3]], tokens[[0, 1, 2, 4]], tokens[[0, 1, 5, 6]]]
     output = OutputLayer(model, 15, with_greedy=False)
 
-    def read(plan: Prefix, sharing: Sharing, owner: int) -> np.ndarray:
+    def read(plan: Prefix, shared: Sharing, owner: int) -> None:
         targets = [[Target(owner + number, 0, np.roll(row, -1))] for number, row in enumerate(tried)]
-        TreePasses(model, tried, targets, sharing, output).run(plan)
-        return output.nats[owner : owner + 3]
+        TreePasses(model, tried, targets, shared, output).run(plan)
 
     for row in _ALONE:
         read(Prefix(_EMPTY, [row]), Sharing.NOTHING, 0)
-    alone = output.nats[:3].copy()
-    noise = np.abs(read(Prefix(_EMPTY, [*_ALONE]), Sharing.NOTHING, 3) - alone)
-    most = ALIKE.get(model.dtype, ALIKE_OTHERWISE) * np.maximum(1, np.abs(alone)) + NOISE * noise
-    owner = 6
-    for sharing, plans in _PLANS.items():
+    read(Prefix(_EMPTY, [*_ALONE]), Sharing.NOTHING, 3)
+    owners = {Sharing.TREES: (6, 9), Sharing.PREFIXES: (12,)}
+    for shared, plans in _PLANS.items():
         try:
-            alike = [
-                np.abs(read(plan, sharing, owner + 3 * number) - alone) <= most for number, plan in enumerate(plans)
-            ]
+            for owner, plan in zip(owners[shared], plans, strict=True):
+                read(plan, shared, owner)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
-            alike = [np.zeros(3, dtype=bool)]
-        if np.all(alike):
-            return sharing
-        owner += 3 * len(plans)
+            del owners[shared]
+    output.finish()
+    alone, beside = output.nats[:3], output.nats[3:6]
+    most = ALIKE.get(model.dtype, ALIKE_OTHERWISE) * np.maximum(1, np.abs(alone)) + NOISE * np.abs(beside - alone)
+    for shared, of_plans in owners.items():
+        if all((np.abs(output.nats[owner : owner + 3] - alone) <= most).all() for owner in of_plans):
+            return shared
     return Sharing.NOTHING
 
 

@@ -52,7 +52,10 @@ class TreePasses:
     output: OutputLayer
 
     def run(self, plan: Prefix, report: Callable[[float], None] = lambda fraction: None) -> None:
-        """Read everything, each prefix before what follows it; a prefix is dropped as soon as nothing more follows."""
+        """Read everything, each prefix before what follows it; a prefix is dropped as soon as nothing more follows.
+
+        Scores are there when the output layer has finished.
+        """
         total, done = max(1, plan.tokens), 0
         waiting: list[tuple[Prefix, list[torch.Tensor]]] = [(plan, [])]
         while waiting:
@@ -69,7 +72,6 @@ class TreePasses:
                 self._read(rows, pairs, keeps=False)
                 done += sum(map(len, rows))
                 report(done / total)
-        self.output.finish()
 
     def _kept(self, output: Any) -> list[torch.Tensor]:
         cache = output[cache_name(self.model)]
