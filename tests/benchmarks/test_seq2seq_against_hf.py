@@ -73,7 +73,6 @@ class Ours:
 
     reader: EncodingContext
     model_spec: Any
-    folder: Path
 
     def encode(self, split: Split) -> Any:
         return HEADS.get("seq2seq-lm").encode(self.reader, split)
@@ -90,7 +89,6 @@ class Ours:
             head.targets(encoded),
             self.model_spec.training.model_copy(update={"epochs": epochs}),
             seed,
-            self.folder,
             lambda fraction: None,
         )
         return report.loss
@@ -255,7 +253,7 @@ def set_up(name: str, scale_name: str, folder: Path) -> Contest:
     words = {
         part: (prompting.prompts(reader, split), prompting.answers(reader, split)) for part, split in parts.items()
     }
-    ours = Ours(reader, recipe, folder)
+    ours = Ours(reader, recipe)
     theirs = {mode: HFSide(mode, tokenizer, recipe.training, precision, folder) for mode in MODES}
     encoded = {"harness": {part: ours.encode(split) for part, split in parts.items()}} | {
         mode: {part: side.encode(*texts) for part, texts in words.items()} for mode, side in theirs.items()

@@ -64,8 +64,11 @@ def generate(
     lengths = [(len(prompt) + decoding.max_new_tokens) * decoding.num_beams for prompt in prompts]
     greedy = not decoding.do_sample and decoding.num_beams == 1
     by_library = decoding.do_sample or not _can_write(model, tokenizer, decoding, stops)
+    longest = _taken(model, prompts) + decoding.max_new_tokens if prompts else 0
+    fits = positions is None or longest <= positions
+    budget = TOKENS[model.device.type] if by_library or not fits else budget_of(model)
     with torch.inference_mode():
-        for indices in scoring_batches(lengths, budget_of(model)):
+        for indices in scoring_batches(lengths, budget):
             batch = [list(prompts[index]) for index in indices]
             room = None if positions is None else positions - _taken(model, batch)
             fitting = decoding if room is None or room >= decoding.max_new_tokens else _shorter(decoding, room)
