@@ -50,7 +50,7 @@ WORK: dict[str, tuple[int, str, float]] = {
     "arc_easy@5-shot": (6, "5 shown, others for each example, four choices", 5),
     "mmlu_anatomy@5-shot": (10, "5 shown, the same for all, four letters", 5),
     "arc_easy": (20, "nothing shown, four choices as long as the question", 2),
-    "hellaswag": (12, "nothing shown, four endings", 3),
+    "hellaswag": (12, "nothing shown, four endings", 2),
     "wikitext": (2, "whole texts by rolling windows", 1.5),
 }
 """Tasks, how many examples of each, what they are, and how many times as fast harness is meant to be."""
