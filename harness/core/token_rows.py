@@ -39,7 +39,8 @@ class TokenRows(Sequence["np.ndarray"]):
         import numpy as np
 
         lengths = np.concatenate([np.zeros(1, dtype=np.int64), *(part.lengths for part in parts)])
-        return cls(np.concatenate([part.values for part in parts]), np.cumsum(lengths))
+        values = [part.values for part in parts] or [np.empty(0, dtype=np.int32)]
+        return cls(np.concatenate(values), np.cumsum(lengths))
 
     @property
     def lengths(self) -> np.ndarray:

@@ -39,7 +39,7 @@ def test_nats_are_those_of_the_plain_model(trained, compressed):
     total, count = 0.0, 0
     with torch.no_grad():
         for at in range(len(rows)):
-            ids = torch.tensor([rows[at]["input_ids"]])
+            ids = torch.tensor([rows.rows([at])[0]["input_ids"]])
             total += float(plain(ids, labels=ids).loss) * (ids.shape[1] - 1)
             count += ids.shape[1] - 1
     assert said["fidelity"]["tokens"] == count

@@ -66,6 +66,7 @@ def test_a_layer_that_stays_float_is_an_error_not_a_slow_model(trained, compress
         compressed(trained("bert"), "int8-static:8")
 
 
+@pytest.mark.slow
 def test_question_answering_gpt2_and_a_pruned_model_are_calibrated_too(trained, compressed):
     squad = trained("bert", "squad", 60)
     folder, said = compressed(squad, "int8-static:20")

@@ -33,7 +33,9 @@ def timing(factor: float, spread: float = 0.002, **settings: float) -> PairedTim
     return time_pair(clock.taking(0.01, spread), clock.taking(0.01 * factor, spread), timer=clock, **settings)
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.0, 1.3])
+@pytest.mark.parametrize(
+    "factor", [pytest.param(0.5, marks=pytest.mark.slow), 1.0, pytest.param(1.3, marks=pytest.mark.slow)]
+)
 def test_the_ratio_is_that_of_the_times(factor: float):
     measured = timing(factor)
     assert measured.validity == "VALID" and measured.pairs >= 20
@@ -58,6 +60,7 @@ def test_what_cannot_be_told_is_inconclusive():
         timing(1.0, budget=0.5).assert_not_slower()
 
 
+@pytest.mark.slow
 def test_drift_that_hits_both_cancels():
     clock = Clock()
 

@@ -113,6 +113,7 @@ def test_multi_task_training_takes_no_inner_step():
 MORE = {"fomaml": (2000, 5, 0.01), "anil": (2000, 5, 0.01), "maml": (2000, 1, 0.01), "reptile": (2000, 10, 0.02)}
 
 
+@pytest.mark.slow
 def test_ten_points_and_ten_steps_are_enough_for_a_sine_wave_after_meta_training():
     joint = error_after(trained("multitask", 600, 1, 0.01), steps=10)
     net = trained("maml", 600, 1, 0.01)
