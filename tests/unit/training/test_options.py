@@ -16,7 +16,7 @@ from harness.core.predictions import as_references
 from harness.core.pretraining_specs import PretrainingSpec, TokenizerSpec
 from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.data.frame import Split
-from harness.training import tokenizers, trainer
+from harness.training import devices, tokenizers
 from harness.training.learners.base import FitRequest
 from harness.training.learners.transformer import LEARNER
 from tests.unit.modeling.heads.given import TEXTS
@@ -78,7 +78,7 @@ def fitted(
 
 @pytest.mark.slow
 def test_every_option_of_a_fine_tuning_changes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
+    monkeypatch.setattr(devices, "cpu_bf16_pays", lambda: True)
     before_it = {"augment", "peft"}  # makes the rows, or the weights, that are given to it
     same = {"gradient_checkpointing", "compile"}  # the weights stay; each has a test of its own
     assert {name.partition(" ")[0] for name in TRAINING} | before_it | same == set(TrainingSpec.model_fields)

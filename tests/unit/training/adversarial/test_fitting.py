@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from harness.core.adversarial_spec import DEFAULTS
-from harness.training import trainer
+from harness.training import devices
 from tests.unit.training.test_options import BASE, fitted
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", list(DEFAULTS))
 def test_half_precision_goes_the_same_way(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "cpu_bf16_pays", lambda: True)
+    monkeypatch.setattr(devices, "cpu_bf16_pays", lambda: True)
     settings = BASE | {"adversarial": method}
     _, whole = fitted(tmp_path / "fp32", settings)
     _, half = fitted(tmp_path / "bf16", settings | {"precision": "bf16"})
