@@ -73,7 +73,7 @@ class TrainStep:
         self._max_grad_norm = training.max_grad_norm
         self._targets, self._size = targets, targets * training.batch_size
         self._processes, self._adversary, self._rows = processes, adversary, rows
-        self._parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
+        self._parameters = [weight for weight in model.parameters() if weight.requires_grad]
         self._total: torch.Tensor | float = 0.0
         self._counts: list[float] = []
         self._losses: list[torch.Tensor] = []
