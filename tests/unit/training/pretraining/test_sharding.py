@@ -131,7 +131,7 @@ def test_four_processes_take_a_part_of_the_memory_each(tmp_path):
     together = [int(path.read_text()) for path in tmp_path.glob("grow-4-*")]
     assert len(together) == 4
     assert alone > 900_000
-    assert max(together) < 0.55 * alone, (together, alone)
+    assert max(together) < 0.62 * alone, (together, alone)
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
