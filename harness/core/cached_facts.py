@@ -6,13 +6,14 @@ import contextlib
 import json
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.core.cache_folder import cache_folder
-from harness.core.checked import read_checked, write_checked
-from harness.core.errors import HarnessError
+from harness.core.checked import keep_checked, read_checked
+from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.facts import Facts
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -118,14 +119,20 @@ def known_on_machine(key: str, find: Callable[[], Any], kind: Any) -> Any:
     """
     path = cache_folder() / "facts" / f"{key}.json"
     with contextlib.suppress(HarnessError):
-        known = read_checked(path).get("value")
-        if known is not None and is_of(kind, known):
+        if (known := read_fact(path, kind)) is not None:
             return known
     value = find()
-    with contextlib.suppress(OSError, HarnessError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_checked(path, {"value": value})
+    keep_checked(path, {"value": value})
     return value
+
+
+def read_fact(path: Path, kind: Any) -> Any | None:
+    """What a file keeps, or None: one that is missing, damaged, or not of its kind counts as none."""
+    try:
+        value = read_checked(path).get("value") if path.exists() else None
+    except DamagedFileError:
+        return None
+    return value if value is not None and is_of(kind, value) else None
 
 
 @cache

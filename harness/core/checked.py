@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,13 @@ def write_checked(path: Path, content: dict[str, Any]) -> None:
     content = {key: value for key, value in content.items() if key != "checksum"}
     checked = {**content, "checksum": hash_json(content)}
     write_atomically(path, json.dumps(checked, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def keep_checked(path: Path, content: dict[str, Any]) -> None:
+    """As `write_checked`, of what can be found again: where it cannot be written it is not kept."""
+    with contextlib.suppress(OSError, HarnessError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_checked(path, content)
 
 
 def read_checked(path: Path) -> dict[str, Any]:

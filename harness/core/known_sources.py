@@ -12,7 +12,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from harness.core.cache_folder import cache_folder
-from harness.core.checked import read_checked, write_checked
+from harness.core.checked import keep_checked, read_checked
 from harness.core.errors import HarnessError
 from harness.core.facts import Facts
 from harness.core.hashing import hash_file, hash_json, short
@@ -79,9 +79,7 @@ class SourceCache:
         if not self._changed:
             return
         self._changed = False
-        with contextlib.suppress(OSError, HarnessError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_checked(self._path, self._known.model_dump(mode="json"))
+        keep_checked(self._path, self._known.model_dump(mode="json"))
 
 
 def _folders_of_distributions() -> list[list[str | int]]:

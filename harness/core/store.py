@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from harness.core.atomic import move_folder, new_folder, prune_scratch, replacing, write_atomically
-from harness.core.cached_facts import is_of
+from harness.core.cached_facts import read_fact
 from harness.core.checked import (
     SCHEMA_VERSION,
     check_files,
@@ -341,12 +341,7 @@ class Store(Manifests):
 
     def cached(self, key: str, kind: Any) -> Any | None:
         """A cached fact, or None. One that is damaged, or not of its kind, counts as none: it can be found again."""
-        path = self.root / "cache" / f"{key}.json"
-        try:
-            value = read_checked(path).get("value") if path.exists() else None
-        except DamagedFileError:
-            return None
-        return value if value is not None and is_of(kind, value) else None
+        return read_fact(self.root / "cache" / f"{key}.json", kind)
 
     def get_or_compute(self, key: str | None, find: Callable[[], Any], kind: Any) -> Any:
         """A cached fact, found and kept where it is not there yet; found anew where `key` is None: nothing pins it.

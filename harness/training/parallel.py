@@ -73,14 +73,9 @@ class PartOfBatches:
         self._batches = batches
         self._processes = processes
         self.weights: list[float] = []
-        self.batch_size = batches.batch_size
-        self.drop_last = False
 
     def __len__(self) -> int:
         return len(self._batches)
-
-    def set_epoch(self, epoch: int) -> None:
-        self._batches.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[list[int]]:
         for rows in self._batches:

@@ -171,7 +171,7 @@ def fine_tune(
     if processes is None:
         model.to(device)  # type: ignore[arg-type]  # transformers types what it wraps otherwise
     evaluate = alone(loss) if processes is None else joined(model, loss, processes, device, deferred)
-    batches = TokenBudgetBatchSampler(encoded.lengths, training.batch_size, seed, 1, encoded.epochs)
+    batches = TokenBudgetBatchSampler(encoded.lengths, training.batch_size, seed, epochs=encoded.epochs)
     parts = None if processes is None else PartOfBatches(batches, processes)
     steps = math.ceil(training.epochs * len(batches))
     rates = [

@@ -56,9 +56,10 @@ class World:
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
         """Of the processes' numbers."""
-        if self.size > 1:
-            torch.distributed.all_reduce(value)
-        return value / self.size if self.size > 1 else value
+        if self.size == 1:
+            return value
+        torch.distributed.all_reduce(value)
+        return value / self.size
 
     def wait(self) -> None:
         """For all the others."""

@@ -7,7 +7,6 @@ and recorded. It never depends on the number of workers, so that predictions do 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from harness.core.checked import read_checked, write_checked
+from harness.core.checked import keep_checked, read_checked
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json, short
 from harness.core.machine.environment import cache_folder, cores, cpu, thread_variables, versions
@@ -46,9 +45,7 @@ def calibration() -> dict[str, Any]:
         if path.exists():
             say(f"damaged: {error}; it is measured again")
     measured = _measure_in_fresh_process()
-    with contextlib.suppress(OSError, HarnessError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_checked(path, {"calibration": measured})
+    keep_checked(path, {"calibration": measured})
     return {**measured, "cached": False}
 
 

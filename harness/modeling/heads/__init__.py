@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 from harness.core import plugins
@@ -15,6 +11,7 @@ from harness.core.plugins import Plugins
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.weights.model_lists import listed
 
 HEADS: Plugins[Head] = plugins.table("head")
 
@@ -23,34 +20,12 @@ Architecture = Literal["encoder", "decoder", "encoder-decoder"]
 
 def architecture_of(config: Mapping[str, Any]) -> Architecture:
     """What a model reads and writes, by its config, from the lists of `transformers`."""
-    kind, lists = config["model_type"], _listed()
+    kind, lists = config["model_type"], listed()
     if config.get("is_encoder_decoder") or kind in lists["MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"]:
         return "encoder-decoder"
     if kind in lists["MODEL_FOR_MASKED_LM_MAPPING_NAMES"]:  # BERT and its kin are in the other list as well
         return "encoder"
     return "decoder" if kind in lists["MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"] else "encoder"
-
-
-LISTS = (
-    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
-    "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
-    "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
-)
-
-
-@cache
-def _listed() -> dict[str, frozenset[str]]:
-    """The model types in the lists, read from their file: importing it brings torch, which takes seconds."""
-    package = find_spec("transformers")
-    assert package is not None and package.origin is not None
-    tree = ast.parse((Path(package.origin).parent / "models" / "auto" / "modeling_auto.py").read_bytes())
-    listed: dict[str, frozenset[str]] = {}
-    for node in tree.body:
-        names = [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and set(names) & set(LISTS):
-            listed[names[0]] = frozenset(dict(ast.literal_eval(node.value.args[0])))
-    assert set(listed) == set(LISTS), "transformers keeps its lists of models elsewhere"
-    return listed
 
 
 def head_for(task: TaskSpec, architecture: Architecture) -> str | None:

@@ -108,7 +108,6 @@ class TokenBudgetBatchSampler:
         self.lengths = np.asarray(lengths, dtype=np.float64)
         self.ends = np.cumsum(epochs or [len(lengths)]).tolist()
         self.batch_size = batch_size
-        self.drop_last = False
         self.multiple_of = multiple_of
         self.seed = seed
         self.epoch = 0

@@ -106,13 +106,18 @@ def of_texts(
 
     pairs, owners = [], []
     for owner, text in enumerate(texts):
-        whole = [start, *text]
-        for begin, first, end in rolling(len(text), size):
-            pairs.append((whole[begin : first + 1], text[first:end]))
+        for pair in windows(text, start, size):
+            pairs.append(pair)
             owners.append(owner)
     result = np.zeros(len(texts))
     np.add.at(result, np.asarray(owners, dtype=np.int64), of_pairs(model, pairs, report, with_greedy=False)[0])
     return result
+
+
+def windows(text: Sequence[int], start: int, size: int) -> list[tuple[Sequence[int], Sequence[int]]]:
+    """A text after the token `start`, as pairs of what a window sees and what it predicts."""
+    whole = [start, *text]
+    return [(whole[begin : first + 1], text[first:end]) for begin, first, end in rolling(len(text), size)]
 
 
 def rolling(length: int, size: int) -> list[tuple[int, int, int]]:

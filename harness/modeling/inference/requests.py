@@ -14,7 +14,7 @@ from harness.core.decoding_spec import DecodingSpec
 from harness.core.errors import HarnessError
 from harness.core.requests import Generation, Likelihood, Likely, Request, Response, TextLikelihood
 from harness.modeling.inference.generate import Stops, generate
-from harness.modeling.inference.likelihood import of_pairs
+from harness.modeling.inference.likelihood import of_pairs, windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -184,7 +184,9 @@ def _encoded(requests: Sequence[Request], texts: _Texts, limit: int) -> list[lis
     for request in requests:
         assert not isinstance(request, Generation)
         if isinstance(request, TextLikelihood):
-            pairs.append(_windows(texts.of(request.text), texts, limit))
+            tokens = texts.of(request.text)
+            of_text = windows(tokens, texts.first, limit) if tokens else []
+            pairs.append([(tuple(before), tuple(after)) for before, after in of_text])
         else:
             pairs.append([_pair(request, texts, limit)])
     return pairs
@@ -214,18 +216,6 @@ def _pair(request: Likelihood, texts: _Texts, limit: int) -> Pair:
             f"{request.continuation[:40]!r} …"
         )
     return before, after
-
-
-def _windows(tokens: Tokens, texts: _Texts, size: int) -> list[Pair]:
-    """A whole text in windows of `size` tokens that each predict what follows the one before, the last beginning
-    earlier so that it sees as much as fits.
-    """
-    pairs = []
-    for begin in range(0, len(tokens), size):
-        end = min(begin + size, len(tokens))
-        before = tokens[max(0, end - size - 1) : begin] if begin else (texts.first,)
-        pairs.append((before, tokens[begin:end]))
-    return pairs
 
 
 def _cut(pairs: Sequence[Sequence[Pair]], limit: int, writes_apart: bool) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.specs import ModelSpec
+from harness.modeling.weights.model_lists import listed
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
@@ -56,7 +57,6 @@ def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:
         causal: Whether the model is trained to predict each token from those before it alone.
     """
     from transformers import CONFIG_MAPPING
-    from transformers.models.auto import modeling_auto
 
     kind = config["model_type"]
     if kind not in CONFIG_MAPPING:
@@ -69,27 +69,25 @@ def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:
         CONFIG_MAPPING[kind](**{key: value for key, value in config.items() if key != "model_type"})
     except Exception as error:
         return " ".join(str(error).split())
-    if causal and kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if causal and kind not in listed()["MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"]:
         return f"{kind} is no causal language model"
-    two_ways = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
+    two_ways = kind in listed()["MODEL_FOR_MASKED_LM_MAPPING_NAMES"] and not config.get("is_decoder")
     if causal and two_ways:
         return f"{kind} reads in both directions, and would see the tokens it is to predict; give is_decoder: true"
     return None
 
 
 def architecture_problem(config: Mapping[str, Any], auto_class: str) -> str | None:
-    """Why a checkpoint is no model of a class of `transformers` (whose import takes seconds); None where it is one."""
-    from transformers.models.auto import modeling_auto
-
+    """Why a checkpoint is no model of a class of `transformers`; None where it is one."""
     lists = {
-        "AutoModelForMaskedLM": modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-        "AutoModelForCausalLM": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        "AutoModelForSeq2SeqLM": modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+        "AutoModelForMaskedLM": listed()["MODEL_FOR_MASKED_LM_MAPPING_NAMES"],
+        "AutoModelForCausalLM": listed()["MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"],
+        "AutoModelForSeq2SeqLM": listed()["MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"],
     }
     kind = str(config["model_type"])
     if kind not in lists[auto_class]:
         return f"a {kind} is no {auto_class.removeprefix('AutoModelFor')}"
-    two_ways = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
+    two_ways = kind in listed()["MODEL_FOR_MASKED_LM_MAPPING_NAMES"] and not config.get("is_decoder")
     if auto_class == "AutoModelForCausalLM" and two_ways:
         return f"a {kind} reads in both directions, and would see the tokens it is to predict"
     return None

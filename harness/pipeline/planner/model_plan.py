@@ -55,7 +55,7 @@ class ModelPlan:
 
     @cached_property
     def architecture(self) -> str | None:
-        """Of a transformer, cached by its model_type: asking `transformers` takes seconds."""
+        """Of a transformer, cached by its model_type."""
         config = self.model_spec.config
         if not LEARNERS.get(self.model_spec.learner).in_folder:
             return None

@@ -6,7 +6,8 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.core.specs import ModelSpec
-from harness.modeling.heads import HEADS, LISTS, _listed, architecture_of, head_for
+from harness.modeling.heads import HEADS, architecture_of, head_for
+from harness.modeling.weights.model_lists import LISTS, listed
 from harness.training.learners.transformer import LEARNER
 from tests.unit.modeling.heads.given import TARGETS, task
 
@@ -44,7 +45,7 @@ def test_a_model_type_says_what_a_model_reads_and_writes(expected, model_type):
 def test_the_lists_read_from_the_file_are_those_of_transformers():
     from transformers.models.auto import modeling_auto
 
-    assert {name: set(kinds) for name, kinds in _listed().items()} == {
+    assert {name: set(kinds) for name, kinds in listed().items()} == {
         name: set(getattr(modeling_auto, name)) for name in LISTS
     }
 
