@@ -19,7 +19,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from harness.core.errors import HarnessError
 from harness.modeling.inference.decoding_inputs import places_of
 from harness.modeling.runtimes.graph_file import Graph, Opener
-from harness.modeling.runtimes.graph_writer import CACHE, Writer, cache_of, ones, pairs_of, self_attention
+from harness.modeling.runtimes.graph_writer import CACHE, Writer, cache_of, mask_of, ones, pairs_of, self_attention
 from harness.modeling.weights.loading import HERE
 from harness.modeling.weights.optimum_files import OptimumFiles
 from harness.modeling.weights.settings import home_of
@@ -79,7 +79,7 @@ class OptimumWriter(Writer):
         past = self_attention(before)
         graph = self._with_past if past else self._decoder
         length = ids.shape[1] + (past[0].shape[2] if past else 0)
-        mask = ones(ids, length) if mask is None else mask
+        mask = mask_of(mask, ids, length)
         places = places_of(mask)[:, -ids.shape[1] :] if places is None else places
         given = {"input_ids": ids, "attention_mask": mask, "position_ids": places, BRANCH: torch.tensor([bool(past)])}
         names = self._pairs[""]
@@ -105,7 +105,7 @@ class OptimumWriter(Writer):
         given = {
             "input_ids": ids,
             "encoder_hidden_states": encoded,
-            "encoder_attention_mask": ones(ids, encoded.shape[1]) if mask is None else mask,
+            "encoder_attention_mask": mask_of(mask, ids, encoded.shape[1]),
             "decoder_attention_mask": ones(ids, ids.shape[1] + (past[0].shape[2] if past else 0)),
             BRANCH: torch.tensor([bool(past)]),
             **_named(PAST, written, past or _empty(graph, written, len(ids))),

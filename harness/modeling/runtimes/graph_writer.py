@@ -53,7 +53,7 @@ class Encoder(torch.nn.Module):
         self._output = output
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any) -> BaseModelOutput:
-        attention_mask = ones(input_ids, input_ids.shape[1]) if attention_mask is None else attention_mask
+        attention_mask = mask_of(attention_mask, input_ids, input_ids.shape[1])
         return BaseModelOutput(self._graph(input_ids=input_ids, attention_mask=attention_mask)[self._output])
 
 
@@ -119,8 +119,8 @@ class Writer(PreTrainedModel, GenerationMixin):
             else:
                 encoded = encoder_outputs or self._encoder(input_ids=input_ids, attention_mask=attention_mask)
                 crossed = self._split(encoded[0])
-        if attention_mask is None:
-            attention_mask = ones(ids, crossed[0].shape[2] if crossed else past[0].shape[2] + ids.shape[1])
+        seen = crossed[0].shape[2] if crossed else past[0].shape[2] + ids.shape[1]
+        attention_mask = mask_of(attention_mask, ids, seen)
         if self._encoder is None and position_ids is None:
             position_ids = places_of(attention_mask)[:, -ids.shape[1] :]
         length = ids.shape[1]
@@ -170,6 +170,15 @@ def open_writer(folder: Path, threads: int, opener: Opener) -> Writer:
 def ones(ids: torch.Tensor, length: int) -> torch.Tensor:
     """The mask of rows of that length without padding."""
     return torch.ones(len(ids), length, dtype=torch.long)
+
+
+def mask_of(mask: torch.Tensor | None, ids: torch.Tensor, length: int) -> torch.Tensor:
+    """The mask (b, length) that a graph is given. Raises ValueError for one of which token sees which, (b, 1, t, t)."""
+    if mask is None:
+        return ones(ids, length)
+    if mask.ndim != 2:
+        raise ValueError(f"a graph takes a mask of its tokens, and none of {tuple(mask.shape)}")
+    return mask
 
 
 def self_attention(cache: Any) -> list[torch.Tensor]:
