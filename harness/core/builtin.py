@@ -34,8 +34,19 @@ BUILTIN: dict[str, dict[str, str]] = {
         "self_bleu": "harness.metrics.diversity:SELF_BLEU",
         "repetition_4": "harness.metrics.diversity:REPETITION_4",
     },
+    "modality": {
+        "audio": "harness.data.modalities.audio:MODALITY",
+        "image": "harness.data.modalities.image:MODALITY",
+        "video": "harness.data.modalities.video:MODALITY",
+    },
     "family": {
+        "audio-caption-pairs": "harness.core.item_families:AUDIO_CAPTION_PAIRS",
+        "audio-classification": "harness.core.item_families:AUDIO_CLASSIFICATION",
+        "audio-text-retrieval": "harness.core.item_families:AUDIO_TEXT_RETRIEVAL",
         "classification": "harness.core.families:CLASSIFICATION",
+        "image-caption-pairs": "harness.core.item_families:IMAGE_CAPTION_PAIRS",
+        "image-classification": "harness.core.item_families:IMAGE_CLASSIFICATION",
+        "image-text-retrieval": "harness.core.item_families:IMAGE_TEXT_RETRIEVAL",
         "language-modeling": "harness.core.families:LANGUAGE_MODELING",
         "last-word": "harness.core.families:LAST_WORD",
         "library": "harness.core.families:LIBRARY",
@@ -48,6 +59,8 @@ BUILTIN: dict[str, dict[str, str]] = {
         "text-generation": "harness.core.families:TEXT_GENERATION",
         "token-classification": "harness.core.families:TOKEN_CLASSIFICATION",
         "translation": "harness.core.families:TRANSLATION",
+        "video-classification": "harness.core.item_families:VIDEO_CLASSIFICATION",
+        "video-text-retrieval": "harness.core.item_families:VIDEO_TEXT_RETRIEVAL",
     },
     "head": {
         "causal-lm": "harness.modeling.heads.causal_lm:HEAD",

@@ -30,10 +30,13 @@ class Columns(Protocol):
     def labels(self) -> Sequence[Any] | None: ...
 
 
-Kind = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes"]
+Kind = Literal[
+    "labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes", "ranks"
+]
 """What metrics receive as predictions: class ids, floats, strings, log-likelihoods of the text itself (nats), the tags
 of a text's words, joined by spaces, by how many nats the first of two texts is the likelier one, how well a text's last
-word is told, or what a task library makes of the answers to an example (`harness.core.libraries.Outcomes`), as JSON.
+word is told, what a task library makes of the answers to an example (`harness.core.libraries.Outcomes`), as JSON, or at
+which ranks an item and its captions are retrieved (`harness.core.ranks.Ranks`), as JSON.
 """
 
 
@@ -58,6 +61,8 @@ class Family(ABC):
     """The field with the answers to choose from, a line each; the label says which is right."""
     trained: bool = True
     """Models are trained on such a task; else they are scored as they are."""
+    modalities: Mapping[str, str] = {}
+    """The fields that hold raw items (`harness.core.items.Item`), and the modality of each; all others are text."""
 
     @property
     def in_words(self) -> bool:

@@ -17,6 +17,7 @@ from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.specs import TaskSpec
 from harness.data.assemble import Reading
 from harness.data.document import Corpus, CorpusOptions
+from harness.data.pair_corpus import PairCorpus
 
 FOLDER = "folder"
 """The source that reads paths."""
@@ -74,6 +75,22 @@ class Source:
             HarnessError: the source has none, or it cannot be read.
         """
         raise HarnessError("this data source has tasks, and no corpus of documents")
+
+    def pairs(self, rest: str, modality: str, size: int) -> PairCorpus:
+        """Items with captions of this source, for the pretraining of a model of items and text.
+
+        Args:
+            rest: What stands after `NAME:`; empty where nothing does.
+            modality: What the items are: `image`, `audio`, `video`.
+            size: How many pairs, where they are generated.
+
+        Returns:
+            The items with captions.
+
+        Raises:
+            HarnessError: the source has none of that modality, or they cannot be read.
+        """
+        raise HarnessError(f"this data source has no {modality} with captions")
 
     def check(self, settings: Mapping[str, Any], where: str) -> None:
         """Check what a task's section `sources` says under this source's name.

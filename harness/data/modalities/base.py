@@ -1,0 +1,78 @@
+"""What a modality is: how raw items become arrays, how much they hold, how they are changed and shown."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.core.items import Item
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A raw item as an array.
+
+    Attributes:
+        values: Of an image (h, w, 3) uint8, RGB; of a sound (t,) float32 in -1..1, one channel; of a video
+            (frames, h, w, 3) uint8.
+        rate: Samples a second of a sound, frames a second of a video; 0 of an image.
+    """
+
+    values: np.ndarray
+    rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An item for a page.
+
+    Attributes:
+        kind: The element that shows it: `img` or `audio`.
+        uri: A data URI.
+        label: What it is called.
+    """
+
+    kind: str
+    uri: str
+    label: str
+
+
+class Modality(ABC):
+    """A kind of raw items. One subclass a module, registered under `name`.
+
+    Attributes:
+        name: What fields and families call it.
+        endings: The endings of its files, with their dots.
+        unit: What throughput counts: `images`, `seconds of audio`.
+        extra: The extra of the package that reading its files needs.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    unit: str
+    extra: str
+
+    @abstractmethod
+    def decode(self, item: Item) -> Decoded:
+        """The item as an array.
+
+        Raises:
+            HarnessError: it is damaged, empty, far too large, or another thing than its name says; one line that names
+                `item.place`.
+        """
+
+    @abstractmethod
+    def amount(self, decoded: Decoded) -> float:
+        """How much it holds, in `unit`."""
+
+    @abstractmethod
+    def augment(self, decoded: Decoded, random: np.random.Generator) -> Decoded:
+        """The item changed so that its captions stay true, as far as can be known: for training."""
+
+    @abstractmethod
+    def show(self, item: Item) -> Shown:
+        """A small form of it for a page: a thumbnail, or the sound itself."""
