@@ -30,9 +30,7 @@ class Columns(Protocol):
     def labels(self) -> Sequence[Any] | None: ...
 
 
-Kind = Literal[
-    "labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes", "ranks"
-]
+Kind = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes", "ranks"]
 """What metrics receive as predictions: class ids, floats, strings, log-likelihoods of the text itself (nats), the tags
 of a text's words, joined by spaces, by how many nats the first of two texts is the likelier one, how well a text's last
 word is told, what a task library makes of the answers to an example (`harness.core.libraries.Outcomes`), as JSON, or at
