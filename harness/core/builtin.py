@@ -131,6 +131,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "hub": "harness.data.hub:SOURCE",
         "folder": "harness.data.folder:SOURCE",
         "checklist": "harness.data.checklist:SOURCE",
+        "sklearn-digits": "harness.data.digits:SOURCE",
         "lm_eval": "harness.libraries.lm_eval:SOURCE",
         "mteb": "harness.libraries.mteb:SOURCE",
     },

@@ -22,13 +22,15 @@ class ReadingSpec(Strict):
     `source` is where the data of this task is, whatever `--data` says: a source's name, or a path from the task's file.
     `dev_fraction` of the training rows serves as dev where there is no dev split. `test` is a file whose rows are
     scored. `delimiter` is that of csv files: `auto` (found from the first rows), a name (`comma`, `semicolon`, `tab`,
-    `pipe`) or one character.
+    `pipe`) or one character. `missing_files` says what becomes of rows that name an image or a sound that is not there:
+    they are refused, or left out and counted.
     """
 
     source: str | None = None
     dev_fraction: float | None = Field(default=None, gt=0, lt=1)
     test: str | None = None
     delimiter: str = "auto"
+    missing_files: Literal["refuse", "drop"] = "refuse"
 
     @field_validator("delimiter")
     @classmethod
@@ -48,7 +50,8 @@ class FolderSource(Strict):
 
     `files` lists, per split, the file names tried in order. `format` says what is in them where their ending does not:
     `squad` (SQuAD's JSON), `multirc` and `record` (SuperGLUE's), `documents` (text cut at headings or blank lines),
-    `conll` (a word a line with its tag last) or `parallel` (lines that correspond, a file a language: `files` then
+    `conll` (a word a line with its tag last), `items` (images or sounds: a folder, or a file of
+    captions, in any layout that is read of them) or `parallel` (lines that correspond, a file a language: `files` then
     names what stands before the language, or has `{language}` in its place, `columns` the languages of the fields).
     Else `columns` maps canonical fields to header names, or to positions ("0", "1", …) where `header` is false; a field
     left out takes the task's own `fields`. Where a JSON file holds several tasks, the list under `key` is read. `id`
@@ -60,7 +63,7 @@ class FolderSource(Strict):
 
     folder: Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
     files: dict[str, Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]] = {}
-    format: Literal["squad", "multirc", "record", "documents", "parallel", "conll"] | None = None
+    format: Literal["squad", "multirc", "record", "documents", "parallel", "conll", "items"] | None = None
     columns: Columns = {}
     header: bool = True
     key: str | None = None

@@ -18,6 +18,7 @@ from harness.data.behaviour import checks_identity, to_be_checked
 from harness.data.folder import existing_path, of_file, with_test
 from harness.data.frame import Split, TaskData
 from harness.data.hub_access import hub_reachable
+from harness.data.item_tasks import modality_of, read_for, state_of_items
 from harness.data.noise import perturbed
 from harness.data.source import FOLDER, asked_source
 
@@ -96,4 +97,6 @@ def state(task: TaskSpec, data: str) -> str:
     if task.reading.test:
         test = existing_path(task.reading.test)
         pinned = [pinned, str(test.resolve()), *states_of([test])]
+        if modality_of(task) is not None:
+            pinned = [*pinned, state_of_items(task, {"test": read_for(task, test)}, task.fields)]
     return hash_json({"code": code, "task": settings, "source": [asked.recorded, pinned]})

@@ -15,6 +15,7 @@ from harness.core.source_specs import Columns
 from harness.core.specs import TaskSpec
 from harness.data.choices import choices_of, letters, right_choices
 from harness.data.frame import Split, TaskData
+from harness.data.item_columns import read_items, with_their_files
 from harness.data.labels import Vocabulary, class_ids, infer_labels, is_hidden, label_texts, numbers
 from harness.data.references import read_references
 from harness.data.table import Table, find_column, require_column, with_composed
@@ -68,6 +69,8 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
             notes.append(f"{name}: {table.dropped} rows with missing fields dropped")
             dropped[name] = table.dropped
         notes += [f"{name}: {note}" for note in table.notes]
+    if task.reading.missing_files == "drop":
+        notes += _drop_missing(family, reading, tables, dropped)
     vocabulary = None
     labels: tuple[str, ...] = ()
     if family.predictions == "tags":
@@ -94,6 +97,8 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
         splits = {name: _split_in_words(task, family, reading, name, table) for name, table in tables.items()}
     if reading.carve:
         groups = tables[task.train].read_column(reading.group) if reading.group else None
+        if groups is None and family.modalities:  # the captions of an item stay together
+            groups = list(zip(*(splits[task.train].fields[name] for name in family.modalities), strict=True))
         fraction = reading.dev_fraction
         splits[task.train], splits["dev"] = carve(splits[task.train], reading.location, groups, fraction)
         notes.append(f"no dev split there: {len(splits['dev'])} rows of {task.train} serve as dev")
@@ -109,6 +114,19 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
         stands_in=reading.stands_in,
         dropped={name: (count, count + len(tables[name])) for name, count in dropped.items()},
     )
+
+
+def _drop_missing(family: Family, reading: Reading, tables: dict[str, Table], dropped: dict[str, int]) -> list[str]:
+    """Leave out the rows whose files are missing, and count them."""
+    notes = []
+    for name, table in tables.items():
+        for canonical, modality in family.modalities.items():
+            column = require_column(reading.columns_of(name), canonical, tables[name])
+            tables[name] = with_their_files(tables[name], column, modality)
+        if missing := len(table) - len(tables[name]):
+            notes.append(f"{name}: {missing} rows whose file is missing dropped")
+            dropped[name] = dropped.get(name, 0) + missing
+    return notes
 
 
 def _tagged(
@@ -286,11 +304,12 @@ def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str,
 
 
 def text_columns(task: TaskSpec, target: str | None, table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
-    """The texts of a table by the names of the task's fields."""
+    """The texts and items of a table by the names of the task's fields."""
+    modalities = FAMILIES.get(task.family).modalities
+    names = {canonical: require_column(columns, canonical, table) for canonical in task.fields if canonical != target}
     return {
-        canonical: _strings(table, require_column(columns, canonical, table))
-        for canonical in task.fields
-        if canonical != target
+        canonical: read_items(table, name, modalities[canonical]) if canonical in modalities else _strings(table, name)
+        for canonical, name in names.items()
     }
 
 

@@ -15,6 +15,7 @@ from harness.data import files as own_files
 from harness.data.conll import read_conll
 from harness.data.documents import read_documents
 from harness.data.frame import draw_name
+from harness.data.item_tasks import read_for
 from harness.data.parallel import LANGUAGE, language_files, read_parallel
 from harness.data.readers import read_json, read_squad, read_text, read_tsv
 from harness.data.superglue import read_multirc, read_record
@@ -25,7 +26,7 @@ DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 
 TAB_SEPARATED = (".tsv", ".txt")
 
-DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": "", "conll": ".txt"}
+DEFAULT_ENDINGS = {None: ".tsv", "squad": ".json", "documents": ".txt", "parallel": "", "conll": ".txt", "items": ""}
 
 READERS = {
     "squad": read_squad,
@@ -62,7 +63,8 @@ def _find(source: FolderSource, folder: Path, name: str) -> Path | None:
     if source.format == "parallel":
         languages = language_files(folder, name, source.languages)
         return languages[source.languages[0]] if languages is not None else None
-    return folder / name if (folder / name).is_file() else None
+    is_there = (folder / name).exists() if source.format == "items" else (folder / name).is_file()
+    return folder / name if is_there else None
 
 
 def missing_files(source: FolderSource, split: str) -> str:
@@ -137,6 +139,8 @@ def download_columns(task: TaskSpec, source: FolderSource) -> Columns:
 
 def _read(path: Path, task: TaskSpec, source: FolderSource) -> Table:
     """CoLA's train and dev have no header but its test does: one is looked for where none is expected."""
+    if source.format == "items":
+        return read_for(task, path)
     if source.format == "parallel":
         return read_parallel(_translations(path, source))
     if source.format is not None:

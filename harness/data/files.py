@@ -168,6 +168,10 @@ def table_of(dataset: Dataset, where: str) -> Table:
     """A `datasets.Dataset` as a table; its columns of ClassLabel, or of lists of it, bring their names."""
     from datasets import ClassLabel, Translation, Value
 
+    for name, feature in dataset.features.items():
+        if getattr(feature, "decode", False):  # images and sounds stay the bytes they are
+            dataset = dataset.cast_column(name, type(feature)(decode=False))
+
     def read_column(name: str) -> Sequence[Any]:
         values = list(dataset[name])
         return as_written(values) if dataset.features[name] == Value("float32") else values

@@ -21,7 +21,10 @@ from harness.data.corpus_files import corpus_of_path
 from harness.data.document import Corpus, CorpusOptions
 from harness.data.download import DRAW, download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
+from harness.data.item_pairs import pairs_of_path
+from harness.data.item_tasks import modality_of, read_for, split_paths, split_readers, state_of_items
 from harness.data.labels import are_withheld
+from harness.data.pair_corpus import PairCorpus
 from harness.data.source import Source, named_sources
 from harness.data.table import Table, find_column, missing_column, require_column
 
@@ -62,18 +65,31 @@ class Folder(Source):
         """A file, or all files below a folder that a corpus can be of."""
         return corpus_of_path(rest, options.field)
 
+    def pairs(self, rest: str, modality: str, size: int) -> PairCorpus:
+        """A file or a folder of items, with captions or classes where there are some."""
+        return pairs_of_path(rest, modality)
+
     def state(self, task: TaskSpec, rest: str) -> object | None:
         """Paths and states of the files."""
         layout = locate(task, existing_path(rest), possible_splits(task, ()))
         paths = layout.read_paths()
-        return [
+        pinned = [
             str(layout.place.resolve()),
             [[str(path.resolve()), *state] for path, state in zip(paths, states_of(paths), strict=True)],
             {split: path.name for split, path in layout.files.items()},
         ]
+        return pinned if modality_of(task) is None else [*pinned, _state_of_items(task, layout)]
 
 
 SOURCE = Folder()
+
+
+def _state_of_items(task: TaskSpec, layout: Layout) -> object:
+    if layout.source is not None:
+        tables, _ = read_download(task, layout.source, layout.files, list(layout.files))
+        return state_of_items(task, tables, download_columns(task, layout.source))
+    readers = _readers(task, layout, possible_splits(task, ()))
+    return state_of_items(task, {split: read() for split, read in readers.items()}, task.fields)
 
 
 def existing_path(data: str) -> Path:
@@ -161,7 +177,7 @@ def _layout(task: TaskSpec, folder: Path, source: FolderSource | None, splits: S
     if files.is_saved(folder):
         return Layout(folder, {}, saved=True)
     for place in (folder, folder / "data"):  # the hub's way to lay files out
-        files_of_splits = files.split_files(place, splits, files.readers_for(task)) if place.is_dir() else {}
+        files_of_splits = split_paths(task, place, splits) if place.is_dir() else {}
         if files_of_splits:
             return Layout(place, files_of_splits)
     return None
@@ -235,7 +251,7 @@ def _stand_in(task: TaskSpec, available: Mapping[str, Callable[[], Table]]) -> d
 
 def of_file(task: TaskSpec, file: Path) -> Reading:
     """The rows of a file as the split test. Raises HarnessError where it has no labels to score by."""
-    table = files.read_file(existing_path(str(file)), files.readers_for(task), task.reading.character)
+    table = read_for(task, existing_path(str(file)))
     _check_fit(task, task.fields, {"test": table})
     target = FAMILIES.get(task.family).target
     if target is not None:
@@ -269,9 +285,7 @@ def _with_train(task: TaskSpec, wanted: Sequence[str]) -> list[str]:
 def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str, Callable[[], Table]]:
     """What reads each split that lies there."""
     if not layout.saved:
-        readers = files.readers_for(task)
-        delimiter = task.reading.character
-        return {split: partial(files.read_file, path, readers, delimiter) for split, path in layout.files.items()}
+        return split_readers(task, layout.files)
     saved = files.read_saved(layout.place, task.train)
     matches = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
     return {split: partial(saved.__getitem__, name) for split, name in matches.items() if name is not None}

@@ -11,6 +11,7 @@ from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.assemble import text_columns
 from harness.data.frame import Split
+from harness.data.item_tasks import read_for
 
 LINES = ".txt"
 
@@ -33,7 +34,7 @@ def read_unlabelled(task: TaskSpec, where: str, asked: str = "unlabelled") -> Sp
 
 
 def _columns(task: TaskSpec, path: Path) -> dict[str, tuple[str, ...]]:
-    table = files.read_file(path, files.readers_for(task), task.reading.character)
+    table = read_for(task, path)
     return text_columns(task, FAMILIES.get(task.family).target, table, task.fields)
 
 
