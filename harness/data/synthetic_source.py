@@ -9,9 +9,10 @@ from harness.core import code_identity
 from harness.core.errors import HarnessError, TaskAbsentError, unknown
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec
-from harness.data import synthetic
+from harness.data import captioned, synthetic
 from harness.data.assemble import Reading
 from harness.data.document import Corpus, CorpusOptions, Document
+from harness.data.pair_corpus import PairCorpus
 from harness.data.source import Source, refuse_rest
 from harness.data.synthetic.topics import topic_of
 from harness.data.table import table_of
@@ -23,10 +24,11 @@ class Synthetic(Source):
     def read(self, task: TaskSpec, rest: str, splits: Sequence[str], limit: int | None) -> Reading:
         """Raises HarnessError where the template is unknown or has no such split, else as `Source.read` does."""
         template = _template(task, rest)
-        if template not in synthetic.SHAPES and topic_of(template) is None:
-            raise unknown("synthetic template", template, synthetic.SHAPES, f"task '{task.name}'")
+        known = (*synthetic.SHAPES, *captioned.TEMPLATES)
+        if template not in known and topic_of(template) is None:
+            raise unknown("synthetic template", template, known, f"task '{task.name}'")
         location = f"synthetic world v{synthetic.WORLD_VERSION}"
-        built = synthetic.build(template)
+        built = captioned.build(template) if template in captioned.TEMPLATES else synthetic.build(template)
         missing = [split for split in splits if split not in built]
         if missing:
             raise HarnessError(
@@ -47,6 +49,19 @@ class Synthetic(Source):
         location = f"synthetic world v{synthetic.WORLD_VERSION}, {size} sentences"
         pin = [SYNTHETIC, size, code_identity.identity("harness.data.synthetic")]
         return Corpus(SYNTHETIC, location, partial(_documents, size), pin)
+
+    def pairs(self, rest: str, modality: str, size: int) -> PairCorpus:
+        """Scenes or sounds with captions: in the language that `rest` names, or each in any of the three."""
+        languages = ", ".join(captioned.LANGUAGES) if not rest else rest
+        read = partial(captioned.pairs, modality, rest, size)
+        read()
+        return PairCorpus(
+            SYNTHETIC,
+            f"synthetic world v{captioned.VERSION}, {size} {modality} with captions ({languages})",
+            modality,
+            read,
+            [SYNTHETIC, modality, rest, size, code_identity.identity("harness.data.captioned")],
+        )
 
     def state(self, task: TaskSpec, rest: str) -> object | None:
         _template(task, rest)
