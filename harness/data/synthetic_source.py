@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import starmap
 
 from harness.core import code_identity
 from harness.core.errors import HarnessError, TaskAbsentError, unknown
@@ -12,7 +13,7 @@ from harness.core.specs import TaskSpec
 from harness.data import captioned, synthetic
 from harness.data.assemble import Reading
 from harness.data.document import Corpus, CorpusOptions, Document
-from harness.data.pair_corpus import PairCorpus
+from harness.data.pair_corpus import Pair, PairCorpus
 from harness.data.source import Source, refuse_rest
 from harness.data.synthetic.topics import topic_of
 from harness.data.table import table_of
@@ -52,14 +53,13 @@ class Synthetic(Source):
 
     def pairs(self, rest: str, modality: str, size: int) -> PairCorpus:
         """Scenes or sounds with captions: in the language that `rest` names, or each in any of the three."""
-        languages = ", ".join(captioned.LANGUAGES) if not rest else rest
-        read = partial(captioned.pairs, modality, rest, size)
-        read()
+        languages = rest or ", ".join(captioned.LANGUAGES)
+        captioned.pairs(modality, rest, 0)
         return PairCorpus(
             SYNTHETIC,
             f"synthetic world v{captioned.VERSION}, {size} {modality} with captions ({languages})",
             modality,
-            read,
+            partial(_pairs, modality, rest, size),
             [SYNTHETIC, modality, rest, size, code_identity.identity("harness.data.captioned")],
         )
 
@@ -73,6 +73,10 @@ SOURCE = Synthetic()
 
 def _documents(sentences: int, lenient: bool) -> Iterator[Document]:
     return (Document(text, f"document {number}") for number, text in enumerate(synthetic.corpus(sentences), start=1))
+
+
+def _pairs(modality: str, language: str, size: int) -> Iterator[Pair]:
+    return starmap(Pair, captioned.pairs(modality, language, size))
 
 
 def _template(task: TaskSpec, rest: str) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.core.errors import HarnessError, unknown
+from harness.core.items import Item
 from harness.data.captioned.grammar import LANGUAGES
 from harness.data.captioned.scenes import SCENES
 from harness.data.captioned.sounds import SOUNDS
 from harness.data.captioned.tasks import TEMPLATES, VERSION, Splits
 from harness.data.captioned.world import VAGUE, World, describe
-from harness.data.pair_corpus import Pair
 from harness.data.synthetic.rng import Rng
 
 __all__ = ["LANGUAGES", "TEMPLATES", "VERSION", "WORLDS", "build", "pairs"]
@@ -30,7 +30,7 @@ def build(template: str) -> Splits:
     return TEMPLATES[template]()
 
 
-def pairs(modality: str, language: str, size: int) -> Iterator[Pair]:
+def pairs(modality: str, language: str, size: int) -> Iterator[tuple[Item, str]]:
     """So many items, each with one caption: in the language, or, where that is empty, in any of them.
 
     Raises:
@@ -43,10 +43,10 @@ def pairs(modality: str, language: str, size: int) -> Iterator[Pair]:
     return _pairs(WORLDS[modality], language, size)
 
 
-def _pairs(world: World, language: str, size: int) -> Iterator[Pair]:
+def _pairs(world: World, language: str, size: int) -> Iterator[tuple[Item, str]]:
     rng = Rng(f"{VERSION}:{world.name}:corpus:{language}")
     for _ in range(size):
         meaning = world.seen(rng)
         description = describe(rng, meaning, VAGUE)
         item = world.item(rng, meaning, for_task=False)
-        yield Pair(item, world.caption(rng, language or rng.choice(LANGUAGES), description))
+        yield item, world.caption(rng, language or rng.choice(LANGUAGES), description)

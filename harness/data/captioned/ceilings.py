@@ -1,4 +1,4 @@
-"""How well a task of retrieval can be done by what tells which captions are true of which items, and guesses among those.
+"""How well a task of retrieval can be done by what tells which captions are true of which items and guesses among them.
 
 A caption that is true of m items finds its own in the first k places with probability min(1, k/m). An item of which m
 captions are true, p of them its own, has one of those among the first k with probability 1 - C(m-p, k) / C(m, k).

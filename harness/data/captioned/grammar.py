@@ -1,4 +1,4 @@
-"""Captions in English, French and Chinese by the same rules: the words of a world are its own (`Lexicon`), how they agree
+"""Captions in English, French and Chinese by the same rules: a world has its words (`Lexicon`), how they agree
 and are put together is the language's.
 """
 
@@ -64,20 +64,20 @@ def caption(rng: Rng | None, language: str, lexicon: Lexicon, meaning: Meaning) 
 def _english(lexicon: Lexicon, group: Group) -> str:
     singular, plural = lexicon.kinds[group.kind].split()
     words = [lexicon.adjectives[key] for key in (group.manner, group.quality) if key != UNSAID]
-    words.append(singular if group.count == 1 else plural)
+    words.append(singular if group.number == 1 else plural)
     article = "an" if words[0][0] in "aeiou" else "a"
-    return " ".join([article if group.count == 1 else _NUMBERS["en"][group.count - 1], *words])
+    return " ".join([article if group.number == 1 else _NUMBERS["en"][group.number - 1], *words])
 
 
 def _french(lexicon: Lexicon, group: Group) -> str:
     gender, singular, plural = lexicon.kinds[group.kind].split()
-    form = (gender == "f") + 2 * (group.count > 1)
+    form = (gender == "f") + 2 * (group.number > 1)
     article = "une" if gender == "f" else "un"
-    words = [article if group.count == 1 else _NUMBERS["fr"][group.count - 1]]
-    said = [key for key in (group.manner, group.quality) if key != UNSAID]
-    words += [_agreeing(lexicon.adjectives[key], form) for key in said if key in lexicon.before]
-    words.append(singular if group.count == 1 else plural)
-    words += [_agreeing(lexicon.adjectives[key], form) for key in reversed(said) if key not in lexicon.before]
+    words = [article if group.number == 1 else _NUMBERS["fr"][group.number - 1]]
+    keys = [key for key in (group.manner, group.quality) if key != UNSAID]
+    words += [_agreeing(lexicon.adjectives[key], form) for key in keys if key in lexicon.before]
+    words.append(singular if group.number == 1 else plural)
+    words += [_agreeing(lexicon.adjectives[key], form) for key in reversed(keys) if key not in lexicon.before]
     return " ".join(words)
 
 
@@ -95,7 +95,7 @@ def _chinese(lexicon: Lexicon, group: Group) -> str:
     measure, noun = lexicon.kinds[group.kind].split()
     keys = (group.quality, group.manner) if lexicon.qualities_first else (group.manner, group.quality)
     adjectives = "".join(lexicon.adjectives[key] for key in keys if key != UNSAID)
-    return f"{_NUMBERS['zh'][group.count - 1]}{measure}{adjectives}{noun}"
+    return f"{_NUMBERS['zh'][group.number - 1]}{measure}{adjectives}{noun}"
 
 
 _PHRASES: dict[str, Callable[[Lexicon, Group], str]] = {"en": _english, "fr": _french, "zh": _chinese}

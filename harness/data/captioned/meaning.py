@@ -1,8 +1,8 @@
 """What a generated item shows and what a caption says of it, in keys without a language, and whether the two fit.
 
-An item shows one or two groups of things. A group has a kind (a circle, a beep), a quality (a colour, a pitch), a manner
-(a size; how long or how fast) and a number; two groups stand in a relation. A caption may leave things unsaid, but
-names every group: "a red circle" is no caption of a red circle beside a square.
+An item shows one or two groups of things. A group has a kind (a circle, a beep), a quality (a colour, a pitch), a
+manner (a size; how long or how fast) and a number; two groups stand in a relation. A caption may leave things unsaid,
+but names every group: "a red circle" is no caption of a red circle beside a square.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ INVERSE = {"left": "right", "right": "left", "above": "below", "below": "above",
 class Group(NamedTuple):
     """Things of a kind; of a caption, any key may be unsaid."""
 
-    count: int
+    number: int
     kind: str
     quality: str
     manner: str
@@ -43,7 +43,7 @@ def _fits(caption: Meaning, item: Meaning) -> bool:
         len(caption.groups) == len(item.groups)
         and caption.relation in (UNSAID, item.relation)
         and all(
-            number == count and all(key in (UNSAID, true) for key, true in zip(keys, true_keys, strict=True))
-            for (number, *keys), (count, *true_keys) in zip(caption.groups, item.groups, strict=True)
+            number == true_number and all(key in (UNSAID, true) for key, true in zip(keys, true_keys, strict=True))
+            for (number, *keys), (true_number, *true_keys) in zip(caption.groups, item.groups, strict=True)
         )
     )

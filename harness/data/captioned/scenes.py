@@ -34,7 +34,7 @@ OFF_LINE = 3
 def placed(rng: Rng, meaning: Meaning, for_task: bool) -> Scene:
     """A scene that shows it. One thing stands anywhere, those of a relation in line, others in a quarter each."""
     drawn = [(group, *_look(rng, group)) for group in meaning.groups]
-    things = [(group, colour, radius) for group, colour, radius in drawn for _ in range(group.count)]
+    things = [(group, colour, radius) for group, colour, radius in drawn for _ in range(group.number)]
     radii = [radius for _, _, radius in things]
     if len(things) == 1:
         places = [(_within(rng, 0, SIZE, radii[0]), _within(rng, 0, SIZE, radii[0]))]
@@ -49,8 +49,7 @@ def placed(rng: Rng, meaning: Meaning, for_task: bool) -> Scene:
     half = NOISE_FIELDS // 2
     noise = (rng.index(NOISE_FIELDS), rng.index(half) + half * for_task)
     shown = tuple(
-        Thing(group.kind, colour, x, y, radius)
-        for (group, colour, radius), (x, y) in zip(things, places, strict=True)
+        Thing(group.kind, colour, x, y, radius) for (group, colour, radius), (x, y) in zip(things, places, strict=True)
     )
     return Scene(DARKEST + rng.index(LIGHTEST - DARKEST + 1), noise, shown)
 

@@ -50,8 +50,8 @@ def _events(rng: Rng, group: Group) -> list[Event]:
     begins = _within(rng, first)
     ends = begins if group.quality in LEVEL else _within(rng, last)
     loudness = _within(rng, (QUIETEST, LOUDEST))
-    length, silence = (_within(rng, SINGLE[group.manner]), 0) if group.count == 1 else SEVERAL[group.manner]
-    starts = [number * (length + silence) for number in range(group.count)]
+    length, silence = (_within(rng, SINGLE[group.manner]), 0) if group.number == 1 else SEVERAL[group.manner]
+    starts = [number * (length + silence) for number in range(group.number)]
     return [Event(group.kind, start, length, begins, ends, loudness) for start in starts]
 
 

@@ -46,7 +46,7 @@ NUMBERS = ("one", "two", "three", "four")
 CLASSES: dict[str, Callable[[Group], str]] = {
     "kind": lambda group: group.kind,
     "quality": lambda group: group.quality,
-    "count": lambda group: NUMBERS[group.count - 1],
+    "count": lambda group: NUMBERS[group.number - 1],
 }
 
 
@@ -138,13 +138,11 @@ def swapped(world: World, meaning: Meaning, aspect: str, rng: Rng) -> Meaning:
     first, *rest = meaning.groups
     if aspect == BINDING:
         (second,) = rest
-        return meaning._replace(
-            groups=(first._replace(quality=second.quality), second._replace(quality=first.quality))
-        )
+        return meaning._replace(groups=(first._replace(quality=second.quality), second._replace(quality=first.quality)))
     if aspect == ARRANGEMENT:
         return meaning._replace(relation=INVERSE[meaning.relation])
-    other = rng.choice([count for count in (2, 3, 4) if count != first.count])
-    return meaning._replace(groups=(first._replace(count=other),))
+    other = rng.choice([count for count in (2, 3, 4) if count != first.number])
+    return meaning._replace(groups=(first._replace(number=other),))
 
 
 def caption_pairs(world: World, aspect: str, language: str) -> Splits:

@@ -68,7 +68,7 @@ class World:
             kind = self.kinds.index(group.kind)
             if (self.qualities.index(group.quality) + 3 * kind) % n == 2:
                 new.add(BINDING)
-            if group.count > 1 and (3 * group.count + kind) % n == 1:
+            if group.number > 1 and (3 * group.number + kind) % n == 1:
                 new.add(NUMBER)
         if meaning.relation != UNSAID:
             ordered = meaning if meaning.relation in self.relations else meaning.turned()
@@ -106,7 +106,7 @@ def describe(rng: Rng, meaning: Meaning, vague: float = 0.0) -> Meaning:
     """
     groups = tuple(
         Group(
-            group.count,
+            group.number,
             UNSAID if vague and rng.chance(vague) else group.kind,
             UNSAID if vague and rng.chance(vague) else group.quality,
             group.manner if rng.chance(MANNER_SAID) else UNSAID,

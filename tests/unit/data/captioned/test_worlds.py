@@ -87,7 +87,7 @@ def test_each_kind_and_quality_and_number_is_seen_in_other_combinations_than_tho
     seen = [meaning for meaning in drawn if not world.held_out(meaning)]
     groups = [group for meaning in seen for group in meaning.groups]
     assert len({(group.kind, group.quality) for group in groups}) == len(world.kinds) * (len(world.kinds) - 1)
-    assert {(group.count, group.kind) for group in groups if group.count > 1} == {
+    assert {(group.number, group.kind) for group in groups if group.number > 1} == {
         (count, kind)
         for count in (2, 3, 4)
         for kind in world.kinds
@@ -102,12 +102,12 @@ def test_each_kind_and_quality_and_number_is_seen_in_other_combinations_than_tho
 def test_a_corpus_and_training_splits_hold_nothing_that_is_held_out(world: World) -> None:
     corpus = list(captioned.pairs(world.modality, "en", 400))
     tests = {item for name in ("shapes", "retrieval-en") for item in _items(world, name)}
-    assert not tests & {pair.item for pair in corpus}
+    assert not tests & {item for item, _ in corpus}
     new = [world.qualities[(2 - 3 * at) % len(world.kinds)] for at in range(len(world.kinds))]
     for kind, quality in zip(world.kinds, new, strict=True):
         assert world.held_out(Meaning((Group(1, kind, quality, ""),))) == {BINDING}
         words = caption(None, "en", world.lexicons["en"], Meaning((Group(1, kind, quality, ""),))).split(" ", 1)[1]
-        assert not [pair for pair in corpus if words in pair.item.label]
+        assert not [item for item, _ in corpus if words in item.label]
 
 
 def _items(world: World, name: str) -> list[str]:
@@ -140,7 +140,8 @@ def test_retrieval_is_the_same_in_every_language_and_its_ceilings_are_known(worl
 def test_a_wrong_caption_differs_in_one_thing_and_holds_nothing_new() -> None:
     columns = built("scenes-captions-binding-en")["test"]
     for good, bad in zip(columns["good"], columns["bad"], strict=True):
-        assert good != bad and sorted(good.split()) == sorted(bad.replace(" an ", " a ").split()) or "orange" in good
+        assert good != bad
+        assert sorted(good.replace("an ", "a ").split()) == sorted(bad.replace("an ", "a ").split())
     assert all(item.label for item in columns["image"])
 
 
@@ -148,14 +149,14 @@ def test_scenes_are_the_same_pixels_on_every_machine() -> None:
     rng = Rng("pixels")
     drawn = [pixels(placed(rng, SCENES.seen(rng), for_task=True)) for _ in range(40)]
     assert drawn[0].shape == (48, 48, 3) and drawn[0].dtype == np.uint8
-    assert hashlib.sha256(np.stack(drawn).tobytes()).hexdigest()[:16] == "PIXELS"
+    assert hashlib.sha256(np.stack(drawn).tobytes()).hexdigest()[:16] == "e7c9dd63dfd7f466"
 
 
 def test_sounds_are_the_same_samples_on_every_machine() -> None:
     rng = Rng("samples")
     drawn = [samples(recorded(rng, SOUNDS.seen(rng), for_task=True)) for _ in range(40)]
     assert drawn[0].shape == (8000,)
-    assert hashlib.sha256(np.stack(drawn).tobytes()).hexdigest()[:16] == "SAMPLES"
+    assert hashlib.sha256(np.stack(drawn).tobytes()).hexdigest()[:16] == "4caa1bf5191d2086"
 
 
 def test_shapes_cover_what_they_should() -> None:
@@ -184,8 +185,8 @@ def test_a_low_beep_is_low_and_a_rising_one_rises() -> None:
 
 
 def test_generated_items_are_files_of_their_modality() -> None:
-    assert next(captioned.pairs("image", "", 1)).item.content().startswith(b"\x89PNG")
-    assert next(captioned.pairs("audio", "", 1)).item.content()[:4] == b"RIFF"
+    assert next(captioned.pairs("image", "", 1))[0].content().startswith(b"\x89PNG")
+    assert next(captioned.pairs("audio", "", 1))[0].content()[:4] == b"RIFF"
 
 
 def test_a_corpus_of_pairs_is_asked_for_by_language() -> None:
