@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn.functional import linear
 
-POSITIONS = 512
+POSITIONS = {"cpu": 512, "cuda": 8192}
 """Positions that are scored at a time."""
 SAMPLE = 8
 """Positions whose logits show what an output layer is."""
@@ -105,17 +105,18 @@ class OutputLayer:
             positions = np.concatenate([part.positions + shift for part, shift in parts])
             tokens = np.concatenate([part.tokens for part in self._reads])
             owners = np.concatenate([part.owners for part in self._reads])
-            for start in range(0, len(hidden), POSITIONS):
-                here = (positions >= start) & (positions < start + POSITIONS)
+            most = POSITIONS[hidden.device.type]
+            for start in range(0, len(hidden), most):
+                here = (positions >= start) & (positions < start + most)
                 reads = Reads(positions[here] - start, tokens[here], owners[here])
-                self._add(*self._by_parts(hidden[start : start + POSITIONS], reads), reads)
+                self._add(*self._by_parts(hidden[start : start + most], reads), reads)
         self._hidden, self._reads, self._waiting = [], [], 0
 
     def _collect(self, hidden: torch.Tensor, reads: Reads) -> None:
         self._hidden.append(hidden)
         self._reads.append(reads)
         self._waiting += len(hidden)
-        if self._waiting >= POSITIONS:
+        if self._waiting >= POSITIONS[hidden.device.type]:
             self.finish()
 
     def _by_parts(self, hidden: torch.Tensor, reads: Reads) -> tuple[torch.Tensor, torch.Tensor]:

@@ -112,7 +112,8 @@ class TreePasses:
                     seen[number, 0, :, depth:] = np.eye(length, dtype=bool)  # padding sees something: itself
                     seen[number, 0, : len(row), depth : depth + len(row)] = row.ancestors()
                 least = torch.finfo(self.model.dtype).min
-                inputs["attention_mask"] = torch.where(torch.from_numpy(seen), 0.0, least).to(self.model.dtype)
+                allowed = torch.from_numpy(seen).to(self.model.device)
+                inputs["attention_mask"] = torch.where(allowed, 0.0, least).to(self.model.dtype)
             else:
                 inputs["attention_mask"] = torch.ones(len(rows), depth + length, dtype=torch.long)
                 if not takes(self.model, "position_ids"):

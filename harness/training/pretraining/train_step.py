@@ -164,7 +164,9 @@ class TrainStep:
 
     def _part(self, batch: Mapping[str, np.ndarray], number: int) -> dict[str, torch.Tensor]:
         chunk = slice(number * self._rows, (number + 1) * self._rows)
-        return {
-            name: torch.from_numpy(np.ascontiguousarray(rows[chunk])).to(self._world.device, non_blocking=True)
-            for name, rows in batch.items()
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(rows[chunk])) for name, rows in batch.items()}
+        if self._world.device.type == "cpu":
+            return tensors
+        return {  # from pinned memory, so that the next batch is made while the GPU computes
+            name: tensor.pin_memory().to(self._world.device, non_blocking=True) for name, tensor in tensors.items()
         }
