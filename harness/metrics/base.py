@@ -13,9 +13,17 @@ from harness.core.iob import IOB, NO_IOB
 if TYPE_CHECKING:
     import numpy as np
 
-Inputs = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes"]
+Inputs = Literal["labels", "values", "texts", "likelihoods", "tags", "log-odds", "last-words", "outcomes", "ranks"]
 Score = Callable[["np.ndarray", "np.ndarray"], float]
 Resample = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", int], "np.ndarray"]
+
+
+SINGLE_REFERENCE = {
+    "likelihoods": "the text whose likelihood it is",
+    "tags": "the tags of one text",
+    "ranks": "the item",
+}
+"""Inputs that take one reference each, and what it is."""
 
 
 def no_chance(references: np.ndarray) -> None:
@@ -37,7 +45,9 @@ class Metric:
     - tags: those of a text's words, joined by spaces; for each a tuple that holds the right ones, of the same words;
     - log-odds: by how many nats the right one of two texts is likelier; references are not looked at;
     - last-words: JSON of a word's log-likelihood and of whether it is the likeliest; references are not looked at;
-    - outcomes: JSON of a task library's, which holds what the references say as well.
+    - outcomes: JSON of a task library's, which holds what the references say as well;
+    - ranks: JSON of the ranks of an item and its captions (`harness.core.ranks.Ranks`); for each a tuple that names the
+      item.
 
     `low` and `high` bound the scale; a `high` of None: there is no bound. `compute` scores checked predictions against
     checked references. `chance` is what the best predictor scores that does not look at its input, given the
@@ -208,9 +218,9 @@ class Metric:
                 f"metric {self.name}: {counts.count(0)} of {len(counts)} predictions have no reference, the first at "
                 f"{counts.index(0)}; it needs at least one for each"
             )
-        if self.inputs in ("likelihoods", "tags") and max(counts) > 1:
+        if self.inputs in SINGLE_REFERENCE and max(counts) > 1:
             at = next(at for at, count in enumerate(counts) if count > 1)
-            single = "the text whose likelihood it is" if self.inputs == "likelihoods" else "the tags of one text"
+            single = SINGLE_REFERENCE[self.inputs]
             raise HarnessError(f"metric {self.name}: {counts[at]} references at {at}; it takes one, {single}")
         return _objects([self._written(answers) for answers in references])
 

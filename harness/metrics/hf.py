@@ -25,10 +25,10 @@ class RegisteredMetric(evaluate.Metric):
         number = datasets.Value("int64" if self._metric.inputs == "labels" else "float64")
         text = datasets.Value("string")
         features: dict[str, Any] = {
-            "predictions": text if self._metric.inputs in ("texts", "tags", "last-words") else number
+            "predictions": text if self._metric.inputs in ("texts", "tags", "last-words", "ranks") else number
         }
         if self._metric.references != "unused":
-            in_words = self._metric.inputs in ("texts", "likelihoods", "tags")
+            in_words = self._metric.inputs in ("texts", "likelihoods", "tags", "ranks")
             features["references"] = datasets.Sequence(text) if in_words else number
         return evaluate.MetricInfo(
             description=f"{self._metric.name}, version {self._metric.version}",

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness import metrics
 from harness.metrics.last_word import written
+from harness.modeling.retrieval import ranks_of
 
 NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pass_rate", "pearson", "spearman"]
 JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]
@@ -16,7 +17,12 @@ LIKELIHOODS = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
 ENTITIES = ["seqeval_f1", "seqeval_precision", "seqeval_recall"]
 PAIRS = ["pair_accuracy"]
 LAST_WORDS = ["last_word_accuracy", "last_word_perplexity"]
-TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS, *ENTITIES, *PAIRS, *LAST_WORDS]
+RETRIEVAL = [
+    f"{wanted}_retrieval_{score}"
+    for wanted in ("item", "text")
+    for score in ("map", "median_rank", "recall_1", "recall_10", "recall_5")
+]
+TEXTUAL = [*JUDGED, *FREE, *LIKELIHOODS, *ENTITIES, *PAIRS, *LAST_WORDS, *RETRIEVAL]
 
 WORDS = np.array(
     ["the", "a", "cat", "dog", "sat", "on", "mat", "and", "saw", "red", "sun", "rise", "over", "猫", "山", ",", "."]
@@ -38,6 +44,11 @@ def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[Any, Any]:
     if inputs == "last-words":
         drawn = zip(random.uniform(-9, 0, n), random.random(n) < 0.4, strict=True)
         return [written(float(nats), bool(greedy)) for nats, greedy in drawn], [("a text",)] * n
+    if inputs == "ranks":
+        item_of = np.sort(np.concatenate([np.arange((n + 1) // 2), random.integers(0, (n + 1) // 2, n // 2)]))
+        items = random.normal(size=((n + 1) // 2, 8))
+        captions = items[item_of] + random.normal(size=(n, 8))
+        return ranks_of(items, captions, item_of.tolist()), [(f"item {item}",) for item in item_of]
     if inputs == "log-odds":
         return random.normal(0.5, 1.0, n).round(1), [("right",)] * n
     if inputs == "tags":
