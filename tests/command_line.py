@@ -31,8 +31,8 @@ DEFAULT_FILTERS = (
 )
 """Of an interpreter that nobody told which warnings to show."""
 CACHES = (
-    ("harness.training.learners.transformer", "_opened"),
-    ("harness.training.learners.transformer", "_load_pretrained"),
+    ("harness.training.learners.kept_models", "_opened"),
+    ("harness.training.learners.kept_models", "_loaded"),
     ("harness.pipeline.steps.inputs", "_load"),
 )
 """What a process keeps between cells. A folder that a test writes anew is a new one to the next call."""

@@ -55,10 +55,11 @@ class Trained:
     dev: Any
 
     def predict(self, folder: Path | None = None) -> Any:
+        from harness.training.learners import kept_models
         from harness.training.learners.base import PredictRequest
-        from harness.training.learners.transformer import LEARNER, _opened
+        from harness.training.learners.transformer import LEARNER
 
-        _opened.cache_clear()
+        kept_models.forget()
         request = PredictRequest(self.examples.task, self.examples.labels, self.dev, folder or self.folder)
         return LEARNER.predict(request)
 

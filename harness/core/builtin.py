@@ -73,7 +73,10 @@ BUILTIN: dict[str, dict[str, str]] = {
         "video-text-retrieval": "harness.core.item_families:VIDEO_TEXT_RETRIEVAL",
     },
     "head": {
+        "audio-classification": "harness.modeling.heads.item_classification:SOUNDS",
         "causal-lm": "harness.modeling.heads.causal_lm:HEAD",
+        "dual-encoder": "harness.modeling.heads.dual_encoder:HEAD",
+        "image-classification": "harness.modeling.heads.item_classification:IMAGES",
         "masked-lm": "harness.modeling.heads.masked_lm:HEAD",
         "multiple-choice": "harness.modeling.heads.multiple_choice:HEAD",
         "question-answering": "harness.modeling.heads.question_answering:HEAD",
@@ -94,6 +97,8 @@ BUILTIN: dict[str, dict[str, str]] = {
         "unigram-tagger": "harness.training.learners.unigram_tagger:LEARNER",
     },
     "objective": {
+        "audio-text": "harness.training.objectives.contrastive:AUDIO_TEXT",
+        "image-text": "harness.training.objectives.contrastive:IMAGE_TEXT",
         "clm": "harness.training.objectives.clm:OBJECTIVE",
         "mlm": "harness.training.objectives.mlm:OBJECTIVE",
         "mlm-distill": "harness.training.objectives.mlm_distill:OBJECTIVE",

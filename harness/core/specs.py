@@ -53,7 +53,9 @@ class TaskSpec(Strict):
     and `eval` name splits. `primary_metrics` (once `headline`) are the metrics that a task's score is the mean of, all
     where left out. `prompt` is how a
     model that reads and writes text is asked, with the fields in braces, and `prompt_trained`, where given, how one is
-    that is trained to answer: T5's own, shorter ones. `verbalizers` are the words that stand for the classes in its
+    that is trained to answer: T5's own, shorter ones. `templates` are the texts that an item is compared with for each
+    class, with `{label}` for its name or verbalizer; of several the mean of their vectors. `verbalizers` are the words
+    that stand for the classes in its
     answer, the label names where left out. `shots`, set by a name such as `sst2@0-shot`: the model
     is not trained on the task, but shown so many examples. `noise`, set by a name such as `sst2+typos`: the model of
     the task without noise is scored on perturbed texts (`harness.data.noise`); `attack`, by `sst2+textfooler`, on what
@@ -83,6 +85,7 @@ class TaskSpec(Strict):
     )
     prompt: str | None = None
     prompt_trained: str | None = None
+    templates: list[str] = []
     verbalizers: dict[str, str] = {}
     decoding: DecodingSpec = DecodingSpec()
     shots: int | None = Field(default=None, ge=0)
@@ -129,6 +132,14 @@ class TaskSpec(Strict):
                     f"in braces stands the name of a field alone, such as {{text}}, not {{{name}}} with more"
                 )
         return prompt
+
+    @field_validator("templates")
+    @classmethod
+    def _names_the_class(cls, templates: list[str]) -> list[str]:
+        for template in templates:
+            if template.count("{label}") != 1 or set(template.replace("{label}", "")) & set("{}"):
+                raise ValueError(f"{template!r}: a template has {{label}} in it once, and no other braces")
+        return templates
 
     @model_validator(mode="after")
     def _labels_are_consistent(self) -> TaskSpec:
@@ -284,8 +295,6 @@ class ModelSpec(Strict):
             raise ValueError("give either pretrained or config, not both")
         if self.config is not None and "model_type" not in self.config:
             raise ValueError("config: model_type is missing (e.g. bert)")
-        if self.config is not None and self.tokenizer is None:
-            raise ValueError("config: a model built from scratch needs a tokenizer section")
         if self.pretraining is not None and self.config is None and self.pretrained is None:
             raise ValueError(
                 "pretraining: it needs config and tokenizer, a model to build, or pretrained, a checkpoint"
@@ -295,7 +304,7 @@ class ModelSpec(Strict):
         elif self.pretraining is not None and self.pretraining.peft is not None:
             raise ValueError("pretraining: peft: an adapter takes pretrained weights, and these are random ones")
         on_corpus = self.tokenizer is not None and self.tokenizer.corpus == "pretraining"
-        if on_corpus != (self.pretraining is not None and self.config is not None):
+        if self.tokenizer is not None and on_corpus != (self.pretraining is not None and self.config is not None):
             raise ValueError("tokenizer.corpus is 'pretraining' where the model spec has pretraining, and only there")
         if self.meta is not None and not (self.pretrained or self.pretraining):
             raise ValueError("meta: it starts from pretrained or pretraining (steps: 0 for random weights)")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from harness.core import code_identity
 from harness.core.errors import HarnessError
+from harness.core.hashing import hash_json, states_of
 from harness.data.corpus import is_held_out
 from harness.data.document import TextsHash
 from harness.data.pair_corpus import PairCorpus
@@ -22,6 +24,18 @@ def open_pairs(where: str, modality: str, size: int) -> PairCorpus:
     """
     asked = asked_source(where)
     return asked.source.pairs(asked.rest, modality, size)
+
+
+def state(corpus: PairCorpus) -> str:
+    """A hash that changes whenever the pairs could, found without reading them; "" where nothing pins them."""
+    if corpus.pin is None:
+        return ""
+    try:
+        states = states_of(corpus.files)
+    except OSError as error:
+        raise HarnessError(f"{corpus.location}: cannot read {error.filename}: {error.strerror}") from None
+    stats = [[str(path.resolve()), *state] for path, state in zip(corpus.files, states, strict=True)]
+    return hash_json({"code": code_identity.identity("harness.data.pair_corpus"), "pin": corpus.pin, "files": stats})
 
 
 def facts(corpus: PairCorpus) -> dict[str, object]:

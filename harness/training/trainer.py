@@ -7,17 +7,17 @@ elsewhere here, and its imports and callbacks take longer than a small model's a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from harness.core.errors import HarnessError
 from harness.core.specs import TrainingSpec
-from harness.modeling.inference.batching import DataCollator, TokenBudgetBatchSampler, TokenizedDataset
+from harness.modeling.inference.batching import TokenBudgetBatchSampler, TokenizedDataset
 from harness.training import optimizers
 from harness.training.adversarial.adversary import Adversary
 from harness.training.deferred import DeferredWeights
@@ -30,6 +30,10 @@ from harness.training.processes import Processes
 from harness.training.recomputing import compiled, recompute_activations
 
 DROPOUT_SEED = 4
+
+
+Collator = Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]
+"""From rows of a dataset to a batch of tensors."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class TrainStep:
 
     def __call__(self, batch: dict[str, torch.Tensor], rate: float, weight: float) -> None:
         """Take a step at a learning rate; of several processes each with its part of the batch, which has a weight."""
-        rows = len(batch["input_ids"])
+        rows = len(next(iter(batch.values())))
         count = 1 if self._processes is None else self._processes.count
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -132,7 +136,7 @@ class TrainStep:
 
 def fine_tune(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    collating: Callable[[torch.device], Collator],
     encoded: TokenizedDataset,
     loss: Callable[[Any, Any], torch.Tensor],
     targets: float,
@@ -147,7 +151,7 @@ def fine_tune(
 ) -> FitReport:
     """Fine-tune `model` in place.
 
-    `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
+    `collating` gives what makes batches of rows for a device. `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
     `report` gets the fraction done (0..1) after each step; `select_by` scores the model after each epoch (greater is
     better) and the best epoch's weights are kept. `after_step` may change the model after each step of the optimizer,
     and gets the fraction done as well. Of several `processes` all must call: each takes a part of every batch, and
@@ -188,7 +192,7 @@ def fine_tune(
     ):
         tokens = sum(encoded.lengths) / max(1, len(encoded.epochs)) / len(batches)
         table = lazy_table(model, tokens, rates, training.weight_decay)
-    collator = DataCollator.of(tokenizer, device)
+    collator = collating(device)
     model.train()
     if processes is not None:
         seed_dropout(DROPOUT_SEED, seed, processes.number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,10 +39,10 @@ class World:
         """Whether this process plans, speaks and writes."""
         return self.rank == 0
 
-    def replicated(self, module: torch.nn.Module) -> torch.nn.Module:
-        """The module on the device, whose gradients are the mean over all processes."""
+    def replicated(self, module: torch.nn.Module, in_step: bool = True) -> torch.nn.Module:
+        """The module on the device; where `in_step`, its gradients are the mean over all processes."""
         module.to(self.device)
-        if self.size == 1:
+        if self.size == 1 or not in_step:
             return module
         return DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
 
@@ -60,6 +60,25 @@ class World:
             return value
         torch.distributed.all_reduce(value)
         return value / self.size
+
+    def gathered(self, values: torch.Tensor) -> torch.Tensor:
+        """The tensors (b, …) of all processes, of one shape, as (size × b, …), without gradients."""
+        values = values.detach()
+        if self.size == 1:
+            return values
+        every = [torch.empty_like(values) for _ in range(self.size)]
+        torch.distributed.all_gather(every, values.contiguous())
+        return torch.cat(every)
+
+    def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Give each parameter the sum of its gradients in all processes."""
+        if self.size == 1:
+            return
+        for parameter in parameters:
+            if parameter.requires_grad:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                torch.distributed.all_reduce(parameter.grad)
 
     def wait(self) -> None:
         """For all the others."""

@@ -20,7 +20,7 @@ import pytest
 
 from harness.core.registry import load_registry
 from harness.modeling.weights.building import build_config
-from harness.pipeline.steps.pretrain import make_objective
+from harness.pipeline.steps.pretraining_data import make_objective
 from harness.training import tokenizers
 
 FULL = os.environ.get("HARNESS_BENCHMARK") == "full"

@@ -11,26 +11,35 @@ from harness.core.plugins import Plugins
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
 from harness.modeling.heads.base import EncodingContext, Head
-from harness.modeling.weights.model_lists import listed
+from harness.modeling.weights.model_lists import has_two_towers, listed
 
 HEADS: Plugins[Head] = plugins.table("head")
 
-Architecture = Literal["encoder", "decoder", "encoder-decoder"]
+Architecture = Literal["encoder", "decoder", "encoder-decoder", "dual-encoder", "image-encoder", "audio-encoder"]
+TEXT = ("encoder", "decoder", "encoder-decoder")
 
 
 def architecture_of(config: Mapping[str, Any]) -> Architecture:
     """What a model reads and writes, by its config, from the lists of `transformers`."""
     kind, lists = config["model_type"], listed()
+    if has_two_towers(kind):
+        return "dual-encoder"
     if config.get("is_encoder_decoder") or kind in lists["MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"]:
         return "encoder-decoder"
     if kind in lists["MODEL_FOR_MASKED_LM_MAPPING_NAMES"]:  # BERT and its kin are in the other list as well
         return "encoder"
-    return "decoder" if kind in lists["MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"] else "encoder"
+    if kind in lists["MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"]:
+        return "decoder"
+    if kind in lists["MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES"]:
+        return "image-encoder"
+    return "audio-encoder" if kind in lists["MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES"] else "encoder"
 
 
 def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     """The head with which a model of this architecture does the task; None where it has none."""
     family = FAMILIES.get(task.family)
+    if family.modalities or architecture not in TEXT:
+        return _item_head(task, architecture)
     if family.predictions == "tags":
         return "token-classification" if architecture != "encoder-decoder" and task.shots is None else None
     if family.choices is not None and task.shots is None:
@@ -52,11 +61,26 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
     return "question-answering" if family.extractive else None
 
 
+def _item_head(task: TaskSpec, architecture: Architecture) -> str | None:
+    """Of a task on items, or of a model that reads them."""
+    family = FAMILIES.get(task.family)
+    modality = next(iter(family.modalities.values()), "text")
+    if architecture == "dual-encoder" and modality != "text":
+        if not family.trained or task.shots == 0:
+            return "dual-encoder"
+        return "image-classification" if modality == "image" and task.shots is None else None
+    if task.shots is None and architecture == f"{modality}-encoder":
+        return f"{modality}-classification"
+    return None
+
+
 def heads_of(task: TaskSpec, architecture: Architecture) -> list[str]:
     """The heads with which a finished model may do the task: what it was trained with nobody chose here."""
     family = FAMILIES.get(task.family)
     usual = head_for(task, architecture)
     heads = [] if usual is None else [usual]
+    if family.modalities or architecture not in TEXT:
+        return heads
     if task.shots is None and family.predictions in ("labels", "values") and family.choices is None:
         heads.append("sequence-classification")
     if task.shots is None and family.predictions in ("values", "outcomes"):

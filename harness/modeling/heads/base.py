@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.families import FAMILIES, Family
@@ -25,7 +26,7 @@ class EncodingContext:
     """All that reading a task depends on. `max_length` is in tokens of what the model reads at once; `fitted` is what
     the head noted of the training split; `shots` are examples shown to a model that is not trained on the task.
     `outputs` are the task's tags that a tagger's outputs stand for, in their order; those of the task where left out.
-    `label_smoothing` is for the loss alone.
+    `label_smoothing` is for the loss alone. `folder` is that of the model, with what reads items beside the tokenizer.
     """
 
     task: TaskSpec
@@ -37,6 +38,7 @@ class EncodingContext:
     shots: Split | None = None
     outputs: tuple[str, ...] = ()
     label_smoothing: float = 0.0
+    folder: Path | None = None
 
     @property
     def family(self) -> Family:

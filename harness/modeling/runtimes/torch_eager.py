@@ -13,7 +13,7 @@ from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
 from harness.modeling.weights import adapters
 from harness.modeling.weights.loading import HERE, load_tokenizer, load_weights
 from harness.modeling.weights.pretrained import check_folder
-from harness.modeling.weights.settings import FILE, Settings, Shapes, Storage, read_settings
+from harness.modeling.weights.settings import FILE, ITEM_HEADS, Settings, Shapes, Storage, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +77,7 @@ def load(
         raise HarnessError(f"model {folder}: it runs in {settings.runtime}; torch cannot load it")
     check_folder(folder, str(folder))
     auto_class = HEADS.get(settings.head, str(folder)).auto_class
-    tokenizer = load_tokenizer(folder)
+    tokenizer = None if settings.head in ITEM_HEADS else load_tokenizer(folder)
     try:
         if settings.is_plain:
             model = load_weights(auto_class, folder, dtype=dtype)
@@ -107,7 +107,8 @@ def load(
             in_floats(model, dtype)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from None
-    _complete_padding(model, tokenizer)
+    if tokenizer is not None:
+        _complete_padding(model, tokenizer)
     if settings.fitted.get("layers"):
         model.sentence_layers = sentence_layers.read_layers(folder, settings.fitted["layers"])
     return model.eval(), tokenizer

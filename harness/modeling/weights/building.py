@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 
+TEXT_TOWER = "text_config"
+"""The part of a config that is that of the tower of texts."""
 GENERAL = (
     "model_type", "bos_token_id", "eos_token_id", "pad_token_id", "cls_token_id", "sep_token_id", "mask_token_id",
     "unk_token_id", "decoder_start_token_id", "is_decoder", "is_encoder_decoder", "tie_word_embeddings", "use_cache",
@@ -23,8 +25,9 @@ GENERAL = (
 """Keys that models of every kind may have."""
 
 
-def build_config(model_spec: ModelSpec, tokenizer: PreTrainedTokenizerFast, **extra: Any) -> PretrainedConfig:
-    """The model spec's config with the tokenizer's size and special tokens, and with `extra` values.
+def build_config(model_spec: ModelSpec, tokenizer: PreTrainedTokenizerFast | None, **extra: Any) -> PretrainedConfig:
+    """The model spec's config with the tokenizer's size and special tokens, and with `extra` values. Of a model with
+    several towers that of texts has them.
 
     Raises:
         HarnessError: `transformers` knows no such model_type, or refuses a value.
@@ -34,19 +37,27 @@ def build_config(model_spec: ModelSpec, tokenizer: PreTrainedTokenizerFast, **ex
     assert model_spec.config is not None
     values = {key: value for key, value in model_spec.config.items() if key != "model_type"}
     kind = model_spec.config["model_type"]
-    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
-    special = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-    if start is not None:
-        special |= {"bos_token_id": start, "eos_token_id": end, "cls_token_id": start, "sep_token_id": end}
-    else:
-        special |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        special["decoder_start_token_id"] = tokenizer.pad_token_id
+    special = {} if tokenizer is None else _special(tokenizer)
     if kind not in CONFIG_MAPPING:
         raise unknown("model_type", str(kind), CONFIG_MAPPING, f"model spec {model_spec.name}")
+    if TEXT_TOWER in getattr(CONFIG_MAPPING[kind], "sub_configs", {}):
+        special.pop("decoder_start_token_id", None)
+        values[TEXT_TOWER] = special | values.get(TEXT_TOWER, {})
+        special = {}
     try:
         return AutoConfig.for_model(kind, **(special | values | extra))
     except Exception as error:  # each class of configs has errors of its own
         raise HarnessError(f"model spec {model_spec.name}: config: {' '.join(str(error).split())}") from None
+
+
+def _special(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """The size of a vocabulary, and the ids of its special tokens."""
+    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    special = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    if start is not None:
+        return special | {"bos_token_id": start, "eos_token_id": end, "cls_token_id": start, "sep_token_id": end}
+    special |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    return special | {"decoder_start_token_id": tokenizer.pad_token_id}
 
 
 def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:

@@ -28,6 +28,7 @@ layers = lazy("harness.modeling.weights.layers")
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 NEW_HEADS = (
     "AutoModelForSequenceClassification", "AutoModelForQuestionAnswering", "AutoModelForTokenClassification",
+    "AutoModelForImageClassification", "AutoModelForAudioClassification",
 )  # fmt: skip
 """What loads models whose heads are made for a task; an output layer over a vocabulary is learned before."""
 BODY = "AutoModel"

@@ -11,7 +11,19 @@ LISTS = (
     "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
     "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
     "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES",
 )
+
+
+DUAL = ("clap", "vision-text-dual-encoder")
+"""Models with two towers that are in no list of those that classify images without training."""
+
+
+def has_two_towers(model_type: str) -> bool:
+    """Whether a model of that type has a tower of items and one of texts."""
+    return model_type in DUAL or model_type in listed()["MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES"]
 
 
 @cache

@@ -20,6 +20,7 @@ from harness.modeling.weights.adapter_files import (
     is_adapter,
 )
 from harness.modeling.weights.config_file import CONFIG, read_config
+from harness.modeling.weights.model_lists import has_two_towers
 from harness.modeling.weights.optimum_files import GRAPH, OptimumFiles, optimum_files
 from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
 
@@ -30,6 +31,8 @@ HEADS_BY_CLASS = {
     "ForSequenceClassification": "sequence-classification",
     "ForQuestionAnswering": "question-answering",
     "ForTokenClassification": "token-classification",
+    "ForImageClassification": "image-classification",
+    "ForAudioClassification": "audio-classification",
     "ForMaskedLM": "masked-lm",
     "ForCausalLM": "causal-lm",
     "LMHeadModel": "causal-lm",
@@ -41,6 +44,10 @@ WRITES = ("causal-lm", "seq2seq-lm")
 """The heads of models that generate."""
 SENTENCES = "sentence-similarity"
 """The head of a model that gives vectors alone."""
+TOWERS = "dual-encoder"
+"""The head of a model that compares items with texts."""
+ITEM_HEADS = ("image-classification", "audio-classification")
+"""The heads of models that read no text."""
 TAGS = "token-classification"
 """The head of a model that gives logits of each token."""
 HEADS_BY_OUTPUT = {
@@ -134,6 +141,8 @@ def read_settings(folder: Path) -> Settings:
         return Settings(
             head=head, max_length=usual_length(values), fitted=source_facts(values), runtime=runtime, adapter=base
         )
+    if architecture.endswith("Model") and has_two_towers(str(values.get("model_type"))):
+        return Settings(head=TOWERS, max_length=usual_length(values.get("text_config") or {}))
     if (folder / MODULES).exists() or architecture.endswith("Model"):
         return _sentence_settings(folder, values)
     raise HarnessError(

@@ -19,6 +19,7 @@ from harness.core.specs import ModelSpec
 from harness.core.store import Store
 from harness.core.strict_spec import NAME
 from harness.data import corpus as corpora
+from harness.data import pairs
 from harness.data.augment.documents import DocumentAugmenter
 from harness.data.augment.expand import inputs_of
 from harness.modeling.weights.building import config_problem
@@ -141,7 +142,19 @@ def corpus_facts(model_spec: ModelSpec, store: Store) -> dict[str, Any]:
     """What the plan must know of a model spec's corpus, from the store's cache where the corpus is unchanged."""
     settings = model_spec.pretraining
     assert settings is not None
+    modality = OBJECTIVES.get(settings.objective, f"model spec {model_spec.name}").modality
+    if modality != "text":
+        return known_pairs(settings.corpus, modality, settings.sentences, store)
     return known_corpus(settings.corpus, store, settings.sentences, settings.field)
+
+
+def known_pairs(where: str, modality: str, size: int, store: Store) -> dict[str, Any]:
+    """What a plan knows of items with captions, as `corpus_facts`."""
+    corpus = pairs.open_pairs(where, modality, size)
+    state = pairs.state(corpus)
+    key = hash_json(["pairs", modality, state]) if state else None
+    facts: dict[str, Any] = store.get_or_compute(key, lambda: pairs.facts(corpus), KnownCorpus)
+    return facts
 
 
 def known_corpus(where: str, store: Store, sentences: int = 20_000, field: str = "text") -> dict[str, Any]:

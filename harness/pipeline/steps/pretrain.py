@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core import code_identity
 from harness.core.errors import DamagedFileError, HarnessError
-from harness.core.hashing import hash_json
 from harness.core.lazy import lazy
 from harness.core.machine.calibrate import calibration
-from harness.core.pretraining_specs import PretrainingSpec, TokenizerSpec
+from harness.core.pretraining_specs import PretrainingSpec
 from harness.core.runs import content_of
-from harness.core.specs import ModelSpec
 from harness.core.store import Store
-from harness.data import corpus as corpora
-from harness.data.augment.documents import DocumentAugmenter
-from harness.data.augment.expand import refuse_changed_inputs
-from harness.modeling.weights.building import build_config
-from harness.modeling.weights.loading import config_of
-from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, PretrainJob
-from harness.training import tokenizers
+from harness.pipeline.steps import pretraining_data
 from harness.training.curves import LOSSES, write_losses
-from harness.training.objectives import Objective, check_objective
-from harness.training.objectives.vocabulary import tokens_of
-from harness.training.pretraining.blocks import copies_in, cut, mapped, whole_blocks, write_tokens
 from harness.training.pretraining.schedules import rate
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
     from harness.training.pretraining.loop import Outcome, Throughput
     from harness.training.pretraining.train_step import Losses
 
@@ -46,9 +32,6 @@ sharding = lazy("harness.training.sharding")
 devices = lazy("harness.training.devices")
 
 
-TOKENIZER_BYTES = 20_000_000
-"""A tokenizer is trained on so much text; of a longer corpus, on documents evenly spread over it."""
-HELD_OUT_BLOCKS = 500
 DROPOUTS = (
     "hidden_dropout_prob", "attention_probs_dropout_prob", "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout_rate",
     "dropout", "attention_dropout", "activation_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout",
@@ -72,31 +55,8 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     model_spec = job.model_spec
     settings = model_spec.pretraining
     assert settings is not None
-    corpus = corpora.open_corpus(settings.corpus, settings.sentences, settings.field)
-    if job.pretrained is None:
-        assert model_spec.tokenizer is not None
-        tokenizer, tokenizer_key = _tokenizer(model_spec.tokenizer, corpus, job.corpus, settings.block_size, store)
-    else:
-        refuse_changed(job.pretrained, job.model["weights"], store)
-        tokenizer, tokenizer_key = going_on.tokenizer_in(job.pretrained), job.model["weights"]
-    tokens = tokens_of(tokenizer)
-    objective = make_objective(model_spec, tokens)
-    written = [job.corpus["fingerprint"], tokenizer_key, tokens.end]
-    augmenter = None
-    if settings.augment is not None:
-        where = f"model {job.model['name']}: pretraining.augment"
-        refuse_changed_inputs(settings.augment, cell.spec.get("inputs", {}).get("augment", {}), where)
-        augmenter = DocumentAugmenter(settings.augment, settings.seed, where)
-        written += [settings.augment.model_dump(mode="json"), settings.seed, cell.spec.get("inputs"), cell.spec["code"]]
-    tokens_folder = store.kept_folder(
-        f"tokens-{hash_json(written)[:32]}",
-        lambda folder: write_tokens(corpus, tokenizer, tokens.end, folder, augmenter),
-    )
-    splits = mapped(tokens_folder)
-    blocks = cut(splits["train"], objective.raw_size, f"corpus {corpus.location}")
-    held_out = whole_blocks(splits["held_out"], objective.raw_size)[:HELD_OUT_BLOCKS]
-
-    config = build_config(model_spec, tokenizer) if job.pretrained is None else config_of(job.pretrained)
+    data = pretraining_data.read(cell, store)
+    objective, blocks, held_out, config = data.objective, data.blocks, data.held_out, data.config
     dropouts = {
         name: getattr(config, name) for name in DROPOUTS if isinstance(getattr(config, name, None), int | float)
     }
@@ -135,7 +95,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
         return {}
     scores = evaluation.evaluate(outcome.trained, objective, held_out, settings.seed, settings.batch_size)
     exported = objective.export(outcome.trained.model)
-    trainable = None if adapted is None else going_on.kept_adapter(adapted, tokenizer, folder / ADAPTER)
+    trainable = None if adapted is None else going_on.kept_adapter(adapted, data.tokenizer, folder / ADAPTER)
     exported = exported if adapted is None else going_on.merged(adapted)
     if not job.sharded:
         exported.cpu()
@@ -144,22 +104,24 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     exported.config.dtype = "float32"
     (folder / "model").mkdir()
     sharding.save_pretrained(exported, folder / "model", outcome.is_first)
-    tokenizer.save_pretrained(folder / "model")
-    write_losses(folder / LOSSES, outcome.losses, settings.batch_size * settings.block_size, _rates(settings, outcome))
+    data.save_readers(folder / "model")
+    write_losses(
+        folder / LOSSES, outcome.losses, settings.batch_size * objective.example_size, _rates(settings, outcome)
+    )
     facts = job.corpus
     return {
         "model": {**content_of(job.model), "parameters": sum(parameter.numel() for parameter in exported.parameters())},
         "objective": settings.objective,
         "data": {key: facts[key] for key in ("source", "location", "documents", "bytes", "fingerprint")}
         | {"asked": settings.model_dump(mode="json", include={"corpus", "sentences", "field"})}
-        | {"train_tokens": len(splits["train"]), "held_out_tokens": len(splits["held_out"])}
-        | ({"augmented_documents": copies_in(tokens_folder)} if augmenter else {}),
+        | dict(data.facts),
         "scores": scores,
         "fit": {
             "steps": outcome.steps,
             "tokens": outcome.tokens,
+            **({} if objective.unit == "tokens" else {"unit": objective.unit}),
             "epochs": round(outcome.steps * settings.batch_size / len(blocks), 3),
-            "vocabulary": len(tokenizer),
+            "vocabulary": 0 if data.tokenizer is None else len(data.tokenizer),
             "loss": outcome.losses[-1] if outcome.losses else None,
             "curve": _thinned(outcome.losses),
             "tokens_per_second": round(outcome.tokens / outcome.seconds, 1) if outcome.losses else None,
@@ -188,32 +150,6 @@ def _budget(settings: PretrainingSpec, outcome: Outcome, seconds: float) -> dict
         "planned_steps": outcome.plan.first,
         "revisions": outcome.plan.revisions,
     }
-
-
-def make_objective(model_spec: ModelSpec, tokens: Any) -> Objective:
-    """Raises HarnessError for an unknown objective, options it does not have, or a tokenizer it cannot use."""
-    settings = model_spec.pretraining
-    assert settings is not None
-    kind, options = check_objective(model_spec)
-    return kind(options, tokens, settings.block_size)
-
-
-def _tokenizer(
-    spec: TokenizerSpec, corpus: corpora.Corpus, facts: Mapping[str, Any], max_length: int, store: Store
-) -> tuple[PreTrainedTokenizerFast, str]:
-    """Trained on the corpus once, and kept under the hash of the corpus and the settings."""
-    from transformers import PreTrainedTokenizerFast
-
-    code = code_identity.identity("harness.training.tokenizers")
-    key = hash_json([facts["fingerprint"], spec.model_dump(mode="json"), max_length, code])[:32]
-
-    def make(folder: Path) -> None:
-        every = max(1, round(facts["bytes"] / TOKENIZER_BYTES))
-        texts = (text for index, text in enumerate(corpus.documents()) if index % every == 0)
-        tokenizers.train(spec, texts, max_length).save_pretrained(folder)
-
-    place = store.kept_folder(f"tokenizer-{key}", make)
-    return PreTrainedTokenizerFast.from_pretrained(place, local_files_only=True), key
 
 
 def _rates(settings: PretrainingSpec, outcome: Outcome) -> list[float]:

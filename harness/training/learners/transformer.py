@@ -8,33 +8,29 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Labelling
-from harness.core.hashing import hash_json, states_of
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of, head_for, prompting
-from harness.modeling.inference.batching import one_after_the_other
-from harness.modeling.runtimes import RuntimeModel, devices_of, open_model
+from harness.modeling.inference.batching import DataCollator, one_after_the_other
+from harness.modeling.runtimes import devices_of
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.weights import adapters
-from harness.modeling.weights.adapter_files import is_adapter
 from harness.modeling.weights.building import build_config
 from harness.modeling.weights.config_file import check_config
-from harness.modeling.weights.loading import HERE, load_weights, partial_allowed, tokenizer_folder
+from harness.modeling.weights.loading import HERE, tokenizer_folder
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
     Settings,
-    base_of,
     class_names,
     compressed_settings,
-    home_of,
     model_config,
     refuse_compressed,
     source_facts,
@@ -44,7 +40,7 @@ from harness.modeling.weights.settings import (
 from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
-from harness.training.learners import adapting, perturbing
+from harness.training.learners import adapting, kept_models, perturbing
 from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order, tag_order
 from harness.training.meta.episodes import GENERATOR_FILE
@@ -58,6 +54,7 @@ if TYPE_CHECKING:
 deferred = lazy("harness.training.deferred")
 generated = lazy("harness.training.meta.generated")
 sharding = lazy("harness.training.sharding")
+item_fitting = lazy("harness.training.learners.item_fitting")
 trainer = lazy("harness.training.trainer")
 devices = lazy("harness.training.devices")
 
@@ -69,7 +66,10 @@ LONGEST_WITHOUT_LIMIT = 1024
 """Tokens read at once by a pretrained model that has no limit of its own."""
 
 
-ARTICLES = {"encoder": "an ", "decoder": "a ", "encoder-decoder": "an "}
+ARTICLES = {
+    "encoder": "an ", "decoder": "a ", "encoder-decoder": "an ", "dual-encoder": "a ", "image-encoder": "an ",
+    "audio-encoder": "an ",
+}  # fmt: skip
 
 
 class TransformerLearner(Learner):
@@ -86,6 +86,10 @@ class TransformerLearner(Learner):
         if model_spec.config is None and model_spec.pretrained is None:
             raise HarnessError(
                 f"model spec {model_spec.name}: learner transformer needs config (train from scratch) or pretrained"
+            )
+        if model_spec.config is not None and model_spec.tokenizer is None and _reads_text(model_spec.config):
+            raise HarnessError(
+                f"model spec {model_spec.name}: config: a model built from scratch needs a tokenizer section"
             )
         if model_spec.config is not None:
             check_config(model_spec.config, f"model spec {model_spec.name}: config")
@@ -146,11 +150,23 @@ class TransformerLearner(Learner):
         return 6 * 12 * layers * width**2 * tokens + optimizer * epochs * examples / model_spec.training.batch_size
 
     def fit(self, request: FitRequest) -> dict[str, Any]:
+        item_head = self._item_head(request)
+        if item_head is not None:
+            facts: dict[str, Any] = item_fitting.fit(request, item_head)
+            return facts
         is_built_apart = request.processes is not None and request.processes.sharded and request.pretrained is None
         weights = deferred.DeferredWeights() if is_built_apart else None
         with weights or nullcontext():
             tokenizer, model, head = self.start(request)
         return train_and_save(request, tokenizer, model, head, weights=weights)
+
+    def _item_head(self, request: FitRequest) -> Head | None:
+        """Of a task on images or sounds, which are not read as texts are."""
+        if not request.family.modalities:
+            return None
+        config = request.model_spec.config if request.pretrained is None else model_config(request.pretrained)
+        assert config is not None
+        return self._head(request, config)
 
     def start(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
         """The model spec's model before it is fine-tuned, its tokenizer, and the head for the task."""
@@ -158,7 +174,7 @@ class TransformerLearner(Learner):
 
     def predict(self, request: PredictRequest) -> Predictions:
         if request.task.shots is None:
-            served = _kept(_opened)(request.directory, _state(request.directory))
+            served = kept_models.served(request.directory)
             head, tokenizer, model = HEADS.get(served.settings.head), served.tokenizer, served.module
             limit, fitted = served.settings.max_length, served.settings.fitted
             if served.in_torch:
@@ -170,15 +186,24 @@ class TransformerLearner(Learner):
             name = head_for(request.task, architecture_of(config))
             assert name is not None
             head = HEADS.get(name)
-            where, state = request.directory, _state(request.directory)
+            where = request.directory
             if compressed_settings(where) is not None:
-                served = _kept(_opened)(where, state)
+                served = kept_models.served(where)
                 model, tokenizer = served.module, served.tokenizer
             else:
-                model, tokenizer = _kept(_load_pretrained)(where, head.auto_class, state)
+                model, tokenizer = kept_models.untrained(where, head.auto_class)
                 model.to(devices.pick_device())
             limit, fitted = positions_of(model, "encoder") or LONGEST_WITHOUT_LIMIT, source_facts(config)
-        reader = EncodingContext(request.task, request.labels, tokenizer, limit, request.seed, fitted, request.shown)
+        reader = EncodingContext(
+            request.task,
+            request.labels,
+            tokenizer,
+            limit,
+            request.seed,
+            fitted,
+            request.shown,
+            folder=request.directory,
+        )
         if head.name == "token-classification":
             names, name = class_names(request.directory), request.directory.name
             outputs = tag_order(names, request.task, request.labels, name, request.label_map)
@@ -291,7 +316,7 @@ def train_and_save(
 
     report = trainer.fine_tune(
         model,
-        tokenizer,
+        partial(DataCollator.of, tokenizer),
         encoded,
         lambda current, batch: summed(current, batch, reader),
         head.targets(encoded),
@@ -338,12 +363,6 @@ def train_and_save(
     }
 
 
-def _state(directory: Path) -> str:
-    places = [directory, base_of(directory)] if is_adapter(directory) else [home_of(directory)]
-    files = (sorted(path for path in place.rglob("*") if path.is_file()) for place in places)
-    return hash_json([states_of(paths) for paths in files])
-
-
 def settled(request: FitRequest, model: PreTrainedModel) -> TrainingSpec:
     """The training of a fit with the epochs and the learning rate that its model spec leaves open."""
     training = request.model_spec.training
@@ -352,30 +371,13 @@ def settled(request: FitRequest, model: PreTrainedModel) -> TrainingSpec:
     return training.model_copy(update={"epochs": epochs_for(training, len(request.train)), "learning_rate": rate})
 
 
-@lru_cache(maxsize=1)
-def _opened(directory: Path, state: str) -> RuntimeModel:
-    """Kept for the next call, while the folder's files are the same: several splits are scored with one model."""
-    import torch
-
-    return open_model(directory, torch.get_num_threads())
-
-
-@lru_cache(maxsize=1)
-def _load_pretrained(directory: Path, auto_class: str, state: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model that is not fine-tuned, kept as well."""
-    from transformers import AutoTokenizer
-
-    return load_weights(auto_class, directory), AutoTokenizer.from_pretrained(directory, **HERE)
-
-
-def _kept(load: Any) -> Any:
-    """What loads a model and keeps it; without the keeping where weights may be partial, which is said of each."""
-    return load.__wrapped__ if partial_allowed() else load
-
-
 def _head_name(task: TaskSpec, model_spec: ModelSpec, usual: str) -> str:
     """Of a model that is trained on the task, the model spec's own choice goes first."""
     return model_spec.options.get("head", usual) if task.shots is None else usual
+
+
+def _reads_text(config: Mapping[str, Any]) -> bool:
+    return architecture_of(config) not in ("image-encoder", "audio-encoder")
 
 
 def _is_pretrained(model_spec: ModelSpec) -> bool:

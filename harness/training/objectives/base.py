@@ -68,6 +68,12 @@ class Objective(ABC):
     """The class of `transformers` that its models are of; None of one that builds models of its own."""
     from_checkpoint: ClassVar[bool] = False
     """Whether it trains a checkpoint of `auto_class` further."""
+    modality: ClassVar[str] = "text"
+    """What it learns from: text, or items of another modality, with captions or without."""
+    unit: ClassVar[str] = "tokens"
+    """What its speed counts."""
+    whole_batch: ClassVar[bool] = False
+    """Its loss compares all examples of a batch: it gives `vectors` of each part, and a loss of those of all."""
     causal: ClassVar[bool] = False
     """Whether each token is predicted from those before it alone."""
 
@@ -93,6 +99,11 @@ class Objective(ABC):
     @property
     def raw_size(self) -> int:
         """Tokens of text that make one example."""
+        return self.block_size
+
+    @property
+    def example_size(self) -> int:
+        """How many of its `unit` an example holds."""
         return self.block_size
 
     @abstractmethod
@@ -122,6 +133,17 @@ class Objective(ABC):
     def can_be_perturbed(cls) -> bool:
         """Whether it is trained adversarially: `outputs` are those of its own loss, not of one it replaces."""
         return "outputs" in vars(next(kind for kind in cls.__mro__ if "loss" in vars(kind)))
+
+    def vectors(self, model: Any, batch: Batch) -> torch.Tensor:
+        """What the loss of a whole batch compares, (b, …) in float32: of an objective that is `whole_batch`."""
+        raise NotImplementedError
+
+    def loss_of(self, model: Any, vectors: torch.Tensor) -> torch.Tensor:
+        """The mean loss over all examples of a batch, from their vectors."""
+        raise NotImplementedError
+
+    def after_step(self, model: Any) -> None:  # noqa: B027 - most objectives leave the weights as they are
+        """Hold the weights within bounds, after a step of the optimizer."""
 
     @abstractmethod
     def measure(self, model: Any, batch: Batch) -> Ratios:

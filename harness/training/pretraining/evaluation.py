@@ -25,6 +25,7 @@ def evaluate(
     if len(blocks) == 0:
         return {}
     losses.eval()
+    batch_size = len(blocks) if objective.whole_batch else batch_size
     device = next(losses.parameters()).device
     collected: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for start in range(0, len(blocks), batch_size):

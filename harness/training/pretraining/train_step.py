@@ -23,6 +23,7 @@ from harness.training.objectives.base import Ratios
 from harness.training.optimizers import groups, optimizer
 from harness.training.pretraining.blocks import BlockOrder
 from harness.training.pretraining.schedules import rate
+from harness.training.pretraining.whole_batch import backward
 from harness.training.recomputing import recompute_activations
 from harness.training.sharding import gathered_again, shard
 from harness.training.world import World
@@ -85,6 +86,10 @@ class TrainStep:
                 f"batch_size {spec.batch_size} cannot be shared by {world.size} processes with "
                 f"accumulate {spec.accumulate}"
             )
+        if sharded and objective.whole_batch:
+            raise HarnessError(
+                f"objective {spec.objective} compares a whole batch, and is not sharded; leave out --fsdp"
+            )
         if sharded and spec.optimizer == "adafactor":
             raise HarnessError("adafactor keeps means of rows and columns and cannot be sharded; use optimizer: adamw")
         self._spec, self._objective, self._blocks, self._world = spec, objective, blocks, world
@@ -100,7 +105,7 @@ class TrainStep:
         losses.release()
         self.optimizer = optimizer(spec.optimizer, groups(model, spec.weight_decay), spec.learning_rate)
         self._sharded = sharded
-        self._wrapped: Any = losses if sharded else world.replicated(losses)
+        self._wrapped: Any = losses if sharded else world.replicated(losses, in_step=not objective.whole_batch)
         self._wrapped.train()
         self._autocast = partial(torch.autocast, world.device.type, torch.bfloat16, enabled=precision == "bf16")
         if spec.compile:
@@ -112,7 +117,7 @@ class TrainStep:
         self.losses = losses
         self._parameters = list(losses.parameters())
         self.model: torch.nn.Module = losses.model
-        self.tokens = spec.batch_size * objective.block_size
+        self.tokens = spec.batch_size * objective.example_size
 
     @property
     def learning_rate(self) -> float:
@@ -132,6 +137,21 @@ class TrainStep:
         fraction = rate(spec.schedule, place, steps, spec.warmup_ratio, spec.decay_ratio)
         for group in self.optimizer.param_groups:
             group["lr"] = spec.learning_rate * fraction
+        loss = self._whole(batch) if self._objective.whole_batch else self._by_parts(batch, step)
+        torch.nn.utils.clip_grad_norm_(self._parameters, spec.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._objective.after_step(self.model)
+        return loss
+
+    def _whole(self, batch: Mapping[str, np.ndarray]) -> torch.Tensor:
+        first = self._world.rank * self._spec.accumulate
+        parts = [self._part(batch, first + micro) for micro in range(self._spec.accumulate)]
+        return backward(self._objective, self.model, parts, self._world, self._autocast)
+
+    def _by_parts(self, batch: Mapping[str, np.ndarray], step: int) -> torch.Tensor:
+        """The mean loss of the whole batch, whose gradients are added one micro-batch after the other."""
+        spec, world = self._spec, self._world
         total = torch.zeros((), device=world.device)
         for micro in range(spec.accumulate):
             last = micro == spec.accumulate - 1
@@ -140,9 +160,6 @@ class TrainStep:
                 loss = self._loss(self._part(batch, number), step, number * self._rows)
                 (loss / spec.accumulate).backward()
             total += loss.detach().float() / spec.accumulate
-        torch.nn.utils.clip_grad_norm_(self._parameters, spec.max_grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
         return world.mean(total)
 
     def _exchanging(self, last: bool) -> AbstractContextManager[None]:

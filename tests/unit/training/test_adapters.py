@@ -18,8 +18,9 @@ from harness.modeling.size import weights_of
 from harness.modeling.weights import adapters
 from harness.modeling.weights.settings import read_settings
 from harness.training.defaults import learning_rate_for
+from harness.training.learners import kept_models
 from harness.training.learners.base import FitRequest, PredictRequest
-from harness.training.learners.transformer import LEARNER, _opened
+from harness.training.learners.transformer import LEARNER
 from tests import zoo
 from tests.unit.modeling.heads import given
 
@@ -80,7 +81,7 @@ def fitted(base: Path, kind: str, task_name: str, folder: Path, seed: int = 0, *
 
 def predicted(folder: Path, task_name: str) -> Any:
     task, labels, _, dev = task_and_data(task_name)
-    _opened.cache_clear()
+    kept_models.forget()
     return LEARNER.predict(PredictRequest(task, labels, dev, folder))
 
 

@@ -1,0 +1,143 @@
+"""Two towers, asked without training: which caption is an item's, which class's text is most like it (Radford et al.
+2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.core.errors import HarnessError
+from harness.core.items import Item
+from harness.core.lazy import lazy
+from harness.core.predictions import Predictions
+from harness.data.frame import Split
+from harness.modeling import retrieval
+from harness.modeling.heads.base import EncodingContext, Head, read_of
+from harness.modeling.inference.batching import TokenizedDataset
+from harness.modeling.inference.outputs import Outputs
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from harness.core.predictions import Reading
+
+towers = lazy("harness.modeling.towers")
+processors = lazy("harness.modeling.processors")
+
+AT_ONCE = {"cpu": 32, "cuda": 256}
+"""Items or texts that go through a tower together."""
+TEMPLATES = {"image": "a photo of a {label}.", "audio": "This is a sound of {label}.", "video": "a video of {label}."}
+"""What an item is compared with where a task gives no templates, as the papers of CLIP and CLAP have it."""
+UNTRAINED = "two towers are scored by the similarity of their vectors, and not trained on a task"
+
+
+class DualEncoder(Head):
+    name = "dual-encoder"
+    auto_class = "AutoModel"
+    has_classes = False
+
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
+        """Refused: vectors are compared as they are."""
+        raise HarnessError(UNTRAINED)
+
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
+        """Refused, as `encode`."""
+        raise HarnessError(UNTRAINED)
+
+    def predict(
+        self,
+        model: PreTrainedModel,
+        reader: EncodingContext,
+        split: Split,
+        report: Callable[[float], None] = lambda fraction: None,
+    ) -> Predictions:
+        (field, modality), *_ = reader.family.modalities.items()
+        items = [item for item in split.fields[field] if isinstance(item, Item)]
+        assert len(items) == len(split), "a field of items holds something else"
+        vectors = item_vectors(model, reader, list(dict.fromkeys(items)), modality, report)
+        number = {item: index for index, item in enumerate(dict.fromkeys(items))}
+        rows = np.asarray([number[item] for item in items], dtype=np.int64)
+        if reader.family.predictions == "ranks":
+            texts, read = text_vectors(model, reader, split.fields["text"])
+            values = retrieval.ranks_of(vectors, texts, rows)
+            return Predictions(np.asarray(values, dtype=object), settings=SETTINGS, read=read)
+        if reader.family.predictions == "log-odds":
+            good, _ = text_vectors(model, reader, split.fields["good"])
+            bad, read = text_vectors(model, reader, split.fields["bad"])
+            odds = scale_of(model) * (vectors[rows] * (good - bad)).sum(1, dtype=np.float64)
+            return Predictions(odds, settings=SETTINGS, read=read)
+        classes, templates = class_vectors(model, reader, modality)
+        logits = (scale_of(model) * vectors[rows] @ classes.T).astype(np.float32)
+        return Predictions(logits.argmax(1), {"logits": logits}, {**SETTINGS, "templates": templates})
+
+
+HEAD = DualEncoder()
+SETTINGS = {"similarity": "cosine"}
+
+
+def item_vectors(
+    model: Any,
+    reader: EncodingContext,
+    items: Sequence[Item],
+    modality: str,
+    report: Callable[[float], None] = lambda fraction: None,
+) -> np.ndarray:
+    """Unit vectors (n, size) float32 of n items, read by the processor of the model's folder."""
+    import torch
+
+    assert reader.folder is not None
+    processor = processors.processor_in(reader.folder)
+    size, made = AT_ONCE[model.device.type], []
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(items), size):
+            kept = torch.from_numpy(processors.prepared(items[start : start + size], modality, processor))
+            inputs = processor.inputs(kept.to(model.device))
+            made.append(towers.item_vectors(model, inputs).cpu().numpy())
+            report(min(1.0, (start + size) / len(items)))
+    return np.concatenate(made)
+
+
+def text_vectors(model: Any, reader: EncodingContext, texts: Sequence[str]) -> tuple[np.ndarray, Reading]:
+    """Unit vectors (n, size) float32 of n texts, each different one read once; and how much of them was read."""
+    import torch
+
+    distinct = list(dict.fromkeys(texts))
+    order = sorted(range(len(distinct)), key=lambda index: len(distinct[index]))
+    size, kind, longest = AT_ONCE[model.device.type], model.config.model_type, towers.longest_text(model.config)
+    vectors: list[Any] = [None] * len(distinct)
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(order), size):
+            chunk = order[start : start + size]
+            batch = towers.token_ids(reader.tokenizer, [distinct[index] for index in chunk], kind, longest)
+            ids = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            made = towers.text_vectors(model, ids["input_ids"], ids.get("attention_mask")).cpu().numpy()
+            for index, vector in zip(chunk, made, strict=True):
+                vectors[index] = vector
+    place = {text: index for index, text in enumerate(distinct)}
+    rows = [list(reader.tokenizer(text, verbose=False)["input_ids"]) for text in distinct]
+    of_texts = [rows[place[text]] for text in texts]
+    cut = sum(len(row) > longest for row in of_texts)
+    read = read_of(reader, [row[:longest] for row in of_texts], len(texts), cut)
+    return np.stack(vectors)[[place[text] for text in texts]], read
+
+
+def class_vectors(model: Any, reader: EncodingContext, modality: str) -> tuple[np.ndarray, list[str]]:
+    """Unit vectors (classes, size): of each class the mean over the task's templates; and these templates."""
+    templates = list(reader.task.templates) or [TEMPLATES[modality]]
+    names = [reader.task.verbalizers.get(label, label) for label in reader.labels]
+    written = [template.replace("{label}", name) for name in names for template in templates]
+    vectors, _ = text_vectors(model, reader, written)
+    means = vectors.reshape(len(names), len(templates), -1).mean(1)
+    return means / np.linalg.norm(means, axis=1, keepdims=True), templates
+
+
+def scale_of(model: Any) -> float:
+    """By how much a model multiplies similarities: what its loss has learned."""
+    scale = next((getattr(model, name) for name in ("logit_scale", "logit_scale_a") if hasattr(model, name)), None)
+    return 1.0 if scale is None else float(scale.exp())

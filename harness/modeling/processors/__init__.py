@@ -1,0 +1,79 @@
+"""Processors: how decoded items become a model's tensors, as `transformers` keeps it beside the weights. Imports torch:
+import it inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import HarnessError
+from harness.core.items import Item
+from harness.data.modalities import MODALITIES
+from harness.modeling.processors.base import Processor
+from harness.modeling.processors.images import ImageProcessor
+from harness.modeling.processors.log_mel import LogMelProcessor
+from harness.modeling.processors.sounds import SoundProcessor
+
+FILES = ("preprocessor_config.json", "processor_config.json")
+"""Where `transformers` keeps a processor."""
+
+
+def processor_in(folder: Path) -> Processor:
+    """The processor of a model's folder. Raises HarnessError for none, or one that cannot be read."""
+    for name in FILES:
+        if (folder / name).is_file():
+            return _read(folder, name)
+    raise HarnessError(
+        f"model {folder}: no {FILES[0]} in it, which says how images or sounds are read; save it there too"
+    )
+
+
+def processor_for(config: Any) -> Processor:
+    """A new processor, for a model built from its config. Raises HarnessError for one that reads no items."""
+    audio = getattr(config, "audio_config", None) or (config if hasattr(config, "num_mel_bins") else None)
+    if audio is not None:
+        return LogMelProcessor.of_config(audio)
+    vision = getattr(config, "vision_config", config)
+    size = getattr(vision, "image_size", None)
+    if size is None:
+        raise HarnessError(f"a model of type {config.model_type} reads neither images nor sounds")
+    return ImageProcessor.of_size(size)
+
+
+def _read(folder: Path, name: str) -> Processor:
+    try:
+        values = json.loads((folder / name).read_text())
+        kind = values.get("feature_extractor_type") or values.get("feature_extractor", {}).get("feature_extractor_type")
+        if kind == "ClapFeatureExtractor":
+            return LogMelProcessor.read(folder)
+        return SoundProcessor.read(folder) if kind else ImageProcessor.read(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise HarnessError(f"model {folder}: cannot use its {name}: {reason}") from None
+
+
+def prepared(
+    items: Sequence[Item], modality: str, processor: Processor, report: Callable[[float], None] = lambda fraction: None
+) -> np.ndarray:
+    """Items as the processor keeps them, (n, …), each decoded once.
+
+    Raises:
+        HarnessError: an item that cannot be read, or one of another modality than the model's.
+    """
+    if processor.modality != modality and not (processor.modality == "image" and modality == "video"):
+        raise HarnessError(f"the model reads items of the modality {processor.modality}, and these are {modality}")
+    decode = MODALITIES.get(modality).decode
+    rows = []
+    for number, item in enumerate(items, start=1):
+        rows.append(processor.prepared(decode(item)))
+        if number % 100 == 0:
+            report(number / len(items))
+    return np.stack(rows)
+
+
+__all__ = ["FILES", "Processor", "prepared", "processor_for", "processor_in"]

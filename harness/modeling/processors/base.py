@@ -1,0 +1,35 @@
+"""What a processor is: from a decoded item to a model's inputs, in two steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from harness.data.modalities import Decoded
+
+
+class Processor(ABC):
+    """Of a model's folder. `modality` is what it reads.
+
+    The first step is done once an item, and gives arrays of one shape that are kept: whole numbers where the floats
+    that a model is given are a scaling of them. The second is done of a batch, on its device.
+    """
+
+    modality: ClassVar[str]
+
+    @abstractmethod
+    def prepared(self, decoded: Decoded) -> np.ndarray:
+        """An item in the form that is kept."""
+
+    @abstractmethod
+    def inputs(self, kept: torch.Tensor) -> dict[str, torch.Tensor]:
+        """A model's inputs by name, of a batch (b, …) of kept items."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write it beside a model, as `transformers` reads it."""
