@@ -100,6 +100,8 @@ BUILTIN: dict[str, dict[str, str]] = {
         "audio-text": "harness.training.objectives.contrastive:AUDIO_TEXT",
         "image-text": "harness.training.objectives.contrastive:IMAGE_TEXT",
         "clm": "harness.training.objectives.clm:OBJECTIVE",
+        "masked-patches": "harness.training.objectives.masked_patches:OBJECTIVE",
+        "masked-spectrogram": "harness.training.objectives.masked_spectrogram:OBJECTIVE",
         "mlm": "harness.training.objectives.mlm:OBJECTIVE",
         "mlm-distill": "harness.training.objectives.mlm_distill:OBJECTIVE",
         "rtd": "harness.training.objectives.rtd:OBJECTIVE",

@@ -151,7 +151,8 @@ def fine_tune(
 ) -> FitReport:
     """Fine-tune `model` in place.
 
-    `collating` gives what makes batches of rows for a device. `loss` takes the model and a batch and sums over the batch's targets, of which an example has `targets` on average.
+    `collating` gives what makes batches of rows for a device. `loss` takes the model and a batch and sums over the
+    batch's targets, of which an example has `targets` on average.
     `report` gets the fraction done (0..1) after each step; `select_by` scores the model after each epoch (greater is
     better) and the best epoch's weights are kept. `after_step` may change the model after each step of the optimizer,
     and gets the fraction done as well. Of several `processes` all must call: each takes a part of every batch, and

@@ -85,7 +85,9 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
                 waiting += graph.get(node, ())
         reached[start] = seen
     return [
-        sorted(other for other in reached[node] if node in reached[other]) for node in graph if node in reached[node]
+        sorted(other for other in reached[node] if node in reached.get(other, ()))
+        for node in graph
+        if node in reached[node]
     ]
 
 

@@ -14,7 +14,7 @@ from harness.core.items import Item
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.data.frame import Split
-from harness.modeling import retrieval
+from harness.modeling.inference import retrieval
 from harness.modeling.heads.base import EncodingContext, Head, read_of
 from harness.modeling.inference.batching import TokenizedDataset
 from harness.modeling.inference.outputs import Outputs
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from harness.core.predictions import Reading
 
-towers = lazy("harness.modeling.towers")
+towers = lazy("harness.modeling.inference.towers")
 processors = lazy("harness.modeling.processors")
 
 AT_ONCE = {"cpu": 32, "cuda": 256}

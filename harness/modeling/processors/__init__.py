@@ -35,9 +35,10 @@ def processor_in(folder: Path) -> Processor:
 
 def processor_for(config: Any) -> Processor:
     """A new processor, for a model built from its config. Raises HarnessError for one that reads no items."""
-    audio = getattr(config, "audio_config", None) or (config if hasattr(config, "num_mel_bins") else None)
-    if audio is not None:
-        return LogMelProcessor.of_config(audio)
+    if hasattr(config, "audio_config"):
+        return LogMelProcessor.of_config(config.audio_config)
+    if hasattr(config, "num_mel_bins") and hasattr(config, "max_length"):
+        return SoundProcessor.of_spectrogram(config)
     vision = getattr(config, "vision_config", config)
     size = getattr(vision, "image_size", None)
     if size is None:

@@ -29,6 +29,13 @@ class SoundProcessor(Processor):
 
         return cls(AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
 
+    @classmethod
+    def of_spectrogram(cls, config: Any) -> SoundProcessor:
+        """For an audio spectrogram transformer built from its config: a frame each 10 ms, at 16 kHz."""
+        from transformers import ASTFeatureExtractor
+
+        return cls(ASTFeatureExtractor(num_mel_bins=config.num_mel_bins, max_length=config.max_length))
+
     def prepared(self, decoded: Decoded) -> np.ndarray:
         """An item of the extractor's first input, of one shape for all."""
         rate = self._extractor.sampling_rate
@@ -39,7 +46,7 @@ class SoundProcessor(Processor):
 
     @property
     def _is_waveform(self) -> bool:
-        return self._extractor.feature_size == 1
+        return getattr(self._extractor, "num_mel_bins", None) is None
 
     def inputs(self, kept: torch.Tensor) -> dict[str, torch.Tensor]:
         return {self._name: kept}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
@@ -77,7 +77,7 @@ def load(
         raise HarnessError(f"model {folder}: it runs in {settings.runtime}; torch cannot load it")
     check_folder(folder, str(folder))
     auto_class = HEADS.get(settings.head, str(folder)).auto_class
-    tokenizer = None if settings.head in ITEM_HEADS else load_tokenizer(folder)
+    tokenizer: Any = None if settings.head in ITEM_HEADS else load_tokenizer(folder)
     try:
         if settings.is_plain:
             model = load_weights(auto_class, folder, dtype=dtype)

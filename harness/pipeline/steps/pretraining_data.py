@@ -24,6 +24,7 @@ from harness.modeling.weights.pretrained import refuse_changed
 from harness.pipeline.cells import Cell, PretrainJob
 from harness.training import tokenizers
 from harness.training.objectives import Objective, check_objective
+from harness.training.objectives.items import NO_TOKENS
 from harness.training.objectives.vocabulary import tokens_of
 from harness.training.pretraining.blocks import copies_in, cut, mapped, whole_blocks, write_tokens
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 going_on = lazy("harness.training.pretraining.going_on")
 items = lazy("harness.training.pretraining.items")
-item_objectives = lazy("harness.training.objectives.items")
 processors = lazy("harness.modeling.processors")
 
 TOKENIZER_BYTES = 20_000_000
@@ -135,9 +135,7 @@ def _items(cell: Cell, store: Store) -> PretrainingData:
     config = _config(job, tokenizer)
     place = job.pretrained
     processor = processors.processor_for(config) if place is None else processors.processor_in(place)
-    objective: Any = make_objective(
-        job.model_spec, item_objectives.NO_TOKENS if tokenizer is None else tokens_of(tokenizer)
-    )
+    objective: Any = make_objective(job.model_spec, NO_TOKENS if tokenizer is None else tokens_of(tokenizer))
     code = code_identity.identity("harness.training.pretraining.items")
     reader = config.to_dict() if job.pretrained is None else job.model["weights"]
     written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, settings.block_size, code])[:32]

@@ -61,7 +61,8 @@ def fit(request: FitRequest, head: ItemClassification) -> dict[str, Any]:
 
     report = trainer.fine_tune(
         model, lambda device: ItemCollator(processor, device), encoded,
-        lambda current, batch: head.loss(current, batch, reader), 1.0, training, request.seed, request.report, select_by,
+        lambda current, batch: head.loss(current, batch, reader), 1.0, training, request.seed, request.report,
+        select_by,
     )  # fmt: skip
     model.cpu().save_pretrained(request.directory)
     write_settings(request.directory, Settings(head=head.name, max_length=1))

@@ -203,7 +203,7 @@ class TransformerLearner(Learner):
             fitted,
             request.shown,
             folder=request.directory,
-        )
+        )  # fmt: skip
         if head.name == "token-classification":
             names, name = class_names(request.directory), request.directory.name
             outputs = tag_order(names, request.task, request.labels, name, request.label_map)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 losses = lazy("harness.training.objectives.contrastive_losses")
-towers = lazy("harness.modeling.towers")
+towers = lazy("harness.modeling.inference.towers")
 
 
 class ContrastiveOptions(Strict):
@@ -110,12 +110,12 @@ class Contrastive(ItemObjective):
         similarity = items @ texts.T
         right = torch.arange(len(items), device=items.device)
         n = self._measured = len(items)
-        one = np.ones(n)
+        ones = np.ones(n)
         loss = float(self.loss_of(model, vectors))
         return {
-            "text_retrieval_recall_1": ((similarity.argmax(1) == right).double().cpu().numpy(), one),
-            "image_retrieval_recall_1": ((similarity.argmax(0) == right).double().cpu().numpy(), one),
-            "contrastive_loss": (np.full(n, loss), one),
+            "text_retrieval_recall_1": ((similarity.argmax(1) == right).double().cpu().numpy(), ones),
+            "image_retrieval_recall_1": ((similarity.argmax(0) == right).double().cpu().numpy(), ones),
+            "contrastive_loss": (np.full(n, loss), ones),
         }
 
     def chance(self, scores: Mapping[str, float]) -> dict[str, float]:

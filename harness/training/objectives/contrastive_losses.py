@@ -28,7 +28,9 @@ def sigmoid_loss(items: torch.Tensor, texts: torch.Tensor, log_scale: torch.Tens
 def two_scales_loss(
     items: torch.Tensor, texts: torch.Tensor, item_scale: torch.Tensor, text_scale: torch.Tensor
 ) -> torch.Tensor:
-    """As `softmax_loss`, with a scale for each direction (Wu et al. 2023, CLAP)."""
+    """As `softmax_loss`, with a scale for each direction (Wu et al. 2023, CLAP). The loss of `transformers`' ClapModel
+    is another: it takes the direction from texts to items twice.
+    """
     pairs = torch.arange(len(items), device=items.device)
     similarity = items @ texts.T
     of_items = cross_entropy(item_scale.exp() * similarity, pairs)

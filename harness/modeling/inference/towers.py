@@ -59,4 +59,4 @@ def longest_text(config: Any) -> int:
 def _unit(output: Any) -> torch.Tensor:
     """The vectors of a tower's output at length 1."""
     pooled = output if isinstance(output, torch.Tensor) else output.pooler_output
-    return normalize(pooled.float(), dim=-1)
+    return normalize(pooled.to(torch.promote_types(pooled.dtype, torch.float32)), dim=-1)
