@@ -14,8 +14,8 @@ from harness.core.items import Item
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.data.frame import Split
-from harness.modeling.inference import retrieval
 from harness.modeling.heads.base import EncodingContext, Head, read_of
+from harness.modeling.inference import retrieval
 from harness.modeling.inference.batching import TokenizedDataset
 from harness.modeling.inference.outputs import Outputs
 

@@ -37,7 +37,7 @@ def fitting(model_spec: ModelSpec, folder: Path | None, task: TaskSpec, sizes: S
     if rates is not None:
         return _of_texts(rates.fit, sizes)
     shape, config = shape_in(model_spec, folder)
-    if shape is None or head is None:
+    if shape is None or head is None or FAMILIES.get(task.family).modalities:
         return None
     return costs.fit_work(model_spec, shape, task, sizes, costs.limit_of(model_spec, config), head)
 
@@ -51,7 +51,7 @@ def predicting(
     if rates is not None:
         return _of_texts(rates.predict, sizes) + costs.scoring(task, sizes.examples, in_words)
     shape, config = shape_in(model_spec, folder)
-    if shape is None or head is None:
+    if shape is None or head is None or FAMILIES.get(task.family).modalities:
         return None
     return costs.predict_work(shape, task, sizes, costs.limit_of(model_spec, config, limit), head, in_words)
 
@@ -67,7 +67,7 @@ def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any], folder: Path |
     """A checkpoint of so many steps or tokens, its corpus and its scores included."""
     settings = model_spec.pretraining
     shape, _ = shape_in(model_spec, folder)
-    if settings is None or shape is None:
+    if settings is None or shape is None or OBJECTIVES.get(settings.objective).modality != "text":
         return None
     if settings.steps is None and settings.tokens is None:
         return None
