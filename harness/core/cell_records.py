@@ -367,6 +367,7 @@ class BudgetFacts(Facts):
 class PretrainFacts(Facts):
     steps: int = 0
     tokens: int = 0
+    unit: str = "tokens"
     epochs: float = 0.0
     loss: float | None = None
     precision: str | None = None

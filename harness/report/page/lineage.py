@@ -81,7 +81,7 @@ def _described(record: ModelRecord | None) -> tuple[str, str]:
 
 def _pretraining(record: PretrainRecord) -> tuple[str, str]:
     fit = record.fit
-    facts = f"{fit.steps:,} steps, {fit.tokens:,} tokens, {_seconds(record)}"
+    facts = f"{fit.steps:,} steps, {fit.tokens:,} {fit.unit}, {_seconds(record)}"
     return f"{record.objective}, seed {record.seed}", facts
 
 

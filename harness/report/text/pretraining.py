@@ -23,7 +23,7 @@ def checkpoint_text(record: PretrainRecord) -> str:
     fit, data = record.fit, record.data
     head = (
         f"{record.model.name}: {record.objective}, {record.model.parameters or 0:,} parameters, "
-        f"{fit.steps} steps, {fit.tokens:,} tokens ({fit.epochs:g} epochs of {data.location}, data "
+        f"{fit.steps} steps, {fit.tokens:,} {fit.unit} ({fit.epochs:g} epochs of {data.location}, data "
         f"{short(data.fingerprint)}), seed {record.seed}, {record.timings.seconds:.0f} s"
     )
     if fit.budget:
@@ -35,7 +35,8 @@ def checkpoint_text(record: PretrainRecord) -> str:
     ]  # fmt: skip
     if not rows:
         return f"{head}\nno held-out text to score: the corpus is too small"
-    return f"{head}\n{columns(rows, ['held-out score', 'value', '95 % interval', 'blocks', 'chance', 'better'])}"
+    units = "blocks" if fit.unit == "tokens" else fit.unit
+    return f"{head}\n{columns(rows, ['held-out score', 'value', '95 % interval', units, 'chance', 'better'])}"
 
 
 def pretrainings_of(store: Store, name: str) -> str:

@@ -271,7 +271,7 @@ def _scores_text(record: CellRecord) -> str:
     if isinstance(record, TuneRecord):
         return summary(record)
     if isinstance(record, PretrainRecord):
-        took = f"{record.fit.steps:,} steps, {record.fit.tokens:,} tokens"
+        took = f"{record.fit.steps:,} steps, {record.fit.tokens:,} {record.fit.unit}"
         return ", ".join([took, *(f"{name} {_interval(score)}" for name, score in record.scores.items())])
     if isinstance(record, MetaRecord):
         return (

@@ -47,6 +47,7 @@ def evaluate(
 def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000) -> dict[str, dict[str, Any]]:
     """Quotients of sums with percentile bootstrap intervals over examples."""
     scores: dict[str, dict[str, Any]] = {}
+    over = "held-out blocks" if objective.unit == "tokens" else f"held-out {objective.unit}"
     for name, (above, below) in sums.items():
         n = len(above)
         draws = np.random.default_rng(0).integers(0, n, (resamples, n))
@@ -59,7 +60,7 @@ def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000)
         value = float(quotient(above.sum(), below.sum()))
         scores[name] = {
             "value": value, "low": min(float(low), value), "high": max(float(high), value), "level": 0.95,
-            "n": n, "over": "held-out blocks", "greater_is_better": name not in objective.lower_is_better,
+            "n": n, "over": over, "greater_is_better": name not in objective.lower_is_better,
         }  # fmt: skip
     for name, chance in objective.chance({name: score["value"] for name, score in scores.items()}).items():
         scores[name]["chance"] = chance

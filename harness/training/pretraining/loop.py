@@ -41,12 +41,13 @@ class Throughput:
     step: int
     steps: int
     loss: float
-    tokens_per_second: float
+    per_second: float
     flops_fraction: float | None
+    unit: str = "tokens"
 
     def __str__(self) -> str:
         fraction = f", {100 * self.flops_fraction:.0f} % of the GEMM rate" if self.flops_fraction else ""
-        return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s{fraction}"
+        return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.per_second:,.0f} {self.unit}/s{fraction}"
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,13 @@ def train(
         _settle(pending, progress, spec)
         last, reported, told_at = told_at, clock(), progress.step
         speed = (progress.step - resumed_from) * train_step.tokens / max(1e-9, clock() - started)
-        fraction = 6 * weights * speed / world.size / peak_flops if peak_flops else None
-        report(Throughput(progress.step, plan.steps, progress.losses[-1], speed, fraction))
+        in_text = objective.unit == "tokens"
+        fraction = 6 * weights * speed / world.size / peak_flops if peak_flops and in_text else None
+        report(Throughput(progress.step, plan.steps, progress.losses[-1], speed, fraction, objective.unit))
         if observe is not None:
             for step in range(last + 1, progress.step):
                 observe(step, {"loss": progress.losses[step - 1]})
-            values = {"tokens": progress.step * train_step.tokens, "tokens_per_second": speed}
+            values = {objective.unit: progress.step * train_step.tokens, f"{objective.unit}_per_second": speed}
             rates = {"loss": progress.losses[-1], "learning_rate": train_step.learning_rate}
             observe(progress.step, rates | values)
 
