@@ -68,14 +68,25 @@ def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:
         causal: Whether the model is trained to predict each token from those before it alone.
     """
     from transformers import CONFIG_MAPPING
+    from transformers.utils import logging
 
+    logging.set_verbosity_error()  # a tower of texts has no tokens yet
     kind = config["model_type"]
     if kind not in CONFIG_MAPPING:
         return str(unknown("model_type", str(kind), CONFIG_MAPPING))
-    known = _known_keys(CONFIG_MAPPING[kind])
-    for key in config:
-        if key not in known and not _is_read(CONFIG_MAPPING[kind], str(key)):
-            return str(unknown("key", str(key), known, f"the config of {kind}"))
+    parts = {f"the config of {kind}": (CONFIG_MAPPING[kind], config)}
+    for name, part in getattr(CONFIG_MAPPING[kind], "sub_configs", {}).items():
+        values = config.get(name)
+        if isinstance(values, Mapping):
+            inner_kind = values.get("model_type")
+            part = CONFIG_MAPPING[inner_kind] if inner_kind in CONFIG_MAPPING else part
+        if isinstance(values, Mapping) and hasattr(part, "attribute_map"):
+            parts[f"{name} of {kind}"] = (part, values)
+    for where, (part, values) in parts.items():
+        known = _known_keys(part)
+        for key in values:
+            if key not in known and not _is_read(part, str(key)):
+                return str(unknown("key", str(key), known, where))
     try:
         CONFIG_MAPPING[kind](**{key: value for key, value in config.items() if key != "model_type"})
     except Exception as error:
