@@ -140,4 +140,4 @@ def class_vectors(model: Any, reader: EncodingContext, modality: str) -> tuple[n
 def scale_of(model: Any) -> float:
     """By how much a model multiplies similarities: what its loss has learned."""
     scale = next((getattr(model, name) for name in ("logit_scale", "logit_scale_a") if hasattr(model, name)), None)
-    return 1.0 if scale is None else float(scale.exp())
+    return 1.0 if scale is None else float(scale.detach().exp())

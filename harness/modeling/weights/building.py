@@ -78,8 +78,8 @@ def config_problem(config: Mapping[str, Any], causal: bool) -> str | None:
     for name, part in getattr(CONFIG_MAPPING[kind], "sub_configs", {}).items():
         values = config.get(name)
         if isinstance(values, Mapping):
-            inner_kind = values.get("model_type")
-            part = CONFIG_MAPPING[inner_kind] if inner_kind in CONFIG_MAPPING else part
+            inner_kind = str(values.get("model_type"))
+            part = CONFIG_MAPPING[inner_kind] if inner_kind in CONFIG_MAPPING else part  # noqa: SIM401 - its get is no get
         if isinstance(values, Mapping) and hasattr(part, "attribute_map"):
             parts[f"{name} of {kind}"] = (part, values)
     for where, (part, values) in parts.items():

@@ -17,11 +17,16 @@ def output_axis(module: nn.Module) -> int:
 
 def head_names(model: PreTrainedModel) -> list[str]:
     """Names of the modules that are the model's head: those outside its base model, and the output layer."""
-    names = [
-        name
-        for name, module in model.named_children()
-        if model.base_model is not model and name != model.base_model_prefix and any(True for _ in module.parameters())
-    ]
+    if model.base_model is model and type(model).__name__.endswith("Classification"):
+        names = [name for name, _ in model.named_children() if name == "classifier"]  # a tower alone, as CLIP's
+    else:
+        names = [
+            name
+            for name, module in model.named_children()
+            if model.base_model is not model
+            and name != model.base_model_prefix
+            and any(True for _ in module.parameters())
+        ]
     output = model.get_output_embeddings()
     return names + [name for name, module in model.named_modules() if module is output and name not in names]
 

@@ -4,14 +4,15 @@ without and with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core import code_identity
 from harness.core.cached_facts import KnownOverlap
-from harness.core.cell_records import CorpusFacts, ScoreRecord
+from harness.core.cell_records import CorpusFacts, CorpusPlace, ScoreRecord
 from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, read_predictions
 from harness.core.runs import content_of
@@ -21,6 +22,7 @@ from harness.corpora.contamination.index import ContaminationIndex
 from harness.corpora.contamination.rows import plain_rows
 from harness.corpora.contamination.scan import contamination, scan
 from harness.data import corpus as corpora
+from harness.data import pairs
 from harness.data.document import TextsHash
 from harness.data.frame import Split, TaskData
 from harness.pipeline.cells import Cell, ContaminationJob, TaskInput
@@ -117,6 +119,8 @@ def _looked_for(
 ) -> dict[str, Any]:
     if corpus.asked is None:
         raise HarnessError(f"{corpus.location}: the record of the pretraining does not say how it was read")
+    if modalities := FAMILIES.get(job.inputs.task.family).modalities:
+        return _items_in(corpus, corpus.asked, split, dict(modalities))
     source = corpora.open_corpus(corpus.asked.corpus, corpus.asked.sentences, corpus.asked.field)
     index = ContaminationIndex(list(examples_in(job.inputs.task.name, job.split, split)))
     hashed = TextsHash()
@@ -126,6 +130,18 @@ def _looked_for(
         raise HarnessError(f"{corpus.location}: it is not the text any more that the model was pretrained on")
     [row] = contamination(index, scanned, "", {}).tasks
     return {"dirty": row.ids, "exact": row.exact, "not_judged": row.not_judged, "common": row.common_phrases}
+
+
+def _items_in(corpus: CorpusFacts, asked: CorpusPlace, split: Split, modalities: Mapping[str, str]) -> dict[str, Any]:
+    """The examples whose item is one of those with captions, byte for byte; captions alone do not count."""
+    (field, modality), *_ = modalities.items()
+    source = pairs.open_pairs(asked.corpus, modality, asked.sentences)
+    if pairs.facts(source)["fingerprint"] != corpus.fingerprint:
+        raise HarnessError(f"{corpus.location}: these are not the items any more that the model was pretrained on")
+    known = {str(pair.item) for pair in source.read()}
+    items = zip(split.ids, split.fields[field], strict=True)
+    dirty = [identity for identity, item in items if str(item) in known]
+    return {"dirty": dirty, "exact": len(dirty), "not_judged": 0, "common": 0}
 
 
 def _by_metric(
