@@ -8,7 +8,7 @@ import numpy as np
 
 from harness import metrics
 from harness.metrics.last_word import written
-from harness.modeling.retrieval import ranks_of
+from harness.modeling.inference.retrieval import ranks_of
 
 NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pass_rate", "pearson", "spearman"]
 JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]

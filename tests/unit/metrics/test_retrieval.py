@@ -9,7 +9,7 @@ from sklearn.metrics import label_ranking_average_precision_score
 from harness import metrics
 from harness.core.errors import HarnessError
 from harness.core.ranks import Ranks
-from harness.modeling.retrieval import ranks_of
+from harness.modeling.inference.retrieval import ranks_of
 from harness.stats.bootstrap import interval
 from harness.stats.paired import paired_test
 from harness.stats.significance import Measure
@@ -57,7 +57,7 @@ def test_scores_are_those_of_the_definitions(seed: int) -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     items, captions, item_of = made()
     whole = ranks_of(items, captions, item_of.tolist())
-    monkeypatch.setattr("harness.modeling.retrieval.BLOCK_VALUES", 7 * N)
+    monkeypatch.setattr("harness.modeling.inference.retrieval.BLOCK_VALUES", 7 * N)
     assert ranks_of(items, captions, item_of.tolist()) == whole
 
 
