@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.core import plugins
@@ -78,6 +78,11 @@ class Family(ABC):
         for field in [*self.required, *targets]:
             if field not in fields:
                 raise HarnessError(f"{where}: family {self.name} needs the field '{field}'")
+
+    def text_fields(self, fields: Container[str]) -> list[str]:
+        """Which of these fields hold text that a model reads, in their order."""
+        names = (*self.required, *self.optional)
+        return [name for name in names if name in fields and name not in self.modalities]
 
     def texts(self, split: Columns) -> tuple[list[str], list[str] | None]:
         """First texts and, for pairs, second texts: each n strings."""

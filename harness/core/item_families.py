@@ -17,7 +17,6 @@ class ItemClassification(Classification):
     def __init__(self, modality: str) -> None:
         self.name = f"{modality}-classification"
         self.required = (modality,)
-        self.unread = (modality,)
         self.modalities = {modality: modality}
 
     def words(self, split: Columns) -> list[str]:
@@ -42,7 +41,6 @@ class ItemTextRetrieval(Family):
     def __init__(self, modality: str) -> None:
         self.name = f"{modality}-text-retrieval"
         self.required = (modality, "text")
-        self.unread = (modality,)
         self.modalities = {modality: modality}
 
     def texts(self, split: Columns) -> tuple[list[str], list[str] | None]:
@@ -67,7 +65,6 @@ class CaptionPairs(Family):
     def __init__(self, modality: str) -> None:
         self.name = f"{modality}-caption-pairs"
         self.required = (modality, "good", "bad")
-        self.unread = (modality,)
         self.modalities = {modality: modality}
 
     def texts(self, split: Columns) -> tuple[list[str], list[str] | None]:

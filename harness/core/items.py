@@ -36,6 +36,11 @@ class Item(str):
             raise HarnessError(f"{self.place}: cannot be read: {error.strerror or error}") from None
 
 
+def in_words(value: str) -> str:
+    """A field's value for readers: a text as it is, an item by what it is called."""
+    return value.label if isinstance(value, Item) else value
+
+
 def identity_of(content: bytes) -> str:
     """What identifies an item by its bytes."""
     return f"sha256:{sha256(content).hexdigest()}"

@@ -34,7 +34,8 @@ def check_attack(name: str, where: str = "") -> None:
 def can_have_noise(task: TaskSpec) -> bool:
     """Whether a task answers with a class or a number, which noise in the text does not change."""
     family = FAMILIES.get(task.family)
-    return family.predictions in ("labels", "values") and family.choices is None
+    answers = family.predictions in ("labels", "values") and family.choices is None
+    return answers and bool(family.text_fields(task.fields))
 
 
 def can_be_attacked(task: TaskSpec) -> bool:
@@ -62,12 +63,18 @@ def with_noise(task: TaskSpec, name: str) -> TaskSpec:
     noisy = f"{task.name}{NOISE_MARK}{name}"
     if name not in NOISES:
         raise unknown("noise", name, (*NOISES, *plugins.table("attack").names()), f"task '{noisy}'")
+    _refuse_without_texts(task, noisy, "noise")
     if not can_have_noise(task):
         raise HarnessError(
             f"task '{noisy}': noise goes with answers that are a class or a number, those of {task.family} are text; "
             f"ask for {task.name}"
         )
     return task.model_copy(update={"name": noisy, "noise": name})
+
+
+def _refuse_without_texts(task: TaskSpec, name: str, what: str) -> None:
+    if not FAMILIES.get(task.family).text_fields(task.fields):
+        raise HarnessError(f"task '{name}': {what} changes texts, and {task.family} has none; ask for {task.name}")
 
 
 def attacked_task(task: TaskSpec, attack: AttackSpec, where: str = "") -> TaskSpec:
@@ -80,7 +87,7 @@ def attacked_task(task: TaskSpec, attack: AttackSpec, where: str = "") -> TaskSp
     attacked = _attacked(task, attack, place)
     options: Mapping[str, Any] = plugins.lookup("attack", attack.method).checked(attack.options, place)
     field, family = options.get("field"), FAMILIES.get(task.family)
-    fields = [name for name in (*family.required, *family.optional) if name in task.fields]
+    fields = family.text_fields(task.fields)
     if field is not None and field not in fields:
         raise HarnessError(f"{place}: field {field}: {task.name} has no such text, only {', '.join(fields)}")
     return attacked.model_copy(update={"attack": AttackSpec(method=attack.method, options=dict(options))})
@@ -89,6 +96,7 @@ def attacked_task(task: TaskSpec, attack: AttackSpec, where: str = "") -> TaskSp
 def _attacked(task: TaskSpec, attack: AttackSpec, where: str) -> TaskSpec:
     check_attack(attack.method, where)
     name = f"{task.name}{NOISE_MARK}{attack.method}"
+    _refuse_without_texts(task, name, "an attack")
     if not can_be_attacked(task):
         raise HarnessError(
             f"task '{name}': an attack goes with answers that are a class of the task, and {task.family} has others; "

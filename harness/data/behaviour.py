@@ -63,7 +63,9 @@ def changed_field(task: TaskSpec) -> str:
     assert task.checks is not None
     spec, where = task.checks, f"checks {task.checks.name}"
     family = FAMILIES.get(task.family)
-    fields = [field for field in (*family.required, *family.optional) if field in task.fields]
+    fields = family.text_fields(task.fields)
+    if not fields:
+        raise HarnessError(f"{where}: {task.name} has no text to change")
     if spec.field is not None and spec.field not in fields:
         raise HarnessError(f"{where}: field {spec.field}: {task.name} has no such text, only {', '.join(fields)}")
     return spec.field or fields[-1]

@@ -22,7 +22,7 @@ from harness.data.document import Corpus, CorpusOptions
 from harness.data.download import DRAW, download_columns, missing_files, read_download
 from harness.data.download import split_files as download_files
 from harness.data.item_pairs import pairs_of_path
-from harness.data.item_tasks import modality_of, read_for, split_paths, split_readers, state_of_items
+from harness.data.item_tasks import for_task, modality_of, read_for, split_paths, split_readers, state_of_items
 from harness.data.labels import are_withheld
 from harness.data.pair_corpus import PairCorpus
 from harness.data.source import Source, named_sources
@@ -288,6 +288,7 @@ def _readers(task: TaskSpec, layout: Layout, wanted: Sequence[str]) -> dict[str,
         return split_readers(task, layout.files)
     saved = files.read_saved(layout.place, task.train)
     matches = {split: files.match_split(split, saved, str(layout.place)) for split in possible_splits(task, wanted)}
+    saved = {name: for_task(task, table) for name, table in saved.items()}
     return {split: partial(saved.__getitem__, name) for split, name in matches.items() if name is not None}
 
 

@@ -18,6 +18,9 @@ from harness.data.document import Corpus, CorpusOptions
 from harness.data.documents import TEXT, documents_of_rows
 from harness.data.hub_access import COMMIT, hub_reachable, one_line, without_progress_bars
 from harness.data.hub_corpus import hub_corpus
+from harness.data.hub_pairs import hub_pairs
+from harness.data.item_tasks import for_task
+from harness.data.pair_corpus import PairCorpus
 from harness.data.source import Source, refuse_rest
 from harness.data.table import merge_rows, require_column, rows_where, with_composed
 
@@ -76,7 +79,8 @@ def read_hub(task: TaskSpec, wanted: Sequence[str], limit: int | None = None) ->
         as_they_are = source.format is None and source.merge_by is None and not source.where
         if limit is not None and limit < len(rows) and as_they_are:
             rows = rows.select(range(limit))
-        tables[split] = rows_where(files.table_of(rows, f"{location} ({name})"), source.where)
+        table = files.table_of(rows, f"{location} ({name})")
+        tables[split] = rows_where(for_task(task, table), source.where)
     columns = {**task.fields, **source.columns}
     tables = {split: with_composed(table, columns) for split, table in tables.items()}
     if source.merge_by is not None:
@@ -108,6 +112,10 @@ class Hub(Source):
     def corpus(self, rest: str, options: CorpusOptions) -> Corpus:
         """The dataset `ID`, `ID:CONFIG`, `ID@REVISION` or `ID:CONFIG@REVISION`: its split train, streamed."""
         return hub_corpus(rest, options.field)
+
+    def pairs(self, rest: str, modality: str, size: int) -> PairCorpus:
+        """The split train of a dataset, as `corpus` names it, with its column of items and that of captions."""
+        return hub_pairs(rest, modality)
 
     def state(self, task: TaskSpec, rest: str) -> object | None:
         refuse_rest("hub", rest)

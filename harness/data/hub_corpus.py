@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from harness.core.errors import HarnessError
@@ -11,11 +12,22 @@ from harness.data.document import Corpus, Document
 from harness.data.hub_access import COMMIT, hub_reachable, one_line, without_progress_bars
 
 
-def hub_corpus(wanted: str, field: str) -> Corpus:
-    """The split `train` of a dataset of the hub, streamed.
+@dataclass(frozen=True)
+class HubDataset:
+    """A dataset of the hub as it is asked for, and the commit that this is."""
+
+    name: str
+    config: str | None
+    commit: str | None
+    is_pinned: bool
+    location: str
+
+
+def hub_dataset(wanted: str) -> HubDataset:
+    """The dataset `ID`, `ID:CONFIG`, `ID@REVISION` or `ID:CONFIG@REVISION`.
 
     Raises:
-        HarnessError: no such dataset, or the hub cannot be reached.
+        HarnessError: there is none, or the hub cannot be reached.
     """
     rest, _, revision = wanted.partition("@")
     dataset, _, config = rest.partition(":")
@@ -31,10 +43,16 @@ def hub_corpus(wanted: str, field: str) -> Corpus:
         commit = HfApi().dataset_info(dataset, revision=revision or None, timeout=30).sha
     except Exception as error:
         raise HarnessError(f"hub dataset {wanted} cannot be found: {one_line(error)}") from None
-    location = f"hub {rest}@{commit}"
-    pinned = COMMIT.fullmatch(revision) is not None
-    read = partial(_read_hub, location, dataset, config or None, commit, field)
-    return Corpus("hub", location, read, ["hub", rest, revision, field] if pinned else None)
+    is_pinned = COMMIT.fullmatch(revision) is not None
+    return HubDataset(dataset, config or None, commit, is_pinned, f"hub {rest}@{commit}")
+
+
+def hub_corpus(wanted: str, field: str) -> Corpus:
+    """The split `train` of a dataset of the hub, streamed. Raises HarnessError as `hub_dataset` does."""
+    dataset = hub_dataset(wanted)
+    read = partial(_read_hub, dataset.location, dataset.name, dataset.config, dataset.commit, field)
+    rest, _, revision = wanted.partition("@")
+    return Corpus("hub", dataset.location, read, ["hub", rest, revision, field] if dataset.is_pinned else None)
 
 
 def _read_hub(

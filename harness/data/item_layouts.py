@@ -1,7 +1,8 @@
 """The layouts in which images and sounds come with captions or classes, as tables.
 
-Whatever the layout, the items stand in a column of their modality's name, their captions in `text`, a row each, their
-classes in `label`. Columns of a file keep their own names as well.
+Whatever the layout, the items stand in a column of their modality's name, their captions in `text`, their
+classes in `label`. Columns of a file keep their own names as well, and cells with several captions are left to
+`row_a_caption`.
 """
 
 from __future__ import annotations
@@ -170,22 +171,21 @@ def _notes(folder: Path, items: Sequence[Path], classes: Sequence[str]) -> tuple
 
 
 def named(table: Table, modality: str) -> Table:
-    """The table with its items and captions under the names that every layout has, a row a caption."""
+    """The table with its items and captions under the names that every layout has."""
     renamed = {}
     for name, others in ((modality, ITEM_COLUMNS), ("text", CAPTION_COLUMNS)):
         candidate = next((other for other in others if other in table.names), None)
         if name not in table.names and candidate is not None:
             renamed[name] = candidate
     read = table.read_column
-    table = replace(
+    return replace(
         table, names=(*table.names, *renamed), read_column=lambda name: read(renamed.get(name, name))
     )  # fmt: skip
-    return _row_a_caption(table) if "text" in table.names else table
 
 
-def _row_a_caption(table: Table) -> Table:
-    """A row for each caption where cells of `text` hold several."""
-    cells = table.read_column("text")
+def row_a_caption(table: Table, column: str = "text") -> Table:
+    """A row for each caption where cells of their column hold several."""
+    cells = table.read_column(column) if column in table.names else []
     if not any(isinstance(cell, list | tuple) for cell in cells):
         return table
     rows, texts = [], []
@@ -199,7 +199,7 @@ def _row_a_caption(table: Table) -> Table:
     repeated = replace(table.select(rows), numbers=range(len(rows)), places=[_short_place(table, row) for row in rows])
     repeated = replace(repeated, lines=None)
     read = repeated.read_column
-    return replace(repeated, read_column=lambda name: texts if name == "text" else read(name))
+    return replace(repeated, read_column=lambda name: texts if name == column else read(name))
 
 
 def _short_place(table: Table, row: int) -> str:

@@ -9,7 +9,7 @@ from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import hash_json
 from harness.core.reading import expanded, is_file, is_folder
 from harness.data.item_columns import files_of, read_items
-from harness.data.item_layouts import METADATA, read_items_at, split_folders
+from harness.data.item_layouts import METADATA, read_items_at, row_a_caption, split_folders
 from harness.data.modalities import MODALITIES
 from harness.data.pair_corpus import Pair, PairCorpus
 from harness.data.table import Table
@@ -35,18 +35,23 @@ def pairs_of_path(where: str, modality: str) -> PairCorpus:
     endings = MODALITIES.get(modality).endings
     if is_folder(path):
         path = split_folders(path, [TRAIN], endings).get(TRAIN, path)
-    table = read_items_at(path, modality, endings)
-    if modality not in table.names:
-        raise HarnessError(
-            f"{table.where}: no column of {modality} files; call it {modality} or file_name. Its columns: "
-            f"{', '.join(table.names)}"
-        )
+    table = row_a_caption(read_items_at(path, modality, endings))
+    refuse_without_items(table, modality)
     if "split" in table.names:
         table = _to_train_on(table)
     listing = [path] if path.is_file() else [path / name for name in METADATA if (path / name).is_file()]
     files = (*listing, *files_of(table, modality, modality))
     pin = ["files", modality, hash_json([*captions_in(table), *(str(file) for file in files)])]
-    return PairCorpus("files", str(path), modality, partial(_read, table, modality), pin, files)
+    return PairCorpus("files", str(path), modality, partial(pairs_in, table, modality), pin, files)
+
+
+def refuse_without_items(table: Table, modality: str) -> None:
+    """Raises HarnessError, with the columns there are, where none is of items."""
+    if modality not in table.names:
+        raise HarnessError(
+            f"{table.where}: no column of {modality} files; call it {modality} or file_name. Its columns: "
+            f"{', '.join(table.names)}"
+        )
 
 
 def _to_train_on(table: Table) -> Table:
@@ -55,7 +60,8 @@ def _to_train_on(table: Table) -> Table:
     return table.select(keep) if keep else table
 
 
-def _read(table: Table, modality: str) -> Iterator[Pair]:
+def pairs_in(table: Table, modality: str) -> Iterator[Pair]:
+    """The items of a table whose columns have their usual names, each with its caption."""
     captions = captions_in(table)
     for item, caption in zip(read_items(table, modality, modality), captions, strict=True):
         yield Pair(item, caption)

@@ -13,9 +13,12 @@ from harness.core.source_specs import Columns
 from harness.core.specs import TaskSpec
 from harness.data import files
 from harness.data.item_columns import files_of
-from harness.data.item_layouts import read_items_at, split_folders
+from harness.data.item_layouts import named, read_items_at, row_a_caption, split_folders
 from harness.data.modalities import MODALITIES
 from harness.data.table import Table, find_column
+
+CAPTION = "text"
+"""The field of captions."""
 
 SPLIT = "split"
 """The column that says which split a row is of, where a file holds several."""
@@ -31,7 +34,17 @@ def read_for(task: TaskSpec, path: Path) -> Table:
     modality = modality_of(task)
     if modality is None:
         return files.read_file(path, files.readers_for(task), task.reading.character)
-    return read_items_at(path, modality, MODALITIES.get(modality).endings, task.reading.character)
+    return for_task(task, read_items_at(path, modality, MODALITIES.get(modality).endings, task.reading.character))
+
+
+def for_task(task: TaskSpec, table: Table) -> Table:
+    """The table with the usual names of items and captions; a row a caption, where the task has captions."""
+    modality = modality_of(task)
+    if modality is None:
+        return table
+    table = named(table, modality)
+    captions = find_column(task.fields, CAPTION, table.names) if CAPTION in task.fields else None
+    return table if captions is None else row_a_caption(table, captions)
 
 
 def split_paths(task: TaskSpec, folder: Path, splits: Sequence[str]) -> dict[str, Path]:

@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from harness.core.families import FAMILIES
 from harness.core.specs import TaskSpec
 from harness.data.frame import Split, TaskData
 
@@ -119,7 +120,7 @@ def perturbed(data: TaskData, task: TaskSpec) -> TaskData:
     for name in dict.fromkeys(data.stands_in.get(name, name) for name in task.eval):
         if name in splits:
             clean = splits[name]
-            splits[name] = noisy = _perturbed(clean, task.noise, task.clean.name)
+            splits[name] = noisy = _perturbed(clean, task.noise, task.clean.name, FAMILIES.get(task.family).modalities)
             changed = sum(
                 any(noisy.fields[field][index] != clean.fields[field][index] for field in clean.fields)
                 for index in range(len(clean))
@@ -128,12 +129,13 @@ def perturbed(data: TaskData, task: TaskSpec) -> TaskData:
     return replace(data, task=task.name, splits=splits, notes=tuple(notes))
 
 
-def _perturbed(split: Split, name: str, task: str) -> Split:
+def _perturbed(split: Split, name: str, task: str, modalities: Container[str]) -> Split:
     noise = NOISES[name]
 
     def text_of(field: str, index: int) -> str:
         seed = "\0".join((name, str(noise.version), task, split.ids[index], field))
         return noise.perturb(split.fields[field][index], random.Random(seed).random)
 
-    fields = {field: tuple(text_of(field, index) for index in range(len(split))) for field in split.fields}
-    return replace(split, fields=fields, clean=split.fingerprint)
+    texts = [field for field in split.fields if field not in modalities]
+    fields = {field: tuple(text_of(field, index) for index in range(len(split))) for field in texts}
+    return replace(split, fields={**split.fields, **fields}, clean=split.fingerprint)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.families import LIBRARY
 from harness.core.hashing import hash_json
+from harness.core.items import in_words
 from harness.core.libraries import answer_in
 from harness.core.text import place_name, without_paths
 from harness.data.frame import Split
@@ -176,7 +177,7 @@ def with_contents(entry: Entry, texts: Texts) -> Entry:
     if split is None or len(split) != len(entry.examples):
         return entry
     contents = tuple(content_hash(row) for row in zip(*split.fields.values(), strict=True))
-    inputs = tuple(" / ".join(row) for row in zip(*split.fields.values(), strict=True))
+    inputs = tuple(" / ".join(map(in_words, row)) for row in zip(*split.fields.values(), strict=True))
     examples = replace(entry.examples, contents=contents, inputs=inputs)
     return replace(entry, outcome=replace(entry.outcome, examples=examples))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import LIBRARY
+from harness.core.items import Item, in_words
 from harness.core.libraries import answer_in
 from harness.core.registry import load_registry
 from harness.data.frame import Split
@@ -284,7 +285,7 @@ def _kind(task_split: TaskSplit, flip: Flip) -> str:
 
 
 def _text(split: Split | None, index: int) -> str | None:
-    return None if split is None else " / ".join(column[index] for column in split.fields.values())
+    return None if split is None else " / ".join(in_words(column[index]) for column in split.fields.values())
 
 
 def _lengths(split: Split | None) -> list[str] | None:
@@ -292,7 +293,8 @@ def _lengths(split: Split | None) -> list[str] | None:
 
 
 def lengths_of(columns: Sequence[Sequence[str]]) -> list[str]:
-    """The bucket of each example by its words, over all its fields."""
+    """The bucket of each example by its words, over all its texts; nothing where it has none."""
+    columns = [column for column in columns if not any(isinstance(value, Item) for value in column[:1])]
     words = [sum(text.count(" ") + 1 for text in row) for row in zip(*columns, strict=True)]
     return [next((name for most, name in LENGTHS if count <= most), LONGEST) for count in words]
 

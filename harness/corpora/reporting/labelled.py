@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, did_you_mean
+from harness.core.families import FAMILIES
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.specs import TaskSpec
 from harness.corpora.reporting.survey import FIELDS
@@ -69,8 +70,10 @@ def of_task(task: TaskSpec, data: str) -> LabelledData:
     """The training and scored splits of a task, and its test split where that has labels.
 
     Raises:
-        HarnessError: the data source has not got the task, or cannot be read.
+        HarnessError: the data source has not got the task, or cannot be read; or its fields are no texts.
     """
+    for field, modality in FAMILIES.get(task.family).modalities.items():
+        raise HarnessError(f"task {task.name}: a report is of texts, and its field {field} holds {modality} files")
     loaded = load(task, data)
     if "test" not in loaded.splits:
         with suppress(HarnessError):

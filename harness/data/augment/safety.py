@@ -19,7 +19,7 @@ NOTHING: frozenset[Change] = frozenset()
 def safe_changes(task: TaskSpec) -> Mapping[str, frozenset[Change]]:
     """What may be changed in each of a task's texts, so that the label stays right."""
     family = FAMILIES.get(task.family)
-    texts = [field for field in (*family.required, *family.optional) if field in task.fields]
+    texts = family.text_fields(task.fields)
     if family.target is None or family.predictions == "tags":
         return dict.fromkeys(texts, NOTHING)
     if family.choices is not None:

@@ -61,6 +61,7 @@ def as_read(task: TaskSpec, run: RunSpec) -> TaskSpec:
         dev_fraction=dev_fraction if dev_fraction is not None else task.reading.dev_fraction,
         test=str(Path(test).expanduser()) if test else task.reading.test,
         delimiter=run.delimiter or task.reading.delimiter,
+        missing_files=task.reading.missing_files,
     )
     changes: dict[str, Any] = {"reading": reading}
     if reading.test is not None:

@@ -75,7 +75,7 @@ def under_attack(asked: Asked, kept: Path) -> tuple[Predictions, dict[str, Any]]
 def attacked_field(asked: Asked, name: str | None) -> str:
     """The text that is changed: the one that is named, else the last of the example's."""
     family = FAMILIES.get(asked.task.family)
-    fields = [field for field in (*family.required, *family.optional) if field in asked.split.fields]
+    fields = family.text_fields(asked.split.fields)
     if name is not None and name not in fields:
         raise HarnessError(f"task {asked.task.name}: field {name}: there is none, only {', '.join(fields)}")
     return name or fields[-1]

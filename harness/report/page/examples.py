@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.families import LIBRARY
+from harness.core.items import in_words
 from harness.core.libraries import answer_in
 from harness.metrics.correctness import judge, right
 from harness.report.tables.comparable import Draft, Record
@@ -100,7 +101,7 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
         "fields": list(texts.fields),
         "no_texts": texts.reason,
         "ids": [str(first.ids[index]) for index in indices],
-        "texts": [[clipped(column[index]) for column in texts.fields.values()] for index in indices],
+        "texts": [[clipped(in_words(column[index])) for column in texts.fields.values()] for index in indices],
         "gold": None if first.references is None else [_plain(first.references[index], names) for index in indices],
         "said": [
             [_plain(_answer(record, answers.values[index]), names) for index in indices] for _, _, answers in same

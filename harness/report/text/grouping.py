@@ -44,7 +44,7 @@ def answers_reader(store: Store, read: Callable[[ScoreRecord], Texts]) -> Callab
             groups["class"] = [labels[reference] for reference in references]
         texts = read(record)
         if texts.fields:
-            groups["length"] = lengths_of(list(texts.fields.values()))
+            groups |= {"length": lengths} if (lengths := lengths_of(list(texts.fields.values()))) else {}
         return Answers(right(metric, predictions, references), groups, texts.reason)
 
     return answers

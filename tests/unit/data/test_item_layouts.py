@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.errors import HarnessError
 from harness.data.item_columns import read_items
-from harness.data.item_layouts import read_items_at
+from harness.data.item_layouts import read_items_at, row_a_caption
 from harness.data.pair_corpus import PairCorpus
 from harness.data.pairs import facts, open_pairs
 from harness.data.table import Table
@@ -20,7 +20,7 @@ IMAGES, SOUNDS = (".png", ".jpg"), (".wav", ".flac")
 
 
 def read(path: Path, modality: str = "image") -> Table:
-    return read_items_at(path, modality, IMAGES if modality == "image" else SOUNDS)
+    return row_a_caption(read_items_at(path, modality, IMAGES if modality == "image" else SOUNDS))
 
 
 def rows(path: Path, *columns: str, modality: str = "image") -> list[tuple[str, ...]]:
