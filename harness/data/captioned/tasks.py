@@ -67,11 +67,14 @@ class Drawn:
 
 
 def classified(world: World, aspect: str) -> Splits:
-    """Items of one group, and its kind, its quality or how many there are."""
+    """Items of one thing, and its kind or its quality; or of several of a kind, and how many there are."""
     drawn = Drawn(world, f"classes:{aspect}")
     splits: Splits = {}
     for split, size in CLASS_SIZES.items():
-        meanings = [world.seen(drawn.rng, SINGLE if drawn.rng.chance(0.25) else SEVERAL) for _ in range(size)]
+        meanings = [
+            world.seen(drawn.rng, SEVERAL if aspect == "count" and drawn.rng.chance(0.75) else SINGLE)
+            for _ in range(size)
+        ]
         splits[split] = {
             "id": [f"{world.name}-{aspect}-{split}-{number}" for number in range(size)],
             world.modality: [drawn.item(meaning) for meaning in meanings],

@@ -23,8 +23,8 @@ BINDING, ARRANGEMENT, NUMBER = "binding", "arrangement", "number"
 """What is new in a held-out combination."""
 
 MANNER_SAID, RELATION_UNSAID = 0.5, 0.1
-VAGUE = 0.08
-"""How often a kind, and a quality, is left unsaid in a corpus."""
+VAGUE = 0.2
+"""Of the groups in a corpus: of how many the kind, the quality, or both are left unsaid, a third of them each."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,17 @@ class World:
 
 
 def describe(rng: Rng, meaning: Meaning, vague: float = 0.0) -> Meaning:
-    """What a caption says of it: manners and the relation at times, all else but for a `vague` fraction, the groups in
-    either order.
+    """What a caption says of it: manners and the relation at times, kinds and qualities but for a `vague` fraction of
+    the groups, which stand in either order.
     """
-    groups = tuple(
-        Group(
-            group.number,
-            UNSAID if vague and rng.chance(vague) else group.kind,
-            UNSAID if vague and rng.chance(vague) else group.quality,
-            group.manner if rng.chance(MANNER_SAID) else UNSAID,
-        )
-        for group in meaning.groups
-    )
+    groups = tuple(_described(rng, group, vague) for group in meaning.groups)
     relation = UNSAID if len(groups) > 1 and rng.chance(RELATION_UNSAID) else meaning.relation
     description = Meaning(groups, relation)
     return description.turned() if len(groups) > 1 and rng.chance(0.5) else description
+
+
+def _described(rng: Rng, group: Group, vague: float) -> Group:
+    kind, quality = group.kind, group.quality
+    if vague and rng.chance(vague):
+        kind, quality = rng.choice(((UNSAID, quality), (kind, UNSAID), (UNSAID, UNSAID)))
+    return Group(group.number, kind, quality, group.manner if rng.chance(MANNER_SAID) else UNSAID)

@@ -181,7 +181,7 @@ def is_complete(task: TaskSpec, path: Path) -> None:
     assert task.description
     family = FAMILIES.get(task.family)
     family.check_fields(list(task.fields), path.name)
-    assert (task.prompt is None) == (family.target is None or family.predictions == "tags")
+    assert (task.prompt is None) == (family.target is None or family.predictions == "tags" or bool(family.modalities))
     canonical = [f"{{{field}}}" for field in task.fields if field not in (family.target, family.choices)]
     for prompt in filter(None, (task.prompt, task.prompt_trained)):
         assert all(field in prompt for field in canonical)
