@@ -67,17 +67,17 @@ class Row:
         """The position (n,) of each token in its sequence."""
         return np.concatenate([np.arange(part.begin, part.end) for part in self.segments])
 
-    def ancestors(self) -> np.ndarray:
-        """Whether a token of the row is before another in its sequence, or the same (n, n)."""
-        seen: np.ndarray = np.zeros((len(self), len(self)), dtype=bool)
-        ends: list[int] = []
-        for part, parent, start in zip(self.segments, self.parents, self.offsets, strict=True):
-            end = start + len(part)
-            if parent >= 0:
-                seen[start:end, :start] = seen[ends[parent] - 1, :start]
-            seen[start:end, start:end] = np.tri(len(part), dtype=bool)
-            ends.append(end)
-        return seen
+    def branches(self) -> tuple[np.ndarray, np.ndarray]:
+        """The number (n,) of each token's segment, and that (n,) of the first behind all that go on from it: a token is
+        before a later one in its sequence where that one's number is less.
+        """
+        numbers = np.arange(len(self.segments))
+        ends = numbers + 1
+        for number in reversed(numbers):
+            if self.parents[number] >= 0:
+                ends[self.parents[number]] = max(ends[self.parents[number]], ends[number])
+        lengths = list(map(len, self.segments))
+        return np.repeat(numbers, lengths), np.repeat(ends, lengths)
 
 
 @dataclass(frozen=True)

@@ -106,19 +106,26 @@ class TreePasses:
         if depth or branches:
             inputs["position_ids"] = torch.from_numpy(positions)
             if self.sharing == Sharing.TREES:
-                seen = np.zeros((len(rows), 1, length, depth + length), dtype=bool)
-                seen[..., :depth] = True
-                for number, row in enumerate(rows):
-                    seen[number, 0, :, depth:] = np.eye(length, dtype=bool)  # padding sees something: itself
-                    seen[number, 0, : len(row), depth : depth + len(row)] = row.ancestors()
+                allowed = self._allowed(rows, length, depth)
                 least = torch.finfo(self.model.dtype).min
-                allowed = torch.from_numpy(seen).to(self.model.device)
                 inputs["attention_mask"] = torch.where(allowed, 0.0, least).to(self.model.dtype)
             else:
                 inputs["attention_mask"] = torch.ones(len(rows), depth + length, dtype=torch.long)
                 if not takes(self.model, "position_ids"):
                     del inputs["position_ids"]
         return {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
+
+    def _allowed(self, rows: Sequence[Row], length: int, depth: int) -> torch.Tensor:
+        """Whether a token of a row attends to another (rows, 1, length, depth + length): to what is kept, and to what
+        is before it in its sequence. Padding attends to padding, since it must to something.
+        """
+        numbers = np.full((len(rows), length), length)
+        ends = numbers + 1
+        for place, row in enumerate(rows):
+            numbers[place, : len(row)], ends[place, : len(row)] = row.branches()
+        later, first = (torch.from_numpy(part).to(self.model.device) for part in (numbers, ends))
+        seen = (later[:, None, :, None] < first[:, None, None, :]).tril_()
+        return torch.nn.functional.pad(seen, (depth, 0), value=True)
 
     def _reads(self, rows: Sequence[Row], length: int) -> tuple[np.ndarray, Reads]:
         """The places of the flattened batch that are read, in order, and what is read there."""

@@ -21,7 +21,9 @@ def read(prefix: Prefix, sequences: Sequence[np.ndarray], before: tuple[int, ...
     assert len(before) == prefix.depth
     for row in prefix.rows:
         tokens, positions = row.tokens(sequences), row.positions()
-        for place, seen in enumerate(row.ancestors()):
+        numbers, ends = row.branches()
+        for place, number in enumerate(numbers):
+            seen = (number < ends) & (np.arange(len(numbers)) <= place)
             assert positions[seen].tolist() == list(range(prefix.depth, positions[place] + 1))
             yield (*before, *tokens[seen].tolist())
     for inner in prefix.prefixes:
