@@ -134,7 +134,9 @@ def _refuse_missing(table: Table, column: str, paths: Sequence[Path | None]) -> 
 
 def _item_at(path: Path, digest: str, table: Table, index: int) -> Item:
     identity = f"sha256:{digest}"
-    return Item(identity, path.name, f"{table.place(index)}: {path}", partial(_read, path, identity))
+    row = table.place(index)  # of a folder without a table it is the path itself
+    place = str(path) if row.endswith(path.name) else f"{row}: {path}"
+    return Item(identity, path.name, place, partial(_read, path, identity))
 
 
 def _read(path: Path, identity: str) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.core.items import Item
-from harness.data.modalities import MODALITIES
+from harness.data.modalities import MODALITIES, Decoder
 from harness.modeling.processors.base import Processor
 from harness.modeling.processors.images import ImageProcessor
 from harness.modeling.processors.log_mel import LogMelProcessor
@@ -68,12 +68,14 @@ def prepared(
     """
     if processor.modality != modality and not (processor.modality == "image" and modality == "video"):
         raise HarnessError(f"the model reads items of the modality {processor.modality}, and these are {modality}")
-    decode = MODALITIES.get(modality).decode
+    decode = Decoder(MODALITIES.get(modality))
     rows = []
     for number, item in enumerate(items, start=1):
-        rows.append(processor.prepared(decode(item)))
+        if (decoded := decode(item)) is not None:
+            rows.append(processor.prepared(decoded))
         if number % 100 == 0:
             report(number / len(items))
+    decode.finish()
     return np.stack(rows)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.data.corpus import is_held_out
-from harness.data.modalities import MODALITIES
+from harness.data.modalities import MODALITIES, Decoder
 from harness.data.pair_corpus import PairCorpus
 from harness.modeling.processors import Processor
 from harness.training.objectives.items import KeptItems
@@ -42,14 +42,18 @@ def write_items(
     texts: list[str] = []
     owners: list[int] = []
     held_out: list[bool] = []
-    decode = MODALITIES.get(corpus.modality).decode
+    decode = Decoder(MODALITIES.get(corpus.modality))
     shape: tuple[int, ...] = ()
     kind = ""
     with ExitStack() as stack:
         file = stack.enter_context((folder / "items.bin").open("wb"))
         for pair in corpus.read():
             if pair.item not in numbers:
-                row = processor.prepared(decode(pair.item))
+                decoded = decode(pair.item)
+                if decoded is None:
+                    numbers[str(pair.item)] = len(numbers)
+                    continue
+                row = processor.prepared(decoded)
                 if shape and row.shape != shape:
                     raise HarnessError(f"{pair.item.place}: its shape is {row.shape}, and that of others {shape}")
                 shape, kind = row.shape, row.dtype.name
@@ -61,6 +65,7 @@ def write_items(
                     raise HarnessError(f"{pair.item.place}: it has no caption; leave it out, or give it one")
                 texts.append(pair.caption)
                 owners.append(numbers[str(pair.item)])
+        decode.finish()
         file.flush()
         os.fsync(file.fileno())
     if not numbers or all(held_out):
