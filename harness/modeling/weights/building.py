@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, unknown
 from harness.core.specs import ModelSpec
-from harness.modeling.weights.model_lists import listed
+from harness.modeling.weights.model_lists import has_two_towers, listed
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
@@ -107,6 +107,8 @@ def architecture_problem(config: Mapping[str, Any], auto_class: str) -> str | No
         "AutoModelForSeq2SeqLM": listed()["MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"],
     }
     kind = str(config["model_type"])
+    if auto_class == "AutoModel":
+        return None if has_two_towers(kind) else f"a {kind} has no two towers"
     if kind not in lists[auto_class]:
         return f"a {kind} is no {auto_class.removeprefix('AutoModelFor')}"
     two_ways = kind in listed()["MODEL_FOR_MASKED_LM_MAPPING_NAMES"] and not config.get("is_decoder")

@@ -24,7 +24,10 @@ from harness.training.objectives import OBJECTIVES, check_objective
 
 TOKENIZERS = {"WordPiece": "wordpiece", "BPE": "bytebpe", "Unigram": "unigram"}
 """What the file of a tokenizer calls the kinds of `TokenizerSpec`."""
-USUAL = {"encoder": "mlm", "decoder": "clm", "encoder-decoder": "span-corruption"}
+USUAL = {
+    "encoder": "mlm", "decoder": "clm", "encoder-decoder": "span-corruption", "dual-encoder": "image-text",
+    "image-encoder": "masked-patches", "audio-encoder": "masked-spectrogram",
+}  # fmt: skip
 """The objective of each architecture, where nothing else is said."""
 VOCABULARY = 2**28
 """Bytes of a tokenizer's file."""
@@ -48,7 +51,8 @@ def usual_settings(model_spec: ModelSpec) -> dict[str, Any]:
     assert model_spec.pretrained is not None
     config = model_config(folder_of(model_spec.pretrained, model_spec.revision))
     length = min(PretrainingSpec.model_fields["block_size"].default, _positions(config) or math.inf)
-    return {"objective": USUAL[architecture_of(config)], "learning_rate": GOING_ON_RATE, "block_size": length}
+    usual = "audio-text" if config["model_type"] == "clap" else USUAL[architecture_of(config)]
+    return {"objective": usual, "learning_rate": GOING_ON_RATE, "block_size": length}
 
 
 def _check(model_spec: ModelSpec, weights: Weights, store: Store) -> None:
@@ -89,7 +93,8 @@ def _check(model_spec: ModelSpec, weights: Weights, store: Store) -> None:
 
 
 def _positions(config: Mapping[str, Any]) -> int | None:
-    """How many tokens a checkpoint can read; None where nothing limits them."""
+    """How many tokens a checkpoint can read, its tower of texts where it has two; None where nothing limits them."""
+    config = config.get("text_config") or config
     return next((config[name] for name in POSITIONS if isinstance(config.get(name), int) and config[name] > 0), None)
 
 

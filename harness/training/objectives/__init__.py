@@ -12,6 +12,8 @@ from harness.core.strict_spec import parse
 from harness.training.objectives.base import Objective, Tokens
 
 OBJECTIVES: Plugins[type[Objective]] = plugins.table("objective")
+OF_TEXT = ("augment", "compile", "peft")
+"""Settings of a pretraining that objectives on items do without."""
 
 
 def check_objective(model_spec: ModelSpec) -> tuple[type[Objective], Any]:
@@ -29,6 +31,13 @@ def check_objective(model_spec: ModelSpec) -> tuple[type[Objective], Any]:
         raise HarnessError(
             f"{where}: adversarial: objective {settings.objective} is not trained on perturbed embeddings; leave it out"
         )
+    if kind.modality != "text":
+        for name in OF_TEXT:
+            if getattr(settings, name):
+                raise HarnessError(
+                    f"{where}: pretraining.{name}: objective {settings.objective} learns from {kind.unit}, and {name} "
+                    "is for text alone; leave it out"
+                )
     return kind, parse(kind.Options, settings.options, f"{where}: pretraining.options")
 
 

@@ -1,0 +1,115 @@
+"""Images and sounds through the whole line: pretrained with captions, scored without training, fine-tuned."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, read_json
+
+pytest.importorskip("PIL", reason="Pillow is not installed")
+
+TOWERS = """\
+name: towers
+learner: transformer
+config:
+  model_type: clip
+  projection_dim: 32
+  text_config: {hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2,
+                max_position_embeddings: 16}
+  vision_config: {hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 2, image_size: 16,
+                  patch_size: 4}
+tokenizer: {kind: wordpiece, vocab_size: 200, corpus: pretraining}
+pretraining: {objective: image-text, corpus: sklearn-digits, steps: STEPS, batch_size: 64, block_size: 16,
+              learning_rate: 2.0e-3, schedule: cosine, precision: fp32}
+training: {epochs: 2, batch_size: 32, learning_rate: 1.0e-3, precision: fp32}
+"""
+ENCODER = """\
+name: encoder
+learner: transformer
+config: {model_type: vit, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2,
+         image_size: 16, patch_size: 4}
+pretraining: {objective: masked-patches, corpus: sklearn-digits, steps: 5, batch_size: 16, block_size: 8,
+              precision: fp32, options: {width: 16, layers: 1}}
+training: {epochs: 1, batch_size: 32, learning_rate: 1.0e-3, precision: fp32}
+"""
+
+
+def written(tmp_path, steps=3, text=TOWERS):
+    (tmp_path / "towers.yaml").write_text(text.replace("STEPS", str(steps)))
+    (tmp_path / "encoder.yaml").write_text(ENCODER)
+    return ("--include", "towers.yaml", "--include", "encoder.yaml")
+
+
+def run(harness, include, *arguments, **options):
+    return harness("run", *include, *arguments, "--executor", "inline", "--threads", "1", "--json", **options)
+
+
+def test_two_towers_are_pretrained_asked_without_training_and_fine_tuned(harness, tmp_path):
+    include = written(tmp_path)
+    arguments = ("--task", "digits@0-shot", "--task", "digits", "--model", "towers", "--model", "encoder")
+    made = read_json(run(harness, include, *arguments, "--limit", "60").stdout)
+    assert {cell["status"] for cell in made["cells"]} == {"done"}
+    scores = {(score["task"]["name"], score["model"]["name"]): score for score in made["scores"]}
+    assert scores.keys() == {("digits@0-shot", "towers"), ("digits", "towers"), ("digits", "encoder")}
+    assert scores["digits@0-shot", "towers"]["decoding"]["templates"] == ["a handwritten {label}"]
+    again = read_json(run(harness, include, *arguments, "--limit", "60").stdout)
+    assert {cell["status"] for cell in again["cells"]} == {"cached"}
+
+
+@pytest.mark.slow
+def test_digits_are_told_by_their_captions(harness, tmp_path):
+    made = read_json(run(harness, written(tmp_path, 300), "--task", "digits@0-shot", "--model", "towers").stdout)
+    (score,) = made["scores"]
+    assert score["scores"]["accuracy"]["low"] > 0.6  # chance is 0.1
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_towers_that_one_does(harness, machine_cache, tmp_path):
+    include = written(tmp_path, 12)
+    alone = read_json(harness("pretrain", "towers", *include, "--results", "one", "--json").stdout)
+    parts = read_json(
+        harness("pretrain", "towers", *include, "--accumulate", "4", "--results", "parts", "--json").stdout
+    )
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "harness")
+    environment = {"HARNESS_CACHE": str(machine_cache), "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", *torchrun, "pretrain", "towers", *include, "--results", "two", "--json"],
+        cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    two = read_json(done.stdout)
+    assert two["fit"]["processes"] == 2
+    losses = [loss for _, loss in alone["fit"]["curve"]]
+    for other in (parts, two):
+        assert [loss for _, loss in other["fit"]["curve"]] == pytest.approx(losses, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("objective: image-text", "objective: audio-text"), "sklearn-digits has images, and no audio"),
+        (("model_type: clip", "model_type: bert"), "unknown key 'projection_dim' in the config of bert"),
+        (("image_size: 16,", "image_sizes: 16,"), "Did you mean 'image_size'"),
+        (("precision: fp32}\ntraining", "compile: true}\ntraining"), "compile is for text alone"),
+        (("objective: image-text", "objective: image-text, options: {loss: sigmoid}"), "sigmoid needs a bias"),
+        (("corpus: sklearn-digits", "corpus: nowhere"), "no such file or folder: nowhere"),
+    ],
+)
+def test_what_cannot_be_pretrained_is_said_in_a_line(harness, tmp_path, change, said):
+    assert change[0] in TOWERS
+    include = written(tmp_path, text=TOWERS.replace(*change))
+    done = harness("pretrain", "towers", *include, code=2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_a_model_of_texts_does_no_task_of_images_and_the_other_way_round(harness, tmp_path):
+    include = written(tmp_path)
+    done = run(harness, include, "--task", "digits", "--model", "bert-tiny", code=2)
+    assert "has no head for image-classification" in done.stderr
+    done = run(harness, include, "--task", "sst2", "--model", "towers", code=2)
+    assert "has no head for classification" in done.stderr
