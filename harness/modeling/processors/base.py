@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from harness.core.errors import HarnessError
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -29,6 +31,10 @@ class Processor(ABC):
     @abstractmethod
     def inputs(self, kept: torch.Tensor) -> dict[str, torch.Tensor]:
         """A model's inputs by name, of a batch (b, …) of kept items."""
+
+    def augmented(self, kept: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """A kept item changed so that its captions stay true. Raises HarnessError where features are kept."""
+        raise HarnessError(f"augment: the items of {type(self).__name__} are kept as features, and cannot be changed")
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from harness.data.modalities import Decoded
+from harness.data.modalities import MODALITIES, Decoded
 from harness.modeling.processors.base import Processor
 
 HALF = [0.5, 0.5, 0.5]
@@ -57,6 +57,10 @@ class ImageProcessor(Processor):
     def inputs(self, kept: torch.Tensor) -> dict[str, torch.Tensor]:
         mean, spread = self._mean.to(kept.device), self._spread.to(kept.device)
         return {"pixel_values": (kept.float() * self._scale - mean) / spread}
+
+    def augmented(self, kept: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        decoded = Decoded(np.ascontiguousarray(kept.transpose(1, 2, 0)))
+        return MODALITIES.get("image").augment(decoded, random).values.transpose(2, 0, 1)
 
     def save(self, folder: Path) -> None:
         self._processor.save_pretrained(folder)

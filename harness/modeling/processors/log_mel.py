@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.data.modalities import Decoded
+from harness.data.modalities import MODALITIES, Decoded
 from harness.data.modalities.audio import resampled
 from harness.modeling.processors.base import Processor
 
@@ -76,6 +76,9 @@ class LogMelProcessor(Processor):
         if self._channels > 1:
             features["is_longer"] = torch.zeros(len(kept), 1, dtype=torch.bool, device=kept.device)
         return features
+
+    def augmented(self, kept: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        return MODALITIES.get("audio").augment(Decoded(kept, self._extractor.sampling_rate), random).values
 
     def save(self, folder: Path) -> None:
         self._extractor.save_pretrained(folder)

@@ -110,6 +110,10 @@ class Objective(ABC):
     def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Arrays of n rows each, the inputs and targets of `loss`, from blocks (n, raw_size) of token ids."""
 
+    def held_out(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """As `corrupt`, of blocks that are scored and not trained on."""
+        return self.corrupt(blocks, random)
+
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         """A model with random weights; by default of the class `auto_class`."""
         import transformers

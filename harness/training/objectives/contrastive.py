@@ -12,9 +12,8 @@ import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.core.strict_spec import Strict
 from harness.training.objectives.base import Batch, Ratios
-from harness.training.objectives.items import ItemObjective
+from harness.training.objectives.items import ItemObjective, ItemOptions
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +23,7 @@ losses = lazy("harness.training.objectives.contrastive_losses")
 towers = lazy("harness.modeling.inference.towers")
 
 
-class ContrastiveOptions(Strict):
+class ContrastiveOptions(ItemOptions):
     """`loss`: `softmax` compares a pair with all others of its batch, `sigmoid` tells of each two whether they belong
     together, which needs a model with a bias, as SigLIP's.
     """
@@ -60,7 +59,7 @@ class Contrastive(ItemObjective):
             raise HarnessError(f"loss: sigmoid needs a bias, as siglip has one; a {model.config.model_type} has none")
         self.trims = model.config.model_type not in towers.WHOLE_LENGTH
 
-    def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+    def held_out(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
         batch = self.drawn(blocks, random)
         if not self.trims:
             del batch["attention_mask"]

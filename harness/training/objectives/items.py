@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from harness.core.strict_spec import Strict
 from harness.training.objectives.base import Objective, Tokens
 
 if TYPE_CHECKING:
@@ -33,8 +34,16 @@ class KeptItems:
     first: np.ndarray
 
 
+class ItemOptions(Strict):
+    """With `augment`, items are trained on a little changed, in ways that leave their captions true."""
+
+    augment: bool = False
+
+
 class ItemObjective(Objective):
-    """Its blocks are numbers of items, (n, 1). `kept` and `processor` are given to it before it is trained."""
+    """Its blocks are numbers of items, (n, 1), its options are `ItemOptions`. `kept` and `processor` are given to it
+    before it is trained.
+    """
 
     has_captions: ClassVar[bool] = True
     trims: bool = True
@@ -49,6 +58,12 @@ class ItemObjective(Objective):
     @property
     def example_size(self) -> int:
         return 1
+
+    def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+        batch = self.held_out(blocks, random)
+        if self.options.augment:
+            batch["items"] = np.stack([self.processor.augmented(item, random) for item in batch["items"]])
+        return batch
 
     def drawn(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
         """The items of blocks and, of each, one of its captions."""

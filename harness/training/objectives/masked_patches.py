@@ -8,16 +8,15 @@ import numpy as np
 from pydantic import Field
 
 from harness.core.errors import HarnessError
-from harness.core.strict_spec import Strict
 from harness.training.objectives.base import Batch, Ratios
-from harness.training.objectives.items import ItemObjective
+from harness.training.objectives.items import ItemObjective, ItemOptions
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel
 
 
-class MaskedPatchesOptions(Strict):
+class MaskedPatchesOptions(ItemOptions):
     """`rate` of the patches is hidden. The decoder, which no checkpoint holds, has `layers` of `width`. Of each patch
     the values to tell are brought to mean 0 and deviation 1 where `normalized`.
     """
@@ -53,7 +52,7 @@ class MaskedPatches(ItemObjective):
         self._config: Any = config
         return ViTMAEForPreTraining(made)
 
-    def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+    def held_out(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
         batch = self.drawn(blocks, random)
         size, patch = self.height_and_width(self._config.image_size), self.height_and_width(self._config.patch_size)
         patches = (size[0] // patch[0]) * (size[1] // patch[1])

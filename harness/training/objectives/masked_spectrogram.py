@@ -11,9 +11,8 @@ from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
-from harness.core.strict_spec import Strict
 from harness.training.objectives.base import Batch, Ratios
-from harness.training.objectives.items import ItemObjective
+from harness.training.objectives.items import ItemObjective, ItemOptions
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +23,7 @@ patch_model = lazy("harness.training.objectives.patch_model")
 KIND = "audio-spectrogram-transformer"
 
 
-class MaskedSpectrogramOptions(Strict):
+class MaskedSpectrogramOptions(ItemOptions):
     """`rate` of the patches is hidden."""
 
     rate: float = Field(default=0.6, gt=0, lt=1)
@@ -45,7 +44,7 @@ class MaskedSpectrogram(ItemObjective):
         self._patches = made.patches
         return made
 
-    def corrupt(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+    def held_out(self, blocks: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
         batch = self.drawn(blocks, random)
         hidden = max(1, round(self.options.rate * self._patches))
         order = random.random((len(blocks), self._patches)).argsort(1)

@@ -30,7 +30,7 @@ def evaluate(
     collected: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for start in range(0, len(blocks), batch_size):
         random = np.random.default_rng([seed, HELD_OUT_SEED, start])
-        batch = objective.corrupt(np.asarray(blocks[start : start + batch_size], dtype=np.int64), random)
+        batch = objective.held_out(np.asarray(blocks[start : start + batch_size], dtype=np.int64), random)
         tensors = {name: torch.from_numpy(np.ascontiguousarray(rows)).to(device) for name, rows in batch.items()}
         for name, ratio in losses.measure(tensors).items():
             collected.setdefault(name, []).append(ratio)

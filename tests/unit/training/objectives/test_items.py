@@ -139,3 +139,14 @@ def test_a_model_of_another_kind_is_refused():
         MaskedPatches(MaskedPatchesOptions(), NO_TOKENS, 8).build(BertConfig())
     with pytest.raises(HarnessError, match="two towers, and a bert has one"):
         objective().build(BertConfig())
+
+
+def test_items_are_changed_where_that_is_asked_for_in_training_alone():
+    made = objective()
+    made.options = ContrastiveOptions(augment=True)
+    blocks = np.arange(4)[:, None]
+    trained = made.corrupt(blocks, np.random.default_rng(0))["items"]
+    scored = made.held_out(blocks, np.random.default_rng(0))["items"]
+    assert trained.shape == scored.shape and trained.dtype == scored.dtype
+    assert (trained != scored).any(axis=(1, 2, 3)).all()
+    assert (scored == made.kept.items[:4]).all()
