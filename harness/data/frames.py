@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
 from harness.core.hashing import hash_file, hash_json
 from harness.core.plugins import lookup
 from harness.core.specs import TaskSpec
 from harness.core.strict_spec import parse
+from harness.data.frame_items import with_item_cells
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +129,10 @@ def _write(task: Task, folder: Path) -> None:
     for split in SPLITS:
         rows = getattr(task, split)
         if rows is not None:
-            pq.write_table(_table(rows, f"task {task.name}, {split}"), folder / task.name / f"{split}.parquet")
+            where = f"task {task.name}, {split}"
+            for field, modality in FAMILIES.get(spec.family).modalities.items():
+                rows = with_item_cells(rows, str(spec.fields[field]), modality, where)
+            pq.write_table(_table(rows, where), folder / task.name / f"{split}.parquet")
 
 
 def _table(rows: Any, where: str) -> pa.Table:
