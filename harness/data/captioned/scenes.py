@@ -24,7 +24,7 @@ COLOURS = {
 }
 JITTER = 15
 """How far each part of a colour may be from it."""
-RADII = {"small": (4, 5), "large": (8, 9)}
+RADII = {"small": (5, 6), "large": (9, 10)}
 DARKEST, LIGHTEST = 100, 150
 CELL = SIZE // 2
 OFF_LINE = 3
