@@ -12,6 +12,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.hashing import states_of
 from harness.core.reading import JsonError, parse_json
+from harness.core.text import clipped
 from harness.data.readers import MALFORMED_FRACTION, lines_of, read_text
 from harness.data.table import Table, table_of
 
@@ -60,7 +61,11 @@ def _parsed(path: Path, *state: object) -> Any:
 
 
 def _coco(path: Path, images: Sequence[dict[str, Any]], annotations: Any, modality: str) -> Table:
-    captions: dict[Any, list[tuple[int, str]]] = {image.get("id"): [] for image in images}
+    captions: dict[int | str, list[tuple[Any, str]]] = {}
+    for number, image in enumerate(images):
+        if not isinstance(image.get("id"), int | str) or image["id"] in captions:
+            raise HarnessError(f"{path}, image {number}: it has no id of its own")
+        captions[image["id"]] = []
     if not isinstance(annotations, list):
         raise HarnessError(f"{path}: 'annotations' should be a list")
     for number, annotation in enumerate(annotations):
@@ -68,15 +73,16 @@ def _coco(path: Path, images: Sequence[dict[str, Any]], annotations: Any, modali
         caption = annotation.get("caption") if isinstance(annotation, dict) else None
         if not isinstance(caption, str):
             raise HarnessError(f"{where}: it has no caption; the files of captions are called captions_*.json")
-        if annotation.get("image_id") not in captions:
-            raise HarnessError(f"{where}: no image has the id {annotation.get('image_id')}")
-        captions[annotation["image_id"]].append((annotation.get("id", number), caption.strip()))
+        of = annotation.get("image_id")
+        if not isinstance(of, int | str) or of not in captions:
+            raise HarnessError(f"{where}: no image has the id {clipped(str(of))}")
+        captions[of].append((annotation.get("id", number), caption.strip()))
     rows = [
-        (f"{image.get('id')}-{number}", _file(path, image, modality), text)
+        (f"{image['id']}-{number}", _file(path, image, modality), text)
         for image in images
-        for number, text in captions[image.get("id")]
+        for number, text in captions[image["id"]]
     ]
-    without = sum(not captions[image.get("id")] for image in images)
+    without = sum(not of_image for of_image in captions.values())
     return _table(path, rows, modality, without)
 
 
@@ -103,7 +109,8 @@ def _karpathy(path: Path, images: Sequence[dict[str, Any]], modality: str) -> Ta
 def _file(path: Path, image: dict[str, Any], modality: str) -> str:
     name = image.get("file_name") or image.get("filename")
     if not isinstance(name, str):
-        raise HarnessError(f"{path}: the {modality} {image.get('id', image.get('imgid'))} has no file_name")
+        called = clipped(str(image.get("id", image.get("imgid"))))
+        raise HarnessError(f"{path}: the {modality} {called} has no file_name")
     folder = image.get("filepath")
     return f"{folder}/{name}" if isinstance(folder, str) and folder else name
 

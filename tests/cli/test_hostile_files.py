@@ -23,6 +23,7 @@ from harness.core.store import Store
 from harness.measurement.benchmark_json import as_benchmarks
 from tests.cli.hostile import DEEP, TEXTS, as_json, as_parquet, as_plugin, contents, packed, with_checksum
 from tests.command_line import Harness, call_harness
+from tests.unit.data.item_files import png, put
 from tests.unit.gating.measurements import measurement
 
 SECONDS, BYTES, LONGEST = 10, 2**30, 500
@@ -32,6 +33,7 @@ DOCUMENTED = {
     "leaderboard": (0, 2),
     "score": (0, 1, 2),
     "predict": (0, 2),
+    "pretrain": (0, 2),
     "baseline": (0, 4),
 }
 GATE = (0, 1, 2, 3, 4, 5)
@@ -119,6 +121,15 @@ METRIC = {
     "chance": 0.5,
     "signature": "",
 }
+CAPTIONS = {
+    "images": [{"id": 7, "file_name": "a.png"}, {"id": 9, "file_name": "pictures/a.png", "filepath": ""}],
+    "annotations": [{"id": 1, "image_id": 7, "caption": "a square"}, {"id": 2, "image_id": 9, "caption": "it is grey"}],
+    "info": {"year": 2014},
+}
+SPLITS_OF_CAPTIONS = {
+    "images": [{"filename": "a.png", "split": "restval", "sentences": [{"raw": "a square"}, {"raw": "grey"}]}],
+    "dataset": "coco",
+}
 SETTINGS = {
     "head": "sequence-classification",
     "max_length": 64,
@@ -159,6 +170,7 @@ def place(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory, saved) 
     for split in ("train", "dev"):
         (folder / "data" / f"{split}.csv").write_text(rows)
     call("compress", "model", "--method", "prune-magnitude", "-o", "small")
+    put(folder, "pictures/a.png", png(7))
     (folder / "plug").mkdir()
     (folder / "plug" / "scored.yaml").write_bytes(
         as_yaml({**TASK, "name": "scored", "metrics": ["mine"], "primary_metrics": ["mine"]})
@@ -218,6 +230,16 @@ def doors(folder: Path) -> dict[str, Door]:
             "data/train.parquet", {"text": ["a fine film", "a poor film"] * 3, "label": ["good", "bad"] * 3, "more": [[1, 2]] * 6}, as_parquet,
             [("run", "--task", "text-classification", "--data", "data/train.parquet", "--model", "majority", *dry)],
         ),
+        "images": Door(
+            "images.jsonl", {"image": "pictures/a.png", "label": "good", "more": {"path": "pictures/a.png", "bytes": None}},
+            lambda one: b"\n".join([as_json(one)] * 3),
+            [("run", "--task", "image-classification", "--data", "images.jsonl", "--model", "majority", *dry)],
+        ),
+        "captions": Door("captions.json", CAPTIONS, as_json, [("pretrain", "clip-tiny", "--corpus", "captions.json", "--dry-run", "--results", "dry")]),
+        "splits of captions": Door(
+            "captions.json", SPLITS_OF_CAPTIONS, as_json,
+            [("pretrain", "clip-tiny", "--corpus", "captions.json", "--dry-run", "--results", "dry")],
+        ),
         "predictions": Door(
             str((record.parent / "predictions.parquet").relative_to(store.root)),
             pyarrow.parquet.read_table(record.parent / "predictions.parquet").to_pydict(), as_parquet, read, "copy", believed,
@@ -240,6 +262,7 @@ def doors(folder: Path) -> dict[str, Door]:
 KINDS = (
     "model spec", "task", "suite", "run", "checks", "gate", "baseline", "measured", "benchmarks", "manifest", "record", "config.json", "harness.json",
     "jsonl", "csv", "parquet", "predictions", "compression.json", "plug-in", "columns",
+    "images", "captions", "splits of captions",
 )  # fmt: skip
 
 
