@@ -113,7 +113,7 @@ class Contrastive(ItemObjective):
         loss = float(self.loss_of(model, vectors))
         return {
             "text_retrieval_recall_1": ((similarity.argmax(1) == right).double().cpu().numpy(), ones),
-            "image_retrieval_recall_1": ((similarity.argmax(0) == right).double().cpu().numpy(), ones),
+            "item_retrieval_recall_1": ((similarity.argmax(0) == right).double().cpu().numpy(), ones),
             "contrastive_loss": (np.full(n, loss), ones),
         }
 
