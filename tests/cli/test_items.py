@@ -113,3 +113,31 @@ def test_a_model_of_texts_does_no_task_of_images_and_the_other_way_round(harness
     assert "has no head for image-classification" in done.stderr
     done = run(harness, include, "--task", "sst2", "--model", "towers", code=2)
     assert "has no head for classification" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["siglip-tiny", "clap-tiny", "vit-tiny-mae", "ast-tiny-masked"])
+def test_every_shipped_model_of_items_is_pretrained(harness, tmp_path, model):
+    if model in ("clap-tiny", "ast-tiny-masked"):
+        pytest.importorskip("soundfile", reason="soundfile is not installed")
+    few = ("--steps", "2", "--sentences", "150", "--batch-size", "16")
+    made = read_json(harness("pretrain", model, *few, "-o", "made", "--json").stdout)
+    assert made["fit"]["unit"] in ("images", "sounds") and made["fit"]["tokens"] == 32
+    from transformers import AutoConfig, AutoModel
+
+    assert AutoModel.from_pretrained(tmp_path / "made").config.model_type == AutoConfig.from_pretrained(
+        tmp_path / "made"
+    ).model_type  # fmt: skip
+    assert (tmp_path / "made" / "preprocessor_config.json").is_file()
+
+
+@pytest.mark.slow
+def test_two_towers_of_others_are_trained_further_and_asked(harness, tmp_path):
+    include = written(tmp_path)
+    harness("pretrain", "towers", *include, "-o", "first")
+    (tmp_path / "first" / "harness.json").unlink(missing_ok=True)
+    harness("pretrain", "./first", "--corpus", "sklearn-digits", "--steps", "2", "-o", "second")
+    made = read_json(
+        run(harness, (), "--task", "digits@0-shot", "--model", "./second", "--limit", "30", "--no-train").stdout
+    )
+    assert made["scores"][0]["n"] == 30

@@ -19,6 +19,8 @@ from harness.modeling.processors.images import ImageProcessor
 from harness.modeling.processors.log_mel import LogMelProcessor
 from harness.modeling.processors.sounds import SoundProcessor
 
+RATE = 8000
+"""Samples a second of the generated sounds."""
 FILES = ("preprocessor_config.json", "processor_config.json")
 """Where `transformers` keeps a processor."""
 
@@ -33,10 +35,19 @@ def processor_in(folder: Path) -> Processor:
     )
 
 
-def processor_for(config: Any) -> Processor:
-    """A new processor, for a model built from its config. Raises HarnessError for one that reads no items."""
+def processor_for(config: Any, rate: int = RATE, seconds: float = 1.0) -> Processor:
+    """A new processor, for a model built from its config.
+
+    Args:
+        config: Of `transformers`.
+        rate: Samples a second of sounds, for a model that leaves them open.
+        seconds: How much of a sound is read, for such a model.
+
+    Raises:
+        HarnessError: a model that reads no items.
+    """
     if hasattr(config, "audio_config"):
-        return LogMelProcessor.of_config(config.audio_config)
+        return LogMelProcessor.of_config(config.audio_config, rate, seconds)
     if hasattr(config, "num_mel_bins") and hasattr(config, "max_length"):
         return SoundProcessor.of_spectrogram(config)
     vision = getattr(config, "vision_config", config)

@@ -4,6 +4,7 @@ import it inside functions.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from harness.data.modalities import MODALITIES, Decoded
 from harness.data.modalities.audio import resampled
 from harness.modeling.processors.base import Processor
 
+LOWEST = 50
+"""The lowest frequency of a model built here, in Hz."""
+SHORTEST_WINDOW = 512
+"""Samples of a spectrum, at least."""
 FLOOR = 1e-10
 """The least power of a band: -100 dB."""
 
@@ -41,17 +46,18 @@ class LogMelProcessor(Processor):
         return cls(AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
 
     @classmethod
-    def of_config(cls, config: Any) -> LogMelProcessor:
-        """For a model built from a config: as many frames of a second at 8 kHz as it reads in its square."""
+    def of_config(cls, config: Any, rate: int, seconds: float) -> LogMelProcessor:
+        """For a model built from a config, and sounds of so many seconds: as many frames as it reads in its square."""
         from transformers import ClapFeatureExtractor
 
-        rate, bins = 8000, config.num_mel_bins
-        frames = config.spec_size * (config.spec_size // bins)
-        hop = rate // frames
+        frames = config.spec_size * (config.spec_size // config.num_mel_bins)
+        hop = math.ceil(rate * seconds / (frames - 1))
+        window = max(SHORTEST_WINDOW, 2 ** math.ceil(math.log2(2 * hop)))
         return cls(
             ClapFeatureExtractor(
-                feature_size=bins, sampling_rate=rate, hop_length=hop, max_length_s=1, fft_window_size=512,
-                frequency_min=50, frequency_max=rate // 2, truncation="rand_trunc", padding="pad",
+                feature_size=config.num_mel_bins, sampling_rate=rate, hop_length=hop, max_length_s=seconds,
+                fft_window_size=window, frequency_min=LOWEST, frequency_max=rate // 2, truncation="rand_trunc",
+                padding="pad",
             )
         )  # fmt: skip
 

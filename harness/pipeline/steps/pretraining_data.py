@@ -127,17 +127,21 @@ def _items(cell: Cell, store: Store) -> PretrainingData:
     assert isinstance(job, PretrainJob)
     settings = job.model_spec.pretraining
     assert settings is not None
-    kind, _ = check_objective(job.model_spec)
+    kind, options = check_objective(job.model_spec)
     corpus = pairs.open_pairs(settings.corpus, kind.modality, settings.sentences)
     tokenizer, tokenizer_key = None, ""
     if kind.has_captions:  # type: ignore[attr-defined]
         tokenizer, tokenizer_key = _tokenizer(job, corpus, settings, store)
     config = _config(job, tokenizer)
     place = job.pretrained
-    processor = processors.processor_for(config) if place is None else processors.processor_in(place)
+    if place is None:
+        heard = options.model_dump(include={"rate", "seconds"})
+        processor = processors.processor_for(config, **(heard if kind.modality == "audio" else {}))
+    else:
+        processor = processors.processor_in(place)
     objective: Any = make_objective(job.model_spec, NO_TOKENS if tokenizer is None else tokens_of(tokenizer))
     code = code_identity.identity("harness.training.pretraining.items")
-    reader = config.to_dict() if job.pretrained is None else job.model["weights"]
+    reader = [config.to_dict(), settings.options] if job.pretrained is None else job.model["weights"]
     written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, settings.block_size, code])[:32]
     folder = store.kept_folder(
         f"items-{written}",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
@@ -129,7 +130,15 @@ class ImageText(Contrastive):
     modality, unit = "image", "images"
 
 
+class AudioTextOptions(ContrastiveOptions):
+    """Of a model that is built here: sounds are read at `rate` samples a second, the first `seconds` of each."""
+
+    rate: int = Field(default=8000, ge=1000, le=192_000)
+    seconds: float = Field(default=1.0, gt=0, le=600)
+
+
 class AudioText(Contrastive):
+    Options = AudioTextOptions
     modality, unit = "audio", "sounds"
 
 

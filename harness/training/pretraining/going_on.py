@@ -33,8 +33,8 @@ def checkpoint(objective: Objective, folder: Path, config: PretrainedConfig) -> 
     """
     assert objective.auto_class is not None
     model = load_weights(objective.auto_class, folder, True, learns_head=True, config=config)
-    embeddings: Any = model.get_input_embeddings()
-    vocabulary = len(embeddings.weight)
+    text: Any = getattr(model, "text_model", model)  # of two towers that of texts
+    vocabulary = len(text.get_input_embeddings().weight)
     if vocabulary < objective.tokens.size:
         raise HarnessError(
             f"model {folder}: its tokenizer has {objective.tokens.size} tokens, its embeddings are of {vocabulary}"
