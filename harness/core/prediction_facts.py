@@ -70,12 +70,13 @@ class AskedModel(Answers):
 
 
 class Prediction(Ranked):
-    """The answer to a text, by the kind of head: masks, scores of positions, an answer in a context, a value, classes,
-    the entities of a tagger, or a continuation.
+    """The answer to a text or to a file of an image or a sound, by the kind of head: masks, scores of positions, an
+    answer in a context, a value, classes, the entities of a tagger, or a continuation.
     """
 
     kind: str
-    text: str
+    text: str = ""
+    file: str | None = None
     model: AskedModel
     context: str | None = None
     unknown_tokens: int = 0

@@ -13,6 +13,7 @@ from harness.core.lazy import lazy
 from harness.modeling.checkpoint import CLASSIFY, Checkpoint, Graph
 from harness.modeling.checkpoint import load as load_checkpoint
 from harness.modeling.inference.batching import DataCollator
+from harness.modeling.item_predicting import ItemModel, ItemQuestion, open_item_model
 from harness.modeling.predicting import predictions_of
 from harness.modeling.weights.settings import read_settings
 
@@ -29,7 +30,8 @@ class LoadedModel:
     Attributes:
         folder: Where it lies.
         kind: What it does: `text-classification`, `text-generation`, `text2text-generation`, `question-answering`,
-            `token-classification` or `fill-mask`.
+            `token-classification` or `fill-mask`; of images and sounds `image-classification`,
+            `zero-shot-image-classification`, and so on.
         runtime: What serves it: `torch`, `onnxruntime`, …
         max_length: Tokens that `logits` reads of an example.
     """
@@ -38,18 +40,28 @@ class LoadedModel:
     kind: str
     runtime: str
     max_length: int
-    _checkpoint: Checkpoint
+    _checkpoint: Checkpoint | ItemModel
 
     def predict(
-        self, texts: Sequence[str], top_k: int = 5, max_new_tokens: int = 20, contexts: Sequence[str] = ()
+        self,
+        texts: Sequence[str | Path],
+        top_k: int = 5,
+        max_new_tokens: int = 20,
+        contexts: Sequence[str] = (),
+        labels: Sequence[str] = (),
+        templates: Sequence[str] = (),
+        captions: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
-        """What the model says of each text, as `harness predict --json` has it.
+        """What the model says of each text, or of each file of an image or a sound, as `harness predict --json` has it.
 
         Args:
-            texts: The texts, one at least.
+            texts: The texts, or the files' paths, one at least.
             top_k: How many choices are given.
             max_new_tokens: The most that a generative model writes.
             contexts: Where a question answerer finds its answers: one for all texts, or one for each.
+            labels: Of two towers: the classes that files are told apart by.
+            templates: The texts that these are put into, with `{label}`; those of the papers where left out.
+            captions: In place of labels: texts that files are compared with as they are.
 
         Returns:
             A mapping a text: `top` classes or the `value` of a regression; what is `generated`; fills of `masks`;
@@ -58,7 +70,11 @@ class LoadedModel:
         Raises:
             HarnessError: a text that is empty or too long, or a number out of range.
         """
-        return predictions_of(self._checkpoint, texts, top_k, max_new_tokens, contexts=contexts)
+        if isinstance(self._checkpoint, ItemModel):
+            return self._checkpoint.predictions(texts, ItemQuestion(labels, templates, captions), top_k)
+        if labels or templates or captions:
+            raise HarnessError(f"model {self.folder}: labels, templates and captions are for models of items")
+        return predictions_of(self._checkpoint, list(map(str, texts)), top_k, max_new_tokens, contexts=contexts)
 
     def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
         """A classifier's or regressor's outputs.
@@ -73,7 +89,7 @@ class LoadedModel:
         Raises:
             HarnessError: the model is no classifier, or the numbers of texts differ.
         """
-        if self.kind != CLASSIFY:
+        if self.kind != CLASSIFY or isinstance(self._checkpoint, ItemModel):
             raise HarnessError(f"model {self.folder}: logits are of a classifier, this does {self.kind}")
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise HarnessError(f"{len(texts)} texts and {len(text_pairs)} second texts; give as many")
@@ -88,6 +104,10 @@ class LoadedModel:
 def load(folder: Path) -> LoadedModel:
     """Load a model folder. Raises HarnessError as `checkpoint.load` does."""
     refuse_damaged(folder)
+    items = open_item_model(folder)
+    if items is not None:
+        settings = items.served.settings
+        return LoadedModel(folder, items.kind, settings.runtime, settings.max_length, items)
     checkpoint = load_checkpoint(folder)
     runtime = str(checkpoint.about.get("runtime", "torch"))
     length = read_settings(folder).max_length if checkpoint.kind == CLASSIFY else 0

@@ -155,6 +155,18 @@ TEXT_TO_TEXT = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "bert-gene
 PLAIN_SOURCE = "plain_source"
 
 
+def item_head(folder: Path) -> str | None:
+    """The head of a folder's model where it reads images or sounds; None of any other."""
+    if (folder / FILE).exists():
+        head: str | None = read_settings(folder).head
+    else:
+        values = model_config(folder)
+        architecture = next(iter(values.get("architectures") or []), "")
+        is_dual = architecture.endswith("Model") and has_two_towers(str(values.get("model_type")))
+        head = TOWERS if is_dual else head_of_class(architecture)
+    return head if head in (TOWERS, *ITEM_HEADS) else None
+
+
 def source_facts(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a head must know of how an encoder–decoder is asked to translate or to summarize: those that do one thing,
     such as Marian, mBART or Pegasus, read the text alone, where a T5 reads an instruction before it.

@@ -13,7 +13,7 @@ from harness.core.cached_facts import KnownArchitecture
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
-from harness.core.specs import ModelSpec, TaskSpec
+from harness.core.specs import SHOTS_MARK, ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.data.augment.expand import refused
 from harness.modeling.heads import HEADS, architecture_of, head_for, heads_of
@@ -22,6 +22,8 @@ from harness.modeling.weights.loading import does_not_fit, misfit_of
 from harness.modeling.weights.pretrained import Weights
 from harness.modeling.weights.settings import (
     GRAPH,
+    ITEM_HEADS,
+    TOWERS,
     Settings,
     class_names,
     compressed_settings,
@@ -33,7 +35,7 @@ from harness.training.learners import LEARNERS
 from harness.training.learners.base import RANDOM_WEIGHTS
 from harness.training.learners.classes import class_order, tag_order
 
-NAMING_HEADS = ("sequence-classification", "token-classification")
+NAMING_HEADS = ("sequence-classification", "token-classification", *ITEM_HEADS)
 """The heads whose outputs have names."""
 MISFIT = "harness.modeling.weights.loading"
 """The module that says whether weights fit."""
@@ -165,11 +167,13 @@ class ModelPlan:
         """Why the model cannot do the task; None where it can."""
         if self.meta and task.shots is not None:
             return "it is meta-trained, which leaves it no output layer over words"
+        if self.settings is not None and (reason := _items_not_applicable(self.settings.head, task)) is not None:
+            return reason
         head = None if self.settings is None or self.settings.is_plain else self.settings.head
         if head is not None and not FAMILIES.get(task.family).trained:
             wanted = head_for(task, self.architecture)  # type: ignore[arg-type]
             return None if head == wanted else f"its head is {head}, {task.family} needs {wanted or 'another model'}"
-        if head is not None and task.shots is not None and head not in WRITING_HEADS:
+        if head is not None and task.shots is not None and head not in (*WRITING_HEADS, TOWERS):
             return f"a model with the head {head} is not shown examples"
         if self.settings is None or task.shots is not None:
             return LEARNERS.get(self.model_spec.learner).not_applicable(task, self.model_spec, self.architecture)
@@ -178,3 +182,15 @@ class ModelPlan:
             wanted = " or ".join(heads) or "another architecture"
             return f"its head is {self.settings.head}, {task.family} needs {wanted}"
         return None
+
+
+def _items_not_applicable(head: str, task: TaskSpec) -> str | None:
+    """Why a finished model of items cannot do a task in the way that is asked for, and what it can."""
+    if not FAMILIES.get(task.family).modalities:
+        return None
+    if head in ITEM_HEADS and task.shots is not None:
+        classes = f"; ask for {task.name.partition(SHOTS_MARK)[0]}" if FAMILIES.get(task.family).trained else ""
+        return f"it is a classifier of classes of its own, {head}{classes}"
+    if head == TOWERS and task.shots is None:
+        return f"its two towers are not trained on a task; ask for {task.name}{SHOTS_MARK}0-shot"
+    return None

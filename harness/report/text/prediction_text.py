@@ -23,7 +23,7 @@ def render(results: Sequence[Mapping[str, Any]]) -> str:
             [f"warning: {unknown} tokens stand for what the tokenizer does not know of this text"] if unknown else []
         )
         context = [] if prediction.context is None else [f"context: {quoted(prediction.context)}"]
-        head = f"{prediction.kind}: {quoted(prediction.text)}"
+        head = f"{prediction.kind}: {quoted(prediction.text) if prediction.file is None else prediction.file}"
         blocks.append("\n".join([head, *context, *warning, *_body(prediction)]))
     return "\n\n".join(blocks)
 
@@ -74,7 +74,7 @@ def _body(prediction: Prediction) -> list[str]:
         return [columns(entities, ["type", "probability", "characters", "text"])]
     if prediction.value is not None:
         return [f"value {prediction.value:.4f}"]
-    if prediction.kind == CLASSIFY:
+    if prediction.kind == CLASSIFY or prediction.file is not None:
         return [columns(list(_ranked(prediction)), _ranked_header(prediction, "class"))]
     return [
         f"generated: {quoted(prediction.generated)}",

@@ -28,6 +28,7 @@ from harness.modeling.weights.loading import HERE, tokenizer_folder
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
+    ITEM_HEADS,
     Settings,
     class_names,
     compressed_settings,
@@ -209,7 +210,7 @@ class TransformerLearner(Learner):
             outputs = tag_order(names, request.task, request.labels, name, request.label_map)
             return head.predict(model, replace(reader, outputs=outputs), request.split, request.report)
         predicted = head.predict(model, reader, request.split, request.report)
-        if head.name != "sequence-classification" or not request.labels:
+        if head.name not in ("sequence-classification", *ITEM_HEADS) or not request.labels:
             return predicted
         names = class_names(request.directory)
         order = class_order(names, request.task, request.labels, request.directory.name, request.label_map)
