@@ -97,7 +97,7 @@ def test_the_gate_judges_a_score_under_attack_and_refuses_another_attack(attacke
         (("--task", "sst2", "--attack", "typos"), "that is noise, not an attack; give --noise typos"),
         (("--task", "sst2", "--noise", "bae"), "that is an attack, not noise; give --attack bae"),
         (("--task", "sst2+deepwordbag",), "Did you mean 'deepwordbug'?"),
-        (("--task", "stsb", "--attack", "deepwordbug"), "no task of the run answers with a class of its own"),
+        (("--task", "stsb", "--attack", "deepwordbug"), "no task of the run has texts and answers with a class of its own"),
         (("--task", "squad+deepwordbug",), "ask for squad"),
         (("--task", "sst2", "--attack", "deepwordbug:queries"), "'queries' is no NAME=VALUE"),
         (("--task", "sst2", "--attack", "deepwordbug:budget=3"), "unknown key 'budget'"),
@@ -165,4 +165,4 @@ def test_behaviour_is_tested_by_a_file_and_failing_examples_are_listed(harness, 
         done = harness("run", "--task", "sst2", "--model", "tfidf", "--limit", "80", *given, code=2)
         assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
     done = harness("run", "--task", "stsb", "--model", "tfidf", "--limit", "80", "--checks", "mine.yaml", code=2)
-    assert "no task of the run answers with a class of its own" in done.stderr
+    assert "no task of the run has texts and answers with a class of its own" in done.stderr

@@ -117,7 +117,10 @@ def test_wrong_names_and_flags_are_one_line(noisy_run):
         (["run", "--task", "cola", "--noise", "tipos"], "unknown noise 'tipos' in --noise. Did you mean 'typos'?"),
         (["run", "--task", "cola+cases"], "unknown noise 'cases' in task 'cola+cases'. Did you mean 'case'?"),
         (["run", "--task", "squad+case"], "ask for squad"),
-        (["run", "--task", "squad", "--noise", "case"], "--noise case: no task of the run answers with a class"),
+        (
+            ["run", "--task", "squad", "--noise", "case"],
+            "--noise case: no task of the run has texts and answers with a class",
+        ),
         (["leaderboard", "--robustness", "--calibration"], "give one of --by-fraction, --robustness"),
         (["leaderboard", "--robustness", "--format", "csv"], "--robustness comes as markdown or json, not csv"),
     ):

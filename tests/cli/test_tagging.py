@@ -60,7 +60,10 @@ def test_a_tagger_goes_all_the_way(harness, tagged, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--task", "entities", "--noise", "typos"], "no task of the run answers with a class or a number"),
+        (
+            ["--task", "entities", "--noise", "typos"],
+            "no task of the run has texts and answers with a class or a number",
+        ),
         (["--task", "conll2003"], "task 'conll2003' has no synthetic data"),
         (["--task", "entities@2-shot"], "nothing to run"),
     ],

@@ -10,7 +10,6 @@ import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.core.items import Item
-from harness.core.packages import require_packages
 from harness.core.text import clipped
 from harness.data.modalities.base import Decoded, Modality, Shown
 from harness.data.modalities.pictures import data_uri
@@ -43,11 +42,12 @@ class AudioModality(Modality):
     name = "audio"
     endings = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
     unit = "seconds of audio"
+    package = "soundfile"
     extra = "audio"
 
     def decode(self, item: Item) -> Decoded:
         """The mean of its channels, at its own rate."""
-        require_packages("soundfile", extra="audio")
+        self.require()
         import soundfile
 
         content = item.content()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.items import Item
+from harness.core.packages import require_packages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,13 +49,19 @@ class Modality(ABC):
         name: What fields and families call it.
         endings: The endings of its files, with their dots.
         unit: What throughput counts: `images`, `seconds of audio`.
-        extra: The extra of the package that reading its files needs.
+        package: The module that reading its files needs.
+        extra: The extra that installs it.
     """
 
     name: str
     endings: tuple[str, ...]
     unit: str
+    package: str
     extra: str
+
+    def require(self) -> None:
+        """Raises HarnessError, with the extra to install, where the package is missing. Imports nothing."""
+        require_packages(self.package, extra=self.extra)
 
     @abstractmethod
     def decode(self, item: Item) -> Decoded:

@@ -30,6 +30,7 @@ class ImageModality(Modality):
         ".ico", ".tga",
     )  # fmt: skip
     unit = "images"
+    package = "PIL"
     extra = "image"
 
     def decode(self, item: Item) -> Decoded:

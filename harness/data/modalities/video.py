@@ -24,6 +24,7 @@ class VideoModality(Modality):
     name = "video"
     endings = (".gif", ".webp", ".apng", ".png", ".avif")
     unit = "frames"
+    package = "PIL"
     extra = "image"
 
     def decode(self, item: Item) -> Decoded:

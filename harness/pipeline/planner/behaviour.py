@@ -49,7 +49,9 @@ def with_checks(suites: Sequence[SuiteSpec], run: RunSpec, registry: Registry) -
     specs = checks_of(run)
     tested = [_tested(suite, specs, registry) for suite in suites]
     if specs and tested == list(suites):
-        raise HarnessError(f"--checks {run.checks[0]}: no task of the run answers with a class of its own")
+        raise HarnessError(
+            f"--checks {run.checks[0]}: no task of the run has texts and answers with a class of its own"
+        )
     if specs and run.folds is not None:
         raise HarnessError("--checks: tests of behaviour do not go with --folds; leave one of them out")
     return tested

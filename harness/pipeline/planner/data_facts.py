@@ -8,10 +8,12 @@ from typing import Any
 from harness import data, metrics
 from harness.core.cached_facts import KnownData, SplitCounts
 from harness.core.errors import HarnessError
+from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.corpora.contamination.rows import plain_rows
+from harness.data.modalities import MODALITIES
 from harness.training.costs import sizes_of
 
 DROPPED_AT_MOST = 0.01
@@ -23,6 +25,8 @@ def data_facts(task: TaskSpec, source: str, limit: int | None, store: Store, onl
 
     `only_scored`: of the splits that are scored alone.
     """
+    for modality in FAMILIES.get(task.family).modalities.values():
+        MODALITIES.get(modality).require()
     state = data.state(task, source)
     key = hash_json(["data", 4, state, limit, task.train, task.eval, task.train_on, only_scored])
     return KnownData.model_validate(

@@ -22,6 +22,7 @@ from harness.data import corpus as corpora
 from harness.data import pairs
 from harness.data.augment.documents import DocumentAugmenter
 from harness.data.augment.expand import inputs_of
+from harness.data.modalities import MODALITIES
 from harness.modeling.weights.building import config_problem
 from harness.modeling.weights.config_file import parameters_of
 from harness.modeling.weights.pretrained import Weights
@@ -150,6 +151,7 @@ def corpus_facts(model_spec: ModelSpec, store: Store) -> dict[str, Any]:
 
 def known_pairs(where: str, modality: str, size: int, store: Store) -> dict[str, Any]:
     """What a plan knows of items with captions, as `corpus_facts`."""
+    MODALITIES.get(modality).require()
     corpus = pairs.open_pairs(where, modality, size)
     state = pairs.state(corpus)
     key = hash_json(["pairs", modality, state]) if state else None

@@ -41,7 +41,8 @@ def suites_of(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
         attacked = [_under_attack(suite, run, registry) for suite in suites]
         if attacked == suites and not any(task_asks(run, name) for suite in suites for name in suite.tasks):
             raise HarnessError(
-                f"--attack {run.attack[0].method}: no task of the run answers with a class of its own, as attacks need"
+                f"--attack {run.attack[0].method}: no task of the run has texts and answers with a class of its own, "
+                "as attacks need"
             )
         suites = attacked
     if not run.noise:
@@ -49,7 +50,7 @@ def suites_of(run: RunSpec, registry: Registry) -> list[SuiteSpec]:
     noisy = [_under_noise(suite, run.noise, registry) for suite in suites]
     if noisy == suites:
         raise HarnessError(
-            f"--noise {run.noise[0]}: no task of the run answers with a class or a number, as noise needs"
+            f"--noise {run.noise[0]}: no task of the run has texts and answers with a class or a number, as noise needs"
         )
     return noisy
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from harness.core import packages
@@ -29,6 +31,7 @@ def test_all_items_that_cannot_be_read_are_named_together():
 
 
 def test_a_missing_package_is_told_at_once(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)  # type: ignore[attr-defined]
+    nothing = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
+    monkeypatch.setattr(packages, "importlib", nothing)
     with pytest.raises(HarnessError, match=r"^PIL is not installed; pip install 'nlp-harness\[image\]'$"):
         Decoder(MODALITIES.get("image"))(item(1, png(1)))
