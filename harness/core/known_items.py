@@ -46,3 +46,12 @@ def hashes_of(paths: Sequence[Path], folder: Path) -> list[str]:
         known = known if len(known) <= MOST_KEPT else {state: known[state] for state in states}
         keep_checked(kept, {"hashes": known})
     return [known[state] for state in states]
+
+
+def in_order_of_contents(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """Files by the hashes of their contents, then by their paths. Raises HarnessError where one cannot be read."""
+    try:
+        hashes = hashes_of(paths, folder)
+    except OSError as error:
+        raise HarnessError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    return [path for _, path in sorted(zip(hashes, paths, strict=True))]

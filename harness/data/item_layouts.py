@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.known_items import in_order_of_contents
 from harness.core.text import clipped
 from harness.data import files
 from harness.data.caption_files import is_captions_json, read_captions_json, read_lines_of_captions
@@ -121,12 +122,16 @@ def _read_transcripts(folder: Path, transcripts: Sequence[Path], modality: str, 
 
 
 def _read_folder(folder: Path, modality: str, endings: Sequence[str]) -> Table:
+    """The items below a folder in the order of their hashes: the same whatever they are called, and the first of them
+    are of all classes.
+    """
     items = sorted(
         (path for path in folder.rglob("*") if _is_item(path.relative_to(folder), endings) and path.is_file()),
         key=lambda path: path.relative_to(folder).as_posix(),
     )
     if not items:
         raise HarnessError(f"{folder}: there is no {modality} in it; it takes files in {', '.join(endings)}")
+    items = in_order_of_contents(items, folder)
     names = [path.relative_to(folder).as_posix() for path in items]
     classes = ["" if "/" not in name else name.partition("/")[0] for name in names]
     if "" in classes and any(classes):

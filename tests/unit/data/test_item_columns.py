@@ -98,6 +98,17 @@ def test_the_fingerprint_is_of_contents_whatever_files_are_called(tmp_path: Path
     assert state(pictures(), str(tmp_path / "two")) not in ("", before)
 
 
+def test_the_rows_of_a_folder_are_in_an_order_that_names_do_not_change(
+    tmp_path: Path, pictures: Callable[..., TaskSpec]
+):
+    for number in range(40):
+        put(tmp_path, f"one/train/{'cat' if number < 20 else 'dog'}/{number}.png", png(number))
+        put(tmp_path, f"two/train/{'cat' if number < 20 else 'dog'}/{40 - number}.png", png(number))
+    one, two = (load(pictures(), str(tmp_path / name), splits=["train"]).split("train") for name in ("one", "two"))
+    assert one.fingerprint == two.fingerprint
+    assert set(one.labels[:10]) == {0, 1}  # type: ignore[index]  # the first rows are not of one class
+
+
 def test_a_folder_a_split_and_a_class_is_a_task(tmp_path: Path, pictures: Callable[..., TaskSpec]):
     for split, shade in (("train", 0), ("val", 10)):
         put(tmp_path, f"pets/{split}/cat/a.png", png(shade))
@@ -106,7 +117,7 @@ def test_a_folder_a_split_and_a_class_is_a_task(tmp_path: Path, pictures: Callab
     for where in (tmp_path, tmp_path / "pets"):
         loaded = load(spec, str(where))
         assert loaded.labels == ("cat", "dog") and set(loaded.splits) == {"train", "dev"}
-        assert [item.label for item in loaded.split("dev").fields["image"]] == ["a.png", "b.png"]  # type: ignore[attr-defined]
+        assert {item.label for item in loaded.split("dev").fields["image"]} == {"a.png", "b.png"}  # type: ignore[attr-defined]
     before = state(spec, str(tmp_path))
     put(tmp_path, "pets/val/dog/c.png", png(77))
     assert state(spec, str(tmp_path)) != before
