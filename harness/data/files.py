@@ -12,6 +12,7 @@ from harness.core.families import FAMILIES
 from harness.core.reading import PACKED
 from harness.core.specs import TaskSpec
 from harness.data import conll, documents
+from harness.data.cells import DatasetCells
 from harness.data.readers import READERS, as_written, read_csv
 from harness.data.table import Table, one_after_another, with_parts
 
@@ -168,11 +169,14 @@ def table_of(dataset: Dataset, where: str) -> Table:
     """A `datasets.Dataset` as a table; its columns of ClassLabel, or of lists of it, bring their names."""
     from datasets import ClassLabel, Translation, Value
 
-    for name, feature in dataset.features.items():
-        if getattr(feature, "decode", False):  # images and sounds stay the bytes they are
+    of_files = {name: feature for name, feature in dataset.features.items() if hasattr(feature, "decode")}
+    for name, feature in of_files.items():
+        if feature.decode:  # images and sounds stay the bytes they are
             dataset = dataset.cast_column(name, type(feature)(decode=False))
 
     def read_column(name: str) -> Sequence[Any]:
+        if name in of_files:
+            return DatasetCells(dataset, name)
         values = list(dataset[name])
         return as_written(values) if dataset.features[name] == Value("float32") else values
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "dev", "test")
 
+ITEMS_A_GROUP = 100
+"""Images of a parquet file that are read together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -130,9 +133,11 @@ def _write(task: Task, folder: Path) -> None:
         rows = getattr(task, split)
         if rows is not None:
             where = f"task {task.name}, {split}"
-            for field, modality in FAMILIES.get(spec.family).modalities.items():
+            modalities = FAMILIES.get(spec.family).modalities
+            for field, modality in modalities.items():
                 rows = with_item_cells(rows, str(spec.fields[field]), modality, where)
-            pq.write_table(_table(rows, where), folder / task.name / f"{split}.parquet")
+            rows_a_group = ITEMS_A_GROUP if modalities else None
+            pq.write_table(_table(rows, where), folder / task.name / f"{split}.parquet", row_group_size=rows_a_group)
 
 
 def _table(rows: Any, where: str) -> pa.Table:

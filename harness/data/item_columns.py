@@ -12,6 +12,7 @@ from harness.core.errors import HarnessError
 from harness.core.items import Item, identity_of, item_of_bytes
 from harness.core.known_items import hashes_of
 from harness.core.text import clipped
+from harness.data.cells import LazyCells
 from harness.data.table import Table
 
 MOST_FOLDERS = 1000
@@ -36,7 +37,7 @@ def read_items(table: Table, column: str, modality: str) -> tuple[Item, ...]:
     except OSError as error:
         raise HarnessError(f"{error.filename}: cannot be read: {error.strerror}") from None
     return tuple(
-        _item_in(cell, table, index) if path is None else _item_at(path, next(hashes), table, index)
+        _item_in(cells, index, cell, table) if path is None else _item_at(path, next(hashes), table, index)
         for index, (cell, path) in enumerate(zip(cells, paths, strict=True))
     )
 
@@ -140,15 +141,27 @@ def _item_at(path: Path, digest: str, table: Table, index: int) -> Item:
 
 
 def _read(path: Path, identity: str) -> bytes:
-    content = path.read_bytes()
+    return _unchanged(path.read_bytes(), identity, str(path))
+
+
+def _unchanged(content: bytes, identity: str, place: str) -> bytes:
     if identity_of(content) != identity:
-        raise HarnessError(f"{path}: was changed while it was read; run again")
+        raise HarnessError(f"{place}: was changed while it was read; run again")
     return content
 
 
-def _item_in(cell: Any, table: Table, index: int) -> Item:
+def _item_in(cells: Sequence[Any], index: int, cell: Any, table: Table) -> Item:
+    """The item that a cell holds; of a column that is not in memory, it is read there again when it is asked for."""
     if isinstance(cell, Item):
         return cell
-    content = cell if isinstance(cell, bytes) else cell["bytes"]
+    content, place = _content(cell), table.place(index)
     path = cell.get("path") if isinstance(cell, dict) else None
-    return item_of_bytes(content, Path(path).name if path else f"row {table.numbers[index]}", table.place(index))
+    label = Path(path).name if path else f"row {table.numbers[index]}"
+    if not isinstance(cells, LazyCells):
+        return item_of_bytes(content, label, place)
+    identity = identity_of(content)
+    return Item(identity, label, place, lambda: _unchanged(_content(cells[index]), identity, place))
+
+
+def _content(cell: Any) -> bytes:
+    return cell if isinstance(cell, bytes) else cell["bytes"]

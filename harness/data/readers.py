@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.core import reading
 from harness.core.errors import HarnessError
 from harness.core.reading import JsonError, ReadingError, parse_json
 from harness.core.text import clipped
+from harness.data.cells import ParquetCells
 from harness.data.squad import is_squad, squad_table
 from harness.data.table import Table, table_of, with_parts
 
@@ -226,11 +227,14 @@ def read_parquet(path: Path) -> Table:
 
     try:
         schema = pyarrow.parquet.read_schema(path)
-        count = pyarrow.parquet.read_metadata(path).num_rows
+        metadata = pyarrow.parquet.read_metadata(path)
+        groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise HarnessError(f"{path}: not a parquet file: {' '.join(str(error).split())}") from None
 
     def read_column(name: str) -> Sequence[Any]:
+        if _holds_bytes(schema.field(name).type):
+            return ParquetCells(path, name, [0, *accumulate(groups)])
         try:
             values = pyarrow.parquet.read_table(path, columns=[name]).column(0).to_pylist()
         except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -242,7 +246,16 @@ def read_parquet(path: Path) -> Table:
         for field in schema
         if pyarrow.types.is_struct(field.type)
     }
-    return with_parts(Table(str(path), tuple(schema.names), read_column, range(count)), parts)
+    return with_parts(Table(str(path), tuple(schema.names), read_column, range(metadata.num_rows)), parts)
+
+
+def _holds_bytes(kind: Any) -> bool:
+    """Whether cells hold files, as bytes or as `datasets` has them."""
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return any(field.name == "bytes" and _holds_bytes(field.type) for field in kind.fields)
+    return types.is_binary(kind) or types.is_large_binary(kind)
 
 
 def _is_text(kind: Any) -> bool:

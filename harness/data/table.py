@@ -14,6 +14,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.source_specs import Columns
 from harness.core.text import clipped
+from harness.data.cells import chosen, joined
 
 MOST_NAMED = 20
 """Columns that a message lists."""
@@ -54,7 +55,7 @@ class Table:
         """The rows at `indices`, in that order."""
         return replace(
             self,
-            read_column=lambda name: _at(self.read_column(name), indices),
+            read_column=lambda name: chosen(self.read_column(name), indices),
             numbers=_at(self.numbers, indices),
             lines=None if self.lines is None else _at(self.lines, indices),
             places=None if self.places is None else _at(self.places, indices),
@@ -105,7 +106,7 @@ def one_after_another(tables: Sequence[Table], where: str) -> Table:
             )
 
     def read_column(name: str) -> Sequence[Any]:
-        return [value for table in tables for value in table.read_column(name)]
+        return joined([table.read_column(name) for table in tables])
 
     return Table(
         where, first.names, read_column, range(sum(len(table) for table in tables)), classes=first.classes,
