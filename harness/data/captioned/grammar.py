@@ -29,8 +29,10 @@ class Lexicon:
     Attributes:
         kinds: Nouns. English and French: `noun plural`, French with its gender before them, `f étoile étoiles`;
             Chinese: the measure word and the noun, `颗 星星`.
-        adjectives: Of qualities and manners. French: the forms `m f mp fp`, or one that does not change.
+        adjectives: Of qualities and manners. French: the forms `m f mp fp`, or one that does not change, with
+            `_` between its words.
         before: The keys of adjectives that stand before a French noun.
+        after: The keys of those that stand after an English noun.
         qualities_first: In Chinese: whether the quality stands before the manner.
         relations: Patterns with `{0}` and `{1}`, of which one is taken; of the key `""` where it is unsaid.
         frames: Patterns with `{0}` around a caption.
@@ -41,6 +43,7 @@ class Lexicon:
     relations: Mapping[str, tuple[str, ...]]
     frames: tuple[str, ...]
     before: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
     qualities_first: bool = False
 
 
@@ -63,8 +66,10 @@ def caption(rng: Rng | None, language: str, lexicon: Lexicon, meaning: Meaning) 
 
 def _english(lexicon: Lexicon, group: Group) -> str:
     singular, plural = lexicon.kinds[group.kind].split()
-    words = [lexicon.adjectives[key] for key in (group.manner, group.quality) if key != UNSAID]
+    keys = [key for key in (group.manner, group.quality) if key != UNSAID]
+    words = [lexicon.adjectives[key] for key in keys if key not in lexicon.after]
     words.append(singular if group.number == 1 else plural)
+    words += [lexicon.adjectives[key] for key in keys if key in lexicon.after]
     article = "an" if words[0][0] in "aeiou" else "a"
     return " ".join([article if group.number == 1 else _NUMBERS["en"][group.number - 1], *words])
 
@@ -83,7 +88,7 @@ def _french(lexicon: Lexicon, group: Group) -> str:
 
 def _agreeing(forms: str, form: int) -> str:
     words = forms.split()
-    return words[form] if len(words) > 1 else words[0]
+    return words[form] if len(words) > 1 else forms.replace("_", " ")
 
 
 def _elided(text: str) -> str:

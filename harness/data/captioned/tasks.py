@@ -13,12 +13,12 @@ from itertools import cycle
 from harness.core.items import Item
 from harness.data.captioned.grammar import LANGUAGES
 from harness.data.captioned.meaning import INVERSE, UNSAID, Group, Meaning, fits
+from harness.data.captioned.motions import MOTIONS
 from harness.data.captioned.scenes import SCENES
 from harness.data.captioned.sounds import SOUNDS
 from harness.data.captioned.world import (
     ARRANGEMENT,
     BINDING,
-    GROUPS,
     NUMBER,
     PAIR,
     SEVERAL,
@@ -39,14 +39,13 @@ CAPTIONS = 2
 TRIES = 8
 """So many times it is tried to say something else of an item."""
 PAIRS_SIZE = 500
-RETRIEVED = (SINGLE, SEVERAL, PAIR, PAIR, PAIR, GROUPS, GROUPS)
-"""Forms of what is retrieved, in these parts: few of one thing, of which there are not many to tell apart."""
 NUMBERS = ("one", "two", "three", "four")
 
 CLASSES: dict[str, Callable[[Group], str]] = {
     "kind": lambda group: group.kind,
     "quality": lambda group: group.quality,
     "count": lambda group: NUMBERS[group.number - 1],
+    "manner": lambda group: group.manner,
 }
 
 
@@ -85,11 +84,11 @@ def classified(world: World, aspect: str) -> Splits:
 
 def _retrieved(world: World, rng: Rng, compositional: bool) -> Iterator[tuple[str, Meaning]]:
     """What is new in each item, if anything, and what it shows."""
-    for new, form in zip(cycle((BINDING, ARRANGEMENT, NUMBER)), cycle(RETRIEVED)):
+    for new, form in zip(cycle((BINDING, ARRANGEMENT, NUMBER)), cycle(world.retrieved)):
         wanted = {new} if compositional else set()
         meaning = world.draw(rng, form)
         while world.held_out(meaning) != wanted:
-            meaning = world.draw(rng, rng.choice(RETRIEVED) if compositional else form)
+            meaning = world.draw(rng, rng.choice(world.retrieved) if compositional else form)
         yield new if compositional else "", meaning
 
 
@@ -172,18 +171,27 @@ def caption_pairs(world: World, aspect: str, language: str) -> Splits:
     return {"test": columns}
 
 
+ASPECTS = {
+    SCENES: {"shapes": "kind", "colours": "quality", "counts": "count"},
+    SOUNDS: {"timbre": "kind", "pitch": "quality", "counts": "count"},
+    MOTIONS: {"shapes": "kind", "directions": "manner"},
+}
+"""Of each world, what is classified and by what its tasks are called."""
+
+
 def _templates() -> dict[str, Callable[[], Splits]]:
     templates: dict[str, Callable[[], Splits]] = {}
-    for world, aspects in ((SCENES, ("shapes", "colours", "counts")), (SOUNDS, ("timbre", "pitch", "counts"))):
-        for name, aspect in zip(aspects, CLASSES, strict=True):
+    for world, aspects in ASPECTS.items():
+        for name, aspect in aspects.items():
             templates[f"{world.name}-{name}"] = partial(classified, world, aspect)
         for language in LANGUAGES:
             templates[f"{world.name}-retrieval-{language}"] = partial(retrieval, world, language)
+    for world in (SCENES, SOUNDS):
+        for language in LANGUAGES:
             templates[f"{world.name}-retrieval-compositional-{language}"] = partial(retrieval, world, language, True)
             for aspect in (BINDING, ARRANGEMENT, NUMBER):
-                templates[f"{world.name}-captions-{aspect}-{language}"] = partial(
-                    caption_pairs, world, aspect, language
-                )
+                named = f"{world.name}-captions-{aspect}-{language}"
+                templates[named] = partial(caption_pairs, world, aspect, language)
     return templates
 
 

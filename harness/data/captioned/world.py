@@ -17,6 +17,8 @@ from harness.data.synthetic.rng import Rng
 SINGLE, SEVERAL, PAIR, GROUPS = "single", "several", "pair", "groups"
 FORMS = (SINGLE, SINGLE, SEVERAL, SEVERAL, PAIR, PAIR, PAIR, GROUPS)
 """What a meaning may be of, as often as it is drawn: one thing, several of a kind, two in a relation, two groups."""
+RETRIEVED = (SINGLE, SEVERAL, PAIR, PAIR, PAIR, GROUPS, GROUPS)
+"""Forms of what is retrieved, in these parts: few of one thing, of which there are not many to tell apart."""
 COUNTS = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 1))
 
 BINDING, ARRANGEMENT, NUMBER = "binding", "arrangement", "number"
@@ -27,7 +29,7 @@ VAGUE = 0.2
 """Of the groups in a corpus: of how many the kind, the quality, or both are left unsaid, a third of them each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class World:
     """A world of things of one modality.
 
@@ -40,17 +42,20 @@ class World:
         group_relations: Of two groups of which one has several things; unsaid where they stand in none.
         lexicons: By language.
         show: The item that shows a meaning, given its label and whether it is for a task.
+        forms, retrieved: What a corpus is of, and what is retrieved, as often as it is drawn.
     """
 
     name: str
     modality: str
     kinds: tuple[str, ...]
     qualities: tuple[str, ...]
-    manners: tuple[tuple[str, str], tuple[str, str]]
+    manners: tuple[tuple[str, ...], tuple[str, ...]]
     relations: tuple[str, ...]
     group_relations: tuple[str, ...]
     lexicons: Mapping[str, Lexicon]
     show: Callable[[Rng, Meaning, str, bool], Item]
+    forms: tuple[str, ...] = FORMS
+    retrieved: tuple[str, ...] = RETRIEVED
 
     def item(self, rng: Rng, meaning: Meaning, for_task: bool) -> Item:
         """An item that shows it, called by its full caption in English; none is both a task's and a corpus's."""
@@ -95,7 +100,7 @@ class World:
     def seen(self, rng: Rng, form: str = "") -> Meaning:
         """A meaning that training data may have, of this form or of any."""
         while True:
-            meaning = self.draw(rng, form or rng.choice(FORMS))
+            meaning = self.draw(rng, form or rng.choice(self.forms))
             if not self.held_out(meaning):
                 return meaning
 

@@ -15,6 +15,8 @@ from harness.data.captioned import WORLDS
 from harness.data.captioned.ceilings import ceilings
 from harness.data.captioned.grammar import caption
 from harness.data.captioned.meaning import Group, Meaning, fits
+from harness.data.captioned.motions import DIRECTIONS, MOTIONS, frames
+from harness.data.captioned.motions import placed as moved
 from harness.data.captioned.pixels import SHAPES, Scene, Thing, mask, pixels
 from harness.data.captioned.scenes import SCENES, placed
 from harness.data.captioned.sounds import SOUNDS
@@ -131,10 +133,10 @@ def test_retrieval_is_the_same_in_every_language_and_its_ceilings_are_known(worl
     for split in splits:
         assert len(split["text"]) == 1000 == len(set(split["text"]))
         assert len(set(split[world.modality])) == 500
-    lowest = {"scenes": (0.97, 0.97), "sounds": (0.90, 0.92)}[world.name]
-    for compositional in (False, True):
-        first, tenth = ceilings(world, compositional, 1), ceilings(world, compositional, 10)
-        assert lowest < first < (1, 1) and tenth == (1, 1)
+    first = {"scenes": [(99.4, 99.6), (97.4, 98.0)], "sounds": [(91.7, 93.7), (90.3, 92.4)]}[world.name]
+    for compositional, documented in zip((False, True), first, strict=True):
+        assert ceilings(world, compositional, 1) == pytest.approx([best / 100 for best in documented], abs=6e-4)
+        assert ceilings(world, compositional, 10) == (1, 1)
 
 
 def test_a_wrong_caption_differs_in_one_thing_and_holds_nothing_new() -> None:
@@ -196,11 +198,47 @@ def test_a_corpus_of_pairs_is_asked_for_by_language() -> None:
     assert corpus.pin != open_pairs("synthetic:zh", "audio", 31).pin
     for where, modality, message in (
         ("synthetic:de", "image", "unknown language of the synthetic worlds 'de'. Known: en, fr, zh"),
-        ("synthetic", "video", "the synthetic worlds have no video; they have image and audio"),
+        ("synthetic", "smell", "the synthetic worlds have no smell; they have image, audio, video"),
     ):
         with pytest.raises(HarnessError, match=message):
             open_pairs(where, modality, 3)
 
 
 def test_worlds_are_known_by_their_modality() -> None:
-    assert {name: world.modality for name, world in WORLDS.items()} == {"image": "image", "audio": "audio"}
+    assert [(name, world.modality) for name, world in WORLDS.items()] == [(name, name) for name in WORLDS]
+    assert list(WORLDS) == ["image", "audio", "video"]
+
+
+def test_captions_say_where_things_move() -> None:
+    meaning = Meaning((Group(1, "star", "green", "left"), Group(1, "square", "", "up")))
+    assert [caption(None, name, lexicon, meaning) for name, lexicon in MOTIONS.lexicons.items()] == [
+        "a green star moving left and a square moving up",
+        "une étoile verte allant vers la gauche et un carré montant",
+        "一颗向左移动的绿色的星星和一个向上移动的正方形",
+    ]
+
+
+@pytest.mark.parametrize(("direction", "opposite"), [("left", "right"), ("up", "down")])
+def test_a_motion_and_its_opposite_have_the_same_frames(direction: str, opposite: str) -> None:
+    one_way, other_way = (
+        frames(moved(Rng("motion"), Meaning((Group(1, "heart", "red", name),)), for_task=True))
+        for name in (direction, opposite)
+    )
+    assert one_way == other_way[::-1] != other_way
+    assert len(set(one_way)) == 8
+
+
+def test_the_ceilings_of_motions_are_known() -> None:
+    assert [round(100 * best, 1) for best in ceilings(MOTIONS, False, 1)] == [96.9, 97.7]
+
+
+def test_motions_stay_on_the_canvas_and_go_where_they_should() -> None:
+    rng = Rng("motions")
+    for _ in range(300):
+        meaning = MOTIONS.seen(rng)
+        first, *_, last = frames(moved(rng, meaning, for_task=True))
+        for group, thing, end in zip(meaning.groups, first.things, last.things, strict=True):
+            assert all(thing.radius < place < 48 - thing.radius for place in (thing.x, thing.y, end.x, end.y))
+            across, down = end.x - thing.x, end.y - thing.y
+            assert DIRECTIONS[(2 if down else 0) + ((across or down) > 0)] == group.manner
+    assert set(built("motions-directions")["test"]["label"]) == set(DIRECTIONS)
