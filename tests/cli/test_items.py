@@ -141,3 +141,32 @@ def test_two_towers_of_others_are_trained_further_and_asked(harness, tmp_path):
         run(harness, (), "--task", "digits@0-shot", "--model", "./second", "--limit", "30", "--no-train").stdout
     )
     assert made["scores"][0]["n"] == 30
+
+
+@pytest.mark.slow
+def test_a_modality_of_ones_own_goes_the_same_way(harness, tmp_path):
+    """The module and the task are those of docs/extending/modality.md."""
+    import re
+
+    import numpy as np
+
+    page = (ROOT / "docs" / "extending" / "modality.md").read_text()
+    (tmp_path / "drawings.py").write_text(re.search(r"```python title=.*?\n(.*?)```", page, re.DOTALL)[1])
+    (tmp_path / "drawings.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    written(tmp_path)
+    random = np.random.default_rng(0)
+    for split, n in (("train", 24), ("dev", 12)):
+        rows = ["file,label"]
+        (tmp_path / "data" / split).mkdir(parents=True)
+        for number in range(n):
+            name = f"{split}/{number}.npy"
+            label = ("dark", "light")[number % 2]
+            np.save(tmp_path / "data" / name, random.uniform(0.5 * (number % 2), 0.5 + 0.5 * (number % 2), (16, 16)))
+            rows.append(f"{name},{label}")
+        (tmp_path / "data" / f"{split}.csv").write_text("\n".join(rows))
+    include = ("--include", "drawings.py", "--include", "drawings.yaml", "--include", "encoder.yaml")
+    made = read_json(run(harness, include, "--task", "drawings", "--data", "data", "--model", "encoder").stdout)
+    assert made["scores"][0]["n"] == 12
+    (tmp_path / "data" / "dev" / "3.npy").write_bytes(b"no array")
+    done = run(harness, include, "--task", "drawings", "--data", "data", "--model", "encoder", code=None)
+    assert done.returncode != 0 and "no array of numpy" in done.stdout + done.stderr

@@ -48,20 +48,31 @@ class Modality(ABC):
     Attributes:
         name: What fields and families call it.
         endings: The endings of its files, with their dots.
+        read_by: The modality of the models that read its arrays: its own where nothing else is said.
+        in_frames: Whether its arrays are frames, of which a model sees one at a time; such items are compared with
+            texts, and no head is trained on them.
         unit: What throughput counts: `images`, `seconds of audio`.
-        package: The module that reading its files needs.
+        package: The module that reading its files needs; empty where it needs none.
         extra: The extra that installs it.
     """
 
     name: str
     endings: tuple[str, ...]
     unit: str
-    package: str
-    extra: str
+    read_by: str = ""
+    in_frames: bool = False
+    package: str = ""
+    extra: str = ""
 
     def require(self) -> None:
         """Raises HarnessError, with the extra to install, where the package is missing. Imports nothing."""
-        require_packages(self.package, extra=self.extra)
+        if self.package:
+            require_packages(self.package, extra=self.extra)
+
+    @property
+    def model_modality(self) -> str:
+        """The modality of the models that read it."""
+        return self.read_by or self.name
 
     @abstractmethod
     def decode(self, item: Item) -> Decoded:

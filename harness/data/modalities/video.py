@@ -24,6 +24,8 @@ class VideoModality(Modality):
     name = "video"
     endings = (".gif", ".webp", ".apng", ".png", ".avif")
     unit = "frames"
+    read_by = "image"
+    in_frames = True
     package = "PIL"
     extra = "image"
 

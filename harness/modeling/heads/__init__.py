@@ -10,6 +10,7 @@ from harness.core.families import FAMILIES
 from harness.core.plugins import Plugins
 from harness.core.predictions import Predictions
 from harness.core.specs import TaskSpec
+from harness.data.modalities import MODALITIES
 from harness.modeling.heads.base import EncodingContext, Head
 from harness.modeling.weights.model_lists import has_two_towers, listed
 
@@ -64,13 +65,16 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
 def _item_head(task: TaskSpec, architecture: Architecture) -> str | None:
     """Of a task on items, or of a model that reads them."""
     family = FAMILIES.get(task.family)
-    modality = next(iter(family.modalities.values()), "text")
-    if architecture == "dual-encoder" and modality != "text":
-        if not family.trained or task.shots == 0:
-            return "dual-encoder"
-        return "image-classification" if modality == "image" and task.shots is None else None
-    if task.shots is None and architecture == f"{modality}-encoder":
-        return f"{modality}-classification"
+    if not family.modalities:
+        return None
+    modality = MODALITIES.get(next(iter(family.modalities.values())))
+    if architecture == "dual-encoder" and (not family.trained or task.shots == 0):
+        return "dual-encoder"
+    if task.shots is not None or modality.in_frames:
+        return None
+    read_by = modality.model_modality
+    if architecture == f"{read_by}-encoder" or (architecture == "dual-encoder" and read_by == "image"):
+        return f"{read_by}-classification"
     return None
 
 

@@ -129,7 +129,7 @@ def text_vectors(model: Any, reader: EncodingContext, texts: Sequence[str]) -> t
 
 def class_vectors(model: Any, reader: EncodingContext, modality: str) -> tuple[np.ndarray, list[str]]:
     """Unit vectors (classes, size): of each class the mean over the task's templates; and these templates."""
-    templates = list(reader.task.templates) or [TEMPLATES[modality]]
+    templates = list(reader.task.templates) or [TEMPLATES.get(modality, "{label}")]
     names = [reader.task.verbalizers.get(label, label) for label in reader.labels]
     written = [template.replace("{label}", name) for name in names for template in templates]
     vectors, _ = text_vectors(model, reader, written)

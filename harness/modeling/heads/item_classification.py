@@ -48,11 +48,10 @@ class ItemCollator:
 
 
 class ItemClassification(Head):
-    """Of one modality. `EncodingContext.folder` holds the processor beside the model."""
+    """Of models that read one modality. `EncodingContext.folder` holds the processor beside the model."""
 
     def __init__(self, modality: str, auto_class: str) -> None:
         self.name = f"{modality}-classification"
-        self.modality = modality
         self.auto_class = auto_class
 
     def config(self, family: Family, labels: tuple[str, ...]) -> dict[str, Any]:
@@ -95,9 +94,10 @@ class ItemClassification(Head):
         return Predictions(cast(Labelling, reader.family).decode(logits), {"logits": logits})
 
     def _kept(self, reader: EncodingContext, split: Split) -> np.ndarray:
-        items = [item for item in split.fields[self.modality] if isinstance(item, Item)]
+        (field, modality), *_ = reader.family.modalities.items()
+        items = [item for item in split.fields[field] if isinstance(item, Item)]
         assert len(items) == len(split), "a field of items holds something else"
-        kept: np.ndarray = processors.prepared(items, self.modality, _processor(reader))
+        kept: np.ndarray = processors.prepared(items, modality, _processor(reader))
         return kept
 
 

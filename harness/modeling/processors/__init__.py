@@ -77,7 +77,7 @@ def prepared(
     Raises:
         HarnessError: an item that cannot be read, or one of another modality than the model's.
     """
-    if processor.modality != modality and not (processor.modality == "image" and modality == "video"):
+    if processor.modality != MODALITIES.get(modality).model_modality:
         raise HarnessError(f"the model reads items of the modality {processor.modality}, and these are {modality}")
     decode = Decoder(MODALITIES.get(modality))
     rows = []
