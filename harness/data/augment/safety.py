@@ -70,6 +70,8 @@ def changed_fields(task: TaskSpec, operation: Augmentation, unsafe: bool) -> lis
 def refusal(task: TaskSpec, name: str, operation: Augmentation, unsafe: bool) -> str | None:
     """Why an operation is not applied to a task's examples; None where it is."""
     family = FAMILIES.get(task.family)
+    if operation.on == "texts" and not safe_changes(task):
+        return f"augment: {name} changes texts, and {task.family} has none; leave it out"
     if reason := operation.refusal(task):
         return f"augment: {name} {reason}"
     if family.predictions == "tags":

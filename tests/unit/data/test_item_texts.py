@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.core.attack_spec import AttackSpec
+from harness.core.augment_spec import AugmentSpec
 from harness.core.checks_spec import ChecksSpec
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
@@ -14,7 +15,8 @@ from harness.core.items import in_words, item_of_bytes
 from harness.core.noise import attacked_task, with_noise
 from harness.core.specs import TaskSpec
 from harness.corpora.reporting.labelled import of_task
-from harness.data.augment.safety import safe_changes
+from harness.data.augment.expand import operations_of
+from harness.data.augment.safety import refusal, safe_changes
 from harness.data.behaviour import changed_field
 from harness.data.frame import Split, TaskData
 from harness.data.noise import perturbed
@@ -39,6 +41,9 @@ def test_noise_attacks_and_tests_of_texts_are_refused_where_there_is_no_text(pic
     with pytest.raises(HarnessError, match="its field image holds image files"):
         of_task(pictures, "synthetic")
     assert safe_changes(pictures) == {}
+    [(_, operation)] = operations_of(AugmentSpec.model_validate({"operations": [{"typos": {}}]}), "augment")
+    augmenting = refusal(pictures, "typos", operation, unsafe=True)
+    assert augmenting == "augment: typos changes texts, and image-classification has none; leave it out"
 
 
 def test_noise_in_captions_leaves_the_items(task: Callable[..., TaskSpec]):
