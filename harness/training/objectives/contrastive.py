@@ -50,6 +50,9 @@ class Contrastive(ItemObjective):
             raise HarnessError(
                 f"objective {self.modality}-text needs a model with two towers, and a {config.model_type} has one"
             )
+        tower = getattr(config, "vision_config", None)
+        if tower is not None and not hasattr(tower, "hidden_size") and hasattr(tower, "hidden_sizes"):
+            tower.hidden_size = tower.hidden_sizes[-1]  # the width that a tower of convolutions ends with
         return transformers.AutoModel.from_config(config)
 
     def try_out(self, model: Any) -> None:
