@@ -15,6 +15,7 @@ from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.core.strict_spec import Strict
 from harness.data.frame import Split
 from harness.modeling.runtimes.base import OUTPUTS, WRITING_HEADS
+from harness.modeling.weights.settings import ITEM_HEADS, TOWERS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -81,13 +82,14 @@ class Compressor(ABC):
 
     `main` is the option that `NAME:VALUE` sets. A compressor with `uses_data` is given training examples. `runtime` is
     where its result runs. Models in `torch` can be compressed further; of others only those made by the methods that
-    the next one names in `reads`.
+    the next one names in `reads`. With `reads_items` it compresses models of images and sounds as well.
     """
 
     main: ClassVar[str | None] = None
     uses_data: bool = False
     runtime: ClassVar[str] = "torch"
     reads: ClassVar[tuple[str, ...]] = ()
+    reads_items: ClassVar[bool] = False
 
     class Options(Strict):
         pass
@@ -129,8 +131,12 @@ class Compressor(ABC):
         """
 
 
-def no_graph(method: str, target: Target, writes: bool = False) -> str | None:
-    """Why a method cannot make a graph of such a model; None where it can. `writes`: it takes generative models."""
+def no_graph(method: str, target: Target, writes: bool = False, items: bool = False) -> str | None:
+    """Why a method cannot make a graph of such a model; None where it can. `writes`: it takes generative models,
+    `items`: those of images and sounds.
+    """
+    if items and target.head in (TOWERS, *ITEM_HEADS):
+        return None
     if target.head in OUTPUTS or (writes and target.head in WRITING_HEADS):
         return None
     others = "; int8 and onnx do, and int8-torch serves it in torch" if target.head in WRITING_HEADS else ""

@@ -14,6 +14,7 @@ class Bf16(Compressor):
     """All weights, the head's among them, rounded to the nearest; every head is served."""
 
     runtime = "torch-bf16"
+    reads_items = True
 
     def compress(self, request: Request) -> dict[str, Any]:
         model, tokenizer = load(request.source)

@@ -42,6 +42,13 @@ OPTIMUM_CLASSES = {
     "question-answering": "ORTModelForQuestionAnswering",
     "token-classification": "ORTModelForTokenClassification",
 }
+ASKED = {
+    "question-answering": '["a question"], contexts=["a text"]',
+    "dual-encoder": '["a-file.png"], labels=["cat", "dog"]',
+    "image-classification": '["a-file.png"]',
+    "audio-classification": '["a-file.wav"]',
+}
+"""What a model is asked in the example, by its head; a text where left out."""
 AUTO_CLASSES = {
     "sequence-classification": "AutoModelForSequenceClassification",
     "question-answering": "AutoModelForQuestionAnswering",
@@ -84,7 +91,7 @@ def card(result: Mapping[str, Any], head: str, is_plain: bool) -> str:
 
 def _loading(runtime: str, head: str, is_plain: bool) -> list[str]:
     answers = head == "question-answering"
-    asked = '["a question"], contexts=["a text"]' if answers else '["a text"]'
+    asked = ASKED.get(head, '["a text"]')
     read = '["a question"], ["a text"]' if answers else '["a text"]'
     if runtime == "onnxruntime" and head in OPTIMUM_CLASSES:
         return [ONNX.format(asked=asked, read=read), OPTIMUM.format(optimum=OPTIMUM_CLASSES[head], read=read)]

@@ -13,26 +13,30 @@ import onnx
 from onnx import numpy_helper
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from harness.compression import export_towers
 from harness.compression.base import Request, Target, no_graph
 from harness.compression.export import ROOT, export
 from harness.compression.export_writer import FILES, export_writer
+from harness.compression.graph_weights import store_once
 from harness.compression.groups import Chosen, chosen
 from harness.compression.options import LayerOptions
-from harness.compression.saving import settled
+from harness.compression.saving import save_readers, settled
 from harness.core.errors import HarnessError
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.runtimes.graph_file import FILE
+from harness.modeling.runtimes.graph_towers import SCALE
 from harness.modeling.runtimes.torch_eager import load
 from harness.modeling.weights.layers import as_linear, embeddings, head_names, linear_layers
-from harness.modeling.weights.settings import Settings, write_settings
+from harness.modeling.weights.settings import ITEM_HEADS, TOWERS, Settings, write_settings
 
 
 @dataclass(frozen=True)
 class Exported:
     """The float graphs of a model in `files`, the one that predicts first; the names of its linear layers and of the
-    modules of its head.
+    modules of its head. `source` is the folder it came from.
     """
 
+    source: Path
     files: list[Path]
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -47,8 +51,14 @@ class Exported:
             self.model.generation_config.save_pretrained(target)
         self.model.config.architectures = [type(self.model).__name__]
         self.model.config.save_pretrained(target)
-        self.tokenizer.save_pretrained(target)
+        save_readers(self.source, target, self.tokenizer)
         write_settings(target, self.settings)
+
+    def store(self, files: Sequence[Path]) -> None:
+        """Let graphs made of these share their weights in a file; of two towers each keeps its own."""
+        apart = self.settings.head == TOWERS
+        for together in [[file] for file in files] if apart else [files]:
+            store_once(together)
 
     @property
     def file(self) -> Path:
@@ -84,7 +94,7 @@ def exported(
     """
     model, tokenizer = load(request.source)
     settings = settled(request.source, runtime=runtime)
-    reason = no_graph(method, Target(model.config.model_type, settings.head), writes)
+    reason = no_graph(method, Target(model.config.model_type, settings.head), writes, items=True)
     if reason:
         raise HarnessError(f"model {request.source}: {reason}")
     before = as_linear(model)
@@ -93,11 +103,24 @@ def exported(
     if settings.head in WRITING_HEADS:
         files = [folder / name for name in FILES[settings.head]]
         converted = export_writer(model, settings.head, folder)
+    elif settings.head == TOWERS:
+        files, converted = export_towers.export_towers(model, tokenizer, request.source, folder), 0
+        scale = {SCALE: export_towers.scale_of(model)}
+        settings = settings.model_copy(update={"fitted": {**settings.fitted, **scale}})
+    elif settings.head in ITEM_HEADS:
+        files, converted = export_towers.export_items(model, request.source, folder), 0
     else:
         files = [folder / FILE]
         converted = export(model, tokenizer, settings.head, folder / FILE)
     made = Exported(
-        files, model, tokenizer, settings, list(linear_layers(model)), head_names(model), before + converted
+        request.source,
+        files,
+        model,
+        tokenizer,
+        settings,
+        list(linear_layers(model)),
+        head_names(model),
+        before + converted,
     )
     made.describe(request.target)
     return made

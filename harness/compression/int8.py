@@ -14,9 +14,9 @@ from harness.compression.options import AUTO, LayerOptions
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.onnx_runtime import require
+from harness.modeling.weights.settings import ITEM_HEADS, TOWERS
 
 export = lazy("harness.compression.export")
-graph_weights = lazy("harness.compression.graph_weights")
 graphs_module = lazy("harness.compression.graphs")
 smoothing = lazy("harness.compression.smoothing")
 
@@ -40,6 +40,7 @@ class Int8(Compressor):
     """
 
     runtime = "onnxruntime"
+    reads_items = True
 
     class Options(LayerOptions):
         per_channel: bool = True
@@ -52,7 +53,9 @@ class Int8(Compressor):
         return self.options.smooth is not None or self.searches
 
     def not_applicable(self, target: Target) -> str | None:
-        return no_graph("int8", target, writes=True)
+        if self.options.smooth is not None and target.head in (TOWERS, *ITEM_HEADS):
+            return f"smooth looks at texts, and is not for the head {target.head}; leave it out"
+        return no_graph("int8", target, writes=True, items=True)
 
     def compress(self, request: Request) -> dict[str, Any]:
         require()
@@ -89,7 +92,7 @@ class Int8(Compressor):
                     extra_options={"MatMulConstBOnly": True},
                 )
         coverage = _coverage(request, files, list(wanted.linear), skipped, model.heads)
-        graph_weights.store_once(files)
+        model.store(files)
         facts = {"coverage": coverage, "conv1d_converted": model.conv1d_converted}
         return facts | ({"smoothed": smoothed} if self.options.smooth is not None else {})
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.compression.base import Compressor, Request
 from harness.compression.options import LayerOptions
-from harness.compression.saving import settled
+from harness.compression.saving import save_readers, settled
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.torch_eager import SCALE, load, shapes_of
 from harness.modeling.weights.settings import Storage, write_settings
@@ -25,6 +25,7 @@ FILE = "model.int8.safetensors"
 class Int8Weight(Compressor):
     """`embeddings` stores those as well, with a scale a row; an embedding that is the output layer too is left."""
 
+    reads_items = True
     note = "It saves disk, not time or memory: weights are float32 again when they are loaded."
 
     class Options(LayerOptions):
@@ -53,7 +54,7 @@ class Int8Weight(Compressor):
         shapes = shapes_of(model)
         model.config.architectures = [type(model).__name__]
         model.config.save_pretrained(request.target)
-        tokenizer.save_pretrained(request.target)
+        save_readers(request.source, request.target, tokenizer)
         save_file(tensors, request.target / FILE)
         storage = Storage(file=FILE, format="int8", axes=axes)
         write_settings(request.target, settled(request.source, runtime=self.runtime, shapes=shapes, storage=storage))

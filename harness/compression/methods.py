@@ -14,8 +14,11 @@ from harness.compression.options import AUTO
 from harness.core.errors import OF_YOUR_OWN, HarnessError, unknown
 from harness.core.strict_spec import parse
 from harness.modeling.runtimes.base import WRITING_HEADS
+from harness.modeling.weights.settings import ITEM_HEADS, TOWERS
 
 CHAIN_MARK = "|"
+FOR_ITEMS = "int8, onnx, int8-weight, int8-torch and bf16"
+"""What compresses models of images and sounds, for messages."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Method:
     def not_applicable(self, target: Target) -> str | None:
         if target.head not in WRITING_HEADS and any(step.compressor.searches for step in self.steps):
             return f"{AUTO} searches by the perplexity of a generative model; of others --sensitivity finds the layers"
+        texts = [step.name for step in self.steps if not step.compressor.reads_items]
+        if target.head in (TOWERS, *ITEM_HEADS) and texts:
+            return f"{texts[0]} does not compress models of images and sounds ({target.head}) yet; {FOR_ITEMS} do"
         reasons = (step.compressor.not_applicable(target) for step in self.steps)
         return next((reason for reason in reasons if reason is not None), None)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.modeling.runtimes.torch_eager import shapes_of
 from harness.modeling.size import weights_of
+from harness.modeling.weights.config_file import PROCESSOR_FILES
 from harness.modeling.weights.settings import Settings, read_settings, write_settings
 
 if TYPE_CHECKING:
@@ -20,8 +21,17 @@ def save(
     """Write a model made from that of `source`, with the shapes its config does not tell and changes of settings."""
 
     model.save_pretrained(target)
-    tokenizer.save_pretrained(target)
+    save_readers(source, target, tokenizer)
     write_settings(target, settled(source, shapes=shapes_of(model), **changes))
+
+
+def save_readers(source: Path, target: Path, tokenizer: PreTrainedTokenizerBase | None) -> None:
+    """Put what reads a model's texts and items beside it."""
+    if tokenizer is not None:
+        tokenizer.save_pretrained(target)
+    for name in PROCESSOR_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
 
 
 def moved(source: Path, target: Path, runtime: str, **changes: Any) -> None:

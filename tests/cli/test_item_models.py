@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 
 import harness as package
@@ -18,7 +19,7 @@ def models(tmp_path_factory):
     return {kind: save_item_model(folder / kind, kind) for kind in ("clip", "siglip", "clap", "vit", "ast")}
 
 
-@pytest.mark.parametrize("kind", ["clip", "siglip", "clap"])
+@pytest.mark.parametrize("kind", ["clip", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("siglip", "clap"))])
 def test_two_towers_of_transformers_tell_files_apart_by_labels(harness, models, tmp_path, kind):
     files = [save_item(tmp_path, kind, number) for number in range(2)]
     answers = json.loads(
@@ -54,7 +55,7 @@ def theirs(folder, kind, file):
     return (logits - (model.logit_bias if kind == "siglip" else 0))[0].tolist()
 
 
-@pytest.mark.parametrize("kind", ["vit", "ast"])
+@pytest.mark.parametrize("kind", ["vit", pytest.param("ast", marks=pytest.mark.slow)])
 def test_classifiers_of_items_name_their_classes(harness, models, tmp_path, kind):
     printed = harness("predict", models[kind], save_item(tmp_path, kind), "--top-k", "1", code=0).stdout
     assert ("image-classification" if kind == "vit" else "audio-classification") in printed
@@ -96,6 +97,19 @@ def test_a_folder_is_scored_without_training_by_its_towers_and_as_it_is_by_its_c
     assert scored == {"digits@0-shot": 2, "digits": 1}
 
 
+@pytest.mark.slow
+def test_towers_compressed_in_a_run_are_scored_in_their_runtime(harness, models, tmp_path):
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    methods = ["--compress", "onnx", "--compress", "int8"]
+    asked = ["--model", models["clip"], "--task", "digits@0-shot", "--limit", "60"]
+    harness("run", "--no-train", *asked, *methods, code=0)
+    records = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("record.json")]
+    scored = {record["model"].get("method"): record for record in records if record["kind"] == "score"}
+    assert scored.keys() == {None, "onnx", "int8"}
+    assert scored["onnx"]["predictions"] == scored[None]["predictions"]
+    assert scored["int8"]["runtime"] == "onnxruntime"
+
+
 def test_towers_and_classifiers_say_how_a_task_can_be_asked_of_them(harness, models):
     answer = harness("evaluate", models["clip"], "--task", "digits", code=2)
     assert "ask for digits@0-shot" in answer.stderr
@@ -103,3 +117,70 @@ def test_towers_and_classifiers_say_how_a_task_can_be_asked_of_them(harness, mod
     assert "ask for digits" in answer.stderr
     answer = harness("evaluate", models["ast"], "--task", "digits", code=2)
     assert "needs another architecture" in answer.stderr
+
+
+SLOWER = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("siglip", "clap", "vit", "ast")]
+
+
+@pytest.mark.parametrize("kind", ["clip", *SLOWER])
+def test_a_compressed_model_of_items_answers_in_its_runtime(models, tmp_path, kind):
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    files = [save_item(tmp_path, kind, number) for number in range(3)]
+    asked = {} if kind in ("vit", "ast") else {"labels": ["cat", "dog", "rain"]}
+
+    def probabilities(folder):
+        answers = package.load(folder).predict(files, top_k=20, **asked)
+        return np.array([[choice["probability"] for choice in by_id(answer["top"])] for answer in answers])
+
+    wanted = probabilities(models[kind])
+    for method, tolerance in (("onnx", 1e-5), ("int8", 0.06), ("int8-weight", 0.01), ("bf16", 0.03)):
+        made = package.compress(models[kind], method, tmp_path / method)
+        assert np.abs(probabilities(tmp_path / method) - wanted).max() < tolerance, method
+        assert made.record["after"]["parameters"], method
+    graphs = {path.name for path in (tmp_path / "int8").glob("*.onnx")}
+    item = "audio.onnx" if kind == "clap" else "image.onnx"
+    assert graphs == ({"text.onnx", item} if asked else {"model.onnx"})
+
+
+def by_id(choices):
+    return sorted(choices, key=lambda choice: choice["id"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["clip", "clap"])
+def test_vectors_of_the_towers_graphs_are_those_of_torch(models, tmp_path, kind):
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    import torch
+
+    from harness.core.items import item_of_file
+    from harness.modeling.inference import towers
+    from harness.modeling.processors import prepared, processor_in
+    from harness.modeling.runtimes import open_model
+
+    package.compress(models[kind], "onnx", tmp_path / "onnx")
+    processor = processor_in(tmp_path / "onnx")
+    items = [item_of_file(save_item(tmp_path, kind, number)) for number in range(5)]
+    inputs = processor.inputs(torch.from_numpy(prepared(items, processor.modality, processor)))
+    texts = ["a photo of a cat", "rain", "this is a sound of one two four five"]
+    vectors = []
+    for folder in (models[kind], tmp_path / "onnx"):
+        opened = open_model(folder)
+        read = towers.token_ids(opened.tokenizer, texts, kind, 16)
+        with torch.inference_mode():
+            vectors.append(
+                [
+                    towers.item_vectors(opened.module, inputs),
+                    towers.text_vectors(opened.module, **{"ids": read["input_ids"], "mask": read["attention_mask"]}),
+                ]
+            )
+    for ours, graph in zip(*vectors, strict=True):
+        assert torch.allclose(ours, graph, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["ct2", "openvino", "prune-magnitude:0.5", "int8:smooth=0.5"])
+def test_methods_that_do_not_compress_items_say_so(harness, models, tmp_path, method):
+    answer = harness("compress", models["clip"], "--method", method, "-o", tmp_path / "out", code=2)
+    assert (
+        "images and sounds" in answer.stderr or "smooth looks at texts" in answer.stderr or "examples" in answer.stderr
+    )
+    assert answer.stderr.count("\n") == 1 and not (tmp_path / "out").exists()

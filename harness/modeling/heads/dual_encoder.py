@@ -96,7 +96,7 @@ def item_vectors(
     with torch.inference_mode():
         for start in range(0, len(items), size):
             kept = torch.from_numpy(processors.prepared(items[start : start + size], modality, processor))
-            inputs = processor.inputs(kept.to(model.device))
+            inputs = processor.inputs_for(model, kept)
             made.append(towers.item_vectors(model, inputs).cpu().numpy())
             report(min(1.0, (start + size) / len(items)))
     return np.concatenate(made)

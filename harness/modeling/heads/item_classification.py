@@ -80,13 +80,13 @@ class ItemClassification(Head):
     ) -> Predictions:
         import torch
 
-        kept, device = self._kept(reader, split), model.device
-        collator, size, made = ItemCollator(_processor(reader), device), AT_ONCE[device.type], []
+        kept, processor = self._kept(reader, split), _processor(reader)
+        size, made = AT_ONCE[model.device.type], []
         was_training = model.training
         model.eval()
         with torch.inference_mode():
             for start in range(0, len(kept), size):
-                batch = collator([{"items": row} for row in kept[start : start + size]])
+                batch = processor.inputs_for(model, torch.from_numpy(kept[start : start + size]))
                 made.append(model(**batch).logits.float().cpu().numpy())
                 report(min(1.0, (start + size) / len(kept)))
         model.train(was_training)

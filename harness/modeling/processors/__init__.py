@@ -18,11 +18,10 @@ from harness.modeling.processors.base import Processor
 from harness.modeling.processors.images import ImageProcessor
 from harness.modeling.processors.log_mel import LogMelProcessor
 from harness.modeling.processors.sounds import SoundProcessor
+from harness.modeling.weights.config_file import PROCESSOR_FILES as FILES
 
 RATE = 8000
 """Samples a second of the generated sounds."""
-FILES = ("preprocessor_config.json", "processor_config.json")
-"""Where `transformers` keeps a processor."""
 
 
 def processor_in(folder: Path) -> Processor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.core.errors import HarnessError
 
@@ -35,6 +35,14 @@ class Processor(ABC):
     def augmented(self, kept: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """A kept item changed so that its captions stay true. Raises HarnessError where features are kept."""
         raise HarnessError(f"augment: the items of {type(self).__name__} are kept as features, and cannot be changed")
+
+    def inputs_for(self, model: Any, kept: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`inputs` on the model's device and in its floats."""
+        made = self.inputs(kept.to(model.device))
+        dtype = getattr(model, "dtype", None)
+        if dtype is None:
+            return made
+        return {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in made.items()}
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -14,9 +14,10 @@ from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.runtimes.base import WRITING_HEADS, RuntimeModel
 from harness.modeling.runtimes.graph_file import FILE, Graph, Opener
+from harness.modeling.runtimes.graph_towers import open_towers
 from harness.modeling.weights.loading import load_tokenizer
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
-from harness.modeling.weights.settings import Settings, foreign_writer, home_of
+from harness.modeling.weights.settings import ITEM_HEADS, TOWERS, Settings, foreign_writer, home_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,10 @@ class GraphModel(RuntimeModel):
     def forward(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         assert self.graph is not None, "closed"
         outputs = self.graph.run({name: array for name, array in inputs.items() if name in self.graph.inputs})
-        if len(outputs) == 1 and self.settings.head == "sequence-classification":  # whatever an exporter calls it
+        if len(outputs) == 1 and self.settings.head in (
+            "sequence-classification",
+            *ITEM_HEADS,
+        ):  # whatever an exporter calls it
             return {"logits": next(iter(outputs.values()))}
         return outputs
 
@@ -74,7 +78,9 @@ class Module:
 
 def open_graphs(runtime: str, folder: Path, settings: Settings, threads: int, opener: Opener) -> RuntimeModel:
     """The model of a folder in a runtime. Raises HarnessError where a file is missing or damaged."""
-    tokenizer = load_tokenizer(home_of(folder))
+    if settings.head == TOWERS:
+        return open_towers(runtime, folder, settings, threads, opener)
+    tokenizer: Any = None if settings.head in ITEM_HEADS else load_tokenizer(home_of(folder))
     if settings.head in WRITING_HEADS:
         theirs = foreign_writer(folder)
         if theirs is not None:

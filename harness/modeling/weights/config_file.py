@@ -13,6 +13,8 @@ from harness.core.reading import read_object
 from harness.core.strict_spec import parse
 
 CONFIG = "config.json"
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+"""Where `transformers` keeps what makes images and sounds tensors."""
 Layers = Annotated[int, Field(ge=0, le=10_000)]
 Size = Annotated[int, Field(ge=1, le=2**24)]
 LAYERS = (

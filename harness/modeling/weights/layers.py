@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -38,6 +39,7 @@ def linear_layers(model: PreTrainedModel) -> dict[str, Projection]:
         name: module
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | Conv1D) and not inside(name, heads)
+        if not isinstance(module, NonDynamicallyQuantizableLinear)  # part of torch's attention, which reads its weight
     }
 
 
@@ -52,8 +54,12 @@ def embeddings(model: PreTrainedModel) -> dict[str, nn.Embedding]:
     shared = {
         parameter.data_ptr() for name in head_names(model) for parameter in model.get_submodule(name).parameters()
     }
-    words = model.get_input_embeddings()
-    widths = {getattr(words, "embedding_dim", None), getattr(model.config, "hidden_size", None)}
+    try:
+        words = model.get_input_embeddings()
+    except NotImplementedError:  # two towers, and encoders of items
+        words = None
+    text = getattr(model.config, "text_config", model.config)
+    widths = {getattr(words, "embedding_dim", None), getattr(text, "hidden_size", None)}
     return {
         name: module
         for name, module in model.named_modules()
