@@ -104,10 +104,12 @@ def test_towers_compressed_in_a_run_are_scored_in_their_runtime(harness, models,
     asked = ["--model", models["clip"], "--task", "digits@0-shot", "--limit", "60"]
     harness("run", "--no-train", *asked, *methods, code=0)
     records = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("record.json")]
-    scored = {record["model"].get("method"): record for record in records if record["kind"] == "score"}
-    assert scored.keys() == {None, "onnx", "int8"}
-    assert scored["onnx"]["predictions"] == scored[None]["predictions"]
-    assert scored["int8"]["runtime"] == "onnxruntime"
+    scored = [record for record in records if record["kind"] == "score"]
+    hashes = {record["runtime"]: set() for record in scored}
+    for record in scored:
+        hashes[record["runtime"]].add(record["predictions"]["sha256"])
+    assert len(scored) == 3 and hashes.keys() == {"onnxruntime", None}
+    assert hashes[None] <= hashes["onnxruntime"], "float graphs say what torch says"
 
 
 def test_towers_and_classifiers_say_how_a_task_can_be_asked_of_them(harness, models):

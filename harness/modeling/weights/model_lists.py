@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 LISTS = (
     "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
@@ -17,6 +19,7 @@ LISTS = (
 )
 
 
+AUDIO_TOWERS = ("clap",)
 DUAL = ("clap", "vision-text-dual-encoder")
 """Models with two towers that are in no list of those that classify images without training."""
 
@@ -39,3 +42,8 @@ def listed() -> dict[str, frozenset[str]]:
             types[names[0]] = frozenset(dict(ast.literal_eval(node.value.args[0])))
     assert set(types) == set(LISTS), "transformers keeps its lists of models elsewhere"
     return types
+
+
+def hears(config: Mapping[str, Any]) -> bool:
+    """Whether a model of two towers reads sounds, and no images."""
+    return config.get("model_type") in AUDIO_TOWERS or "audio_config" in config

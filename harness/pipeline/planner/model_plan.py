@@ -13,12 +13,14 @@ from harness.core.cached_facts import KnownArchitecture
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.hashing import hash_json
+from harness.core.item_families import AUDIO
 from harness.core.specs import SHOTS_MARK, ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.data.augment.expand import refused
 from harness.modeling.heads import HEADS, architecture_of, head_for, heads_of
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.weights.loading import does_not_fit, misfit_of
+from harness.modeling.weights.model_lists import hears
 from harness.modeling.weights.pretrained import Weights
 from harness.modeling.weights.settings import (
     GRAPH,
@@ -71,6 +73,10 @@ class ModelPlan:
         key = hash_json(["architecture", known, version("transformers")])
         facts = self.store.get_or_compute(key, lambda: {"architecture": architecture_of(known)}, KnownArchitecture)
         return str(facts["architecture"])
+
+    @property
+    def _config(self) -> Mapping[str, Any]:
+        return model_config(self.weights.folder) if self.weights is not None else self.model_spec.config or {}
 
     def head(self, task: TaskSpec) -> str | None:
         """Of a transformer that is trained on the task."""
@@ -167,6 +173,10 @@ class ModelPlan:
         """Why the model cannot do the task; None where it can."""
         if self.meta and task.shots is not None:
             return "it is meta-trained, which leaves it no output layer over words"
+        modalities = FAMILIES.get(task.family).modalities
+        if self.architecture == "dual-encoder" and modalities and hears(self._config) != (AUDIO in modalities.values()):
+            read = "sounds" if hears(self._config) else "images"
+            return f"its towers read {read} and texts, and {task.family} is of other items"
         if self.settings is not None and (reason := _items_not_applicable(self.settings.head, task)) is not None:
             return reason
         head = None if self.settings is None or self.settings.is_plain else self.settings.head

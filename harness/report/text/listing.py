@@ -18,6 +18,7 @@ from harness.core.specs import LIBRARY_MARK
 from harness.corpora.rules.base import Rule
 from harness.data.augment.base import Augmentation
 from harness.report.text.text import cell_text, columns
+from harness.report.text.untrained import may_be_untrained, modality_of, untrained_families
 from harness.training.objectives import Objective
 
 SPECS = ("tasks", "suites", "models")
@@ -56,6 +57,8 @@ def _specs(registry: Registry, kind: str) -> list[dict[str, Any]]:
             {
                 "name": task.name,
                 "family": task.family,
+                "modality": modality_of(task),
+                "untrained": "yes" if may_be_untrained(task) else "",
                 "metrics": task.metrics,
                 "sources": task.sources.given,
                 "description": task.description,
@@ -73,6 +76,7 @@ def _specs(registry: Registry, kind: str) -> list[dict[str, Any]]:
             "learner": model_spec.learner,
             "from": model_spec.pretrained or ("scratch" if model_spec.config else "–"),
             "default": "default" if model_spec.default else "",
+            "untrained": untrained_families(model_spec),
             "description": model_spec.description,
         }
         for model_spec in registry.model_specs.values()
