@@ -5,6 +5,7 @@ without and with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +136,21 @@ def _looked_for(
 def _items_in(corpus: CorpusFacts, asked: CorpusPlace, split: Split, modalities: Mapping[str, str]) -> dict[str, Any]:
     """The examples whose item is one of those with captions, byte for byte; captions alone do not count."""
     (field, modality), *_ = modalities.items()
-    source = pairs.open_pairs(asked.corpus, modality, asked.sentences)
-    if pairs.facts(source)["fingerprint"] != corpus.fingerprint:
+    state = pairs.state(pairs.open_pairs(asked.corpus, modality, asked.sentences))
+    read = _items_of if state else _items_of.__wrapped__
+    fingerprint, known = read(asked.corpus, modality, asked.sentences, state)
+    if fingerprint != corpus.fingerprint:
         raise HarnessError(f"{corpus.location}: these are not the items any more that the model was pretrained on")
-    known = {str(pair.item) for pair in source.read()}
     items = zip(split.ids, split.fields[field], strict=True)
     dirty = [identity for identity, item in items if str(item) in known]
     return {"dirty": dirty, "exact": len(dirty), "not_judged": 0, "common": 0}
+
+
+@lru_cache(maxsize=1)
+def _items_of(where: str, modality: str, size: int, state: str) -> tuple[str, frozenset[str]]:
+    """The fingerprint of a corpus in this state and its items, kept for the next split that is looked at."""
+    source = pairs.open_pairs(where, modality, size)
+    return str(pairs.facts(source)["fingerprint"]), frozenset(str(pair.item) for pair in source.read())
 
 
 def _by_metric(
