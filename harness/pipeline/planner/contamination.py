@@ -15,9 +15,16 @@ from harness.core.hashing import hash_json
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, ContaminationJob, ScoreJob, TaskInput
 from harness.pipeline.planner.fitting import ModelPlan
+from harness.training.costs import Work
 from harness.training.learners import LEARNERS
 from harness.training.learners.base import RANDOM_WEIGHTS
 
+LOOKING_SECONDS = 0.5
+"""Of rows that are compared, and scores of both parts."""
+BYTES_A_SECOND = 8e6
+"""Of a corpus of text that is looked through."""
+BYTES_AN_ITEM = 500
+"""What an item of a corpus takes, as bytes of text."""
 Portion = tuple[float, int | None]
 Group = tuple[str, str, str, Portion]
 
@@ -120,9 +127,12 @@ def _cell(
     }
     job = ContaminationJob(inputs, first.job.split, keys, first.job.model, corpus, largest, tasks)
     fraction, k_shot = portion
+    scanned = 0 if corpus is None else corpus.bytes + BYTES_AN_ITEM * corpus.documents
+    work = Work(seconds=LOOKING_SECONDS + scanned / BYTES_A_SECOND)
     return Cell(
-        hash_json(spec), spec, job, keys, first.task, first.model, first.seed, split, fraction=fraction, k_shot=k_shot
-    )
+        hash_json(spec), spec, job, keys, first.task, first.model, first.seed, split, work,
+        fraction=fraction, k_shot=k_shot,
+    )  # fmt: skip
 
 
 def _made_of(name: str, models: Sequence[ModelPlan]) -> ModelPlan | None:

@@ -11,6 +11,7 @@ from harness.core.families import FAMILIES
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import ModelSpec, TaskSpec
 from harness.modeling.weights.settings import model_config
+from harness.pipeline.planner import item_costs
 from harness.training import costs
 from harness.training.costs import Shape, Sizes, Work
 from harness.training.learners import LEARNERS
@@ -37,7 +38,10 @@ def fitting(model_spec: ModelSpec, folder: Path | None, task: TaskSpec, sizes: S
     if rates is not None:
         return _of_texts(rates.fit, sizes)
     shape, config = shape_in(model_spec, folder)
-    if shape is None or head is None or FAMILIES.get(task.family).modalities:
+    if FAMILIES.get(task.family).modalities:
+        towers = item_costs.towers_of(config)
+        return None if towers is None else item_costs.fitting(model_spec, towers, sizes.examples)
+    if shape is None or head is None:
         return None
     return costs.fit_work(model_spec, shape, task, sizes, costs.limit_of(model_spec, config), head)
 
@@ -51,7 +55,10 @@ def predicting(
     if rates is not None:
         return _of_texts(rates.predict, sizes) + costs.scoring(task, sizes.examples, in_words)
     shape, config = shape_in(model_spec, folder)
-    if shape is None or head is None or FAMILIES.get(task.family).modalities:
+    if FAMILIES.get(task.family).modalities:
+        towers = item_costs.towers_of(config)
+        return None if towers is None else item_costs.predicting(task, towers, sizes.examples)
+    if shape is None or head is None:
         return None
     return costs.predict_work(shape, task, sizes, costs.limit_of(model_spec, config, limit), head, in_words)
 
@@ -66,8 +73,11 @@ def compressing(fit: Work | None, uses_data: bool, with_student: bool) -> Work |
 def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any], folder: Path | None = None) -> Work | None:
     """A checkpoint of so many steps or tokens, its corpus and its scores included."""
     settings = model_spec.pretraining
-    shape, _ = shape_in(model_spec, folder)
-    if settings is None or shape is None or OBJECTIVES.get(settings.objective).modality != "text":
+    shape, config = shape_in(model_spec, folder)
+    if settings is not None and OBJECTIVES.get(settings.objective).modality != "text":
+        towers = item_costs.towers_of(config, model_spec.tokenizer.vocab_size if model_spec.tokenizer else None)
+        return None if towers is None else item_costs.pretraining(settings, towers, int(corpus["documents"]))
+    if settings is None or shape is None:
         return None
     if settings.steps is None and settings.tokens is None:
         return None
