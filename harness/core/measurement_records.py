@@ -40,6 +40,7 @@ class TimedModel(Facts):
     calls: int = 0
     tokens_per_second: float = 0.0
     examples_per_second: float = 0.0
+    amount_per_second: float = 0.0
     latency: dict[str, PercentileFacts] = Field(default_factory=dict)
     time_ratio: RatioFacts | None = None
     speed_ratio: RatioFacts | None = None
@@ -55,10 +56,13 @@ class StageFacts(Facts):
 
 
 class WorkloadFacts(Facts):
-    """What was timed: rows of so many tokens, or the examples of a task from a source of data."""
+    """What was timed: rows of so many tokens, so many items of a modality, or the examples of a task from a source of
+    data.
+    """
 
     batch: int | None = None
     length: int | None = None
+    items: str = ""
     task: str | None = None
     data: str = SYNTHETIC
     pairs: int = 0

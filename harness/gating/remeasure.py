@@ -60,5 +60,5 @@ def _model(measurement: Measurement, name: str) -> Model:
 
 def _cell(name: str, facts: WorkloadFacts, registry: Registry) -> Workload:
     if facts.task is None:
-        return Workload(name, facts.batch or 1, facts.length or 1)
+        return Workload(name, facts.batch or 1, facts.length or 1, items=facts.items)
     return Workload(name, task=registry.task(facts.task).model_dump(mode="json"), data=facts.data)

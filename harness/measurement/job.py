@@ -320,7 +320,7 @@ def _cell_result(request: Request, runner: ProcessRunner, every: Mapping[str, Se
     what = (
         {"task": cell.task["name"], "data": cell.data, **notes}
         if cell.task
-        else {"batch": cell.batch, "length": cell.length}
+        else {"batch": cell.batch, "length": cell.length, **({"items": cell.items} if cell.items else {})}
     )
     joules = joules_of(request, runner, series)
     return {
@@ -358,6 +358,7 @@ def _stage_result(
             "calls": len(calls),
             "tokens_per_second": amounts["tokens"] / typical,
             "examples_per_second": amounts["examples"] / typical,
+            **({"amount_per_second": amounts["amount"] / typical} if amounts.get("amount") else {}),
             "latency": {name: asdict(percentile) for name, percentile in latency.items()},
             **({"time_ratio": _ratio(ratio), "speed_ratio": _ratio(ratio.inverse)} if ratio else {}),
             **verdict_facts,

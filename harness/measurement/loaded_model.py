@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.lazy import lazy
 from harness.measurement.workloads import Absent, Work, Workload, random_work, task_work
 from harness.modeling.inference.decoding_inputs import cache_name, places_of, start_of, takes
 from harness.modeling.runtimes import RUNTIMES, RuntimeModel, open_model, torch_eager
@@ -16,10 +17,21 @@ from harness.modeling.weights.config_file import CONFIG
 from harness.modeling.weights.loading import HERE, load_weights
 from harness.modeling.weights.positions import positions_of
 from harness.modeling.weights.pretrained import check_folder
-from harness.modeling.weights.settings import FILE, HEADS_BY_CLASS, LONGEST, Settings, model_config, read_settings
+from harness.modeling.weights.settings import (
+    FILE,
+    HEADS_BY_CLASS,
+    ITEM_HEADS,
+    LONGEST,
+    Settings,
+    item_head,
+    model_config,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     import numpy as np
+
+item_work = lazy("harness.measurement.item_work")
 
 
 class LoadedModel:
@@ -42,7 +54,11 @@ class LoadedModel:
 
     def prepare(self, cell: Workload, seed: int) -> Work | Absent:
         """Make what the cell's calls are given; absent where this model cannot be given it."""
-        if cell.task is not None:
+        if cell.items:
+            work = item_work.item_work(cell, self.model, seed)
+        elif self.model.settings.head in ITEM_HEADS:
+            return Absent(f"{self.model.folder.name} reads no text")
+        elif cell.task is not None:
             work = task_work(cell, self.model, self.writes, self._room, device_of(self.model).partition(":")[0])
         else:
             work = random_work(cell, self.model, self.writes, self._room, seed)
@@ -107,7 +123,8 @@ def open_any(folder: Path, threads: int) -> RuntimeModel:
     if not (folder / FILE).exists() and (folder / CONFIG).exists():
         check_folder(folder, str(folder))
         architecture = next(iter(model_config(folder).get("architectures") or []), "")
-        if not any(architecture.endswith(ending) for ending in HEADS_BY_CLASS):
+        known = any(architecture.endswith(ending) for ending in HEADS_BY_CLASS) or item_head(folder) is not None
+        if not known:
             return _headless(folder, architecture or "AutoModel", threads)
     return open_model(folder, threads)
 

@@ -24,17 +24,19 @@ scoring = lazy("harness.modeling.inference.scoring")
 NEW_TOKENS = 16
 """Tokens a generator writes in each call; the first is the prefill's, the others are decoding."""
 TASK_EXAMPLES = 128
+NAMES = {"image": "image", "audio": "sound"}
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What one call is given: `batch` rows of `length` tokens, or the examples of a task."""
+    """What a call is given: `batch` rows of `length` tokens, or items of the modality `items`, or a task's examples."""
 
     name: str
     batch: int = 0
     length: int = 0
     task: Mapping[str, Any] | None = None
     data: str = ""
+    items: str = ""
 
     @classmethod
     def grid(cls, batches: Sequence[int], lengths: Sequence[int]) -> list[Workload]:
@@ -48,19 +50,21 @@ class Workload:
 @dataclass(frozen=True)
 class Work:
     """The batches of a call, each with arrays (b, t) int64 by input name; `tokens` and `examples` are those of all,
-    padding not counted. `new_tokens` is how many a generator writes after each row, 0 for others.
+    padding not counted. `new_tokens` is how many a generator writes after each row, 0 for others. `amount` is how much
+    the items hold in the unit of their modality.
     """
 
     batches: list[dict[str, np.ndarray]]
     tokens: int
     examples: int
     new_tokens: int = 0
+    amount: float = 0.0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
-    def amounts(self) -> dict[str, dict[str, int]]:
-        """Tokens and examples of a call by stage. A decoder reads the prompts, then writes all tokens but the first."""
+    def amounts(self) -> dict[str, dict[str, float]]:
+        """Of a call by stage. A decoder reads the prompts, then writes all tokens but the first."""
         if not self.new_tokens:
-            return {"forward": {"tokens": self.tokens, "examples": self.examples}}
+            return {"forward": {"tokens": self.tokens, "examples": self.examples, "amount": self.amount}}
         return {
             "prefill": {"tokens": self.tokens, "examples": self.examples},
             "decode": {"tokens": self.examples * (self.new_tokens - 1), "examples": self.examples},
@@ -142,7 +146,7 @@ def task_work(cell: Workload, model: RuntimeModel, writes: bool, room: int | Non
     ]
     if writes and not _reads_apart(model):
         batches = [_left_padded(batch) for batch in batches]
-    return Work(batches, sum(lengths), len(lengths), new_tokens, {"fingerprint": split.fingerprint})
+    return Work(batches, sum(lengths), len(lengths), new_tokens, notes={"fingerprint": split.fingerprint})
 
 
 def vocabulary_of(model: RuntimeModel) -> int:
@@ -155,6 +159,14 @@ def vocabulary_of(model: RuntimeModel) -> int:
 def cells_of(batches: str, lengths: str) -> list[Workload]:
     """From `1,8,32` and `32,128,512`. Raises HarnessError where that is no list of positive numbers."""
     return Workload.grid(_numbers(batches, "--batch"), _numbers(lengths, "--length"))
+
+
+def item_cells(batches: str, modality: str) -> list[Workload]:
+    """From `1,8,32`. Raises HarnessError as `cells_of` does."""
+    return [
+        Workload(f"{batch} {NAMES[modality]}{'s' if batch > 1 else ''}", batch, 1, items=modality)
+        for batch in _numbers(batches, "--batch")
+    ]
 
 
 def _numbers(text: str, flag: str) -> list[int]:

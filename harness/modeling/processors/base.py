@@ -24,6 +24,11 @@ class Processor(ABC):
 
     modality: ClassVar[str]
 
+    @property
+    def reads(self) -> float:
+        """How much of an item is read at most: of an image all of it, 1, of a sound seconds."""
+        return 1.0
+
     @abstractmethod
     def prepared(self, decoded: Decoded) -> np.ndarray:
         """An item in the form that is kept."""

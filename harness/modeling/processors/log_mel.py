@@ -61,6 +61,10 @@ class LogMelProcessor(Processor):
             )
         )  # fmt: skip
 
+    @property
+    def reads(self) -> float:
+        return float(self.length / self._extractor.sampling_rate)
+
     def prepared(self, decoded: Decoded) -> np.ndarray:
         """(samples,) float32."""
         sound = resampled(decoded.values, decoded.rate, self._extractor.sampling_rate)[: self.length]

@@ -12,6 +12,9 @@ from harness.data.modalities import Decoded
 from harness.data.modalities.audio import resampled
 from harness.modeling.processors.base import Processor
 
+FRAME = 0.01
+"""Seconds from a frame of a spectrogram to the next."""
+
 
 class SoundProcessor(Processor):
     """Its features are kept as they are; waveforms are cut and padded to `LONGEST` seconds."""
@@ -35,6 +38,11 @@ class SoundProcessor(Processor):
         from transformers import ASTFeatureExtractor
 
         return cls(ASTFeatureExtractor(num_mel_bins=config.num_mel_bins, max_length=config.max_length))
+
+    @property
+    def reads(self) -> float:
+        frames = getattr(self._extractor, "max_length", None)
+        return float(min(self.LONGEST, self.LONGEST if frames is None else frames * FRAME))
 
     def prepared(self, decoded: Decoded) -> np.ndarray:
         """An item of the extractor's first input, of one shape for all."""

@@ -13,7 +13,7 @@ from harness.modeling.runtimes.base import OUTPUTS, Runtime, RuntimeModel
 from harness.modeling.weights import adapters
 from harness.modeling.weights.loading import HERE, load_tokenizer, load_weights
 from harness.modeling.weights.pretrained import check_folder
-from harness.modeling.weights.settings import FILE, ITEM_HEADS, Settings, Shapes, Storage, read_settings
+from harness.modeling.weights.settings import FILE, ITEM_HEADS, TOWERS, Settings, Shapes, Storage, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 int8_linear = lazy("harness.modeling.runtimes.int8_linear")
 layers = lazy("harness.modeling.weights.layers")
 sentence_layers = lazy("harness.modeling.weights.sentence_layers")
+towers = lazy("harness.modeling.inference.towers")
 torchao_file = lazy("harness.modeling.runtimes.torchao_file")
 
 
@@ -35,11 +36,32 @@ class TorchModel(RuntimeModel):
 
         import torch
 
+        if self.settings.head == TOWERS:
+            return self._vectors(inputs)
         known = inspect.signature(unwrapped(self.module).forward).parameters
-        tensors = {name: torch.from_numpy(array) for name, array in inputs.items() if name in known}
+        tensors = {name: self._given(array) for name, array in inputs.items() if name in known}
         with torch.inference_mode():
-            output = self.module(**{name: tensor.to(self.module.device) for name, tensor in tensors.items()})
+            output = self.module(**tensors)
         return {name: output[name].float().cpu().numpy() for name in OUTPUTS.get(self.settings.head, ("logits",))}
+
+    def _vectors(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Of one tower: of texts or of items, by whichever of them the inputs are."""
+        import torch
+
+        tensors = {name: self._given(array) for name, array in inputs.items()}
+        with torch.inference_mode():
+            if "input_ids" in tensors:
+                vectors = towers.text_vectors(self.module, tensors["input_ids"], tensors.get("attention_mask"))
+            else:
+                vectors = towers.item_vectors(self.module, tensors)
+        return {"vectors": vectors.cpu().numpy()}
+
+    def _given(self, array: np.ndarray) -> torch.Tensor:
+        """On the model's device, floats in its type."""
+        import torch
+
+        tensor = torch.from_numpy(array).to(self.module.device)
+        return tensor.to(self.module.dtype) if tensor.is_floating_point() else tensor
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

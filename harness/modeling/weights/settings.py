@@ -20,7 +20,7 @@ from harness.modeling.weights.adapter_files import (
     is_adapter,
 )
 from harness.modeling.weights.config_file import CONFIG, read_config
-from harness.modeling.weights.model_lists import has_two_towers
+from harness.modeling.weights.model_lists import has_two_towers, hears
 from harness.modeling.weights.optimum_files import GRAPH, OptimumFiles, optimum_files
 from harness.modeling.weights.sentence_encoder import MODULES, pooling_of
 
@@ -165,6 +165,13 @@ def item_head(folder: Path) -> str | None:
         is_dual = architecture.endswith("Model") and has_two_towers(str(values.get("model_type")))
         head = TOWERS if is_dual else head_of_class(architecture)
     return head if head in (TOWERS, *ITEM_HEADS) else None
+
+
+def modality_in(folder: Path) -> str:
+    """What a model with an `item_head` reads: `image` or `audio`."""
+    config = model_config(folder)
+    architecture = next(iter(config.get("architectures") or []), "")
+    return "audio" if hears(config) or architecture.endswith("ForAudioClassification") else "image"
 
 
 def source_facts(config: Mapping[str, Any]) -> dict[str, Any]:

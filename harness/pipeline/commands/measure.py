@@ -21,8 +21,9 @@ from harness.exchange.trackers.base import TrackedRun
 from harness.measurement.job import perform
 from harness.measurement.request import Model, Request
 from harness.measurement.results import distinct, written
-from harness.measurement.workloads import Workload, cells_of, model_name
+from harness.measurement.workloads import Workload, cells_of, item_cells, model_name
 from harness.modeling.weights.pretrained import folder_of
+from harness.modeling.weights.settings import ITEM_HEADS, item_head, modality_in
 from harness.pipeline.tracking import Report, Tracking, public, values_of
 
 MAKING = ("finetune", "compress")
@@ -48,11 +49,11 @@ def make_request(
         raise HarnessError(f"--margin {settings['margin']:g}: give a fraction between 0 and 1, e.g. 0.05")
     if not 0 < settings["precision"] < 1:
         raise HarnessError(f"--precision {settings['precision']:g}: give a fraction between 0 and 1, e.g. 0.02")
-    cells = cells_of(batches, lengths)
+    folders = [find_folder(name, store, task) for name in models]
+    cells = _cells(folders[0], batches, lengths)
     if task is not None:
         spec = registry.task(task)
         cells.append(Workload(f"task {task}", task=spec.model_dump(mode="json"), data=data))
-    folders = [find_folder(name, store, task) for name in models]
     shown = distinct(
         [
             model_name(folder) if is_folder(expanded(name)) else name
@@ -64,6 +65,13 @@ def make_request(
         for name, folder in zip(shown, folders, strict=True)
     ]
     return Request(resolved[0], resolved[1:], cells, **settings)
+
+
+def _cells(folder: Path, batches: str, lengths: str) -> list[Workload]:
+    """Rows of tokens; of a model of images or sounds items, and of two towers both."""
+    head = item_head(folder)
+    texts = cells_of(batches, lengths) if head not in ITEM_HEADS else []
+    return [*item_cells(batches, modality_in(folder)), *texts] if head is not None else texts
 
 
 def find_folder(name: str, store: Store | None, task: str | None) -> Path:

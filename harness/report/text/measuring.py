@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.core.measurement_records import DeviceMemory, MeasurementFacts, RatioFacts, StageFacts
+from harness.core.measurement_records import DeviceMemory, MeasurementFacts, RatioFacts, StageFacts, TimedModel
+from harness.data.modalities import MODALITIES
 from harness.report.tables.formats import escaped, markdown_table
 
 NONE = "–"
@@ -64,8 +65,9 @@ def _stages(result: MeasurementFacts) -> Iterator[tuple[str, str, StageFacts]]:
 
 
 def _speed(result: MeasurementFacts) -> str:
+    read = "read/s" if any(cell.items for cell in result.cells.values()) else "tokens/s"
     header = [
-        "batch × length", "stage", "model", "ms a call", "tokens/s", "examples/s", "p50 ms", "p90 ms", "p95 ms",
+        "batch × length", "stage", "model", "ms a call", read, "examples/s", "p50 ms", "p90 ms", "p95 ms",
         "p99 ms", "speed ratio", "A/A", "verdict",
     ]  # fmt: skip
     body = []
@@ -75,11 +77,20 @@ def _speed(result: MeasurementFacts) -> str:
             again = f"{stage.a_a.value:.3f}" if stage.a_a else NONE
             verdict = model.verdict.verdict if model.verdict else NONE
             ratio = [_times(model.speed_ratio) if model.speed_ratio else NONE, again, verdict]
-            rates = [f"{model.tokens_per_second:,.0f}", f"{model.examples_per_second:,.1f}"]
+            rates = [_read(result, cell_name, model), f"{model.examples_per_second:,.1f}"]
             body.append([cell_name, stage_name, escaped(name), _ms(model.seconds), *rates, *latency, *ratio])
     threads, device = result.protocol.threads, result.protocol.device
     where = "" if device == "cpu" else f" on {device}"
     return markdown_table(f"Speed{where}, {threads} thread{'s' if threads > 1 else ''}", header, body, SPEED_NOTES)
+
+
+def _read(result: MeasurementFacts, cell: str, model: TimedModel) -> str:
+    """What is read in a second, with its unit."""
+    items = result.cells[cell].items
+    if not items:
+        mixed = any(other.items for other in result.cells.values())
+        return f"{model.tokens_per_second:,.0f}{' tokens' if mixed else ''}"
+    return f"{model.amount_per_second:,.1f} {MODALITIES.get(items).unit}"
 
 
 PERCENTILES = ("p50", "p90", "p95", "p99")
