@@ -64,7 +64,8 @@ class Work:
     def amounts(self) -> dict[str, dict[str, float]]:
         """Of a call by stage. A decoder reads the prompts, then writes all tokens but the first."""
         if not self.new_tokens:
-            return {"forward": {"tokens": self.tokens, "examples": self.examples, "amount": self.amount}}
+            amount = {"amount": self.amount} if self.amount else {}
+            return {"forward": {"tokens": self.tokens, "examples": self.examples, **amount}}
         return {
             "prefill": {"tokens": self.tokens, "examples": self.examples},
             "decode": {"tokens": self.examples * (self.new_tokens - 1), "examples": self.examples},
