@@ -19,7 +19,7 @@ from harness.core.specs import ModelSpec, TaskSpec
 from harness.core.store import Store
 from harness.modeling.runtimes.base import WRITING_HEADS
 from harness.modeling.weights.pretrained import Weights
-from harness.modeling.weights.settings import FILE, head_of_class, model_config, read_settings
+from harness.modeling.weights.settings import FILE, head_of_class, item_head, model_config, read_settings
 from harness.pipeline.cells import (
     Cell,
     CompressJob,
@@ -143,7 +143,8 @@ def _head_of_folder(weights: Weights, wanted: str | None) -> tuple[str, str | No
     if not weights.folder.is_dir():
         return "", "a graph in a file is not compressed; give the folder of its original"
     architecture = next(iter(model_config(weights.folder).get("architectures") or []), "")
-    if wanted is not None and not (weights.folder / FILE).exists() and head_of_class(architecture) != wanted:
+    foreign = not (weights.folder / FILE).exists()
+    if wanted is not None and foreign and wanted not in (head_of_class(architecture), item_head(weights.folder)):
         return "", f"its folder is of a {architecture or 'model without a class'}, which has no head {wanted}"
     settings = read_settings(weights.folder)
     if settings.fitted.get("layers"):
