@@ -63,6 +63,16 @@ class Family(ABC):
     """The fields that hold raw items (`harness.core.items.Item`), and the modality of each; all others are text."""
 
     @property
+    def item_field(self) -> str | None:
+        """The field that holds raw items; None where all fields are text."""
+        return next(iter(self.modalities), None)
+
+    @property
+    def modality(self) -> str | None:
+        """What its items are; None where all fields are text."""
+        return next(iter(self.modalities.values()), None)
+
+    @property
     def in_words(self) -> bool:
         return self.predictions == "texts"
 

@@ -26,7 +26,7 @@ SPLIT = "split"
 
 def modality_of(task: TaskSpec) -> str | None:
     """What a task's items are; None where its fields are texts alone."""
-    return next(iter(FAMILIES.get(task.family).modalities.values()), None)
+    return FAMILIES.get(task.family).modality
 
 
 def read_for(task: TaskSpec, path: Path) -> Table:

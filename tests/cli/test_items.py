@@ -97,6 +97,10 @@ def test_two_processes_train_the_towers_that_one_does(harness, machine_cache, tm
         (("precision: fp32}\ntraining", "compile: true}\ntraining"), "compile is for text alone"),
         (("objective: image-text", "objective: image-text, options: {loss: sigmoid}"), "sigmoid needs a bias"),
         (("corpus: sklearn-digits", "corpus: nowhere"), "no such file or folder: nowhere"),
+        (
+            ("batch_size: 64", "batch_size: 2000"),
+            "1368 images to train on, and a batch of 2000 compares different ones",
+        ),
     ],
 )
 def test_what_cannot_be_pretrained_is_said_in_a_line(harness, tmp_path, change, said):
@@ -113,6 +117,8 @@ def test_a_model_of_texts_does_no_task_of_images_and_the_other_way_round(harness
     assert "has no head for image-classification" in done.stderr
     done = run(harness, include, "--task", "sst2", "--model", "towers", code=2)
     assert "has no head for classification" in done.stderr
+    done = run(harness, include, "--task", "digits@4-shot", "--model", "towers", code=2)
+    assert "no examples of image files are shown to a model; ask for 0-shot" in done.stderr
 
 
 @pytest.mark.slow

@@ -65,9 +65,9 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
 def _item_head(task: TaskSpec, architecture: Architecture) -> str | None:
     """Of a task on items, or of a model that reads them."""
     family = FAMILIES.get(task.family)
-    if not family.modalities:
+    if family.modality is None:
         return None
-    modality = MODALITIES.get(next(iter(family.modalities.values())))
+    modality = MODALITIES.get(family.modality)
     if architecture == "dual-encoder" and (not family.trained or task.shots == 0):
         return "dual-encoder"
     if task.shots is not None or modality.in_frames:

@@ -15,6 +15,7 @@ from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head, read_of
+from harness.modeling.heads.item_inputs import AT_ONCE, items_in
 from harness.modeling.inference import retrieval
 from harness.modeling.inference.batching import TokenizedDataset
 from harness.modeling.inference.outputs import Outputs
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 towers = lazy("harness.modeling.inference.towers")
 processors = lazy("harness.modeling.processors")
 
-AT_ONCE = {"cpu": 32, "cuda": 256}
-"""Items or texts that go through a tower together."""
 TEMPLATES = {"image": "a photo of a {label}.", "audio": "This is a sound of {label}.", "video": "a video of {label}."}
 """What an item is compared with where a task gives no templates, as the papers of CLIP and CLAP have it."""
 UNTRAINED = "two towers are scored by the similarity of their vectors, and not trained on a task"
@@ -55,11 +54,9 @@ class DualEncoder(Head):
         split: Split,
         report: Callable[[float], None] = lambda fraction: None,
     ) -> Predictions:
-        (field, modality), *_ = reader.family.modalities.items()
-        items = [item for item in split.fields[field] if isinstance(item, Item)]
-        assert len(items) == len(split), "a field of items holds something else"
-        vectors = item_vectors(model, reader, list(dict.fromkeys(items)), modality, report)
+        items, modality = items_in(reader.family, split)
         number = {item: index for index, item in enumerate(dict.fromkeys(items))}
+        vectors = item_vectors(model, reader, list(number), modality, report)
         rows = np.asarray([number[item] for item in items], dtype=np.int64)
         if reader.family.predictions == "ranks":
             texts, read = text_vectors(model, reader, split.fields["text"])
@@ -91,14 +88,12 @@ def item_vectors(
 
     assert reader.folder is not None
     processor = processors.processor_in(reader.folder)
-    size, made = AT_ONCE[model.device.type], []
+    made = []
     model.eval()
     with torch.inference_mode():
-        for start in range(0, len(items), size):
-            kept = torch.from_numpy(processors.prepared(items[start : start + size], modality, processor))
-            inputs = processor.inputs_for(model, kept)
+        for kept in processors.in_batches(items, modality, processor, AT_ONCE[model.device.type], report):
+            inputs = processor.inputs_for(model, torch.from_numpy(kept))
             made.append(towers.item_vectors(model, inputs).cpu().numpy())
-            report(min(1.0, (start + size) / len(items)))
     return np.concatenate(made)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from harness.core.families import Family, Labelling
 from harness.core.item_families import AUDIO, IMAGE
-from harness.core.items import Item
 from harness.core.lazy import lazy
 from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads.base import EncodingContext, Head
+from harness.modeling.heads.item_inputs import AT_ONCE, items_in
 from harness.modeling.inference.batching import TokenizedDataset
 from harness.modeling.inference.outputs import Outputs
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from harness.modeling.processors import Processor
 
 processors = lazy("harness.modeling.processors")
-
-AT_ONCE = {"cpu": 32, "cuda": 256}
-"""Items that go through a model together."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class ItemClassification(Head):
         return cast(Labelling, family).config(labels)
 
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
-        columns: dict[str, Any] = {"items": self._kept(reader, split)}
+        columns: dict[str, Any] = {"items": processors.prepared(*items_in(reader.family, split), _processor(reader))}
         if split.labels is not None:
             columns["labels"] = list(split.labels)
         return TokenizedDataset(columns, [1] * len(split))
@@ -80,25 +77,16 @@ class ItemClassification(Head):
     ) -> Predictions:
         import torch
 
-        kept, processor = self._kept(reader, split), _processor(reader)
-        size, made = AT_ONCE[model.device.type], []
+        processor, size, made = _processor(reader), AT_ONCE[model.device.type], []
         was_training = model.training
         model.eval()
         with torch.inference_mode():
-            for start in range(0, len(kept), size):
-                batch = processor.inputs_for(model, torch.from_numpy(kept[start : start + size]))
+            for kept in processors.in_batches(*items_in(reader.family, split), processor, size, report):
+                batch = processor.inputs_for(model, torch.from_numpy(kept))
                 made.append(model(**batch).logits.float().cpu().numpy())
-                report(min(1.0, (start + size) / len(kept)))
         model.train(was_training)
         logits = np.concatenate(made)
         return Predictions(cast(Labelling, reader.family).decode(logits), {"logits": logits})
-
-    def _kept(self, reader: EncodingContext, split: Split) -> np.ndarray:
-        (field, modality), *_ = reader.family.modalities.items()
-        items = [item for item in split.fields[field] if isinstance(item, Item)]
-        assert len(items) == len(split), "a field of items holds something else"
-        kept: np.ndarray = processors.prepared(items, modality, _processor(reader))
-        return kept
 
 
 IMAGES = ItemClassification(IMAGE, "AutoModelForImageClassification")

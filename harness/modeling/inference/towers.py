@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.functional import normalize
 
+from harness.core.errors import HarnessError
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -54,6 +56,16 @@ def longest_text(config: Any) -> int:
     text = config.text_config
     offset = text.pad_token_id + 1 if text.model_type in ("clap_text_model", "roberta", "xlm-roberta") else 0
     return int(text.max_position_embeddings) - offset
+
+
+def caption_length(config: Any, most: int) -> int:
+    """To how many tokens captions are padded in training: `most` where the tower of texts reads so many, but always its
+    whole length where it is asked so. Raises HarnessError for a model with one tower.
+    """
+    if not hasattr(config, "text_config"):
+        raise HarnessError(f"captions are read by a model with two towers, and a {config.model_type} has one")
+    longest = longest_text(config)
+    return longest if config.model_type in WHOLE_LENGTH else min(most, longest)
 
 
 def _unit(output: Any) -> torch.Tensor:

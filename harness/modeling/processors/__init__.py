@@ -5,7 +5,7 @@ import it inside functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,25 +68,36 @@ def _read(folder: Path, name: str) -> Processor:
         raise HarnessError(f"model {folder}: cannot use its {name}: {reason}") from None
 
 
-def prepared(
-    items: Sequence[Item], modality: str, processor: Processor, report: Callable[[float], None] = lambda fraction: None
-) -> np.ndarray:
-    """Items as the processor keeps them, (n, …), each decoded once.
+def prepared(items: Sequence[Item], modality: str, processor: Processor) -> np.ndarray:
+    """Items as the processor keeps them, (n, …). Raises HarnessError as `in_batches`."""
+    return np.concatenate(list(in_batches(items, modality, processor, len(items))))
+
+
+def in_batches(
+    items: Sequence[Item],
+    modality: str,
+    processor: Processor,
+    size: int,
+    report: Callable[[float], None] = lambda fraction: None,
+) -> Iterator[np.ndarray]:
+    """Items as the processor keeps them, (b, …) of `size` at a time, each decoded once.
 
     Raises:
-        HarnessError: an item that cannot be read, or one of another modality than the model's.
+        HarnessError: items that cannot be read, all of which are named, or those of another modality than the model's.
     """
     if processor.modality != MODALITIES.get(modality).model_modality:
         raise HarnessError(f"the model reads items of the modality {processor.modality}, and these are {modality}")
     decode = Decoder(MODALITIES.get(modality))
-    rows = []
+    rows: list[np.ndarray] = []
     for number, item in enumerate(items, start=1):
         if (decoded := decode(item)) is not None:
             rows.append(processor.prepared(decoded))
-        if number % 100 == 0:
+        if number == len(items):
+            decode.finish()
+        if len(rows) == size or (rows and number == len(items)):
+            yield np.stack(rows)
+            rows = []
             report(number / len(items))
-    decode.finish()
-    return np.stack(rows)
 
 
-__all__ = ["FILES", "Processor", "prepared", "processor_for", "processor_in"]
+__all__ = ["FILES", "Processor", "in_batches", "prepared", "processor_for", "processor_in"]

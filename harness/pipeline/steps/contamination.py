@@ -4,7 +4,7 @@ without and with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from harness.core import code_identity
 from harness.core.cached_facts import KnownOverlap
 from harness.core.cell_records import CorpusFacts, CorpusPlace, ScoreRecord
 from harness.core.errors import HarnessError
-from harness.core.families import FAMILIES
+from harness.core.families import FAMILIES, Family
 from harness.core.hashing import hash_json
 from harness.core.predictions import PREDICTIONS, read_predictions
 from harness.core.runs import content_of
@@ -120,8 +120,9 @@ def _looked_for(
 ) -> dict[str, Any]:
     if corpus.asked is None:
         raise HarnessError(f"{corpus.location}: the record of the pretraining does not say how it was read")
-    if modalities := FAMILIES.get(job.inputs.task.family).modalities:
-        return _items_in(corpus, corpus.asked, split, dict(modalities))
+    family = FAMILIES.get(job.inputs.task.family)
+    if family.modality is not None:
+        return _items_in(corpus, corpus.asked, split, family)
     source = corpora.open_corpus(corpus.asked.corpus, corpus.asked.sentences, corpus.asked.field)
     index = ContaminationIndex(list(examples_in(job.inputs.task.name, job.split, split)))
     hashed = TextsHash()
@@ -133,9 +134,10 @@ def _looked_for(
     return {"dirty": row.ids, "exact": row.exact, "not_judged": row.not_judged, "common": row.common_phrases}
 
 
-def _items_in(corpus: CorpusFacts, asked: CorpusPlace, split: Split, modalities: Mapping[str, str]) -> dict[str, Any]:
+def _items_in(corpus: CorpusFacts, asked: CorpusPlace, split: Split, family: Family) -> dict[str, Any]:
     """The examples whose item is one of those with captions, byte for byte; captions alone do not count."""
-    (field, modality), *_ = modalities.items()
+    field, modality = family.item_field, family.modality
+    assert field is not None and modality is not None
     state = pairs.state(pairs.open_pairs(asked.corpus, modality, asked.sentences))
     read = _items_of if state else _items_of.__wrapped__
     fingerprint, known = read(asked.corpus, modality, asked.sentences, state)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 going_on = lazy("harness.training.pretraining.going_on")
 items = lazy("harness.training.pretraining.items")
 processors = lazy("harness.modeling.processors")
+towers = lazy("harness.modeling.inference.towers")
 
 TOKENIZER_BYTES = 20_000_000
 """A tokenizer is trained on so much text; of a longer corpus, on documents evenly spread over it."""
@@ -142,12 +143,18 @@ def _items(cell: Cell, store: Store) -> PretrainingData:
     objective: Any = make_objective(job.model_spec, NO_TOKENS if tokenizer is None else tokens_of(tokenizer))
     code = code_identity.identity("harness.training.pretraining.items")
     reader = [config.to_dict(), settings.options] if job.pretrained is None else job.model["weights"]
-    written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, settings.block_size, code])[:32]
+    length = 0 if tokenizer is None else towers.caption_length(config, settings.block_size)
+    written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, length, code])[:32]
     folder = store.kept_folder(
         f"items-{written}",
-        lambda folder: items.write_items(corpus, processor, tokenizer, settings.block_size, folder),
+        lambda folder: items.write_items(corpus, processor, tokenizer, length, folder),
     )
     objective.kept, splits = items.kept_items(folder)
+    if objective.whole_batch and len(splits["train"]) < settings.batch_size:
+        raise HarnessError(
+            f"corpus {corpus.location}: {len(splits['train'])} {objective.unit} to train on, and a batch of "
+            f"{settings.batch_size} compares different ones; give more, or a smaller --batch-size"
+        )
     objective.processor = processor
     facts = {
         f"train_{objective.unit}": len(splits["train"]),

@@ -34,7 +34,8 @@ def checkpoint_text(record: PretrainRecord) -> str:
         for name, score in record.scores.items()
     ]  # fmt: skip
     if not rows:
-        return f"{head}\nno held-out text to score: the corpus is too small"
+        held_out = "text" if fit.unit == "tokens" else fit.unit
+        return f"{head}\nno held-out {held_out} to score: the corpus is too small"
     units = "blocks" if fit.unit == "tokens" else fit.unit
     return f"{head}\n{columns(rows, ['held-out score', 'value', '95 % interval', units, 'chance', 'better'])}"
 

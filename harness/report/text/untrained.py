@@ -20,7 +20,7 @@ UNKNOWN = "as its checkpoint does"
 
 def modality_of(task: TaskSpec) -> str:
     """What a task is about: text, or the modality of its items."""
-    return next(iter(FAMILIES.get(task.family).modalities.values()), "text")
+    return FAMILIES.get(task.family).modality or "text"
 
 
 def may_be_untrained(task: TaskSpec) -> bool:

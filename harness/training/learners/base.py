@@ -142,8 +142,8 @@ class Learner(ABC):
         family = FAMILIES.get(task.family)
         if not isinstance(family, Labelling):
             return f"{model_spec.learner} answers with a class or a number, {task.family} asks for more"
-        if family.modalities and self.remembers:
-            return f"{model_spec.learner} reads text, and {task.family} has {next(iter(family.modalities.values()))}"
+        if family.modality and self.remembers:
+            return f"{model_spec.learner} reads text, and {task.family} has {family.modality}"
         return f"{model_spec.learner} has to be trained on a task" if task.shots is not None else None
 
     def cannot_augment(self, model_spec: ModelSpec, head: str | None) -> str | None:

@@ -46,10 +46,6 @@ class Contrastive(ItemObjective):
     def build(self, config: PretrainedConfig) -> torch.nn.Module:
         import transformers
 
-        if not hasattr(config, "text_config"):
-            raise HarnessError(
-                f"objective {self.modality}-text needs a model with two towers, and a {config.model_type} has one"
-            )
         tower = getattr(config, "vision_config", None)
         if tower is not None and not hasattr(tower, "hidden_size") and hasattr(tower, "hidden_sizes"):
             tower.hidden_size = tower.hidden_sizes[-1]  # the width that a tower of convolutions ends with

@@ -137,8 +137,6 @@ def test_a_model_of_another_kind_is_refused():
 
     with pytest.raises(HarnessError, match="trains a vit, and not a bert"):
         MaskedPatches(MaskedPatchesOptions(), NO_TOKENS, 8).build(BertConfig())
-    with pytest.raises(HarnessError, match="two towers, and a bert has one"):
-        objective().build(BertConfig())
 
 
 def test_items_are_changed_where_that_is_asked_for_in_training_alone():
