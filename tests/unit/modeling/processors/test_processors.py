@@ -9,7 +9,7 @@ import torch
 from harness.core.errors import HarnessError
 from harness.core.items import item_of_bytes
 from harness.data.modalities import Decoded
-from harness.modeling.processors import prepared, processor_in
+from harness.modeling.processors import in_batches, prepared, processor_in
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
@@ -103,3 +103,14 @@ def test_a_folder_without_a_processor_and_one_that_is_damaged_say_so(tmp_path):
 def test_an_item_of_another_modality_is_refused(clip):
     with pytest.raises(HarnessError, match="reads items of the modality image, and these are audio"):
         prepared([as_item(picture(0))], "audio", processor_in(clip[0]))
+
+
+def test_batches_are_of_all_items_and_all_that_cannot_be_read_are_named(clip):
+    items, processor = [as_item(picture(seed)) for seed in range(5)], processor_in(clip[0])
+    batches = list(in_batches(items, "image", processor, 2))
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    assert np.array_equal(np.concatenate(batches), prepared(items, "image", processor))
+    for place in (0, 4):
+        items[place] = item_of_bytes(b"no image", f"{place}.png", f"{place}.png")
+    with pytest.raises(HarnessError, match=r"0\.png.*4\.png"):
+        list(in_batches(items, "image", processor, 2))
