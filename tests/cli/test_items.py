@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -58,6 +60,13 @@ def test_two_towers_are_pretrained_asked_without_training_and_fine_tuned(harness
     assert scores["digits@0-shot", "towers"]["decoding"]["templates"] == ["a handwritten {label}"]
     again = read_json(run(harness, include, *arguments, "--limit", "60").stdout)
     assert {cell["status"] for cell in again["cells"]} == {"cached"}
+    harness("leaderboard", "--html", "page.html")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', (tmp_path / "page.html").read_text(), re.S)[1])
+    assert {view["task"] for view in data["examples"]} == {"digits", "digits@0-shot"}
+    for view in data["examples"]:
+        assert view["fields"] == ["image"] and not view["not_shown"] and len(view["shown"]) == 60
+        assert {data["shown"][number][0] for (number,) in view["shown"]} == {"img"}
+    assert len(data["shown"]) == 60, "two tables show the same images"
 
 
 @pytest.mark.slow

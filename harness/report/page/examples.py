@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness import metrics
 from harness.core.errors import HarnessError
 from harness.core.families import LIBRARY
 from harness.core.items import in_words
 from harness.core.libraries import answer_in
+from harness.core.ranks import Ranks
 from harness.metrics.correctness import judge, right
+from harness.report.page.items import Gallery
 from harness.report.tables.comparable import Draft, Record
 from harness.report.tables.pairs import counted
 from harness.report.tables.table import Table
@@ -50,8 +53,13 @@ Load = Callable[[Record], Predicted]
 Read = Callable[[Record], Texts]
 
 
-def of_table(key: str, title: str, table: Table, draft: Draft, load: Load, read: Read) -> list[dict[str, Any]]:
-    """A view a task and split, in the order of the columns, of the first seed of the first `MODELS` rows."""
+def of_table(
+    key: str, title: str, table: Table, draft: Draft, load: Load, read: Read, gallery: Gallery | None = None
+) -> list[dict[str, Any]]:
+    """A view a task and split, in the order of the columns, of the first seed of the first `MODELS` rows; its items are
+    shown by the `gallery`, which the tables of a page share.
+    """
+    gallery = gallery or Gallery()
     views = []
     for column in table.columns:
         for split in column.n:
@@ -72,13 +80,13 @@ def of_table(key: str, title: str, table: Table, draft: Draft, load: Load, read:
                         "task": column.task,
                         "split": split,
                         "left_out": max(0, len(table.rows) - MODELS),
-                        **_view(chosen, load, read),
+                        **_view(chosen, load, read, gallery),
                     }
                 )
     return views
 
 
-def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[str, Any]:
+def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read, gallery: Gallery) -> dict[str, Any]:
     """Counts are over all examples; predictions and texts of `SHOWN` of them, those that models differ on first."""
     record = chosen[0][1]
     loaded = [(label, answers.seed, load(answers)) for label, answers in chosen]
@@ -86,8 +94,12 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
     same = [(label, seed, answers) for label, seed, answers in loaded if list(answers.ids) == list(first.ids)]
     names = list(first.labels)
     is_right = [correctness(record, answers.values, answers.references) for _, _, answers in same]
-    indices = _chosen_examples(len(first.ids), [answers.values for _, _, answers in same], is_right)
+    by_interest = _chosen_examples(len(first.ids), [answers.values for _, _, answers in same], is_right)
+    indices = sorted(by_interest)
     texts = read(record)
+    showing = gallery.show(record.task.family, texts.fields, by_interest)
+    shown = dict(zip(by_interest, showing.rows, strict=False))
+    of_ranks = _are_ranks(record)
     known = [right for right in is_right if right is not None]
     compare = len(known) == len(same)
     return {
@@ -102,9 +114,17 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
         "no_texts": texts.reason,
         "ids": [str(first.ids[index]) for index in indices],
         "texts": [[clipped(in_words(column[index])) for column in texts.fields.values()] for index in indices],
-        "gold": None if first.references is None else [_plain(first.references[index], names) for index in indices],
+        "shown": [shown[index] for index in indices] if shown else [],
+        "not_shown": showing.reason,
+        "gold": None
+        if first.references is None or of_ranks
+        else [_plain(first.references[index], names) for index in indices],
         "said": [
-            [_plain(_answer(record, answers.values[index]), names) for index in indices] for _, _, answers in same
+            [
+                _plain(_in_ranks(value) if of_ranks else _answer(record, value), names)
+                for value in answers.values[indices]
+            ]
+            for _, _, answers in same
         ],
         "is_right": ["".join("01"[right[index]] for index in indices) for right in known] if compare else None,
     }
@@ -113,6 +133,26 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read) -> dict[
 def _answer(record: Record, value: Any) -> Any:
     """What of a prediction a reader sees: of a task library's outcome the answer."""
     return answer_in(value) if record.task.family == LIBRARY.name else value
+
+
+def _are_ranks(record: Record) -> bool:
+    """Whether its predictions are ranks of items and captions."""
+    try:
+        return any(metrics.get(name).inputs == "ranks" for name in record.scores)
+    except HarnessError:
+        return False
+
+
+def _in_ranks(value: str) -> str:
+    """The ranks of a pair in words; what a damaged file says as it is."""
+    try:
+        ranks = Ranks.model_validate_json(value)
+    except ValueError:
+        return value
+    return (
+        f"item at rank {ranks.of_caption:g} of {ranks.items_there}, "
+        f"caption at rank {ranks.captions[ranks.caption]:g} of {ranks.captions_there}"
+    )
 
 
 def correctness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
@@ -128,7 +168,7 @@ def correctness(record: Record, predictions: np.ndarray, references: np.ndarray 
 
 
 def _chosen_examples(n: int, predictions: Sequence[np.ndarray], is_right: Sequence[Sequence[bool] | None]) -> list[int]:
-    """At most `SHOWN`, in order: those where some models are right and some wrong, then those where predictions differ
+    """At most `SHOWN`, first those where some models are right and some wrong, then those where predictions differ
     or all are wrong, then the first others.
     """
     known = [right for right in is_right if right is not None]
@@ -140,7 +180,7 @@ def _chosen_examples(n: int, predictions: Sequence[np.ndarray], is_right: Sequen
         differ = len({str(values[index]) for values in predictions}) > 1
         return (1 if differ or verdicts == {False} else 2), index
 
-    return sorted(sorted(range(n), key=rank)[:SHOWN])
+    return sorted(range(n), key=rank)[:SHOWN]
 
 
 def _lost(is_right: Sequence[bool], other: Sequence[bool]) -> int:

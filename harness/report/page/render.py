@@ -57,6 +57,7 @@ def policy(style: str, script: str) -> str:
     """A Content-Security-Policy (W3C CSP 3) that runs these two texts and requests nothing."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "media-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -72,18 +73,26 @@ def json_for_html(value: Any) -> str:
 
 
 def _data(page: Page) -> Mapping[str, Any]:
-    """Ids and texts stand once, in `texts`, and are named by their number: many tables show the same ones."""
+    """Ids and texts stand once, in `texts`, items in `shown`, and are named by their number: many tables show the same
+    ones.
+    """
     charts = [*page.tradeoffs, *page.curves, *page.efficiency, *page.selective]
     pool: dict[str, int] = {}
+    items: dict[tuple[str, str], int] = {}
     examples = [
         {
             **view,
             "ids": [pool.setdefault(identifier, len(pool)) for identifier in view["ids"]],
             "texts": [[pool.setdefault(text, len(pool)) for text in row] for row in view["texts"]],
+            "shown": [
+                [None if item is None else items.setdefault((item.kind, item.uri), len(items)) for item in row]
+                for row in view["shown"]
+            ],
         }
         for view in page.examples
     ]
-    return {"charts": {chart.key: chart.drawing for chart in charts}, "examples": examples, "texts": list(pool)}
+    drawings = {chart.key: chart.drawing for chart in charts}
+    return {"charts": drawings, "examples": examples, "texts": list(pool), "shown": list(items)}
 
 
 def static_text(name: str) -> str:

@@ -22,6 +22,7 @@ from harness.core.version import __version__
 from harness.report.page import answers, attacked, cards, charts, examples, history, lineage, pretrainings, tables
 from harness.report.page.charts import Trained
 from harness.report.page.examples import MODELS, Predicted
+from harness.report.page.items import Gallery
 from harness.report.page.model import Page, Section, Titled
 from harness.report.page.render import render
 from harness.report.page.resources import Resources, resources_of
@@ -133,6 +134,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
         return [CUT.format(option)] if is_cut else []
 
     judge = judge_reader(store, files.stored, files.logits)
+    gallery = Gallery()
     runs, environments = history.asked_and_environments(manifests)
     return Page(
         title="Leaderboard",
@@ -180,7 +182,7 @@ def build_page(store: Store, names: Sequence[str], include: Sequence[Path] = ())
             for section, table, draft in placed
             for view in files.unless_damaged(
                 f"examples of {section.title}",
-                partial(examples.of_table, section.key, section.title, table, draft, files.predicted, read),
+                partial(examples.of_table, section.key, section.title, table, draft, files.predicted, read, gallery),
             )
         ),
         runs=runs,

@@ -68,12 +68,20 @@ if (views.length) {
     return [make('span', { class: `mark ${right ? 'right' : 'wrong'}` }, right ? '✓ ' : '✗ '), make('span', { class: 'unseen' }, right ? 'right: ' : 'wrong: ')];
   }
 
+  // An image or a sound in small. Both are data of the page: the policy lets nothing be loaded.
+  function item(view, at, index, label) {
+    const number = view.shown[at]?.[index] ?? null;
+    if (number === null) return [];
+    const [kind, src] = data.shown[number];
+    return [kind === 'audio' ? make('audio', { class: 'item', controls: '', preload: 'none', src, 'aria-label': label }) : make('img', { class: 'item', src, alt: label })];
+  }
+
   function row(view, a, b, at) {
     const text = make('td', { class: 'text' });
     texts(view, at).forEach((value, index) => {
       const line = make('div', {});
       if (view.fields.length > 1) line.append(make('span', { class: 'field-name' }, `${view.fields[index]} `));
-      line.append(make('bdi', {}, value));
+      line.append(...item(view, at, index, value), make('bdi', {}, value));
       text.append(line);
     });
     if (!view.texts[at].length) text.append(make('span', { class: 'muted' }, '–'));
@@ -101,6 +109,7 @@ if (views.length) {
     const notes = [];
     if (view.ids.length < view.n) notes.push(`This page holds ${view.ids.length} of ${view.n} examples, those that models differ on or have wrong first; counts are over all.`);
     if (view.no_texts) notes.push(`${view.no_texts}.`);
+    if (view.not_shown) notes.push(`${view.not_shown}.`);
     if (!view.is_right) notes.push('Predictions of this task are not right or wrong, so that there are no flips.');
     if (view.left_out) notes.push(`The ${view.models.length} first models of the table; ${view.left_out} more are not here.`);
     notes.push(`Predictions of seed ${[...new Set(models.map((model) => view.models[model].seed))].join(' and ')}. Long texts are cut.`);

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.core.items import item_of_bytes
+from harness.report.page import items
 from harness.report.page.render import render
 from tests.unit.report.page.given import HOSTILE, page
 
@@ -260,6 +265,41 @@ def test_examples_are_searched_and_more_are_shown_on_demand(shown):
     shown.locator("#example-search").fill("")
     shown.locator("#example-task").select_option(label="b")
     assert shown.locator("#example-count").inner_text() == "25 shown of 200 examples"
+
+
+def test_images_are_seen_sounds_are_played_and_hostile_names_are_text(tab, tmp_path):
+    import numpy as np
+
+    soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed")
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    picture, sound = io.BytesIO(), io.BytesIO()
+    image.new("RGB", (8, 8), "red").save(picture, "PNG")
+    soundfile.write(sound, np.sin(np.arange(8000) / 5), 16_000, format="WAV")
+    found = page()
+    fields = {
+        "image": [item_of_bytes(picture.getvalue(), HOSTILE, "a.png")],
+        "audio": [item_of_bytes(sound.getvalue(), "a.wav", "a.wav")],
+    }
+    family = SimpleNamespace(modalities={"image": "image", "audio": "audio"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(items.FAMILIES, "get", lambda name: family)
+        showing = items.Gallery().show("both", fields, [0])
+    view = dict(found.examples[0])
+    rows = range(len(view["ids"]))
+    view |= {
+        "fields": list(fields), "texts": [[HOSTILE, "a.wav"] for _ in rows], "shown": [showing.rows[0] for _ in rows],
+    }  # fmt: skip
+    file = tmp_path / "items.html"
+    file.write_text(render(replace(found, examples=(view,))), encoding="utf-8")
+    tab.goto(file.as_uri())
+    go(tab, "examples")
+    picture_shown = tab.locator("#example-table img").first
+    assert picture_shown.evaluate("async (one) => (await one.decode(), one.naturalWidth)") == 8
+    assert picture_shown.get_attribute("alt") == HOSTILE and tab.title() != "owned"
+    sound_shown = tab.locator("#example-table audio").first
+    seconds = "(one) => new Promise((done, fail) => { one.onloadedmetadata = () => done(one.duration); one.onerror = () => fail(one.error.message); one.preload = 'metadata'; one.load(); })"
+    assert sound_shown.evaluate(seconds) == pytest.approx(0.5, abs=0.01)
+    assert tab.locator("#example-table img").count() == 25 and HOSTILE in texts(tab)[0]
 
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"

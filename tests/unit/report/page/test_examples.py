@@ -15,12 +15,16 @@ N = 500
 
 
 def views(
-    sides: dict[str, np.ndarray], gold: np.ndarray | None, texts: Texts | None = None, metric: str = "accuracy"
+    sides: dict[str, np.ndarray],
+    gold: np.ndarray | None,
+    texts: Texts | None = None,
+    metric: str = "accuracy",
+    family: str = "classification",
 ) -> dict:
     records = [scored("a", model, 0.8 - at / 100) for at, model in enumerate(sides)]
     for one in records:
         one["scores"] = {metric: score(0.5, bounds=[-1, 1] if metric == "pearson" else [0, 1])}
-        one["task"]["headline"] = [metric]
+        one["task"] |= {"headline": [metric], "family": family}
     ((table, draft),) = build_with_records(all_typed(records), [suite("a")])
     ids = [f"dev-{index}" for index in range(N)]
     fields = texts or Texts({"text": [f"text {index}" for index in range(N)]})

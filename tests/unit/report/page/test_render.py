@@ -80,6 +80,7 @@ def test_the_policy_names_the_only_style_and_script_and_allows_no_request(plain)
         for name, text in (("style", plain.raw["style"][0]), ("script", plain.raw["script"][1]))
     }
     assert rules["default-src"] == "'none'" and rules["base-uri"] == "'none'" and rules["form-action"] == "'none'"
+    assert rules["img-src"] == rules["media-src"] == "data:"
     assert rules["style-src"] == f"'sha256-{digest['style']}'"
     assert rules["script-src"] == f"'sha256-{digest['script']}'"
     assert len(plain.raw["style"]) == 1 and len(plain.raw["script"]) == 2
