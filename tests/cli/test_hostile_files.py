@@ -264,6 +264,7 @@ KINDS = (
     "jsonl", "csv", "parquet", "predictions", "compression.json", "plug-in", "columns",
     "images", "captions", "splits of captions",
 )  # fmt: skip
+SLOW = ("images", "splits of captions")
 
 
 def believed(predictions: Path) -> None:
@@ -318,7 +319,9 @@ def try_out(place: tuple[Harness, Path], kind: str, examples: int) -> None:
     ends_well()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind in SLOW else kind for kind in KINDS]
+)
 def test_a_few_bad_files_of_each_kind(kind, place):
     try_out(place, kind, 5)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -128,6 +129,27 @@ def test_a_model_of_texts_does_no_task_of_images_and_the_other_way_round(harness
     assert "has no head for classification" in done.stderr
     done = run(harness, include, "--task", "digits@4-shot", "--model", "towers", code=2)
     assert "no examples of image files are shown to a model; ask for 0-shot" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_linear_probe_is_a_classifier_that_a_second_process_scores_alike(harness, harness_process, tmp_path):
+    made = read_json(run(harness, (), "--task", "digits", "--model", "clip-digits-probe").stdout)
+    (score,) = made["scores"]
+    assert score["scores"]["accuracy"]["value"] > 0.85
+    (fit,) = (folder for folder in tmp_path.rglob("model") if (folder / "harness.json").is_file())
+    shutil.copytree(fit, tmp_path / "probe")
+    again = read_json(harness_process("evaluate", "./probe", "--task", "digits", "--json").stdout)
+    assert again["scores"][0]["scores"]["accuracy"]["value"] == score["scores"]["accuracy"]["value"]
+
+
+def test_a_linear_probe_is_refused_where_it_has_no_place(harness, tmp_path):
+    probe = "name: probe\nlearner: transformer\npretrained: ./bert\noptions: {linear_probe: true}\n"
+    include = written(tmp_path, text=TOWERS + "options: {linear_probe: true}\n")
+    done = run(harness, include, "--task", "digits", "--model", "towers", "--select", "best", code=2)
+    assert "a linear probe has no epochs" in done.stderr
+    (tmp_path / "wrong.yaml").write_text(probe.replace("true", "yes please"))
+    done = run(harness, ("--include", "wrong.yaml"), "--task", "digits", "--model", "probe", code=2)
+    assert "linear_probe is true or false" in done.stderr
 
 
 @pytest.mark.slow

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 RANDOM_WEIGHTS = "random_weights"
 """The option by which a checkpoint's architecture and tokenizer are taken, and its weights drawn anew."""
+LINEAR_PROBE = "linear_probe"
+"""The option by which the output layer alone is fitted, by logistic regression on frozen features."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""Fine-tuning of encoders of images and of sounds, to classify. Imports torch: import it inside functions."""
+"""Fine-tuning of encoders of images and of sounds, to classify, and linear probes of them. Imports torch: import it
+inside functions.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.core.specs import TrainingSpec
@@ -17,7 +21,8 @@ from harness.modeling.weights.settings import Settings, refuse_compressed, write
 from harness.training import devices, trainer
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import epochs_for, learning_rate_for
-from harness.training.learners.base import FitRequest
+from harness.training.learners import linear_probe
+from harness.training.learners.base import LINEAR_PROBE, FitRequest
 
 OF_TEXT = ("augment", "adversarial", "peft")
 """Options of a training that are for texts."""
@@ -49,6 +54,12 @@ def fit(request: FitRequest, head: ItemClassification) -> dict[str, Any]:
         model = load_weights(head.auto_class, request.pretrained, new_head=True, **of_head)
         processor = processors.processor_in(request.pretrained)
     processor.save(request.directory)
+    if spec.options.get(LINEAR_PROBE):
+        reader = _reader(request, spec.training, request.directory)
+        encoded = head.encode(reader, request.train)
+        targets = np.asarray(encoded.columns["labels"])
+        probed = linear_probe.probe(model, processor, np.stack(encoded.columns["items"]), targets, request.seed)
+        return _saved(request, model, head) | probed
     training = _settled(spec.training, len(request.train), model.num_parameters())
     reader = _reader(request, training, request.directory)
     encoded = head.encode(reader, request.train)
@@ -64,17 +75,23 @@ def fit(request: FitRequest, head: ItemClassification) -> dict[str, Any]:
         lambda current, batch: head.loss(current, batch, reader), 1.0, training, request.seed, request.report,
         select_by,
     )  # fmt: skip
-    model.cpu().save_pretrained(request.directory)
-    write_settings(request.directory, Settings(head=head.name, max_length=1))
+    saved = _saved(request, model, head)
     facts = asdict(report)
     losses, rates = facts.pop("losses"), facts.pop("rates")
     facts.pop("tokens")
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)
     return {
-        "parameters": model.num_parameters(), "head": head.name, "runtime": "torch", "epochs": training.epochs,
-        "learning_rate": training.learning_rate, "cautions": cautions_of(report.losses), **facts,
+        **saved, "epochs": training.epochs, "learning_rate": training.learning_rate,
+        "cautions": cautions_of(report.losses), **facts,
     }  # fmt: skip
+
+
+def _saved(request: FitRequest, model: Any, head: ItemClassification) -> dict[str, Any]:
+    """What a record says of any classifier of items, which is written beside its processor."""
+    model.cpu().save_pretrained(request.directory)
+    write_settings(request.directory, Settings(head=head.name, max_length=1))
+    return {"parameters": model.num_parameters(), "head": head.name, "runtime": "torch"}
 
 
 def _settled(training: TrainingSpec, examples: int, parameters: int) -> TrainingSpec:

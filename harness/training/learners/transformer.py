@@ -41,8 +41,8 @@ from harness.modeling.weights.settings import (
 from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
 from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
-from harness.training.learners import adapting, kept_models, perturbing
-from harness.training.learners.base import RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
+from harness.training.learners import adapting, kept_models, linear_probe, perturbing
+from harness.training.learners.base import LINEAR_PROBE, RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order, tag_order
 from harness.training.meta.episodes import GENERATOR_FILE
 from harness.training.tokenizers import train
@@ -83,7 +83,7 @@ class TransformerLearner(Learner):
         return [("head", head), ("runtime", "torch")]
 
     def check(self, model_spec: ModelSpec) -> None:
-        self._refuse_options(model_spec, ("head", RANDOM_WEIGHTS))
+        self._refuse_options(model_spec, ("head", RANDOM_WEIGHTS, LINEAR_PROBE))
         if model_spec.config is None and model_spec.pretrained is None:
             raise HarnessError(
                 f"model spec {model_spec.name}: learner transformer needs config (train from scratch) or pretrained"
@@ -94,6 +94,8 @@ class TransformerLearner(Learner):
             )
         if model_spec.config is not None:
             check_config(model_spec.config, f"model spec {model_spec.name}: config")
+        if not isinstance(model_spec.options.get(LINEAR_PROBE, False), bool):
+            raise HarnessError(f"model spec {model_spec.name}: options: {LINEAR_PROBE} is true or false")
         if "head" in model_spec.options:
             HEADS.check(model_spec.options["head"], f"model spec {model_spec.name}")
 
@@ -129,6 +131,7 @@ class TransformerLearner(Learner):
             model_spec.pretrained is None and not _is_pretrained(model_spec)
         )
         reason = adapting.refused(model_spec, bool(is_random)) or perturbing.refused(model_spec, head)
+        reason = reason or linear_probe.refused(model_spec, head)
         if reason is not None:
             return reason
         if not model_spec.training.label_smoothing or head is None:
