@@ -27,7 +27,7 @@ from transformers import TrainerCallback, TrainingArguments
 from harness.core.pretraining_specs import PretrainingSpec
 from harness.core.specs import TrainingSpec
 from harness.modeling.heads import HEADS, EncodingContext
-from harness.modeling.inference.batching import TokenizedDataset
+from harness.modeling.inference.batching import DataCollator, TokenizedDataset
 from harness.training.objectives.mlm import MaskedLM, MlmOptions
 from harness.training.objectives.vocabulary import tokens_of
 from harness.training.pretraining import loop
@@ -293,7 +293,7 @@ def _fine_tuned(
     )
     encoded = TokenizedDataset(data, list(map(len, data["input_ids"])))
     fine_tune(
-        copy.deepcopy(start), tokenizer, encoded, lambda model, batch: head.loss(model, batch, reader), 1.0, training, 0,
+        copy.deepcopy(start), partial(DataCollator.of, tokenizer), encoded, lambda model, batch: head.loss(model, batch, reader), 1.0, training, 0,
         lambda fraction: None,
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ import os
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,13 @@ class Ours:
         return HEADS.get("seq2seq-lm").encode(self.reader, split)
 
     def train(self, model: Any, encoded: Any, epochs: float, seed: int) -> float:
+        from harness.modeling.inference.batching import DataCollator
         from harness.training.trainer import fine_tune
 
         head = HEADS.get("seq2seq-lm")
         report = fine_tune(
             model,
-            self.reader.tokenizer,
+            partial(DataCollator.of, self.reader.tokenizer),
             encoded,
             lambda current, batch: head.loss(current, batch, self.reader),
             head.targets(encoded),

@@ -85,7 +85,7 @@ def test_an_adapter_is_kept_and_merged_and_moves_nothing_else(harness, tmp_path)
         ({"objective": "clm"}, "a bert reads in both directions"),
         (
             {"objective": "rtd"},
-            "objective rtd builds a model of its own; a checkpoint is trained further by clm or mlm",
+            "objective rtd builds a model of its own; a checkpoint is trained further by audio-text or clm or image-text or mlm",
         ),
         ({"objective": "token-order"}, "builds a model of its own"),
         ({"objective": "span-corruption"}, "needs a tokenizer of kind unigram, and the checkpoint's is wordpiece"),

@@ -244,7 +244,7 @@ register("objective", "copying", Copying)
     [
         (
             ["bert-tiny"],
-            "model spec bert-tiny has no pretraining section, and no weights to go on from; those that have: bert-mini-mlm",
+            "model spec bert-tiny has no pretraining section, and no weights to go on from; those that have: ast-tiny-masked, bert-mini-mlm",
         ),
         (["bert-tiny-mlmm"], "Did you mean 'bert-tiny-mlm'?"),
         (["bert-tiny-mlm", "--steps", "5", "--tokens", "9"], "give one of steps, tokens and budget"),

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from harness.core.errors import HarnessError
 from harness.core.items import Item
 from harness.core.packages import require_packages
 from harness.core.text import clipped
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA")
@@ -117,6 +116,7 @@ def rgb(image: Image.Image, place: str) -> np.ndarray:
     Raises:
         HarnessError: what its numbers mean is not known.
     """
+    import numpy as np
     from PIL import Image, ImageOps
 
     image.load()
@@ -135,6 +135,8 @@ def rgb(image: Image.Image, place: str) -> np.ndarray:
 
 
 def _of_sixteen_bits(values: np.ndarray, place: str) -> np.ndarray:
+    import numpy as np
+
     if values.min() < 0 or values.max() > 65535:
         raise HarnessError(f"{place}: its pixels have 32 bits; save it with 8 or 16")
     grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -39,7 +39,9 @@ def test_an_interval_holds_its_score_keeps_to_the_scale_and_is_the_same_for_the_
             assert metric.high is None or found.high <= metric.high
 
 
-@pytest.mark.parametrize("name", [name for name in TEXTUAL if name != "repetition_4"])
+@pytest.mark.parametrize(
+    "name", [name for name in TEXTUAL if name != "repetition_4" and not name.endswith("median_rank")]
+)  # the scale of ranks grows with their number
 def test_more_examples_give_a_narrower_interval(name):
     def width(n: int) -> float:
         found = interval(metrics.get(name), *data(name, n))

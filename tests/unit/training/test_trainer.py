@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import pytest
 import torch
 
 from harness.core.specs import TrainingSpec
-from harness.modeling.inference.batching import TokenizedDataset
+from harness.modeling.inference.batching import DataCollator, TokenizedDataset
 from harness.training import devices, lazy_rows
 from harness.training.trainer import fine_tune
 
@@ -47,7 +48,7 @@ def test_epochs_are_scored_in_the_precision_of_the_weights(monkeypatch: pytest.M
         return float(len(scored))
 
     training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-3, precision="bf16")
-    fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, lambda fraction: None, score)
+    fine_tune(model, partial(DataCollator.of, tokenizer), encoded, loss, 1.0, training, 0, lambda fraction: None, score)
 
     assert torch.bfloat16 in trained
     model.eval()
@@ -73,7 +74,9 @@ def test_the_loss_of_each_step_is_that_of_its_batch_a_target() -> None:
         return summed
 
     training = TrainingSpec(epochs=2, batch_size=4, learning_rate=1e-2, precision="fp32")
-    report = fine_tune(model, tokenizer, encoded, loss, 1.0, training, 0, lambda fraction: None)
+    report = fine_tune(
+        model, partial(DataCollator.of, tokenizer), encoded, loss, 1.0, training, 0, lambda fraction: None
+    )
     assert report.steps == len(report.losses) == 4  # a batch of four and one of two, twice
     assert report.losses == pytest.approx(seen)
 
@@ -97,7 +100,7 @@ def test_the_first_step_is_the_rate_or_the_rate_times_the_size_of_the_weight(
         max_grad_norm=1e9, precision="fp32",
     )  # fmt: skip
     fine_tune(
-        model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0,
+        model, partial(DataCollator.of, tokenizer), encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0,
         lambda fraction: None,
     )  # fmt: skip
     steps = [
@@ -117,7 +120,7 @@ def test_a_loaded_model_drops_while_it_is_trained_and_after_each_epoch_that_was_
 
     training = TrainingSpec(epochs=2, batch_size=2, learning_rate=1e-3, precision="fp32")
     fine_tune(
-        model.eval(), tokenizer, encoded, loss, 1.0, training, 0, lambda fraction: None,
+        model.eval(), partial(DataCollator.of, tokenizer), encoded, loss, 1.0, training, 0, lambda fraction: None,
         select_by=lambda current: float(not current.eval().training),
     )  # fmt: skip
     assert seen == [True, True]
@@ -146,8 +149,8 @@ def test_a_model_is_the_same_whether_rows_are_moved_in_each_step_or_when_they_ar
     def weights() -> tuple[bool, dict[str, torch.Tensor]]:
         model, tokenizer = tiny_model()
         report = fine_tune(
-            model, tokenizer, encoded, lambda current, batch: current(**batch).loss, 1.0, training, 0,
-            lambda fraction: None, select_by=lambda current: current.bert.embeddings.word_embeddings.weight.sum().item(),
+            model, partial(DataCollator.of, tokenizer), encoded, lambda current, batch: current(**batch).loss, 1.0,
+            training, 0, lambda fraction: None, select_by=lambda current: current.bert.embeddings.word_embeddings.weight.sum().item(),
         )  # fmt: skip
         return report.lazy_rows, model.state_dict()
 
