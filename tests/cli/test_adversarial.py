@@ -31,6 +31,7 @@ def test_the_plan_says_what_a_step_costs(harness, recipe):
     assert "tiny: fine-tuning with freelb:steps=8: a step takes 8.0 times a plain one" in text
 
 
+@pytest.mark.slow
 def test_texts_without_labels_are_learned_from(harness, recipe):
     (recipe / "more.txt").write_text("a good film\na bad film\n" * 20)
     vat = (*RUN, "--adversarial", "vat", "--executor", "inline", "--json")

@@ -21,6 +21,7 @@ def noisy_run(machine_cache, tmp_path_factory):
     return call, call(*NOISY)
 
 
+@pytest.mark.slow
 def test_tasks_are_scored_under_noise_with_the_models_of_the_clean_ones(noisy_run):
     harness, _ = noisy_run
     result = read_json(harness("show", "--json").stdout)
@@ -42,6 +43,7 @@ def test_tasks_are_scored_under_noise_with_the_models_of_the_clean_ones(noisy_ru
     assert by_name["cola+typos", "majority"]["scores"] == by_name["cola", "majority"]["scores"]
 
 
+@pytest.mark.slow
 def test_noisy_tasks_are_diagnostics_and_cached_like_any(noisy_run):
     harness, first = noisy_run
     assert "cola+typos †" in first.stdout
@@ -55,6 +57,7 @@ def test_noisy_tasks_are_diagnostics_and_cached_like_any(noisy_run):
     assert "2 cells: 2 cached" in again.stderr
 
 
+@pytest.mark.slow
 def test_runs_with_and_without_noise_are_one_table(noisy_run):
     harness, _ = noisy_run
     harness(*NOISY[: NOISY.index("--noise")], "--quiet")
@@ -67,6 +70,7 @@ def test_runs_with_and_without_noise_are_one_table(noisy_run):
     assert "cola+typos" in [column["task"] for column in tables[0]["columns"]]
 
 
+@pytest.mark.slow
 def test_robustness_shows_what_scores_lose(noisy_run):
     harness, _ = noisy_run
     text = harness("leaderboard", "--robustness").stdout
@@ -88,6 +92,7 @@ def test_robustness_shows_what_scores_lose(noisy_run):
     assert rows["mnli", "tfidf"]["n"] == 400
 
 
+@pytest.mark.slow
 def test_calibration_is_of_classes_only(noisy_run):
     harness, _ = noisy_run
     text = harness("leaderboard", "--calibration").stdout
@@ -111,6 +116,7 @@ def test_calibration_is_of_classes_only(noisy_run):
             assert row["before"]["nll"]["value"] < 1.2
 
 
+@pytest.mark.slow
 def test_wrong_names_and_flags_are_one_line(noisy_run):
     harness, _ = noisy_run
     for command, said in (

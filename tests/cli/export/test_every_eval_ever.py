@@ -52,6 +52,7 @@ def place(machine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return call, folder
 
 
+@pytest.mark.slow
 def test_scores_and_examples_are_in_the_schemas_form(place):
     _, folder = place
     (path,) = (folder / "mine").rglob("*.json")
@@ -78,6 +79,7 @@ def test_scores_and_examples_are_in_the_schemas_form(place):
     }
 
 
+@pytest.mark.slow
 def test_what_is_written_is_read_checked_and_identical(place):
     call, _ = place
     assert "nothing is wrong" in call("check", "mine").stdout
@@ -87,6 +89,7 @@ def test_what_is_written_is_read_checked_and_identical(place):
     assert verdicts["stsb:pearson pearson"][1] == UNPAIRED  # a score of all examples at once, which has none of each
 
 
+@pytest.mark.slow
 def test_each_seed_is_a_result_of_its_own(place):
     _, folder = place
     outcomes = [outcome for outcome in read_results(f"eee:{folder / 'mine'}").outcomes if outcome.task == "sst2"]
@@ -94,6 +97,7 @@ def test_each_seed_is_a_result_of_its_own(place):
     assert all(outcome.mean == pytest.approx(outcome.score) for outcome in outcomes)
 
 
+@pytest.mark.slow
 def test_without_samples_there_is_one_file(place):
     call, folder = place
     done = call("export", "eee", "--model", "majority", "--no-samples", "-o", "bare")
@@ -102,6 +106,7 @@ def test_without_samples_there_is_one_file(place):
     assert "give --model" in call("export", "eee", "-o", "x", code=2).stderr
 
 
+@pytest.mark.slow
 def test_the_hub_reads_what_is_written_for_it(place, tmp_path: Path):
     call, folder = place
     done = call("export", "eval-results", "tfidf:sst2", "--dataset", "nyu-mll/glue", "-o", "repo", code=2)
@@ -121,6 +126,7 @@ def test_the_hub_reads_what_is_written_for_it(place, tmp_path: Path):
         assert entry.notes is not None and "accuracy on dev, 60 examples" in entry.notes
 
 
+@pytest.mark.slow
 def test_two_tasks_are_no_single_benchmark(place):
     call, _ = place
     done = call("export", "eval-results", "tfidf", "--dataset", "a/b", "-o", "repo", code=2)

@@ -103,6 +103,7 @@ def test_a_model_is_pushed_with_its_card_to_a_private_repository(small_run, push
     assert TOKEN not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_public_is_said(pushing, hub, tmp_path):
     pushing(
         "export", "model-card", "tfidf:cola", "--push", "me/model", "--public", **environment(hub.address, tmp_path)
@@ -111,11 +112,13 @@ def test_public_is_said(pushing, hub, tmp_path):
     assert created.get("private") is False or created.get("visibility") == "public"
 
 
+@pytest.mark.slow
 def test_without_the_flag_nothing_is_asked_of_the_hub(pushing, hub, tmp_path):
     pushing("export", "model-card", "tfidf:cola", "-o", tmp_path / "c.md", **environment(hub.address, tmp_path))
     assert hub.requests == []
 
 
+@pytest.mark.slow
 def test_a_refusal_and_no_answer_are_one_line(pushing, hub, tmp_path):
     call = pushing
     hub.refuses = 403
@@ -128,6 +131,7 @@ def test_a_refusal_and_no_answer_are_one_line(pushing, hub, tmp_path):
     assert TOKEN not in "".join(refused + nobody)
 
 
+@pytest.mark.slow
 def test_bad_names_and_several_models_are_refused_before_anything_is_sent(pushing, hub, tmp_path):
     call = pushing
     there = environment(hub.address, tmp_path)

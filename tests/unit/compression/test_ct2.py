@@ -116,7 +116,7 @@ def test_what_is_drawn_is_the_same_for_the_same_seed(both):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-@pytest.mark.parametrize("kind", ["llama", "t5"])
+@pytest.mark.parametrize("kind", [pytest.param("llama", marks=pytest.mark.slow), "t5"])
 def test_int8_is_of_all_matrices_and_smaller(tmp_path, kind):
     source = saved(tmp_path / "source", kind)
     whole, small = compressed(source, tmp_path / "whole"), compressed(source, tmp_path / "small", "int8")

@@ -33,9 +33,7 @@ def timing(factor: float, spread: float = 0.002, **settings: float) -> PairedTim
     return time_pair(clock.taking(0.01, spread), clock.taking(0.01 * factor, spread), timer=clock, **settings)
 
 
-@pytest.mark.parametrize(
-    "factor", [pytest.param(0.5, marks=pytest.mark.slow), 1.0, pytest.param(1.3, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("factor", [pytest.param(factor, marks=pytest.mark.slow) for factor in (0.5, 1.0, 1.3)])
 def test_the_ratio_is_that_of_the_times(factor: float):
     measured = timing(factor)
     assert measured.validity == "VALID" and measured.pairs >= 20
