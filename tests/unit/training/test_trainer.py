@@ -132,7 +132,8 @@ def test_a_last_epoch_that_is_cut_short_is_scored_too(epochs: float, steps: int,
     rows = {"input_ids": [[1, 2]] * 5, "attention_mask": [[1, 1]] * 5, "labels": [0, 1, 0, 1, 0]}
     training = TrainingSpec(epochs=epochs, batch_size=2, learning_rate=1e-3, precision="fp32", warmup_ratio=0)
     report = fine_tune(
-        model, tokenizer, TokenizedDataset(rows, [2] * 5), lambda current, batch: current(**batch).loss, 1.0, training,
+        model, partial(DataCollator.of, tokenizer), TokenizedDataset(rows, [2] * 5),
+        lambda current, batch: current(**batch).loss, 1.0, training,
         0, lambda fraction: None, select_by=lambda current: 1.0,
     )  # fmt: skip
     assert report.steps == steps and len(report.selection["history"]) == scored
@@ -150,7 +151,8 @@ def test_a_model_is_the_same_whether_rows_are_moved_in_each_step_or_when_they_ar
         model, tokenizer = tiny_model()
         report = fine_tune(
             model, partial(DataCollator.of, tokenizer), encoded, lambda current, batch: current(**batch).loss, 1.0,
-            training, 0, lambda fraction: None, select_by=lambda current: current.bert.embeddings.word_embeddings.weight.sum().item(),
+            training, 0, lambda fraction: None,
+            select_by=lambda current: current.bert.embeddings.word_embeddings.weight.sum().item(),
         )  # fmt: skip
         return report.lazy_rows, model.state_dict()
 
