@@ -15,6 +15,7 @@ from harness.core.hashing import hash_json, states_of
 from harness.data import synthetic
 from harness.data.corpus_files import unreadable
 from harness.data.document import Corpus, CorpusOptions, TextsHash
+from harness.data.pair_corpus import PairCorpus
 from harness.data.source import asked_source
 
 HELD_OUT_FRACTION = 1 / 20
@@ -36,11 +37,11 @@ def open_corpus(where: str, sentences: int = 20_000, field: str = "text") -> Cor
     return asked.source.corpus(asked.rest, CorpusOptions(sentences, field))
 
 
-def state(corpus: Corpus) -> str:
+def state(corpus: Corpus | PairCorpus, code: str = "harness.data.corpus_files") -> str:
     """A hash that changes whenever the documents could, found without reading them; "" where nothing pins them.
 
-    It covers the code that makes or reads them, the files' paths and states, or the hub's commit if one was
-    asked for.
+    It covers the code that makes or reads them, which is the module `code` with all that it imports, the files' paths
+    and states, or the hub's commit if one was asked for.
 
     Raises:
         HarnessError: a file has gone.
@@ -54,7 +55,7 @@ def state(corpus: Corpus) -> str:
     stats = [[str(path.resolve()), *state] for path, state in zip(corpus.files, states, strict=True)]
     return hash_json(
         {
-            "code": code_identity.identity("harness.data.corpus_files"),
+            "code": code_identity.identity(code),
             "pin": corpus.pin,
             "files": stats,
         }

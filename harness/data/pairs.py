@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from harness.core import code_identity
 from harness.core.errors import HarnessError
-from harness.core.hashing import hash_json, states_of
-from harness.data.corpus import is_held_out
+from harness.data import corpus as corpora
 from harness.data.document import TextsHash
 from harness.data.pair_corpus import PairCorpus
 from harness.data.source import asked_source
@@ -28,14 +26,7 @@ def open_pairs(where: str, modality: str, size: int) -> PairCorpus:
 
 def state(corpus: PairCorpus) -> str:
     """A hash that changes whenever the pairs could, found without reading them; "" where nothing pins them."""
-    if corpus.pin is None:
-        return ""
-    try:
-        states = states_of(corpus.files)
-    except OSError as error:
-        raise HarnessError(f"{corpus.location}: cannot read {error.filename}: {error.strerror}") from None
-    stats = [[str(path.resolve()), *state] for path, state in zip(corpus.files, states, strict=True)]
-    return hash_json({"code": code_identity.identity("harness.data.pair_corpus"), "pin": corpus.pin, "files": stats})
+    return corpora.state(corpus, "harness.data.item_pairs")
 
 
 def facts(corpus: PairCorpus) -> dict[str, object]:
@@ -47,7 +38,7 @@ def facts(corpus: PairCorpus) -> dict[str, object]:
         pairs += 1
         hashed.add(pair.item)
         size += hashed.add(pair.caption)
-        held_out += is_held_out(pair.item)
+        held_out += corpora.is_held_out(pair.item)
     if not pairs:
         raise HarnessError(f"{corpus.location}: there is no {corpus.modality} in it")
     return {

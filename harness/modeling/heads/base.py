@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES, Family
 from harness.core.predictions import Predictions, Reading
 from harness.core.specs import TaskSpec
@@ -105,3 +106,18 @@ class Head(ABC):
         report: Callable[[float], None] = lambda fraction: None,
     ) -> Predictions:
         """Predictions of n examples in their order, computed in batches of like length on the model's device."""
+
+
+class UntrainedHead(Head):
+    """A head whose model is scored as it is. `reason` says why nothing is trained."""
+
+    reason: str
+    has_classes = False
+
+    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
+        """Refused."""
+        raise HarnessError(self.reason)
+
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
+        """Refused."""
+        raise HarnessError(self.reason)

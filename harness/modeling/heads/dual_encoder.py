@@ -9,43 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.core.errors import HarnessError
 from harness.core.items import Item
 from harness.core.lazy import lazy
-from harness.core.predictions import Predictions
+from harness.core.predictions import Predictions, Reading
 from harness.data.frame import Split
-from harness.modeling.heads.base import EncodingContext, Head, read_of
+from harness.modeling.heads.base import EncodingContext, UntrainedHead, read_of
 from harness.modeling.heads.item_inputs import AT_ONCE, items_in
 from harness.modeling.inference import retrieval
-from harness.modeling.inference.batching import TokenizedDataset
-from harness.modeling.inference.outputs import Outputs
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
-
-    from harness.core.predictions import Reading
 
 towers = lazy("harness.modeling.inference.towers")
 processors = lazy("harness.modeling.processors")
 
 TEMPLATES = {"image": "a photo of a {label}.", "audio": "This is a sound of {label}.", "video": "a video of {label}."}
 """What an item is compared with where a task gives no templates, as the papers of CLIP and CLAP have it."""
-UNTRAINED = "two towers are scored by the similarity of their vectors, and not trained on a task"
 
 
-class DualEncoder(Head):
+class DualEncoder(UntrainedHead):
     name = "dual-encoder"
     auto_class = "AutoModel"
-    has_classes = False
-
-    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
-        """Refused: vectors are compared as they are."""
-        raise HarnessError(UNTRAINED)
-
-    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
-        """Refused, as `encode`."""
-        raise HarnessError(UNTRAINED)
+    reason = "two towers are scored by the similarity of their vectors, and not trained on a task"
 
     def predict(
         self,
@@ -115,7 +100,7 @@ def text_vectors(model: Any, reader: EncodingContext, texts: Sequence[str]) -> t
             for index, vector in zip(chunk, made, strict=True):
                 vectors[index] = vector
     place = {text: index for index, text in enumerate(distinct)}
-    rows = [list(reader.tokenizer(text, verbose=False)["input_ids"]) for text in distinct]
+    rows = reader.tokenizer(distinct, verbose=False)["input_ids"]
     of_texts = [rows[place[text]] for text in texts]
     cut = sum(len(row) > longest for row in of_texts)
     read = read_of(reader, [row[:longest] for row in of_texts], len(texts), cut)

@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import HarnessError
 from harness.core.predictions import Predictions
 from harness.data.frame import Split
 from harness.modeling.heads import library
-from harness.modeling.heads.base import EncodingContext, Head
-from harness.modeling.inference.batching import DataCollator, TokenizedDataset, scoring_batches
-from harness.modeling.inference.outputs import Outputs
+from harness.modeling.heads.base import EncodingContext, UntrainedHead
+from harness.modeling.inference.batching import DataCollator, scoring_batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,20 +24,12 @@ SCORING_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Padded tokens in a batch."""
 
 
-class SentenceSimilarity(Head):
+class SentenceSimilarity(UntrainedHead):
     """`EncodingContext.fitted` says how tokens become one vector (`harness.modeling.weights.sentence_encoder`)."""
 
     name = "sentence-similarity"
     auto_class = "AutoModel"
-    has_classes = False
-
-    def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:
-        """Refused: vectors are compared as they are."""
-        raise HarnessError("a sentence encoder is scored by the cosine of its vectors, and not trained so")
-
-    def outputs(self, model: Any, batch: dict[str, torch.Tensor], reader: EncodingContext) -> Outputs:
-        """Refused, as `encode`."""
-        raise HarnessError("a sentence encoder is scored by the cosine of its vectors, and not trained so")
+    reason = "a sentence encoder is scored by the cosine of its vectors, and not trained so"
 
     def predict(
         self,

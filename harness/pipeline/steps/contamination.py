@@ -4,7 +4,8 @@ without and with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from harness.data import corpus as corpora
 from harness.data import pairs
 from harness.data.document import TextsHash
 from harness.data.frame import Split, TaskData
+from harness.data.pair_corpus import Pair
 from harness.pipeline.cells import Cell, ContaminationJob, TaskInput
 from harness.pipeline.steps.inputs import task_data
 from harness.stats.subsets import clean_and_dirty
@@ -151,8 +153,14 @@ def _items_in(corpus: CorpusFacts, asked: CorpusPlace, split: Split, family: Fam
 @lru_cache(maxsize=1)
 def _items_of(where: str, modality: str, size: int, state: str) -> tuple[str, frozenset[str]]:
     """The fingerprint of a corpus in this state and its items, kept for the next split that is looked at."""
-    source = pairs.open_pairs(where, modality, size)
-    return str(pairs.facts(source)["fingerprint"]), frozenset(str(pair.item) for pair in source.read())
+    source, known = pairs.open_pairs(where, modality, size), set()
+
+    def noted() -> Iterator[Pair]:
+        for pair in source.read():
+            known.add(str(pair.item))
+            yield pair
+
+    return str(pairs.facts(replace(source, read=noted))["fingerprint"]), frozenset(known)
 
 
 def _by_metric(

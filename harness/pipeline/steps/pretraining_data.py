@@ -134,15 +134,14 @@ def _items(cell: Cell, store: Store) -> PretrainingData:
     if kind.has_captions:  # type: ignore[attr-defined]
         tokenizer, tokenizer_key = _tokenizer(job, corpus, settings, store)
     config = _config(job, tokenizer)
-    place = job.pretrained
-    if place is None:
+    reader: Any
+    if job.pretrained is None:
         heard = options.model_dump(include={"rate", "seconds"})
-        processor = processors.processor_for(config, **(heard if kind.modality == "audio" else {}))
+        processor, reader = processors.processor_for(config, **heard), [config.to_dict(), heard]
     else:
-        processor = processors.processor_in(place)
+        processor, reader = processors.processor_in(job.pretrained), job.model["weights"]
     objective: Any = make_objective(job.model_spec, NO_TOKENS if tokenizer is None else tokens_of(tokenizer))
     code = code_identity.identity("harness.training.pretraining.items")
-    reader = [config.to_dict(), settings.options] if job.pretrained is None else job.model["weights"]
     length = 0 if tokenizer is None else towers.caption_length(config, settings.block_size)
     written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, length, code])[:32]
     folder = store.kept_folder(
