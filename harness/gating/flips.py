@@ -14,6 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.families import LIBRARY
 from harness.core.items import Item, in_words
 from harness.core.libraries import answer_in
+from harness.core.ranks import item_in_words
 from harness.core.registry import load_registry
 from harness.data.frame import Split
 from harness.gating.estimates import counted
@@ -138,9 +139,7 @@ def flips_of(pair: Pair, texts: Texts) -> list[Flips]:
                 Flip(
                     id=ids[index] if ids else f"#{index}",
                     text=_text(split, index),
-                    label=task_split.answers[index]
-                    if task_split.answers
-                    else _named(task_split, task_split.references[index]),
+                    label=_label(task_split, index),
                     base=_answer(task_split, base, index),
                     candidate=_answer(task_split, candidate, index),
                     seeds=len(at),
@@ -178,11 +177,13 @@ def without_texts(flips: Flips) -> Flips:
 
 
 def slices_of(pair: Pair, texts: Texts) -> list[Slice]:
-    """Fractions of right answers by label and by length, where examples are right or wrong."""
+    """Fractions of right answers by label and by length, where examples are right or wrong and drawn one by one: pairs
+    of one item are not.
+    """
     pair = pair.one_to_one()
     rows: list[tuple[TaskSplit, str, str, list[np.ndarray], float, float, float]] = []
     for task_split in pair.task_splits:
-        by_seed = correctness(pair, task_split)
+        by_seed = None if _is_retrieval(task_split) else correctness(pair, task_split)
         if by_seed is None:
             continue
         columns = (
@@ -255,6 +256,17 @@ def correctness(pair: Pair, task_split: TaskSplit) -> list[tuple[np.ndarray, np.
     ]
 
 
+def _is_retrieval(task_split: TaskSplit) -> bool:
+    return any(metric.inputs == "ranks" for metric in counted(task_split))
+
+
+def _label(task_split: TaskSplit, index: int) -> str:
+    """Of a retrieval none: its reference is the item, which stands in the text."""
+    if task_split.answers:
+        return task_split.answers[index]
+    return "" if _is_retrieval(task_split) else _named(task_split, task_split.references[index])
+
+
 def _ids(pair: Pair, task_split: TaskSplit) -> tuple[str, ...] | None:
     return next((other.ids for other in pair.candidate_splits if other.split == task_split.split), None)
 
@@ -272,11 +284,16 @@ def _named(task_split: TaskSplit, value: Any) -> str:
 
 
 def _answer(task_split: TaskSplit, scored: Scored, index: int) -> str:
-    return scored.answers[index] if scored.answers else _named(task_split, scored.predictions[index])
+    if scored.answers:
+        return scored.answers[index]
+    prediction = scored.predictions[index]
+    return item_in_words(prediction) if _is_retrieval(task_split) else _named(task_split, prediction)
 
 
 def _kind(task_split: TaskSplit, flip: Flip) -> str:
-    """The confusion for classes; for answers whether one is missing, too much, or another."""
+    """The confusion for classes; for answers whether one is missing, too much, or another; of a retrieval its one."""
+    if _is_retrieval(task_split):
+        return "another item first"
     if _has_classes(task_split):
         return f"{flip.label} taken for {flip.candidate}"
     if not flip.candidate.strip():

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DIGITS = 5
 """mteb's means over queries are rounded to so many."""
 ROUNDED = ("ndcg", "map", "recall", "precision", "hit_rate")
+OF_QUERIES = (*ROUNDED, "mrr")
+"""Means over queries of values between 0 and 1."""
 Weighted = Callable[["np.ndarray"], "np.ndarray"]
 """From how often each example is in samples, (b, n), to their scores (b,)."""
 
@@ -35,6 +37,9 @@ def metric_of(name: str, library: str) -> Metric:
     def compute(predictions: np.ndarray, references: np.ndarray) -> float:
         return _score(_read(predictions, called), name, called)
 
+    def drawn(predictions: np.ndarray, references: np.ndarray) -> int:
+        return sum(name not in row or row[name] is not None for row in _read(predictions, called))
+
     return Metric(
         name=called,
         version=1,
@@ -45,6 +50,7 @@ def metric_of(name: str, library: str) -> Metric:
         chance=no_chance,
         resample=by_weights(lambda predictions, references: _weighted(_read(predictions, called), name, called)),
         references="unused",
+        draws=drawn if name == "accuracy" or name.rpartition("_at_")[0] in OF_QUERIES else None,
         signature=f"mteb:{_package()}|{name}",
     )
 

@@ -31,6 +31,11 @@ def no_chance(references: np.ndarray) -> None:
     return None
 
 
+def examples(predictions: np.ndarray, references: np.ndarray) -> int:
+    """How many are drawn where a score is the mean of a value of each example."""
+    return len(references)
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric, computed by a well-kept library.
@@ -53,7 +58,10 @@ class Metric:
     checked references. `chance` is what the best predictor scores that does not look at its input, given the
     references, and None where that is unknown. `resample(predictions, references, random, b)` gives the scores (b,) of
     b bootstrap samples; left out, a plain loop over `compute` does; `approximation` names what they are samples of
-    where that is not the score itself. `counts_successes`: the score is the fraction of examples that are right.
+    where that is not the score itself. `counts_successes`: the score is the fraction of examples that are right. Else
+    `right(predictions, references)` tells (n,) which are, where examples are right or wrong and yet not drawn one by
+    one. `draws(predictions, references)` is of how many things that are drawn the score is a fraction, or the mean of
+    a value between 0 and 1 of each: samples of them say nothing where it is 0 or 1.
     `signature` tells the settings and the library behind a score, so that others can compute the same. A change of
     `version` means that scores before and after must not be compared.
     """
@@ -68,6 +76,8 @@ class Metric:
     resample: Resample | None = None
     greater_is_better: bool = True
     counts_successes: bool = False
+    right: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    draws: Callable[[np.ndarray, np.ndarray], int] | None = None
     references: Literal["needed", "may be empty", "unused"] = "needed"
     approximation: str = ""
     signature: str = ""
@@ -83,6 +93,12 @@ class Metric:
         if not math.isfinite(value):
             raise HarnessError(f"metric {self.name}: the score is {value}; a metric must give a finite number")
         return value
+
+    def drawn(self, predictions: np.ndarray, references: np.ndarray) -> int | None:
+        """Of how many things that are drawn the score is a fraction; None where it is none."""
+        if self.counts_successes:
+            return len(references)
+        return None if self.draws is None else self.draws(predictions, references)
 
     def signed(self, references: np.ndarray) -> str:
         """The signature of a score against checked references, which begins with how many each prediction has, as

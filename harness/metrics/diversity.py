@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from harness.metrics.base import Metric, no_chance
+from harness.metrics.base import Metric, examples, no_chance
 from harness.metrics.resampling import JACKKNIFE, by_jackknife, by_mean
 from harness.metrics.translation import ORDER, bleu_of_counts
 from harness.metrics.words import words
@@ -134,5 +134,6 @@ REPETITION_4 = Metric(
     compute=lambda predictions, references: repetition(predictions, references).mean(),
     chance=no_chance,
     resample=by_mean(repetition),
+    draws=examples,
     greater_is_better=False,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.metrics.base import Metric
+from harness.metrics.base import Metric, examples
 from harness.metrics.resampling import by_mean
 
 
@@ -23,4 +23,5 @@ METRIC = Metric(
     compute=lambda predictions, references: values(predictions, references).mean(),
     chance=lambda references: 0.5,
     resample=by_mean(values),
+    draws=examples,
 )

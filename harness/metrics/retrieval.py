@@ -20,32 +20,34 @@ from functools import lru_cache
 from math import comb
 
 import numpy as np
-from pydantic import ValidationError
 
 from harness.core.errors import HarnessError
-from harness.core.ranks import Ranks
+from harness.core.ranks import Ranks, ranks_in
 from harness.metrics.base import Metric
 from harness.metrics.resampling import by_sums, by_weights
 
 Values = Callable[[Ranks], Sequence[float]]
 """What an item scores: one value, or one for each of its captions."""
 
+Right = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From checked predictions and references to which of them are right, (n,)."""
 
-@lru_cache(maxsize=100_000)
-def _read(text: str) -> Ranks:
-    return Ranks.model_validate_json(text)
+
+_read = lru_cache(maxsize=100_000)(ranks_in)
+
+
+def _pairs(predictions: np.ndarray) -> list[Ranks]:
+    pairs = []
+    for at, text in enumerate(predictions):
+        if (ranks := _read(text)) is None:
+            raise HarnessError(f"the prediction at {at} is {str(text)[:60]!r}; it takes the ranks of a pair")
+        pairs.append(ranks)
+    return pairs
 
 
 def _items(predictions: np.ndarray) -> list[tuple[int, Ranks]]:
     """The rows that are the first of an item."""
-    rows = []
-    for at, text in enumerate(predictions):
-        try:
-            ranks = _read(text)
-        except ValidationError:
-            raise HarnessError(f"the prediction at {at} is {str(text)[:60]!r}; it takes the ranks of a pair") from None
-        if ranks.caption == 0:
-            rows.append((at, ranks))
+    rows = [(at, ranks) for at, ranks in enumerate(_pairs(predictions)) if ranks.caption == 0]
     if not rows:
         raise HarnessError("nothing to score: no row is the first of an item")
     return rows
@@ -70,7 +72,9 @@ def average_precision(ranks: Sequence[float]) -> float:
     return sum(place / rank for place, rank in enumerate(sorted(ranks), start=1)) / len(ranks)
 
 
-def _mean_of(name: str, of_item: Values, chance: Callable[[Sequence[int]], float]) -> Metric:
+def _mean_of(
+    name: str, of_item: Values, chance: Callable[[Sequence[int]], float], right: Right | None = None
+) -> Metric:
     """The mean of values, of an item or of each of its captions; `chance` is of how many captions each item has."""
     return Metric(
         name=name,
@@ -81,6 +85,8 @@ def _mean_of(name: str, of_item: Values, chance: Callable[[Sequence[int]], float
         compute=lambda predictions, references: float(_mean(_sums(of_item, predictions).sum(axis=0)[None])[0]),
         chance=lambda references: chance(_captions_of_items(references)),
         resample=by_sums(lambda predictions, references: _sums(of_item, predictions), _mean),
+        right=right,
+        draws=lambda predictions, references: len(_items(predictions)),
     )
 
 
@@ -156,6 +162,7 @@ def _item_recall(k: int) -> Metric:
         f"item_retrieval_recall_{k}",
         lambda ranks: [float(rank <= k) for rank in ranks.items],
         lambda counts: min(1.0, k / len(counts)),
+        lambda predictions, references: np.asarray([pair.of_caption <= k for pair in _pairs(predictions)]),
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
-from harness.metrics.base import Metric, no_chance
+from harness.metrics.base import Metric, examples, no_chance
 from harness.metrics.resampling import by_mean
 from harness.metrics.words import NOT_LATIN
 
@@ -87,6 +87,7 @@ def _metric(kind: str) -> Metric:
         compute=lambda predictions, references: values(predictions, references).mean(),
         chance=no_chance,
         resample=by_mean(values),
+        draws=examples,
         signature=f"stem:porter|tok:rouge-score+unicode|version:{version('rouge-score')}",
     )
 

@@ -20,7 +20,7 @@ from collections import Counter
 
 import numpy as np
 
-from harness.metrics.base import Metric, no_chance
+from harness.metrics.base import Metric, examples, no_chance
 from harness.metrics.resampling import by_mean
 from harness.metrics.words import CJK, has_cjk
 
@@ -99,4 +99,5 @@ SQUAD_F1 = Metric(
     compute=lambda predictions, references: overlaps(predictions, references).mean(),
     chance=no_chance,
     resample=by_mean(overlaps),
+    draws=examples,
 )

@@ -39,8 +39,10 @@ def interval(
     """The percentile bootstrap interval of a score, resampling examples (Efron & Tibshirani 1993, chapter 13).
 
     The percentile method keeps to the metric's scale and needs no variance formula; with few dozen examples it is
-    somewhat too narrow. A fraction of 0 or 1 would get an interval of no width: it gets Wilson's instead (Wilson 1927).
-    For other metrics a perfect score keeps an interval of no width, since no sample of the examples can say more.
+    somewhat too narrow. A fraction of 0 or 1 would get an interval of no width: it gets Wilson's instead (Wilson 1927),
+    of as many as are drawn, which of retrieval are items. So does a mean of values between 0 and 1, since its distance
+    from 0 or 1 is at most the fraction of values that are neither. For other metrics (F1 and its kin, correlations) a
+    perfect score keeps an interval of no width: no sample of the examples can say more.
     Metrics with an `approximation` are resampled through it, and the method says so; the scale still bounds them.
     Deterministic in `seed`. Fewer than `EXAMPLES_AT_LEAST` examples say nothing of what others would score: the
     interval of a metric with two bounds is then its whole scale.
@@ -55,15 +57,16 @@ def interval(
     n = len(references)
     if n < EXAMPLES_AT_LEAST and metric.high is not None:
         return Interval(metric.low, metric.high, level, f"none: fewer than {EXAMPLES_AT_LEAST} examples")
-    if metric.counts_successes and value in (0.0, 1.0):
-        low, high = wilson(round(value * n), n, level)
+    drawn = metric.drawn(predictions, references)
+    if drawn and value in (0.0, 1.0):
+        low, high = wilson(round(value * drawn), drawn, level)
         return Interval(low, high, level, "Wilson score interval")
     random = np.random.Generator(np.random.PCG64(seed))
     if metric.resample is not None:
         scores = metric.resample(predictions, references, random, resamples)
     else:
         draws = (random.integers(0, n, n) for _ in range(resamples))
-        scores = np.asarray([metric.compute(predictions[drawn], references[drawn]) for drawn in draws])
+        scores = np.asarray([metric.compute(predictions[rows], references[rows]) for rows in draws])
     defined = scores[np.isfinite(scores)]
     if 2 * len(defined) < resamples:
         raise HarnessError(
@@ -85,4 +88,4 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     fraction = successes / n
     centre = (fraction + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(fraction * (1 - fraction) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return (max(0.0, centre - half) if successes else 0.0), (min(1.0, centre + half) if successes < n else 1.0)

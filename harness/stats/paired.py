@@ -16,6 +16,7 @@ from harness.stats.bootstrap import RESAMPLES
 from harness.stats.significance import (
     Drop,
     Measure,
+    adjusted_variance,
     approximate_randomization,
     drop_of,
     drop_of_fractions,
@@ -66,7 +67,8 @@ def paired_drop(
     counts right answers, their variance is that of the adjusted Wald interval (`drop_of_fractions`); else samples of
     the examples are scored, and the interval of the examples is the percentile interval of these drops (Efron &
     Tibshirani 1993, chapter 8; Koehn 2004). Splits are resampled apart. With several seeds their spread (t · sd of the
-    seeds' drops / √S) is added in quadrature, as in `harness.stats.aggregate`. Equal predictions have no interval.
+    seeds' drops / √S) is added in quadrature, as in `harness.stats.aggregate`. Where every sample loses the same, as by
+    two perfect scores, fractions get the adjusted Wald interval as well. Equal predictions have no interval.
 
     Args:
         splits: For each split and seed the measures by which its drop is scored.
@@ -192,12 +194,37 @@ def _of_samples(
     if 2 * len(defined) < resamples:
         names = ", ".join(dict.fromkeys(measure.metric.name for split in splits for measure in split[0]))
         raise HarnessError(f"{names}: no finite score on {resamples - len(defined)} of {resamples} bootstrap samples")
-    drop = of_parts(per_seed, float(defined.var(ddof=1)), one_candidate)
+    variance = float(defined.var(ddof=1))
+    if not identical and defined.min() == defined.max() and (known := _of_constant_drops(splits)) is not None:
+        drop = of_parts(per_seed, known, one_candidate)
+        half = drop.half_width(TAIL)
+        return PairedDrop(drop, drop.value - half, drop.value + half, per_seed, None, identical, one_candidate)
+    drop = of_parts(per_seed, variance, one_candidate)
     bounds = np.quantile(defined, [TAIL, 1 - TAIL])
     below, above = max(0.0, drop.value - float(bounds[0])), max(0.0, float(bounds[1]) - drop.value)
     seeds = Drop(drop.value, 0.0, drop.of_seeds, drop.degrees).half_width(TAIL)
     low, high = drop.value - float(np.hypot(below, seeds)), drop.value + float(np.hypot(above, seeds))
     return PairedDrop(drop, low, high, per_seed, None, identical, one_candidate)
+
+
+def _of_constant_drops(splits: Sequence[Sequence[Sequence[Measure]]]) -> float | None:
+    """The variance that examples give a drop which is the same on all their samples; None where a score is no fraction.
+    What measures of a split lose they lose on the same examples: standard deviations add.
+    """
+    import numpy as np
+
+    total = 0.0
+    for seeds in splits:
+        sd = 0.0
+        for measure in seeds[0]:
+            checked, true = measure.metric.check(measure.base, measure.references)
+            drawn = measure.metric.drawn(checked, true)
+            if not drawn:
+                return None
+            lost = drop_of([replace(measure, weight=1.0)])
+            sd += abs(measure.weight) * adjusted_variance(np.full(drawn, lost)) ** 0.5
+        total += sd**2
+    return total
 
 
 def _bootstrapped(seeds: Sequence[Sequence[Measure]], resamples: int) -> np.ndarray:

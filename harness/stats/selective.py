@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.metrics.resampling import chunks, samples
-from harness.stats.bootstrap import LEVEL, RESAMPLES
+from harness.stats.bootstrap import LEVEL, RESAMPLES, wilson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,7 @@ def report(
     logits: np.ndarray, labels: np.ndarray, seed: int = 0, level: float = LEVEL, resamples: int = RESAMPLES
 ) -> Selective:
     """Selective answers from logits (n, k), k at least 2, of examples with class ids `labels` (n,), with intervals by
-    the percentile bootstrap over examples.
+    the percentile bootstrap over examples. An accuracy of 0 or 1 on all samples gets Wilson's.
     """
     import numpy as np
 
@@ -92,9 +92,10 @@ def report(
     point = values(np.ones((1, n)))[0]
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = np.concatenate([values(weights) for weights in samples(n, random, resamples)])
-    aurc, excess, auroc, *accuracies = (
+    aurc, excess, auroc, *measured = (
         _measured(value, column, level) for value, column in zip(point, drawn.T, strict=True)
     )
+    accuracies = [_fraction(accuracy, k, level) for accuracy, k in zip(measured, k_of_coverage, strict=True)]
     groups = np.add.reduceat(np.ones(n), starts)[None], np.add.reduceat(wrong, starts)[None]
     counts = sorted({max(1, round(n * step / POINTS)) for step in range(1, POINTS + 1)})
     return Selective(
@@ -206,3 +207,10 @@ def _measured(value: float, drawn: np.ndarray, level: float) -> Measured:
         return Measured(float(value), 0.0, 1.0)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Measured(float(value), min(float(low), float(value)), max(float(high), float(value)))
+
+
+def _fraction(measured: Measured, k: int, level: float) -> Measured:
+    """A fraction of k examples; Wilson's interval where no sample differs."""
+    if measured.low < measured.high or measured.value not in (0.0, 1.0):
+        return measured
+    return Measured(measured.value, *wilson(round(measured.value * k), k, level))

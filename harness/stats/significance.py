@@ -224,12 +224,16 @@ def drop_of_fractions(splits: Sequence[Sequence[np.ndarray]], one_candidate: boo
     variances, values = [], []
     for seeds in splits:
         per_seed = np.stack(seeds)
-        lost = per_seed.mean(axis=0)
-        n = len(lost)
-        mean = lost.sum() / (n + 2)
-        variances.append(((lost**2).sum() + 2 - (n + 2) * mean**2) / (n + 2) ** 2)
+        variances.append(adjusted_variance(per_seed.mean(axis=0)))
         values.append(per_seed.mean(axis=1))
     return of_parts(np.mean(values, axis=0).tolist(), float(sum(variances)) / len(splits) ** 2, one_candidate)
+
+
+def adjusted_variance(lost: np.ndarray) -> float:
+    """Of the mean of what n examples lose (n,), between -1 and 1, with one more at either end."""
+    n = len(lost)
+    mean = lost.sum() / (n + 2)
+    return float(((lost**2).sum() + 2 - (n + 2) * mean**2) / (n + 2) ** 2)
 
 
 def of_parts(per_seed: Sequence[float], of_examples: float, one_candidate: bool = False) -> Drop:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import metrics
 from harness.core.errors import HarnessError
 from harness.metrics.base import Metric
-from harness.stats.bootstrap import EXAMPLES_AT_LEAST
+from harness.stats.bootstrap import EXAMPLES_AT_LEAST, wilson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,8 @@ def clean_and_dirty(
     """Each metric on the clean and on the dirty examples, means over seeds, and the difference dirty − clean.
 
     Its interval is the percentile bootstrap within each part: examples are drawn with their predictions by all seeds,
-    so that the seeds of a sample are paired. It is left out where one of the parts has fewer than 10 examples.
+    so that the seeds of a sample are paired. Where all samples of two fractions differ by the same, it is Newcombe's of
+    1998. It is left out where one of the parts has fewer than 10 examples.
 
     Args:
         names: The metrics.
@@ -52,9 +53,29 @@ def clean_and_dirty(
                 differences = differences[np.isfinite(differences)]
                 if 2 * len(differences) >= RESAMPLES:
                     low, high = np.quantile(differences, [0.025, 0.975])
+                    if low == high:
+                        counts = [metric.drawn(*_rows(checked[0], rows)) for rows in (mask, ~mask)]
+                        low, high = _of_fractions((dirty, clean), counts) or (low, high)
                     facts["difference"] = {"value": dirty - clean, "low": float(low), "high": float(high)}
         result[name] = facts
     return result
+
+
+def _of_fractions(values: Sequence[float], counts: Sequence[int | None]) -> tuple[float, float] | None:
+    """The interval of a difference of two fractions that are 0 or 1, from Wilson's of both (Newcombe 1998, method 10);
+    None of others.
+    """
+    if not all(count and value in (0.0, 1.0) for value, count in zip(values, counts, strict=True)):
+        return None
+    bounds = [wilson(round(value * n), n) for value, n in zip(values, counts, strict=True) if n]
+    (value, less), ((low, high), (low_of_less, high_of_less)) = values, bounds
+    below = math.hypot(value - low, high_of_less - less)
+    above = math.hypot(high - value, less - low_of_less)
+    return value - less - below, value - less + above
+
+
+def _rows(pair: tuple[np.ndarray, np.ndarray], mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return pair[0][mask], pair[1][mask]
 
 
 def _resampled(

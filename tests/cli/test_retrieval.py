@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from tests.cli.test_items import run, written
@@ -33,4 +36,11 @@ def test_retrieval_goes_through_the_leaderboard_comparison_and_gate(harness, tmp
     run(harness, include, *TASKS, "--model", "towers")
     compared = harness("compare", "main", "latest").stdout
     assert "scenes-retrieval-fr (text_retrieval_recall_1, item_retrieval_recall_1)" in compared
+    assert re.search(r"right→wrong, \d+ wrong→right of 60", compared), "flips"
+    assert "by kind: another item first" in compared and re.search(r"was item at rank 1 of 30, now item", compared)
+    harness("leaderboard", "--html", "page.html")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', (tmp_path / "page.html").read_text(), re.S)[1])
+    (view,) = (view for view in data["examples"] if view["task"] == "scenes-retrieval-fr")
+    assert len(view["is_right"]) == 2 and all(len(rows) == 60 for rows in view["retrieved"])
+    assert all(data["shown"][shown][0] == "img" for *_, shown in view["others"])
     assert "scenes-captions-binding-zh (pair_accuracy)" in compared

@@ -45,8 +45,8 @@ class DualEncoder(UntrainedHead):
         rows = np.asarray([number[item] for item in items], dtype=np.int64)
         if reader.family.predictions == "ranks":
             texts, read = text_vectors(model, reader, split.fields["text"])
-            values = retrieval.ranks_of(vectors, texts, rows)
-            return Predictions(np.asarray(values, dtype=object), settings=SETTINGS, read=read)
+            values, retrieved = retrieval.retrieve(vectors, texts, rows)
+            return Predictions(np.asarray(values, dtype=object), retrieved.columns, SETTINGS, read)
         if reader.family.predictions == "log-odds":
             good, _ = text_vectors(model, reader, split.fields["good"])
             bad, read = text_vectors(model, reader, split.fields["bad"])

@@ -1,4 +1,4 @@
-"""Retrieval of items by captions and of captions by items: from vectors to ranks."""
+"""Retrieval of items by captions and of captions by items: from vectors to ranks, and to what was the likeliest."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.core.ranks import Ranks
+from harness.core.errors import HarnessError
+from harness.core.ranks import Ranks, Retrieved
 
 BLOCK_VALUES = 4_000_000
 """Similarities held at once: 48 MB."""
 
 
-def ranks_of(items: np.ndarray, captions: np.ndarray, item_of: Sequence[int] | np.ndarray) -> list[str]:
-    """At which ranks each item and its captions are retrieved by the dot products of their vectors.
+def retrieve(
+    items: np.ndarray, captions: np.ndarray, item_of: Sequence[int] | np.ndarray
+) -> tuple[list[str], Retrieved]:
+    """At which ranks each item and its captions are retrieved by the dot products of their vectors, and what is first.
 
     Products are summed in double precision and compared in single precision: equal vectors are equally similar, in
     whatever block they stand.
@@ -25,22 +28,35 @@ def ranks_of(items: np.ndarray, captions: np.ndarray, item_of: Sequence[int] | n
         item_of: Of each caption, the number of its item; n of them, each item at least once.
 
     Returns:
-        n `Ranks`, as JSON.
+        n `Ranks`, as JSON, and what was retrieved.
+
+    Raises:
+        HarnessError: vectors that are not finite.
     """
+    for what, vectors in (("items", items), ("captions", captions)):
+        if bad := int((~np.isfinite(vectors)).any(axis=1).sum()):
+            raise HarnessError(f"the model's vectors of {bad} of {len(vectors)} {what} are not finite: nothing to rank")
     of_caption = np.asarray(item_of, dtype=np.int64)
     by_item = np.argsort(of_caption, kind="stable")
     starts = np.searchsorted(of_caption[by_item], np.arange(len(items) + 1))
     captions_of = [by_item[start:end] for start, end in pairwise(starts)]
-    among_items = np.empty(len(captions))
+    n = len(captions)
+    among_items, among_captions = np.empty(n), np.empty(n)
+    similarity, first_item, first_caption = np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64)
+    of_first_item, of_first_caption = np.empty(n), np.empty(n)
     for start, similarities in _blocks(captions, items):
-        rows = np.arange(len(similarities))
-        among_items[start + rows] = _ranks(similarities, similarities[rows, of_caption[start + rows]])
-    among_captions = np.empty(len(captions))
+        for row, similar in enumerate(similarities, start):
+            right = of_caption[row : row + 1]
+            similarity[row], among_items[row] = similar[right[0]], _ranks(similar, right)[0]
+            item = _first(similar, right)
+            first_item[row], of_first_item[row] = captions_of[item][0], similar[item]
     for start, similarities in _blocks(items, captions):
-        for row, similar in enumerate(similarities):
-            of_item = captions_of[start + row]
-            among_captions[of_item] = _ranks(similar[None, :], similar[of_item])
-    predictions = [""] * len(captions)
+        for number, similar in enumerate(similarities, start):
+            right = captions_of[number]
+            among_captions[right] = _ranks(similar, right)
+            first_caption[right] = caption = _first(similar, right)
+            of_first_caption[right] = similar[caption]
+    predictions = [""] * n
     for of_item in captions_of:
         for number, row in enumerate(of_item.tolist()):
             predictions[row] = Ranks(
@@ -48,10 +64,10 @@ def ranks_of(items: np.ndarray, captions: np.ndarray, item_of: Sequence[int] | n
                 caption=number,
                 captions=tuple(among_captions[of_item].tolist()),
                 items=tuple(among_items[of_item].tolist()),
-                captions_there=len(captions),
+                captions_there=n,
                 items_there=len(items),
             ).model_dump_json()
-    return predictions
+    return predictions, Retrieved(similarity, first_caption, of_first_caption, first_item, of_first_item)
 
 
 def _blocks(rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -62,9 +78,17 @@ def _blocks(rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, np.nda
         yield start, (rows[start : start + size].astype(np.float64) @ transposed).astype(np.float32)
 
 
-def _ranks(similarities: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The rank of each value (b,) among similarities (b, k) or (1, k), of which it is one."""
-    values = values.reshape(-1, 1)
-    greater = (similarities > values).sum(axis=1)
-    equal = (similarities == values).sum(axis=1)
+def _ranks(similar: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The ranks among similarities (k,) of those at `right`."""
+    values = similar[right, None]
+    greater = (similar > values).sum(axis=1)
+    equal = (similar == values).sum(axis=1)
     return greater + (equal + 1) / 2
+
+
+def _first(similar: np.ndarray, right: np.ndarray) -> int:
+    """Where the greatest of similarities (k,) stands, one that is not at `right` where several are equal."""
+    greatest = similar == similar.max()
+    wrong = greatest.copy()
+    wrong[right] = False
+    return int((wrong if wrong.any() else greatest).argmax())

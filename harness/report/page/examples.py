@@ -11,9 +11,12 @@ from harness.core.errors import HarnessError
 from harness.core.families import LIBRARY
 from harness.core.items import in_words
 from harness.core.libraries import answer_in
-from harness.core.ranks import Ranks
+from harness.core.ranks import Retrieved
+from harness.core.ranks import in_words as ranks_in_words
+from harness.data.modalities import Shown
 from harness.metrics.correctness import judge, right
 from harness.report.page.items import Gallery
+from harness.report.page.retrieved import rows_of, side_by_side
 from harness.report.tables.comparable import Draft, Record
 from harness.report.tables.pairs import counted
 from harness.report.tables.table import Table
@@ -32,13 +35,14 @@ MODELS = 16
 @dataclass(frozen=True)
 class Predicted:
     """The stored predictions of one score record: ids, values (n,) and references (n,), None where there are none, and
-    the names of its classes.
+    the names of its classes; of a retrieval what stood first, None where its record does not say it.
     """
 
     ids: Sequence[str]
     values: np.ndarray
     references: np.ndarray | None
     labels: Sequence[str] = ()
+    retrieved: Retrieved | None = None
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,10 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read, gallery:
     by_interest = _chosen_examples(len(first.ids), [answers.values for _, _, answers in same], is_right)
     indices = sorted(by_interest)
     texts = read(record)
-    showing = gallery.show(record.task.family, texts.fields, by_interest)
-    shown = dict(zip(by_interest, showing.rows, strict=False))
     of_ranks = _are_ranks(record)
+    wanted = rows_of([answers.retrieved for _, _, answers in same], by_interest) if of_ranks else by_interest
+    showing = gallery.show(record.task.family, texts.fields, wanted)
+    shown = dict(zip(wanted, showing.rows, strict=False))
     known = [right for right in is_right if right is not None]
     compare = len(known) == len(same)
     return {
@@ -121,13 +126,25 @@ def _view(chosen: Sequence[tuple[str, Record]], load: Load, read: Read, gallery:
         else [_plain(first.references[index], names) for index in indices],
         "said": [
             [
-                _plain(_in_ranks(value) if of_ranks else _answer(record, value), names)
+                _plain(ranks_in_words(value) if of_ranks else _answer(record, value), names)
                 for value in answers.values[indices]
             ]
             for _, _, answers in same
         ],
         "is_right": ["".join("01"[right[index]] for index in indices) for right in known] if compare else None,
+        **(_side_by_side(record, same, texts, shown, indices) if of_ranks else {}),
     }
+
+
+def _side_by_side(
+    record: Record,
+    models: Sequence[tuple[str, int, Predicted]],
+    texts: Texts,
+    shown: Mapping[int, Sequence[Shown | None]],
+    indices: Sequence[int],
+) -> dict[str, Any]:
+    answers = [(answer.values, answer.retrieved) for _, _, answer in models]
+    return side_by_side(record.task.family, models[0][2].ids, texts.fields, shown, answers, indices)
 
 
 def _answer(record: Record, value: Any) -> Any:
@@ -143,18 +160,6 @@ def _are_ranks(record: Record) -> bool:
         return False
 
 
-def _in_ranks(value: str) -> str:
-    """The ranks of a pair in words; what a damaged file says as it is."""
-    try:
-        ranks = Ranks.model_validate_json(value)
-    except ValueError:
-        return value
-    return (
-        f"item at rank {ranks.of_caption:g} of {ranks.items_there}, "
-        f"caption at rank {ranks.captions[ranks.caption]:g} of {ranks.captions_there}"
-    )
-
-
 def correctness(record: Record, predictions: np.ndarray, references: np.ndarray | None) -> list[bool] | None:
     """Which predictions are right; None where a prediction is not right or wrong, or its metric is not known here."""
 
@@ -162,9 +167,9 @@ def correctness(record: Record, predictions: np.ndarray, references: np.ndarray 
         return None
     try:
         metric = judge(record.scores, counted(record))
+        return None if metric is None else [bool(is_right) for is_right in right(metric, predictions, references)]
     except HarnessError:
         return None
-    return None if metric is None else [bool(is_right) for is_right in right(metric, predictions, references)]
 
 
 def _chosen_examples(n: int, predictions: Sequence[np.ndarray], is_right: Sequence[Sequence[bool] | None]) -> list[int]:

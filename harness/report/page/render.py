@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harness.data.modalities import Shown
 from harness.report.page.model import Page
 from harness.report.page.text import counted
 
@@ -79,14 +80,19 @@ def _data(page: Page) -> Mapping[str, Any]:
     charts = [*page.tradeoffs, *page.curves, *page.efficiency, *page.selective]
     pool: dict[str, int] = {}
     items: dict[tuple[str, str], int] = {}
+
+    def place(item: Shown | None) -> int | None:
+        return None if item is None else items.setdefault((item.kind, item.uri), len(items))
+
     examples = [
         {
             **view,
             "ids": [pool.setdefault(identifier, len(pool)) for identifier in view["ids"]],
             "texts": [[pool.setdefault(text, len(pool)) for text in row] for row in view["texts"]],
-            "shown": [
-                [None if item is None else items.setdefault((item.kind, item.uri), len(items)) for item in row]
-                for row in view["shown"]
+            "shown": [[place(item) for item in row] for row in view["shown"]],
+            "others": [
+                [*(pool.setdefault(text, len(pool)) for text in texts), place(item)]
+                for *texts, item in view.get("others", [])
             ],
         }
         for view in page.examples

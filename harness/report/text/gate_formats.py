@@ -208,7 +208,8 @@ def flip_text(flips: Sequence[Flips], most: int = TEXTS_SHOWN) -> str:
                 lines.append(f"- by {name}: " + ", ".join(f"{escaped(value)} {n}" for value, n in counts.items()))
         for flip in changed.examples[:most]:
             text = f": {escaped(_cut(flip.text))}" if flip.text is not None else ""
-            answers = f"{_cut(flip.label, 40)}, was {_cut(flip.base, 40)}, now {_cut(flip.candidate, 40)}"
+            answers = f"was {_cut(flip.base, 40)}, now {_cut(flip.candidate, 40)}"
+            answers = f"{_cut(flip.label, 40)}, {answers}" if flip.label else answers
             is_shown = changed.has_classes or flip.text is not None or flip.base
             lines.append(f"- {escaped(flip.id)}{text}" + (f" — {escaped(answers)}" if is_shown else ""))
         if len(changed.examples) > most:

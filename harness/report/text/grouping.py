@@ -25,8 +25,8 @@ from harness.report.tables.worst_group import Answers
 
 
 def answers_reader(store: Store, read: Callable[[ScoreRecord], Texts]) -> Callable[[ScoreRecord], Answers | None]:
-    """A function from a score record to its answers by class and by length; None where answers are not right or wrong.
-    Raises DamagedFileError.
+    """A function from a score record to its answers by class and by length; None where answers are not right or wrong,
+    or not drawn one by one, as pairs of an item. Raises DamagedFileError.
 
     Args:
         store: Where the predictions lie.
@@ -36,7 +36,7 @@ def answers_reader(store: Store, read: Callable[[ScoreRecord], Texts]) -> Callab
     def answers(record: ScoreRecord) -> Answers | None:
         metric = judge(record.scores, counted(record))
         predictions, references, _ = read_predictions(store.file(record.cell, PREDICTIONS), record.n)
-        if metric is None or references is None:
+        if metric is None or not metric.counts_successes or references is None:
             return None
         groups: dict[str, Sequence[str]] = {}
         labels = store.read(record.cell).labels

@@ -14,6 +14,7 @@ from harness.core.cell_records import CompressRecord, ModelRecord, PretrainRecor
 from harness.core.errors import HarnessError, StoredFileError
 from harness.core.measurement_records import MeasureRecord
 from harness.core.predictions import PREDICTIONS, read_ids, read_logits, read_predictions
+from harness.core.ranks import read_retrieved
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.run_records import ModelNames, RunManifest
 from harness.core.runs import asked_for, named, with_names
@@ -300,7 +301,7 @@ class Files:
         path = self.store.file(record.cell, PREDICTIONS)
         values, references, _ = read_predictions(path, record.n)
         labels = self.store.read(record.cell).labels
-        return Predicted(list(read_ids(path)), values, references, labels)
+        return Predicted(list(read_ids(path)), values, references, labels, read_retrieved(path))
 
     def attacked(self, record: ScoreRecord) -> tuple[list[AttackedExample], Sequence[str]]:
         """Examples of a score under an attack, and names of classes."""

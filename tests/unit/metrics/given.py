@@ -8,7 +8,7 @@ import numpy as np
 
 from harness import metrics
 from harness.metrics.last_word import written
-from harness.modeling.inference.retrieval import ranks_of
+from harness.modeling.inference.retrieval import retrieve
 
 NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pass_rate", "pearson", "spearman"]
 JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]
@@ -48,7 +48,7 @@ def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[Any, Any]:
         item_of = np.sort(np.concatenate([np.arange((n + 1) // 2), random.integers(0, (n + 1) // 2, n // 2)]))
         items = random.normal(size=((n + 1) // 2, 8))
         captions = items[item_of] + random.normal(size=(n, 8))
-        return ranks_of(items, captions, item_of.tolist()), [(f"item {item}",) for item in item_of]
+        return retrieve(items, captions, item_of.tolist())[0], [(f"item {item}",) for item in item_of]
     if inputs == "log-odds":
         return random.normal(0.5, 1.0, n).round(1), [("right",)] * n
     if inputs == "tags":

@@ -8,8 +8,10 @@ from sklearn.metrics import label_ranking_average_precision_score
 
 from harness import metrics
 from harness.core.errors import HarnessError
+from harness.core.predictions import as_references
 from harness.core.ranks import Ranks
-from harness.modeling.inference.retrieval import ranks_of
+from harness.metrics import correctness
+from harness.modeling.inference.retrieval import retrieve
 from harness.stats.bootstrap import interval
 from harness.stats.paired import paired_test
 from harness.stats.significance import Measure
@@ -23,6 +25,10 @@ def made(seed: int = 0, noise: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.
     item_of = random.permutation(np.concatenate([np.arange(ITEMS), random.integers(0, ITEMS, N - ITEMS)]))
     items = random.normal(size=(ITEMS, D))
     return items, items[item_of] + noise * random.normal(size=(N, D)), item_of
+
+
+def ranks_of(items: np.ndarray, captions: np.ndarray, item_of: list[int]) -> list[str]:
+    return retrieve(items, captions, item_of)[0]
 
 
 def references(item_of: np.ndarray) -> list[tuple[str, ...]]:
@@ -123,3 +129,69 @@ def test_two_models_are_compared_on_the_same_items(name: str) -> None:
 def test_what_is_no_ranks_is_refused(wrong: str) -> None:
     with pytest.raises(HarnessError, match="it takes the ranks of a pair"):
         metrics.get("text_retrieval_recall_1").score([wrong], [("item",)])
+
+
+def test_what_is_first_is_kept_with_its_similarity_and_of_equals_one_that_is_wrong() -> None:
+    """Two captions of item 0, one of item 1, whose caption is item 0's second word for word."""
+    items = np.asarray([[1.0, 0.0], [0.6, 0.8]])
+    captions = np.asarray([[1.0, 0.0], [0.6, 0.8], [0.6, 0.8]])
+    ranks, found = retrieve(items, captions, [0, 0, 1])
+    assert found.item.tolist() == [0, 2, 2] and found.caption.tolist() == [0, 0, 1]
+    assert found.similarity.tolist() == pytest.approx([1.0, 0.6, 1.0])
+    assert found.item_similarity.tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert found.caption_similarity.tolist() == pytest.approx([1.0, 1.0, 1.0])
+    judge = metrics.get("item_retrieval_recall_1")
+    assert correctness.right(judge, np.asarray(ranks, dtype=object), as_references(references(np.asarray([0, 0, 1])))).tolist() == [
+        1, 0, 1,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_pair_is_right_where_its_own_item_is_the_first_and_the_score_is_their_mean(seed: int) -> None:
+    items, captions, item_of = made(seed)
+    ranks, found = retrieve(items, captions, item_of)
+    judge = metrics.get("item_retrieval_recall_1")
+    is_right = correctness.right(judge, np.asarray(ranks, dtype=object), as_references(references(item_of)))
+    assert (is_right == (item_of[found.item] == item_of)).all() and 0 < is_right.mean() < 1
+    assert is_right.mean() == pytest.approx(judge.score(ranks, references(item_of)))
+    similarities = (captions @ items.T).astype(np.float32)
+    assert found.item_similarity == pytest.approx(similarities.max(axis=1))
+    assert found.similarity == pytest.approx(similarities[np.arange(N), item_of])
+    assert found.caption_similarity == pytest.approx(similarities.max(axis=0)[item_of])
+
+
+def test_vectors_that_are_not_finite_are_refused() -> None:
+    items, captions, item_of = made()
+    captions[3] = np.nan
+    with pytest.raises(HarnessError, match=r"vectors of 1 of 90 captions are not finite"):
+        retrieve(items, captions, item_of)
+
+
+@pytest.mark.parametrize("name", ["text_retrieval_recall_1", "item_retrieval_recall_5", "item_retrieval_map"])
+def test_a_perfect_retrieval_has_the_width_of_its_items(name: str) -> None:
+    """40 pairs of 20 items: Wilson's interval of 20 in 20 begins at 20 / (20 + 1.96²)."""
+    items, item_of = np.eye(20), np.arange(20).repeat(2)
+    captions = items[item_of] * np.tile([1.0, 0.9], 20)[:, None]
+    found = interval(metrics.get(name), ranks_of(items, captions, item_of.tolist()), references(item_of))
+    assert (found.low, found.high) == pytest.approx((20 / (20 + 1.959964**2), 1.0), abs=1e-6)
+    assert found.method == "Wilson score interval"
+
+
+def test_a_hopeless_retrieval_has_it_too_and_equal_scores_of_unequal_ranks_differ_by_an_interval() -> None:
+    items, item_of = np.eye(20), np.arange(20)
+    turned = ranks_of(items, items[(item_of + 1) % 20], item_of.tolist())
+    found = interval(metrics.get("text_retrieval_recall_1"), turned, references(item_of))
+    assert (found.low, found.high) == pytest.approx((0.0, 1.959964**2 / (20 + 1.959964**2)), abs=1e-6)
+    metric = metrics.get("text_retrieval_recall_1")
+    base, true = metric.check(ranks_of(items, items + 0.001, item_of.tolist()), references(item_of))
+    twin, _ = metric.check(ranks_of(items, items, item_of.tolist()), references(item_of))
+    worst, _ = metric.check(turned, references(item_of))
+    assert paired_test([[[Measure(metric, base, twin, true, 1.0)]]]).paired.high == 0.0, "equal predictions"
+    half = 1.959964 * 2**0.5 / 22
+    second = items[(item_of + 1) % 20] + 0.5 * items
+    other, _ = metric.check(ranks_of(items, second, item_of.tolist()), references(item_of))
+    both_wrong = paired_test([[[Measure(metric, worst, other, true, 1.0)]]]).paired
+    assert (both_wrong.low, both_wrong.high) == pytest.approx((-half, half), abs=1e-6)
+    lost = paired_test([[[Measure(metric, base, worst, true, 1.0)]]]).paired
+    mean = 20 / 22
+    assert lost.high - lost.low == pytest.approx(2 * 1.959964 * ((22 - 22 * mean**2) ** 0.5) / 22, abs=1e-6)

@@ -137,6 +137,16 @@ def test_a_perfect_and_a_hopeless_accuracy_have_an_honest_width():
     assert "Wilson" in perfect.method
 
 
+@pytest.mark.parametrize(
+    ("name", "prediction", "value"),
+    [("pair_accuracy", 2.5, 1.0), ("pair_accuracy", -2.5, 0.0), ("squad_f1", "a", 1.0), ("rougeL", "no", 0.0)],
+)
+def test_a_mean_of_values_that_are_all_0_or_1_has_it_too(name: str, prediction: float | str, value: float):
+    found = interval(metrics.get(name), [prediction] * 50, [("a",)] * 50)
+    one_way = 1.959964**2 / (50 + 1.959964**2)
+    assert (found.low, found.high) == pytest.approx((1 - one_way, 1.0) if value else (0.0, one_way), abs=1e-6)
+
+
 def test_wilson_agrees_with_scipy():
     from scipy.stats import binomtest
 

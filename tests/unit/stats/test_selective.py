@@ -108,3 +108,11 @@ def test_intervals_hold_the_value_and_shrink_with_examples():
             assert measured.low <= measured.value <= measured.high
             assert math.isfinite(measured.low)
     assert many.aurc.high - many.aurc.low < (few.aurc.high - few.aurc.low) / 2
+
+
+def test_an_accuracy_at_a_coverage_that_no_sample_changes_has_wilsons_interval():
+    labels = np.zeros(100, dtype=int)
+    found = report(np.tile([2.0, 0.0], (100, 1)) + np.arange(100)[:, None] * [0.01, 0.0], labels)
+    for coverage, accuracy in zip(COVERAGES, found.accuracies, strict=True):
+        k = round(100 * coverage)
+        assert (accuracy.low, accuracy.high) == pytest.approx((k / (k + 1.959964**2), 1.0), abs=1e-6)

@@ -36,3 +36,12 @@ def test_a_part_without_examples_has_no_score() -> None:
     values = np.arange(30.0)
     found = clean_and_dirty(["pearson"], [(values, values)], [False] * 30)["pearson"]
     assert found["clean"] == pytest.approx(1.0) and found["dirty"] is None and found["difference"] is None
+
+
+def test_two_parts_that_are_all_right_differ_by_newcombes_interval() -> None:
+    labels = np.zeros(50, dtype=int)
+    (facts,) = clean_and_dirty(["accuracy"], [(labels, labels)], [True] * 20 + [False] * 30).values()
+    z = 1.959964**2
+    difference = facts["difference"]
+    assert difference["value"] == 0
+    assert (difference["low"], difference["high"]) == pytest.approx((-z / (20 + z), z / (30 + z)), abs=1e-6)

@@ -69,11 +69,28 @@ if (views.length) {
   }
 
   // An image or a sound in small. Both are data of the page: the policy lets nothing be loaded.
-  function item(view, at, index, label) {
-    const number = view.shown[at]?.[index] ?? null;
+  function item(number, label) {
     if (number === null) return [];
     const [kind, src] = data.shown[number];
     return [kind === 'audio' ? make('audio', { class: 'item', controls: '', preload: 'none', src, 'aria-label': label }) : make('img', { class: 'item', src, alt: label })];
+  }
+
+  // What a model put first where it is not the right one: an item for the caption, a caption for the item.
+  function retrieved(view, model, at) {
+    const found = view.retrieved?.[model]?.[at];
+    if (!found) return [];
+    const [own, itemOther, itemSimilarity, captionOther, captionSimilarity] = found;
+    const lines = [];
+    const line = (what, other, similarity, name) => {
+      if (other === null) return;
+      const [identifier, label, caption, number] = view.others[other];
+      const text = data.texts[name === 'item' ? label : caption] || data.texts[identifier];
+      lines.push(make('div', { class: 'retrieved' }, make('span', { class: 'field-name' }, `${what}, ${similarity} where this pair has ${own} `),
+        ...(name === 'item' ? item(number, text) : []), make('bdi', {}, text)));
+    };
+    line('first for the caption', itemOther, itemSimilarity, 'item');
+    line('first for the item', captionOther, captionSimilarity, 'caption');
+    return lines;
   }
 
   function row(view, a, b, at) {
@@ -81,14 +98,14 @@ if (views.length) {
     texts(view, at).forEach((value, index) => {
       const line = make('div', {});
       if (view.fields.length > 1) line.append(make('span', { class: 'field-name' }, `${view.fields[index]} `));
-      line.append(...item(view, at, index, value), make('bdi', {}, value));
+      line.append(...item(view.shown[at]?.[index] ?? null, value), make('bdi', {}, value));
       text.append(line);
     });
     if (!view.texts[at].length) text.append(make('span', { class: 'muted' }, '–'));
-    const gold = view.gold === null ? '–' : named(view, view.gold[at]);
+    const gold = view.retrieved ? [] : [make('td', { 'data-title': 'gold' }, make('bdi', {}, view.gold === null ? '–' : named(view, view.gold[at])))];
     const models = a === b ? [a] : [a, b];
-    return make('tr', {}, make('th', { scope: 'row' }, make('code', {}, id(view, at))), text, make('td', { 'data-title': 'gold' }, make('bdi', {}, gold)),
-      ...models.map((model) => make('td', { 'data-title': view.models[model].label }, ...verdict(view, model, at), make('bdi', {}, named(view, view.said[model][at])))));
+    return make('tr', {}, make('th', { scope: 'row' }, make('code', {}, id(view, at))), text, ...gold,
+      ...models.map((model) => make('td', { 'data-title': view.models[model].label }, ...verdict(view, model, at), make('bdi', {}, named(view, view.said[model][at])), ...retrieved(view, model, at))));
   }
 
   function show() {
@@ -98,7 +115,7 @@ if (views.length) {
     const found = view.ids.map((_, at) => at).filter((at) => kept(view, a, b, at)
       && (!words || [id(view, at), ...texts(view, at)].some((text) => text.toLowerCase().includes(words))));
     const models = a === b ? [a] : [a, b];
-    table.tHead.replaceChildren(make('tr', {}, ...['example', view.fields.length === 1 ? view.fields[0] : 'text', 'gold', ...models.map((model) => view.models[model].label)]
+    table.tHead.replaceChildren(make('tr', {}, ...['example', ...(view.retrieved ? ['a right pair'] : [view.fields.length === 1 ? view.fields[0] : 'text', 'gold']), ...models.map((model) => view.models[model].label)]
       .map((name) => make('th', { scope: 'col' }, name))));
     table.tBodies[0].replaceChildren(...found.slice(0, limit).map((at) => row(view, a, b, at)));
     more.hidden = found.length <= limit;
@@ -110,6 +127,9 @@ if (views.length) {
     if (view.ids.length < view.n) notes.push(`This page holds ${view.ids.length} of ${view.n} examples, those that models differ on or have wrong first; counts are over all.`);
     if (view.no_texts) notes.push(`${view.no_texts}.`);
     if (view.not_shown) notes.push(`${view.not_shown}.`);
+    const silent = (view.retrieved || []).flatMap((of, model) => (of === null && models.includes(model) ? [view.models[model].label] : []));
+    if (silent.length) notes.push(`What ${silent.join(' and ')} put first is not in the record, which is older and holds ranks alone; score again to see it.`);
+    if (view.retrieved) notes.push('A pair is right where its item is the first for its caption.');
     if (!view.is_right) notes.push('Predictions of this task are not right or wrong, so that there are no flips.');
     if (view.left_out) notes.push(`The ${view.models.length} first models of the table; ${view.left_out} more are not here.`);
     notes.push(`Predictions of seed ${[...new Set(models.map((model) => view.models[model].seed))].join(' and ')}. Long texts are cut.`);

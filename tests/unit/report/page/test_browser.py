@@ -289,6 +289,11 @@ def test_images_are_seen_sounds_are_played_and_hostile_names_are_text(tab, tmp_p
     view |= {
         "fields": list(fields), "texts": [[HOSTILE, "a.wav"] for _ in rows], "shown": [showing.rows[0] for _ in rows],
     }  # fmt: skip
+    found_first = [0.1, 0, 0.9, 0, 0.8]
+    view |= {
+        "others": [["dev-7", HOSTILE, "another", showing.rows[0][1]]],
+        "retrieved": [[found_first for _ in rows], None, *([found_first for _ in rows] for _ in view["models"][2:])],
+    }
     file = tmp_path / "items.html"
     file.write_text(render(replace(found, examples=(view,))), encoding="utf-8")
     tab.goto(file.as_uri())
@@ -300,6 +305,11 @@ def test_images_are_seen_sounds_are_played_and_hostile_names_are_text(tab, tmp_p
     seconds = "(one) => new Promise((done, fail) => { one.onloadedmetadata = () => done(one.duration); one.onerror = () => fail(one.error.message); one.preload = 'metadata'; one.load(); })"
     assert sound_shown.evaluate(seconds) == pytest.approx(0.5, abs=0.01)
     assert tab.locator("#example-table img").count() == 25 and HOSTILE in texts(tab)[0]
+    first, caption = tab.locator("#example-table tbody tr").first.locator(".retrieved").all()
+    assert first.locator("audio").get_attribute("aria-label") == HOSTILE == first.locator("bdi").inner_text()
+    assert "0.9 where this pair has 0.1" in first.inner_text() and caption.locator("bdi").inner_text() == "another"
+    silent = view["models"][1]["label"]
+    assert f"What {silent} put first is not in the record" in tab.locator("#example-note").inner_text()
 
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"

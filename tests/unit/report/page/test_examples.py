@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.core.ranks import Retrieved
 from harness.report.page import charts, examples
 from harness.report.page.examples import LONGEST, SHOWN, Predicted, Texts
 from harness.report.page.model import Cell, Head, Line, Section
@@ -20,6 +21,7 @@ def views(
     texts: Texts | None = None,
     metric: str = "accuracy",
     family: str = "classification",
+    retrieved: dict[str, Retrieved] | None = None,
 ) -> dict:
     records = [scored("a", model, 0.8 - at / 100) for at, model in enumerate(sides)]
     for one in records:
@@ -33,7 +35,7 @@ def views(
         "title",
         table,
         draft,
-        lambda one: Predicted(ids, sides[one.model.name], gold, LABELS),
+        lambda one: Predicted(ids, sides[one.model.name], gold, LABELS, (retrieved or {}).get(one.model.name)),
         lambda one: fields,
     )
     assert len(found) == 1

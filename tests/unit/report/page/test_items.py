@@ -9,7 +9,10 @@ import json
 import numpy as np
 import pytest
 
+from harness.core.errors import DamagedFileError
 from harness.core.items import Item, item_of_bytes
+from harness.core.predictions import Predictions, write_predictions
+from harness.core.ranks import Retrieved, read_retrieved
 from harness.data.modalities import Shown
 from harness.report.page import items
 from harness.report.page.examples import Texts
@@ -94,11 +97,71 @@ def family(name: str, fields: dict) -> dict:
     return views({"right": GOLD, "late": LATE}, GOLD, Texts(fields), family=name)
 
 
-def test_ranks_are_said_in_words():
-    ranks = {"item": 0, "caption": 1, "captions": [3, 4.5], "items": [1, 2], "captions_there": 60, "items_there": 30}
-    said = np.asarray([json.dumps(ranks)] * N, dtype=object)
+def retrieval(**more: int) -> np.ndarray:
+    """Pairs of an item and its one caption, at the second rank each."""
+    pairs = [
+        {"item": at, "caption": 0, "captions": [4.5], "items": [2], "captions_there": N, "items_there": N, **more}
+        for at in range(N)
+    ]
+    return np.asarray([json.dumps(pair) for pair in pairs], dtype=object)
+
+
+def of_items() -> np.ndarray:
     references = np.empty(N, dtype=object)
-    references[:] = [("sha256:0",)] * N
-    found = views({"one": said}, references, metric="text_retrieval_recall_1")
+    references[:] = [(f"sha256:{at}",) for at in range(N)]
+    return references
+
+
+METRIC = {"metric": "item_retrieval_recall_1", "family": "image-text-retrieval"}
+
+
+def test_ranks_are_said_in_words_and_an_older_record_says_no_more():
+    found = views({"one": retrieval()}, of_items(), **METRIC)
     assert found["gold"] is None
-    assert found["said"][0][0] == "item at rank 2 of 30, caption at rank 4.5 of 60"
+    assert found["said"][0][0] == f"item at rank 2 of {N}, caption at rank 4.5 of {N}"
+    assert (found["retrieved"], found["others"]) == ([None], [])
+    assert found["models"][0]["right"] == 0 and found["is_right"] == ["0" * len(found["ids"])]
+
+
+def test_what_each_model_put_first_stands_beside_what_is_right(monkeypatch):
+    """One is right of all pairs, other takes the next pair's item and caption."""
+    monkeypatch.setattr(items, "ITEMS_OF_VIEW", 20)
+    right, rows = retrieval(), np.arange(N)
+    right = np.asarray([text.replace("[2]", "[1]").replace("[4.5]", "[1]") for text in right], dtype=object)
+    sure, near = np.full(N, 0.5), np.full(N, 0.75)
+    own, next_one = Retrieved(sure, rows, sure, rows, sure), (rows + 1) % N
+    mistaken = Retrieved(sure, next_one, near, next_one, near)
+    pictures = [picture(at % 256, 8 + 2 * (at // 256), f"{at}.png") for at in range(N)]
+    captions = [f"caption {at}" for at in range(N)]
+    found = views(
+        {"one": right, "other": retrieval()}, of_items(), Texts({"image": pictures, "text": captions}), **METRIC,
+        retrieved={"one": own, "other": mistaken},
+    )  # fmt: skip
+    at = {model["label"]: index for index, model in enumerate(found["models"])}
+    assert found["lost"][at["one"]][at["other"]] == N, "flips"
+    first = found["retrieved"][at["other"]][0]
+    assert found["retrieved"][at["one"]][0] == [0.5, None, 0.5, None, 0.5]
+    assert first == [0.5, 0, 0.75, 0, 0.75]
+    identifier, name, caption, shown = found["others"][0]
+    assert (identifier, name, caption) == ("dev-1", "1.png", "caption 1")
+    assert opened(shown).getpixel((0, 0))[0] == 1, "the item that was first, beside that of the pair"
+    assert opened(found["shown"][0][0]).getpixel((0, 0))[0] == 0
+    assert "named alone" in found["not_shown"] and found["others"][-1][3] is None
+
+
+def test_what_was_retrieved_comes_back_from_a_file_of_predictions_and_damage_is_told(tmp_path):
+    rows, similar = np.arange(3)[::-1], np.asarray([0.1, 0.2, 0.3])
+    kept = Retrieved(similar, rows, similar, rows, similar)
+    said, references = retrieval()[:3], of_items()[:3]
+
+    def written(columns):
+        write_predictions(tmp_path / "p.parquet", ["a", "b", "c"], Predictions(said, columns), references, None)
+        return read_retrieved(tmp_path / "p.parquet")
+
+    back = written(kept.columns)
+    assert all((getattr(back, name) == getattr(kept, name)).all() for name in ("similarity", "item", "caption"))
+    assert written({}) is None
+    with pytest.raises(DamagedFileError, match="likeliest_item is not that of 3 pairs"):
+        written({**kept.columns, "likeliest_item": rows + 1})
+    with pytest.raises(DamagedFileError, match="column similarity is not"):
+        written({**kept.columns, "similarity": similar * np.nan})
