@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.core.facts import Environment
-from harness.core.measurement_records import MeasurementFacts
+from harness.core.measurement_records import MeasurementFacts, TimedModel
+from harness.data.modalities import unit_of
 from harness.measurement.series import BASE
 
 
@@ -65,10 +66,15 @@ def _benchmarks(result: MeasurementFacts) -> Iterator[dict[str, Any]]:
                         "verdict": stage.verdict.verdict,
                         "time_ratio": facts.time_ratio.as_json() if facts.time_ratio else None,
                         "tokens_per_second": facts.tokens_per_second,
+                        **_of_items(cell.items, facts),
                     },
                     "options": {"timer": "perf_counter", "disable_gc": False, "warmup": True},
                     "stats": stats(calls),
                 }
+
+
+def _of_items(items: str, facts: TimedModel) -> dict[str, Any]:
+    return {"amount_per_second": facts.amount_per_second, "unit": unit_of(items)} if items else {}
 
 
 def stats(seconds: Sequence[float]) -> dict[str, Any]:

@@ -9,4 +9,13 @@ from harness.data.modalities.decoder import Decoder
 
 MODALITIES: Plugins[Modality] = plugins.table("modality")
 
-__all__ = ["MODALITIES", "Decoded", "Decoder", "Modality", "Shown"]
+TOKENS = "tokens"
+"""What is read of text."""
+
+
+def unit_of(items: str) -> str:
+    """What throughput counts where items of a modality are read, or tokens where it is none."""
+    return MODALITIES.get(items).unit if items else TOKENS
+
+
+__all__ = ["MODALITIES", "TOKENS", "Decoded", "Decoder", "Modality", "Shown", "unit_of"]

@@ -14,6 +14,7 @@ from harness.report.tables.formats import NONE, interval, scaled
 
 Trained = PretrainRecord | FitRecord
 COSTS = ("weight_bytes", "parameters", "examples_per_second", "speed_ratio", "peak_memory_bytes")
+RATE = "examples_per_second"
 UNITS = {
     "weight_bytes": ("weights on disk, MB", 1e-6, False),
     "parameters": ("parameters, millions", 1e-6, False),
@@ -60,6 +61,7 @@ def tradeoffs(section: Section, scales: Mapping[str, int], scoring: Mapping[str,
     costs = {key: by_label for key, by_label in known.items() if any(value is not None for value in by_label.values())}
     if not costs or not qualities:
         return None
+    titles = {key: _title(key, section.heads[index[key]].small if key in index else "") for key in costs}
     least = {key: max(value or 0.0 for value in by_label.values()) / DRAWN_FROM for key, by_label in costs.items()}
     points = [
         {
@@ -74,7 +76,7 @@ def tradeoffs(section: Section, scales: Mapping[str, int], scoring: Mapping[str,
     ]
     drawing = {
         "kind": "tradeoff",
-        "xs": [{"key": key, "title": UNITS[key][0], "more": UNITS[key][2]} for key in costs],
+        "xs": [{"key": key, "title": titles[key], "more": UNITS[key][2]} for key in costs],
         "ys": [
             {
                 "key": head.key,
@@ -85,7 +87,7 @@ def tradeoffs(section: Section, scales: Mapping[str, int], scoring: Mapping[str,
         ],
         "points": points,
     }
-    header = ("model", *(head.title for head in qualities), *(UNITS[key][0] for key in costs))
+    header = ("model", *(head.title for head in qualities), *(titles[key] for key in costs))
     rows = tuple(
         (
             line.label,
@@ -96,6 +98,11 @@ def tradeoffs(section: Section, scales: Mapping[str, int], scoring: Mapping[str,
     )
     notes = (FRONT, *([SCORING_NOTE] if SCORING in costs else []))
     return Chart(f"tradeoff-{section.key}", section.title, drawing, Grid("", header, rows), notes, section.key)
+
+
+def _title(key: str, counted: str) -> str:
+    """Of an axis; a rate by what the column counts, `images/s`."""
+    return f"{counted.removesuffix('/s')} a second" if key == RATE and counted else UNITS[key][0]
 
 
 def scoring_seconds(records: Iterable[ScoreRecord]) -> float | None:

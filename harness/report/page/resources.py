@@ -52,7 +52,7 @@ def facts_of(resources: Resources) -> tuple[Fact, ...]:
         where = (
             f"{measurement.setting.where}, {threads}, {measurement.processor}, measurement {short(measurement.record)}"
         )
-        value = f"{rate(measurement.examples_per_second)} examples/s, {rate(measurement.tokens_per_second)} tokens/s"
+        value = _rates(measurement)
         if measurement.speed is not None and measurement.is_valid:
             speed = measurement.speed
             value += f", {speed.value:.2f}× [{speed.low:.2f}, {speed.high:.2f}] of its original"
@@ -66,3 +66,11 @@ def facts_of(resources: Resources) -> tuple[Fact, ...]:
             )
             facts.append(Fact("memory", where, f"{peak}{megabytes(measurement.memory.loaded)} MB after loading{gpu}"))
     return tuple(facts)
+
+
+def _rates(measurement: Measured) -> str:
+    """What is read in a second; of items of which each counts one, such as images, that says it all."""
+    read = f"{rate(measurement.read_per_second)} {measurement.unit}/s"
+    if measurement.read_per_second == measurement.examples_per_second:
+        return read
+    return f"{rate(measurement.examples_per_second)} examples/s, {read}"

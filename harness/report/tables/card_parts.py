@@ -40,13 +40,15 @@ class CalibrationChange:
 @dataclass(frozen=True)
 class Cost:
     """A compressed model beside its original at one setting, machine and threads included. `memory` is that of the
-    original and of the model, None where it was not read, and then `memory_absent` says why.
+    original and of the model, None where it was not read, and then `memory_absent` says why. `read_per_second` counts
+    in `unit`: tokens, images, seconds of audio.
     """
 
     setting: measured.Setting
     processor: str
     examples_per_second: tuple[float, float]
-    tokens_per_second: tuple[float, float]
+    read_per_second: tuple[float, float]
+    unit: str
     speed: Ratio | None
     verdict: str
     reason: str
@@ -102,7 +104,8 @@ def _cost(base: Measured, compressed: Measured) -> Cost:
         setting=compressed.setting,
         processor=compressed.processor,
         examples_per_second=(base.examples_per_second, compressed.examples_per_second),
-        tokens_per_second=(base.tokens_per_second, compressed.tokens_per_second),
+        read_per_second=(base.read_per_second, compressed.read_per_second),
+        unit=compressed.unit,
         speed=compressed.speed,
         verdict=compressed.verdict,
         reason=compressed.reason,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.core.facts import Environment
 from harness.core.machine.environment import machine_fingerprint
 from harness.core.measurement_records import MeasureRecord, StageFacts, Standing
+from harness.data.modalities import unit_of
 from harness.measurement.protocol import Validity
 
 VALID = Validity.VALID
@@ -20,7 +21,7 @@ class Setting:
     """What two times must share to be compared: the machine by its fingerprint, threads, workload, stage and the
     type of the device.
 
-    A workload is `8 × 64` (rows × tokens), or `task` for a task's own examples.
+    A workload is `8 × 64` (rows × tokens), `8 images`, or `task` for a task's own examples.
     """
 
     machine: str
@@ -74,6 +75,7 @@ class Memory:
 class Measured:
     """A model at a setting, in a measurement beside its original. `speed` is None of the original itself.
 
+    `read_per_second` counts what is read in `unit`: tokens, images, seconds of audio.
     `model` and `original` are the cells that made them. `verdict` is that of the ratio; of an original the best of its
     candidates', since its own times are as good as those of any.
     """
@@ -84,7 +86,8 @@ class Measured:
     original: str
     is_original: bool
     examples_per_second: float
-    tokens_per_second: float
+    read_per_second: float
+    unit: str
     speed: Ratio | None
     verdict: str
     reason: str
@@ -126,6 +129,7 @@ def _measured(
     environment = record.environment
     memory, absent = _memory(record, name, workload)
     is_task = record.cells[workload].task is not None
+    items = record.cells[workload].items
     return Measured(
         setting=Setting(
             machine_fingerprint(environment.as_json()),
@@ -139,7 +143,8 @@ def _measured(
         original=original,
         is_original=record.models[name].role == "original",
         examples_per_second=timing.examples_per_second,
-        tokens_per_second=timing.tokens_per_second,
+        read_per_second=timing.amount_per_second if items else timing.tokens_per_second,
+        unit=unit_of(items),
         speed=Ratio(ratio.value, ratio.low, ratio.high, ratio.pairs) if ratio else None,
         verdict=verdict.verdict,
         reason=verdict.reason,

@@ -21,7 +21,7 @@ NAMES = {
 }
 """The resources that a front is drawn for. A ratio to an original is none: originals differ."""
 AXES = {
-    "examples_per_second": "examples a second, more is better",
+    "examples_per_second": "{} a second, more is better",
     "peak_memory_bytes": "peak memory, MB, less is better",
     "weight_bytes": "weight files, MB, less is better",
 }
@@ -48,12 +48,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Front:
-    """Quality against one resource; points from the least resource to the most."""
+    """Quality against one resource, whose column is headed so; points from the least resource to the most."""
 
     kind: str
     resource: str
     less_is_better: bool
     points: tuple[Point, ...]
+    header: str = "examples/s"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _front(rows: Sequence[Row], qualities: Sequence[Estimate], resource: Resourc
         for row, quality, merits_of_row in zip(rows, qualities, merits, strict=True)
     ]
     points.sort(key=lambda point: point.resource.value)
-    return Front(NAMES[resource.name], resource.name, resource.less_is_better, tuple(points))
+    return Front(NAMES[resource.name], resource.name, resource.less_is_better, tuple(points), resource.header)
 
 
 def to_markdown(pareto: Pareto, table: Table) -> str:
@@ -191,6 +192,6 @@ def _panel(panel: Any, front: Front, scale: int, unit: float, styles: Mapping[st
     panel.plot(
         xs, [scale * point.quality.value for point in best], color="black", linewidth=1, linestyle="--", zorder=2
     )
-    panel.set_xlabel(AXES[front.resource])
+    panel.set_xlabel(AXES[front.resource].format(front.header.removesuffix("/s")))
     panel.grid(alpha=0.2)
     panel.margins(x=0.1, y=0.1)

@@ -9,11 +9,13 @@ from statistics import fmean
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import short
+from harness.data.modalities import TOKENS
 from harness.report.tables.comparable import Record
 from harness.report.tables.measured import Measured, Setting, base_of
 from harness.report.tables.table import Quantity, Resource, Table
 
 KINDS = ("speed", "memory", "size")
+EXAMPLES = "examples"
 MEMORY = {
     "cpu": "Peak of a process's memory, less what imports took,",
     "cuda": "Peak of what torch has taken of the GPU's memory,",
@@ -123,19 +125,28 @@ def _speed(
         for model, by_task in rows.items():
             pairs = [(base_of(measured, by_task[task]), by_task[task]) for task in tasks]
             ratios[model] = _geometric([_ratio(measurement) for _, measurement in pairs])
-            rates[model] = _geometric(
-                [_scaled(_ratio(measurement), base.examples_per_second) for base, measurement in pairs]
-            )
+            rates[model] = _geometric([_scaled(_ratio(measurement), _rate(base)) for base, measurement in pairs])
+    unit = EXAMPLES if setting is None else _counted(setting, measured)
     notes = [*_where("Speed", setting, measured, tasks), *_missing("speed", models, measured, setting, rates, labels)]
     if rates:
         notes.append(
             "× original: how many times as fast as the model it was measured against, with a 95 % interval, which the "
-            "examples a second have as well."
+            f"{unit} a second have as well."
         )
     return [
-        Resource("examples_per_second", "examples/s", rates, False, tuple(notes)),
+        Resource("examples_per_second", f"{unit}/s", rates, False, tuple(notes)),
         Resource("speed_ratio", "× original", ratios, False, (), digits=2),
     ]
+
+
+def _rate(measurement: Measured) -> float:
+    """Examples a second of text, and of items what their modality counts."""
+    return measurement.examples_per_second if measurement.unit == TOKENS else measurement.read_per_second
+
+
+def _counted(setting: Setting, measured: Sequence[Measured]) -> str:
+    unit = next(measurement.unit for measurement in measured if measurement.setting == setting)
+    return EXAMPLES if unit == TOKENS else unit
 
 
 def _ratio(measurement: Measured) -> Quantity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.core.measurement_records import DeviceMemory, MeasurementFacts, RatioFacts, StageFacts, TimedModel
-from harness.data.modalities import MODALITIES
+from harness.data.modalities import unit_of
 from harness.report.tables.formats import escaped, markdown_table
 
 NONE = "–"
@@ -65,7 +65,8 @@ def _stages(result: MeasurementFacts) -> Iterator[tuple[str, str, StageFacts]]:
 
 
 def _speed(result: MeasurementFacts) -> str:
-    read = "read/s" if any(cell.items for cell in result.cells.values()) else "tokens/s"
+    units = {unit_of(cell.items) for cell in result.cells.values()}
+    read = f"{units.pop()}/s" if len(units) == 1 else "read/s"
     header = [
         "batch × length", "stage", "model", "ms a call", read, "examples/s", "p50 ms", "p90 ms", "p95 ms",
         "p99 ms", "speed ratio", "A/A", "verdict",
@@ -85,12 +86,11 @@ def _speed(result: MeasurementFacts) -> str:
 
 
 def _read(result: MeasurementFacts, cell: str, model: TimedModel) -> str:
-    """What is read in a second, with its unit."""
+    """What is read in a second, with its unit where the column has several."""
     items = result.cells[cell].items
-    if not items:
-        mixed = any(other.items for other in result.cells.values())
-        return f"{model.tokens_per_second:,.0f}{' tokens' if mixed else ''}"
-    return f"{model.amount_per_second:,.1f} {MODALITIES.get(items).unit}"
+    value = f"{model.amount_per_second:,.1f}" if items else f"{model.tokens_per_second:,.0f}"
+    is_mixed = len({unit_of(other.items) for other in result.cells.values()}) > 1
+    return f"{value} {unit_of(items)}" if is_mixed else value
 
 
 PERCENTILES = ("p50", "p90", "p95", "p99")

@@ -29,10 +29,12 @@ def measure(
     created: str = "2026-11-24T12:00:00Z",
     device: str = "cpu",
     gpu: Mapping[str, int] | None = None,
+    items: str = "",
+    each: float = 1.0,
     **environment: Any,
 ) -> dict[str, Any]:
     """`candidates` gives by cell how many times as fast it is; all have the peak of `peaks`, and of `gpu` on
-    a GPU, or no memory read.
+    a GPU, or no memory read. `items` are of a modality, which counts so many of its units in `each`.
     """
     models: dict[str, Any] = {}
     timed: dict[str, Any] = {}
@@ -53,13 +55,14 @@ def measure(
         timed[f"model {key}"] = {
             "seconds": 8 / (rate * factor),
             "examples_per_second": rate * factor,
-            "tokens_per_second": 64 * rate * factor,
+            "tokens_per_second": 0.0 if items else 64 * rate * factor,
+            **({"amount_per_second": each * rate * factor} if items else {}),
         }
         if key != original:
             ratio = {"value": factor, "low": factor * (1 - half), "high": factor * (1 + half), "pairs": 20}
             timed[f"model {key}"] |= {"speed_ratio": ratio, "verdict": (said or {}).get(key, verdict())}
     stage = {"verdict": verdict(), "a_a": {"value": 1.001, "low": 0.99, "high": 1.01}, "models": timed}
-    what = {"task": "a"} if workload.startswith("task") else {"batch": 8, "length": 64}
+    what = {"task": "a"} if workload.startswith("task") else {"batch": 8, "length": 1 if items else 64, "items": items}
     return {
         "kind": "measure", "verdict": "VALID", "created": created, "cell": digest(repr((original, candidates, workload, created))),
         "models": models, "cells": {workload: {**what, "stages": {"forward": stage}}}, "absent": {},

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from harness.core.errors import HarnessError
+from harness.report.page.resources import Resources, facts_of
 from harness.report.tables import csv_lines, formats, json_tables, latex, leaderboard, measured, pareto
 from harness.report.tables.resources import kinds_of, with_resources
 from tests.unit.report.measures import MACHINE, measure, verdict
@@ -62,6 +63,34 @@ def test_speed_memory_and_size_stand_beside_the_scores():
     assert {row["model"]: float(row["value"]) for row in rows if row["metric"] == "weight_bytes"} == SIZES
     (said,) = json.loads(json_tables.to_json([table]))["tables"]
     assert [one["name"] for one in said["resources"]] == list(found)
+
+
+@pytest.mark.parametrize(
+    ("items", "workload", "each", "header"),
+    [("image", "8 images", 1.0, "images/s"), ("audio", "8 sounds", 2.0, "seconds of audio/s")],
+)
+def test_models_of_items_have_the_rate_of_what_their_modality_counts(items, workload, each, header):
+    timed = measure("base", {"int8": 2.0}, rate=100.0, workload=workload, items=items, each=each)
+    (found,) = measured.read(all_typed([timed]))[1:]
+    assert (found.unit, found.read_per_second) == (header.removesuffix("/s"), 200.0 * each)
+    table = table_of(scored(base=0.8, int8=0.79), [timed], ["speed"])
+    assert shown(table)["examples_per_second"] == pytest.approx({"base": 100 * each, "int8": 200 * each})
+    text = formats.to_markdown(table)
+    assert header in text and "tokens" not in text and "examples/s" not in text and f"at {workload}" in text
+    (front,) = [front for front in pareto.build(table).fronts if front.kind == "speed"]
+    assert front.header == header
+    (fact,) = [fact for fact in facts_of(Resources(measured=(found,))) if fact.what == "speed"]
+    assert header in fact.value and ("examples/s" in fact.value) == (items == "audio")
+
+
+def test_rates_of_texts_and_of_images_do_not_meet_in_a_column():
+    both = [
+        measure("base", {"int8": 2.0}, rate=100.0, workload="8 images", items="image"),
+        measure("base", {"half": 1.5}, created="2026-11-24T13:00:00Z"),
+    ]
+    table = table_of(scored(**SCORES), both, ["speed"])
+    assert shown(table)["examples_per_second"] == pytest.approx({"base": 1000, "half": 1500})
+    assert "No speed of int8: measured at other settings only." in formats.to_markdown(table)
 
 
 def test_what_was_measured_on_a_gpu_is_the_gpus_and_does_not_meet_the_cpus():
