@@ -105,6 +105,7 @@ def test_two_processes_train_the_towers_that_one_does(harness, machine_cache, tm
         (("model_type: clip", "model_type: bert"), "unknown key 'projection_dim' in the config of bert"),
         (("image_size: 16,", "image_sizes: 16,"), "Did you mean 'image_size'"),
         (("precision: fp32}\ntraining", "compile: true}\ntraining"), "compile is for text alone"),
+        (("precision: fp32}\ntraining", "augment: {operations: [swop]}}\ntraining"), "Did you mean 'swap'?"),
         (("objective: image-text", "objective: image-text, options: {loss: sigmoid}"), "sigmoid needs a bias"),
         (("corpus: sklearn-digits", "corpus: nowhere"), "no such file or folder: nowhere"),
         (

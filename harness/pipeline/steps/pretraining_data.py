@@ -99,12 +99,8 @@ def _text(cell: Cell, store: Store) -> PretrainingData:
     tokens = tokens_of(tokenizer)
     objective = make_objective(job.model_spec, tokens)
     written = [job.corpus["fingerprint"], tokenizer_key, tokens.end]
-    augmenter = None
-    if settings.augment is not None:
-        where = f"model {job.model['name']}: pretraining.augment"
-        refuse_changed_inputs(settings.augment, cell.spec.get("inputs", {}).get("augment", {}), where)
-        augmenter = DocumentAugmenter(settings.augment, settings.seed, where)
-        written += [settings.augment.model_dump(mode="json"), settings.seed, cell.spec.get("inputs"), cell.spec["code"]]
+    augmenter, known_by = _augmenter(cell)
+    written += known_by
     folder = store.kept_folder(
         f"tokens-{hash_json(written)[:32]}",
         lambda folder: write_tokens(corpus, tokenizer, tokens.end, folder, augmenter),
@@ -143,10 +139,11 @@ def _items(cell: Cell, store: Store) -> PretrainingData:
     objective: Any = make_objective(job.model_spec, NO_TOKENS if tokenizer is None else tokens_of(tokenizer))
     code = code_identity.identity("harness.training.pretraining.items")
     length = 0 if tokenizer is None else towers.caption_length(config, settings.block_size)
-    written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, length, code])[:32]
+    augmenter, known_by = _augmenter(cell)
+    written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, length, code, *known_by])[:32]
     folder = store.kept_folder(
         f"items-{written}",
-        lambda folder: items.write_items(corpus, processor, tokenizer, length, folder),
+        lambda folder: items.write_items(corpus, processor, tokenizer, length, folder, augmenter),
     )
     objective.kept, splits = items.kept_items(folder)
     if objective.whole_batch and len(splits["train"]) < settings.batch_size:
@@ -159,10 +156,25 @@ def _items(cell: Cell, store: Store) -> PretrainingData:
         f"train_{objective.unit}": len(splits["train"]),
         f"held_out_{objective.unit}": len(splits["held_out"]),
         "caption_tokens": items.caption_tokens(folder),
+        **({"augmented_documents": items.caption_copies(folder)} if augmenter else {}),
     }
     return PretrainingData(
         objective, config, splits["train"], splits["held_out"][:HELD_OUT_BLOCKS], tokenizer, processor, facts
     )
+
+
+def _augmenter(cell: Cell) -> tuple[DocumentAugmenter | None, list[Any]]:
+    """What makes copies of documents or captions, where copies are asked for, and what the copies are known by."""
+    job = cell.job
+    assert isinstance(job, PretrainJob)
+    settings = job.model_spec.pretraining
+    assert settings is not None
+    if settings.augment is None:
+        return None, []
+    where = f"model {job.model['name']}: pretraining.augment"
+    refuse_changed_inputs(settings.augment, cell.spec.get("inputs", {}).get("augment", {}), where)
+    made = DocumentAugmenter(settings.augment, settings.seed, where)
+    return made, [settings.augment.model_dump(mode="json"), settings.seed, cell.spec.get("inputs"), cell.spec["code"]]
 
 
 def _config(job: PretrainJob, tokenizer: PreTrainedTokenizerFast | None) -> PretrainedConfig:

@@ -13,7 +13,7 @@ from harness.training.objectives.base import Objective, Tokens
 
 OBJECTIVES: Plugins[type[Objective]] = plugins.table("objective")
 OF_TEXT = ("augment", "compile", "peft")
-"""Settings of a pretraining that objectives on items do without."""
+"""Settings of a pretraining that objectives on items do without; captions are text and can be augmented."""
 
 
 def check_objective(model_spec: ModelSpec) -> tuple[type[Objective], Any]:
@@ -32,8 +32,9 @@ def check_objective(model_spec: ModelSpec) -> tuple[type[Objective], Any]:
             f"{where}: adversarial: objective {settings.objective} is not trained on perturbed embeddings; leave it out"
         )
     if kind.modality != "text":
+        reads_captions = kind.has_captions  # type: ignore[attr-defined]
         for name in OF_TEXT:
-            if getattr(settings, name):
+            if getattr(settings, name) and not (name == "augment" and reads_captions):
                 raise HarnessError(
                     f"{where}: pretraining.{name}: objective {settings.objective} learns from {kind.unit}, and {name} "
                     "is for text alone; leave it out"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.errors import HarnessError
+from harness.data.augment.documents import DocumentAugmenter
 from harness.data.corpus import is_held_out
 from harness.data.modalities import MODALITIES, Decoder
 from harness.data.pair_corpus import PairCorpus
@@ -20,13 +21,21 @@ from harness.training.objectives.items import KeptItems
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-META = "meta.json"
+META, COPIES = "meta.json", "augmented"
+CAPTIONS_AT_ONCE = 1000
+"""Captions that are augmented together."""
 
 
 def write_items(
-    corpus: PairCorpus, processor: Processor, tokenizer: PreTrainedTokenizerBase | None, longest: int, folder: Path
+    corpus: PairCorpus,
+    processor: Processor,
+    tokenizer: PreTrainedTokenizerBase | None,
+    longest: int,
+    folder: Path,
+    augmenter: DocumentAugmenter | None = None,
 ) -> None:
-    """Each item of a corpus once, the tokens of its captions, and which items are held out.
+    """Each item of a corpus once, the tokens of its captions, and which items are held out; of an item to train on
+    also those of the copies of its captions that `augmenter` makes, each of which is then one of its captions.
 
     Args:
         corpus: Items with captions; several captions of an item may stand anywhere.
@@ -70,12 +79,40 @@ def write_items(
         os.fsync(file.fileno())
     if not numbers or all(held_out):
         raise HarnessError(f"corpus {corpus.location}: no {corpus.modality} to train on")
+    copies = 0
+    if augmenter is not None:
+        texts, owners, copies = _augmented(texts, owners, held_out, augmenter)
     order = np.argsort(np.asarray(owners, dtype=np.int64), kind="stable")
     ids, masks = _tokens(tokenizer, [texts[at] for at in order], longest)
     first = np.concatenate([[0], np.cumsum(np.bincount(np.asarray(owners, dtype=np.int64), minlength=len(numbers)))])
     np.savez(folder / "captions.npz", ids=ids, masks=masks, first=first, held_out=np.asarray(held_out))
-    meta = {"shape": [len(numbers), *shape], "dtype": kind, "captions": len(texts), "tokens": int(masks.sum())}
+    meta = {
+        "shape": [len(numbers), *shape],
+        "dtype": kind,
+        "captions": len(texts),
+        "tokens": int(masks.sum()),
+        COPIES: copies,
+    }
     (folder / META).write_text(json.dumps(meta))
+
+
+def _augmented(
+    texts: list[str], owners: list[int], held_out: list[bool], augmenter: DocumentAugmenter
+) -> tuple[list[str], list[int], int]:
+    """Captions and the items they are of, with their copies, and how many copies there are."""
+    captions: list[str] = []
+    items: list[int] = []
+    copies = 0
+    for start in range(0, len(texts), CAPTIONS_AT_ONCE):
+        chunk = slice(start, start + CAPTIONS_AT_ONCE)
+        made = augmenter.copies(texts[chunk], start)
+        for text, item, of_text in zip(texts[chunk], owners[chunk], made, strict=True):
+            further = [] if held_out[item] else of_text
+            kept = [text] if augmenter.spec.keep_original or not further else []
+            captions += [*kept, *further]
+            items += [item] * (len(kept) + len(further))
+            copies += len(further)
+    return captions, items, copies
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase | None, texts: list[str], longest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +131,12 @@ def kept_items(folder: Path) -> tuple[KeptItems, dict[str, np.ndarray]]:
     splits = {"train": np.flatnonzero(~held_out)[:, None], "held_out": np.flatnonzero(held_out)[:, None]}
     ids, masks = (captions[name].astype(np.int64) for name in ("ids", "masks"))
     return KeptItems(items, ids, masks, captions["first"]), splits
+
+
+def caption_copies(folder: Path) -> int:
+    """How many captions augmentation has added."""
+    count: int = json.loads((folder / META).read_text()).get(COPIES, 0)
+    return count
 
 
 def caption_tokens(folder: Path) -> int:

@@ -67,6 +67,33 @@ def setting_of(name: str, dropout: bool = True):
     return objective, cut(stream, objective.raw_size, "here"), build
 
 
+def setting_of_items(name: str):
+    """The same of an objective on items: 24 images of noise with two captions each, augmented as they are drawn."""
+    import torch
+    from transformers import CLIPConfig, ViTConfig
+
+    from harness.modeling.processors.images import ImageProcessor
+    from harness.training.objectives.items import NO_TOKENS, KeptItems
+
+    random = np.random.default_rng(0)
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    seen = small | {"image_size": 16, "patch_size": 8}
+    kind = OBJECTIVES.get(name)
+    options = {"augment": True} | ({"width": 16, "layers": 1} if name == "masked-patches" else {})
+    objective = kind(kind.Options(**options), NO_TOKENS, 6)
+    items, ids = random.integers(0, 256, (24, 3, 16, 16), dtype=np.uint8), random.integers(4, 50, (48, 6))
+    objective.kept = KeptItems(items, ids, np.ones_like(ids), np.arange(25) * 2)
+    objective.processor = ImageProcessor.of_size(16)
+
+    def build():
+        torch.manual_seed(3)
+        if name == "masked-patches":
+            return objective.build(ViTConfig(**seen))
+        return objective.build(CLIPConfig(text_config=small | {"vocab_size": 50}, vision_config=seen, projection_dim=8))
+
+    return objective, np.arange(24)[:, None], build
+
+
 def spec(**changes) -> PretrainingSpec:
     return PretrainingSpec(
         objective="x", **({"steps": 10, "batch_size": 4, "block_size": 24, "checkpoint_every": 4} | changes)

@@ -10,7 +10,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.training.pretraining.blocks import BlockOrder, cut
 from harness.training.pretraining.schedules import rate
-from tests.unit.training.pretraining.settings import KINDS, setting_of, spec, trained
+from tests.unit.training.pretraining.settings import KINDS, setting_of, setting_of_items, spec, trained
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))
@@ -28,6 +28,20 @@ def test_stopped_and_resumed_equals_unbroken_bit_for_bit(setting, tmp_path, stop
     assert len(whole.losses) == 10
     assert all((weights[name] == again[name]).all() for name in weights)
     assert len(set(whole.losses)) == 10, "every step has batches and weights of its own"
+
+
+@pytest.mark.parametrize(("kind", "accumulate"), [("image-text", 1), ("image-text", 2), ("masked-patches", 1)])
+def test_a_pretraining_on_items_stopped_and_resumed_equals_unbroken_bit_for_bit(kind, accumulate, tmp_path):
+    """With captions drawn anew and items augmented: the generator goes on where it was."""
+    setting, settings = setting_of_items(kind), spec(batch_size=8, accumulate=accumulate, optimizer="adamw")
+    whole, weights = trained(setting, tmp_path / "whole", settings)
+    assert trained(setting, tmp_path / "broken", settings, 6) is None
+    resumed, again = trained(setting, tmp_path / "broken", settings)
+    assert resumed.resumed_from == 4 and len(whole.losses) == 10
+    assert resumed.losses == whole.losses and len(set(whole.losses)) == 10
+    assert all((weights[name] == again[name]).all() for name in weights)
+    before = setting[2]().state_dict()
+    assert any((weights[name] != before[name]).any() for name in weights)
 
 
 def test_adafactor_resumes_bit_for_bit_and_steps_in_proportion_to_the_weight(tmp_path):
