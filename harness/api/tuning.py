@@ -9,12 +9,14 @@ from typing import Any
 
 from harness.api.runs import opened
 from harness.core.errors import HarnessError
-from harness.core.registry import scoped_plugins
+from harness.core.registry import Registry, scoped_plugins
 from harness.core.run_spec import RunSpec
 from harness.core.search_records import TuneRecord
 from harness.core.search_spec import TuneSpec
+from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.pipeline.cells import Event
+from harness.pipeline.commands import search_plan
 from harness.pipeline.commands import tune as command
 from harness.pipeline.commands.run import Prepared
 from harness.report.outcomes import TunedModel
@@ -47,7 +49,7 @@ def tune(
         space: A YAML file of ranges and choices by training value; `default`: around what a model of its size is
             trained with.
         trials: How many.
-        budget: No new trials after so many seconds, or a time such as `10m`.
+        budget: Nothing more is trained after so many seconds, or a time such as `10m`.
         output: A file for the model spec with the best values.
         data: As `run` takes it.
         out: The results folder.
@@ -97,9 +99,19 @@ def perform_tune(
     Raises:
         HarnessError: as `tune` does.
     """
-    if len(run.task) != 1 or len(run.model) != 1 or run.suite or run.corpus or run.from_scratch or not run.train:
-        raise HarnessError("a search is of one task and one model, which is trained")
-    store, registry = opened(run)
+    store, registry = _opened(run)
     searched = command.tune(run, search, registry, store, listen, begin, tell)
     record = store.read(searched.cell, TuneRecord)
     return TunedModel(read_run(store, searched.run), store.folder(searched.cell) / "winner.yaml", record)
+
+
+def plan_tune(run: RunSpec, search: TuneSpec) -> search_plan.Planned:
+    """What a search would do, and what that takes, from its specs. Raises HarnessError as `tune` does."""
+    store, registry = _opened(run)
+    return search_plan.plan_search(run, search, registry, store)
+
+
+def _opened(run: RunSpec) -> tuple[Store, Registry]:
+    if len(run.task) != 1 or len(run.model) != 1 or run.suite or run.corpus or run.from_scratch or not run.train:
+        raise HarnessError("a search is of one task and one model, which is trained")
+    return opened(run)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.api.tuning import perform_tune
+from harness.api.tuning import perform_tune, plan_tune
 from harness.cli.options import Json, Plain, Quiet, complete_models, complete_tasks, show_tables
 from harness.cli.progress import Progress
 from harness.cli.spec_options import spec_options
@@ -19,7 +19,7 @@ from harness.core.text import emit, say
 from harness.pipeline.cells import Event
 from harness.pipeline.commands.run import Prepared
 from harness.report.text import runs
-from harness.report.text.searching import search_text
+from harness.report.text.searching import plan_text, search_text
 
 FIELDS = (
     "data", "text_column", "label_column", "delimiter", "test", "dev_fraction", "limit", "allow_dropped",
@@ -48,6 +48,9 @@ def tune(
     """Search training values on a part of the training examples; train the best on all of them, and score it once."""
     search = parse(TuneSpec, wanted, "the command line")
     run = parse(RunSpec, {**given, "task": [task], "model": [model]}, "the command line")
+    if search.dry_run:
+        emit(plan_text(plan_tune(run, search)))
+        return
     with ExitStack() as stack:
         shown: list[Progress] = []
 

@@ -55,7 +55,7 @@ def tracker_setting() -> Any:
 
 
 Cluster = Literal["slurm", "local", "debug"]
-EXECUTOR_SETTINGS = ("address", "resources", "cluster", "cluster_option", "fsdp")
+EXECUTOR_SETTINGS = ("address", "resources", "cluster", "cluster_option", "fsdp", "checkpoint_every")
 """Settings of a run that some executors take and others refuse."""
 
 
@@ -258,6 +258,10 @@ class RunSpec(Strict):
         metavar="NAME=VALUE",
     )  # fmt: skip
     fsdp: bool = setting(False, "Under torchrun: shard a model that is fine-tuned over the processes.", panel=WHERE)
+    checkpoint_every: int | None = setting(
+        None, "Under torchrun: steps of a fine-tuning between checkpoints to go on from.", panel=WHERE,
+        shown="some five minutes' worth", ge=1,
+    )  # fmt: skip
     workers: int | None = setting(None, "Processes.", panel=WHERE, shown="one per core", ge=1, le=1024)
     threads: int | None = setting(None, "Intra-op threads per process.", panel=WHERE, shown="calibrated", ge=1, le=1024)
     include: Annotated[list[str], BeforeValidator(listed)] = setting(

@@ -9,7 +9,8 @@ from pydantic import Field
 from harness.core.cell_records import ModelRecord, TaskFacts
 from harness.core.facts import Facts, shared
 
-COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
+COMPLETE, PRUNED, FAILED, CUT = "complete", "pruned", "failed", "cut"
+"""What becomes of a trial; one is cut where the budget ends before it is trained further."""
 
 
 class RungFacts(Facts):

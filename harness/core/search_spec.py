@@ -51,7 +51,9 @@ class TuneSpec(Strict):
 
     space: str = setting(DEFAULT, "A YAML file: ranges or choices by training value.", panel=SEARCH, metavar="FILE")
     trials: int = setting(20, "How many.", panel=SEARCH, ge=1, le=10_000)
-    budget: Time | None = setting(None, "No new trials after this time: 90s, 10m, 2h.", panel=SEARCH, metavar="TIME")
+    budget: Time | None = setting(
+        None, "Nothing more is trained after this time: 90s, 10m, 2h.", panel=SEARCH, metavar="TIME"
+    )
     sampler: Literal["tpe", "random"] = setting(
         "tpe", "tpe learns from the trials before; random draws each alike.", panel=SEARCH
     )
@@ -72,6 +74,8 @@ class TuneSpec(Strict):
     output: Path | None = setting(
         None, "Write the model spec with the best values, for --model.", panel=OUTPUT, metavar="FILE", short="o"
     )
+
+    dry_run: bool = setting(False, "Say what would be searched, and how long it takes.", panel=OUTPUT)
 
     @model_validator(mode="after")
     def _rungs_rise_to_one(self) -> TuneSpec:

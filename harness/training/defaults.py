@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from harness.core import plugins
 from harness.core.families import Family
 from harness.core.specs import TrainingSpec
 from harness.data.frame import Split
@@ -89,3 +90,17 @@ def length_for(training: TrainingSpec, limit: int | None, tokenizer: Any, family
 def percentile(ordered: Sequence[int], fraction: float) -> int:
     """The smallest of the ordered values that is not below the given fraction of them."""
     return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]
+
+
+def goes_on(training: TrainingSpec) -> bool:
+    """Whether a fine-tuning that is cut off can go on from its weights and moments: where nothing else is kept from
+    step to step, such as the best weights so far, their mean, or the place in a file of texts.
+    """
+    adversarial, operations = training.adversarial, [] if training.augment is None else training.augment.named
+    return not (
+        training.select == "best"
+        or training.average_last is not None
+        or (training.peft is not None and training.peft.quantize_base is not None)
+        or (adversarial is not None and (adversarial.method == "smart" or adversarial.unlabelled is not None))
+        or any(plugins.lookup("augmentation", name).on == "training" for name, _ in operations)
+    )

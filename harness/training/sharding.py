@@ -6,7 +6,7 @@ import ctypes
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -38,8 +38,8 @@ def shard(
     """Leave each process its part of every weight. A layer's weights are gathered while it works, the others' all the
     time.
 
-    Weights that are `deferred` are made layer by layer, so that no process ever holds all of them. `methods` of the
-    module may be called as its `forward` is.
+    Weights that are `deferred` are made layer by layer, so that no process ever holds all of them, and of those that
+    lie in files it reads its part alone. `methods` of the module may be called as its `forward` is.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
@@ -48,11 +48,34 @@ def shard(
         _return_large_blocks()
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     for part in (*layers(module), module):
+        stored = {}
         if deferred is not None:
-            deferred.fill(part)
+            deferred.fill(part, but_files=True)
+            stored = deferred.in_files(part)
         fully_shard(part, mesh=mesh)
+        if deferred is not None:
+            _read_own(part, stored, deferred)
     for method in methods:
         register_fsdp_forward_method(module, method)
+
+
+def _read_own(part: torch.nn.Module, stored: Mapping[str, torch.Tensor], deferred: DeferredWeights) -> None:
+    """Put this process's rows of weights that lie in files into a module that was sharded without them."""
+    done: dict[int, torch.nn.Parameter] = {}
+    for name, weight in stored.items():
+        owner, _, leaf = name.rpartition(".")
+        module = part.get_submodule(owner)
+        place = getattr(module, leaf)
+        if id(weight) not in done:
+            rank, count = torch.distributed.get_rank(), torch.distributed.get_world_size()
+            most = -(-len(weight) // count)
+            start, stop = (min(number * most, len(weight)) for number in (rank, rank + 1))
+            local = deferred.rows(weight, start, stop).to(place.device_mesh.device_type)
+            sharded = DTensor.from_local(
+                local, place.device_mesh, place.placements, run_check=False, shape=weight.shape, stride=weight.stride()
+            )
+            done[id(weight)] = torch.nn.Parameter(sharded, weight.requires_grad)
+        setattr(module, leaf, done[id(weight)])
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +30,7 @@ from harness.training.lazy_rows import LazyRows, lazy_table
 from harness.training.parallel import PartOfBatches, alone, joined, of_all
 from harness.training.processes import Processes
 from harness.training.recomputing import compiled, recompute_activations
+from harness.training.resuming import Checkpoints
 
 DROPOUT_SEED = 4
 
@@ -40,7 +43,7 @@ Collator = Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]
 class FitReport:
     """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection
     history, the loss and the learning rate of each step, and whether the rows of the embedding table were moved when
-    they were read (`harness.training.lazy_rows`).
+    they were read (`harness.training.lazy_rows`). `resumed_from` is the step after which it went on.
     """
 
     steps: int
@@ -52,6 +55,7 @@ class FitReport:
     losses: list[float]
     rates: list[float]
     lazy_rows: bool
+    resumed_from: int = 0
 
 
 class TrainStep:
@@ -81,6 +85,11 @@ class TrainStep:
         self._total: torch.Tensor | float = 0.0
         self._counts: list[float] = []
         self._losses: list[torch.Tensor] = []
+        self._before: tuple[list[float], list[float]] = [], []
+
+    def go_on(self, losses: list[float], counts: list[float]) -> None:
+        """After steps of which these are the losses, and the numbers of examples."""
+        self._before = losses, counts
 
     def __call__(self, batch: dict[str, torch.Tensor], rate: float, weight: float) -> None:
         """Take a step at a learning rate; of several processes each with its part of the batch, which has a weight."""
@@ -98,7 +107,7 @@ class TrainStep:
             summed = self._adversary.loss(
                 lambda batch, term: self._loss(self._model, batch, term),
                 lambda term: scaled(term).backward(),
-                self._model, batch, len(self._losses),
+                self._model, batch, len(self._before[0]) + len(self._losses),
                 (0, 1) if self._processes is None else (self._processes.number, self._processes.count),
             )  # fmt: skip
         loss = scaled(summed)
@@ -125,13 +134,19 @@ class TrainStep:
 
     def losses(self, device: torch.device) -> tuple[list[float], float]:
         """The loss of each step, and the mean that was trained on."""
+        if self._processes is not None:
+            losses, counts = self.curves(device)
+            totals = [loss * self._targets * count for loss, count in zip(losses, counts, strict=True)]
+            return losses, sum(totals) / (self._size * max(1, len(totals)))
         if not self._losses:
             return [], 0.0
-        if self._processes is None:
-            return torch.stack(self._losses).tolist(), float(self._total) / len(self._losses)
+        return torch.stack(self._losses).tolist(), float(self._total) / len(self._losses)
+
+    def curves(self, device: torch.device) -> tuple[list[float], list[float]]:
+        """Of several processes, which all must call: the loss of each step, and its number of examples."""
         totals, counts = of_all(self._losses, self._counts, device)
         losses = [total / (self._targets * count) for total, count in zip(totals, counts, strict=True)]
-        return losses, sum(totals) / (self._size * len(totals))
+        return self._before[0] + losses, self._before[1] + counts
 
 
 def fine_tune(
@@ -148,6 +163,7 @@ def fine_tune(
     processes: Processes | None = None,
     deferred: DeferredWeights | None = None,
     adversary: Adversary | None = None,
+    checkpoints: Path | None = None,
 ) -> FitReport:
     """Fine-tune `model` in place.
 
@@ -157,7 +173,8 @@ def fine_tune(
     better) and the best epoch's weights are kept. `after_step` may change the model after each step of the optimizer,
     and gets the fraction done as well. Of several `processes` all must call: each takes a part of every batch, and
     where they are `sharded` keeps a part of every weight, of which those that are `deferred` are made then. An
-    `adversary` makes a step's loss of that.
+    `adversary` makes a step's loss of that. Several processes keep what is done in the folder `checkpoints`, and go on
+    from what is there.
 
     Raises:
         HarnessError: the loss became infinite or not a number.
@@ -195,16 +212,27 @@ def fine_tune(
         table = lazy_table(model, tokens, rates, training.weight_decay)
     collator = collating(device)
     model.train()
-    if processes is not None:
-        seed_dropout(DROPOUT_SEED, seed, processes.number)
+    resumed, kept = 0, None
     reading = nullcontext() if table is None else table.reading()
     with quick_dropout(model), compiled(model, training.compile), autocast(model, device, precision), reading:
         groups = optimizers.groups(model, training.weight_decay)
         optimizer = optimizers.optimizer(training.optimizer, groups, training.learning_rate)
         take_step = TrainStep(model, evaluate, optimizer, training, targets, processes, adversary, table)
+        if processes is not None and checkpoints is not None:
+            kept = Checkpoints(checkpoints, model, optimizer, steps, processes)
+            progress = kept.latest()
+            resumed = progress.step
+            take_step.go_on(progress.losses, progress.counts)
         for done, (ends_epoch, rows) in enumerate(_batches(parts or batches, steps)):
+            weight = 1.0 if parts is None else parts.weights.pop(0)
+            if done < resumed:
+                continue
+            if processes is not None:
+                seed_dropout(DROPOUT_SEED, seed, done, processes.number)
             batch = {name: _moved(column, device) for name, column in collator(encoded.rows(rows)).items()}
-            take_step(batch, rates[done], 1.0 if parts is None else parts.weights.pop(0))
+            take_step(batch, rates[done], weight)
+            if kept is not None:
+                kept.after(done + 1, resumed, partial(take_step.curves, device))
             for listener in (after_step, report):
                 if listener is not None:
                     listener((done + 1) / steps)
@@ -226,7 +254,9 @@ def fine_tune(
         if keeper is not None:
             selection = keeper.restore(model)
     tokens = round(sum(encoded.lengths) * training.epochs / max(1, len(encoded.epochs)))
-    return FitReport(steps, mean_loss, tokens, precision, device.type, selection, losses, rates, table is not None)
+    return FitReport(
+        steps, mean_loss, tokens, precision, device.type, selection, losses, rates, table is not None, resumed
+    )
 
 
 def _batches(batches: Any, steps: int) -> Iterator[tuple[bool, list[int]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,46 @@ def test_what_is_drawn_depends_on_no_executor(harness: Harness, place: Sequence[
     assert drawn == [[trial["number"], trial["values"], trial["state"], trial["value"]] for trial in pool["trials"]]
 
 
+class Ticks:
+    """A clock that goes on by a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self) -> float:
+        self.now += 1
+        return self.now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
 @pytest.mark.slow
-def test_a_budget_ends_a_search(harness: Harness, place: Sequence[str]) -> None:
-    search = (*SEARCH[:-4], "--trials", "40", "--batch", "2", "--rungs", "1", "--sampler", "random", *place)
-    record = searched(harness(*search, "--budget", "0.001s", "--json").stdout)
-    assert record["ended"] == "budget" and record["asked"] == 40 and len(record["trials"]) == 2
+def test_a_budget_ends_a_search_between_two_cells_and_what_was_trained_is_scored(
+    harness: Harness, place: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.pipeline.commands.tune.time", Ticks())
+    search = (*SEARCH[:-4], "--trials", "40", "--batch", "3", *place)
+    done = harness(*search, "--budget", "2.5s")
+    record = searched(harness("show", "--json").stdout)
+    assert record["ended"] == "budget" and record["asked"] == 40
+    trials = record["trials"]
+    assert [len(trial["rungs"]) for trial in trials] == [1, 1, 0]
+    assert sorted(trial["state"] for trial in trials) == ["cut", "cut", "pruned"]
+    assert trials[2]["cause"] == "the budget ended before it was trained"
+    assert trials[record["best"]]["state"] == "cut" and trials[record["best"]]["value"] is not None
+    assert "3 of 40 trials, ended by the budget, which cut 2" in done.stdout
+    monkeypatch.undo()
+    nothing = harness(*search, "--search-seed", "1", "--budget", "0.001s", code=2)
+    assert "no trial of 3 could be trained: the budget ended before it was trained" in nothing.stderr
+
+
+def test_a_dry_run_of_a_search_says_what_it_takes_and_does_nothing(
+    harness: Harness, place: Sequence[str], tmp_path: Path
+) -> None:
+    text = harness(*SEARCH, *place, "--dry-run").stdout
+    assert "5 trials of learning_rate, batch_size, epochs" in text and "of CPU time" in text
+    rows = [line.split() for line in text.splitlines() if "%" in line]
+    assert [row[:3] for row in rows] == [["25", "%", "5"], ["100", "%", "3"]]
+    assert text.count("batch_size ") == 3, "what is drawn first"
+    assert not list((tmp_path / "results").glob("cells/*")) and not list((tmp_path / "results").glob("runs/*"))

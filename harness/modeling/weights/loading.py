@@ -130,7 +130,8 @@ def load_weights(
         folder: A `save_pretrained` folder.
         new_head: The head may be missing, or have another number of outputs.
         learns_head: That of any class may be: what is loaded is trained as a whole.
-        **options: Of `from_pretrained`, such as values of the config.
+        **options: Of `from_pretrained`, such as values of the config. A `state_dict` takes the place of the folder's
+            weights, and a `config` has to stand beside it.
 
     Returns:
         The model.
@@ -187,18 +188,27 @@ def _takes_new_head(auto_class: str, new_head: bool) -> bool:
 def _loaded(auto_class: str, folder: Path, options: Mapping[str, Any]) -> tuple[PreTrainedModel, Mapping[str, Any]]:
     """A model, and what `from_pretrained` reports of its weights."""
     import transformers
+    from transformers.models.auto import auto_factory
 
     transformers.utils.logging.disable_progress_bar()
     kind = ENCODERS.get(str(model_config(folder).get("model_type")), auto_class) if auto_class == BODY else auto_class
+    is_given, of_models = "state_dict" in options, getattr(transformers, kind)
     try:
-        model, report = getattr(transformers, kind).from_pretrained(
-            folder,
+        if is_given and hasattr(of_models, "_model_mapping"):  # which looks for a folder
+            of_models = auto_factory._get_model_class(options["config"], of_models._model_mapping)
+        model, report = of_models.from_pretrained(
+            None if is_given else folder,
             **{"dtype": "float32", **options},
             **HERE,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
+        if is_given and model.can_generate():
+            here = HERE | dict.fromkeys(("cache_dir", "proxies", "token"))
+            model.adjust_generation_fn(
+                None, False, None, folder, **here, force_download=False, revision="main", subfolder=""
+            )
     except Exception as error:  # of safetensors, json, torch and of each config, over a file they cannot use
         raise HarnessError(f"cannot load the model in {folder}: {' '.join(str(error).split())[:300]}") from None
     return model, report

@@ -155,8 +155,9 @@ def compute(
     statuses: Mapping[str, str],
     note: Callable[[Event], None],
     listen: Callable[[Event], None],
+    may_start: Callable[[Cell], bool] = lambda cell: True,
 ) -> int:
-    """Returns the threads of each process."""
+    """Returns the threads of each process. What may not start is left, as `Resources` has it."""
     if not prepared.missing:
         return run.threads or 1
     measured = calibration()
@@ -168,6 +169,7 @@ def compute(
         threads=threads,
         cuda_devices=measured["cuda_devices"],
         listen=listen,
+        may_start=may_start,
         settings=_settings(run),
     )
     timed = [cell for cell in prepared.plan.cells if cell.kind == "measure"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -19,8 +19,8 @@ from harness.core.packages import require_packages
 from harness.core.reading import expanded, is_folder
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
-from harness.core.search_records import COMPLETE, FAILED, PRUNED
-from harness.core.search_spec import DEFAULT, Range, Space, TuneSpec, read_space, takes_integers, with_values
+from harness.core.search_records import COMPLETE, CUT, FAILED, PRUNED
+from harness.core.search_spec import DEFAULT, Range, Space, TuneSpec, read_space, with_values
 from harness.core.specs import ModelSpec, TaskSpec, TrainingSpec
 from harness.core.store import Store
 from harness.core.strict_spec import seconds_of
@@ -28,6 +28,7 @@ from harness.modeling.weights.config_file import parameters_of
 from harness.modeling.weights.settings import model_config
 from harness.pipeline.cells import Cell, Event, ScoreJob, held_out_name
 from harness.pipeline.commands.run import Prepared, compute, perform, prepare
+from harness.pipeline.commands.trials import Trial, distribution, line, study_of, tell_study
 from harness.pipeline.planner.plan import make_plan
 from harness.stats.expected_best import curve
 from harness.training.defaults import epochs_for
@@ -36,33 +37,6 @@ from harness.training.search_space import default_space
 Listen = Callable[[Event], None]
 Begin = Callable[[Prepared], None]
 Tell = Callable[[str], None]
-
-
-@dataclass
-class Trial:
-    """A trial of a search, as far as it has come."""
-
-    number: int
-    values: Mapping[str, Any]
-    training: TrainingSpec
-    drawn: Any
-    rungs: list[dict[str, Any]] = field(default_factory=list)
-    state: str = COMPLETE
-    cause: str = ""
-
-    @property
-    def value(self) -> float | None:
-        return None if self.state == FAILED or not self.rungs else self.rungs[-1]["value"]
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "number": self.number,
-            "values": dict(self.values),
-            "state": self.state,
-            "value": self.value,
-            "rungs": self.rungs,
-            **({"cause": self.cause} if self.cause else {}),
-        }
 
 
 @dataclass(frozen=True)
@@ -95,19 +69,15 @@ def tune(
     if search.output is not None and not search.output.resolve().parent.is_dir():
         raise HarnessError(f"-o {search.output}: no folder {search.output.parent}; make it first")
     started = time.time()
-    job = _Search.of(run, search, registry, store, listen, begin, tell)
+    job = Search.of(run, search, registry, store, listen, begin, tell)
     trials, ended = job.trials(started)
-    done = [trial for trial in trials if trial.state == COMPLETE]
-    if not done:
-        causes = [trial.cause for trial in trials if trial.cause]
-        raise HarnessError(f"no trial of {len(trials)} could be trained: {causes[0] if causes else 'all were pruned'}")
-    best = max(done, key=lambda trial: (job.sign * (trial.value or 0.0), -trial.number))
+    best = _best(trials, job.sign)
     winner = _winner(job.model_spec, job.name, best.training)
     cell = _keep(job, trials, ended, best, winner, started)
     if search.output is not None:
         write_atomically(search.output, spec_text(winner))
     final = job.plain.model_copy(update={"model": [winner.name], "seeds": run.seeds})
-    registry = _with_specs(job.registry, [winner])
+    registry = with_specs(job.registry, [winner])
     prepared = prepare(final, registry, store)
     begin(prepared)
     name = perform(final, prepared, store, listen)
@@ -115,8 +85,20 @@ def tune(
     return Searched(cell, name)
 
 
+def _best(trials: Sequence[Trial], sign: int) -> Trial:
+    """Of the trials that were trained whole; where the budget ended before any was, of those that came furthest."""
+    done = [trial for trial in trials if trial.state == COMPLETE]
+    if not done:
+        cut = [trial for trial in trials if trial.state == CUT and trial.rungs]
+        done = [trial for trial in cut if len(trial.rungs) == max(len(other.rungs) for other in cut)]
+    if not done:
+        causes = [trial.cause for trial in trials if trial.cause]
+        raise HarnessError(f"no trial of {len(trials)} could be trained: {causes[0] if causes else 'all were pruned'}")
+    return max(done, key=lambda trial: (sign * (trial.value or 0.0), -trial.number))
+
+
 @dataclass(frozen=True)
-class _Search:
+class Search:
     """A search with all that it needs, checked."""
 
     plain: RunSpec
@@ -136,7 +118,7 @@ class _Search:
     @classmethod
     def of(
         cls, run: RunSpec, search: TuneSpec, registry: Registry, store: Store, listen: Listen, begin: Begin, tell: Tell
-    ) -> _Search:
+    ) -> Search:
         (name, given), *_ = registry.asked(run.model).items()
         model_spec = given.model_copy(update={"training": run.training(given.training)})
         if model_spec.learner != "transformer":
@@ -146,7 +128,7 @@ class _Search:
         plain = run.model_copy(update=dict.fromkeys(run.overrides()))
         plan = make_plan(
             plain.model_copy(update={"model": [name], "seeds": 1}),
-            _with_specs(registry, [model_spec.model_copy(update={"name": name})]),
+            with_specs(registry, [model_spec.model_copy(update={"name": name})]),
             store,
             search.held_out,
         )
@@ -190,21 +172,31 @@ class _Search:
         """The trials in their order, and why there are no more: `trials` or `budget`. What is drawn next depends on the
         values of those before, batch by batch, and on no clock but that of the budget.
         """
-        study = _study(self.search)
+        study = study_of(self.search)
         budget = None if self.search.budget is None else seconds_of(self.search.budget)
-        distributions = {name: _distribution(name, part) for name, part in self.space.items()}
+
+        def in_time(cell: Cell | None = None) -> bool:
+            """Whether a cell may start: what was trained in time is scored all the same."""
+            return budget is None or (cell is not None and cell.kind == "score") or time.time() - started < budget
+
         made: list[Trial] = []
-        while len(made) < self.search.trials:
-            if made and budget is not None and time.time() - started >= budget:
-                return made, "budget"
-            count = min(self.search.batch, self.search.trials - len(made))
-            batch = [self._drawn(study.ask(distributions)) for _ in range(count)]
-            self._climb(batch)
+        while len(made) < self.search.trials and (not made or in_time()):
+            batch = self._batch(study, self.search.trials - len(made))
+            self._climb(batch, in_time)
             for trial in batch:
-                _tell_study(study, trial, self.sign)
-                self.tell(_line(trial))
+                tell_study(study, trial, self.sign)
+                self.tell(line(trial))
             made += batch
-        return made, "trials"
+        cut = len(made) < self.search.trials or any(trial.state == CUT for trial in made)
+        return made, "budget" if cut else "trials"
+
+    def drawn_first(self) -> list[Trial]:
+        """The trials of the first batch, before any is trained."""
+        return self._batch(study_of(self.search), self.search.trials)
+
+    def _batch(self, study: Any, at_most: int) -> list[Trial]:
+        distributions = {name: distribution(name, part) for name, part in self.space.items()}
+        return [self._drawn(study.ask(distributions)) for _ in range(min(self.search.batch, at_most))]
 
     def _drawn(self, drawn: Any) -> Trial:
         values = dict(drawn.params)
@@ -216,27 +208,34 @@ class _Search:
             return Trial(drawn.number, values, self.model_spec.training, drawn, [], FAILED, str(error))
         return Trial(drawn.number, values, training, drawn)
 
-    def _climb(self, batch: Sequence[Trial]) -> None:
-        """Train the trials of a batch for ever more of their epochs; the worse ones end at each rung."""
+    def _climb(self, batch: Sequence[Trial], in_time: Callable[..., bool]) -> None:
+        """Train the trials of a batch for ever more of their epochs; the worse ones end at each rung, and what is not
+        begun `in_time` is cut.
+        """
         for fraction in self.search.steps:
             going = [trial for trial in batch if trial.state == COMPLETE]
             if not going:
                 return
-            self._compute(going, fraction)
+            self._compute(going, fraction, in_time)
             going = [trial for trial in going if trial.state == COMPLETE]
             ranked = sorted(going, key=lambda trial: (-self.sign * (trial.value or 0.0), trial.number))
             kept = max(1, round(self.search.keep * len(ranked))) if fraction < 1 else len(ranked)
             for trial in ranked[kept:]:
                 trial.state = PRUNED
 
-    def _compute(self, trials: Sequence[Trial], fraction: float) -> None:
+    def prepared(self, trials: Sequence[Trial], fraction: float) -> tuple[RunSpec, Prepared, Mapping[str, Trial]]:
+        """The run that trains trials for a fraction of their epochs, and its models by name."""
         specs = {f"{self.name}-trial-{trial.number}": trial for trial in trials}
         model_specs = [
             self.model_spec.model_copy(update={"name": name, "training": self._shortened(trial.training, fraction)})
             for name, trial in specs.items()
         ]
         run = self.plain.model_copy(update={"model": list(specs), "seeds": 1})
-        prepared = prepare(run, _with_specs(self.registry, model_specs), self.store, held_out=self.search.held_out)
+        registry = with_specs(self.registry, model_specs)
+        return run, prepare(run, registry, self.store, held_out=self.search.held_out), specs
+
+    def _compute(self, trials: Sequence[Trial], fraction: float, in_time: Callable[..., bool]) -> None:
+        run, prepared, specs = self.prepared(trials, fraction)
         self.begin(prepared)
         plan = prepared.plan
         statuses = {cell.key: "cached" if cell.key in prepared.cached else "missing" for cell in plan.cells}
@@ -249,7 +248,7 @@ class _Search:
                 causes[event.cell.key] = event.cause
             self.listen(event)
 
-        compute(run, prepared, self.store, statuses, note, self.listen)
+        compute(run, prepared, self.store, statuses, note, self.listen, in_time)
         for name, trial in specs.items():
             reason = plan.not_applicable.get((self.task.name, name))
             cells: dict[str, Cell] = {cell.kind: cell for cell in plan.asked if cell.model == name}
@@ -264,6 +263,9 @@ class _Search:
         statuses: Mapping[str, str],
         causes: Mapping[str, str],
     ) -> None:
+        if reason is None and statuses[cells["score"].key] == "missing":
+            trial.state, trial.cause = CUT, "the budget ended before it was trained"
+            return
         if reason is not None or statuses[cells["score"].key] not in ("done", "cached"):
             trial.state = FAILED
             trial.cause = reason or next((causes[cell.key] for cell in cells.values() if cell.key in causes), "")
@@ -287,48 +289,10 @@ def _usual_space(model_spec: ModelSpec, scored: ScoreJob, examples: int) -> Spac
     return default_space(model_spec.training, parameters_of(config), bool(config.get("is_encoder_decoder")), examples)
 
 
-def _with_specs(registry: Registry, model_specs: Sequence[ModelSpec]) -> Registry:
+def with_specs(registry: Registry, model_specs: Sequence[ModelSpec]) -> Registry:
+    """A registry that knows these as well."""
     more = {model_spec.name: model_spec for model_spec in model_specs}
     return replace(registry, model_specs={**registry.model_specs, **more})
-
-
-def _study(search: TuneSpec) -> Any:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    kinds: dict[str, Any] = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
-    return optuna.create_study(direction="maximize", sampler=kinds[search.sampler](seed=search.search_seed))
-
-
-def _distribution(name: str, part: Range | tuple[Any, ...]) -> Any:
-    from optuna import distributions
-
-    if not isinstance(part, Range):
-        return distributions.CategoricalDistribution(part)
-    if takes_integers(name):
-        return distributions.IntDistribution(int(part.low), int(part.high), log=part.log)
-    return distributions.FloatDistribution(part.low, part.high, log=part.log)
-
-
-def _tell_study(study: Any, trial: Trial, sign: int) -> None:
-    from optuna.trial import TrialState
-
-    states = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
-    for step, rung in enumerate(trial.rungs):
-        trial.drawn.report(sign * rung["value"], step)
-    value = None if trial.value is None or trial.state != COMPLETE else sign * trial.value
-    study.tell(trial.drawn, value, state=states[trial.state])
-
-
-def shown(values: Mapping[str, Any]) -> str:
-    """The values of a trial, in a line."""
-    parts = (f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items())
-    return ", ".join(parts)
-
-
-def _line(trial: Trial) -> str:
-    result = trial.cause if trial.value is None else f"{trial.value:.4f}"
-    return f"trial {trial.number}: {shown(trial.values)}: {trial.state}, {result}"
 
 
 def _winner(model_spec: ModelSpec, name: str, training: TrainingSpec) -> ModelSpec:
@@ -345,7 +309,7 @@ def spec_text(model_spec: ModelSpec) -> str:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
-def _keep(job: _Search, trials: Sequence[Trial], ended: str, best: Trial, winner: ModelSpec, started: float) -> str:
+def _keep(job: Search, trials: Sequence[Trial], ended: str, best: Trial, winner: ModelSpec, started: float) -> str:
     """Write the record of the search; returns its cell."""
     search = job.search
     settings = {
@@ -390,7 +354,7 @@ def _keep(job: _Search, trials: Sequence[Trial], ended: str, best: Trial, winner
     return key
 
 
-def _name_in_run(store: Store, name: str, cell: str, job: _Search) -> None:
+def _name_in_run(store: Store, name: str, cell: str, job: Search) -> None:
     """Add the search to the run of its best model, so that whoever reads that finds it."""
     manifest = store.run(name).as_json()
     entry = {

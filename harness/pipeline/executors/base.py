@@ -38,6 +38,7 @@ class Resources:
             `harness.core.run_spec`), and `workers`.
         alone: Each cell has a machine to itself: it is timed.
         listen: Told how far a cell is that the calling process itself computes.
+        may_start: Whether a cell may still be started, asked before each; one that may not is left, with what needs it.
     """
 
     root: Path
@@ -48,3 +49,4 @@ class Resources:
     settings: Mapping[str, Any] = field(default_factory=dict)
     alone: bool = False
     listen: Callable[[Event], None] = field(default=lambda event: None)
+    may_start: Callable[[Cell], bool] = field(default=lambda cell: True)

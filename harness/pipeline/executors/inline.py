@@ -19,12 +19,15 @@ class InlineExecutor:
     def __init__(self, resources: Resources) -> None:
         self._store = Store(resources.root)
         self._threads = resources.threads
-        self._listen = resources.listen
+        self._listen, self._may_start = resources.listen, resources.may_start
 
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
         """As `Executor.run`. How far a cell is goes to `resources.listen`, while it runs."""
         queue = Queue(cells, done)
         while (cell := queue.take()) is not None:
+            if not self._may_start(cell):
+                queue.lose(cell.key)
+                continue
             yield Event("started", cell)
             event = self._computed(cell)
             yield event

@@ -40,14 +40,14 @@ class Pool(WorkerPool[WorkerProcess]):
         super().__init__(resources.workers)
         self._context: BaseContext = multiprocessing.get_context("spawn")
         self._arguments = (str(resources.root), resources.include, resources.threads)
-        self._threads = resources.threads
+        self._threads, self._may_start = resources.threads, resources.may_start
         self._cuda_devices = resources.cuda_devices
 
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
         """As `Executor.run`."""
         if not self._cuda_devices:
             self._context = copying.context(self._threads, _imports(cells))
-        yield from schedule(cells, done, self)
+        yield from schedule(cells, done, self, may_start=self._may_start)
 
     def _launch(self, place: int, memory: int) -> WorkerProcess:
         ours, theirs = self._context.Pipe()

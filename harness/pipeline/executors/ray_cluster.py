@@ -121,7 +121,7 @@ class RayExecutor(WorkerPool[Actor]):
             self._memory = memory_needs(cells)
         with _connected(self._address, self._resources, self._request):
             self._look()
-            yield from schedule(cells, done, self, ATTEMPTS)
+            yield from schedule(cells, done, self, ATTEMPTS, may_start=self._resources.may_start)
 
     def _look(self) -> None:
         """How many workers the cluster carries now."""

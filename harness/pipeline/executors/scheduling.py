@@ -121,6 +121,7 @@ def schedule(
     workers: Workers,
     attempts: int = 1,
     clock: Callable[[], float] = time.monotonic,
+    may_start: Callable[[Cell], bool] = lambda cell: True,
 ) -> Iterator[Event]:
     """Compute the cells whose keys are not in `done`; yields events as they come. The workers are closed at the end.
 
@@ -130,6 +131,7 @@ def schedule(
         workers: What computes them.
         attempts: How often a cell is begun whose worker is lost. One that fails is begun once.
         clock: The time, in seconds.
+        may_start: As `Resources.may_start`.
 
     Yields:
         The events of `Executor.run`.
@@ -139,7 +141,9 @@ def schedule(
         while True:
             held: list[Cell] = []
             while not workers.full and (cell := queue.take(clock())) is not None:
-                if workers.start(cell):
+                if not may_start(cell):
+                    queue.lose(cell.key)
+                elif workers.start(cell):
                     running.add(cell.key)
                     yield Event("started", cell)
                 else:

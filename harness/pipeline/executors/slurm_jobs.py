@@ -121,7 +121,7 @@ class SubmititExecutor(WorkerPool[JobWorker]):
             ) from None
         try:
             self._executor = self._made_executor()
-            yield from schedule(cells, done, self, ATTEMPTS)
+            yield from schedule(cells, done, self, ATTEMPTS, may_start=self._resources.may_start)
         finally:
             self.close()
 

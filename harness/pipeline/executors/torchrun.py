@@ -37,15 +37,16 @@ _CONTROL: list[Any] = []
 
 class TorchrunExecutor(InlineExecutor):
     """As `inline`, but fine-tunings of learners that can are done by all processes together; with the setting `fsdp`
-    each keeps a part of the weights.
+    each keeps a part of the weights, and with `checkpoint_every` a part of what is done is kept after so many steps.
     """
 
-    takes = ("fsdp",)
+    takes = ("fsdp", "checkpoint_every")
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)
         self._root = resources.root
         self._sharded = bool(resources.settings.get("fsdp"))
+        self._every = resources.settings.get("checkpoint_every")
         if not _joined():
             raise HarnessError(
                 "executor torchrun: there is one process; start several with "
@@ -63,7 +64,7 @@ class TorchrunExecutor(InlineExecutor):
         job = cell.job
         if not isinstance(job, FinetuneJob) or not LEARNERS.get(job.model_spec.learner).together:
             return super()._computed(cell)
-        processes, summoned = Processes(0, _world().get_world_size(), self._sharded), []
+        processes, summoned = Processes(0, _world().get_world_size(), self._sharded, self._every), []
 
         def summon() -> None:
             _from_first((cell, self._root, self._threads, processes))

@@ -71,6 +71,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
                 train_in=augmenting.train_in if augmenting else None,
                 processes=job.processes,
                 unlabelled=_unlabelled(cell, whole, train),
+                checkpoints=None if job.processes is None else store.partial(cell.key),
             )
         )
     if augmenting is not None:

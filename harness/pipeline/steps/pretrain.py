@@ -63,15 +63,15 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[..., None]) -> 
     for name in dropouts:
         setattr(config, name, settings.dropout)
     torch.manual_seed(settings.seed)
-    weights = deferred.DeferredWeights() if job.sharded and job.pretrained is None else None
+    weights = deferred.DeferredWeights() if job.sharded else None
     adapted = None
-    if job.pretrained is None:
-        with weights or nullcontext():
+    with weights or nullcontext():
+        if job.pretrained is None:
             model = objective.build(config)
-    else:
-        model = going_on.checkpoint(objective, job.pretrained, config)
-        if settings.peft is not None:
-            adapted = going_on.adapted(model, settings.peft, objective, job.pretrained, job.model["name"], job.sharded)
+        else:
+            model = going_on.checkpoint(objective, job.pretrained, config, weights)
+    if settings.peft is not None and job.pretrained is not None:
+        adapted = going_on.adapted(model, settings.peft, objective, job.pretrained, job.model["name"], job.sharded)
     device = devices.pick_device()
     measured = calibration()
     peak = 1e9 * measured["gemm_gflops"].get(str(torch.get_num_threads()), 0) if device.type == "cpu" else None

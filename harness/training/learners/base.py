@@ -37,7 +37,8 @@ class FitRequest:
     nobody keeps. A training by steps writes their losses to the file `losses` (`harness.training.curves`). `report`
     takes the fraction done, 0..1. Where the model spec augments, `train` is augmented already, and `unaugmented` is the
     split without that; `train_in` gives the rows of an epoch, from 0, where they are others in each. `processes`:
-    several fit this together, and what the first one writes counts. `unlabelled` are texts without labels.
+    several fit this together, and what the first one writes counts; they keep what the rest takes to go on in the
+    folder `checkpoints`. `unlabelled` are texts without labels.
     """
 
     task: TaskSpec
@@ -57,6 +58,7 @@ class FitRequest:
     train_in: Callable[[int], Split] | None = None
     processes: Processes | None = None
     unlabelled: Split | None = None
+    checkpoints: Path | None = None
 
     @property
     def family(self) -> Family:

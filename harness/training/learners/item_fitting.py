@@ -79,6 +79,7 @@ def fit(request: FitRequest, head: ItemClassification) -> dict[str, Any]:
     facts = asdict(report)
     losses, rates = facts.pop("losses"), facts.pop("rates")
     facts.pop("tokens")
+    facts.pop("resumed_from")
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)
     return {

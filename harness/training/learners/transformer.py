@@ -21,12 +21,8 @@ from harness.modeling.heads import HEADS, EncodingContext, Head, architecture_of
 from harness.modeling.inference.batching import DataCollator, one_after_the_other
 from harness.modeling.runtimes import devices_of
 from harness.modeling.runtimes.torch_eager import shapes_of
-from harness.modeling.weights import adapters
-from harness.modeling.weights.building import build_config
 from harness.modeling.weights.config_file import check_config
-from harness.modeling.weights.loading import HERE, tokenizer_folder
 from harness.modeling.weights.positions import positions_of
-from harness.modeling.weights.pretrained import refuse_empty_tokenizer
 from harness.modeling.weights.settings import (
     ITEM_HEADS,
     Settings,
@@ -35,17 +31,14 @@ from harness.modeling.weights.settings import (
     model_config,
     refuse_compressed,
     source_facts,
-    usual_length,
     write_settings,
 )
 from harness.training.augment.losses import Loss, with_operations
 from harness.training.curves import cautions_of, write_losses
-from harness.training.defaults import LENGTH_AT_MOST, epochs_for, learning_rate_for, length_for
-from harness.training.learners import adapting, kept_models, linear_probe, perturbing
+from harness.training.defaults import LENGTH_AT_MOST, epochs_for, goes_on, learning_rate_for, length_for
+from harness.training.learners import adapting, kept_models, linear_probe, perturbing, starting
 from harness.training.learners.base import LINEAR_PROBE, RANDOM_WEIGHTS, FitRequest, Learner, PredictRequest
 from harness.training.learners.classes import class_order, in_order, tag_order
-from harness.training.meta.episodes import GENERATOR_FILE
-from harness.training.tokenizers import train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -160,10 +153,9 @@ class TransformerLearner(Learner):
         if item_head is not None:
             facts: dict[str, Any] = item_fitting.fit(request, item_head)
             return facts
-        is_built_apart = request.processes is not None and request.processes.sharded and request.pretrained is None
-        weights = deferred.DeferredWeights() if is_built_apart else None
+        weights = deferred.DeferredWeights() if starting.is_built_apart(request) else None
         with weights or nullcontext():
-            tokenizer, model, head = self.start(request)
+            tokenizer, model, head = self.start(request, weights)
         return train_and_save(request, tokenizer, model, head, weights=weights)
 
     def _item_head(self, request: FitRequest) -> Head | None:
@@ -174,9 +166,20 @@ class TransformerLearner(Learner):
         assert config is not None
         return self._head(request, config)
 
-    def start(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
-        """The model spec's model before it is fine-tuned, its tokenizer, and the head for the task."""
-        return self._build(request) if request.pretrained is None else self._load_pretrained(request)
+    def start(
+        self, request: FitRequest, weights: DeferredWeights | None = None
+    ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
+        """The model spec's model before it is fine-tuned, its tokenizer, and the head for the task. Those of a
+        checkpoint stay in its files where they are deferred.
+        """
+        where = request.pretrained
+        if where is None:
+            assert request.model_spec.config is not None
+            head = self._head(request, request.model_spec.config)
+            return *starting.built(request, head), head
+        refuse_compressed(where)
+        head = self._head(request, model_config(where))
+        return *starting.loaded(request, head, weights), head
 
     def predict(self, request: PredictRequest) -> Predictions:
         if request.task.shots is None:
@@ -229,55 +232,6 @@ class TransformerLearner(Learner):
         if reason is not None or usual is None:
             raise HarnessError(f"model spec {request.model_spec.name}: {reason}")
         return HEADS.get(_head_name(request.task, request.model_spec, usual))
-
-    def _build(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
-        import transformers
-
-        model_spec = request.model_spec
-        assert model_spec.config is not None and model_spec.tokenizer is not None
-        head = self._head(request, model_spec.config)
-        if model_spec.tokenizer.corpus == "task":
-            texts = head.words(request.task, request.labels, request.unaugmented or request.train)
-        else:
-            assert request.corpus is not None
-            texts = request.corpus()
-        tokenizer = train(
-            model_spec.tokenizer, texts, model_spec.training.max_length or usual_length(model_spec.config)
-        )
-        config = build_config(model_spec, tokenizer, **head.config(request.family, request.labels))
-        devices.seed_all(request.seed)
-        return tokenizer, getattr(transformers, head.auto_class).from_config(config), head
-
-    def _load_pretrained(self, request: FitRequest) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Head]:
-        import transformers
-        from transformers import AutoTokenizer
-
-        devices.seed_all(request.seed)
-        where = request.pretrained
-        assert where is not None
-        refuse_compressed(where)
-        head = self._head(request, model_config(where))
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(where), **HERE)
-            refuse_empty_tokenizer(tokenizer_folder(where), tokenizer)
-            of_head = head.config(request.family, request.labels)
-            if request.model_spec.options.get(RANDOM_WEIGHTS):
-                config = transformers.AutoConfig.from_pretrained(where, **HERE, **of_head)
-                model = getattr(transformers, head.auto_class).from_config(config)
-            else:
-                few_bits = adapters.quantization(request.model_spec.training.peft, head.auto_class, where, of_head)
-                model = adapters.load_whole(head.auto_class, where, new_head=True, **of_head, **few_bits)
-        except (OSError, ValueError, KeyError) as error:
-            raise HarnessError(
-                f"cannot load a {request.family.name} model from {where}: {' '.join(str(error).split())}"
-            ) from None
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        if head.name == "sequence-classification" and (where / GENERATOR_FILE).is_file() and request.labels:
-            limit = min(positions_of(model, "encoder") or LENGTH_AT_MOST, LENGTH_AT_MOST)
-            generated.set_generated_head(where, model, tokenizer, request.family, request.train, limit)
-        model.config.pad_token_id = tokenizer.pad_token_id
-        return tokenizer, model, head
 
 
 def train_and_save(
@@ -334,6 +288,7 @@ def train_and_save(
         request.processes,
         weights,
         perturbing.adversary_of(request, head, summed, reader),
+        request.checkpoints if goes_on(training) else None,
     )
     settings = Settings(head=head.name, max_length=limit, fitted=fitted)
     if request.processes is not None and request.processes.sharded:
@@ -352,6 +307,8 @@ def train_and_save(
     notes = [] if other_loss or grows else cautions_of(report.losses)
     notes = [*notes, *adapting.cautions(training)]
     losses, rates = facts.pop("losses"), facts.pop("rates")
+    if not facts["resumed_from"]:
+        facts.pop("resumed_from")
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)
     return {

@@ -19,12 +19,11 @@ from torch import nn
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.meta_spec import MetaSpec
 from harness.core.text import say
-from harness.training import optimizers
+from harness.training import optimizers, state
 from harness.training.meta.classifier import shared_weights
 from harness.training.meta.methods import Episode, InnerLoop, Problem, outer_gradients
-from harness.training.pretraining import state
-from harness.training.pretraining.plan import Plan
 from harness.training.pretraining.schedules import rate
+from harness.training.step_plan import Plan
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from harness.core.peft_spec import PeftSpec
 from harness.modeling.weights import adapters
 from harness.modeling.weights.loading import load_tokenizer, load_weights, new_modules
 from harness.modeling.weights.pretrained import refuse_empty_tokenizer
+from harness.modeling.weights.stored import stored_in
+from harness.training.deferred import DeferredWeights
 from harness.training.objectives import Objective
 
 if TYPE_CHECKING:
@@ -27,12 +29,16 @@ def tokenizer_in(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def checkpoint(objective: Objective, folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    """The model of a folder, with this config. Its output layer over the vocabulary may be missing: sentence encoders
-    are kept without, and it is learned here. Raises HarnessError for weights that do not fit.
+def checkpoint(
+    objective: Objective, folder: Path, config: PretrainedConfig, weights: DeferredWeights | None
+) -> PreTrainedModel:
+    """The model of a folder, with this config; its weights stay in their files where they are deferred. Its output
+    layer over the vocabulary may be missing: sentence encoders are kept without, and it is learned here. Raises
+    HarnessError for weights that do not fit.
     """
     assert objective.auto_class is not None
-    model = load_weights(objective.auto_class, folder, True, learns_head=True, config=config)
+    unread = {} if weights is None else {"state_dict": weights.unread(stored_in(folder))}
+    model = load_weights(objective.auto_class, folder, True, learns_head=True, config=config, **unread)
     text: Any = getattr(model, "text_model", model)  # of two towers that of texts
     vocabulary = len(text.get_input_embeddings().weight)
     if vocabulary < objective.tokens.size:

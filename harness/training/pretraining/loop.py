@@ -19,14 +19,14 @@ import torch
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.pretraining_specs import PretrainingSpec
 from harness.core.text import say
+from harness.training import state
 from harness.training.deferred import DeferredWeights
 from harness.training.dropout import quick_dropout
 from harness.training.objectives import Objective
-from harness.training.pretraining import state
 from harness.training.pretraining.activations import fused_activations
-from harness.training.pretraining.plan import Plan
 from harness.training.pretraining.train_step import Losses, TrainStep
 from harness.training.sharding import tensors_of
+from harness.training.step_plan import Plan
 from harness.training.world import World
 
 PROBE_STEPS = (2, 6)

@@ -114,6 +114,29 @@ def grow(folder: Path) -> None:
     (folder / f"grow-{os.environ['WORLD_SIZE']}-{os.environ['RANK']}").write_text(str(_kilobytes("VmHWM") - before))
 
 
+def read(folder: Path) -> None:
+    """How much memory a process takes to read its part of FOLDER/checkpoint, at the most."""
+    import torch
+    from transformers import AutoConfig, AutoModelForMaskedLM, BertConfig
+
+    from harness.training.deferred import DeferredWeights
+    from harness.training.pretraining import going_on
+    from harness.training.pretraining.train_step import Losses
+    from harness.training.sharding import shard
+
+    objective, *_ = setting_of("mlm")
+    torch.distributed.init_process_group("gloo")
+    small = AutoModelForMaskedLM.from_config(BertConfig(vocab_size=8, hidden_size=8, num_attention_heads=1))
+    shard(small, torch.device("cpu"))  # what is imported by it is no part of what is measured
+    before = _kilobytes("VmRSS")
+    with DeferredWeights() as weights:
+        config = AutoConfig.from_pretrained(folder / "checkpoint")
+        model = going_on.checkpoint(objective, folder / "checkpoint", config, weights)
+    shard(Losses(model, objective), torch.device("cpu"), weights)
+    assert not any(weight.is_meta for weight in model.parameters())
+    (folder / f"read-{os.environ['RANK']}").write_text(str(_kilobytes("VmHWM") - before))
+
+
 def _kilobytes(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
@@ -121,4 +144,5 @@ def _kilobytes(name: str) -> int:
 
 if __name__ == "__main__":
     what, where = sys.argv[1:]
-    {"train": train_each, "drop": drop, "begin": begin, "grow": grow, "perturb": perturb}[what](Path(where))
+    does = {"train": train_each, "drop": drop, "begin": begin, "grow": grow, "perturb": perturb, "read": read}
+    does[what](Path(where))

@@ -71,7 +71,7 @@ def test_a_sharded_training_stopped_and_resumed_equals_the_unbroken_bit_for_bit(
 def test_one_process_goes_on_from_two_and_two_from_one_and_from_four(two_sharded, tmp_path):
     from safetensors.torch import load_file
 
-    from harness.training.pretraining import state
+    from harness.training import state
 
     place = two_sharded / "mlm" / "broken"
     assert state.latest(place).name == "000000008"
@@ -132,6 +132,25 @@ def test_four_processes_take_a_part_of_the_memory_each(tmp_path):
     assert len(together) == 4
     assert alone > 900_000
     assert max(together) < 0.62 * alone, (together, alone)
+
+
+@pytest.mark.slow
+def test_four_processes_that_go_on_from_a_checkpoint_never_read_it_whole(tmp_path):
+    """The same model from files in half precision: some 60 MB of it for each process, where it has 230."""
+    import torch
+    from transformers import AutoModelForMaskedLM, BertConfig
+
+    objective, *_ = setting_of("mlm")
+    config = BertConfig(vocab_size=objective.tokens.size, hidden_size=768, num_hidden_layers=8)
+    model = AutoModelForMaskedLM.from_config(config).to(torch.bfloat16)
+    model.save_pretrained(tmp_path / "checkpoint", max_shard_size="50MB")
+    assert len(list((tmp_path / "checkpoint").glob("*.safetensors"))) > 1
+    in_processes(4, "read", tmp_path)
+    kilobytes = [int(path.read_text()) for path in tmp_path.glob("read-*")]
+    assert len(kilobytes) == 4
+    whole = 4 * sum(weight.numel() for weight in model.parameters()) / 1024
+    assert whole > 220_000
+    assert max(kilobytes) < 0.6 * whole, (kilobytes, whole)
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))

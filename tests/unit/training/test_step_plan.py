@@ -10,8 +10,8 @@ import pytest
 
 from harness.pipeline.steps.pretrain import _budget
 from harness.training.pretraining.loop import PROBE_STEPS
-from harness.training.pretraining.plan import Plan
 from harness.training.pretraining.schedules import rate
+from harness.training.step_plan import Plan
 from tests.unit.training.pretraining.settings import setting_of, spec, trained
 
 

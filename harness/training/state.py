@@ -1,4 +1,4 @@
-"""A pretraining between two steps, on disk: all that the next step depends on, as safetensors and JSON.
+"""A training between two steps, on disk: all that the next step depends on, as safetensors and JSON.
 
 FOLDER/STEP/…       one checkpoint, written whole under another name and renamed; the latest sound one counts
   weights.safetensors, optimizer.safetensors, random.safetensors, losses.safetensors, state.json, checksums.json
@@ -28,22 +28,27 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from harness.core.atomic import new_folder
 from harness.core.checked import check_sums, write_sums
 from harness.core.errors import DamagedFileError
-from harness.training.pretraining.plan import Plan
 from harness.training.sharding import is_sharded, tensors_of
+from harness.training.step_plan import Plan
 
 PARTS = "sharded"
+OF_STEPS = ("losses", "counts")
+"""What is known of each step."""
 MOMENT = re.compile(r"([0-9]+)\.([a-z_]+)")
 """The name of a tensor of the optimizer: the number of its weight, and what it is."""
 
 
 @dataclass
 class Progress:
-    """The plan and what is done of it: steps, the seconds they took, the loss of each."""
+    """The plan and what is done of it: steps, the seconds they took, the loss of each, and where steps take different
+    numbers of examples, how many each took.
+    """
 
     plan: Plan
     step: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
 
 
 def latest(folder: Path, damaged: Callable[[DamagedFileError], None] = lambda error: None) -> Path | None:
@@ -76,8 +81,10 @@ def save(
             save_file(_on_cpu(tensors_of(model)), building / "weights.safetensors")
             save_file(_on_cpu(_moments(optimizer)), building / "optimizer.safetensors")
         save_file(_random_tensors(), building / "random.safetensors")
-        save_file({"losses": torch.tensor(progress.losses, dtype=torch.float64)}, building / "losses.safetensors")
-        meta = {key: value for key, value in asdict(progress).items() if key != "losses"}
+        of_steps = {name: getattr(progress, name) for name in OF_STEPS}
+        curves = {name: torch.tensor(values, dtype=torch.float64) for name, values in of_steps.items()}
+        save_file(curves, building / "losses.safetensors")
+        meta = {key: value for key, value in asdict(progress).items() if key not in OF_STEPS}
         (building / "state.json").write_text(json.dumps(meta))
         write_sums(building)
     for old in folder.iterdir():
@@ -108,14 +115,15 @@ def load(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) 
     """Put a checkpoint back. Raises DamagedFileError where it is not what was written."""
     try:
         meta = json.loads((place / "state.json").read_text())
-        losses = load_file(place / "losses.safetensors")["losses"].tolist()
+        curves = load_file(place / "losses.safetensors")
+        of_steps: dict[str, Any] = {name: curves[name].tolist() for name in OF_STEPS if name in curves}
         if is_sharded(model) or (place / PARTS).is_dir():
             _load_parts(place, model, optimizer)
         else:
             fill(model, load_file(place / "weights.safetensors"))
             _restore_optimizer(optimizer, load_file(place / "optimizer.safetensors"))
         _restore_random(load_file(place / "random.safetensors"))
-        return Progress(losses=losses, plan=Plan(**meta.pop("plan")), **meta)
+        return Progress(**of_steps, plan=Plan(**meta.pop("plan")), **meta)
     except Exception as error:  # safetensors, json and torch each have errors of their own
         raise DamagedFileError(f"{place} is damaged ({' '.join(str(error).split())[:200]})") from None
 
