@@ -47,6 +47,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "modality": {
         "audio": "harness.data.modalities.audio:MODALITY",
         "image": "harness.data.modalities.image:MODALITY",
+        "text": "harness.data.modalities.text:MODALITY",
         "video": "harness.data.modalities.video:MODALITY",
     },
     "family": {

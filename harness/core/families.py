@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+TEXT = "text"
+"""The modality of fields that hold no raw items."""
 ENCODED_AT_ONCE = 1000
 """Texts that a tokenizer gives Python's numbers for before they are packed."""
 
@@ -68,9 +70,13 @@ class Family(ABC):
         return next(iter(self.modalities), None)
 
     @property
-    def modality(self) -> str | None:
-        """What its items are; None where all fields are text."""
-        return next(iter(self.modalities.values()), None)
+    def modality(self) -> str:
+        """What its items are; text where it has none."""
+        return next(iter(self.modalities.values()), TEXT)
+
+    def modality_of(self, field: str) -> str:
+        """What a field holds."""
+        return self.modalities.get(field, TEXT)
 
     @property
     def in_words(self) -> bool:
@@ -92,7 +98,7 @@ class Family(ABC):
     def text_fields(self, fields: Container[str]) -> list[str]:
         """Which of these fields hold text that a model reads, in their order."""
         names = (*self.required, *self.optional)
-        return [name for name in names if name in fields and name not in self.modalities]
+        return [name for name in names if name in fields and self.modality_of(name) == TEXT]
 
     def texts(self, split: Columns) -> tuple[list[str], list[str] | None]:
         """First texts and, for pairs, second texts: each n strings."""

@@ -26,7 +26,8 @@ SPLIT = "split"
 
 def modality_of(task: TaskSpec) -> str | None:
     """What a task's items are; None where its fields are texts alone."""
-    return FAMILIES.get(task.family).modality
+    family = FAMILIES.get(task.family)
+    return family.modality if family.modalities else None
 
 
 def read_for(task: TaskSpec, path: Path) -> Table:

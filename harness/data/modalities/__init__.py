@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.core import plugins
+from harness.core.families import TEXT
 from harness.core.plugins import Plugins
 from harness.data.modalities.base import Decoded, Modality, Shown
 from harness.data.modalities.decoder import Decoder
@@ -10,12 +11,11 @@ from harness.data.modalities.decoder import Decoder
 MODALITIES: Plugins[Modality] = plugins.table("modality")
 
 TOKENS = "tokens"
-"""What is read of text."""
 
 
 def unit_of(items: str) -> str:
-    """What throughput counts where items of a modality are read, or tokens where it is none."""
-    return MODALITIES.get(items).unit if items else TOKENS
+    """What rates of models count that read items of a modality, or text where it is none."""
+    return MODALITIES.get(items or TEXT).counted
 
 
 __all__ = ["MODALITIES", "TOKENS", "Decoded", "Decoder", "Modality", "Shown", "unit_of"]

@@ -42,6 +42,7 @@ class AudioModality(Modality):
     name = "audio"
     endings = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
     unit = "seconds of audio"
+    element = "audio"
     package = "soundfile"
     extra = "audio"
 

@@ -18,8 +18,8 @@ class Decoded:
     """A raw item as an array.
 
     Attributes:
-        values: Of an image (h, w, 3) uint8, RGB; of a sound (t,) float32 in -1..1, one channel; of a video
-            (frames, h, w, 3) uint8.
+        values: Of a text (n,) its words; of an image (h, w, 3) uint8, RGB; of a sound (t,) float32 in -1..1, one
+            channel; of a video (frames, h, w, 3) uint8.
         rate: Samples a second of a sound, frames a second of a video; 0 of an image.
     """
 
@@ -32,8 +32,8 @@ class Shown:
     """An item for a page.
 
     Attributes:
-        kind: The element that shows it: `img` or `audio`.
-        uri: A data URI.
+        kind: The element that shows it: `img` or `audio`; empty of a text.
+        uri: A data URI; empty of a text.
         label: What it is called.
     """
 
@@ -51,7 +51,9 @@ class Modality(ABC):
         read_by: The modality of the models that read its arrays: its own where nothing else is said.
         in_frames: Whether its arrays are frames, of which a model sees one at a time; such items are compared with
             texts, and no head is trained on them.
-        unit: What throughput counts: `images`, `seconds of audio`.
+        unit: What it is counted in: `words`, `images`, `seconds of audio`.
+        rate_unit: What rates of models count, where that is another: tokens, which each model cuts its own way.
+        element: What shows it in small on a page, `img` or `audio`; empty of what a page writes as it is.
         package: The module that reading its files needs; empty where it needs none.
         extra: The extra that installs it.
     """
@@ -59,6 +61,8 @@ class Modality(ABC):
     name: str
     endings: tuple[str, ...]
     unit: str
+    rate_unit: str = ""
+    element: str = "img"
     read_by: str = ""
     in_frames: bool = False
     package: str = ""
@@ -68,6 +72,11 @@ class Modality(ABC):
         """Raises HarnessError, with the extra to install, where the package is missing. Imports nothing."""
         if self.package:
             require_packages(self.package, extra=self.extra)
+
+    @property
+    def counted(self) -> str:
+        """What rates of models count."""
+        return self.rate_unit or self.unit
 
     @property
     def model_modality(self) -> str:

@@ -65,7 +65,7 @@ def head_for(task: TaskSpec, architecture: Architecture) -> str | None:
 def _item_head(task: TaskSpec, architecture: Architecture) -> str | None:
     """Of a task on items, or of a model that reads them."""
     family = FAMILIES.get(task.family)
-    if family.modality is None:
+    if not family.modalities:
         return None
     modality = MODALITIES.get(family.modality)
     if architecture == "dual-encoder" and (not family.trained or task.shots == 0):

@@ -12,7 +12,7 @@ AT_ONCE = {"cpu": 32, "cuda": 256}
 
 def items_in(family: Family, split: Split) -> tuple[list[Item], str]:
     """The items of a split's n examples in their order, and their modality."""
-    assert family.item_field is not None and family.modality is not None
+    assert family.item_field is not None
     items = [item for item in split.fields[family.item_field] if isinstance(item, Item)]
     assert len(items) == len(split), "a field of items holds something else"
     return items, family.modality

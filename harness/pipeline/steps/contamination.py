@@ -123,7 +123,7 @@ def _looked_for(
     if corpus.asked is None:
         raise HarnessError(f"{corpus.location}: the record of the pretraining does not say how it was read")
     family = FAMILIES.get(job.inputs.task.family)
-    if family.modality is not None:
+    if family.modalities:
         return _items_in(corpus, corpus.asked, split, family)
     source = corpora.open_corpus(corpus.asked.corpus, corpus.asked.sentences, corpus.asked.field)
     index = ContaminationIndex(list(examples_in(job.inputs.task.name, job.split, split)))
@@ -139,7 +139,7 @@ def _looked_for(
 def _items_in(corpus: CorpusFacts, asked: CorpusPlace, split: Split, family: Family) -> dict[str, Any]:
     """The examples whose item is one of those with captions, byte for byte; captions alone do not count."""
     field, modality = family.item_field, family.modality
-    assert field is not None and modality is not None
+    assert field is not None
     state = pairs.state(pairs.open_pairs(asked.corpus, modality, asked.sentences))
     read = _items_of if state else _items_of.__wrapped__
     fingerprint, known = read(asked.corpus, modality, asked.sentences, state)

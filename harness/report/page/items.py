@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
@@ -50,21 +51,20 @@ class Gallery:
             fields: All examples of the split, by field.
             indices: Of the examples, in the order of interest: where room ends, the last are left out.
         """
-        held = [name for name, column in fields.items() if column and isinstance(column[0], Item)]
-        if not held:
+        if not any(column and isinstance(column[0], Item) for column in fields.values()):
             return Showing()
-        modalities = FAMILIES.get(family).modalities
+        modalities = {name: FAMILIES.get(family).modality_of(name) for name in fields}
+        in_small = {name: bool(MODALITIES.get(modality).element) for name, modality in modalities.items()}
         view: dict[tuple[str, Item], Shown | str] = {}
         room = BYTES_OF_VIEW
         rows: list[list[Shown | None]] = []
         for index in indices:
             row: list[Shown | None] = []
             for name, column in fields.items():
-                item = column[index]
-                if not isinstance(item, Item):
+                if not in_small[name]:
                     row.append(None)
                     continue
-                key = modalities[name], item
+                key = modalities[name], cast(Item, column[index])
                 if key not in view:
                     view[key] = self._shown(*key, room) if len(view) < ITEMS_OF_VIEW else NO_ROOM
                     room = 0 if view[key] == NO_ROOM else room - _size(view[key])

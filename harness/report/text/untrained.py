@@ -20,7 +20,7 @@ UNKNOWN = "as its checkpoint does"
 
 def modality_of(task: TaskSpec) -> str:
     """What a task is about: text, or the modality of its items."""
-    return FAMILIES.get(task.family).modality or "text"
+    return FAMILIES.get(task.family).modality
 
 
 def may_be_untrained(task: TaskSpec) -> bool:

@@ -146,7 +146,7 @@ class Learner(ABC):
         family = FAMILIES.get(task.family)
         if not isinstance(family, Labelling):
             return f"{model_spec.learner} answers with a class or a number, {task.family} asks for more"
-        if family.modality and self.remembers:
+        if family.modalities and self.remembers:
             return f"{model_spec.learner} reads text, and {task.family} has {family.modality}"
         return f"{model_spec.learner} has to be trained on a task" if task.shots is not None else None
 

@@ -101,7 +101,7 @@ class TransformerLearner(Learner):
             return "it has random weights, and is not trained on the task"
         model, family = ARTICLES[architecture] + architecture, FAMILIES.get(task.family)
         usual = head_for(task, architecture)  # type: ignore[arg-type]
-        if task.shots and family.modality is not None:
+        if task.shots and family.modalities:
             return f"no examples of {family.modality} files are shown to a model; ask for 0-shot"
         if usual is None:
             trained = head_for(task.model_copy(update={"shots": None}), architecture)  # type: ignore[arg-type]

@@ -280,7 +280,7 @@ def test_images_are_seen_sounds_are_played_and_hostile_names_are_text(tab, tmp_p
         "image": [item_of_bytes(picture.getvalue(), HOSTILE, "a.png")],
         "audio": [item_of_bytes(sound.getvalue(), "a.wav", "a.wav")],
     }
-    family = SimpleNamespace(modalities={"image": "image", "audio": "audio"})
+    family = SimpleNamespace(modality_of=lambda field: field)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(items.FAMILIES, "get", lambda name: family)
         showing = items.Gallery().show("both", fields, [0])
