@@ -60,7 +60,9 @@ class Probe:
         self._splits = {name: split for name, split in splits.items() if split.labels is not None}
         if not self._splits:
             raise HarnessError(f"--sensitivity: task {request.data.task.name} has no labels to score on")
-        self._references = [as_references(split.labels) for split in self._splits.values() if split.labels is not None]
+        self._references = [
+            as_references(split.labels, split.groups) for split in self._splits.values() if split.labels is not None
+        ]
         self._metrics = _counted(request.data.task)
         self._before = self._predict(request.source)
         self.metrics = [metric.name for metric in self._metrics]

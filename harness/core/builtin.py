@@ -12,6 +12,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "spearman": "harness.metrics.spearman:METRIC",
         "exact_match": "harness.metrics.squad:EXACT_MATCH",
         "squad_f1": "harness.metrics.squad:SQUAD_F1",
+        "question_exact_match": "harness.metrics.question_exact_match:METRIC",
         "rouge1": "harness.metrics.rouge:ROUGE_1",
         "rouge2": "harness.metrics.rouge:ROUGE_2",
         "rougeL": "harness.metrics.rouge:ROUGE_L",

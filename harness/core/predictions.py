@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.cell_records import ReadingFacts
 from harness.core.errors import DamagedFileError
+from harness.core.grouped import grouped, groups_of
 from harness.core.hashing import hash_json
 from harness.core.text import clipped
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PREDICTIONS = "predictions.parquet"
+GROUP = "group"
+"""The column of the groups of examples, in files of tasks that have them."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,15 @@ def joined(parts: Sequence[Predictions], rows: Sequence[Sequence[int]]) -> Predi
     return Predictions(values, {name: column(name) for name in names}, parts[0].settings)
 
 
-def as_references(labels: Sequence[Any]) -> np.ndarray:
-    """Labels as metrics take them, (n,): class ids, floats, or tuples of reference texts."""
+def as_references(labels: Sequence[Any], groups: Sequence[str] | None = None) -> np.ndarray:
+    """Labels as metrics take them, (n,): class ids, floats, or tuples of reference texts; of examples that are in
+    groups with these.
+    """
     import numpy as np
+
+    if groups is not None:
+        references: np.ndarray = grouped(np.asarray(labels), groups)
+        return references
 
     if not labels or not isinstance(labels[0], tuple):
         return np.asarray(labels)
@@ -117,8 +126,8 @@ def write_predictions(
     references: np.ndarray | None,
     oracle: np.ndarray | None,
 ) -> None:
-    """Columns: id, prediction, label and oracle (null where unknown), and the predictions' own, such as logits (a list
-    of float32).
+    """Columns: id, prediction, label and oracle (null where unknown), the group of examples in groups, and the
+    predictions' own, such as logits (a list of float32).
     """
     import numpy as np
     import pyarrow as pa
@@ -134,6 +143,9 @@ def write_predictions(
         "label": pa.nulls(len(ids), known) if labels is None else pa.array(list(labels), known),
         "oracle": pa.nulls(len(ids), known) if oracle is None else pa.array(oracle, known),
     }
+    groups = groups_of(references)
+    if groups is not None:
+        columns[GROUP] = pa.array(groups, pa.int64())
     for name, values in predicted.columns.items():
         floats = isinstance(values, np.ndarray) and values.ndim == 2
         columns[name] = pa.array(list(values), pa.list_(pa.float32())) if floats else pa.array(list(values))
@@ -147,7 +159,7 @@ def read_predictions(path: Path, count: int | None = None) -> tuple[np.ndarray, 
     import numpy as np
     import pyarrow as pa
 
-    table = read_columns(path, ("prediction", "label", "oracle"))
+    table = read_columns(path, ("prediction", "label", "oracle"), (GROUP,))
     if count is not None and len(table) != count:
         raise DamagedFileError(f"{path} is damaged: {len(table)} predictions, its record says {count}")
 
@@ -173,7 +185,13 @@ def read_predictions(path: Path, count: int | None = None) -> tuple[np.ndarray, 
     predictions = column("prediction")
     if predictions is None:
         raise DamagedFileError(f"{path} is damaged: some predictions are missing")
-    return predictions, column("label"), column("oracle")
+    references = column("label")
+    if GROUP in table.column_names and references is not None:
+        groups = column(GROUP)
+        if groups is None or groups.dtype.kind != "i":
+            raise DamagedFileError(f"{path} is damaged: its column {GROUP} does not number groups")
+        references = grouped(references, groups)
+    return predictions, references, column("oracle")
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
@@ -206,17 +224,18 @@ def read_logits(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | 
     return read_ids(path), references, logits
 
 
-def read_columns(path: Path, names: tuple[str, ...] = ()) -> pa.Table:
+def read_columns(path: Path, names: tuple[str, ...] = (), where_there: tuple[str, ...] = ()) -> pa.Table:
     """Columns of a file, all where none is named; it has `id` and `label`. Raises DamagedFileError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            lacking = {"id", "label", *names} - set(file.schema_arrow.names)
+            there = set(file.schema_arrow.names)
+            lacking = {"id", "label", *names} - there
             if lacking:
                 raise DamagedFileError(f"{path} is damaged: it has no column {min(lacking)}")
-            return file.read(list(names) or None)
+            return file.read([*names, *(name for name in where_there if name in there)] if names else None)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DamagedFileError(f"{path} is damaged: {clipped(' '.join(str(error).split()), 200)}") from None
 

@@ -61,8 +61,9 @@ class TaskSpec(Strict):
     the task without noise is scored on perturbed texts (`harness.data.noise`); `attack`, by `sst2+textfooler`, on what
     an attack makes of them (`harness.attacks`); `checks`, of a run, are tests of its behaviour on changed texts
     (`harness.data.behaviour`). `label_of` says what a label is about:
-    a text's meaning, or its form, as acceptability is; it limits what augmentation may change. `card` describes the
-    data set for a reader.
+    a text's meaning, or its form, as acceptability is; it limits what augmentation may change. `grouped_by` is the
+    column, or several in braces, that names what rows are scored together by metrics of groups, such as the question
+    that answers are to; intervals draw groups then. `card` describes the data set for a reader.
     """
 
     name: TaskName
@@ -93,6 +94,7 @@ class TaskSpec(Strict):
     attack: AttackSpec | None = None
     checks: ChecksSpec | None = None
     label_of: Literal["meaning", "form"] = "meaning"
+    grouped_by: str | None = None
     card: TaskCard = TaskCard()
 
     @property
@@ -112,6 +114,11 @@ class TaskSpec(Strict):
     def scored_by(self) -> list[str]:
         """Its metrics; of tests of behaviour how many are passed."""
         return self.metrics if self.checks is None else ["pass_rate"]
+
+    @property
+    def group_columns(self) -> Columns:
+        """The column of groups, where it has some."""
+        return {"grouped_by": self.grouped_by} if self.grouped_by else {}
 
     @property
     def library(self) -> str | None:

@@ -62,7 +62,10 @@ def assemble(task: TaskSpec, reading: Reading, wanted: Sequence[str], source: st
     """
     family = FAMILIES.get(task.family)
     notes = list(reading.notes)
-    tables = {name: with_composed(table, reading.columns_of(name)) for name, table in reading.tables.items()}
+    tables = {
+        name: with_composed(table, reading.columns_of(name) | task.group_columns)
+        for name, table in reading.tables.items()
+    }
     dropped = {}
     for name, table in tables.items():
         if table.dropped:
@@ -273,12 +276,14 @@ def _split(
 ) -> Split:
     oracle = reading.oracle if reading.oracle in table.names else None
     draws = reading.draws if reading.draws in table.names else None
+    groups = require_column(task.group_columns, "grouped_by", table) if task.grouped_by else None
     return Split(
         ids=_ids(table, name, reading.id),
         fields=text_columns(task, "label", table, reading.columns_of(name)),
         labels=None if texts is None else _values(task, table, texts, vocabulary),
         oracle=None if oracle is None else _values(task, table, label_texts(table, oracle), vocabulary),
         draws=None if draws is None else tuple(table.read_column(draws)),
+        groups=None if groups is None else tuple(map(str, table.read_column(groups))),
     )
 
 

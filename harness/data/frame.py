@@ -26,7 +26,8 @@ class Split:
     answers, where each reference begins in the context, in characters. `clean` is the fingerprint of the split that
     this one is with noise in its texts, or of which this one is the part that is attacked; `attack` is then the hash of
     how that is done, a part of the fingerprint: what the texts become depends on the model. `draws` names, where few
-    examples were drawn by those who published the data, the draw that each row is of, as `draw_name` does.
+    examples were drawn by those who published the data, the draw that each row is of, as `draw_name` does. `groups`
+    names what rows are scored together, such as the answers to one question.
     """
 
     ids: tuple[str, ...]
@@ -37,10 +38,12 @@ class Split:
     clean: str | None = None
     draws: tuple[str, ...] | None = None
     attack: str | None = None
+    groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         columns: list[Sequence[object]] = [*self.fields.values()]
-        columns += [column for column in (self.labels, self.oracle, self.starts, self.draws) if column is not None]
+        others = (self.labels, self.oracle, self.starts, self.draws, self.groups)
+        columns += [column for column in others if column is not None]
         assert all(len(column) == len(self.ids) for column in columns), "columns of unequal length"
 
     def __len__(self) -> int:
@@ -63,6 +66,7 @@ class Split:
             oracle=None if self.oracle is None else at(self.oracle),
             starts=None if self.starts is None else at(self.starts),
             draws=None if self.draws is None else at(self.draws),
+            groups=None if self.groups is None else at(self.groups),
         )
 
     def folds(self, count: int) -> tuple[tuple[int, ...], ...]:
@@ -153,6 +157,8 @@ class Split:
             columns.append(self.starts)
         if self.draws is not None:
             columns.append(self.draws)
+        if self.groups is not None:
+            columns.append(self.groups)
         digest.update(canonical_json(names if self.attack is None else [names, self.attack]).encode())
         labels: Sequence[object] = self.labels if self.labels is not None else [None] * len(self)
         for row in zip(self.ids, labels, *columns, strict=True):

@@ -15,19 +15,20 @@ Row = dict[str, Any]
 
 
 def read_multirc(path: Path) -> Table:
-    """A row an answer: `paragraph`, `question`, `answer` and `label`, which is left out where no answer has one.
+    """A row an answer: `paragraph`, `question`, `answer`, numbers of the first two (`idx.paragraph` and `idx.question`)
+    and `label`, which is left out where no answer has one.
 
     Raises:
         HarnessError: a line is no JSON object, or a part of it is missing or of another kind; with the place.
     """
 
-    def rows(line: Row, where: str) -> Iterator[Row]:
+    def rows(line: Row, where: str, number: int) -> Iterator[Row]:
         passage = _part(line, "passage", dict, where)
         text = _part(passage, "text", str, where)
-        for question in _part(passage, "questions", list, where):
+        for at, question in enumerate(_part(passage, "questions", list, where)):
             for answer in _part(question, "answers", list, where):
                 row = {"paragraph": text, "question": _part(question, "question", str, where)}
-                row |= {"answer": _part(answer, "text", str, where)}
+                row |= {"answer": _part(answer, "text", str, where), "idx.paragraph": number, "idx.question": at}
                 yield row | ({"label": answer["label"]} if "label" in answer else {})
 
     return _flat(path, rows, "label")
@@ -41,7 +42,7 @@ def read_record(path: Path) -> Table:
         HarnessError: as `read_multirc` does.
     """
 
-    def rows(line: Row, where: str) -> Iterator[Row]:
+    def rows(line: Row, where: str, number: int) -> Iterator[Row]:
         text = _part(_part(line, "passage", dict, where), "text", str, where)
         for query in _part(line, "qas", list, where):
             row = {"passage": text, "query": _part(query, "query", str, where)}
@@ -61,7 +62,7 @@ def _flat(path: Path, rows_of: Any, target: str) -> Table:
     places: list[int] = []
     for index in range(len(lines)):
         line = {name: values[index] for name, values in columns.items() if values[index] is not None}
-        for row in rows_of(line, lines.place(index)):
+        for row in rows_of(line, lines.place(index), index):
             rows.append(row)
             places.append(index)
     names = list(dict.fromkeys(name for row in rows for name in row))

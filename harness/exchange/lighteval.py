@@ -105,7 +105,7 @@ def _details(file: Path, task: str) -> Sequence[dict[str, Any]]:
     moment = file.stem.partition("_")[2]
     name = f"details_{task}_{moment}.parquet"
     places = [file.with_name(name), file.parent / moment / name]
-    for above in file.parents[:4]:
+    for above in file.parents:  # a local model is called by its whole path
         if above.name == "results":
             model = file.parent.relative_to(above)
             places += [above.parent / "details" / model / moment / name]

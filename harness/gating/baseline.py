@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.core.errors import DamagedFileError, HarnessError, IncompatibleError, did_you_mean
 from harness.core.facts import facts_from
+from harness.core.grouped import groups_of
 from harness.core.hashing import hash_json
 from harness.core.reading import ReadingError, is_file, read_json
 from harness.core.source_names import canonical_record
@@ -87,9 +88,11 @@ def accept(results: RunResults, name: str, folder: Path = FOLDER, texts: bool = 
 
 
 def _task_split(task_split: TaskSplit) -> dict[str, Any]:
+    groups = groups_of(task_split.references)
     return _without_examples(task_split) | {
         "references": pack(task_split.references),
         "labels": list(task_split.labels),
+        **({} if groups is None else {"groups": pack(groups)}),
     }
 
 

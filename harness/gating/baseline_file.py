@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.core.facts import Environment, Facts, Interval
+from harness.core.grouped import grouped
 from harness.core.hashing import canonical_json
 from harness.core.predictions import as_references, prediction_hash
 from harness.core.reading import parse_json
@@ -28,7 +29,7 @@ MOST_VALUES = 2**24
 
 
 class TaskSplitFacts(Facts):
-    """A split of a task, see `TaskSplit`; `references` are packed."""
+    """A split of a task, see `TaskSplit`; `references` and `groups` are packed."""
 
     task: str
     version: int
@@ -42,6 +43,7 @@ class TaskSplitFacts(Facts):
     source: str
     limit: int | None
     references: str = Field(repr=False)
+    groups: str | None = Field(default=None, repr=False)
     ids_hash: str
 
 
@@ -120,6 +122,11 @@ class BaselineFile(Facts):
 
 def _task_split(facts: TaskSplitFacts, columns: Columns) -> TaskSplit:
     references = columns.unpack(facts.references)
+    if facts.groups is not None:
+        groups = columns.unpack(facts.groups)
+        if len(groups) != len(references) or groups.dtype.kind != "i" or references.dtype.kind not in "if":
+            raise ValueError(f"the groups of {facts.task}, {facts.split} are not those of its examples")
+        references = grouped(references, groups)
     if len(references) != facts.n or not set(facts.primary_metrics) <= set(facts.metrics):
         raise ValueError(f"the part {facts.task}, {facts.split} does not fit together")
     return TaskSplit(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import HarnessError
+from harness.core.grouped import grouped, groups_of
 from harness.core.iob import IOB, NO_IOB
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Metric:
     where that is not the score itself. `counts_successes`: the score is the fraction of examples that are right. Else
     `right(predictions, references)` tells (n,) which are, where examples are right or wrong and yet not drawn one by
     one. `draws(predictions, references)` is of how many things that are drawn the score is a fraction, or the mean of
-    a value between 0 and 1 of each: samples of them say nothing where it is 0 or 1.
+    a value between 0 and 1 of each: samples of them say nothing where it is 0 or 1. `counts_groups`: the score is the
+    fraction of groups of examples (`harness.core.grouped`) that are right in all of them.
     `signature` tells the settings and the library behind a score, so that others can compute the same. A change of
     `version` means that scores before and after must not be compared.
     """
@@ -78,6 +80,7 @@ class Metric:
     counts_successes: bool = False
     right: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     draws: Callable[[np.ndarray, np.ndarray], int] | None = None
+    counts_groups: bool = False
     references: Literal["needed", "may be empty", "unused"] = "needed"
     approximation: str = ""
     signature: str = ""
@@ -117,8 +120,15 @@ class Metric:
 
         Raises:
             HarnessError: nothing to score; unequal lengths; predictions or references that are not what `inputs` says,
-                which for log-likelihoods includes those above 0; a prediction without a reference that needs one.
+                which for log-likelihoods includes those above 0; a prediction without a reference that needs one; no
+                groups where groups are scored.
         """
+        if self.counts_groups:
+            groups = groups_of(references)
+            if groups is None:
+                raise HarnessError(f"metric {self.name}: its examples are in no groups; a task's grouped_by names them")
+            predictions, plain = self._check_numbers(predictions, references)
+            return predictions, grouped(plain, groups)
         if self.references == "unused":
             references = [()] * len(predictions)
         if references is None:

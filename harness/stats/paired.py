@@ -8,11 +8,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError
+from harness.core.grouped import groups_of
 from harness.metrics.base import Metric
 from harness.metrics.correctness import right
-from harness.metrics.resampling import Resampler, samples
+from harness.metrics.resampling import Resampler
 from harness.stats.aggregate import Estimate, stdev
-from harness.stats.bootstrap import RESAMPLES
+from harness.stats.bootstrap import RESAMPLES, samples_of, scorer_of
 from harness.stats.significance import (
     Drop,
     Measure,
@@ -229,7 +230,7 @@ def _of_constant_drops(splits: Sequence[Sequence[Sequence[Measure]]]) -> float |
 
 def _bootstrapped(seeds: Sequence[Sequence[Measure]], resamples: int) -> np.ndarray:
     """Drops (resamples,) of a split on samples of its examples, the mean over seeds: the same samples for every metric,
-    seed and side.
+    seed and side. Of examples in groups whole groups are drawn.
     """
     import numpy as np
 
@@ -241,27 +242,18 @@ def _bootstrapped(seeds: Sequence[Sequence[Measure]], resamples: int) -> np.ndar
                 weight = sign * measure.weight / len(seeds)
                 checked, true = measure.metric.check(predictions, measure.references)
                 if measure.metric.resample is None or isinstance(measure.metric.resample, Resampler):
-                    scorers.append((weight, _scorer(measure.metric, checked, true)))
+                    scorers.append((weight, scorer_of(measure.metric, checked, true)))
                 else:
                     random = np.random.Generator(np.random.PCG64(0))
                     total += weight * measure.metric.resample(checked, true, random, resamples)
     if scorers:
         random = np.random.Generator(np.random.PCG64(0))
-        n = len(seeds[0][0].references)
-        drawn = [sum(weight * scored(sample) for weight, scored in scorers) for sample in samples(n, random, resamples)]
+        references = seeds[0][0].references
+        groups = groups_of(references)
+        n = len(references) if groups is None else int(groups.max()) + 1
+        drawn = [
+            sum(weight * scored(sample) for weight, scored in scorers)
+            for sample in samples_of(groups, n, random, resamples)
+        ]
         total += np.concatenate(drawn)
     return total
-
-
-def _scorer(metric: Metric, checked: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """From samples (b, n) to scores (b,)."""
-    import numpy as np
-
-    if isinstance(metric.resample, Resampler):
-        return metric.resample.prepare(checked, true)
-
-    def loop(weights: np.ndarray) -> np.ndarray:
-        rows = (np.repeat(np.arange(len(true)), row.astype(int)) for row in weights)
-        return np.asarray([metric.compute(checked[row], true[row]) for row in rows])
-
-    return loop

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.core.grouped import groups_of, twice
 from harness.metrics.base import Metric
 from harness.metrics.resampling import CHUNK_VALUES, Resampler
 
@@ -71,7 +72,8 @@ def approximate_randomization(
     Without a difference the two outputs of an example may be exchanged. Exchanging each with probability 1/2 gives the
     distribution of the drop; p = (1 + those at least as large) / (1 + all) (Phipson & Smyth 2010). `splits` are scored
     and exchanged apart, all measures of a split together. A metric with weights is computed for many exchanges at once;
-    where one has none that give its score, the number is at most `LOOPED_RANDOMIZATIONS`.
+    where one has none that give its score, the number is at most `LOOPED_RANDOMIZATIONS`. Outputs of examples in groups
+    are exchanged group by group.
     """
     import numpy as np
 
@@ -98,11 +100,13 @@ def _exchanged(
     import numpy as np
 
     n = len(measures[0].references)
+    groups = groups_of(measures[0].references)
     pairs = [(measure.weight, scored or _loop(measure)) for measure, scored in zip(measures, scorers, strict=True)]
     size = max(1, CHUNK_VALUES // (2 * n))
     drawn = []
     for start in range(0, count, size):
         swapped = random.integers(0, 2, (min(size, count - start), n)).astype(bool)
+        swapped = swapped if groups is None else swapped[:, groups]
         drawn.append(np.sum([weight * (scored(swapped) - scored(~swapped)) for weight, scored in pairs], axis=0))
     return np.concatenate(drawn)
 
@@ -119,13 +123,15 @@ def _of_choices(measure: Measure) -> OfChoices | None:
         return None
     base, true = measure.metric.check(measure.base, measure.references)
     candidate, _ = measure.metric.check(measure.candidate, measure.references)
-    pooled = measure.metric.resample.prepare(np.concatenate([base, candidate]), np.concatenate([true, true]))
+    pooled = measure.metric.resample.prepare(np.concatenate([base, candidate]), twice(true))
 
     def scored(chosen: np.ndarray, times: float) -> np.ndarray:
         return pooled(times * np.concatenate([~chosen, chosen], axis=1))
 
     n = len(true)
-    trial = np.stack([np.zeros(n, dtype=bool), np.ones(n, dtype=bool), np.arange(n) % 2 == 0])
+    groups = groups_of(measure.references)
+    units = np.arange(n) if groups is None else groups
+    trial = np.stack([np.zeros(n, dtype=bool), np.ones(n, dtype=bool), units % 2 == 0])
     expected = _loop(measure)(trial)
     for times in (1.0, 2.0):
         if np.allclose(scored(trial, times), expected, rtol=1e-6, atol=1e-9):

@@ -46,7 +46,7 @@ def run(cell: Cell, store: Store, folder: Path, report: Callable[[float], None])
 
         def held_out_score(predictions: Predictions) -> float:
             assert held_out is not None and held_out.labels is not None
-            return sign * metric.score(predictions.values, as_references(held_out.labels))
+            return sign * metric.score(predictions.values, as_references(held_out.labels, held_out.groups))
 
     (folder / "model").mkdir()
     if job.summon is not None:

@@ -94,7 +94,7 @@ def run(
     if job.held_out is not None:
         scored = {str(cell.split): _in_folds(scored[job.split], job.held_out[1]) | {"n": len(split)}}
     _refuse_not_finite(predicted)
-    references = None if split.labels is None else as_references(split.labels)
+    references = None if split.labels is None else as_references(split.labels, split.groups)
     oracle = None if split.oracle is None else as_references(split.oracle)
     write_predictions(folder / PREDICTIONS, split.ids, predicted, references, oracle)
     known = facts.splits if model.trained_on else task.eval  # of others nobody knows what they learned from

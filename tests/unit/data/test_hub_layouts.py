@@ -114,7 +114,9 @@ LAYOUTS = {
     "boolq": of_pair({"question": "is it", "passage": "It is."}, {"text": "is it", "text_pair": "It is."}, BOOLEAN),
     "cb": of_pair(PREMISE, PREMISE, ["entailment", "contradiction", "neutral"]),
     "multirc": of_pair(
-        {"paragraph": "P.", "question": "Who?", "answer": "Bo"}, {"text": "P.", "text_pair": "Who? Bo"}, BOOLEAN
+        {"paragraph": "P.", "question": "Who?", "answer": "Bo", "idx": {"paragraph": 3, "question": 0, "answer": 1}},
+        {"text": "P.", "text_pair": "Who? Bo"},
+        BOOLEAN,
     ),
     "record": Layout(
         {"passage": "Bo won.", "query": "@placeholder won", "entities": ["Bo"], "answers": ["Bo"]},

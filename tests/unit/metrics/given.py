@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from harness import metrics
+from harness.core.grouped import grouped
 from harness.metrics.last_word import written
 from harness.modeling.inference.retrieval import retrieve
 
 NUMBERS = ["accuracy", "f1", "macro_f1", "matthews_correlation", "pass_rate", "pearson", "spearman"]
+GROUPED = ["question_exact_match"]
 JUDGED = ["bleu", "bleu_zh", "chrf", "exact_match", "rouge1", "rouge2", "rougeL", "rougeLsum", "squad_f1"]
 FREE = ["distinct_1", "distinct_2", "repetition_4", "self_bleu"]
 LIKELIHOODS = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
@@ -35,6 +37,9 @@ def data(name: str, n: int, seed: int = 0, classes: int = 2) -> tuple[Any, Any]:
     """
     random = np.random.default_rng(seed)
     inputs = metrics.get(name).inputs
+    if name in GROUPED:
+        predictions, labels = data("accuracy", n, seed)
+        return predictions, grouped(labels, random.integers(0, max(1, n // 3), n))
     if inputs == "labels":
         labels = random.integers(0, classes, n)
         return np.where(random.random(n) < 0.8, labels, random.integers(0, classes, n)), labels

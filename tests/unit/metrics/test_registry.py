@@ -17,10 +17,10 @@ from harness import metrics
 from harness.core import code_identity
 from harness.core.errors import HarnessError
 from harness.metrics import METRICS, Metric
-from tests.unit.metrics.given import FREE, JUDGED, NUMBERS, TEXTUAL
+from tests.unit.metrics.given import FREE, GROUPED, JUDGED, NUMBERS, TEXTUAL
 
 ROOT = Path(__file__).resolve().parents[3]
-BUILT_IN = sorted([*NUMBERS, *TEXTUAL])
+BUILT_IN = sorted([*NUMBERS, *GROUPED, *TEXTUAL])
 
 MODULE = """
 from harness import register
