@@ -2,7 +2,8 @@
 `predict_results*.txt`, `generated_predictions.txt`, `eval_predictions.json`.
 
 Scores are those of the evaluation split, with its number of examples. Predictions stand there without labels: they are
-scored where the other side of a comparison has the labels of the same examples.
+scored where the other side of a comparison has the labels of the same examples, or where `predict_labels.txt` (or
+`eval_labels.txt`) was put beside them: `index` and `label` in columns, or a label a line in the order of predictions.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
 
 
 def _predictions(folder: Path) -> dict[str, Examples]:
-    """Predictions without labels, by split."""
+    """Predictions by split, with labels where a file of them stands beside."""
     by_split: dict[str, Examples] = {}
     for path in sorted([*folder.glob("predict_results*.txt"), *folder.glob("generated_predictions.txt")]):
         table = path.name.startswith("predict_results")
@@ -98,15 +100,29 @@ def _predictions(folder: Path) -> dict[str, Examples]:
             answers = read_object(path, SAMPLES, finite=False)
             answered = tuple(text(answer) for answer in answers.values())
             by_split.setdefault(PREDICTED[path.name.partition("_")[0]], Examples(tuple(answers), predictions=answered))
-    return by_split
+    return {split: _labelled(folder / f"{split}_labels.txt", examples) for split, examples in by_split.items()}
 
 
-def _table(path: Path) -> Examples:
-    """Two columns with a header: index, prediction."""
+def _labelled(path: Path, examples: Examples) -> Examples:
+    """Predictions with the labels of a file, where there is one."""
+    if not is_file(path):
+        return examples
+    is_table = read_text(path, SAMPLES).startswith("index\t")
+    labels = _table(path, "label") if is_table else replace(_lines(path), ids=examples.ids)
+    known = dict(zip(labels.ids, labels.predictions or (), strict=False))
+    if len(labels.predictions or ()) != len(examples) or set(known) != set(examples.ids):
+        raise HarnessError(
+            f"{path}: {len(labels.predictions or ())} labels of {len(examples)} predictions, not one each"
+        )
+    return replace(examples, labels=tuple(known[name] for name in examples.ids))
+
+
+def _table(path: Path, column: str = "prediction") -> Examples:
+    """Two columns with a header: index, and a prediction or label."""
     lines = list(csv.reader(io.StringIO(read_text(path, SAMPLES)), delimiter="\t", quoting=csv.QUOTE_NONE))
     rows = [line for line in lines[1:] if line]
-    if not rows or lines[0][:2] != ["index", "prediction"] or any(len(row) != 2 for row in rows):
-        raise HarnessError(f"{path}: two columns are expected under 'index' and 'prediction'; the file may be cut off")
+    if not rows or lines[0][:2] != ["index", column] or any(len(row) != 2 for row in rows):
+        raise HarnessError(f"{path}: two columns are expected under 'index' and '{column}'; the file may be cut off")
     return Examples(unique_ids([row[0] for row in rows], path), predictions=tuple(row[1] for row in rows))
 
 

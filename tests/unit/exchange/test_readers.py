@@ -15,10 +15,14 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.exchange.outcomes import Outcome, content_hash, same_score
 from harness.exchange.reader import read_results, recognized
+from harness.gating.engine import judge
+from harness.gating.entries import of_tool
+from harness.gating.settings import GateSpec
 from tests.tools import (
     MOMENT,
     draws,
     inspect_log,
+    label,
     question,
     write_csv,
     write_eee,
@@ -133,6 +137,23 @@ def test_trainer_has_scores_of_the_evaluation_and_predictions_without_labels(tmp
     assert (outcome.metric, outcome.score, outcome.n, outcome.task) == ("accuracy", 0.75, 40, "out_predict")
     assert outcome.examples is not None and outcome.examples.labels is None
     assert "standard errors" in results.unknown
+
+
+@pytest.mark.parametrize("header", ["index\tlabel\n", ""])
+def test_labels_beside_predictions_of_trainer_make_examples_that_are_paired(header: str, tmp_path: Path):
+    folders = [
+        write_trainer(tmp_path / name, scores, split="predict") for name, scores in (("a", SCORES), ("b", SCORES[::-1]))
+    ]
+    for folder in folders:
+        rows = [f"{at}\t{label(at)}\n" if header else f"{label(at)}\n" for at in range(40)]
+        (folder / "predict_labels.txt").write_text(header + "".join(rows[::-1] if header else rows))
+    outcome = only(f"trainer:{folders[0]}")
+    assert outcome.examples is not None and outcome.examples.labels == tuple(map(label, range(40)))
+    (row,) = judge(*(of_tool(f"trainer:{folder}") for folder in folders), GateSpec())[0].rows
+    assert row.n == 40 and row.base == 0.75 and row.test == "McNemar mid-p"
+    (folders[1] / "predict_labels.txt").write_text(header + "".join(rows[1:]))
+    with pytest.raises(HarnessError, match=r"predict_labels\.txt: 39 labels of 40 predictions, not one each"):
+        read_results(f"trainer:{folders[1]}")
 
 
 def test_a_csv_says_which_models_tasks_and_seeds_its_lines_are_of(tmp_path: Path):
