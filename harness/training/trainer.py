@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from harness.core.errors import HarnessError
 from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import TokenBudgetBatchSampler, TokenizedDataset
+from harness.modeling.inference.first_position import first_position
 from harness.training import optimizers
 from harness.training.adversarial.adversary import Adversary
 from harness.training.deferred import DeferredWeights
@@ -164,6 +165,7 @@ def fine_tune(
     deferred: DeferredWeights | None = None,
     adversary: Adversary | None = None,
     checkpoints: Path | None = None,
+    logits_alone: bool = False,
 ) -> FitReport:
     """Fine-tune `model` in place.
 
@@ -174,7 +176,8 @@ def fine_tune(
     and gets the fraction done as well. Of several `processes` all must call: each takes a part of every batch, and
     where they are `sharded` keeps a part of every weight, of which those that are `deferred` are made then. An
     `adversary` makes a step's loss of that. Several processes keep what is done in the folder `checkpoints`, and go on
-    from what is there.
+    from what is there. `logits_alone` says that the loss reads nothing else of the model, so that what does not reach
+    them need not be computed.
 
     Raises:
         HarnessError: the loss became infinite or not a number.
@@ -214,7 +217,15 @@ def fine_tune(
     model.train()
     resumed, kept = 0, None
     reading = nullcontext() if table is None else table.reading()
-    with quick_dropout(model), compiled(model, training.compile), autocast(model, device, precision), reading:
+    shortens = logits_alone and processes is None and not training.compile
+    shortened = first_position(model) if shortens else nullcontext()
+    with (
+        quick_dropout(model),
+        compiled(model, training.compile),
+        autocast(model, device, precision),
+        reading,
+        shortened,
+    ):
         groups = optimizers.groups(model, training.weight_decay)
         optimizer = optimizers.optimizer(training.optimizer, groups, training.learning_rate)
         take_step = TrainStep(model, evaluate, optimizer, training, targets, processes, adversary, table)

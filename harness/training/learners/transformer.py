@@ -289,6 +289,7 @@ def train_and_save(
         weights,
         perturbing.adversary_of(request, head, summed, reader),
         request.checkpoints if goes_on(training) else None,
+        logits_alone=loss is None,
     )
     settings = Settings(head=head.name, max_length=limit, fitted=fitted)
     if request.processes is not None and request.processes.sharded:

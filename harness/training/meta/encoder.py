@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from harness.core.families import FAMILIES, Labelling
 from harness.core.meta_spec import MetaSpec
 from harness.modeling.inference.batching import DataCollator
+from harness.modeling.inference.first_position import first_position
 from harness.modeling.weights.loading import config_of, load_tokenizer, load_weights
 from harness.modeling.weights.positions import positions_of
 from harness.training.devices import pick_device
@@ -128,7 +129,8 @@ def meta_train(
     model.eval()
     limit = min(spec.max_length, positions_of(body, "encoder") or spec.max_length)
     episodes = EncodedEpisodes(tasks, spec, tokenizer, limit, device)
-    outcome = loop.train(model, model, episodes, spec, checkpoints, report, resume)
+    with first_position(body):
+        outcome = loop.train(model, model, episodes, spec, checkpoints, report, resume)
     model.cpu()
     encoder = cast(PreTrainedModel, body.base_model)
     encoder.config.num_labels = config_of(folder).num_labels

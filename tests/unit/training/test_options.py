@@ -51,7 +51,7 @@ def fitted(
     texts = [f"{'good' if at % 3 else 'bad'} thing number {at} of a long row of things" for at in range(32)]
     train = Split(tuple(map(str, range(32))), {"text": tuple(texts)}, tuple(int(at % 3 > 0) for at in range(32)))
     config = {
-        "model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "model_type": "bert", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
         "intermediate_size": 32, "max_position_embeddings": 32, "hidden_dropout_prob": dropout,
         "attention_probs_dropout_prob": dropout,
     }  # fmt: skip
