@@ -12,7 +12,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from harness.core.hashing import hash_json
+from harness.core.libraries import LIBRARIES
 from harness.core.predictions import prediction_hash
+from harness.core.specs import LIBRARY_MARK
 from harness.core.text import shown
 from harness.exchange.outcomes import content_hash
 from harness.gating.entries import Entry, class_ids, class_names, entries_of, with_contents, with_ids
@@ -82,7 +84,7 @@ def _paired_groups(
 ) -> list[tuple[Group, Group]]:
     """Tasks by name, a single one on each side whatever it is called; metrics by name, a single one as well."""
     tasks = [list(dict.fromkeys(group[0] for group in groups)) for groups in (base, candidate)]
-    renamed = _only_tasks(base, candidate, tasks)
+    renamed = _only_tasks(base, candidate, tasks) or _same_but_for_marks(tasks)
     for task, other in renamed.items():
         result.notes.append(f"the tasks are taken for the same: {task} in the base, {other} in the candidate")
     pairs: list[tuple[Group, Group]] = []
@@ -119,6 +121,30 @@ def _only_tasks(
         with_examples = {group[0] for group, entries in groups.items() if all(len(entry.examples) for entry in entries)}
         chosen.append(list(names) if len(names) == 1 else [name for name in names if name in with_examples])
     return {chosen[0][0]: chosen[1][0]} if len(chosen[0]) == len(chosen[1]) == 1 else {}
+
+
+def _same_but_for_marks(tasks: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Tasks of one side that are those of the other but for what a tool writes around a name: lighteval's suite and
+    number of examples (`leaderboard|arc_easy|25`), a task library's name (`lm_eval:arc_easy`).
+    """
+    alone = [[name for name in names if name not in others] for names, others in (tasks, tasks[::-1])]
+    by_bare: list[dict[str, list[str]]] = [{}, {}]
+    for names, by_name in zip(alone, by_bare, strict=True):
+        for name in names:
+            by_name.setdefault(_bare(name), []).append(name)
+    return {
+        mine[0]: by_bare[1][bare][0]
+        for bare, mine in by_bare[0].items()
+        if len(mine) == len(by_bare[1].get(bare, ())) == 1
+    }
+
+
+def _bare(name: str) -> str:
+    parts = name.split("|")
+    if len(parts) > 1 and parts[-1].isdecimal():
+        name = parts[-2]
+    library, mark, rest = name.partition(LIBRARY_MARK)
+    return rest if mark and library in LIBRARIES.names() else name
 
 
 def _match(

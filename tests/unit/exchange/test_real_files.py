@@ -12,6 +12,9 @@ import pytest
 from harness.exchange.outcomes import Outcome
 from harness.exchange.reader import read_results, recognized
 from harness.gating.consistency import check
+from harness.gating.engine import judge
+from harness.gating.entries import of_tool
+from harness.gating.settings import GateSpec
 
 REAL = Path(__file__).with_name("real")
 FOUND = {
@@ -26,14 +29,18 @@ FOUND = {
 }
 
 
+def unpacked(tool: str, folder: Path) -> list[str]:
+    with zipfile.ZipFile(REAL / f"{tool}.zip") as archive:
+        archive.extractall(folder)
+    return sorted(str(each) for each in folder.iterdir())
+
+
 @pytest.fixture(params=FOUND)
 def sides(request, tmp_path: Path) -> tuple[str, list[str]]:
     """The reader, and the folders of both models."""
     if request.param == "inspect":
         pytest.importorskip("zstandard")
-    with zipfile.ZipFile(REAL / f"{request.param}.zip") as archive:
-        archive.extractall(tmp_path)
-    return request.param, sorted(str(folder) for folder in tmp_path.iterdir())
+    return request.param, unpacked(request.param, tmp_path)
 
 
 def named(name: str) -> dict[str, Outcome]:
@@ -54,3 +61,12 @@ def test_scores_come_with_every_example_and_hold(sides):
     for key, outcome in before.items():
         assert sorted(outcome.examples.ids) == sorted(after[key].examples.ids)
     assert [recognized(folder).partition(":")[0] for folder in folders] == [tool, tool]
+
+
+def test_a_task_of_two_tools_is_one_where_only_marks_around_its_name_differ(tmp_path: Path):
+    """The same checkpoint, the same questions: `capitals` of lm_eval and `capitals|0` of lighteval, among others."""
+    names = [f"{tool}:{unpacked(tool, tmp_path / tool)[0]}" for tool in ("lm_eval", "lighteval")]
+    report = judge(*map(of_tool, names), GateSpec())[0]
+    (row,) = report.rows
+    assert (row.task, row.metrics, row.verdict, row.n, row.base) == ("capitals", ("acc",), "IDENTICAL", 12, 5 / 12)
+    assert any("no metric in common" in reason for reason in report.reasons)
