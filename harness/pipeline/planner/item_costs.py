@@ -10,11 +10,14 @@ from harness.core.specs import ModelSpec, TaskSpec
 from harness.training import costs
 from harness.training.costs import Shape, Work
 from harness.training.defaults import epochs_for
+from harness.training.learners.base import LINEAR_PROBE
 
 READ_SECONDS = 2e-3
 """Of an item that is decoded and brought to a model's size."""
 CAPTION = 14
 """Tokens of a caption, about."""
+REGRESSIONS, REGRESSED = 1.0, 4e-6
+"""Seconds of a probe's regressions: of them all, and of a number of the features of an example, with ten classes."""
 HELD_OUT = 500
 """Items that a pretraining is scored on."""
 
@@ -68,6 +71,9 @@ def pretraining(settings: PretrainingSpec, towers: Towers, items: int) -> Work |
 def fitting(model_spec: ModelSpec, towers: Towers, examples: int) -> Work:
     """A classifier fitted to so many items."""
     (shape, length), training = towers[0], model_spec.training
+    if model_spec.options.get(LINEAR_PROBE):
+        features = Work(seconds=READ_SECONDS * examples) + costs.passes(shape, examples * length, length, None)
+        return features + costs.loading(shape) + Work(seconds=REGRESSIONS + REGRESSED * examples * shape.width)
     seen = examples * epochs_for(training, examples)
     work = Work(seconds=READ_SECONDS * examples) + costs.loading(shape)
     work += costs.steps(shape, seen / training.batch_size, training.optimizer)

@@ -16,7 +16,7 @@ from harness.core.store import Store
 from harness.pipeline import cost
 from harness.pipeline.cells import Cell
 from harness.pipeline.cost import START_SECONDS, Forecast, Machine, expected, machine_from, remember
-from harness.pipeline.planner import costing
+from harness.pipeline.planner import costing, item_costs
 from harness.training import costs
 from harness.training.costs import Shape, Sizes, Work, pieces, shape_of, sizes_of
 
@@ -148,3 +148,15 @@ def test_what_was_kept_in_another_shape_is_not_believed(tmp_path):
 def test_a_forecast_is_no_shorter_than_its_longest_cell():
     ahead = Forecast({"a": 100.0, "b": 10.0, "timed": 50.0}, frozenset({"timed"}), 6.0, 2)
     assert (ahead.seconds, ahead.cpu_seconds) == (103.0, 116.0)
+
+
+def test_a_linear_probe_reads_its_examples_once_and_takes_no_steps():
+    values = {"name": "m", "learner": "transformer", "config": {"model_type": "clip"}}
+    towers = [(Shape(**{**RECORDED["cases"][0]["shape"], "width": 64, "layers": 2}), 17.0)]
+
+    def of(epochs: int, probes: bool) -> Work:
+        spec = ModelSpec.model_validate({**values, "training": {"epochs": epochs}, "options": {"linear_probe": probes}})
+        return item_costs.fitting(spec, towers, 1437)
+
+    assert of(3, True) == of(30, True)
+    assert of(3, True).flops == pytest.approx(of(3, False).flops / 9, rel=0.2), "forward alone, once"
