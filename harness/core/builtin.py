@@ -101,6 +101,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "objective": {
         "audio-text": "harness.training.objectives.contrastive:AUDIO_TEXT",
         "image-text": "harness.training.objectives.contrastive:IMAGE_TEXT",
+        "video-text": "harness.training.objectives.contrastive:VIDEO_TEXT",
         "clm": "harness.training.objectives.clm:OBJECTIVE",
         "masked-patches": "harness.training.objectives.masked_patches:OBJECTIVE",
         "masked-spectrogram": "harness.training.objectives.masked_spectrogram:OBJECTIVE",

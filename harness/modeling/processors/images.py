@@ -59,8 +59,9 @@ class ImageProcessor(Processor):
         return {"pixel_values": (kept.float() * self._scale - mean) / spread}
 
     def augmented(self, kept: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        decoded = Decoded(np.ascontiguousarray(kept.transpose(1, 2, 0)))
-        return MODALITIES.get("image").augment(decoded, random).values.transpose(2, 0, 1)
+        decoded = Decoded(np.ascontiguousarray(np.moveaxis(kept, -3, -1)))
+        modality = MODALITIES.get("video" if kept.ndim == 4 else "image")
+        return np.moveaxis(modality.augment(decoded, random).values, -1, -3)
 
     def save(self, folder: Path) -> None:
         self._processor.save_pretrained(folder)

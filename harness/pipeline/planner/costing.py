@@ -15,7 +15,7 @@ from harness.pipeline.planner import item_costs
 from harness.training import costs
 from harness.training.costs import Shape, Sizes, Work
 from harness.training.learners import LEARNERS
-from harness.training.objectives import OBJECTIVES
+from harness.training.objectives import OBJECTIVES, check_objective
 
 COMPRESSING = Work(seconds=3.0)
 """Of a method beside what it learns and exports."""
@@ -76,7 +76,10 @@ def pretraining(model_spec: ModelSpec, corpus: Mapping[str, Any], folder: Path |
     shape, config = shape_in(model_spec, folder)
     if settings is not None and OBJECTIVES.get(settings.objective).modality != "text":
         towers = item_costs.towers_of(config, model_spec.tokenizer.vocab_size if model_spec.tokenizer else None)
-        return None if towers is None else item_costs.pretraining(settings, towers, int(corpus["documents"]))
+        if towers is None:
+            return None
+        _, options = check_objective(model_spec)
+        return item_costs.pretraining(settings, towers, int(corpus["documents"]), getattr(options, "frames", 1))
     if settings is None or shape is None:
         return None
     if settings.steps is None and settings.tokens is None:

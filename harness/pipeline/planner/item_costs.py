@@ -53,18 +53,19 @@ def _patches(config: Mapping[str, Any]) -> int | None:
     return (bins // down) * (frames // along) + 2
 
 
-def pretraining(settings: PretrainingSpec, towers: Towers, items: int) -> Work | None:
-    """A checkpoint made of so many items; None of one that is trained by the clock."""
+def pretraining(settings: PretrainingSpec, towers: Towers, items: int, frames: int = 1) -> Work | None:
+    """A checkpoint made of so many items, each of so many frames; None of one that is trained by the clock."""
     count = settings.tokens if settings.steps is None else settings.steps * settings.batch_size
     if count is None:
         return None
     precision = "bf16" if settings.precision == "bf16" else "fp32"
     twice = 1 if settings.accumulate == 1 else 4 / 3
     work = Work(seconds=READ_SECONDS * items)
-    for shape, length in towers:
+    for number, (shape, length) in enumerate(towers):
+        times = frames if number == 0 else 1
         work += costs.loading(shape) + costs.steps(shape, count / settings.batch_size, settings.optimizer)
-        work += costs.passes(shape, twice * count * length, length, precision)
-        work += costs.passes(shape, 2 * min(HELD_OUT, 0.05 * items) * length, length, None)
+        work += costs.passes(shape, twice * times * count * length, length, precision)
+        work += costs.passes(shape, 2 * times * min(HELD_OUT, 0.05 * items) * length, length, None)
     return work
 
 

@@ -144,7 +144,7 @@ def _items_in(corpus: CorpusFacts, asked: CorpusPlace, split: Split, family: Fam
     read = _items_of if state else _items_of.__wrapped__
     fingerprint, known = read(asked.corpus, modality, asked.sentences, state)
     if fingerprint != corpus.fingerprint:
-        raise HarnessError(f"{corpus.location}: these are not the items any more that the model was pretrained on")
+        raise HarnessError(f"{corpus.location}: read as {modality}, its items are not those of the pretraining")
     items = zip(split.ids, split.fields[field], strict=True)
     dirty = [identity for identity, item in items if str(item) in known]
     return {"dirty": dirty, "exact": len(dirty), "not_judged": 0, "common": 0}

@@ -140,10 +140,12 @@ def _items(cell: Cell, store: Store) -> PretrainingData:
     code = code_identity.identity("harness.training.pretraining.items")
     length = 0 if tokenizer is None else towers.caption_length(config, settings.block_size)
     augmenter, known_by = _augmenter(cell)
-    written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, length, code, *known_by])[:32]
+    frames: int | None = getattr(options, "frames", None)
+    seen = [] if frames is None else [{"frames": frames}]
+    written = hash_json([job.corpus["fingerprint"], tokenizer_key, reader, length, code, *known_by, *seen])[:32]
     folder = store.kept_folder(
         f"items-{written}",
-        lambda folder: items.write_items(corpus, processor, tokenizer, length, folder, augmenter),
+        lambda folder: items.write_items(corpus, processor, tokenizer, length, folder, augmenter, frames),
     )
     objective.kept, splits = items.kept_items(folder)
     if objective.whole_batch and len(splits["train"]) < settings.batch_size:

@@ -141,5 +141,19 @@ class AudioText(Contrastive):
     modality, unit = "audio", "sounds"
 
 
+class VideoTextOptions(ContrastiveOptions):
+    """`frames` of each video are seen, spread over it evenly."""
+
+    frames: int = Field(default=4, ge=1, le=64)
+
+
+class VideoText(Contrastive):
+    """A video is the mean of its frames' vectors (CLIP4Clip's mean pooling, Luo et al. 2021), as where it is scored."""
+
+    Options = VideoTextOptions
+    modality, unit = "video", "videos"
+
+
+VIDEO_TEXT = VideoText
 IMAGE_TEXT = ImageText
 AUDIO_TEXT = AudioText

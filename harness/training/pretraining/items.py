@@ -13,7 +13,7 @@ import numpy as np
 from harness.core.errors import HarnessError
 from harness.data.augment.documents import DocumentAugmenter
 from harness.data.corpus import is_held_out
-from harness.data.modalities import MODALITIES, Decoder
+from harness.data.modalities import MODALITIES, Decoded, Decoder
 from harness.data.pair_corpus import PairCorpus
 from harness.modeling.processors import Processor
 from harness.training.objectives.items import KeptItems
@@ -33,6 +33,7 @@ def write_items(
     longest: int,
     folder: Path,
     augmenter: DocumentAugmenter | None = None,
+    frames: int | None = None,
 ) -> None:
     """Each item of a corpus once, the tokens of its captions, and which items are held out; of an item to train on
     also those of the copies of its captions that `augmenter` makes, each of which is then one of its captions.
@@ -43,6 +44,8 @@ def write_items(
         tokenizer: None where captions are not read.
         longest: Tokens of a caption, which is padded to it.
         folder: An empty folder.
+        augmenter: Makes copies of captions.
+        frames: How many frames are kept of each item, a video; None of items that have none.
 
     Raises:
         HarnessError: an item cannot be read, or has no caption where captions are read; none is left to train on.
@@ -62,7 +65,7 @@ def write_items(
                 if decoded is None:
                     numbers[str(pair.item)] = len(numbers)
                     continue
-                row = processor.prepared(decoded)
+                row = processor.prepared(decoded if frames is None else _spread(decoded, frames))
                 if shape and row.shape != shape:
                     raise HarnessError(f"{pair.item.place}: its shape is {row.shape}, and that of others {shape}")
                 shape, kind = row.shape, row.dtype.name
@@ -94,6 +97,13 @@ def write_items(
         COPIES: copies,
     }
     (folder / META).write_text(json.dumps(meta))
+
+
+def _spread(video: Decoded, frames: int) -> Decoded:
+    """So many frames of a video, the middle ones of equal parts of it."""
+    count = len(video.values)
+    chosen = ((np.arange(frames) + 0.5) * count / frames).astype(np.int64)
+    return Decoded(video.values[chosen], video.rate)
 
 
 def _augmented(

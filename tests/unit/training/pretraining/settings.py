@@ -68,7 +68,9 @@ def setting_of(name: str, dropout: bool = True):
 
 
 def setting_of_items(name: str):
-    """The same of an objective on items: 24 images of noise with two captions each, augmented as they are drawn."""
+    """The same of an objective on items: 24 images (or videos of two frames) of noise with two captions each, augmented
+    as they are drawn.
+    """
     import torch
     from transformers import CLIPConfig, ViTConfig
 
@@ -81,7 +83,8 @@ def setting_of_items(name: str):
     kind = OBJECTIVES.get(name)
     options = {"augment": True} | ({"width": 16, "layers": 1} if name == "masked-patches" else {})
     objective = kind(kind.Options(**options), NO_TOKENS, 6)
-    items, ids = random.integers(0, 256, (24, 3, 16, 16), dtype=np.uint8), random.integers(4, 50, (48, 6))
+    shape = (24, 2, 3, 16, 16) if name == "video-text" else (24, 3, 16, 16)
+    items, ids = random.integers(0, 256, shape, dtype=np.uint8), random.integers(4, 50, (48, 6))
     objective.kept = KeptItems(items, ids, np.ones_like(ids), np.arange(25) * 2)
     objective.processor = ImageProcessor.of_size(16)
 

@@ -30,7 +30,9 @@ def test_stopped_and_resumed_equals_unbroken_bit_for_bit(setting, tmp_path, stop
     assert len(set(whole.losses)) == 10, "every step has batches and weights of its own"
 
 
-@pytest.mark.parametrize(("kind", "accumulate"), [("image-text", 1), ("image-text", 2), ("masked-patches", 1)])
+@pytest.mark.parametrize(
+    ("kind", "accumulate"), [("image-text", 1), ("image-text", 2), ("video-text", 1), ("masked-patches", 1)]
+)
 def test_a_pretraining_on_items_stopped_and_resumed_equals_unbroken_bit_for_bit(kind, accumulate, tmp_path):
     """With captions drawn anew and items augmented: the generator goes on where it was."""
     setting, settings = setting_of_items(kind), spec(batch_size=8, accumulate=accumulate, optimizer="adamw")
