@@ -19,6 +19,7 @@ from harness.core.text import say
 from harness.gating.benchmarks import judge_benchmarks
 from harness.gating.measured import read
 from harness.gating.remeasure import measure_again
+from harness.gating.run_results import only_tasks
 from harness.gating.settings import Change, CompareLaunch, GateLaunch, GateSpec, settings
 from harness.gating.sources import accepted_baseline, refuse_another_model, resolve
 from harness.report.text import gating
@@ -45,7 +46,7 @@ def compare(
     load_plugins(include)
     root, accepted = folders(out, baselines)
     as_json = how.format == "json"
-    both = resolve(base, root, accepted), resolve(candidate, root, accepted)
+    both = only_tasks(resolve(base, root, accepted), resolve(candidate, root, accepted), how.task)
     flags = {**given, "allow": list(get_args(Change))}
     stores = [results.store for results in both if results.store] + [Store(root)]
     text = gating.compare(*both, settings(None, flags), how.by, as_json, include or [], stores)
@@ -90,7 +91,7 @@ def gate(
             text, commands, code = gating.publish(benchmarks, [], gate_formats)
         else:
             base = accepted_baseline(how.baseline, accepted)
-            judged = resolve(how.candidate, root, accepted)
+            base, judged = only_tasks(base, resolve(how.candidate, root, accepted), how.task)
             refuse_another_model(base, judged, how.candidate, spec.models)
             text, commands, code = gating.gate(
                 base,

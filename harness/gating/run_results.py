@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,36 @@ def only_models(results: RunResults, models: list[str]) -> RunResults:
         if model not in results.models:
             raise unknown("model", model, results.models, results.name)
     return results.only(tuple(models)) if models else results
+
+
+def only_tasks(base: RunResults, candidate: RunResults, tasks: Sequence[str]) -> tuple[RunResults, RunResults]:
+    """Two results on the tasks named, on all where none is. One that has none of them stays as it is: its own task may
+    be called otherwise.
+
+    Raises:
+        HarnessError: neither has a task.
+    """
+    both = (base, candidate)
+    known = [{*results.tasks, *(outcome.task for outcome in results.outcomes)} for results in both]
+    for task in tasks:
+        if task not in known[0] | known[1]:
+            raise unknown("task", task, sorted(known[0] | known[1]), f"{base.name} and {candidate.name}")
+    left, right = (
+        _on_tasks(results, set(tasks)) if names & set(tasks) else results
+        for results, names in zip(both, known, strict=True)
+    )
+    return left, right
+
+
+def _on_tasks(results: RunResults, tasks: set[str]) -> RunResults:
+    return replace(
+        results,
+        suites={suite: averaged for suite, averaged in results.suites.items() if set(averaged) <= tasks},
+        task_splits={key: task_split for key, task_split in results.task_splits.items() if key[0] in tasks},
+        scored={key: score for key, score in results.scored.items() if key[1] in tasks},
+        failures={key: failure for key, failure in results.failures.items() if key[1] in tasks},
+        outcomes=tuple(outcome for outcome in results.outcomes if outcome.task in tasks),
+    )
 
 
 def as_model(results: RunResults, model: str, name: str) -> RunResults:

@@ -109,6 +109,7 @@ class CompareLaunch(Strict):
     by: Literal["task", "slice", "layer"] = setting(
         "task", "Whole tasks, or also their slices, or the models' layers.", panel=WHAT
     )
+    task: list[str] = setting(list, "Judge this task alone; may be given again.", panel=WHAT)
     format: Literal["markdown", "json"] = setting("markdown", "How to print it.", panel=OUTPUT, short="f")
     output: Path | None = setting(None, "Write to a file.", panel=OUTPUT, metavar="FILE", short="o")
 
@@ -120,6 +121,7 @@ class GateLaunch(Strict):
         None, "An accepted baseline, by name or file, or READER:PATH of another tool.", panel=WHAT
     )
     candidate: str = setting("latest", "A run, latest, a results folder, a baseline, or READER:PATH.", panel=WHAT)
+    task: list[str] = setting(list, "Judge this task alone; may be given again.", panel=WHAT)
     config: Path | None = setting(
         None, "A YAML file: margins of tasks and metrics, these flags; flags win.", panel=JUDGING, metavar="FILE"
     )

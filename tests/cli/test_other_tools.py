@@ -45,6 +45,19 @@ def test_two_folders_are_compared_and_gated(place):
     assert "passed" in done.stdout
 
 
+def test_a_task_alone_is_judged_where_it_is_named(place):
+    call, _ = place
+    sides = ("--baseline", "lm_eval:lm", "--candidate", "lm_eval:worse", "--json")
+    content = read_json(call("gate", *sides, "--task", "evens", code=0).stdout)
+    assert [(row["task"], row["verdict"]) for row in content["rows"]] == [("evens", "IDENTICAL")]
+    call("gate", "--baseline", "lm_eval:lm", "--candidate", "csv:evens.csv", code=4)  # has no odds
+    call("gate", "--baseline", "lm_eval:lm", "--candidate", "csv:evens.csv", "--task", "evens", code=0)
+    text = call("compare", "lm_eval:lm", "lm_eval:worse", "--task", "odds").stdout
+    assert "REGRESSED" in text and "evens" not in text
+    done = call("compare", "lm_eval:lm", "lm_eval:worse", "--task", "odd", code=2)
+    assert "unknown task 'odd' in lm_eval:lm and lm_eval:worse" in done.stderr and "odds" in done.stderr
+
+
 def test_another_tool_stands_beside_a_table_and_slices_and_files_are_written(place):
     call, folder = place
     text = call("compare", "csv:evens.csv", "inspect:log.eval", "--by", "slice").stdout
