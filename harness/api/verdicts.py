@@ -15,7 +15,7 @@ from harness.gating import baseline as accepted_baselines
 from harness.gating.engine import judge, judge_all
 from harness.gating.flips import Flips, flips_of, texts_of
 from harness.gating.pairing import Pair
-from harness.gating.run_results import RunResults, of_run
+from harness.gating.run_results import RunResults, of_run, only_tasks
 from harness.gating.settings import GateSpec
 from harness.gating.sources import refuse_another_model, resolve
 from harness.report.outcomes import Comparison, GateReport
@@ -30,6 +30,7 @@ def compare(
     out: str | os.PathLike[str] = "results",
     baselines: str | os.PathLike[str] = accepted_baselines.FOLDER,
     include: Sequence[str | os.PathLike[str]] = (),
+    task: str | Sequence[str] = (),
     **settings: Any,
 ) -> Comparison:
     """Compare two runs on the same examples.
@@ -41,6 +42,7 @@ def compare(
         out: The results folder in which names are looked up.
         baselines: The folder of accepted baselines.
         include: Files and folders of further specs and plug-ins.
+        task: The tasks that are judged, all where none is named.
         **settings: Settings of `GateSpec`: `margin`, `models`, …
 
     Returns:
@@ -49,7 +51,7 @@ def compare(
     Raises:
         HarnessError: no such run, or nothing that both have.
     """
-    before, after, spec = _results_of_both(base, candidate, out, baselines, include, settings)
+    before, after, spec = _results_of_both(base, candidate, out, baselines, include, task, settings)
     report, pairs = judge_all(before, after, spec)
     return Comparison(report, _flips(before, after, pairs, include))
 
@@ -62,6 +64,7 @@ def gate(
     out: str | os.PathLike[str] = "results",
     baselines: str | os.PathLike[str] = accepted_baselines.FOLDER,
     include: Sequence[str | os.PathLike[str]] = (),
+    task: str | Sequence[str] = (),
     **settings: Any,
 ) -> GateReport:
     """Judge a run against an accepted baseline or another run.
@@ -72,6 +75,7 @@ def gate(
         out: The results folder in which names are looked up.
         baselines: The folder of accepted baselines.
         include: Files and folders of further specs and plug-ins.
+        task: The tasks that are judged, all where none is named.
         **settings: Settings of `GateSpec`: `margin`, `ok_margin`, `strict`, `models`, `seeds`, …
 
     Returns:
@@ -80,7 +84,7 @@ def gate(
     Raises:
         HarnessError: no such run or baseline, or settings out of range.
     """
-    accepted, judged, spec = _results_of_both(baseline, candidate, out, baselines, include, settings)
+    accepted, judged, spec = _results_of_both(baseline, candidate, out, baselines, include, task, settings)
     if isinstance(candidate, str):
         refuse_another_model(accepted, judged, candidate, spec.models)
     report, pairs = judge(accepted, judged, spec)
@@ -100,11 +104,13 @@ def _results_of_both(
     out: str | os.PathLike[str],
     baselines: str | os.PathLike[str],
     include: Sequence[str | os.PathLike[str]],
+    task: str | Sequence[str],
     settings: Mapping[str, Any],
 ) -> tuple[RunResults, RunResults, GateSpec]:
     load_registry(include)
     both = [_results_of(run, out, baselines) for run in (base, candidate)]
-    return both[0], both[1], parse(GateSpec, dict(settings), "gate")
+    before, after = only_tasks(both[0], both[1], [task] if isinstance(task, str) else task)
+    return before, after, parse(GateSpec, dict(settings), "gate")
 
 
 def _results_of(run: str | RunResult, out: str | os.PathLike[str], baselines: str | os.PathLike[str]) -> RunResults:

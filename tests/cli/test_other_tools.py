@@ -179,3 +179,5 @@ def test_the_python_api_takes_them_as_well(place):
     assert comparison.flips[0].worse - comparison.flips[0].better == 60
     report = api.gate(f"lm_eval:{folder / 'lm'}", f"lm_eval:{folder / 'worse'}", margin=0.5, ok_margin=0.6)
     assert report.passed
+    report = api.gate(f"lm_eval:{folder / 'lm'}", f"csv:{folder / 'evens.csv'}", task="evens")
+    assert report.passed and [row.task for row in report.report.rows] == ["evens"]
