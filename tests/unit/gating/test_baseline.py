@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError, IncompatibleError
+from harness.core.grouped import grouped, groups_of
 from harness.core.hashing import hash_json
 from harness.gating import baseline, baseline_file
 from harness.gating.engine import judge
@@ -28,6 +29,11 @@ def several_kinds():
     return evidence(
         {
             "cola": (["matthews_correlation"], references, [answers(references, random.random(300) < 0.8)] * 2),
+            "multirc": (
+                ["f1", "question_exact_match"],
+                grouped(references, np.arange(300) // 4),
+                [answers(references, random.random(300) < 0.9)],
+            ),
             "stsb": (["pearson", "spearman"], numbers, [numbers + random.normal(0, 1, 300)]),
             "squad": (["exact_match", "squad_f1"], texts, [replies]),
             "wikitext": (["bits_per_byte"], whole, [-random.random(300)]),
@@ -42,6 +48,7 @@ def test_a_baseline_gives_back_what_was_accepted(tmp_path):
     assert after.task_splits.keys() == before.task_splits.keys()
     for key, part in before.task_splits.items():
         assert list(after.task_splits[key].references) == list(part.references)
+        assert repr(groups_of(after.task_splits[key].references)) == repr(groups_of(part.references))
         assert after.task_splits[key].ids is None
         assert after.task_splits[key].ids_hash == part.ids_hash
     for key, one in before.scored.items():
@@ -116,6 +123,8 @@ def test_a_damaged_baseline_is_incompatible_and_named(tmp_path, damage, message)
         lambda content: content["scores"][0].update(predictions="!"),
         lambda content: content["scores"][0].update(predictions=base64.b64encode(zlib.compress(b"[0, 1]")).decode()),
         lambda content: content["scores"][0].update(task="gone"),
+        lambda content: content["parts"][1].update(groups=content["parts"][2]["references"]),
+        lambda content: content["parts"][1].update(groups="!"),
         lambda content: content["scores"][0].update(
             predictions=content["scores"][1]["predictions"], prediction_hash="0"
         ),
