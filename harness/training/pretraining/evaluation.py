@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.stats.bootstrap import wilson
 from harness.training.objectives import Objective
 from harness.training.pretraining.train_step import Losses
 
@@ -45,7 +46,9 @@ def evaluate(
 
 
 def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000) -> dict[str, dict[str, Any]]:
-    """Quotients of sums with percentile bootstrap intervals over examples."""
+    """Quotients of sums with percentile bootstrap intervals over examples; a fraction of exactly 0 or 1, of which no
+    sample differs, has Wilson's of so many examples.
+    """
     scores: dict[str, dict[str, Any]] = {}
     over = "held-out blocks" if objective.unit == "tokens" else f"held-out {objective.unit}"
     for name, (above, below) in sums.items():
@@ -58,6 +61,8 @@ def summarize(sums: dict[str, Any], objective: Objective, resamples: int = 1000)
 
         low, high = np.quantile(quotient(above[draws].sum(1), below[draws].sum(1)), [0.025, 0.975])
         value = float(quotient(above.sum(), below.sum()))
+        if value in (0.0, 1.0) and name not in objective.perplexities | objective.lower_is_better:
+            low, high = wilson(round(value * n), n)
         scores[name] = {
             "value": value, "low": min(float(low), value), "high": max(float(high), value), "level": 0.95,
             "n": n, "over": over, "greater_is_better": name not in objective.lower_is_better,
