@@ -71,6 +71,14 @@ def test_two_towers_are_pretrained_asked_without_training_and_fine_tuned(harness
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
+def test_the_shipped_towers_tell_more_than_nine_in_ten_digits_without_training(harness):
+    made = read_json(run(harness, (), "--task", "digits@0-shot", "--model", "clip-digits").stdout)
+    (score,) = made["scores"]
+    assert score["scores"]["accuracy"]["value"] > 0.9 and score["scores"]["accuracy"]["low"] > 0.85
+
+
+@pytest.mark.slow
 def test_digits_are_told_by_their_captions(harness, tmp_path):
     made = read_json(run(harness, written(tmp_path, 300), "--task", "digits@0-shot", "--model", "towers").stdout)
     (score,) = made["scores"]
