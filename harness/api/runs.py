@@ -17,10 +17,12 @@ from harness.core.strict_spec import parse
 from harness.data.frames import Task, write_tasks
 from harness.pipeline.cells import Event
 from harness.pipeline.commands.plan import PlannedRun, plan_run
-from harness.pipeline.commands.run import Prepared, perform, prepare
+from harness.pipeline.commands.run import EXECUTORS, Prepared, perform, prepare
 from harness.report.results import Results, RunResult, read_results, read_run
 from harness.training.learners.objects import WrappedModel, forget, keep, spec_of
 
+TOGETHER = "torchrun"
+"""The executor for which every process of a program calls."""
 ModelLike = str | os.PathLike[str] | WrappedModel
 """A model: its name in the registry, a folder, a hub id, or an object made by `wrap`."""
 TaskLike = str | Task
@@ -52,7 +54,8 @@ def run(
         seeds: How many seeds each model is trained with.
         out: The results folder.
         executor: `inline`: in this process, one cell after another. `local`: in worker processes; a script calls it
-            below `if __name__ == "__main__":`. Or a plug-in's.
+            below `if __name__ == "__main__":`. `torchrun`: in all processes of a script that `torchrun` has started,
+            each of which calls this and gets the run. Or a plug-in's.
         include: Files and folders of further specs and plug-ins, which are registered for the time of the call.
         listen: Told of each event of a cell.
         **settings: Any other setting of `harness run`, by the name of its option: `limit`, `epochs`, `compress`,
@@ -65,7 +68,12 @@ def run(
         HarnessError: what is asked for cannot be: an unknown name, bad data, weights that are not there.
     """
     values, objects = _asked(suite, task, models, data, seeds, out, executor, include, settings)
-    return perform_run(parse(RunSpec, values, "run"), listen, objects=objects)
+    spec = parse(RunSpec, values, "run")
+    if spec.executor != TOGETHER:
+        return perform_run(spec, listen, objects=objects)
+    executor_class: Any = EXECUTORS.get(TOGETHER)
+    name = executor_class.together(lambda: perform_run(spec, listen, objects=objects).name, spec.include)
+    return read_run(opened(spec)[0], name)
 
 
 @scoped_plugins()

@@ -31,8 +31,8 @@ COMMAND = ("run", "--task", "sst2", "--model", "tiny", "--model", "tfidf", "--in
 def together(machine_cache, tmp_path):
     """A command in two processes or more over gloo, killed with all of them when files of a pattern are there."""
 
-    def call(*arguments: str, count: int = 2, until: str | None = None):
-        torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m", "harness")
+    def call(*arguments: str, count: int = 2, until: str | None = None, module: tuple[str, ...] = ("-m", "harness")):
+        torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", str(count), *module)
         environment = {"HARNESS_CACHE": str(machine_cache), "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
         started = subprocess.Popen(
             [sys.executable, "-m", *torchrun, *arguments],
@@ -193,6 +193,37 @@ def test_two_processes_perturb_as_one_does(method, flags, harness, together, tmp
     assert two_fit["loss"] == pytest.approx(one_fit["loss"], rel=1e-4)
     for name, weight in one.items():
         assert weights[name].numpy() == pytest.approx(weight.numpy(), abs=2e-3), name
+
+
+SCRIPT = """\
+import json, os
+import harness
+
+rank = os.environ["RANK"]
+asked = dict(task="sst2", models=["tiny"], include=["tiny.yaml"], limit=90, out="two", executor="torchrun", fsdp=True)
+first, again = harness.run(**asked), harness.run(**asked)
+try:
+    harness.run(**asked | {"models": ["nobody"]})
+except harness.HarnessError as error:
+    refused = str(error)
+values = [score.value for score in first.scores]
+open(f"told-{rank}.json", "w").write(json.dumps([first.name, values, again.ok, refused]))
+"""
+
+
+@pytest.mark.slow
+def test_every_process_of_a_script_gets_the_run_that_all_have_computed(harness, together, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(MODEL)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = together("script.py", module=())
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (read_json((tmp_path / f"told-{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second and first[1] and first[2] and "nobody" in first[3]
+    alone = read_json(harness(*COMMAND, "--executor", "inline", "--out", "one", "--json").stdout)
+    result = read_json(harness("show", first[0], "--results", "two", "--json").stdout)
+    assert fitted(result, tmp_path / "two")[0]["loss"] == pytest.approx(
+        fitted(alone, tmp_path / "one")[0]["loss"], rel=1e-4
+    )
 
 
 @pytest.mark.slow

@@ -120,11 +120,11 @@ def plan_run(run: RunSpec, asked: PlanSpec, prepared: Prepared, store: Store) ->
     seconds = expected(missing, machine, store if of_this_kind else None)
     threads = run.threads or int(calibrated["threads"])
     per_node, by_memory = _workers_per_node(run, asked, missing, threads)
-    start = machine.slowness * start_seconds(missing)
+    start = start_seconds(missing)
 
     def on(nodes: int) -> Schedule:
         workers = min(nodes * per_node, run.workers or nodes * per_node)
-        return simulate(missing, seconds, nodes, workers, start, machine.slowness * MAIN_SECONDS)
+        return simulate(missing, seconds, nodes, workers, start, MAIN_SECONDS)
 
     curve = tuple(map(on, node_counts(asked.nodes)))
     beside = [cell for cell in missing if cell.kind != "measure"]

@@ -200,7 +200,7 @@ def forecast(run: RunSpec, missing: Sequence[Cell], store: Store) -> Forecast:
     beside = [cell for cell in missing if cell.kind != "measure"]
     at_once = max(1, min(processes_of(run, calibrated)[1], len(beside)))
     timed = frozenset(cell.key for cell in missing if cell.kind == "measure")
-    return Forecast(expected(missing, machine, store), timed, overhead(beside, at_once, machine), at_once)
+    return Forecast(expected(missing, machine, store), timed, overhead(beside, at_once), at_once)
 
 
 def processes_of(run: RunSpec, calibrated: Mapping[str, Any]) -> tuple[int, int]:

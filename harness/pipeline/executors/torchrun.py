@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -31,6 +31,10 @@ MEETING = timedelta(minutes=10)
 PATIENCE = timedelta(days=7)
 """How long a process waits for another: the first scores and compresses alone."""
 
+ONE_PROCESS = (
+    "executor torchrun: there is one process; start several with `torchrun --nproc-per-node N -m harness run …`"
+)
+
 _CONTROL: list[Any] = []
 """The group of processes by which the first one tells the others what to do."""
 
@@ -48,10 +52,7 @@ class TorchrunExecutor(InlineExecutor):
         self._sharded = bool(resources.settings.get("fsdp"))
         self._every = resources.settings.get("checkpoint_every")
         if not _joined():
-            raise HarnessError(
-                "executor torchrun: there is one process; start several with "
-                "`torchrun --nproc-per-node N -m harness run …`"
-            )
+            raise HarnessError(ONE_PROCESS)
 
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
         """As `Executor.run`. Raises HarnessError where a model cannot be trained as it is asked for."""
@@ -88,9 +89,9 @@ class TorchrunExecutor(InlineExecutor):
     @staticmethod
     def assist(include: Sequence[str]) -> None:
         """Of every other process: fine-tune along with the first, and write nothing that is kept."""
-        number = launched().number
         load_registry(include)
         _join()
+        number = _world().get_rank()
         while (work := _from_first(None)) is not None:
             cell, root, threads, processes = work
             job = replace(cell.job, processes=replace(processes, number=number))
@@ -104,6 +105,33 @@ class TorchrunExecutor(InlineExecutor):
                 os._exit(1)  # torchrun ends the others, which wait for this one
             else:
                 _meet("")
+
+    @classmethod
+    def together(cls, perform: Callable[[], str], include: Sequence[str]) -> str:
+        """Of every process, in a program that `torchrun` has started: the first performs with the help of the others.
+
+        Returns:
+            What that gives, in all of them.
+
+        Raises:
+            HarnessError: there is one process; in all of them, as `perform` does.
+        """
+        if not _joined() and launched().count == 1:
+            raise HarnessError(ONE_PROCESS)
+        _join()
+        result, error = "", ""
+        if _world().get_rank() == 0:
+            try:
+                with cls.leading():
+                    result = perform()
+            except HarnessError as raised:
+                error = str(raised)
+        else:
+            cls.assist(include)
+        result, error = _from_first((result, error))
+        if error:
+            raise HarnessError(error)
+        return result
 
 
 def _refuse_sharded(job: FinetuneJob) -> None:

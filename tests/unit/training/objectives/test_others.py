@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.training.objectives.base import NoOptions
 from harness.training.objectives.clm import CausalLM
 from harness.training.objectives.rtd import ReplacedTokenDetection, RtdOptions, drawn
 from harness.training.objectives.token_order import OrderOptions, TokenOrder
@@ -22,7 +21,7 @@ def bert(tokens, **changes):
 
 
 def test_causal_targets_are_the_next_tokens(tokens, random):
-    objective = CausalLM(NoOptions(), tokens, 8)
+    objective = CausalLM(CausalLM.Options(), tokens, 8)
     batch = objective.corrupt(np.arange(105, 114)[None], random)
     assert batch["input_ids"].tolist() == [list(range(105, 113))]
     assert batch["targets"].tolist() == [list(range(106, 114))]
@@ -36,7 +35,7 @@ def test_bits_per_byte_and_perplexity_of_a_uniform_model(tokens, random):
         def forward(self, input_ids, use_cache):
             return type("Output", (), {"logits": torch.zeros(*input_ids.shape, 200)})
 
-    objective = CausalLM(NoOptions(), tokens, 8)
+    objective = CausalLM(CausalLM.Options(), tokens, 8)
     batch = {
         name: torch.from_numpy(rows)
         for name, rows in objective.corrupt(random.integers(105, 200, (3, 9)), random).items()
