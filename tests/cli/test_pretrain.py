@@ -154,6 +154,19 @@ def test_two_processes_have_the_loss_curve_of_one(objective, flags, harness, two
     assert two == pytest.approx(one, rel=1e-3), "no more than rounding, which grows from step to step"
 
 
+@pytest.mark.slow
+def test_two_processes_that_go_on_from_a_checkpoint_in_parts_have_the_loss_curve_of_one(
+    harness, two_processes, saved, tmp_path
+):
+    start = str(saved("gpt2"))
+    command = [start, "--sentences", "300", "--batch-size", "4", "--steps", "8", "--precision", "fp32"]
+    alone = tmp_path / harness("pretrain", *command, "--threads", "1", "--out", "one").stdout.strip()
+    result = two_processes(*command, "--fsdp", "--out", "two")
+    assert result["fit"]["sharded"] and result["fit"]["processes"] == 2
+    two, one = losses((tmp_path / result["checkpoint"]).parent), losses(alone.parent)
+    assert len(one) == 8 and two == pytest.approx(one, rel=1e-4)
+
+
 def test_a_run_pretrains_once_and_fine_tunes_from_it_beside_its_twin(harness, tmp_path):
     (tmp_path / "tiny.yaml").write_text(RECIPE)
     command = ("run", "--task", "cola", "--task", "sst2", "--model", "tiny", "--include", "tiny.yaml", "--limit", "60")
