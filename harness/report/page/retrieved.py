@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from harness.core.families import FAMILIES
 from harness.core.items import in_words
 from harness.core.ranks import Retrieved, ranks_in
 from harness.core.text import clipped
 from harness.data.modalities import Shown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LONGEST = 400
 """Characters of a caption that are kept."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.training.objectives.base import NoOptions
 from harness.training.objectives.clm import CausalLM
 
 
@@ -54,7 +53,7 @@ def test_causal_lm_has_the_loss_of_transformers_whatever_becomes_of_the_logits(t
             hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=8,
             intermediate_size=32, final_logit_softcapping=0.5, **small,
         )  # fmt: skip
-    objective = CausalLM(NoOptions(), tokens, 12)
+    objective = CausalLM(CausalLM.Options(), tokens, 12)
     torch.manual_seed(0)
     model = objective.build(config)
     objective.try_out(model)
