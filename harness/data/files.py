@@ -181,7 +181,7 @@ def table_of(dataset: Dataset, where: str) -> Table:
         return as_written(values) if dataset.features[name] == Value("float32") else values
 
     parts = {
-        name: feature.languages if isinstance(feature, Translation) else _texts_in(feature)
+        name: feature.languages if isinstance(feature, Translation) else _named_in(feature)
         for name, feature in dataset.features.items()
         if isinstance(feature, Translation | dict)
     }
@@ -195,7 +195,9 @@ def table_of(dataset: Dataset, where: str) -> Table:
     return with_parts(table, parts)
 
 
-def _texts_in(feature: dict[str, Any]) -> list[str]:
+def _named_in(feature: dict[str, Any]) -> list[str]:
+    """The parts of a column that hold texts or whole numbers."""
     from datasets import Value
 
-    return [name for name, part in feature.items() if part == Value("string")]
+    kinds = [Value("string"), Value("int32"), Value("int64")]
+    return [name for name, part in feature.items() if part in kinds]

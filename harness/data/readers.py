@@ -242,7 +242,9 @@ def read_parquet(path: Path) -> Table:
         return as_written(values) if schema.field(name).type == pyarrow.float32() else values
 
     parts = {
-        field.name: [part.name for part in field.type.fields if _is_text(part.type)]
+        field.name: [
+            part.name for part in field.type.fields if _is_text(part.type) or pyarrow.types.is_integer(part.type)
+        ]
         for field in schema
         if pyarrow.types.is_struct(field.type)
     }
@@ -256,6 +258,13 @@ def _holds_bytes(kind: Any) -> bool:
     if types.is_struct(kind):
         return any(field.name == "bytes" and _holds_bytes(field.type) for field in kind.fields)
     return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _is_named(kind: Any) -> bool:
+    """Whether parts of this type are columns of their own: texts and whole numbers."""
+    import pyarrow
+
+    return _is_text(kind) or pyarrow.types.is_integer(kind)
 
 
 def _is_text(kind: Any) -> bool:
@@ -306,8 +315,8 @@ def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] 
     for record in records:
         for name, value in record.items():
             if isinstance(value, dict):
-                texts = [part for part, text in value.items() if isinstance(text, str)]
-                parts.setdefault(name, {}).update(dict.fromkeys(texts))
+                held = [part for part, content in value.items() if isinstance(content, str | int)]
+                parts.setdefault(name, {}).update(dict.fromkeys(held))
     return with_parts(table, parts)
 
 

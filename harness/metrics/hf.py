@@ -6,15 +6,17 @@ from typing import Any
 
 import datasets
 import evaluate
+import numpy as np
 
 from harness import metrics
+from harness.core.grouped import grouped
 from harness.metrics.base import Metric
 
 
 class RegisteredMetric(evaluate.Metric):
     """`compute(predictions=[…], references=[…])` → `{name: float}`; `add_batch`, `combine` and the rest of
     `evaluate.Metric` work. References of texts and likelihoods are a list of strings for each prediction; metrics that
-    look at none take predictions alone.
+    look at none take predictions alone; those of groups of examples take the number of each example's as `groups`.
     """
 
     def __init__(self, metric: Metric) -> None:
@@ -30,6 +32,8 @@ class RegisteredMetric(evaluate.Metric):
         if self._metric.references != "unused":
             in_words = self._metric.inputs in ("texts", "likelihoods", "tags", "ranks")
             features["references"] = datasets.Sequence(text) if in_words else number
+        if self._metric.counts_groups:
+            features["groups"] = datasets.Value("int64")
         return evaluate.MetricInfo(
             description=f"{self._metric.name}, version {self._metric.version}",
             citation="",
@@ -37,8 +41,11 @@ class RegisteredMetric(evaluate.Metric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, predictions: list[Any], references: list[Any] | None = None) -> dict[str, float]:
-        return {self._metric.name: self._metric.score(predictions, references)}
+    def _compute(
+        self, predictions: list[Any], references: list[Any] | None = None, groups: list[int] | None = None
+    ) -> dict[str, float]:
+        true = references if groups is None or references is None else grouped(np.asarray(references), groups)
+        return {self._metric.name: self._metric.score(predictions, true)}
 
 
 def load(name: str) -> evaluate.Metric:

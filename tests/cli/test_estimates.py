@@ -23,9 +23,8 @@ def test_a_plan_costs_what_it_says_and_the_next_seed_what_a_long_cell_before_it_
         took[record["kind"]] = record["timings"]["cpu_seconds"]
     cells = {cell["kind"]: cell["estimated_seconds"] for cell in planned["cells"]}
     assert cells["finetune"] / GENEROUS < took["finetune"] < GENEROUS * (cells["finetune"] + 5)
-    assert (
-        planned["estimated_cpu_seconds"] / GENEROUS < sum(took.values()) < GENEROUS * planned["estimated_cpu_seconds"]
-    )
+    # A record's seconds are those of its cell; the plan's have the start of the processes as well.
+    assert sum(cells.values()) / GENEROUS < sum(took.values()) < GENEROUS * planned["estimated_cpu_seconds"]
     again = read_json(harness_process(*RUN, "--first-seed", "1", "--dry-run", "--json").stdout)
     learned = {cell["kind"]: cell["estimated_seconds"] for cell in again["cells"]}
     if took["finetune"] > 20:

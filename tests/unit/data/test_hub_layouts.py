@@ -72,7 +72,7 @@ def of_words(names: list[str]) -> Layout:
 
 
 def of_pair(row: Mapping[str, Any], fields: Mapping[str, str], classes: list[str], label: int = 1) -> Layout:
-    return Layout({**row, "idx": 0, "label": label}, fields, label, {"label": classes})
+    return Layout({"idx": 0, **row, "label": label}, fields, label, {"label": classes})
 
 
 BOOLEAN = ["False", "True"]

@@ -175,6 +175,7 @@ def test_every_metric_is_an_evaluate_metric_without_the_network(tmp_path):
 import json
 import evaluate
 from harness import metrics
+from harness.core.grouped import groups_of
 from harness.metrics.hf import load
 from tests.unit.metrics.given import data
 scores = {}
@@ -185,6 +186,8 @@ for name in metrics.names():
     given = {"predictions": list(predictions)}
     if own.references != "unused":
         given["references"] = list(references)
+    if own.counts_groups:
+        given["groups"] = groups_of(references).tolist()
     scores |= metric.compute(**given)
     assert scores[name] == own.score(predictions, references)
     for part in slice(2), slice(2, 4):
