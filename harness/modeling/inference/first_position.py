@@ -4,7 +4,7 @@ top.
 BERT and its kin classify by the last layer's output at the first token. Keys and values of that layer are of all
 positions, but queries, the feed-forward part and the norms of the others change nothing that is read: of two layers a
 good third of the arithmetic, of six a seventh. What is dropped out is drawn for all positions as before, so that a seed
-trains the model it trained without this, up to rounding.
+takes the steps it took without this, up to rounding, which a long training amplifies.
 """
 
 from __future__ import annotations
