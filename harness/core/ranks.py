@@ -123,7 +123,7 @@ def read_retrieved(path: Path) -> Retrieved | None:
     """
     import numpy as np
 
-    table = read_columns(path)
+    table = read_columns(path, ("id",), tuple(RETRIEVED_COLUMNS.values()))
     if not set(RETRIEVED_COLUMNS.values()) <= set(table.column_names):
         return None
     read = {}

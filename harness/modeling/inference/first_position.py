@@ -47,7 +47,7 @@ def first_position(model: nn.Module) -> Iterator[bool]:
 def _last_layer(model: nn.Module) -> Any:
     if type(model).__name__ not in CLASSIFIERS:
         return None
-    base: Any = getattr(model, "base_model", None)
+    base: Any = model.base_model
     if base.config.is_decoder or base.config.chunk_size_feed_forward or not len(base.encoder.layer):
         return None
     layer = base.encoder.layer[-1]
