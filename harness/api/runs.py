@@ -16,6 +16,7 @@ from harness.core.store import Store
 from harness.core.strict_spec import parse
 from harness.data.frames import Task, write_tasks
 from harness.pipeline.cells import Event
+from harness.pipeline.commands.ahead import imports_beside
 from harness.pipeline.commands.plan import PlannedRun, plan_run
 from harness.pipeline.commands.run import EXECUTORS, Prepared, perform, prepare
 from harness.report.results import Results, RunResult, read_results, read_run
@@ -184,11 +185,13 @@ def perform_run(
         raise HarnessError(
             f"executor {spec.executor}: {next(iter(objects))} is an object of this process; use executor='inline'"
         )
-    store, registry = opened(spec, objects)
     live = {wrapped.identity: wrapped for wrapped in objects.values()}
     keep(live)
     try:
-        prepared = prepare(spec, registry, store)
+        with imports_beside(spec) as settle:
+            store, registry = opened(spec, objects)
+            prepared = prepare(spec, registry, store)
+            settle(prepared.missing)
         announce(prepared)
         name = perform(spec, prepared, store, listen)
     finally:

@@ -192,7 +192,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "executor": {
         "inline": "harness.pipeline.executors.inline:build",
-        "local": "harness.pipeline.executors.local:build",
+        "local": "harness.pipeline.executors.local:Pool",
         "ray": "harness.pipeline.executors.ray_cluster:RayExecutor",
         "submitit": "harness.pipeline.executors.slurm_jobs:SubmititExecutor",
         "torchrun": "harness.pipeline.executors.torchrun:TorchrunExecutor",

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from harness.core.checked import keep_checked, read_checked
@@ -35,7 +36,7 @@ def calibration() -> dict[str, Any]:
     "cpu_bf16_speedup", "cpu_gflops", "cpu_step_ms", "cached"}`. `cpu_gflops` and `cpu_step_ms` are of one thread's
     CPU time, by which costs are estimated; calibrations of older versions lack them.
     """
-    path = cache_folder() / f"calibrated-{short(hash_json([cpu(), cores(), versions()['torch']]))}.json"
+    path = _kept()
     try:
         known = read_checked(path)["calibration"]
         if _is_whole(known):
@@ -47,6 +48,15 @@ def calibration() -> dict[str, Any]:
     measured = _measure_in_fresh_process()
     keep_checked(path, {"calibration": measured})
     return {**measured, "cached": False}
+
+
+def is_calibrated() -> bool:
+    """Whether a result is kept, so that `calibration` measures nothing."""
+    return _kept().exists()
+
+
+def _kept() -> Path:
+    return cache_folder() / f"calibrated-{short(hash_json([cpu(), cores(), versions()['torch']]))}.json"
 
 
 def _is_whole(known: Any) -> bool:

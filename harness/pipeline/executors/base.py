@@ -13,8 +13,9 @@ from harness.pipeline.cells import Cell, Event
 class Executor(Protocol):
     """Runs cells as their needs allow. What makes one of its `Resources`, a class or a function, may have attributes:
     `takes`, the names of the settings it takes beside those of all; `check(settings)`, which raises HarnessError
-    before anything is computed; `measures`, whether it finds cells that are timed a machine of their own; else the
-    calling process computes them, after all others.
+    before anything is computed; `begin(threads, modules)`, which starts to import what workers will need while the run
+    is planned, and returns what `withdraw` ends it by; `measures`, whether it finds cells that are timed a machine of
+    their own; else the calling process computes them, after all others.
     """
 
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:

@@ -14,13 +14,12 @@ from typing import Any
 
 from harness.core.machine.environment import thread_variables
 from harness.core.machine.processes import variables
-from harness.pipeline.cells import Cell, CompressJob, Event, FinetuneJob, MetaJob, PretrainJob, ScoreJob
+from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors import copying
 from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.scheduling import schedule
 from harness.pipeline.executors.worker import main as worker_main
 from harness.pipeline.executors.workers import Worker, WorkerPool
-from harness.training.learners import LEARNERS
 
 
 @dataclass(eq=False)
@@ -36,6 +35,8 @@ class Pool(WorkerPool[WorkerProcess]):
     replaced.
     """
 
+    begin, withdraw = staticmethod(copying.begin), staticmethod(copying.withdraw)
+
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources.workers)
         self._context: BaseContext = multiprocessing.get_context("spawn")
@@ -46,7 +47,7 @@ class Pool(WorkerPool[WorkerProcess]):
     def run(self, cells: Sequence[Cell], done: Set[str]) -> Iterator[Event]:
         """As `Executor.run`."""
         if not self._cuda_devices:
-            self._context = copying.context(self._threads, _imports(cells))
+            self._context = copying.context(self._threads, copying.imports_of(cells))
         yield from schedule(cells, done, self, may_start=self._may_start)
 
     def _launch(self, place: int, memory: int) -> WorkerProcess:
@@ -100,16 +101,6 @@ class Pool(WorkerPool[WorkerProcess]):
         self.workers.clear()
 
 
-def _imports(cells: Sequence[Cell]) -> set[str]:
-    """What the learners of these cells import to work."""
-    jobs = (cell.job for cell in cells)
-    names = {
-        job.learner if isinstance(job, ScoreJob) else job.model_spec.learner
-        for job in jobs if isinstance(job, PretrainJob | MetaJob | FinetuneJob | CompressJob | ScoreJob)
-    }  # fmt: skip
-    return {module for name in names for module in LEARNERS.get(name).imports}
-
-
 def _cause_of_death(worker: WorkerProcess) -> str:
     worker.process.join(timeout=5)
     code = worker.process.exitcode
@@ -117,8 +108,3 @@ def _cause_of_death(worker: WorkerProcess) -> str:
         hint = "; the system may be out of memory" if code == -9 else ""
         return f"its worker process was killed by signal {-code}{hint}"
     return f"its worker process ended with exit code {code}"
-
-
-def build(resources: Resources) -> Pool:
-    """The executor `local`."""
-    return Pool(resources)
