@@ -40,6 +40,13 @@ class Reading:
     tokens: int
     unknown: int
 
+    @classmethod
+    def of_parts(cls, parts: Sequence[Reading]) -> Reading:
+        """Of all examples, from that of disjoint parts of them."""
+        counts = ("examples", "truncated", "tokens", "unknown")
+        sums = {name: sum(getattr(part, name) for part in parts) for name in counts}
+        return cls(max_length=max(part.max_length for part in parts), **sums)
+
 
 UNKNOWN_AT_MOST = 0.01
 """The fraction of unknown tokens above which a score says so."""
@@ -98,7 +105,10 @@ def joined(parts: Sequence[Predictions], rows: Sequence[Sequence[int]]) -> Predi
 
     values = np.concatenate([part.values for part in parts])[order]
     names = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
-    return Predictions(values, {name: column(name) for name in names}, parts[0].settings)
+    cautions = tuple(dict.fromkeys(caution for part in parts for caution in part.cautions))
+    read = [part.read for part in parts if part.read is not None]
+    whole = Reading.of_parts(read) if len(read) == len(parts) else None
+    return Predictions(values, {name: column(name) for name in names}, parts[0].settings, whole, cautions)
 
 
 def as_references(labels: Sequence[Any], groups: Sequence[str] | None = None) -> np.ndarray:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from harness.core.cell_records import CompressRecord, ContaminationRecord, FitRecord, PretrainRecord, ScoreRecord
+from harness.core.cell_records import (
+    CompressRecord,
+    ContaminationRecord,
+    FitRecord,
+    PretrainRecord,
+    ScoreRecord,
+)
 from harness.core.facts import CellRecord
 from harness.core.measurement_records import MeasureRecord
 from harness.core.meta_records import MetaRecord
+from harness.core.part_records import AttackRecord
 from harness.core.search_records import TuneRecord
 
 KINDS: dict[str, type[CellRecord]] = {
@@ -13,6 +20,7 @@ KINDS: dict[str, type[CellRecord]] = {
     "meta": MetaRecord,
     "finetune": FitRecord,
     "compress": CompressRecord,
+    "attack": AttackRecord,
     "score": ScoreRecord,
     "contamination": ContaminationRecord,
     "measure": MeasureRecord,

@@ -25,7 +25,7 @@ from harness.training.costs import Work
 from harness.training.learners import LEARNERS
 from harness.training.processes import Processes
 
-Kind = Literal["pretrain", "meta", "finetune", "compress", "score", "contamination", "measure"]
+Kind = Literal["pretrain", "meta", "finetune", "compress", "attack", "score", "contamination", "measure"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ class ScoreJob:
     names the task's class for one that a finished model calls otherwise. `folds` are the cells that made the model of
     each fold, for cross-validation. `held_out`: of the split, the rows of one fold of so many, from 0, are scored.
     `options` are those of the model spec of a model in no folder. `trained_labels` are the classes of a model that was
-    trained on another task, where they are not those of this one: `label_map` has one for each of them.
+    trained on another task, where they are not those of this one: `label_map` has one for each of them. Under an attack
+    `parts` are the cells that attacked the examples, in their order.
     """
 
     kind: ClassVar[Kind] = "score"
@@ -158,6 +159,17 @@ class ScoreJob:
     held_out: tuple[int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     trained_labels: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AttackJob(ScoreJob):
+    """What attacking a part of the examples needs: what scoring them needs, and the first row and the one behind the
+    last.
+    """
+
+    kind: ClassVar[Kind] = "attack"
+    rows: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -199,7 +211,7 @@ class ContaminationJob:
     tasks: tuple[TaskInput, ...] = ()
 
 
-Job = PretrainJob | MetaJob | FinetuneJob | CompressJob | ScoreJob | ContaminationJob | MeasureJob
+Job = PretrainJob | MetaJob | FinetuneJob | CompressJob | ScoreJob | AttackJob | ContaminationJob | MeasureJob
 
 
 @dataclass(frozen=True)
@@ -243,7 +255,9 @@ class Cell:
         fraction = portion_name(self.fraction, self.k_shot)
         fold = getattr(self.job, "fold", None)
         left_out = f"fold {fold[0] + 1} of {fold[1]}" if fold else ""
-        parts = [part for part in (self.kind, self.task, self.model, fraction, f"seed {self.seed}", left_out) if part]
+        rows = f"examples {self.job.rows[0] + 1} to {self.job.rows[1]}" if isinstance(self.job, AttackJob) else ""
+        named = (self.kind, self.task, self.model, fraction, f"seed {self.seed}", left_out, rows)
+        parts = [part for part in named if part]
         return " ".join([*parts, self.split] if self.split and self.split != "dev" else parts)
 
 

@@ -14,7 +14,7 @@ from harness.core.noise import attacked_task
 from harness.core.registry import load_registry
 from harness.data import load
 from harness.data.frame import Split
-from harness.pipeline.steps.attack import under_attack
+from harness.pipeline.steps.attack import attacked, under_attack
 from harness.pipeline.steps.score import Asked
 from harness.training.learners.base import PredictRequest
 from harness.training.learners.transformer import LEARNER
@@ -74,9 +74,9 @@ def test_an_attack_is_several_times_as_fast_as_one_text_at_a_time(
     asked = Asked(
         attacked_task(task, AttackSpec(method=method, options=options)), data.labels, own, answers, lambda _: None
     )
-    start = time.perf_counter()
-    predicted, _ = under_attack(asked, tmp_path / "kept")
-    together = (time.perf_counter() - start) / len(own)
+    start = time.process_time()
+    predicted, _ = under_attack(asked, [attacked(asked, range(len(own)))])
+    together = (time.process_time() - start) / len(own)
 
     @torch.inference_mode()
     def probabilities(text: str) -> list[float]:
@@ -96,7 +96,7 @@ def test_an_attack_is_several_times_as_fast_as_one_text_at_a_time(
     monkeypatch.setattr(reference, "probabilities", probabilities)
     if method == "textfooler":
         monkeypatch.setattr(reference, "cosine", cosine)
-    start, same = time.perf_counter(), 0
+    start, same = time.process_time(), 0
     for number in range(PLAINLY):
         text, label = own.fields["text"][number], own.labels[number]
         if method == "deepwordbug":
@@ -106,7 +106,7 @@ def test_an_attack_is_several_times_as_fast_as_one_text_at_a_time(
         else:
             made = reference.attack(text, label, reference.deletion_scores, synonyms, True, 500, 0.8, 0.4)
         same += made[0] == predicted.columns["attacked"][number]
-    alone = (time.perf_counter() - start) / PLAINLY
+    alone = (time.process_time() - start) / PLAINLY
     queries = np.mean(predicted.columns["queries"])
     print(
         f"{method}: {1000 * together:.0f} ms an example, {1000 * alone:.0f} ms one by one: {alone / together:.1f} times, {queries:.0f} queries"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 
 import pyarrow.parquet as pq
@@ -59,6 +60,34 @@ def test_attacked_tasks_are_diagnostics_and_cached_like_any(attacked_run):
     assert {cell["task"] for cell in other["cells"] if not cell["cached"]} == {
         "sst2+deepwordbug", "mnli+deepwordbug",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_parts_of_an_attack_are_shared_by_workers_and_kept(machine_cache, tmp_path):
+    asked = (*ATTACKED[:3], "--model", "tfidf", "--limit", "120", "--attack", "deepwordbug:examples=120,queries=60")
+
+    def cells_of(folder):
+        return {path.parent: read_json(path.read_text()) for path in folder.glob("results/cells/*/*/record.json")}
+
+    files = []
+    for workers in ("1", "2"):
+        folder = tmp_path / workers
+        folder.mkdir()
+        call = partial(call_harness, folder, machine_cache)
+        call(*asked, "--workers", workers)
+        files.append({record["cell"]: record.get("files") for record in cells_of(folder).values()})
+    assert files[0] == files[1]
+    records = cells_of(folder)
+    parts = {record["first"]: path for path, record in records.items() if record["kind"] == "attack"}
+    assert {first: records[path]["n"] for first, path in parts.items()} == {0: 40, 40: 40, 80: 40}
+    (score,) = (path for path, record in records.items() if record.get("attack"))
+    whole = records[score]["attack"]
+    assert whole["succeeded"] == sum(records[path]["succeeded"] for path in parts.values()) > 0
+    shutil.rmtree(parts[40])
+    assert ": 3 cached" in call(*asked).stderr, "what a score was made of need not be there"
+    shutil.rmtree(score)
+    assert ": 2 done, 4 cached" in call(*asked).stderr
+    assert {record["cell"]: record.get("files") for record in cells_of(folder).values()} == files[0]
 
 
 def test_robustness_has_a_table_of_attacks(attacked_run):

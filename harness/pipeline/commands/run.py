@@ -27,6 +27,7 @@ from harness.pipeline.commands.manifests import circumstances, free_name
 from harness.pipeline.cost import Forecast, expected, machine_from, overhead
 from harness.pipeline.executors.base import Executor, Resources
 from harness.pipeline.executors.scheduling import Queue, skipped
+from harness.pipeline.planner.attacks import without_parts_of
 from harness.pipeline.planner.plan import Plan, make_plan
 from harness.pipeline.tracking import RunTracking, check_trackers
 
@@ -85,7 +86,8 @@ def prepare(
                     cached.discard(key)
                     if repair:
                         store.quarantine(key)
-    return Prepared(plan, frozenset(cached), tuple(damaged))
+    plan = replace(plan, asked=without_parts_of(cached, plan.asked))
+    return Prepared(plan, frozenset(cached & {cell.key for cell in plan.cells}), tuple(damaged))
 
 
 def check_executor(run: RunSpec) -> None:

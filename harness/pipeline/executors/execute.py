@@ -23,6 +23,7 @@ STEPS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "meta": meta.run,
     "finetune": finetune.run,
     "compress": compress.run,
+    "attack": attack.run_part,
     "score": score.run,
     "contamination": contamination.run,
     "measure": measure.run,
@@ -72,7 +73,7 @@ def execute(cell: Cell, store: Store, threads: int, report: Callable[..., None])
 
 def step_of(cell: Cell) -> Callable[..., dict[str, Any]]:
     """What computes a cell: of scores under an attack the attack, of tests of behaviour these."""
-    task = cell.job.inputs.task if isinstance(cell.job, ScoreJob) else None
+    task = cell.job.inputs.task if cell.kind == "score" and isinstance(cell.job, ScoreJob) else None
     if task is not None and task.checks is not None:
         return checks.run
     return attack.run if task is not None and task.attack is not None else STEPS[cell.kind]

@@ -33,6 +33,7 @@ from harness.pipeline.cells import (
     model_record,
     seeded,
 )
+from harness.pipeline.planner.attacks import queries_of
 from harness.pipeline.planner.costing import fitting, predicting, sizes_in
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
 from harness.pipeline.planner.few_examples import Portion, draws_of, few_of_class
@@ -51,8 +52,6 @@ make of them.
 
 OUTCOMES = ["fails", "passes"]
 """What predictions of tests of behaviour are called."""
-QUERIES = 100
-"""Texts an attack asks about for an example, about, for estimates."""
 
 
 @dataclass(frozen=True)
@@ -335,7 +334,7 @@ def _score(
     fitted_length = None if model.settings is None else model.settings.max_length
     sizes = sizes_in(facts, split)
     if task.attack is not None:
-        sizes = sizes.scaled(min(float(task.attack.options["queries"]), QUERIES))
+        sizes = sizes.scaled(queries_of(task.attack))
     work = predicting(model.model_spec, origin.folder, task, sizes, model.head_used(task), fitted_length)
     before = source if source is not None else origin.cell
     return Cell(

@@ -17,6 +17,7 @@ from harness.core.store import Store
 from harness.core.transfer import base_name
 from harness.modeling.weights.pretrained import Weights, find_finished
 from harness.pipeline.cells import Cell
+from harness.pipeline.planner.attacks import with_parts
 from harness.pipeline.planner.behaviour import checks_of, task_of, with_checks
 from harness.pipeline.planner.compression import Compressions, compressed_name
 from harness.pipeline.planner.contamination import contamination_cells
@@ -136,7 +137,7 @@ def make_plan(run: RunSpec, registry: Registry, store: Store, held_out: int | No
         for model in models
         if task.shots is not None and model.augmentations
     )
-    return Plan(tuple(cells.values()), absent, tuple(suites), names, shown, not_applicable, notes)
+    return Plan(tuple(with_parts(cells.values())), absent, tuple(suites), names, shown, not_applicable, notes)
 
 
 def _with_classes_of(

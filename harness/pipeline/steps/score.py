@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,53 @@ Predict = Callable[[Asked], tuple[Predictions, dict[str, Any]]]
 """Predictions of a split, and what the record says beside."""
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A split of a score cell as it was read, and the model that is asked about it; answers of models behind a server
+    are kept in the folder `kept`.
+    """
+
+    job: ScoreJob
+    loaded: TaskData
+    split: Split
+    model: Model
+    kept: Path
+
+    def predict(self, part: Split, report: Callable[[float], None], of: Model | None = None) -> Predictions:
+        """What the model, or another one, says of examples."""
+        job, labels, model = self.job, self.loaded.labels, of or self.model
+        request = PredictRequest(
+            job.inputs.task, job.trained_labels or labels, part, model.directory, model.seed, model.shown, report,
+            {} if job.trained_labels else job.label_map, job.options, self.kept,
+        )  # fmt: skip
+        predicted = LEARNERS.get(job.learner).predict(request)
+        if not job.trained_labels:
+            return predicted
+        return relabelled(request.family, predicted, job.trained_labels, labels, job.label_map)
+
+    def asked(self, report: Callable[[float], None], within: Callable[[float], None]) -> Asked:
+        """The whole split to predict; `within` is told how far each answer is."""
+        answers = partial(self.predict, report=within)
+        return Asked(self.job.inputs.task, self.loaded.labels, self.split, answers, report)
+
+
+def subject_of(job: ScoreJob, store: Store) -> Subject:
+    """Read the split, and find the model.
+
+    Raises:
+        HarnessError: the data are not as planned, or the model is not there.
+    """
+    loaded = task_data(job.inputs)
+    split = loaded.splits[job.split]
+    if job.held_out is not None:
+        number, count = job.held_out
+        split = split.select(rows_of_folds(job.inputs, split, job.split, count)[number])
+    model = _trained(job.source, store) if job.source is not None else _untrained(job, store)
+    if not model.lineage.get("finetune"):
+        model = _shown(model, job, loaded)
+    return Subject(job, loaded, split, model, store.root / "cache" / ANSWERS)
+
+
 def as_it_is(asked: Asked) -> tuple[Predictions, dict[str, Any]]:
     """Predictions of the texts as they are."""
     return asked.answers(asked.split), {}
@@ -55,26 +103,8 @@ def run(
     """Predict, write `folder/predictions.parquet`, and return the record's body."""
     job = cell.job
     assert isinstance(job, ScoreJob)
-    task = job.inputs.task
-    loaded = task_data(job.inputs)
-    split = loaded.splits[job.split]
-    if job.held_out is not None:
-        number, count = job.held_out
-        split = split.select(rows_of_folds(job.inputs, split, job.split, count)[number])
-    model = _trained(job.source, store) if job.source is not None else _untrained(job, store)
-    if not model.lineage.get("finetune"):
-        model = _shown(model, job, loaded)
-
-    def predict(of: Model, part: Split, progress: Callable[[float], None] = report) -> Predictions:
-        request = PredictRequest(
-            task, job.trained_labels or loaded.labels, part, of.directory, of.seed, of.shown, progress,
-            {} if job.trained_labels else job.label_map, job.options, store.root / "cache" / ANSWERS,
-        )  # fmt: skip
-        predicted = LEARNERS.get(job.learner).predict(request)
-        if not job.trained_labels:
-            return predicted
-        return relabelled(request.family, predicted, job.trained_labels, loaded.labels, job.label_map)
-
+    subject = subject_of(job, store)
+    task, loaded, split, model = job.inputs.task, subject.loaded, subject.split, subject.model
     facts = job.inputs.facts
     scored = {job.split: facts.splits[job.split].as_json()}
     beside: dict[str, Any] = {}
@@ -83,14 +113,14 @@ def run(
             rows = rows_of_folds(job.inputs, split, job.split, len(job.folds))
             models = [_trained(key, store) for key in job.folds]
             predicted = joined(
-                [predict(of, split.select(indices)) for of, indices in zip(models, rows, strict=True)], rows
+                [subject.predict(split.select(indices), report, of) for of, indices in zip(models, rows, strict=True)],
+                rows,
             )
             model = replace(model, lineage=_of_folds(models), cautions=_every_caution(models))
             scored = {str(cell.split): _in_folds(scored[job.split], len(rows))}
         else:
-            quiet = report if predicting is as_it_is else _say_nothing
-            asked = Asked(task, loaded.labels, split, lambda part: predict(model, part, quiet), report)
-            predicted, beside = predicting(asked)
+            quiet = report if predicting is as_it_is else say_nothing
+            predicted, beside = predicting(subject.asked(report, quiet))
     if job.held_out is not None:
         scored = {str(cell.split): _in_folds(scored[job.split], job.held_out[1]) | {"n": len(split)}}
     _refuse_not_finite(predicted)
@@ -150,7 +180,7 @@ def _precision(model: Model, learner: str, store: Store) -> dict[str, str]:
     return trained_precision({**model.lineage, **first}, store, scoring)
 
 
-def _say_nothing(fraction: float) -> None:
+def say_nothing(fraction: float) -> None:
     """Of progress."""
 
 

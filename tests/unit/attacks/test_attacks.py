@@ -37,14 +37,21 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 
 
 def attacked(
-    method: str, options: dict[str, Any], kept: Path, split: Split | None = None, victim: Victim | None = None
+    method: str,
+    options: dict[str, Any],
+    split: Split | None = None,
+    victim: Victim | None = None,
+    part: int | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What became of each example, and the facts of the attack."""
     clean = task({"method": method, "options": options}).clean
     spec = attacked_task(clean, AttackSpec(method=method, options=options))
     split = split or examples()
     answers = victim or Victim()
-    predicted, more = under_attack(Asked(spec, ("negative", "positive"), split, answers, lambda fraction: None), kept)
+    asked = Asked(spec, ("negative", "positive"), split, answers, lambda fraction: None)
+    starts = range(0, len(split), part or len(split))
+    parts = [step.attacked(asked, range(start, min(start + starts.step, len(split)))) for start in starts]
+    predicted, more = under_attack(asked, parts)
     columns = {name: list(values) for name, values in predicted.columns.items() if name != "logits"}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     for row, value in zip(rows, predicted.values.tolist(), strict=True):
@@ -84,7 +91,7 @@ def test_each_example_becomes_what_the_plain_reference_makes_of_it(
     method: str, budget: int, options: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     split = examples()
-    rows, facts = attacked(method, {**options[method], "queries": budget}, tmp_path, split)
+    rows, facts = attacked(method, {**options[method], "queries": budget}, split)
     wanted = list(plainly(method, options[method], split, budget=budget))
     made = [
         (name, row["attacked"], row["attack"] == "succeeded", row["changed"], row["queries"])
@@ -101,11 +108,9 @@ def test_each_example_becomes_what_the_plain_reference_makes_of_it(
 
 @pytest.mark.parametrize("method", ATTACKS)
 @pytest.mark.parametrize("budget", [1, 2, 5, 30])
-def test_the_budget_is_never_passed(
-    method: str, budget: int, options: dict[str, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_the_budget_is_never_passed(method: str, budget: int, options: dict[str, dict[str, Any]]) -> None:
     victim, split = Victim(), examples(20)
-    rows, _ = attacked(method, {**options[method], "queries": budget}, tmp_path, split, victim)
+    rows, _ = attacked(method, {**options[method], "queries": budget}, split, victim)
     assert max(row["queries"] for row in rows) <= budget
     assert len(victim.texts) == sum(row["queries"] for row in rows), "each text once, and no other"
     if budget == 1:
@@ -117,7 +122,7 @@ def test_words_that_must_stay_do_and_no_more_are_changed_than_allowed(
     method: str, options: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     split = examples()
-    rows, _ = attacked(method, {**options[method], "changed": 0.2, "protect": "film+dull"}, tmp_path, split)
+    rows, _ = attacked(method, {**options[method], "changed": 0.2, "protect": "film+dull"}, split)
     changed = 0
     for row in rows:
         before, after = row["original"].split(), row["attacked"].split()
@@ -133,32 +138,12 @@ def test_words_that_must_stay_do_and_no_more_are_changed_than_allowed(
 
 
 @pytest.mark.parametrize("method", ATTACKS)
-def test_an_attack_that_was_stopped_goes_on_to_the_same_end(
-    method: str, options: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_parts_of_the_examples_come_to_the_same(
+    method: str, options: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = attacked(method, options[method])
     monkeypatch.setattr(step, "AT_ONCE", 16)
-
-    whole = Victim()
-    rows, facts = attacked(method, options[method], tmp_path / "whole", victim=whole)
-    stop = 2 * whole.calls // 3
-
-    class Stopped(Victim):
-        def __call__(self, split: Split) -> Any:
-            if self.calls == stop:
-                raise KeyboardInterrupt
-            return super().__call__(split)
-
-    with pytest.raises(KeyboardInterrupt):
-        attacked(method, options[method], tmp_path / "kept", victim=Stopped())
-    done = sorted(path.name for path in (tmp_path / "kept").iterdir())
-    assert 0 < len(done) < 4
-    rest = Victim()
-    assert attacked(method, options[method], tmp_path / "kept", victim=rest) == (rows, facts)
-    assert rest.calls < whole.calls
-    for path in (tmp_path / "whole").iterdir():
-        assert path.read_bytes() == (tmp_path / "kept" / path.name).read_bytes()
-    (tmp_path / "kept" / done[0]).write_text("{}")
-    assert attacked(method, options[method], tmp_path / "kept")[0] == rows, "what is damaged is done again"
+    assert attacked(method, options[method], part=23) == whole
 
 
 @pytest.mark.parametrize("method", ATTACKS)
@@ -166,11 +151,8 @@ def test_what_stands_beside_an_example_changes_nothing(
     method: str, options: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     split = examples()
-    rows, _ = attacked(method, options[method], tmp_path / "all", split)
-    alone = [
-        attacked(method, options[method], tmp_path / f"{index}", split.select([index]))[0][0]
-        for index in range(0, len(split), 7)
-    ]
+    rows, _ = attacked(method, options[method], split)
+    alone = [attacked(method, options[method], split.select([index]))[0][0] for index in range(0, len(split), 7)]
     assert alone == rows[::7]
 
 
@@ -180,7 +162,7 @@ def test_a_model_that_names_classes_alone_is_attacked_too(options: dict[str, dic
             predicted = super().__call__(split)
             return type(predicted)(predicted.values)
 
-    rows, facts = attacked("textfooler", options["textfooler"], tmp_path, victim=Naming())
+    rows, facts = attacked("textfooler", options["textfooler"], victim=Naming())
     assert 0 < facts["succeeded"] < facts["attacked"]
     assert all(row["prediction"] != row["before"] for row in rows if row["attack"] == "succeeded")
 
@@ -203,7 +185,7 @@ def test_of_a_pair_the_second_text_is_changed_or_the_one_that_is_named(
 
         spec = attacked_task(nli, AttackSpec(method="textfooler", options=given))
         asked = Asked(spec, ("negative", "positive"), pairs, Watched(), lambda fraction: None)
-        predicted, _ = under_attack(asked, tmp_path / field)
+        predicted, _ = under_attack(asked, [step.attacked(asked, range(len(pairs)))])
         other = "premise" if field == "hypothesis" else "hypothesis"
         assert all(set(split.fields[other]) <= set(first.fields["text"]) for split in asked_of)
         assert any(set(split.fields[field]) - set(first.fields["text"]) for split in asked_of)
@@ -271,7 +253,7 @@ def test_an_encoder_is_a_measure_of_similarity(
     measure = attack_of(AttackSpec(method="textfooler", options=spec)).measure
     same, other = measure.of([("a good film", "a good film"), ("a good film", "the plot of a stale story")])
     assert same == pytest.approx(1) and -1 <= other < 0.999
-    rows, facts = attacked("textfooler", {**spec, "similarity": 0.97}, tmp_path / "kept")
+    rows, facts = attacked("textfooler", {**spec, "similarity": 0.97})
     assert facts["similarity_by"] == "encoder" and str(encoder) in facts["read"]
     fooled = [row for row in rows if row["attack"] == "succeeded"]
     assert fooled and all(row["similarity"] >= 0.97 for row in fooled)
