@@ -83,6 +83,7 @@ def test_parts_of_an_attack_are_shared_by_workers_and_kept(machine_cache, tmp_pa
     (score,) = (path for path, record in records.items() if record.get("attack"))
     whole = records[score]["attack"]
     assert whole["succeeded"] == sum(records[path]["succeeded"] for path in parts.values()) > 0
+    assert f"{records[parts[40]]['succeeded']} of 40 examples, from number 41 on, fool it" in call("show").stdout
     shutil.rmtree(parts[40])
     assert ": 3 cached" in call(*asked).stderr, "what a score was made of need not be there"
     shutil.rmtree(score)

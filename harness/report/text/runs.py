@@ -14,6 +14,7 @@ from harness.core.hashing import short
 from harness.core.manifests import RUNNING
 from harness.core.measurement_records import MeasureRecord
 from harness.core.meta_records import MetaRecord
+from harness.core.part_records import AttackRecord
 from harness.core.predictions import reading_notes
 from harness.core.record_index import RecordIndex, no_collecting
 from harness.core.run_records import RunManifest
@@ -277,6 +278,8 @@ def _scores_text(record: CellRecord) -> str:
         return (
             f"{record.method}, {record.fit.steps:,} steps, {record.fit.episodes:,} episodes, loss {record.fit.loss:.3f}"
         )
+    if isinstance(record, AttackRecord):
+        return f"{record.succeeded} of {record.n} examples, from number {record.first + 1} on, fool it"
     if not isinstance(record, ScoreRecord):
         counted = record.model.parameters if isinstance(record, ModelRecord) else None
         return "parameters not counted" if counted is None else f"{counted:,} parameters"
