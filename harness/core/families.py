@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.core import plugins
+from harness.core.columns import LazyCells, joined
 from harness.core.errors import HarnessError
 from harness.core.plugins import Plugins
 from harness.core.token_rows import TokenRows
@@ -100,16 +101,17 @@ class Family(ABC):
         names = (*self.required, *self.optional)
         return [name for name in names if name in fields and self.modality_of(name) == TEXT]
 
-    def texts(self, split: Columns) -> tuple[list[str], list[str] | None]:
-        """First texts and, for pairs, second texts: each n strings."""
-        columns = [list(split.fields[field]) for field in [*self.required, *self.optional] if field in split.fields]
-        return columns[0], columns[1] if len(columns) > 1 else None
+    def texts(self, split: Columns) -> tuple[Sequence[str], Sequence[str] | None]:
+        """First texts and, for pairs, second texts: each n strings, in a list where they are not in a file."""
+        columns = [split.fields[field] for field in [*self.required, *self.optional] if field in split.fields]
+        first, *others = (column if isinstance(column, LazyCells) else list(column) for column in columns)
+        return first, others[0] if others else None
 
-    def words(self, split: Columns) -> list[str]:
+    def words(self, split: Columns) -> Sequence[str]:
         """All that is written in a split, references included: what a tokenizer is trained on."""
         first, second = self.texts(split)
         written = [text for texts in split.labels or () for text in texts] if self.in_words else []
-        return [*first, *(second or []), *written]
+        return joined([first, second or [], written])
 
 
 class Labelling(Family):
@@ -120,14 +122,16 @@ class Labelling(Family):
     def encode(self, tokenizer: PreTrainedTokenizerBase, split: Columns, max_length: int) -> dict[str, TokenRows]:
         """Token ids by model input name, n unpadded rows each, truncated to `max_length` tokens."""
         first, second = self.texts(split)
-        parts: dict[str, list[TokenRows]] = {}
-        for start in range(0, max(1, len(first)), ENCODED_AT_ONCE):
-            chunk = slice(start, start + ENCODED_AT_ONCE)
-            texts = (first[chunk], None if second is None else second[chunk])
-            encoded = tokenizer(*texts, truncation=True, max_length=max_length, padding=False)
-            for name, rows in encoded.items():
-                parts.setdefault(name, []).append(TokenRows.of(rows))
-        return {name: TokenRows.joined(of_name) for name, of_name in parts.items()}
+
+        def parts() -> Iterator[dict[str, TokenRows]]:
+            for start in range(0, max(1, len(first)), ENCODED_AT_ONCE):
+                chunk = slice(start, start + ENCODED_AT_ONCE)
+                texts = (list(first[chunk]), None if second is None else list(second[chunk]))
+                encoded = tokenizer(*texts, truncation=True, max_length=max_length, padding=False)
+                yield {name: TokenRows.of(rows) for name, rows in encoded.items()}
+
+        ids = "uint16" if len(tokenizer) <= 2**16 else "int32"
+        return TokenRows.gathered(parts(), {"input_ids": ids, "attention_mask": "uint8", "token_type_ids": "uint8"})
 
     @abstractmethod
     def outputs(self, labels: Sequence[str]) -> int:

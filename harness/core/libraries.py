@@ -22,7 +22,7 @@ class Examples(Protocol):
     """What a library reads of a split: the ids of its n examples."""
 
     @property
-    def ids(self) -> tuple[str, ...]: ...
+    def ids(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.cell_records import ReadingFacts
 from harness.core.errors import DamagedFileError
 from harness.core.grouped import grouped, groups_of
-from harness.core.hashing import hash_json
+from harness.core.hashing import canonical_json
 from harness.core.text import clipped
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PREDICTIONS = "predictions.parquet"
+AT_ONCE = 2**17
+"""Predictions that are written together."""
 GROUP = "group"
 """The column of the groups of examples, in files of tasks that have them."""
 
@@ -131,7 +134,7 @@ def as_references(labels: Sequence[Any], groups: Sequence[str] | None = None) ->
 
 def write_predictions(
     path: Path,
-    ids: tuple[str, ...],
+    ids: Sequence[str],
     predicted: Predictions,
     references: np.ndarray | None,
     oracle: np.ndarray | None,
@@ -146,20 +149,40 @@ def write_predictions(
     kind = {"i": pa.int64(), "u": pa.int64(), "f": pa.float64()}.get(predicted.values.dtype.kind, pa.string())
     in_words = references is not None and references.dtype.kind == "O"
     known = pa.list_(pa.string()) if in_words else kind
-    labels = references if references is None or not in_words else [list(texts) for texts in references]
-    columns = {
-        "id": pa.array(ids, pa.string()),
-        "prediction": pa.array(predicted.values.tolist(), kind),
-        "label": pa.nulls(len(ids), known) if labels is None else pa.array(list(labels), known),
-        "oracle": pa.nulls(len(ids), known) if oracle is None else pa.array(oracle, known),
-    }
     groups = groups_of(references)
-    if groups is not None:
-        columns[GROUP] = pa.array(groups, pa.int64())
-    for name, values in predicted.columns.items():
-        floats = isinstance(values, np.ndarray) and values.ndim == 2
-        columns[name] = pa.array(list(values), pa.list_(pa.float32())) if floats else pa.array(list(values))
-    pq.write_table(pa.table(columns), path)
+
+    def is_table(values: Any) -> bool:
+        return isinstance(values, np.ndarray) and values.ndim == 2
+
+    kinds = {name: pa.list_(pa.float32()) for name, values in predicted.columns.items() if is_table(values)}
+    if len(ids) > AT_ONCE:  # parts of a column are to be of one type
+        others = {name: values for name, values in predicted.columns.items() if name not in kinds}
+        kinds |= {name: pa.infer_type(list(values)) for name, values in others.items()}
+
+    def part(rows: slice) -> pa.Table:
+        count = len(range(*rows.indices(len(ids))))
+        true: Any = None if references is None else references[rows]
+        labels = [list(texts) for texts in true] if in_words and true is not None else true
+        columns = {
+            "id": pa.array(list(ids[rows]), pa.string()),
+            "prediction": pa.array(predicted.values[rows].tolist(), kind),
+            "label": pa.nulls(count, known) if labels is None else pa.array(list(labels), known),
+            "oracle": pa.nulls(count, known) if oracle is None else pa.array(oracle[rows], known),
+        }
+        if groups is not None:
+            columns[GROUP] = pa.array(groups[rows], pa.int64())
+        for name, values in predicted.columns.items():
+            columns[name] = pa.array(list(values[rows]), kinds.get(name))
+        return pa.table(columns)
+
+    first = part(slice(0, AT_ONCE))
+    if len(ids) <= AT_ONCE:
+        pq.write_table(first, path)
+        return
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for start in range(AT_ONCE, len(ids), AT_ONCE):
+            writer.write_table(part(slice(start, start + AT_ONCE)))
 
 
 def read_predictions(path: Path, count: int | None = None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
@@ -252,4 +275,9 @@ def read_columns(path: Path, names: tuple[str, ...] = (), where_there: tuple[str
 
 def prediction_hash(predictions: np.ndarray) -> str:
     """Of the predictions alone: equal hashes mean equal behaviour on the split."""
-    return hash_json(predictions.tolist())
+    digest = hashlib.sha256(b"[")
+    for start in range(0, len(predictions), AT_ONCE):
+        listed = canonical_json(predictions[start : start + AT_ONCE].tolist())[1:-1]
+        digest.update(f"{',' if start else ''}{listed}".encode())
+    digest.update(b"]")
+    return digest.hexdigest()

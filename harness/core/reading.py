@@ -9,8 +9,9 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader, TextIOWrapper
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -54,20 +55,55 @@ def read_bytes(path: Path, most: int = DOCUMENT) -> bytes:
         ReadingError: nothing there, no regular file, no permission, or a larger one.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(handle, "rb") as file:  # noqa: PTH123 - of a handle
-            facts = os.fstat(handle)
-            if not stat.S_ISREG(facts.st_mode):
-                raise ReadingError(path, f"{'a folder' if stat.S_ISDIR(facts.st_mode) else 'no regular file'}")
-            if facts.st_size > most:
-                raise ReadingError(path, f"too large: {facts.st_size:,} bytes, at most {most:,} are read")
+        with _opened(path, most) as file:
             return file.read(most)
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        closed = not missing and not isinstance(error, IsADirectoryError)
-        raise ReadingError(path, _why(error), missing, closed=closed) from None
+        raise _closed(path, error) from None
     except ValueError as error:  # a null character in the name
         raise ReadingError(path, str(error)) from None
+
+
+def _opened(path: Path, most: int) -> BufferedReader:
+    """A regular file of at most so many bytes. Raises ReadingError for another, OSError and ValueError as `open`."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = open(handle, "rb")  # noqa: PTH123, SIM115 - of a handle, and closed by who asked
+    facts = os.fstat(handle)
+    reason = ""
+    if not stat.S_ISREG(facts.st_mode):
+        reason = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
+    elif facts.st_size > most:
+        reason = f"too large: {facts.st_size:,} bytes, at most {most:,} are read"
+    if reason:
+        file.close()
+        raise ReadingError(path, reason)
+    return file
+
+
+def _closed(path: Path, error: OSError) -> ReadingError:
+    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    closed = not missing and not isinstance(error, IsADirectoryError)
+    return ReadingError(path, _why(error), missing, closed=closed)
+
+
+@contextmanager
+def text_stream(path: Path, most: int, newline: str) -> Iterator[TextIOWrapper]:
+    """The text of a UTF-8 file that is read bit by bit, without byte order mark.
+
+    Args:
+        path: The file, not packed.
+        most: The largest size that is read.
+        newline: Where its lines end, as `open` has it.
+
+    Raises:
+        ReadingError: as `read_bytes` does.
+        UnicodeDecodeError: while it is read, where it is not UTF-8; `read_text` says in which line.
+    """
+    try:
+        file = _opened(path, most)
+    except OSError as error:
+        raise _closed(path, error) from None
+    with TextIOWrapper(file, encoding="utf-8-sig", newline=newline) as text:
+        yield text
 
 
 def read_text(path: Path, most: int = DOCUMENT) -> str:

@@ -1,12 +1,18 @@
-"""Rows of token ids as one flat array: a tenth of what lists of Python's numbers take."""
+"""Rows of token ids as one flat array, a tenth of what lists of Python's numbers take; many of them in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, overload
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from harness.core.columns import mapped_file, no_room
 
 if TYPE_CHECKING:
     import numpy as np
+
+IN_MEMORY = 2**24
+"""Numbers of a column that are held, 64 MiB; more are in a file."""
 
 
 class TokenRows(Sequence["np.ndarray"]):
@@ -42,10 +48,42 @@ class TokenRows(Sequence["np.ndarray"]):
         values = [part.values for part in parts] or [np.empty(0, dtype=np.int32)]
         return cls(np.concatenate(values), np.cumsum(lengths))
 
+    @classmethod
+    def gathered(cls, parts: Iterable[Mapping[str, TokenRows]], kinds: Mapping[str, Any]) -> dict[str, TokenRows]:
+        """The rows of several columns, part by part; from `IN_MEMORY` numbers on in a file that is memory-mapped.
+
+        Args:
+            parts: Of each column some rows more.
+            kinds: Of columns whose numbers fit one, the smaller type that they have in a file.
+
+        Returns:
+            All rows of each column.
+
+        Raises:
+            HarnessError: the folder for temporary files has no room.
+        """
+        import numpy as np
+
+        writers: dict[str, _Writer] = {}
+        for part in parts:
+            for name, rows in part.items():
+                writers.setdefault(name, _Writer(np.dtype(kinds.get(name, np.int32)))).add(rows)
+        columns: dict[str, TokenRows] = {}
+        for name, writer in writers.items():
+            columns[name] = writer.finish()
+            same = next(rows.starts for rows in columns.values() if np.array_equal(rows.starts, columns[name].starts))
+            columns[name].starts = same  # columns of one tokenizer have rows of one length: kept once
+        return columns
+
     @property
     def lengths(self) -> np.ndarray:
         """How many numbers each row has (n,)."""
         return self.starts[1:] - self.starts[:-1]
+
+    def count_of(self, number: int) -> int:
+        """How often a number stands in the rows."""
+        starts = range(0, len(self.values), IN_MEMORY)
+        return sum(int((self.values[start : start + IN_MEMORY] == number).sum()) for start in starts)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -74,3 +112,48 @@ class TokenRows(Sequence["np.ndarray"]):
         return all(list(mine) == list(theirs) for mine, theirs in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class _Writer:
+    """Rows that arrive part by part."""
+
+    def __init__(self, kind: np.dtype[Any]) -> None:
+        self._kind = kind
+        self._parts: list[TokenRows] = []
+        self._lengths: list[np.ndarray] = []
+        self._size = 0
+        self._file: Any = None
+
+    def add(self, rows: TokenRows) -> None:
+        import numpy as np
+
+        self._size += len(rows.values)
+        self._parts.append(rows)
+        if self._file is None and self._size < IN_MEMORY:
+            return
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `finish`
+            for part in self._parts:
+                values = part.values.astype(self._kind)
+                assert np.array_equal(values, part.values)
+                self._file.write(values.tobytes())
+                self._lengths.append(part.lengths.astype(np.int32))
+        except OSError as error:
+            raise no_room(error) from None
+        self._parts.clear()
+
+    def finish(self) -> TokenRows:
+        import numpy as np
+
+        if self._file is None:
+            return TokenRows.joined(self._parts)
+        try:
+            with self._file as file:
+                file.flush()
+                values = np.frombuffer(mapped_file(file), dtype=self._kind)
+        except OSError as error:
+            raise no_room(error) from None
+        starts = np.zeros(sum(map(len, self._lengths)) + 1, dtype=np.int64)
+        np.cumsum(np.concatenate(self._lengths), out=starts[1:])
+        return TokenRows(values, starts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from harness.data.frame import Split, TaskData
 from harness.data.item_columns import read_items, with_their_files
 from harness.data.labels import Vocabulary, class_ids, infer_labels, is_hidden, label_texts, numbers
 from harness.data.references import read_references
+from harness.data.row_texts import ids_of, texts_of
 from harness.data.table import Table, find_column, require_column, with_composed
 from harness.data.tags import check_names, checked, inferred, tag_sequences, word_sequences
 
@@ -170,7 +172,7 @@ def _tagged(
     named, more = checked(task, labels, tags)
     splits = {
         name: Split(
-            ids=_ids(table, name, reading.id),
+            ids=ids_of(table, name, reading.id),
             fields={"tokens": tuple(map(" ".join, words[name]))},
             labels=tuple((" ".join(row),) for row in named[name]) if name in named else None,
         )
@@ -197,9 +199,9 @@ def _with_choices(
         if right is None and name == task.train:
             raise HarnessError(f"{table.where}: the training split has no labels")
         others = {field: column for field, column in task.fields.items() if field not in ("label", family.choices)}
-        fields = {field: _strings(table, require_column(columns, field, table)) for field in others}
+        fields = {field: texts_of(table, require_column(columns, field, table)) for field in others}
         fields[family.choices] = tuple(map("\n".join, rows))
-        splits[name] = Split(_ids(table, name, reading.id), fields, right)
+        splits[name] = Split(ids_of(table, name, reading.id), fields, right)
     return splits, letters(most)
 
 
@@ -210,7 +212,7 @@ def _labelled(task: TaskSpec, table: Table, columns: Columns, name: str) -> tupl
     if name.startswith("test") and find_column(columns, "label", table.names) is None:
         return table, None
     texts = label_texts(table, require_column(columns, "label", table))
-    keep = [index for index, text in enumerate(texts) if text not in task.missing_labels]
+    keep = array("q", (index for index, text in enumerate(texts) if text not in task.missing_labels))
     if len(keep) == len(texts):
         return table, texts
     if not keep:
@@ -278,7 +280,7 @@ def _split(
     draws = reading.draws if reading.draws in table.names else None
     groups = require_column(task.group_columns, "grouped_by", table) if task.grouped_by else None
     return Split(
-        ids=_ids(table, name, reading.id),
+        ids=ids_of(table, name, reading.id),
         fields=text_columns(task, "label", table, reading.columns_of(name)),
         labels=None if texts is None else _values(task, table, texts, vocabulary),
         oracle=None if oracle is None else _values(task, table, label_texts(table, oracle), vocabulary),
@@ -291,7 +293,7 @@ def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str,
     """A split whose references are texts; of a task without a target the text is its own reference."""
     if len(table) == 0:
         raise HarnessError(f"{table.where}: holds no rows")
-    ids, fields = _ids(table, name, reading.id), text_columns(task, family.target, table, reading.columns_of(name))
+    ids, fields = ids_of(table, name, reading.id), text_columns(task, family.target, table, reading.columns_of(name))
     if family.target is None:
         return Split(ids, fields, labels=tuple((text,) for text in fields[family.required[0]]))
     if name.startswith("test") and find_column(reading.columns_of(name), family.target, table.names) is None:
@@ -308,12 +310,12 @@ def _split_in_words(task: TaskSpec, family: Family, reading: Reading, name: str,
     )
 
 
-def text_columns(task: TaskSpec, target: str | None, table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
+def text_columns(task: TaskSpec, target: str | None, table: Table, columns: Columns) -> dict[str, Sequence[str]]:
     """The texts and items of a table by the names of the task's fields."""
     modalities = FAMILIES.get(task.family).modalities
     names = {canonical: require_column(columns, canonical, table) for canonical in task.fields if canonical != target}
     return {
-        canonical: read_items(table, name, modalities[canonical]) if canonical in modalities else _strings(table, name)
+        canonical: read_items(table, name, modalities[canonical]) if canonical in modalities else texts_of(table, name)
         for canonical, name in names.items()
     }
 
@@ -324,48 +326,6 @@ def _values(
     if vocabulary is None:
         return numbers(table, texts, task.label_range)
     return class_ids(table, texts, vocabulary)
-
-
-def _strings(table: Table, column: str) -> tuple[str, ...]:
-    values: Sequence[Any] = table.read_column(column)
-    for index, value in enumerate(values):
-        if not isinstance(value, str):
-            kind = "nothing" if value is None else type(value).__name__
-            raise HarnessError(f"{table.place(index)}: column '{column}' should hold text, found {kind}")
-        if not value.isascii() and not _is_encodable(value):
-            raise HarnessError(
-                f"{table.place(index)}: column '{column}' holds half of a surrogate pair, which is no text"
-            )
-    return tuple(values)
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _ids(table: Table, split: str, column: str | None) -> tuple[str, ...]:
-    if column is None or column not in table.names:
-        return tuple(f"{split}-{number}" for number in table.numbers)
-    ids = tuple(_id_text(value) for value in table.read_column(column))
-    seen: dict[str, int] = {}
-    for index, value in enumerate(ids):
-        if value in seen:
-            raise HarnessError(f"{table.place(index)}: id '{value}' is already that of {table.place(seen[value])}")
-        if not value:
-            raise HarnessError(f"{table.place(index)}: column '{column}' should hold an id, found nothing")
-        seen[value] = index
-    return ids
-
-
-def _id_text(value: Any) -> str:
-    """An id as text: 1 and 1.0 are the same id; a missing one is the empty string."""
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def carve(

@@ -13,8 +13,9 @@ from harness.core.errors import HarnessError
 from harness.core.hashing import states_of
 from harness.core.reading import JsonError, parse_json
 from harness.core.text import clipped
-from harness.data.readers import MALFORMED_FRACTION, lines_of, read_text
+from harness.data.readers import MALFORMED_FRACTION
 from harness.data.table import Table, table_of
+from harness.data.text_files import lines_of, read_text
 
 TOKEN_LINE = re.compile(r"([^\t#]+)#(\d+)\t(.*)")
 """Flickr30k's `results_20130124.token`: a file, the number of the caption, the caption."""

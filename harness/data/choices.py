@@ -69,7 +69,7 @@ def right_choices(
     Raises:
         HarnessError: a label that says none of a row's answers, or none beside rows with one.
     """
-    texts = [as_text(value, table.place(index)) for index, value in enumerate(table.read_column(column))]
+    texts = [as_text(value, table, index) for index, value in enumerate(table.read_column(column))]
     if all(text in ("", HIDDEN) for text in texts):
         return None
     right = []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.iob import IOB
-from harness.data.readers import lines_of, read_text
 from harness.data.table import Table
+from harness.data.text_files import lines_of, read_text
 
 ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".txt")
 TOKENS, TAGS = "tokens", "tags"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.data.readers import lines_of, read_text
 from harness.data.table import Table
+from harness.data.text_files import lines_of, read_text
 
 TEXT = "text"
 """The column of documents."""

@@ -17,9 +17,10 @@ from harness.data.documents import read_documents
 from harness.data.frame import draw_name
 from harness.data.item_tasks import read_for
 from harness.data.parallel import LANGUAGE, language_files, read_parallel
-from harness.data.readers import read_json, read_squad, read_text, read_tsv
+from harness.data.readers import read_json, read_squad, read_tsv
 from harness.data.superglue import read_multirc, read_record
 from harness.data.table import Table, alternatives, find_column, one_after_another, rows_where, with_constant
+from harness.data.text_files import read_text
 
 DEV_IDS = ("dev_ids.tsv", "mrpc_dev_ids.tsv")
 """Where MRPC's download lists the pairs of sentence ids in dev; the rest of the original train is train."""

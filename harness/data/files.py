@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.columns import are_many
 from harness.core.errors import HarnessError
 from harness.core.families import FAMILIES
 from harness.core.reading import PACKED
@@ -175,7 +176,7 @@ def table_of(dataset: Dataset, where: str) -> Table:
             dataset = dataset.cast_column(name, type(feature)(decode=False))
 
     def read_column(name: str) -> Sequence[Any]:
-        if name in of_files:
+        if name in of_files or (are_many(len(dataset)) and dataset.features[name] == Value("string")):
             return DatasetCells(dataset, name)
         values = list(dataset[name])
         return as_written(values) if dataset.features[name] == Value("float32") else values

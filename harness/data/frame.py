@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from harness.core.columns import LazyCells, are_many, chosen
 from harness.core.errors import HarnessError
 from harness.core.hashing import canonical_json, hash_json
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Labels = tuple[int, ...] | tuple[float, ...] | tuple[tuple[str, ...], ...]
 
@@ -19,7 +23,8 @@ Labels = tuple[int, ...] | tuple[float, ...] | tuple[tuple[str, ...], ...]
 class Split:
     """One split of a task, by columns of equal length n.
 
-    `fields` maps canonical field names (`text`, `text_pair`, `premise`, …) to n strings. `labels` holds n class
+    `fields` maps canonical field names (`text`, `text_pair`, `premise`, …) to n strings, which of many rows are in
+    files and are read when they are asked for (`harness.core.columns`), as are their `ids`. `labels` holds n class
     ids (classification, nli), n floats (similarity) or n tuples of reference texts (the families that answer in
     words; an empty one is a question without an answer), and is None where the source has no labels. `oracle` holds
     the noise-free labels where the source knows them (the synthetic world), else None. `starts` holds, for extractive
@@ -30,8 +35,8 @@ class Split:
     names what rows are scored together, such as the answers to one question.
     """
 
-    ids: tuple[str, ...]
-    fields: Mapping[str, tuple[str, ...]]
+    ids: Sequence[str]
+    fields: Mapping[str, Sequence[str]]
     labels: Labels | None = None
     oracle: tuple[int, ...] | tuple[float, ...] | None = None
     starts: tuple[tuple[int, ...], ...] | None = None
@@ -59,9 +64,12 @@ class Split:
         def at(values: Sequence[Any]) -> tuple[Any, ...]:
             return tuple(values[index] for index in indices)
 
+        def of_texts(column: Sequence[str]) -> Sequence[str]:
+            return chosen(column, indices) if isinstance(column, LazyCells) and are_many(len(indices)) else at(column)
+
         return Split(
-            ids=at(self.ids),
-            fields={name: at(column) for name, column in self.fields.items()},
+            ids=of_texts(self.ids),
+            fields={name: of_texts(column) for name, column in self.fields.items()},
             labels=None if self.labels is None else at(self.labels),
             oracle=None if self.oracle is None else at(self.oracle),
             starts=None if self.starts is None else at(self.starts),
@@ -145,7 +153,22 @@ class Split:
         return {str(label): counts[label] for label in sorted(counts)}
 
     def _shuffled(self, seed: int) -> list[int]:
-        return sorted(range(len(self)), key=lambda index: _draw(seed, self.ids[index]))
+        if not are_many(len(self)):
+            return sorted(range(len(self)), key=lambda index: _draw(seed, self.ids[index]))
+        import numpy as np
+
+        drawn = (int.from_bytes(_draw(seed, name), "big") for name in self.ids)
+        order: list[int] = np.argsort(np.fromiter(drawn, dtype=np.uint64, count=len(self)), kind="stable").tolist()
+        return order
+
+    @property
+    def distinct(self) -> int:
+        """How many rows there are whose texts differ."""
+        return len(set_of_rows(self.rows(), len(self)))
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Each row's texts, in the order of the fields' names."""
+        return zip(*(self.fields[name] for name in sorted(self.fields)), strict=True)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -165,6 +188,41 @@ class Split:
             digest.update(canonical_json(row).encode())
             digest.update(b"\n")
         return digest.hexdigest()
+
+
+def set_of_rows(rows: Iterable[tuple[Any, ...]], count: int) -> set[Any] | np.ndarray:
+    """Rows that differ: themselves, or of many the sorted hashes (64 bits) of their texts.
+
+    Args:
+        rows: The rows, each a tuple of texts or items.
+        count: How many there are.
+
+    Returns:
+        A set, or an array.
+    """
+    if not are_many(count):
+        return set(rows)
+    import numpy as np
+
+    return np.unique(_hashes(rows, count))
+
+
+def count_in(rows: Iterable[tuple[Any, ...]], count: int, known: set[Any] | np.ndarray) -> int:
+    """How many of so many rows are among others, which `set_of_rows` made."""
+    if isinstance(known, set):
+        return sum(row in known for row in rows)
+    import numpy as np
+
+    hashes = _hashes(rows, count)
+    places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    return int((known[places] == hashes).sum())
+
+
+def _hashes(rows: Iterable[tuple[Any, ...]], count: int) -> np.ndarray:
+    import numpy as np
+
+    drawn = (int.from_bytes(_draw(0, canonical_json(row)), "big") for row in rows)
+    return np.fromiter(drawn, dtype=np.uint64, count=count)
 
 
 def draw_name(k: int, draw: int) -> str:

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.core.columns import LazyCells
 from harness.core.errors import HarnessError
 from harness.core.items import Item, identity_of, item_of_bytes
 from harness.core.known_items import hashes_of
 from harness.core.text import clipped
-from harness.data.cells import LazyCells
 from harness.data.table import Table
 
 MOST_FOLDERS = 1000

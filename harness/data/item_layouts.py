@@ -18,8 +18,8 @@ from harness.core.known_items import in_order_of_contents
 from harness.core.text import clipped
 from harness.data import files
 from harness.data.caption_files import is_captions_json, read_captions_json, read_lines_of_captions
-from harness.data.readers import lines_of, read_text
 from harness.data.table import Table, table_of
+from harness.data.text_files import lines_of, read_text
 
 ITEM_COLUMNS = (
     "file_name", "filename", "file", "path", "filepath", "file_path", "image_path", "image_name", "img", "img_path",

@@ -18,12 +18,13 @@ NAMED_AT_MOST = 10
 """Labels that a message lists of a split."""
 
 
-def as_text(value: Any, where: str) -> str:
+def as_text(value: Any, table: Table, index: int) -> str:
     """A label as it is written, without white space around it; a missing one is the empty string.
 
     Args:
         value: What the source holds: `None` and NaN are missing, any text is a label.
-        where: What an error calls its place.
+        table: Where it stands.
+        index: In which row.
 
     Returns:
         The text: `1.0` of the number 1.0, `true` of a Boolean.
@@ -39,7 +40,7 @@ def as_text(value: Any, where: str) -> str:
         return str(value).lower()
     if isinstance(value, Mapping | Iterable):
         raise HarnessError(
-            f"{where}: the label is a {type(value).__name__}, several labels for one text (multi-label "
+            f"{table.place(index)}: the label is a {type(value).__name__}, several labels for one text (multi-label "
             "classification), which is not supported; give one label a row"
         )
     return str(value)
@@ -48,10 +49,13 @@ def as_text(value: Any, where: str) -> str:
 def label_texts(table: Table, column: str) -> list[str]:
     """The n labels of a column as text; classes that the source names come by name, -1 as it is."""
     classes = table.classes.get(column, ())
-    return [
-        classes[value] if isinstance(value, int) and 0 <= value < len(classes) else as_text(value, table.place(index))
-        for index, value in enumerate(table.read_column(column))
-    ]
+    texts: dict[str, str] = {}
+    labels = []
+    for index, value in enumerate(table.read_column(column)):
+        is_class = isinstance(value, int) and 0 <= value < len(classes)
+        text = classes[value] if is_class else as_text(value, table, index)
+        labels.append(texts.setdefault(text, text))  # one string for all rows of a class
+    return labels
 
 
 def infer_labels(texts: Iterable[str]) -> tuple[str, ...]:
@@ -171,12 +175,14 @@ def _some(labels: Sequence[str]) -> str:
 
 def class_ids(table: Table, texts: Sequence[str], vocabulary: Vocabulary) -> tuple[int, ...]:
     """n class ids. Raises HarnessError with file and line for an unknown label or a row without one."""
-    ids = []
+    known: dict[str, int] = {}
     for index, text in enumerate(texts):
+        if text in known:
+            continue
         if is_hidden(text, vocabulary.labels) and text not in vocabulary:
             raise HarnessError(f"{table.place(index)}: no label, while other rows of the split have one")
-        ids.append(vocabulary.id(text, table.place(index)))
-    return tuple(ids)
+        known[text] = vocabulary.id(text, table.place(index))
+    return tuple(known[text] for text in texts)
 
 
 def numbers(table: Table, texts: Sequence[str], limits: tuple[float, float] | None) -> tuple[float, ...]:

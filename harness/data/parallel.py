@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.errors import HarnessError
-from harness.data.readers import lines_of, read_text
 from harness.data.table import Table
+from harness.data.text_files import lines_of, read_text
 
 LANGUAGE = "{language}"
 

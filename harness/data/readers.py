@@ -4,45 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from itertools import accumulate, islice
+import json
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any
 
-from harness.core import reading
+from harness.core.columns import BATCH, LazyCells, are_many, mapped_texts
 from harness.core.errors import HarnessError
-from harness.core.reading import JsonError, ReadingError, parse_json
+from harness.core.reading import JsonError, parse_json
 from harness.core.text import clipped
 from harness.data.cells import ParquetCells
 from harness.data.squad import is_squad, squad_table
 from harness.data.table import Table, table_of, with_parts
+from harness.data.text_files import LOOKED_AT, columns_of, is_large, lines_in, lines_of, opened, read_text
 
 MOST_COLUMNS = 10_000
 MALFORMED_FRACTION = 0.5
 """A download may hold rows with missing fields, which are counted; above this fraction it is not what it claims."""
-
-
-def read_text(path: Path) -> str:
-    """A file's text without byte order mark. Raises HarnessError with the byte and line that is not UTF-8."""
-    try:
-        text = reading.read_text(path, reading.DATA)
-    except ReadingError as error:
-        if error.line is not None:
-            raise HarnessError(f"{path}:{error.line}: {error.reason}; convert the file to UTF-8") from None
-        raise HarnessError(f"cannot read {path}: {error.reason}") from None
-    if not text.strip():
-        raise HarnessError(f"{path}: the file is empty")
-    return text
-
-
-def lines_of(text: str) -> list[str]:
-    """Lines end at LF or CRLF, or at CR in a text without LF: `str.splitlines` would also cut at separators that
-    sentences hold.
-    """
-    lines = text.split("\n" if "\n" in text else "\r")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
 
 
 def read_tsv(
@@ -59,42 +39,41 @@ def read_tsv(
         HarnessError: not UTF-8, empty, a cut-off last line, a row with the wrong number of fields (without
             `tolerate`) or more than `MALFORMED_FRACTION` of them (with it).
     """
-    text = read_text(path)
-    lines = lines_of(text)
-    first = lines[0].split("\t")
+    numbers, places, malformed = array("q"), array("q"), array("q")
+    lines = enumerate(lines_in(path), start=1)
+    start = next(lines)
+    first = start[1][0].split("\t")
     header = is_header(first)
     names = tuple(name.strip() for name in first) if header else tuple(map(str, range(len(first))))
-    start = 1 if header else 0
-    rows: list[list[str]] = []
-    numbers: list[int] = []
-    places: list[int] = []
-    malformed: list[int] = []
-    for number, line in enumerate(lines[start:]):
-        if not line:
-            continue
-        row = line.split("\t")
-        while len(row) > len(names) and row[-1] == "":
-            row.pop()
-        place = number + start + 1
-        if len(row) == len(names):
-            rows.append(row)
-            numbers.append(number)
-            places.append(place)
-            continue
-        if len(row) < len(names) and place == len(lines) and not text.endswith("\n"):
-            raise HarnessError(
-                f"{path}:{place}: the last line is cut off ({len(row)} of {len(names)} fields, no line end); "
-                "fetch the file again"
-            )
-        if not tolerate:
-            raise HarnessError(f"{path}:{place}: {len(row)} fields where the first line has {len(names)}")
-        malformed.append(place)
-    if len(malformed) > MALFORMED_FRACTION * (len(rows) + len(malformed)):
+
+    def rows() -> Iterator[list[str]]:
+        for place, (line, cut_off) in lines if header else chain([start], lines):
+            if not line:
+                continue
+            row = line.split("\t")
+            while len(row) > len(names) and row[-1] == "":
+                row.pop()
+            if len(row) == len(names):
+                numbers.append(place - (2 if header else 1))
+                places.append(place)
+                yield row
+                continue
+            if len(row) < len(names) and cut_off:
+                raise HarnessError(
+                    f"{path}:{place}: the last line is cut off ({len(row)} of {len(names)} fields, no line end); "
+                    "fetch the file again"
+                )
+            if not tolerate:
+                raise HarnessError(f"{path}:{place}: {len(row)} fields where the first line has {len(names)}")
+            malformed.append(place)
+
+    columns = columns_of(path, names, rows())
+    if len(malformed) > MALFORMED_FRACTION * (len(numbers) + len(malformed)):
         raise HarnessError(
-            f"{path}:{malformed[0]}: {len(malformed)} of {len(rows) + len(malformed)} rows do not have the "
+            f"{path}:{malformed[0]}: {len(malformed)} of {len(numbers) + len(malformed)} rows do not have the "
             f"{len(names)} fields of the first line; the file is damaged or of another layout"
         )
-    return _of_rows(path, names, rows, numbers, places, dropped=len(malformed))
+    return _of_columns(path, names, columns, numbers, places, dropped=len(malformed))
 
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -102,8 +81,10 @@ SNIFFED = 20
 """Rows by which a delimiter is found."""
 
 
-def found_delimiter(text: str) -> str:
+def found_delimiter(path: Path) -> str:
     """The first of `DELIMITERS` that cuts the first rows into equal numbers of fields, two or more; else the comma."""
+    with opened(path) as stream:
+        text = stream.read(LOOKED_AT if is_large(path) else -1) + stream.readline()
     for delimiter in DELIMITERS:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         try:
@@ -119,44 +100,94 @@ def read_csv(path: Path, delimiter: str | None = None) -> Table:
     """A file of columns with header and the usual quoting; the delimiter is found where it is None. Raises HarnessError
     as `read_tsv` does.
     """
-    text = read_text(path)
     csv.field_size_limit(1 << 30)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or found_delimiter(text), strict=True)
-    names: tuple[str, ...] = ()
-    rows: list[list[str]] = []
-    places: list[int] = []
+    delimiter = delimiter or found_delimiter(path)
+    with opened(path) as stream:
+        rows = _csv_rows(path, csv.reader(stream, delimiter=delimiter, strict=True))
+        _, header = next(rows, (0, []))
+        names = tuple(name.strip() for name in header)
+        places = array("q")
+
+        def cells() -> Iterator[list[str]]:
+            for place, row in rows:
+                if len(row) != len(names):
+                    raise HarnessError(f"{path}:{place}: {len(row)} fields where the header has {len(names)}")
+                places.append(place)
+                yield row
+
+        columns = columns_of(path, names, cells())
+    return _of_columns(path, names, columns, range(len(places)), places)
+
+
+def _csv_rows(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, and in which line each begins."""
     place = 1
     try:
         for row in reader:
-            if row and not names:
-                names = tuple(name.strip() for name in row)
-            elif row:
-                if len(row) != len(names):
-                    raise HarnessError(f"{path}:{place}: {len(row)} fields where the header has {len(names)}")
-                rows.append(row)
-                places.append(place)
+            if row:
+                yield place, row
             place = reader.line_num + 1
     except csv.Error as error:
         raise HarnessError(f"{path}:{place}: not CSV: {error}") from None
-    return _of_rows(path, names, rows, range(len(rows)), places)
 
 
 def read_jsonl(path: Path) -> Table:
     """One JSON object a line. Raises HarnessError with the line that is none."""
-    records: list[dict[str, Any]] = []
-    places: list[int] = []
-    for place, line in enumerate(lines_of(read_text(path)), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = parse_json(line, finite=False)
-        except JsonError as error:
-            raise HarnessError(f"{path}:{place}: {error}") from None
-        if not isinstance(record, dict):
-            raise HarnessError(f"{path}:{place}: expected an object, found {type(record).__name__}")
-        records.append(record)
-        places.append(place)
-    return _of_records(path, records, places)
+    places = array("q")
+    seen = _Seen()
+
+    def records() -> Iterator[tuple[str, dict[str, Any]]]:
+        for place, (line, _) in enumerate(lines_in(path), start=1):
+            if not line.strip():
+                continue
+            try:
+                record = parse_json(line, finite=False)
+            except JsonError as error:
+                raise HarnessError(f"{path}:{place}: {error}") from None
+            if not isinstance(record, dict):
+                raise HarnessError(f"{path}:{place}: expected an object, found {type(record).__name__}")
+            places.append(place)
+            seen.note(record)
+            yield line, record
+
+    held: Sequence[dict[str, Any]]
+    if is_large(path):
+        held = ParsedLines(mapped_texts(line for line, _ in records()))
+    else:
+        held = [record for _, record in records()]
+    return _of_records(path, held, places, seen)
+
+
+class ParsedLines(LazyCells):
+    """Objects that stand a line each in a file."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def at(self, index: int) -> Any:
+        return json.loads(self._lines[index])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(json.loads, self._lines)
+
+
+class CellsOfObjects(LazyCells):
+    """What objects hold under a name; None where they lack it."""
+
+    def __init__(self, objects: Sequence[Mapping[str, Any]], name: str) -> None:
+        self._objects, self._name = objects, name
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def at(self, index: int) -> Any:
+        return self._objects[index].get(self._name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (record.get(self._name) for record in self._objects)
 
 
 def read_json(path: Path, key: str | None = None) -> Table:
@@ -233,13 +264,16 @@ def read_parquet(path: Path) -> Table:
         raise HarnessError(f"{path}: not a parquet file: {' '.join(str(error).split())}") from None
 
     def read_column(name: str) -> Sequence[Any]:
-        if _holds_bytes(schema.field(name).type):
+        kind = schema.field(name).type
+        if _holds_bytes(kind):
             return ParquetCells(path, name, [0, *accumulate(groups)])
+        if _is_text(kind) and are_many(metadata.num_rows):
+            return ParquetCells(path, name, [0, *accumulate(groups)], BATCH)
         try:
             values = pyarrow.parquet.read_table(path, columns=[name]).column(0).to_pylist()
         except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise HarnessError(f"{path}: column '{name}': {' '.join(str(error).split())}") from None
-        return as_written(values) if schema.field(name).type == pyarrow.float32() else values
+        return as_written(values) if kind == pyarrow.float32() else values
 
     parts = {
         field.name: [
@@ -290,34 +324,47 @@ READERS: dict[str, Callable[[Path], Table]] = {
 }
 
 
-def _of_rows(
+def _of_columns(
     path: Path,
     names: tuple[str, ...],
-    rows: list[list[str]],
+    columns: Sequence[Sequence[str]],
     numbers: Sequence[int],
     lines: Sequence[int],
     dropped: int = 0,
 ) -> Table:
     _check_columns(names, path)
-
-    def read_column(name: str) -> Sequence[str]:
-        index = names.index(name)
-        return [row[index] for row in rows]
-
-    return Table(str(path), names, read_column, numbers, lines, dropped=dropped)
+    return Table(str(path), names, lambda name: columns[names.index(name)], numbers, lines, dropped=dropped)
 
 
-def _of_records(path: Path, records: list[dict[str, Any]], lines: Sequence[int] | None) -> Table:
-    names = tuple(dict.fromkeys(name for record in records for name in record))
-    _check_columns(names, path)
-    table = Table(str(path), names, lambda name: [record.get(name) for record in records], range(len(records)), lines)
-    parts: dict[str, dict[str, None]] = {}
-    for record in records:
+class _Seen:
+    """The names of columns in objects that pass by, and the parts of those that hold mappings."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+        self.parts: dict[str, dict[str, None]] = {}
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        self.names.update(dict.fromkeys(record))
         for name, value in record.items():
             if isinstance(value, dict):
                 held = [part for part, content in value.items() if isinstance(content, str | int)]
-                parts.setdefault(name, {}).update(dict.fromkeys(held))
-    return with_parts(table, parts)
+                self.parts.setdefault(name, {}).update(dict.fromkeys(held))
+
+
+def _of_records(
+    path: Path, records: Sequence[dict[str, Any]], lines: Sequence[int] | None, seen: _Seen | None = None
+) -> Table:
+    if seen is None:
+        seen = _Seen()
+        for record in records:
+            seen.note(record)
+    _check_columns(tuple(seen.names), path)
+
+    def read_column(name: str) -> Sequence[Any]:
+        cells = CellsOfObjects(records, name)
+        return cells if isinstance(records, LazyCells) else list(cells)
+
+    return with_parts(Table(str(path), tuple(seen.names), read_column, range(len(records)), lines), seen.parts)
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +12,10 @@ from itertools import accumulate
 from string import Formatter
 from typing import Any
 
+from harness.core.columns import chosen, joined
 from harness.core.errors import HarnessError
 from harness.core.source_specs import Columns
 from harness.core.text import clipped
-from harness.data.cells import chosen, joined
 
 MOST_NAMED = 20
 """Columns that a message lists."""
@@ -56,8 +57,8 @@ class Table:
         return replace(
             self,
             read_column=lambda name: chosen(self.read_column(name), indices),
-            numbers=_at(self.numbers, indices),
-            lines=None if self.lines is None else _at(self.lines, indices),
+            numbers=_numbers_at(self.numbers, indices),
+            lines=None if self.lines is None else _numbers_at(self.lines, indices),
             places=None if self.places is None else _at(self.places, indices),
         )
 
@@ -126,6 +127,10 @@ def with_constant(table: Table, name: str, value: str) -> Table:
 
 def _at(values: Sequence[Any], indices: Sequence[int]) -> list[Any]:
     return [values[index] for index in indices]
+
+
+def _numbers_at(values: Sequence[int], indices: Sequence[int]) -> Sequence[int]:
+    return array("q", (values[index] for index in indices))
 
 
 def with_parts(table: Table, parts: Mapping[str, Iterable[str]]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core.errors import HarnessError
@@ -33,12 +34,12 @@ def read_unlabelled(task: TaskSpec, where: str, asked: str = "unlabelled") -> Sp
     return Split(tuple(map(str, range(len(rows)))), dict(zip(fields, map(tuple, columns), strict=True)))
 
 
-def _columns(task: TaskSpec, path: Path) -> dict[str, tuple[str, ...]]:
+def _columns(task: TaskSpec, path: Path) -> dict[str, Sequence[str]]:
     table = read_for(task, path)
     return text_columns(task, FAMILIES.get(task.family).target, table, task.fields)
 
 
-def _lines(task: TaskSpec, path: Path, asked: str) -> dict[str, tuple[str, ...]]:
+def _lines(task: TaskSpec, path: Path, asked: str) -> dict[str, Sequence[str]]:
     names = [name for name in task.fields if name != FAMILIES.get(task.family).target]
     if len(names) > 1:
         raise HarnessError(

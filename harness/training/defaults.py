@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from harness.core import plugins
-from harness.core.families import Family
+from harness.core.families import ENCODED_AT_ONCE, Family
 from harness.core.specs import TrainingSpec
 from harness.data.frame import Split
 
@@ -80,8 +81,11 @@ def length_for(training: TrainingSpec, limit: int | None, tokenizer: Any, family
     if limit is not None and limit <= LENGTH_AT_MOST:
         return limit
     first, second = family.texts(split)
-    texts = [" ".join(pair) for pair in zip(first, second, strict=True)] if second else first
-    lengths = sorted(len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"])
+    texts = map(" ".join, zip(first, second, strict=True)) if second else iter(first)
+    lengths: list[int] = []
+    while some := list(islice(texts, ENCODED_AT_ONCE)):
+        lengths += [len(ids) for ids in tokenizer(some, verbose=False)["input_ids"]]
+    lengths.sort()
     usual = percentile(lengths, 0.99) if lengths else 0
     wanted = max(LENGTH_AT_LEAST, 8 * math.ceil(usual / 8))
     return min(wanted, limit or LENGTH_AT_MOST, LENGTH_AT_MOST)

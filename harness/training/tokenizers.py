@@ -7,7 +7,8 @@ vocabulary that comes out is put into a tokenizer where only the special tokens 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from harness.core.pretraining_specs import TokenizerSpec
@@ -24,6 +25,8 @@ END_OF_TEXT, GPT_PAD, GPT_SEP = "<|endoftext|>", "<|pad|>", "<|sep|>"
 T5_PAD, T5_END, T5_UNK = "<pad>", "</s>", "<unk>"
 SENTINELS = tuple(f"<extra_id_{index}>" for index in range(100))
 BYTES = tuple(f"<0x{value:02X}>" for value in range(256))
+AT_ONCE = 10_000
+"""Texts whose words are held."""
 STEP = 1e-4
 """Between the scores of letters that a unigram trainer adds to its vocabulary."""
 HAN = r"[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]"
@@ -37,17 +40,22 @@ def train(spec: TokenizerSpec, texts: Iterable[str], max_length: int) -> PreTrai
     as bytes, 100 sentinels (Kudo 2018; Raffel et al. 2020).
     """
     kinds = {"wordpiece": _wordpiece, "bytebpe": _bytebpe, "unigram": _unigram}
-    return kinds[spec.kind](spec, list(texts), max_length)
+    return kinds[spec.kind](spec, texts if isinstance(texts, Sequence) else list(texts), max_length)
 
 
-def _wordpiece(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrainedTokenizerFast:
+def _wordpiece(spec: TokenizerSpec, texts: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     normalizer = normalizers.BertNormalizer(lowercase=spec.lowercase is not False)
     pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    words = {word for text in texts for word in normalizer.normalize_str(text).split()}
-    pieces = (piece for word in words for piece, _ in pre_tokenizer.pre_tokenize_str(word))
-    continuations = sorted({f"{CONTINUED}{letter}" for piece in pieces for letter in piece[1:]})
+    inner: set[str] = set()
+    remaining = iter(texts)
+    while some := list(islice(remaining, AT_ONCE)):
+        words = {word for text in some for word in normalizer.normalize_str(text).split()}
+        inner.update(
+            letter for word in words for piece, _ in pre_tokenizer.pre_tokenize_str(word) for letter in piece[1:]
+        )
+    continuations = sorted(f"{CONTINUED}{letter}" for letter in inner)
 
     draft = Tokenizer(models.WordPiece(unk_token=UNK))
     draft.normalizer, draft.pre_tokenizer = normalizer, pre_tokenizer
@@ -66,7 +74,7 @@ def _wordpiece(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTra
     )  # fmt: skip
 
 
-def _bytebpe(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrainedTokenizerFast:
+def _bytebpe(spec: TokenizerSpec, texts: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     special = (END_OF_TEXT, GPT_PAD, GPT_SEP)
@@ -88,7 +96,7 @@ def _bytebpe(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrain
     )  # fmt: skip
 
 
-def _unigram(spec: TokenizerSpec, texts: list[str], max_length: int) -> PreTrainedTokenizerFast:
+def _unigram(spec: TokenizerSpec, texts: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     special = (T5_PAD, T5_END, T5_UNK)

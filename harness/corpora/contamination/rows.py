@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import regex
 
 from harness.data.frame import Split
@@ -14,6 +16,6 @@ def plain(text: str) -> str:
     return SIGNS.sub(" ", text).strip().casefold()
 
 
-def plain_rows(split: Split) -> list[tuple[str, ...]]:
+def plain_rows(split: Split) -> Iterator[tuple[str, ...]]:
     """Each row's texts, plain, in the order of the fields' names."""
-    return list(zip(*(map(plain, split.fields[name]) for name in sorted(split.fields)), strict=True))
+    return zip(*(map(plain, split.fields[name]) for name in sorted(split.fields)), strict=True)

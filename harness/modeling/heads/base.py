@@ -52,7 +52,7 @@ def read_of(
     """How much of the examples stands in rows of token ids."""
     unknown = reader.tokenizer.unk_token_id
     if isinstance(rows, TokenRows):
-        counted = 0 if unknown is None else int((rows.values == unknown).sum())
+        counted = 0 if unknown is None else rows.count_of(unknown)
         return Reading(examples, truncated, reader.max_length, len(rows.values), counted)
     tokens = counted = 0
     for row in rows:
@@ -73,7 +73,7 @@ class Head(ABC):
         """Arguments of the model's config that the head needs."""
         return {}
 
-    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> Sequence[str]:
         """All that is read and written of a split: what a tokenizer is trained on."""
         return FAMILIES.get(task.family).words(split)
 

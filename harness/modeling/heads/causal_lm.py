@@ -37,7 +37,7 @@ class CausalLM(Head):
     name = "causal-lm"
     auto_class = "AutoModelForCausalLM"
 
-    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> Sequence[str]:
         return prompting.words(task, labels, split)
 
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:

@@ -40,7 +40,7 @@ def prompts(reader: EncodingContext, split: Split) -> list[str]:
     return [template.format(**dict(zip(fields, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def words(task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+def words(task: TaskSpec, labels: tuple[str, ...], split: Split) -> Sequence[str]:
     """n prompts and n answers; of a task without a target its texts."""
     reader = EncodingContext(task, labels, tokenizer=cast(Any, None), max_length=0)
     if reader.family.target is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.predictions import Predictions
@@ -30,7 +30,7 @@ class Seq2SeqLM(Head):
     name = "seq2seq-lm"
     auto_class = "AutoModelForSeq2SeqLM"
 
-    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> list[str]:
+    def words(self, task: TaskSpec, labels: tuple[str, ...], split: Split) -> Sequence[str]:
         return prompting.words(task, labels, split)
 
     def encode(self, reader: EncodingContext, split: Split) -> TokenizedDataset:

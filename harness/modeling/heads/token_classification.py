@@ -7,7 +7,7 @@ around it, so that each is tagged once and nothing is cut.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -116,7 +116,7 @@ class TokenClassification(Head):
         return Predictions(values, {"confidence": confidence}, settings, read)
 
 
-def cut(reader: EncodingContext, texts: tuple[str, ...]) -> Windows:
+def cut(reader: EncodingContext, texts: Sequence[str]) -> Windows:
     """Windows of at most `max_length` tokens over n texts whose words stand between spaces.
 
     Raises:

@@ -153,11 +153,11 @@ def scoring_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[
     """
     import numpy as np
 
-    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
+    order = np.argsort(-np.asarray(lengths), kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, token_budget // max(1, lengths[order[start]]))
-        yield order[start : start + size]
+        size = max(1, token_budget // max(1, int(lengths[order[start]])))
+        yield order[start : start + size].tolist()
         start += size
 
 

@@ -13,6 +13,7 @@ from harness.core.hashing import hash_json
 from harness.core.specs import TaskSpec
 from harness.core.store import Store
 from harness.corpora.contamination.rows import plain_rows
+from harness.data.frame import count_in, set_of_rows
 from harness.data.modalities import MODALITIES
 from harness.training.costs import sizes_of
 
@@ -38,7 +39,7 @@ def _read_facts(task: TaskSpec, source: str, limit: int | None, only_scored: boo
     loaded = data.load(task, source, limit, task.eval if only_scored else None)
     splits = loaded.fingerprints()
     for name, split in loaded.splits.items():
-        splits[name]["distinct"] = len(set(zip(*(split.fields[key] for key in sorted(split.fields)), strict=True)))
+        splits[name]["distinct"] = split.distinct
         if name == task.train:
             splits[name] |= {"classes": split.per_class(), "draws": list(dict.fromkeys(split.draws or ()))}
         splits[name]["words"] = sum(text.count(" ") + 1 for column in split.fields.values() for text in column)
@@ -59,10 +60,10 @@ def _in_train(loaded: data.TaskData, train: str) -> dict[str, int]:
     """How many rows of each other split stand in the training split, but for case, punctuation and white space."""
     if train not in loaded.splits:
         return {}
-    known = set(plain_rows(loaded.splits[train]))
-    return {
-        name: sum(row in known for row in plain_rows(split)) for name, split in loaded.splits.items() if name != train
-    }
+    rows = loaded.splits[train]
+    known = set_of_rows(plain_rows(rows), len(rows))
+    others = {name: split for name, split in loaded.splits.items() if name != train}
+    return {name: count_in(plain_rows(split), len(split), known) for name, split in others.items()}
 
 
 def as_scored(task: TaskSpec, facts: KnownData) -> TaskSpec:

@@ -213,7 +213,7 @@ def _of_answers(wrapped: WrappedModel, request: PredictRequest) -> Predictions:
         )
     family, model = request.family, wrapped.model
     first, second = family.texts(request.split)
-    texts: list[Any] = first if second is None else list(zip(first, second, strict=True))
+    texts: list[Any] = list(first) if second is None else list(zip(first, second, strict=True))
     if family.predictions == "labels" and isinstance(model, Classifier):
         scores = np.asarray(model.predict_proba(texts), dtype=np.float32)
         names = {index: str(name) for index, name in enumerate(model.classes_)}

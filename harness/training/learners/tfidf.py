@@ -7,6 +7,7 @@ the two.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ def _vectorizer(options: dict[str, Any], vocabulary: list[str] | None = None) ->
     )
 
 
-def _features(vectorizer: TfidfVectorizer, first: list[str], second: list[str] | None) -> csr_matrix:
+def _features(vectorizer: TfidfVectorizer, first: Sequence[str], second: Sequence[str] | None) -> csr_matrix:
     from scipy.sparse import csr_matrix, hstack
 
     a = vectorizer.transform(first)

@@ -126,14 +126,14 @@ def _words(text: str) -> list[str]:
     return WORD.findall(text.lower())[:MOST_WORDS]
 
 
-def _vocabulary(texts: tuple[list[str], list[str] | None], least: int) -> dict[str, int]:
+def _vocabulary(texts: tuple[Sequence[str], Sequence[str] | None], least: int) -> dict[str, int]:
     """The words of a training split by their numbers, the most frequent first."""
     counts = Counter(word for column in texts if column is not None for text in column for word in _words(text))
     kept = sorted((word for word, count in counts.items() if count >= least), key=lambda word: (-counts[word], word))
     return {word: number for number, word in enumerate(kept, start=UNKNOWN + 1)}
 
 
-def _numbered(texts: tuple[list[str], list[str] | None], vocabulary: dict[str, int]) -> list[list[list[int]]]:
+def _numbered(texts: tuple[Sequence[str], Sequence[str] | None], vocabulary: dict[str, int]) -> list[list[list[int]]]:
     """For each text of the examples their words by number."""
     return [[[vocabulary.get(word, UNKNOWN) for word in _words(text)] for text in column] for column in texts if column]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.core import token_rows
 from harness.core.token_rows import TokenRows
 
 ROWS = [[1, 2, 3], [], [70_000], [4, 5]]
@@ -22,3 +23,13 @@ def test_rows_are_what_was_given_however_they_were_put_together():
 
 def test_nothing_is_no_row():
     assert list(TokenRows.of([])) == [] and len(TokenRows.joined([])) == 0
+
+
+def test_many_rows_are_in_a_file_and_the_same(monkeypatch: pytest.MonkeyPatch):
+    parts = [{"ids": TokenRows.of(ROWS[start : start + 2]), "mask": TokenRows.of([[1] * 3])} for start in (0, 2)]
+    held = TokenRows.gathered(iter(parts), {})
+    monkeypatch.setattr(token_rows, "IN_MEMORY", 2)
+    mapped = TokenRows.gathered(iter(parts), {"mask": "uint8"})
+    assert mapped == held == {"ids": ROWS, "mask": [[1] * 3] * 2}
+    assert mapped["mask"].values.dtype == "uint8" and not mapped["ids"].values.flags.writeable
+    assert mapped["ids"].count_of(2) == held["ids"].count_of(2) == 1

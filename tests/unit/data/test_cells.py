@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harness.core.columns import LazyCells
 from harness.core.errors import HarnessError
 from harness.data import files
-from harness.data.cells import LazyCells
 from harness.data.item_columns import read_items
 from harness.data.readers import read_parquet
 
