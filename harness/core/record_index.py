@@ -1,9 +1,9 @@
 """The index of a store's records: one Parquet file beside them, so that a table of thousands opens no thousand files.
 
-It is a cache and never trusted over the records. A row counts only while the record file has the very size, times and
-inode it had when it was read, and while the row fits its own hash; any other record is read again, with its checksum.
-A missing, damaged or older index is thus only slower. Files of a cell (its predictions) are checked by their sizes, as
-`Store.read` does.
+A reader holds a few rows of it at once. It is a cache and never trusted over the records. A row counts only while the
+record file has the very size, times and inode it had when it was read, and while the row fits its own hash; any other
+record is read again, with its checksum. A missing, damaged or older index is thus only slower. Files of a cell (its
+predictions) are checked by their sizes, as `Store.read` does.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, overload
 
 from harness.core.errors import DamagedFileError, StoredFileError, UnreadableFileError
-from harness.core.facts import CellRecord, Facts, facts_from
+from harness.core.facts import CellRecord, Facts, FileFacts, facts_from
 from harness.core.hashing import canonical_json
 from harness.core.record_kinds import class_of
 from harness.core.store import RECORD, SCHEMA_VERSION, RecordT, Store, replacing
@@ -34,6 +34,8 @@ SHARED = ("task", "model", "data")
 """Parts that many records have in common: stored once each, and one object for all."""
 ABSENT = "null"
 """Of such a part, where a kind of records has none."""
+AT_ONCE = 2048
+"""Rows that are held while records are made of them."""
 SETTLED = 2_000_000_000
 """A file changed within so many nanoseconds could change again without a new time; it is not indexed yet."""
 
@@ -77,14 +79,14 @@ def no_collecting() -> Iterator[None]:
 
 
 class RecordIndex:
-    """The index of one store, read once and written whenever it was not up to date."""
+    """The index of one store, read row by row and written whenever it was not up to date."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._path = store.root / INDEX
-        self._known = _read(self._path)
         self._parsed: dict[str, Any] = {}
         self._parts: dict[tuple[type[Facts], str], Facts] = {}
+        self._files: dict[str, dict[str, FileFacts]] = {}
 
     @overload
     def read(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[CellRecord]: ...
@@ -101,36 +103,47 @@ class RecordIndex:
         `damaged` is told of each record that is, which is left out too. `kind` is the class of the records; without it
         each has that of the kind it names.
         """
-        records, fresh, gone = [], [], []
-        for key in keys:
-            row = self._known.get(key)
+        asked = list(keys)
+        records: dict[str, Any] = {}
+        errors: dict[str, StoredFileError] = {}
+        changed = False
+        for row in _known(self._path, set(asked)) if asked else ():
             try:
-                if row is None or _state(self._store, key) != (row.size, row.mtime, row.ctime, row.inode):
-                    if row is not None:
-                        gone.append(key)
-                    row = _row(self._store, key)
-                    if row is None:
-                        continue
-                    if time.time_ns() - max(row.ctime, row.mtime) > SETTLED:
-                        fresh.append(row)
-                else:
-                    self._check_files(row)
-                record = self._record(row, kind)
+                if _state(self._store, row.cell) != (row.size, row.mtime, row.ctime, row.inode):
+                    changed = True
+                    continue
+                self._check_files(row)
+                records[row.cell] = self._record(row, kind)
             except StoredFileError as error:
-                damaged(error)
+                errors[row.cell] = error
+        fresh = []
+        for key in asked:
+            if key in records or key in errors:
                 continue
-            records.append(record)
-        if fresh or gone:
-            for key in gone:
-                self._known.pop(key, None)
-            there = {key: row for key, row in self._known.items() if self._is_there(key)}
-            self._known = {**there, **{row.cell: row for row in fresh}}
-            _write(self._path, list(self._known.values()))
-        return records
+            try:
+                row_read = _row(self._store, key)
+                if row_read is None:
+                    continue
+                if time.time_ns() - max(row_read.ctime, row_read.mtime) > SETTLED:
+                    fresh.append(row_read)
+                records[key] = self._record(row_read, kind)
+            except StoredFileError as error:
+                errors[key] = error
+        for key in asked:
+            if key in errors:
+                damaged(errors[key])
+        if fresh or changed:
+            self._write(fresh)
+        return [records[key] for key in asked if key in records]
 
-    def _is_there(self, key: str) -> bool:
+    def _write(self, fresh: Sequence[Row]) -> None:
+        """The rows there were whose records are as they were or unreadable now, and those that were read anew."""
+        rows = {row.cell: row for row in _known(self._path) if self._is_there(row)}
+        _write(self._path, list({**rows, **{row.cell: row for row in fresh}}.values()))
+
+    def _is_there(self, row: Row) -> bool:
         try:
-            return _state(self._store, key) is not None
+            return _state(self._store, row.cell) == (row.size, row.mtime, row.ctime, row.inode)
         except UnreadableFileError:
             return True
 
@@ -141,7 +154,7 @@ class RecordIndex:
         for name, text in (("task", row.task), ("model", row.model), ("data", row.data)):
             if text != ABSENT:
                 content[name] = self._part(chosen, name, text, where)
-        content["files"] = {name: {"bytes": size} for name, size in self._shared(row.files)}
+        content["files"] = self._files_of(row.files, where)
         return facts_from(chosen, content, where)
 
     def _part(self, kind: type[CellRecord], name: str, text: str, where: str) -> Any:
@@ -153,6 +166,15 @@ class RecordIndex:
         known = self._parts.get((part, text))
         if known is None:
             known = self._parts[part, text] = facts_from(part, self._shared(text), f"{where}, {name}")
+        return known
+
+    def _files_of(self, text: str, where: str) -> dict[str, FileFacts]:
+        """One object for all records whose files have these sizes."""
+        known = self._files.get(text)
+        if known is None:
+            sizes = self._shared(text)
+            known = {name: facts_from(FileFacts, {"bytes": size}, f"{where}, {name}") for name, size in sizes}
+            self._files[text] = known
         return known
 
     def _check_files(self, row: Row) -> None:
@@ -201,32 +223,41 @@ def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
 
 def damage_of_index(path: Path) -> None:
     """Raises DamagedFileError where an index is no whole one, or has a row that does not fit its hash."""
-    rows = _rows(path)
-    if rows is None or any(row.seal() != seal for row, seal in rows):
+    try:
+        sound = all(row.seal() == seal for row, seal in _rows(path))
+    except ValueError:
+        sound = False
+    if not sound:
         raise DamagedFileError(f"{path} is damaged: not what was written, or by another version")
 
 
-def _read(path: Path) -> dict[str, Row]:
-    """The rows of an index that fit their hashes; none where there is no index, or no sound one."""
-    rows = _rows(path) if path.exists() else None
-    return {row.cell: row for row, seal in rows or () if row.seal() == seal}
+def _known(path: Path, keys: set[str] | None = None) -> Iterator[Row]:
+    """The rows of an index that fit their hashes, of these cells or of all; none where there is no index, and none
+    after what is not sound.
+    """
+    if path.exists():
+        with contextlib.suppress(ValueError):
+            yield from (row for row, seal in _rows(path, keys) if row.seal() == seal)
 
 
-def _rows(path: Path) -> list[tuple[Row, bytes]] | None:
-    """The rows of an index and their hashes; None where it is no whole one of this version."""
+def _rows(path: Path, keys: set[str] | None = None) -> Iterator[tuple[Row, bytes]]:
+    """The rows of an index and their hashes, those of some cells alone where these are given. Raises ValueError where
+    it is no whole one of this version.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if (file.schema_arrow.metadata or {}).get(b"harness_index") != VERSION.encode():
-                return None
-            table = file.read([*NAMES, "seal"])
-        lists = [table.column(name).to_pylist() for name in NAMES]
-        rows = (Row(*values) for values in zip(*lists, strict=True))
-        return list(zip(rows, table.column("seal").to_pylist(), strict=True))
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-        return None
+                raise ValueError("another version")
+            for batch in file.iter_batches(AT_ONCE, columns=[*NAMES, "seal"]):
+                lists = [batch.column(name).to_pylist() for name in NAMES]
+                for *values, seal in zip(*lists, batch.column("seal").to_pylist(), strict=True):
+                    if keys is None or values[0] in keys:
+                        yield Row(*values), seal
+    except (OSError, pa.ArrowException, KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None
 
 
 def _write(path: Path, rows: list[Row]) -> None:

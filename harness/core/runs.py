@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from harness.core.cell_records import ModelRecord
+from harness.core.cell_records import ModelFacts, ModelRecord
+from harness.core.facts import with_part
 from harness.core.measurement_records import MeasureRecord
 from harness.core.run_records import ModelNames, RunManifest
 
@@ -38,7 +39,15 @@ def asked_for(manifests: Sequence[RunManifest], *kinds: str) -> dict[str, list[M
 
 def with_names(records: Iterable[RecordT], asked: Mapping[str, Sequence[ModelNames]]) -> list[RecordT]:
     """The records with what runs call their models, each as often as it was asked for under another name."""
-    return [named(record, names) for record in records for names in asked[record.cell]]
+    models: dict[tuple[int, int], tuple[ModelFacts, ModelNames, ModelFacts]] = {}
+    called = []
+    for record in records:
+        for names in asked[record.cell]:
+            key = id(record.model), id(names)
+            if key not in models:
+                models[key] = record.model, names, record.model.model_copy(update=names.given)
+            called.append(with_part(record, "model", models[key][2]))
+    return called
 
 
 def content_name(key: str) -> str:
@@ -80,8 +89,7 @@ def _with_keys(value: Any, names: Mapping[str, str]) -> Any:
 
 def named(record: RecordT, names: ModelNames) -> RecordT:
     """A record whose `model` holds what a run says of it as well."""
-    model = record.model.model_copy(update=names.given)
-    return record.model_copy(update={"model": model})
+    return with_part(record, "model", record.model.model_copy(update=names.given))
 
 
 def facts_of(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness.core.cell_records import ContaminationRecord, ModelRecord, PretrainRecord, ScoreRecord
@@ -60,7 +60,14 @@ def indexed_scores(
     """As `score_records`, of what the index keeps of them."""
     asked = asked_for(manifests, "score")
     leaked = index.read(asked_for(manifests, KIND), damaged, ContaminationRecord)
-    return with_contamination(with_names(index.read(asked, damaged, ScoreRecord), asked), leaked)
+    return with_contamination(with_names(_drained(index.read(asked, damaged, ScoreRecord)), asked), leaked)
+
+
+def _drained(records: list[ScoreRecord]) -> Iterator[ScoreRecord]:
+    """Those of a list, which lets go of each."""
+    records.reverse()
+    while records:
+        yield records.pop()
 
 
 def say_damaged(error: StoredFileError) -> None:
