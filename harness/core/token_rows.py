@@ -11,8 +11,8 @@ from harness.core.columns import mapped_file, no_room
 if TYPE_CHECKING:
     import numpy as np
 
-IN_MEMORY = 2**24
-"""Numbers of a column that are held, 64 MiB; more are in a file."""
+IN_MEMORY = 2**22
+"""Numbers of a column that are held, 16 MiB; more are in a file."""
 
 
 class TokenRows(Sequence["np.ndarray"]):
