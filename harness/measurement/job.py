@@ -231,16 +231,22 @@ def _refuse_different_work(runner: ProcessRunner) -> None:
 
 
 def _costs(runner: ProcessRunner) -> dict[str, float]:
-    """Seconds of each cell in one launch, from a call or two of each variant."""
+    """Seconds of each cell in one launch by the clock, from a call or two of each variant: what processes wait for
+    their CPU is no part of a call's time, but takes it.
+    """
     costs: dict[str, float] = {}
     for cell in runner.cells:
-        calls = []
+        calls, clock, passed = [], 0.0, 0.0
         for variant in runner.models:
             call = sum(runner.call(variant, cell.name).values())
             if call < 1:  # the first call of a shape is slower than those after it
+                started = time.monotonic()
                 call = sum(runner.call(variant, cell.name).values())
+                clock += time.monotonic() - started
+                passed += call
             calls.append(call)
-        costs[cell.name] = BLOCKS_PER_LAUNCH * protocol.block_seconds(calls)
+        shared = max(1.0, clock / passed) if passed else 1.0
+        costs[cell.name] = BLOCKS_PER_LAUNCH * protocol.block_seconds(calls) * shared
     return costs
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
+from harness.core.machine.waiting import Stopwatch
 from harness.measurement.workloads import Absent, Work, Workload, random_work, task_work
 from harness.modeling.inference.decoding_inputs import cache_name, places_of, start_of, takes
 from harness.modeling.runtimes import RUNTIMES, RuntimeModel, open_model, torch_eager
@@ -67,15 +67,15 @@ class LoadedModel:
         return work
 
     def call(self, cell: str) -> dict[str, float]:
-        """One call; its seconds by stage."""
+        """One call; its seconds by stage, as a `Stopwatch` tells them."""
         work = self._work[cell]
         if work.new_tokens:
             stages = [write(self.model.module, batch, work.new_tokens) for batch in work.batches]
             return {"prefill": sum(seconds[0] for seconds in stages), "decode": sum(seconds[1] for seconds in stages)}
-        start = time.perf_counter()
+        watch = Stopwatch()
         for batch in work.batches:
             self.model.forward(batch)
-        return {"forward": time.perf_counter() - start}
+        return {"forward": watch.seconds()}
 
 
 def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[float, float]:
@@ -94,7 +94,7 @@ def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[fl
     ids, mask = (torch.from_numpy(batch[name]).to(model.device) for name in ("input_ids", "attention_mask"))
     with torch.inference_mode():
         wait()
-        start = time.perf_counter()
+        watch, first = Stopwatch(), 0.0
         if model.config.is_encoder_decoder:
             name, step = "decoder_input_ids", torch.full_like(ids[:, :1], start_of(model))
             state["encoder_outputs"] = model.get_encoder()(input_ids=ids, attention_mask=mask)
@@ -102,20 +102,19 @@ def write(model: Any, batch: dict[str, np.ndarray], new_tokens: int) -> tuple[fl
             name, step = "input_ids", ids
             if takes(model, "position_ids"):
                 state["position_ids"] = places_of(mask)
-        first = start
         for number in range(new_tokens):
             output = model(**{name: step, cache_of: cache}, attention_mask=mask, **state, use_cache=True, **last_only)
             cache = output[cache_of]
             step = output.logits[:, -1:].argmax(-1)
             if number == 0:
                 wait()
-                first = time.perf_counter()
+                first = watch.seconds()
             if name == "input_ids":
                 mask = torch.nn.functional.pad(mask, (0, 1), value=1)
                 if "position_ids" in state:
                     state["position_ids"] = state["position_ids"][:, -1:] + 1
         wait()
-        return first - start, time.perf_counter() - first
+        return first, watch.seconds() - first
 
 
 def open_any(folder: Path, threads: int) -> RuntimeModel:

@@ -15,6 +15,7 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.core.machine.counters import EnergyCounter, GpuEnergyCounter
 from harness.core.machine.processes import end_with, quiet_libraries
+from harness.core.machine.waiting import WAITS, Stopwatch
 from harness.core.registry import load_registry
 from harness.measurement.loaded_model import LoadedModel, import_for, start_cuda
 from harness.measurement.memory import watch
@@ -85,16 +86,18 @@ class Process:
         }
 
     def load(self, cpus: Sequence[int] | None = None, device: str = "auto") -> dict[str, Any]:
-        """Open the model on a device, and on these CPUs from now on: `seconds`, and what it is. Files come from the
-        page cache where they were read before.
+        """Open the model on a device, and on these CPUs from now on: `seconds`, what it is, and whether times of calls
+        are without what the process waits for its CPU. Files come from the page cache where they were read before.
         """
 
         start_cuda(device)
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
+        WAITS.look()
         start = time.perf_counter()
         self._open_model = LoadedModel(self._folder, self._threads, device)
-        return {"seconds": time.perf_counter() - start, **self._loaded.facts()}
+        seconds = time.perf_counter() - start
+        return {"seconds": seconds, "waits_left_out": WAITS.are_counted, **self._loaded.facts()}
 
     def prepare(self, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Make a cell's input. `{"absent": reason}` where the model cannot be given it, else its `amounts`."""
@@ -113,10 +116,11 @@ class Process:
         for _ in range(UNTIMED_CALLS):
             if sum(loaded.call(cell).values()) > BURST_SECONDS:
                 break
+        WAITS.look()
         before = self._energy.joules() if self._energy else None
         calls: dict[str, list[float]] = {}
-        start = time.perf_counter()
-        while not calls or time.perf_counter() - start < BURST_SECONDS:
+        watch = Stopwatch()
+        while not calls or watch.seconds() < BURST_SECONDS:
             for stage, seconds in loaded.call(cell).items():
                 calls.setdefault(stage, []).append(seconds)
         joules = self._energy.joules() - before if self._energy and before is not None else None

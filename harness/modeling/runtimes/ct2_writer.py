@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ import torch
 from transformers import AutoConfig, GenerationConfig, PretrainedConfig
 
 from harness.core.errors import HarnessError
+from harness.core.machine.waiting import Stopwatch
 from harness.modeling.inference.decoding_inputs import start_of
 from harness.modeling.inference.decoding_rules import rules_of
 from harness.modeling.runtimes.base import RuntimeModel
@@ -245,11 +245,11 @@ class Ct2Writer:
         steps: list[float] = []
 
         def note(result: Any) -> bool:
-            steps.append(time.perf_counter())
+            steps.append(watch.seconds())
             return False
 
         options = {"beam_size": 1, "callback": note}
-        start = time.perf_counter()
+        watch = Stopwatch()
         if self.writes_apart:
             self._model.translate_batch(
                 rows, max_decoding_length=new_tokens, min_decoding_length=new_tokens, max_input_length=0, **options
@@ -258,9 +258,9 @@ class Ct2Writer:
             self._model.generate_batch(
                 rows, max_length=new_tokens, min_length=new_tokens, include_prompt_in_result=False, **options
             )
-        end = time.perf_counter()
+        end = watch.seconds()
         first = steps[len(rows) - 1] if len(steps) >= len(rows) else end
-        return first - start, end - first
+        return first, end - first
 
 
 @dataclass
