@@ -297,6 +297,7 @@ class FitFacts(Facts):
     steps: int | None = None
     precision: str | None = None
     device: str | None = None
+    compiled: bool = False
     runtime: str | None = None
     cautions: list[str] = Field(default_factory=list)
     augment: AugmentFacts | None = None

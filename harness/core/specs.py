@@ -229,7 +229,8 @@ class TrainingSpec(Strict):
     to all classes or tokens alike (Szegedy et al. 2016). `average_last` keeps the mean of the weights that the last so
     many epochs end with (Izmailov et al. 2018), in place of the last ones. `adversarial` trains on perturbed embeddings
     as well. `gradient_checkpointing` keeps the inputs of layers alone and computes their activations again
-    (Chen et al. 2016): less memory, the same weights. `compile` trains what `torch.compile` makes of the model.
+    (Chen et al. 2016): less memory, the same weights. `compile` trains what `torch.compile` makes of the model,
+    with `auto` where that is estimated to pay back on this machine within the fine-tuning.
     """
 
     epochs: float | None = Field(default=None, gt=0, le=1000)
@@ -249,11 +250,11 @@ class TrainingSpec(Strict):
     average_last: int | None = Field(default=None, ge=2, le=1000)
     adversarial: AdversarialSpec | None = None
     gradient_checkpointing: bool = False
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
 
     @model_validator(mode="after")
     def _one_choice_of_weights(self) -> TrainingSpec:
-        if self.adversarial is not None and self.compile:
+        if self.adversarial is not None and self.compile is True:
             raise ValueError("compile does not go with adversarial: a compiled model's embeddings are not perturbed")
         if self.average_last is not None and self.select == "best":
             raise ValueError("average_last and select: best choose the weights that are kept: give one or the other")

@@ -44,7 +44,8 @@ Collator = Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]
 class FitReport:
     """What fine-tuning did: optimizer steps, mean training loss, real (non-pad) tokens seen, precision, selection
     history, the loss and the learning rate of each step, and whether the rows of the embedding table were moved when
-    they were read (`harness.training.lazy_rows`). `resumed_from` is the step after which it went on.
+    they were read (`harness.training.lazy_rows`). `resumed_from` is the step after which it went on, and
+    `compiled` says that the model was.
     """
 
     steps: int
@@ -57,6 +58,7 @@ class FitReport:
     rates: list[float]
     lazy_rows: bool
     resumed_from: int = 0
+    compiled: bool = False
 
 
 class TrainStep:
@@ -191,7 +193,8 @@ def fine_tune(
     mean = MeanWeights(last, math.ceil(training.epochs)) if last is not None else None
     if training.gradient_checkpointing:
         recompute_activations(model)
-    if training.compile and processes is not None:
+    compiles = training.compile is True  # `auto` is for a plan to decide
+    if compiles and processes is not None:
         raise HarnessError("compile: several processes that fit one model do not compile it; leave it out")
     if processes is None:
         model.to(device)  # type: ignore[arg-type]  # transformers types what it wraps otherwise
@@ -209,7 +212,7 @@ def fine_tune(
         and adversary is None
         and after_step is None
         and training.optimizer == "adamw"
-        and not training.compile
+        and not compiles
     ):
         tokens = sum(encoded.lengths) / max(1, len(encoded.epochs)) / len(batches)
         table = lazy_table(model, tokens, rates, training.weight_decay)
@@ -217,11 +220,11 @@ def fine_tune(
     model.train()
     resumed, kept = 0, None
     reading = nullcontext() if table is None else table.reading()
-    shortens = logits_alone and processes is None and not training.compile
+    shortens = logits_alone and processes is None and not compiles
     shortened = first_position(model) if shortens else nullcontext()
     with (
         quick_dropout(model),
-        compiled(model, training.compile),
+        compiled(model, compiles),
         autocast(model, device, precision),
         reading,
         shortened,
@@ -266,7 +269,17 @@ def fine_tune(
             selection = keeper.restore(model)
     tokens = round(sum(encoded.lengths) * training.epochs / max(1, len(encoded.epochs)))
     return FitReport(
-        steps, mean_loss, tokens, precision, device.type, selection, losses, rates, table is not None, resumed
+        steps,
+        mean_loss,
+        tokens,
+        precision,
+        device.type,
+        selection,
+        losses,
+        rates,
+        table is not None,
+        resumed,
+        compiles,
     )
 
 

@@ -7,13 +7,12 @@ an error, not slow.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
+from harness.core.machine.compiling import compiler_missing
 from harness.modeling.runtimes import RUNTIMES
 from harness.modeling.runtimes.base import Runtime
 from harness.modeling.runtimes.torch_eager import TorchModel
@@ -22,14 +21,11 @@ from harness.modeling.weights.settings import Compiling, Settings
 if TYPE_CHECKING:
     import numpy as np
 
-COMPILERS = ("g++", "gcc", "clang++", "clang")
-
 
 def require() -> None:
     """Raises HarnessError, with the remedy, where no C++ compiler is found: inductor writes C++ for a CPU."""
-    named = os.environ.get("CXX")
-    if not any(shutil.which(name) for name in ([named] if named else COMPILERS)):
-        wanted = f"CXX={named}" if named else "none of " + ", ".join(COMPILERS)
+    wanted = compiler_missing()
+    if wanted is not None:
         raise HarnessError(f"torch.compile needs a C++ compiler and finds {wanted}; install g++")
 
 

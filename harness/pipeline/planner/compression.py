@@ -62,6 +62,7 @@ class Compressions:
                 training = run.training(model_spec.training)
                 changes = {
                     "precision": resolved_precision(training.precision),
+                    "compile": training.compile is True,
                     "peft": model_spec.training.peft,
                 }
                 training = training.model_copy(update=changes)

@@ -34,6 +34,7 @@ from harness.pipeline.cells import (
     seeded,
 )
 from harness.pipeline.planner.attacks import queries_of
+from harness.pipeline.planner.compiling import with_compiling
 from harness.pipeline.planner.costing import fitting, predicting, sizes_in
 from harness.pipeline.planner.data_facts import metric_versions, split_facts, task_identity
 from harness.pipeline.planner.few_examples import Portion, draws_of, few_of_class
@@ -220,6 +221,11 @@ def _finetune(
     if not train.labelled:
         raise HarnessError(f"task {task.name}: the split {task.train} has no labels, so nothing can be trained on it")
     model_spec = _for_portion(model.model_spec, portion, train.n, run)
+    sizes = sizes_in(facts, task.train).scaled(
+        _rows(model_spec) * (portion.fraction if fold is None else portion.fraction * (1 - 1 / fold[1]))
+    )
+    work = fitting(model_spec, origin.folder, task, sizes, model.head_used(task))
+    model_spec = with_compiling(model_spec, origin.folder, work, run)
     held_out = split_facts(task, task.eval[0], facts) if model_spec.training.select == "best" else None
     used = {task.train: train.fingerprint} | ({task.eval[0]: held_out.fingerprint} if held_out else {})
     spec = {
@@ -254,10 +260,6 @@ def _finetune(
         partial=origin.partial,
         fold=fold,
     )
-    sizes = sizes_in(facts, task.train).scaled(
-        _rows(model_spec) * (portion.fraction if fold is None else portion.fraction * (1 - 1 / fold[1]))
-    )
-    work = fitting(model_spec, origin.folder, task, sizes, model.head_used(task))
     needs = (origin.checkpoint,) if origin.checkpoint else ()
     return Cell(
         hash_json(spec), spec, job, needs, task.name, model.name, seed, None, work, portion.fraction,

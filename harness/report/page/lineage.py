@@ -100,7 +100,7 @@ def _fine_tuning(record: FitRecord) -> tuple[str, str]:
     ]
     if fit.steps is not None:
         facts.append(f"{fit.steps:,} steps")
-    facts += [name for name in (fit.precision, fit.device) if name]
+    facts += [name for name in (fit.precision, fit.device, "compiled" if fit.compiled else None) if name]
     return f"{record.model.name}, seed {record.seed}", ", ".join([*facts, _seconds(record)])
 
 

@@ -78,8 +78,8 @@ def fit(request: FitRequest, head: ItemClassification) -> dict[str, Any]:
     saved = _saved(request, model, head)
     facts = asdict(report)
     losses, rates = facts.pop("losses"), facts.pop("rates")
-    facts.pop("tokens")
-    facts.pop("resumed_from")
+    for name in ("tokens", "resumed_from", "compiled"):
+        facts.pop(name)
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)
     return {

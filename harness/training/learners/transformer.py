@@ -308,8 +308,9 @@ def train_and_save(
     notes = [] if other_loss or grows else cautions_of(report.losses)
     notes = [*notes, *adapting.cautions(training)]
     losses, rates = facts.pop("losses"), facts.pop("rates")
-    if not facts["resumed_from"]:
-        facts.pop("resumed_from")
+    for name in ("resumed_from", "compiled"):
+        if not facts[name]:
+            facts.pop(name)
     if request.losses is not None:
         write_losses(request.losses, losses, rates=rates)
     return {
