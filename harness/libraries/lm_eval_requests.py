@@ -12,7 +12,7 @@ from harness.core.libraries import ANSWER, VALUES, Asking, Examples, Outcomes
 from harness.core.plugins import reason_of
 from harness.core.requests import Generation, Likelihood, Likely, Request, Response, TextLikelihood
 from harness.core.specs import TaskSpec
-from harness.libraries.lm_eval_tasks import FEWSHOT_SEED, load, noted_of, quiet
+from harness.libraries.lm_eval_tasks import FEWSHOT_SEED, load, noted_of, quiet, templates_kept
 
 LONGEST_ANSWER = 2000
 NO_TARGET = "–"
@@ -31,7 +31,7 @@ class LmEvalAsking(Asking):
         self._shots = noted_of(spec)["num_fewshot"]
         numbers = [int(name.rpartition("-")[2]) for name in split.ids]
         self._task.set_fewshot_seed(seed=FEWSHOT_SEED + seed)
-        with quiet():
+        with quiet(), templates_kept():
             docs = dict(self._task.doc_iterator(limit=max(numbers) + 1))
             self._docs = {number: docs[number] for number in numbers}
             by_doc = {number: self._instances(number, doc) for number, doc in docs.items()}
@@ -78,7 +78,7 @@ class LmEvalAsking(Asking):
             instance.resps.append(tuple(response) if isinstance(response, Likely) else response)
         values: dict[int, dict[str, Any]] = {number: {} for number in self._by_doc}
         task._instances = instances
-        with quiet():
+        with quiet(), templates_kept():
             try:
                 task.apply_filters()
             except Exception as error:
@@ -171,7 +171,7 @@ def columns_of(spec: TaskSpec, limit: int | None) -> dict[str, list[Any]]:
     task = load(spec)
     shots = noted_of(spec)["num_fewshot"]
     columns: dict[str, list[Any]] = {name: [] for name in ("text", "content", "target")}
-    with quiet():
+    with quiet(), templates_kept():
         shown = hash_json([_content(doc) for doc in task.fewshot_docs() or ()]) if shots else ""
         for number, doc in task.doc_iterator(limit=limit):
             try:

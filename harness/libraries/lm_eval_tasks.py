@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -273,3 +274,15 @@ def seeded() -> Iterator[None]:
 def quiet() -> contextlib.AbstractContextManager[None]:
     """Without lm_eval's remarks and the progress of reading data."""
     return without_remarks("lm_eval")
+
+
+@contextlib.contextmanager
+def templates_kept() -> Iterator[None]:
+    """Each template of Jinja is compiled once, which lm_eval does for each example."""
+    from lm_eval.utils import env
+
+    env.from_string = functools.cache(env.from_string)
+    try:
+        yield
+    finally:
+        del env.from_string

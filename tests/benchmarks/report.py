@@ -38,7 +38,11 @@ def table(found: list[dict[str, Any]]) -> str:
             ours, theirs = (statistics.median(one["cpu"] for one in line[side]) for side in ("ours", "theirs"))
             low, high = min(line["ratios"]), max(line["ratios"])
             goal = f"{line['goal']:g}×" if line["goal"] else ""
-            subject = line["subject"] + (f" ({line['note']})" if line["note"] else "")
+            share = line["facts"].get(f"share_of_gemm_rate_{line['precision']}")
+            notes = [line["note"]] if line["note"] else []
+            if share is not None:
+                notes.append(f"{100 * share:.0f} % of the rate of one {line['precision']} matrix product")
+            subject = line["subject"] + (f" ({'; '.join(notes)})" if notes else "")
             lines.append(
                 f"| {subject} | {line['peer']} | {line['precision']} | {ours:.3g} | {theirs:.3g} "
                 f"| **{line['ratio']:.2f}×** ({low:.2f}–{high:.2f}) | {goal} |"

@@ -22,10 +22,11 @@ from typing import Any
 import pytest
 
 from harness import data
-from harness.core.machine.calibrate import calibration, cpu_bf16_pays
+from harness.core.machine.calibrate import cpu_bf16_pays
 from harness.core.registry import load_registry
 from harness.training import tokenizers
 from harness.training.learners import LEARNERS
+from tests.benchmarks.roofline import shares
 from tests.benchmarks.turns import Comparison, command, take_turns
 from tests.conftest import ROOT
 
@@ -174,11 +175,7 @@ def test_sweep_against_hf_trainer(benchmark: Any, real_data: Path, tmp_path: Pat
     sides = Sides(tmp_path, real_data, sweep, precision)
     comparison = Comparison("Fine-tuning", sweep.subject, "HF Trainer, tuned", precision, sweep.goal)
     benchmark.pedantic(partial(take_turns, comparison, sides.harness, sides.hf), rounds=1, iterations=1)
-    gemm = calibration()["cpu_gflops"]
     ours = sorted(spent.cpu for spent in comparison.ours)[len(comparison.ours) // 2]
-    comparison.facts = {
-        "scores": sides.scores,
-        "share_of_gemm_rate_fp32": flops(real_data, sweep) / ours / (gemm * 1e9),
-    }
+    comparison.facts = {"scores": sides.scores, **shares(flops(real_data, sweep), ours, precision)}
     comparison.record(benchmark)
     assert set(sides.scores["hf"]) == set(sides.scores["harness"])

@@ -54,8 +54,6 @@ WORK: dict[str, tuple[int, str, float]] = {
     "wikitext": (2, "whole texts by rolling windows", 1.5),
 }
 """Tasks, how many examples of each, what they are, and how many times as fast harness is meant to be."""
-MISSED = {"arc_easy": 2, "hellaswag": 2}
-"""Of goals that were not reached, what was."""
 KEYS = (
     ("Rowan/hellaswag", None),
     ("allenai/ai2_arc", "ARC-Easy"),
@@ -109,14 +107,15 @@ def ours(spec: Any, split: Any, model: Any, tokenizer: Any) -> dict[str, float]:
     return {name: metrics.get(name).score(values, None) for name in spec.metrics}
 
 
-def theirs(name: str, shots: int | None, limit: int, model: Any, tokenizer: Any, batch: int) -> dict[str, Any]:
+def theirs(task: Any, limit: int, model: Any, tokenizer: Any, batch: int) -> dict[str, Any]:
+    """The scores of a task that is loaded; its examples are drawn as if it had just been."""
     from lm_eval.evaluator import evaluate
     from lm_eval.models.huggingface import HFLM
 
+    task.set_fewshot_seed(seed=1234)
     lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch)
-    return evaluate(lm, {"tasks": {name: task_of(name, shots)}, "groups": {}}, limit=limit, bootstrap_iters=0)[
-        "results"
-    ]
+    name = task.config.task
+    return evaluate(lm, {"tasks": {name: task}, "groups": {}}, limit=limit, bootstrap_iters=0)["results"][name]
 
 
 def taken(asked: str, limit: int, model: Any, tokenizer: Any, comparison: Comparison) -> Comparison:
@@ -126,10 +125,10 @@ def taken(asked: str, limit: int, model: Any, tokenizer: Any, comparison: Compar
     spec = load_registry().task(f"lm_eval:{asked}")
     split = data.load(spec, "synthetic", limit).splits[spec.eval[0]]
     mine = ours(spec, split, model, tokenizer)
-    results: dict[str, Any] = {}
+    loaded, results = task_of(name, shots), {}
 
     def evaluate(batch: int) -> None:
-        results.update(theirs(name, shots, limit, model, tokenizer, batch)[name])
+        results.update(theirs(loaded, limit, model, tokenizer, batch))
 
     trials = {batch: spent_by(partial(evaluate, batch)).cpu for batch in BATCHES}
     best = min(trials, key=lambda batch: trials[batch])
@@ -174,4 +173,4 @@ def test_what_is_shared_is_read_once_and_logits_are_made_where_they_are_scored(a
     comparison = Comparison("Scoring without training", subject, "lm_eval", goal=goal, note=what)
     benchmark.pedantic(taken, (asked, limit, large(kind), given.tokenizer("bytebpe"), comparison), rounds=1)
     comparison.record(benchmark)
-    assert comparison.ratio > MISSED.get(asked, goal) / AT_MOST, comparison
+    assert comparison.ratio > goal / AT_MOST, comparison

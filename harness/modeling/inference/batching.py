@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,13 @@ IGNORED = -100
 
 LENGTH_JITTER = 0.05
 """Each epoch sorts by length × (1 ± this), so that neighbours in length meet in new batches every time."""
+
+PASS = 64
+"""Tokens that are read in the time that one more forward pass takes."""
+UNLIKE = 4
+"""What is so many times as short as the longest of a batch waits for the next: in a row with others, its tokens compare
+themselves with theirs for nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -159,6 +167,36 @@ def scoring_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[
         size = max(1, token_budget // max(1, int(lengths[order[start]])))
         yield order[start : start + size].tolist()
         start += size
+
+
+def packed_batches(lengths: Sequence[int], token_budget: int, kept: float = 0) -> Iterator[list[list[int]]]:
+    """Indices, longest first, in batches of rows that hold one or several of a like length each, so that little is
+    padded: another batch begins where padding would cost more.
+
+    Args:
+        lengths: Of what is packed.
+        token_budget: The most padded tokens of a batch.
+        kept: What a row takes of it at least.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], -index))
+    sizes = [lengths[index] for index in order]
+    while order:
+        longest, padding = sizes[-1], 0
+        rows: list[list[int]] = []
+        for _ in range(max(1, int(token_budget // max(1, longest, kept)))):
+            row, room = [], longest
+            while (at := bisect_right(sizes, room)) and sizes[at - 1] * UNLIKE >= longest:
+                room -= sizes.pop(at - 1)
+                row.append(order.pop(at - 1))
+            padding += room
+            if padding > PASS or not row:
+                for index in row:
+                    at = bisect_right(sizes, lengths[index])
+                    sizes.insert(at, lengths[index])
+                    order.insert(at, index)
+                break
+            rows.append(row)
+        yield rows
 
 
 def pad(

@@ -78,14 +78,15 @@ def _of_sequences(model: Any, pairs: Sequence[Pair], report: Report, with_greedy
         targets[place].append(tree_passes.Target(owner, len(before) - 1, np.asarray(after, dtype=np.int64)))
     longest = tree_passes.TOKENS[model.device.type]
     attention = 1 / (6 * getattr(model.config.get_text_config(), "hidden_size", 1024))
+    output = output_layer.OutputLayer(model, len(pairs), with_greedy)
     shared, plan = Sharing.TREES, token_tree.plan(sequences, Sharing.TREES, longest, attention)
     if sum(map(len, sequences)) - plan.tokens < WORTH_TRYING:
         shared = Sharing.NOTHING
     elif plan.needs > Sharing.NOTHING:
-        shared = sharing.sharing_of(model, sequences)
+        shared = sharing.sharing_of(model, sequences, output, bool(plan.prefixes))
+        output.begin(len(pairs), with_greedy)
     if shared < plan.needs:
         plan = token_tree.plan(sequences, shared, longest, attention)
-    output = output_layer.OutputLayer(model, len(pairs), with_greedy)
     tree_passes.TreePasses(model, sequences, targets, shared, output).run(plan, report)
     output.finish()
     return output.nats, output.greedy

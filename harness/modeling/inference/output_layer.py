@@ -21,6 +21,8 @@ SAMPLE = 8
 """Positions whose logits show what an output layer is."""
 WORDS = {"cpu": 1024, "cuda": 16384}
 """Entries of the vocabulary that are scored at a time: with their positions, what a core's cache holds."""
+NEAR = 30.0
+"""Logits whose largest is no further from 0 need no shift before they are exponentials: others may be 50 above it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class OutputLayer:
     def __init__(self, model: Any, counts: int, with_greedy: bool) -> None:
         self._layer = getattr(model, "get_output_embeddings", lambda: None)()
         self._is_linear: bool | None = None
+        self.begin(counts, with_greedy)
+
+    def begin(self, counts: int, with_greedy: bool) -> None:
+        """Score for other owners, with what was learned of the model."""
         self._with_greedy = with_greedy
         self.nats, self.greedy = np.zeros(counts), np.ones(counts, dtype=bool)
         self._hidden: list[torch.Tensor] = []
@@ -119,48 +125,68 @@ class OutputLayer:
         if self._waiting >= POSITIONS[hidden.device.type]:
             self.finish()
 
-    def _by_parts(self, hidden: torch.Tensor, reads: Reads) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-likelihoods (m,) and the likeliest tokens (n,), by hidden states (n, width)."""
+    def _by_parts(
+        self, hidden: torch.Tensor, reads: Reads, shift: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-likelihoods (m,) and whether each token is the likeliest (m,), by hidden states (n, width).
+
+        A `shift` (n, 1) is taken from all logits; without one, the largest of the first part, unless it is near 0.
+        """
         layer: Any = self._layer
-        device = hidden.device
+        device, given = hidden.device, shift is not None
         vocabulary, step = layer.weight.shape[0], WORDS[device.type]
         order = np.argsort(reads.tokens, kind="stable")
         rows = torch.from_numpy(reads.positions[order]).to(device)
         tokens = torch.from_numpy(reads.tokens[order]).to(device)
         edges = np.searchsorted(reads.tokens[order], np.arange(0, vocabulary + step, step))
         chosen = torch.empty(len(order), device=device)
+        leads = torch.zeros(len(order), dtype=torch.bool, device=device)
         most = torch.full((len(hidden),), -float("inf"), device=device)
         total = torch.zeros(len(hidden), device=device)
-        likeliest = torch.zeros(len(hidden), dtype=torch.long, device=device)
         for number, start in enumerate(range(0, vocabulary, step)):
             bias = None if layer.bias is None else layer.bias[start : start + step]
             logits = linear(hidden, layer.weight[start : start + step], bias).float()
+            highest = logits.amax(-1)
             here = slice(edges[number], edges[number + 1])
             if here.start < here.stop:
                 chosen[here] = logits[rows[here], tokens[here] - start]
-            if self._with_greedy:
-                highest, which = logits.max(-1)
-                likeliest = torch.where(highest > most, which + start, likeliest)
-            else:
-                highest = logits.amax(-1)
-            highest = torch.maximum(most, highest)
-            total = total * (most - highest).exp() + logits.sub_(highest[:, None]).exp_().sum(-1)
-            most = highest
-        nats = torch.empty_like(chosen)
-        nats[torch.from_numpy(order).to(device)] = chosen - (most + total.log())[rows]
-        return nats, likeliest
+                if self._with_greedy:
+                    leads[here] = _leads(
+                        logits, torch.where(highest > most, highest, torch.inf), rows[here], tokens[here] - start
+                    )
+            most = torch.maximum(most, highest)
+            if not start and shift is None and not float(most.abs().max()) < NEAR:
+                shift = most[:, None]
+            if shift is not None:
+                logits = logits.sub_(shift)
+            total += logits.exp_().sum(-1)
+        if not given and not bool(total.isfinite().all()):
+            return self._by_parts(hidden, reads, most[:, None])
+        whole = total.log() if shift is None else total.log() + shift[:, 0]
+        nats, greedy = torch.empty_like(chosen), torch.empty_like(leads)
+        at = torch.from_numpy(order).to(device)
+        nats[at], greedy[at] = chosen - whole[rows], leads & (chosen == most[rows])
+        return nats, greedy
 
     def _score_logits(self, logits: torch.Tensor, reads: Reads) -> None:
         rows, tokens = (torch.from_numpy(part).to(logits.device) for part in (reads.positions, reads.tokens))
         logits = logits.float()
         likeliest = logits.argmax(-1) if self._with_greedy else torch.zeros_like(logits[:, 0], dtype=torch.long)
-        self._add(logits[rows, tokens] - logits.logsumexp(-1)[rows], likeliest, reads)
+        self._add(logits[rows, tokens] - logits.logsumexp(-1)[rows], likeliest[rows] == tokens, reads)
 
-    def _add(self, nats: torch.Tensor, likeliest: torch.Tensor, reads: Reads) -> None:
+    def _add(self, nats: torch.Tensor, greedy: torch.Tensor, reads: Reads) -> None:
         np.add.at(self.nats, reads.owners, nats.double().cpu().numpy())
         if self._with_greedy:
-            same = likeliest.cpu().numpy()[reads.positions] == reads.tokens
-            np.logical_and.at(self.greedy, reads.owners, same)
+            np.logical_and.at(self.greedy, reads.owners, greedy.cpu().numpy())
+
+
+def _leads(logits: torch.Tensor, highest: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Whether tokens (m,) are the first to have the highest logit (n,) of their rows."""
+    leads: torch.Tensor = logits[rows, tokens] == highest[rows]
+    equal = leads.nonzero()[:, 0]
+    if len(equal):
+        leads[equal] = logits[rows[equal]].argmax(-1) == tokens[equal]
+    return leads
 
 
 class _Picking:

@@ -8,6 +8,7 @@ rounding, what the model gives of each sequence alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -27,56 +28,73 @@ ALIKE = {torch.float32: 1e-5, torch.float64: 1e-5}
 ALIKE_OTHERWISE = 1e-2
 NOISE = 10
 """How many times as far as those that a model gives of a sequence alone and beside others."""
+FAILURES = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What models raise that cannot be called in a way."""
 
 _ALONE = tuple(Row((Segment(number, number + 1, 0, 4),)) for number in range(3))
 _EMPTY = Segment(0, 3, 0, 0)
 _LEAVES = (Segment(0, 2, 2, 3), Segment(0, 1, 3, 4), Segment(1, 2, 3, 4))
-_PLANS = {
-    Sharing.TREES: (
-        Prefix(_EMPTY, [Row((Segment(0, 3, 0, 2), *_LEAVES, Segment(2, 3, 2, 4)), (-1, 0, 1, 1, 0))]),
-        Prefix(_EMPTY, [], [Prefix(Segment(0, 3, 0, 2), [Row(_LEAVES, (-1, 0, 0)), Row((Segment(2, 3, 2, 4),))])]),
-    ),
-    Sharing.PREFIXES: (
-        Prefix(
-            _EMPTY,
-            [],
-            [Prefix(Segment(0, 3, 0, 2), [Row((Segment(number, number + 1, 2, 4),)) for number in range(3)])],
-        ),
-    ),
-}
+_TREES = Prefix(_EMPTY, [Row((Segment(0, 2, 0, 2), *_LEAVES, Segment(2, 3, 0, 4)), (-1, 0, 1, 1, -1))])
+"""One row that holds two trees."""
+_TREES_AFTER = Prefix(
+    _EMPTY, [], [Prefix(Segment(0, 3, 0, 2), [Row(_LEAVES, (-1, 0, 0)), Row((Segment(2, 3, 2, 4),))])]
+)
+_PREFIXES = Prefix(
+    _EMPTY,
+    [],
+    [Prefix(Segment(0, 3, 0, 2), [Row((Segment(number, number + 1, 2, 4),)) for number in range(3)])],
+)
 """Ways to read three sequences of four tokens, all of which share two and the first two a third."""
+
+_Way = tuple[Prefix, Sharing]
+_SEPARATE: list[_Way] = [(Prefix(_EMPTY, [row]), Sharing.NOTHING) for row in _ALONE]
+_BESIDE: _Way = (Prefix(_EMPTY, [*_ALONE]), Sharing.NOTHING)
+_SHARED: dict[Sharing, list[_Way]] = {
+    Sharing.TREES: [(_TREES, Sharing.TREES), (_TREES_AFTER, Sharing.TREES)],
+    Sharing.PREFIXES: [(_PREFIXES, Sharing.PREFIXES)],
+}
 
 
 @torch.inference_mode()
-def sharing_of(model: Any, sequences: Sequence[np.ndarray]) -> Sharing:
-    """What a causal model can share between these sequences."""
+def sharing_of(
+    model: Any, sequences: Sequence[np.ndarray], output: OutputLayer, keeps_prefixes: bool = True
+) -> Sharing:
+    """What a causal model can share between sequences.
+
+    Args:
+        model: The model.
+        sequences: Token ids.
+        output: Scores what is tried, and learns of the model's output layer what whoever uses it next need not learn.
+        keeps_prefixes: Whether it matters that branches follow what is kept.
+    """
     if getattr(model, "_is_stateful", False) or max(map(len, sequences)) > _reach(model.config):
         return Sharing.NOTHING
     ids = np.unique(np.concatenate(sequences[:100]))
     tokens = np.resize(ids, 7)
     tried = [tokens[[0, 1, 2, 3]], tokens[[0, 1, 2, 4]], tokens[[0, 1, 5, 6]]]
-    output = OutputLayer(model, 15, with_greedy=False)
 
-    def read(plan: Prefix, shared: Sharing, owner: int) -> None:
-        targets = [[Target(owner + number, 0, np.roll(row, -1))] for number, row in enumerate(tried)]
-        TreePasses(model, tried, targets, shared, output).run(plan)
+    def nats(ways: Sequence[_Way]) -> np.ndarray:
+        """The log-likelihoods (ways, 3): 0 of what a way does not read."""
+        output.begin(3 * len(ways), with_greedy=False)
+        for number, (plan, shared) in enumerate(ways):
+            targets = [[Target(3 * number + place, 0, np.roll(row, -1))] for place, row in enumerate(tried)]
+            TreePasses(model, tried, targets, shared, output).run(plan)
+        output.finish()
+        return output.nats.reshape(-1, 3)
 
-    for row in _ALONE:
-        read(Prefix(_EMPTY, [row]), Sharing.NOTHING, 0)
-    read(Prefix(_EMPTY, [*_ALONE]), Sharing.NOTHING, 3)
-    owners = {Sharing.TREES: (6, 9), Sharing.PREFIXES: (12,)}
-    for shared, plans in _PLANS.items():
-        try:
-            for owner, plan in zip(owners[shared], plans, strict=True):
-                read(plan, shared, owner)
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
-            del owners[shared]
-    output.finish()
-    alone, beside = output.nats[:3], output.nats[3:6]
-    most = ALIKE.get(model.dtype, ALIKE_OTHERWISE) * np.maximum(1, np.abs(alone)) + NOISE * np.abs(beside - alone)
-    for shared, of_plans in owners.items():
-        if all((np.abs(output.nats[owner : owner + 3] - alone) <= most).all() for owner in of_plans):
-            return shared
+    def are_alike(made: np.ndarray, expected: np.ndarray, noise: np.ndarray | float = 0.0) -> bool:
+        most = ALIKE.get(model.dtype, ALIKE_OTHERWISE) * np.maximum(1, np.abs(expected)) + NOISE * noise
+        return bool((np.abs(made - expected) <= most).all())
+
+    with suppress(*FAILURES):
+        beside, *made = nats([_BESIDE, *_SHARED[Sharing.TREES][: 1 + keeps_prefixes]])
+        if are_alike(np.stack(made), beside):
+            return Sharing.TREES
+    alone, beside = nats(_SEPARATE).sum(0), nats([_BESIDE])[0]
+    for shared, ways in _SHARED.items():
+        with suppress(*FAILURES):
+            if are_alike(nats(ways), alone, np.abs(beside - alone)):
+                return shared
     return Sharing.NOTHING
 
 

@@ -13,8 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-PASS = 64
-"""Tokens that are read in the time that one more forward pass takes."""
+from harness.modeling.inference.batching import PASS
 
 
 class Sharing(IntEnum):
@@ -53,6 +52,19 @@ class Row:
 
     def __len__(self) -> int:
         return sum(map(len, self.segments))
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Row:
+        """Rows one after the other, as one that has a beginning for each."""
+        if len(rows) == 1:
+            return rows[0]
+        shifts = np.cumsum([0, *(len(row.segments) for row in rows)]).tolist()
+        parents = [
+            parent if parent < 0 else parent + shift
+            for row, shift in zip(rows, shifts, strict=False)
+            for parent in row.parents
+        ]
+        return cls(tuple(part for row in rows for part in row.segments), tuple(parents))
 
     @property
     def offsets(self) -> list[int]:

@@ -5,14 +5,14 @@ Imports torch: import it inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.modeling.inference.batching import scoring_batches
+from harness.modeling.inference.batching import packed_batches, scoring_batches
 from harness.modeling.inference.decoding_inputs import cache_name, takes
 from harness.modeling.inference.key_values import cache_of, is_plain, pairs_of
 from harness.modeling.inference.output_layer import OutputLayer, Reads
@@ -66,12 +66,20 @@ class TreePasses:
                 done += len(prefix.segment)
                 pairs = self._kept(output)
             waiting += [(inner, pairs) for inner in prefix.prefixes]
-            sizes = [max(len(row), (prefix.depth + len(row)) // KEPT) for row in prefix.rows]
-            for indices in scoring_batches(sizes, TOKENS[self.model.device.type]):
-                rows = [prefix.rows[index] for index in indices]
+            for rows in self._batches(prefix):
                 self._read(rows, pairs, keeps=False)
                 done += sum(map(len, rows))
                 report(done / total)
+
+    def _batches(self, prefix: Prefix) -> Iterator[list[Row]]:
+        """The rows that follow a prefix; where they may branch, several in one if they are short."""
+        lengths, budget = list(map(len, prefix.rows)), TOKENS[self.model.device.type]
+        if self.sharing == Sharing.TREES:
+            for batch in packed_batches(lengths, budget, prefix.depth / KEPT):
+                yield [Row.of([prefix.rows[index] for index in indices]) for indices in batch]
+        else:
+            for indices in scoring_batches([max(length, prefix.depth // KEPT) for length in lengths], budget):
+                yield [prefix.rows[index] for index in indices]
 
     def _kept(self, output: Any) -> list[torch.Tensor]:
         cache = output[cache_name(self.model)]

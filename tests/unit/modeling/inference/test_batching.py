@@ -9,6 +9,7 @@ from harness.modeling.inference.batching import (
     TokenBudgetBatchSampler,
     TokenizedDataset,
     one_after_the_other,
+    packed_batches,
     pad,
     scoring_batches,
 )
@@ -85,3 +86,20 @@ def test_where_epochs_have_examples_of_their_own_each_draws_from_these_in_as_man
         batches = list(sampler)
         assert len(batches) == 3
         assert sorted(joined.columns["x"][index] for batch in batches for index in batch) == list(part.columns["x"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(LENGTHS)
+def test_packed_rows_hold_everything_once_within_the_budget_and_pad_less_than_a_pass_costs(lengths):
+    batches = list(packed_batches(lengths, 1024))
+    assert sorted(index for rows in batches for row in rows for index in row) == list(range(len(lengths)))
+    for rows in batches:
+        filled = [sum(lengths[index] for index in row) for row in rows]
+        padded = len(rows) * max(filled)
+        assert padded <= 1024
+        assert padded - sum(filled) <= 64
+        assert all(4 * lengths[index] >= max(filled) for row in rows for index in row)
+
+
+def test_what_is_kept_beside_a_row_takes_of_the_budget():
+    assert list(packed_batches([3, 2, 2], 10, kept=5)) == [[[0], [1]], [[2]]]

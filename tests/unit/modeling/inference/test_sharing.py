@@ -10,6 +10,7 @@ import pytest
 
 from harness.modeling.inference import likelihood
 from harness.modeling.inference.likelihood import of_pairs
+from harness.modeling.inference.output_layer import OutputLayer
 from harness.modeling.inference.sharing import sharing_of
 from harness.modeling.inference.token_tree import Sharing, in_order
 
@@ -77,13 +78,13 @@ def test_sequences_score_as_each_does_alone(name: str, monkeypatch: pytest.Monke
     np.testing.assert_allclose(nats, [value for value, _ in each], rtol=1e-6, atol=1e-6)
     assert greedy.tolist() == [same for _, same in each]
     sequences, _ = in_order([[*before, *after][:-1] for before, after in pairs])
-    assert sharing_of(model, sequences) == expected
+    assert sharing_of(model, sequences, OutputLayer(model, 0, False)) == expected
 
 
 def test_rotary_positions_that_change_with_the_length_are_not_shared() -> None:
     rows = [np.arange(2, 2 + length) for length in (20, 30)]
     model = built("llama", SIZES | {"max_position_embeddings": 24, "rope_parameters": LONG_ROPE})
-    assert [sharing_of(model, [row]) for row in rows] == [Sharing.TREES, Sharing.NOTHING]
+    assert [sharing_of(model, [row], OutputLayer(model, 0, False)) for row in rows] == [Sharing.TREES, Sharing.NOTHING]
 
 
 def test_a_token_that_is_likeliest_is_greedy_wherever_it_stands_in_the_vocabulary(
