@@ -281,8 +281,8 @@ def templates_kept() -> Iterator[None]:
     """Each template of Jinja is compiled once, which lm_eval does for each example."""
     from lm_eval.utils import env
 
-    env.from_string = functools.cache(env.from_string)
+    vars(env)["from_string"] = functools.cache(env.from_string)
     try:
         yield
     finally:
-        del env.from_string
+        del vars(env)["from_string"]
