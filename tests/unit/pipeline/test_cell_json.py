@@ -36,6 +36,7 @@ def cells(tmp_path_factory, machine_cache):
             {"task": ["sst2"], "model": ["bert-tiny-mlm"], "limit": 20, "folds": 3},
             {"task": ["squad"], "model": ["bert-tiny", "t5-tiny"], "limit": 20, "train_fractions": [0.5]},
             {"task": ["sst2"], "model": ["bert-tiny"], "limit": 20, "k_shot": [4], "compress": ["prune-structured:0.5"]},
+            {"task": ["sst2"], "model": ["tfidf"], "limit": 60, "attack": ["deepwordbug:examples=60"]},
         )  # fmt: skip
         meta = tmp_path_factory.mktemp("specs") / "meta.yaml"
         meta.write_text(META)
