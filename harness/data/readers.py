@@ -276,9 +276,7 @@ def read_parquet(path: Path) -> Table:
         return as_written(values) if kind == pyarrow.float32() else values
 
     parts = {
-        field.name: [
-            part.name for part in field.type.fields if _is_text(part.type) or pyarrow.types.is_integer(part.type)
-        ]
+        field.name: [part.name for part in field.type.fields if _is_named(part.type)]
         for field in schema
         if pyarrow.types.is_struct(field.type)
     }

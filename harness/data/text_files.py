@@ -49,7 +49,7 @@ def is_large(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             return b"\n" in file.read(LOOKED_AT)
-    except OSError:
+    except (OSError, ValueError):  # also a null character in the name
         return False  # the reader says why
 
 

@@ -27,6 +27,7 @@ from harness.core.hashing import hash_json
 from harness.core.locks import holding
 from harness.core.measurement_records import MeasureRecord
 from harness.core.meta_records import MetaRecord
+from harness.core.part_records import AttackRecord
 from harness.core.plugins import reason_of, refusing_exit
 from harness.core.store import Store
 from harness.core.text import say
@@ -246,6 +247,8 @@ def values_of(record: CellRecord) -> dict[str, float]:
             "nonzero_parameters": after.nonzero,
             "size_ratio": after.bytes / before.bytes if before.bytes else None,
         }
+    elif isinstance(record, AttackRecord):
+        values |= {"n": record.n, "succeeded": record.succeeded}
     elif isinstance(record, ContaminationRecord):
         values |= {"n": record.n, "dirty": len(record.dirty)}
         for metric, parts in record.by_metric.items():
@@ -322,7 +325,7 @@ def _summary(name: str, seeds: Sequence[tuple[Cell, ScoreRecord]]) -> Report:
 
 
 def _name(cell: Cell, of_seed: bool = True) -> str:
-    fold = getattr(cell.job, "fold", None)
+    fold, rows = getattr(cell.job, "fold", None), getattr(cell.job, "rows", None)
     parts = [
         cell.task,
         cell.model,
@@ -330,6 +333,7 @@ def _name(cell: Cell, of_seed: bool = True) -> str:
         "" if cell.k_shot is None else f"{cell.k_shot}-a-class",
         f"seed-{cell.seed}" if of_seed else "",
         f"fold-{fold[0] + 1}" if fold else "",
+        f"examples-{rows[0] + 1}-{rows[1]}" if rows else "",
         "-".join(filter(None, (cell.kind, cell.split))),
     ]
     return "/".join(filter(None, parts))

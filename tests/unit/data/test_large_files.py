@@ -15,6 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.specs import TaskSpec
 from harness.data import load, text_files
 from harness.data.frame import Split, count_in, set_of_rows
+from harness.data.readers import read_csv, read_jsonl
 
 from .test_files import write_rows
 
@@ -139,3 +140,9 @@ def test_a_column_in_a_file_is_a_sequence() -> None:
     assert column != texts[:-1] and list(columns.mapped_texts([])) == []
     with pytest.raises(IndexError):
         column[10_000]
+
+
+@pytest.mark.parametrize("read", [read_csv, read_jsonl])
+def test_a_name_that_no_file_has_is_one_line(read: Callable[[Path], object]) -> None:
+    with pytest.raises(HarnessError, match=r"cannot read .*: embedded null byte"):
+        read(Path("a\x00b.csv"))

@@ -14,6 +14,7 @@ from harness.core.store import Store
 from harness.pipeline.executors.cell_json import JOBS, cell_as_json, cell_from_json
 from harness.pipeline.planner.memory import memory_needs, rounded
 from harness.pipeline.planner.plan import make_plan
+from harness.pipeline.tracking import tracked
 
 from_plans = pytest.mark.slow
 META = """\
@@ -50,6 +51,14 @@ def test_cells_of_every_kind_come_back_as_they_were(cells):
     assert {cell.kind for cell in cells} == set(JOBS)
     for cell in cells:
         assert cell_from_json(json.loads(json.dumps(cell_as_json(cell)))) == cell
+
+
+@from_plans
+def test_trackers_tell_all_cells_of_a_run_apart(cells):
+    runs = [tracked(cell) for cell in cells if cell.task == "sst2+deepwordbug"]
+    assert [run.name.rpartition("seed-0/")[2] for run in runs] == [
+        "examples-1-30/attack-dev", "examples-31-60/attack-dev", "score-dev",
+    ]  # fmt: skip
 
 
 @from_plans
