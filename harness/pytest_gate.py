@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import HarnessError
-from harness.gating import baseline as accepted
+from harness.core.machine.results_place import ACCEPTED
 from harness.gating.engine import judge
 from harness.gating.measured import read
 from harness.gating.settings import settings
@@ -63,7 +63,7 @@ def judged(
 ) -> Any:
     """The gate's report; paths are relative to where pytest was started."""
 
-    folder = here / accepted.FOLDER
+    folder = here / ACCEPTED
     named = here / baseline
     base = accepted_baseline(str(named) if named.is_file() else baseline, folder)
     spec = settings(here / config if config else None, {"strict": True} if strict else {})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.api.scoring import ScoredModel, score
-from harness.gating import baseline
+from harness.core.machine.results_place import ACCEPTED
 from harness.measurement.callables import PairedTiming, time_pair
 
 GROUP = "harness"
@@ -34,7 +34,7 @@ class Scorer:
         here = self._config.invocation_params.dir
         asked = {**self._settings, **settings}
         judged_by = {name: asked.pop(name) for name in JUDGED_BY if name in asked}
-        places = {"out": here / self._config.getoption("--harness-out"), "baselines": here / baseline.FOLDER}
+        places = {"out": here / self._config.getoption("--harness-out"), "baselines": here / ACCEPTED}
         strict = bool(self._config.getoption("--harness-strict"))
         return score(task, model, **{**places, "strict": strict, **asked}, judged_by=judged_by)
 

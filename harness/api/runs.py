@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from harness.core.errors import HarnessError
@@ -247,8 +246,7 @@ def with_objects(registry: Registry, objects: Mapping[str, WrappedModel]) -> Reg
     taken = sorted(set(objects) & set(registry.model_specs))
     if taken:
         raise HarnessError(f"wrap {taken[0]}: a model spec of that name is registered; choose another name")
-    model_specs = {name: spec_of(wrapped) for name, wrapped in objects.items()}
-    return replace(registry, model_specs={**registry.model_specs, **model_specs})
+    return registry.with_model_specs({name: spec_of(wrapped) for name, wrapped in objects.items()})
 
 
 def load_results(out: str | os.PathLike[str] = "results", *runs: str) -> Results:

@@ -11,10 +11,10 @@ from typing import Any
 
 from harness.api.runs import ModelLike, TaskLike, evaluate, run
 from harness.core.errors import HarnessError, InconclusiveError, RegressionError
+from harness.core.machine.results_place import ACCEPTED
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.store import Store
 from harness.core.strict_spec import parse
-from harness.gating import baseline as accepted_baselines
 from harness.gating.engine import judge
 from harness.gating.run_results import RunResults, of_run
 from harness.gating.settings import GateSpec
@@ -36,7 +36,7 @@ class ScoredModel:
     """
 
     result: RunResult
-    baselines: Path = accepted_baselines.FOLDER
+    baselines: Path = ACCEPTED
     strict: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,7 +104,7 @@ def score(
     train: bool | None = None,
     seeds: int = 1,
     out: str | os.PathLike[str] = "results",
-    baselines: str | os.PathLike[str] = accepted_baselines.FOLDER,
+    baselines: str | os.PathLike[str] = ACCEPTED,
     strict: bool = False,
     include: Sequence[str | os.PathLike[str]] = (),
     judged_by: Mapping[str, Any] | None = None,

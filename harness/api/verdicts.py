@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.machine.results_place import results_folder
+from harness.core.machine.results_place import ACCEPTED, results_folder
 from harness.core.registry import load_registry, scoped_plugins
 from harness.core.store import Store
 from harness.core.strict_spec import parse
-from harness.gating import baseline as accepted_baselines
 from harness.gating.engine import judge, judge_all
 from harness.gating.flips import Flips, flips_of, texts_of
 from harness.gating.pairing import Pair
@@ -28,7 +27,7 @@ def compare(
     candidate: str | RunResult,
     *,
     out: str | os.PathLike[str] = "results",
-    baselines: str | os.PathLike[str] = accepted_baselines.FOLDER,
+    baselines: str | os.PathLike[str] = ACCEPTED,
     include: Sequence[str | os.PathLike[str]] = (),
     task: str | Sequence[str] = (),
     **settings: Any,
@@ -62,7 +61,7 @@ def gate(
     candidate: str | RunResult,
     *,
     out: str | os.PathLike[str] = "results",
-    baselines: str | os.PathLike[str] = accepted_baselines.FOLDER,
+    baselines: str | os.PathLike[str] = ACCEPTED,
     include: Sequence[str | os.PathLike[str]] = (),
     task: str | Sequence[str] = (),
     **settings: Any,

@@ -6,18 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import (
-    Baselines,
-    Include,
-    Json,
-    Out,
-    Plain,
-    examples,
-    existing_store,
-    folders,
-    load_plugins,
-    show_tables,
-)
+from harness.cli.opening import existing_store, folders, load_plugins
+from harness.cli.options import Baselines, Include, Json, Out, Plain, examples, show_tables
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.strict_spec import parse

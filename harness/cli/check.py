@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Include, Json, load_plugins
+from harness.cli.opening import load_plugins
+from harness.cli.options import Include, Json
 from harness.core.text import emit
 from harness.exchange.reader import read_results, recognized
 from harness.gating.consistency import check as check_results

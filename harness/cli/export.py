@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Include, Out, examples, existing_store
+from harness.cli.opening import existing_store
+from harness.cli.options import Include, Out, examples
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy

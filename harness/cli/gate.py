@@ -8,7 +8,8 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from harness.cli.options import Baselines, Include, Json, Out, Plain, folders, load_plugins, show_tables
+from harness.cli.opening import folders, load_plugins
+from harness.cli.options import Baselines, Include, Json, Out, Plain, show_tables
 from harness.cli.spec_options import spec_options
 from harness.core.machine.environment import thread_variables
 from harness.core.plugins import refusing_exit

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from harness.cli.options import Include, Out, Plain, existing_store, load_plugins, show_tables
+from harness.cli.opening import existing_store, load_plugins
+from harness.cli.options import Include, Out, Plain, show_tables
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.kept_listing import keep
 from harness.cli.options import Include, Json, Plain, show_tables
 from harness.cli.spec_options import spec_options
-from harness.core.launch_specs import ListSpec
-from harness.core.registry import load_registry
+from harness.core.lookup_specs import ListSpec
+from harness.core.registry import are_there_others, load_registry
 from harness.core.strict_spec import parse
 from harness.report.text.cards import card
 from harness.report.text.listing import KINDS, listing
@@ -30,4 +31,6 @@ def list_names(
     source = parse(ListSpec, given, "the command line").source
     registry = load_registry(include)
     text = listing(registry, kind, as_json, source) if name is None else card(registry, kind, name, as_json)
+    if source is None and not include and not are_there_others(registry):
+        keep([word for word in (kind, name) if word is not None], as_json, text)
     show_tables(text, plain or as_json)

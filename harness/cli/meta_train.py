@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.checkpoints import begun
-from harness.cli.options import Include, Json, Out, Quiet, complete_models
+from harness.cli.opening import complete_models
+from harness.cli.options import Include, Json, Out, Quiet
 from harness.cli.spec_options import spec_options
 from harness.core.launch_specs import PretrainLaunch
 from harness.core.meta_spec import MetaSpec

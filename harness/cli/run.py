@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.api.robustness import with_usual_perturbations
 from harness.api.runs import opened, perform_run
-from harness.cli.options import Json, Plain, Quiet, complete_models, complete_suites, complete_tasks, show_tables
+from harness.cli.opening import complete_models, complete_suites, complete_tasks
+from harness.cli.options import Json, Plain, Quiet, show_tables
 from harness.cli.progress import Progress
 from harness.cli.spec_options import spec_options
 from harness.core.errors import HarnessError, unknown
@@ -29,7 +29,7 @@ from harness.pipeline.cost import Forecast
 from harness.report.results import RunResult
 from harness.report.text import plans, runs
 from harness.report.text.corpora import corpus_differences
-from harness.report.text.diagnostics import other_data_text, robustness_text
+from harness.report.text.diagnostics import other_data_text
 
 Show = Callable[[RunResult], str]
 """What is printed of a run in place of the leaderboard."""
@@ -53,7 +53,7 @@ def run(
 ) -> None:
     """Train and score models on tasks, then print the leaderboard. Only what is missing is computed."""
     how = parse(RunLaunch, launch, "the command line")
-    _perform(spec_of(given, how.mode, how.config), how.dry_run, as_json, quiet, plain)
+    perform(spec_of(given, how.mode, how.config), how.dry_run, as_json, quiet, plain)
 
 
 @spec_options(RunSpec, SCORING, completions=COMPLETIONS)
@@ -75,33 +75,7 @@ def evaluate(
     by name, or by --label-map; a sentence encoder does similarity by the cosine of its vectors.
     """
     how = parse(RunLaunch, launch, "the command line")
-    _perform(spec_of({**given, "model": models, "train": False}, None, None), how.dry_run, as_json, quiet, plain)
-
-
-@spec_options(RunSpec, SCORING, completions=COMPLETIONS)
-@spec_options(RunLaunch, ("dry_run",), into="launch")
-def robustness(
-    given: dict[str, Any],
-    launch: dict[str, Any],
-    models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Finished models, as `harness evaluate` takes them.")
-    ],
-    as_json: Json = False,
-    quiet: Quiet = False,
-    plain: Plain = False,
-) -> None:
-    """Score finished models under attacks, noise and tests of behaviour, and print what they lose. Without --attack,
-    --noise and --checks: under deepwordbug, and typos, case and punctuation.
-    """
-    how = parse(RunLaunch, launch, "the command line")
-    spec = spec_of(with_usual_perturbations({**given, "model": models, "train": False}), None, None)
-    show = None if how.dry_run else perturbed_text("json" if as_json else "markdown")
-    _perform(spec, how.dry_run, as_json, quiet, plain, show)
-
-
-def perturbed_text(style: str) -> Show:
-    """What `harness robustness` prints of its run."""
-    return lambda result: robustness_text(Store(result.root), [result.name], style)
+    perform(spec_of({**given, "model": models, "train": False}, None, None), how.dry_run, as_json, quiet, plain)
 
 
 def spec_of(given: dict[str, Any], mode: str | None, config: Path | None) -> RunSpec:
@@ -123,7 +97,21 @@ def spec_of(given: dict[str, Any], mode: str | None, config: Path | None) -> Run
     return parse(RunSpec, values, where)
 
 
-def _perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool, show: Show | None = None) -> None:
+def perform(spec: RunSpec, dry_run: bool, as_json: bool, quiet: bool, plain: bool, show: Show | None = None) -> None:
+    """Make a run and print what came of it; with several processes, started by torchrun, the first one does.
+
+    Args:
+        spec: The run.
+        dry_run: Say what would be computed, and compute nothing.
+        as_json: Print JSON.
+        quiet: Say nothing but failures.
+        plain: Print tables as they are.
+        show: What is printed in place of the leaderboard.
+
+    Raises:
+        HarnessError: as `perform_run` does, or an executor that starts processes of its own, under torchrun.
+        typer.Exit: a cell failed.
+    """
     process = launched()
     if process.count == 1 or dry_run:
         if process.is_first:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from harness.api.tuning import perform_tune, plan_tune
-from harness.cli.options import Json, Plain, Quiet, complete_models, complete_tasks, show_tables
+from harness.cli.opening import complete_models, complete_tasks
+from harness.cli.options import Json, Plain, Quiet, show_tables
 from harness.cli.progress import Progress
 from harness.cli.spec_options import spec_options
 from harness.core.run_spec import RunSpec
@@ -19,7 +20,8 @@ from harness.core.text import emit, say
 from harness.pipeline.cells import Event
 from harness.pipeline.commands.run import Prepared
 from harness.report.text import runs
-from harness.report.text.searching import plan_text, search_text
+from harness.report.text.search_plans import plan_text
+from harness.report.text.searching import search_text
 
 FIELDS = (
     "data", "text_column", "label_column", "delimiter", "test", "dev_fraction", "limit", "allow_dropped",

@@ -8,9 +8,10 @@ from typing import Any
 
 import typer
 
-from harness.cli.options import Json, Out, existing_store
+from harness.cli.opening import existing_store
+from harness.cli.options import Json, Out
 from harness.cli.spec_options import spec_options
-from harness.core.launch_specs import VerifySpec
+from harness.core.lookup_specs import VerifySpec
 from harness.core.strict_spec import parse
 from harness.core.text import emit
 from harness.core.verifying import verify as read_all

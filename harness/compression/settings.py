@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from harness.core.run_spec import COMPRESSION, OUTPUT, WHAT, Trackers, tracker_setting
+from harness.core.panels import COMPRESSION, OUTPUT, WHAT
+from harness.core.run_spec import Trackers, tracker_setting
 from harness.core.strict_spec import Strict, setting
 
 SENSITIVITY = "Sensitivity"

@@ -16,10 +16,13 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from harness.core import installation
+from harness.core.cache_folder import cache_folder
 from harness.core.hashing import hash_json
+from harness.core.installation import Kept
 from harness.core.known_sources import KnownSource, source_cache
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = installation.PACKAGE
 TABLES = frozenset({"harness", "harness.core.builtin"})
 """Modules that only say where others are: the lazy public names, the built-in plug-ins."""
 NUMBERLESS = frozenset(
@@ -88,15 +91,33 @@ def _packages(files: dict[str, Path]) -> dict[str, str]:
 def forget() -> None:
     """Read the closures anew: a plug-in's module has been executed again, and it may have changed."""
     _identity.cache_clear()
+    _kept.cache_clear()
+    installation.forget()
 
 
 @cache
 def _identity(entries: tuple[str, ...]) -> str:
+    """Kept where all entries are of this package: then nothing but its installation is asked for."""
+    kept = _kept(PACKAGE, cache_folder()) if all(map(_is_own, entries)) else None
+    known = kept.get(hash_json(entries)) if kept is not None else None
+    if isinstance(known, str):
+        return known
     sources = closure(*entries)
     files = {name: read_source(path, name).digest for name, path in sources.items()}
     whole = hash_json({"code": files, "packages": _packages(sources)})
     source_cache(PACKAGE, Path(__file__)).keep()
+    if kept is not None:
+        kept.put(hash_json(entries), whole)
     return whole
+
+
+@cache
+def _kept(package: Path, folder: Path) -> Kept:
+    return Kept("identities", package, installation.state_of(package))
+
+
+def _is_own(entry: str) -> bool:
+    return (entry.startswith("harness.") and not entry.endswith(".py")) or Path(entry).is_relative_to(PACKAGE)
 
 
 def _entry(entry: str) -> tuple[str, Path]:

@@ -25,6 +25,7 @@ class Facts(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        defer_build=True,
     )
 
     def as_json(self) -> dict[str, Any]:

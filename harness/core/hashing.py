@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,7 +31,7 @@ def hash_files(paths: Iterable[Path]) -> str:
     return hash_json([(path.name, hash_file(path)) for path in sorted(paths)])
 
 
-def states_of(paths: Iterable[Path]) -> list[list[int]]:
+def states_of(paths: Iterable[Path | os.DirEntry[str]]) -> list[list[int]]:
     """What changes whenever the bytes of files do, found without reading them: device, inode, times of change in
     nanoseconds, and size. Size and time of modification alone do not: an archive or a checkout restores them.
 

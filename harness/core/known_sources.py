@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import sys
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.core.checked import keep_checked, read_checked
 from harness.core.errors import HarnessError
 from harness.core.facts import Facts
 from harness.core.hashing import hash_file, hash_json, short
+from harness.core.installation import folders_of_distributions
 
 
 class KnownSource(Facts):
@@ -65,7 +65,7 @@ class SourceCache:
 
     def distributions(self) -> dict[str, list[str]]:
         """The distributions that each importable package's files are of."""
-        folders = _folders_of_distributions()
+        folders = folders_of_distributions()
         known = self._known.distributions
         if known is None or known.folders != folders:
             names = {name: sorted(set(of)) for name, of in packages_distributions().items()}
@@ -80,17 +80,6 @@ class SourceCache:
             return
         self._changed = False
         keep_checked(self._path, self._known.model_dump(mode="json"))
-
-
-def _folders_of_distributions() -> list[list[str | int]]:
-    """Those of `sys.path` that have any, with their states: the folder a command is called in changes as it works."""
-    folders: list[list[str | int]] = []
-    for place in sys.path:
-        with contextlib.suppress(OSError):
-            folder = Path(place)
-            if any(path.suffix in (".dist-info", ".egg-info") for path in folder.iterdir()):
-                folders.append([place, folder.stat().st_mtime_ns])
-    return folders
 
 
 def source_cache(package: Path, reader: Path) -> SourceCache:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from harness.core.panels import OUTPUT, TRAINING, WHERE
 from harness.core.placement import size_in_bytes
-from harness.core.run_spec import OUTPUT, TRAINING, WHAT, WHERE, Mode, Trackers, tracker_setting
+from harness.core.run_spec import Mode, Trackers, tracker_setting
 from harness.core.strict_spec import Strict, setting
 
 NODES = "Nodes"
@@ -60,21 +61,3 @@ class MeasureFiles(Strict):
     benchmark_json: Path | None = setting(
         None, "Write the times as pytest-benchmark does.", panel=OUTPUT, metavar="FILE"
     )
-
-
-class VerifySpec(Strict):
-    """Of `harness verify`."""
-
-    repair: bool = setting(False, "Set what is damaged aside, so that it is made again.", panel=WHAT)
-
-
-class ScoreSpec(Strict):
-    """Of `harness score`."""
-
-    metric: list[str] = setting(list, "Compute this metric instead of the tasks' own.", panel=WHAT)
-
-
-class ListSpec(Strict):
-    """Of `harness list`."""
-
-    source: str | None = setting(None, "Tasks of a task library: lm_eval or mteb.", panel=WHAT, metavar="LIBRARY")

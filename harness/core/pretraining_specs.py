@@ -13,6 +13,8 @@ from harness.core.source_names import SYNTHETIC, canonical
 from harness.core.strict_spec import Name, Strict, Time, seconds_of, setting
 
 OptimizerName = Literal["adamw", "adafactor"]
+CONTROL_SUFFIX = "-scratch"
+"""What `--from-scratch` appends to a model spec's name for its control with random weights."""
 GOING_ON_RATE = 1e-4
 """The learning rate from a checkpoint where none is given: a tenth of that from random weights."""
 

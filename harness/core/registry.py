@@ -16,20 +16,24 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from harness.core import plugins
+from harness.core.cache_folder import cache_folder
 from harness.core.endpoints import PREFIX, endpoint_spec
 from harness.core.errors import OF_YOUR_OWN, HarnessError, did_you_mean, unknown
 from harness.core.hashing import hash_json, short
+from harness.core.installation import PACKAGE, Kept, builtin_folders, state_of, state_of_specs
 from harness.core.libraries import LIBRARIES, library_of
 from harness.core.noise import perturbed_task
 from harness.core.reading import expanded, is_file, is_folder, read_bytes
 from harness.core.spec_checks import check_model_spec, check_suite, check_task
-from harness.core.spec_files import builtin_folders, kind_of, spec_files, specs_of
+from harness.core.spec_files import kind_of, spec_files, specs_of
+from harness.core.spec_table import SoundFile, SpecTable, Unread
 from harness.core.specs import LIBRARY_MARK, NOISE_MARK, SHOTS_MARK, ModelSpec, SuiteSpec, TaskSpec
 from harness.core.strict_spec import NAME, parse
 from harness.core.strict_yaml import load_mapping
@@ -51,9 +55,9 @@ class Registry:
     folders of more tasks of a library, by its name.
     """
 
-    tasks: Mapping[str, TaskSpec]
-    suites: Mapping[str, SuiteSpec]
-    model_specs: Mapping[str, ModelSpec]
+    tasks: SpecTable[TaskSpec]
+    suites: SpecTable[SuiteSpec]
+    model_specs: SpecTable[ModelSpec]
     origins: Mapping[tuple[str, str], Path]
     included: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -157,6 +161,10 @@ class Registry:
             model_specs[called] = model_spec
         return model_specs
 
+    def with_model_specs(self, more: Mapping[str, ModelSpec]) -> Registry:
+        """A registry that knows these as well, in place of any of their names."""
+        return replace(self, model_specs=self.model_specs.with_more(more))
+
     def default_models(self) -> list[str]:
         """The model specs of a run that names no model, cheapest first."""
         chosen = [model_spec for model_spec in self.model_specs.values() if model_spec.default]
@@ -187,8 +195,8 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earli
     Raises:
         HarnessError: an include path that is not there, a bad spec, a name given twice, a plug-in that does not import.
     """
-    folders = [*builtin_folders(), *_entry_point_folders()]
-    files = [file for folder in folders for file in spec_files(folder)]
+    shipped = _shipped(PACKAGE, cache_folder(), state_of_specs())
+    files = [file for folder in _entry_point_folders() for file in spec_files(folder)]
     included: dict[str, tuple[str, ...]] = {}
     for path in map(Path, include or ()):
         library, mark, folder = str(path).partition(LIBRARY_MARK)
@@ -207,7 +215,13 @@ def load_registry(include: Iterable[str | os.PathLike[str]] | None = None, earli
             _import_file(path)
         else:
             files.append(path)
-    return replace(_with_earlier(_collect(files), earlier), included=included)
+    return replace(_with_earlier(_with_files(shipped, files), earlier), included=included)
+
+
+def are_there_others(registry: Registry) -> bool:
+    """Whether anything is known by name that does not come with this package."""
+    builtin = builtin_folders()
+    return any(plugins.snapshot().values()) or any(file.parent not in builtin for file in registry.origins.values())
 
 
 @contextlib.contextmanager
@@ -228,23 +242,9 @@ def _with_earlier(registry: Registry, paths: Iterable[str]) -> Registry:
     for path in map(Path, paths):
         files = spec_files(path) if is_folder(path) else [path] if path.suffix in (".yaml", ".yml") else []
         for file in files:
-            try:
-                tables: dict[str, dict[str, Any]] = {
-                    "task": dict(registry.tasks),
-                    "suite": dict(registry.suites),
-                    "model spec": dict(registry.model_specs),
-                }
-                origins = dict(registry.origins)
-                for word, spec in specs_of(file):
-                    if tables[word].setdefault(spec.name, spec) is spec:
-                        origins[word, spec.name] = file
-                if len(origins) == len(registry.origins):
-                    continue
-                more = Registry(tables["task"], tables["suite"], tables["model spec"], origins)
-                _check(more)
-            except (HarnessError, OSError):
-                continue
-            registry = more
+            with contextlib.suppress(HarnessError, OSError):
+                new = [(word, spec, file) for word, spec in specs_of(file) if (word, spec.name) not in registry.origins]
+                registry = _with_specs(registry, new)
     return registry
 
 
@@ -289,39 +289,74 @@ def _import_file(path: Path) -> None:
         raise HarnessError(f"plug-in {path} does not import: {plugins.reason_of(error)}") from None
 
 
-def _collect(files: Iterable[Path]) -> Registry:
-    specs: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "model spec": {}}
-    origins: dict[tuple[str, str], Path] = {}
-    for file in files:
-        for word, spec in specs_of(file):
-            if (word, spec.name) in origins:
-                if origins[word, spec.name].resolve() == file.resolve():
-                    continue
-                raise HarnessError(
-                    f"{word} '{spec.name}' is defined twice: in {origins[word, spec.name]} and in {file}"
-                )
-            origins[word, spec.name] = file
-            specs[word][spec.name] = spec
-    registry = Registry(specs["task"], specs["suite"], specs["model spec"], origins)
-    _check(registry)
+@cache
+def _shipped(package: Path, folder: Path, state: str) -> Registry:
+    """The specs of this package. What was read and checked by this code, of files in this state, is taken as it is kept
+    in the cache folder.
+    """
+    kept = Kept("specs", package, hash_json([state_of(package), state]))
+    known = kept.get("files")
+    if known is not None:
+        return _of_sound_files([(SoundFile(Path(path), values), names) for path, values, names in known])
+    files = [file for folder in builtin_folders() for file in spec_files(folder)]
+    registry = _with_files(Registry(SpecTable({}), SpecTable({}), SpecTable({}), {}), files)
+    kept.put("files", [[str(file), load_mapping(file), [spec.name for _, spec in specs_of(file)]] for file in files])
     return registry
 
 
-def _check(registry: Registry) -> None:
-    """Names inside specs must lead somewhere."""
-    builtin = builtin_folders()
-    for name, task in registry.tasks.items():
-        file = registry.origins["task", name]
-        check_task(task, str(file), is_built_in=file.parent in builtin)
+def _of_sound_files(files: Iterable[tuple[SoundFile, list[str]]]) -> Registry:
+    tables: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "model spec": {}}
+    origins: dict[tuple[str, str], Path] = {}
+    for file, names in files:
+        word, _ = kind_of(file.values, file.path)
+        tables[word] |= {name: Unread(file, number) for number, name in enumerate(names)}
+        origins |= {(word, name): file.path for name in names}
+    return Registry(SpecTable(tables["task"]), SpecTable(tables["suite"]), SpecTable(tables["model spec"]), origins)
+
+
+def _with_files(registry: Registry, files: Iterable[Path]) -> Registry:
+    """The registry with the specs in these files. Raises HarnessError for a bad one, or a name given twice."""
+    new: list[tuple[str, Any, Path]] = []
+    origins = dict(registry.origins)
+    for file in files:
+        for word, spec in specs_of(file):
+            origin = origins.setdefault((word, spec.name), file)
+            if origin is file:
+                new.append((word, spec, file))
+            elif origin.resolve() != file.resolve():
+                raise HarnessError(f"{word} '{spec.name}' is defined twice: in {origin} and in {file}")
+    return _with_specs(registry, new)
+
+
+def _with_specs(registry: Registry, new: Iterable[tuple[str, Any, Path]]) -> Registry:
+    """The registry with specs, each with the word for its kind and its file. Names inside them must lead somewhere.
+    Raises HarnessError.
+    """
+    tables: dict[str, dict[str, Any]] = {"task": {}, "suite": {}, "model spec": {}}
+    origins = dict(registry.origins)
+    for word, spec, file in new:
+        tables[word].setdefault(spec.name, spec)
+        origins[word, spec.name] = file
+    tasks, suites, model_specs = tables.values()
+    more = Registry(
+        registry.tasks.with_more(tasks),
+        registry.suites.with_more(suites),
+        registry.model_specs.with_more(model_specs),
+        origins,
+    )
+    for name, task in tasks.items():
+        file = origins["task", name]
+        check_task(task, str(file), is_built_in=file.parent in builtin_folders())
         if task.train_on is not None:
-            registry.task(task.train_on, str(file))
-    for name, suite in registry.suites.items():
-        where = str(registry.origins["suite", name])
+            more.task(task.train_on, str(file))
+    for name, suite in suites.items():
+        where = str(origins["suite", name])
         for task_name in suite.tasks:
-            registry.task(task_name, where)
-        check_suite(suite, registry.model_specs, where)
-    for name, model_spec in registry.model_specs.items():
-        check_model_spec(model_spec, str(registry.origins["model spec", name]))
+            more.task(task_name, where)
+        check_suite(suite, more.model_specs, where)
+    for name, model_spec in model_specs.items():
+        check_model_spec(model_spec, str(origins["model spec", name]))
+    return more
 
 
 def _spec_of_model(file: Path) -> ModelSpec:

@@ -17,6 +17,7 @@ from harness.core.option_values import (
     option_pairs,
     tokens_or_task,
 )
+from harness.core.panels import COMPRESSION, MEASURING, MODELS, OUTPUT, TRAINING, WHAT, WHERE
 from harness.core.peft_spec import PeftSpec
 from harness.core.placement import ResourceRequest, as_pairs, check_address, resource_request
 from harness.core.pretraining_specs import OptimizerName
@@ -34,10 +35,6 @@ Count = Annotated[int, Field(ge=1, le=65536)]
 Length = Annotated[int | Literal["task"], BeforeValidator(tokens_or_task)]
 
 
-WHAT, MODELS, TRAINING, COMPRESSION, MEASURING, WHERE, OUTPUT = (
-    "What", "Models", "Training", "Compression", "Measuring", "Where", "Output",
-)  # fmt: skip
-"""The panels of `--help`."""
 LARGEST_CORPUS = 1_000_000_000
 """Bytes of a corpus that is looked through for each scored split, some two minutes."""
 Mode = Literal["pr", "nightly", "release"]

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.option_values import comma_separated
+from harness.core.panels import OUTPUT
 from harness.core.peft_spec import PeftSpec
-from harness.core.run_spec import OUTPUT
 from harness.core.specs import TrainingSpec
 from harness.core.strict_spec import Strict, Time, parse, setting
 from harness.core.strict_yaml import load_mapping

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core import plugins
 from harness.core.errors import HarnessError
+from harness.core.installation import builtin_folders
 from harness.core.reading import expanded
 from harness.core.source_names import canonical
 from harness.core.specs import ModelSpec, SuiteSpec, TaskSpec
@@ -17,18 +18,6 @@ from harness.core.strict_yaml import load_mapping
 from harness.core.variants import expand_variants
 
 SPEC_FOLDERS = ("", "tasks", "tasks/suites", "suites", "baselines")
-
-
-@cache
-def builtin_folders() -> list[Path]:
-    """`tasks/` and `baselines/`: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    root = package / "builtin" if (package / "builtin").is_dir() else package.parent
-    folders = [root / "tasks", root / "tasks" / "suites", root / "baselines"]
-    missing = [folder for folder in folders if not folder.is_dir()]
-    if missing:
-        raise HarnessError(f"the installation is incomplete: {missing[0]} is missing; install nlp-harness again")
-    return folders
 
 
 def spec_files(folder: Path) -> list[Path]:

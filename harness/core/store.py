@@ -23,16 +23,8 @@ from typing import Any, TypeVar, overload
 
 from harness.core.atomic import move_folder, new_folder, prune_scratch, replacing, write_atomically
 from harness.core.cached_facts import read_fact
-from harness.core.checked import (
-    SCHEMA_VERSION,
-    check_files,
-    check_sums,
-    facts_of_files,
-    hash_checked,
-    read_checked,
-    write_checked,
-    write_sums,
-)
+from harness.core.checked import SCHEMA_VERSION, read_checked, write_checked
+from harness.core.checksums import check_files, check_sums, facts_of_files, hash_checked, write_sums
 from harness.core.errors import DamagedFileError, HarnessError, StoredFileError, UnreadableFileError, UnwritableError
 from harness.core.facts import CellRecord, FileFacts, facts_from
 from harness.core.locks import holding, prune_lock

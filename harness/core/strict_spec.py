@@ -39,6 +39,7 @@ class Strict(BaseModel):
         allow_inf_nan=False,
         validate_by_name=True,
         validate_by_alias=True,
+        defer_build=True,
     )
 
     @field_validator("*", mode="before")

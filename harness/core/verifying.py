@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.atomic import move_folder
-from harness.core.checked import check_sums, read_checked
+from harness.core.checked import read_checked
+from harness.core.checksums import check_sums
 from harness.core.errors import DamagedFileError, HarnessError
 from harness.core.record_index import damage_of_index
 from harness.core.store import RECORD, Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from harness.core.run_spec import OUTPUT, WHAT, WHERE
+from harness.core.panels import OUTPUT, WHAT, WHERE
 from harness.core.strict_spec import Strict, setting
 
 

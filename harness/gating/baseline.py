@@ -17,6 +17,7 @@ from harness.core.errors import DamagedFileError, HarnessError, IncompatibleErro
 from harness.core.facts import facts_from
 from harness.core.grouped import groups_of
 from harness.core.hashing import hash_json
+from harness.core.machine.results_place import ACCEPTED
 from harness.core.reading import ReadingError, is_file, read_json
 from harness.core.source_names import canonical_record
 from harness.core.store import write_atomically
@@ -29,7 +30,6 @@ SCHEMA_VERSION = 2
 READ = (1, 2)
 """Version 1 knew neither which model made the predictions nor the margins of suites."""
 KIND = "harness-baseline"
-FOLDER = Path("baselines") / "accepted"
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 
 
@@ -38,7 +38,7 @@ def in_words(task_split: TaskSplit) -> bool:
     return task_split.references.dtype.kind == "O"
 
 
-def accept(results: RunResults, name: str, folder: Path = FOLDER, texts: bool = True) -> Path:
+def accept(results: RunResults, name: str, folder: Path = ACCEPTED, texts: bool = True) -> Path:
     """Write the baseline and return its file; one of this name is replaced. Without `texts`, tasks whose answers are
     texts are left out: they cannot be judged without them.
 
@@ -110,7 +110,7 @@ def _scored(score: Scored) -> dict[str, Any]:
     return _without_predictions(score) | {"predictions": pack(score.predictions)}
 
 
-def find(name: str, folder: Path = FOLDER) -> Path:
+def find(name: str, folder: Path = ACCEPTED) -> Path:
     """The file of a baseline given by its path or by its name. Raises IncompatibleError where there is none."""
     for path in (Path(name), folder / f"{name}.json"):
         if is_file(path):
@@ -161,7 +161,7 @@ def read(path: Path) -> BaselineFile:
         raise IncompatibleError(f"{error}; accept it again") from None
 
 
-def listed(folder: Path = FOLDER) -> list[tuple[Path, BaselineFile | str]]:
+def listed(folder: Path = ACCEPTED) -> list[tuple[Path, BaselineFile | str]]:
     """Each baseline's file with its JSON, or with what is wrong with it."""
     baselines: list[tuple[Path, BaselineFile | str]] = []
     for path in sorted(folder.glob("*.json")):

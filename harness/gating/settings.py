@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.core.run_spec import MEASURING, OUTPUT, SEED_MODES, WHAT, Mode
+from harness.core.panels import MEASURING, OUTPUT, WHAT
+from harness.core.run_spec import SEED_MODES, Mode
 from harness.core.specs import Margin, Margins, TaskName
 from harness.core.strict_spec import Name, Strict, parse, setting
 from harness.core.strict_yaml import load_mapping

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core.errors import HarnessError, IncompatibleError, did_you_mean
+from harness.core.machine.results_place import ACCEPTED
 from harness.core.reading import expanded, is_file, is_folder
 from harness.core.store import Store
 from harness.exchange.reader import READERS, names_reader
@@ -38,7 +39,7 @@ def refuse_another_model(base: RunResults, candidate: RunResults, name: str, mod
     )
 
 
-def accepted_baseline(name: str, accepted: Path = baseline.FOLDER) -> RunResults:
+def accepted_baseline(name: str, accepted: Path = ACCEPTED) -> RunResults:
     """What a gate judges against: an accepted baseline by name or file, or results of another tool by `READER:PATH`.
 
     Raises:
@@ -48,7 +49,7 @@ def accepted_baseline(name: str, accepted: Path = baseline.FOLDER) -> RunResults
     return of_tool(name) if names_reader(name) else baseline.load(baseline.find(name, accepted))
 
 
-def resolve(name: str, out: Path, accepted: Path = baseline.FOLDER) -> RunResults:
+def resolve(name: str, out: Path, accepted: Path = ACCEPTED) -> RunResults:
     """The results of a path (a results folder means its latest run; a file, a baseline or a manifest in `runs`), of an
     accepted baseline's name, or of a run in `out`, by name, part of it, or `latest`; of another tool by `READER:PATH`.
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.core.errors import InconclusiveError, RegressionError
-from harness.measurement.protocol import HALF_WIDTH, MARGINS, Validity, measure, verdict
+from harness.measurement.protocol import HALF_WIDTH, MARGINS, measure, verdict
 from harness.measurement.series import BASE, SECOND, Calls
+from harness.measurement.validity import Validity
 from harness.measurement.worker import BURST_SECONDS, UNTIMED_CALLS
 
 CANDIDATE = "candidate"

@@ -17,9 +17,10 @@ from harness.measurement import protocol
 from harness.measurement.energy import ENERGY_ABSENT, ENERGY_LASTS, gpu_joules_of, joules_of
 from harness.measurement.needs import LEAST_LAUNCHES, Costs, forecast, outlook
 from harness.measurement.processes import ProcessRunner, WorkerProcess
-from harness.measurement.protocol import BLOCKS_PER_LAUNCH, LEAST_PAIRS, Validity, Verdict
+from harness.measurement.protocol import BLOCKS_PER_LAUNCH, LEAST_PAIRS
 from harness.measurement.request import Model, Request
 from harness.measurement.series import BASE, SECOND, Series, samples
+from harness.measurement.validity import Validity, Verdict
 from harness.measurement.workloads import Workload
 from harness.modeling.runtimes import devices_of
 from harness.modeling.size import size_of

@@ -16,10 +16,9 @@ import math
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 from harness.measurement.series import BASE, SECOND, Bursts, Runner, Series, beside, original_again
+from harness.measurement.validity import Validity, Verdict
 from harness.measurement.worker import BURST_SECONDS, UNTIMED_CALLS
 
 GROUP = 3
@@ -33,35 +32,6 @@ LEAST_PAIRS = 20
 MOST_PAIRS = 60
 HALF_WIDTH = 0.02
 """Of an interval that is narrow enough, in logarithms, where nothing else is asked for."""
-
-
-class Validity(StrEnum):
-    """Whether a ratio counts. IMPRECISE: nothing speaks against it, but its interval is wider than was asked for. Only
-    VALID ones may be judged by.
-    """
-
-    VALID = "VALID"
-    IMPRECISE = "IMPRECISE"
-    INVALID = "INVALID"
-
-    @classmethod
-    def worst(cls, standings: Iterable[Validity]) -> Validity:
-        """That of the whole; VALID of nothing."""
-        order = list(cls)
-        return max(standings, key=order.index, default=cls.VALID)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a ratio counts. `reason` says why not; `note` what else to know of it."""
-
-    standing: Validity
-    reason: str = ""
-    note: str = ""
-
-    @property
-    def is_valid(self) -> bool:
-        return self.standing is Validity.VALID
 
 
 def orders(variants: Sequence[str], seed: int, launch: int, cell: str) -> list[list[str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.core.run_spec import MEASURING, WHAT, WHERE, Device, Trackers, tracker_setting
+from harness.core.panels import MEASURING, WHAT, WHERE
+from harness.core.run_spec import Device, Trackers, tracker_setting
 from harness.core.strict_spec import Strict, setting
 from harness.measurement.protocol import HALF_WIDTH, MARGINS
 

@@ -9,9 +9,8 @@ from harness.metrics.resampling import by_counts
 
 
 def compute(predictions: np.ndarray, references: np.ndarray) -> float:
-    from sklearn.metrics import accuracy_score
-
-    return accuracy_score(references, predictions)
+    """scikit-learn's `accuracy_score` to the bit, without the second that its import takes."""
+    return float(np.mean(predictions == references))
 
 
 def chance(references: np.ndarray) -> float:

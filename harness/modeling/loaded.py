@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.checked import refuse_damaged
+from harness.core.checksums import refuse_damaged
 from harness.core.errors import HarnessError
 from harness.core.lazy import lazy
 from harness.modeling.checkpoint import CLASSIFY, Checkpoint, Graph

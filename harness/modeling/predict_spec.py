@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from harness.core.option_values import comma_separated
-from harness.core.run_spec import OUTPUT, WHAT
+from harness.core.panels import OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
 

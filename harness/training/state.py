@@ -26,7 +26,7 @@ from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceSt
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from harness.core.atomic import new_folder
-from harness.core.checked import check_sums, write_sums
+from harness.core.checksums import check_sums, write_sums
 from harness.core.errors import DamagedFileError
 from harness.training.sharding import is_sharded, tensors_of
 from harness.training.step_plan import Plan

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness.report.tables.formats import cell_width
+from harness.report.tables.aligned import cell_width
 from harness.report.text.fitting import RULE
 from tests import command_line
 

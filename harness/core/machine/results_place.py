@@ -12,6 +12,8 @@ from harness.core.hashing import hash_json
 from harness.core.machine.environment import cache_folder
 from harness.core.remote import MARK, UNSENT, Remote
 
+ACCEPTED = Path("baselines") / "accepted"
+"""Where accepted baselines are, if nothing else is said."""
 URL = re.compile(r"([a-z][a-z0-9+.-]+)://\S+")
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.core import code_identity
 from harness.core.atomic import output_folder, scratch_folder
-from harness.core.checked import facts_of_files
+from harness.core.checksums import facts_of_files
 from harness.core.errors import HarnessError
 from harness.core.registry import load_registry
 from harness.corpora.filtering.spec import FilterSpec, make_rules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.run_spec import OUTPUT, WHAT
+from harness.core.panels import OUTPUT, WHAT
 from harness.core.source_names import SYNTHETIC
 from harness.core.strict_spec import Strict, setting
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.cached_facts import Hash
-from harness.core.checked import refuse_damaged
+from harness.core.checksums import refuse_damaged
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_files, hash_json, states_of
 from harness.core.reading import expanded, is_file, is_folder

@@ -7,11 +7,12 @@ from contextlib import contextmanager, suppress
 
 from harness.core.endpoints import PREFIX
 from harness.core.errors import HarnessError
+from harness.core.installation import builtin_folders
 from harness.core.machine.calibrate import calibration, is_calibrated
 from harness.core.machine.results_place import folder_for
 from harness.core.run_records import RunManifest
 from harness.core.run_spec import EXECUTOR_SETTINGS, RunSpec
-from harness.core.spec_files import builtin_folders, specs_of
+from harness.core.spec_files import specs_of
 from harness.core.store import Store
 from harness.pipeline.cells import Cell
 from harness.pipeline.commands.run import EXECUTORS, processes_of

@@ -16,7 +16,7 @@ from harness.compression.methods import Method, make_step, parse_method, setting
 from harness.compression.recipe import labelled, method_of_recipe
 from harness.core.atomic import output_folder, scratch_folder
 from harness.core.cell_records import CompressRecord, FitRecord
-from harness.core.checked import refuse_damaged, write_sums
+from harness.core.checksums import refuse_damaged, write_sums
 from harness.core.errors import HarnessError
 from harness.core.facts import facts_from
 from harness.core.hashing import fingerprint_of, hash_json

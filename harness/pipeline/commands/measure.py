@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import code_identity
-from harness.core.checked import refuse_damaged
+from harness.core.checksums import refuse_damaged
 from harness.core.errors import HarnessError, did_you_mean
 from harness.core.hashing import fingerprint_of, hash_json
 from harness.core.measurement_records import MeasureRecord

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.core.atomic import output_folder, scratch_folder
 from harness.core.cell_records import PretrainRecord
-from harness.core.checked import write_sums
+from harness.core.checksums import write_sums
 from harness.core.errors import HarnessError
 from harness.core.launched import launched
 from harness.core.machine.calibrate import calibration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -291,8 +291,7 @@ def _usual_space(model_spec: ModelSpec, scored: ScoreJob, examples: int) -> Spac
 
 def with_specs(registry: Registry, model_specs: Sequence[ModelSpec]) -> Registry:
     """A registry that knows these as well."""
-    more = {model_spec.name: model_spec for model_spec in model_specs}
-    return replace(registry, model_specs={**registry.model_specs, **more})
+    return registry.with_model_specs({model_spec.name: model_spec for model_spec in model_specs})
 
 
 def _winner(model_spec: ModelSpec, name: str, training: TrainingSpec) -> ModelSpec:

@@ -14,12 +14,14 @@ from multiprocessing.context import BaseContext
 
 import psutil
 
+from harness.core.lazy import lazy
 from harness.core.machine.environment import thread_variables
 from harness.core.machine.processes import variables
 from harness.pipeline.cells import Cell, CompressJob, FinetuneJob, MetaJob, PretrainJob, ScoreJob
 from harness.pipeline.executors import orphaned
 from harness.training.learners import LEARNERS
 
+serving = lazy("harness.pipeline.executors.worker")
 OF_TORCH = "TORCHINDUCTOR_CACHE_DIR"
 """A variable that torch sets as it is imported, here too, where a plan asks it something."""
 
@@ -51,7 +53,7 @@ def begin(threads: int, modules: Iterable[str]) -> set[int]:
     if _ENVIRONMENT or not names or "forkserver" not in multiprocessing.get_all_start_methods():
         return set()
     copying = multiprocessing.get_context("forkserver")
-    copying.set_forkserver_preload([orphaned.__name__, *names])
+    copying.set_forkserver_preload([orphaned.__name__, *names, serving.__name__])
     resource_tracker.ensure_running()
     before = _children()
     with variables({**thread_variables(threads), orphaned.PARENT: str(os.getpid())}):

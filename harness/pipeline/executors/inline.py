@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence, Set
 
+from harness.core.lazy import lazy
 from harness.core.machine.processes import in_this_process
 from harness.core.store import Store
 from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors.base import Resources
-from harness.pipeline.executors.execute import execute
 from harness.pipeline.executors.scheduling import BUSY_PAUSE, Queue, skipped
+
+executing = lazy("harness.pipeline.executors.execute")
 
 
 class InlineExecutor:
@@ -41,7 +43,7 @@ class InlineExecutor:
             self._listen(Event("progress", cell, fraction=fraction, detail=detail))
 
         with in_this_process(self._threads):
-            while (outcome := execute(cell, self._store, self._threads, report))[0] == "busy":
+            while (outcome := executing.execute(cell, self._store, self._threads, report))[0] == "busy":
                 time.sleep(BUSY_PAUSE)  # another run is at it
         kind, content = outcome
         return Event(kind, cell, cause=content) if kind == "failed" else Event(kind, cell, summary=content)

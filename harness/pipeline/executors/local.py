@@ -18,7 +18,6 @@ from harness.pipeline.cells import Cell, Event
 from harness.pipeline.executors import copying
 from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.scheduling import schedule
-from harness.pipeline.executors.worker import main as worker_main
 from harness.pipeline.executors.workers import Worker, WorkerPool
 
 
@@ -58,7 +57,7 @@ class Pool(WorkerPool[WorkerProcess]):
         with variables(environment):
             arguments = (theirs, *self._arguments, dict(os.environ))
             process = self._context.Process(  # type: ignore[attr-defined]
-                target=worker_main, args=arguments, daemon=True, name="harness-worker"
+                target=copying.serving.main, args=arguments, daemon=True, name="harness-worker"
             )
             process.start()
         theirs.close()

@@ -8,11 +8,11 @@ from pathlib import Path
 from harness.core import plugins
 from harness.core.checks_spec import ChecksSpec
 from harness.core.errors import HarnessError, unknown
+from harness.core.installation import builtin_folders
 from harness.core.noise import NOISES, can_be_attacked
 from harness.core.reading import expanded, is_file
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
-from harness.core.spec_files import builtin_folders
 from harness.core.specs import NOISE_MARK, SuiteSpec, TaskSpec
 from harness.core.strict_spec import load_spec
 

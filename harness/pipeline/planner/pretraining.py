@@ -13,6 +13,7 @@ from harness.core.cached_facts import KnownCorpus, KnownProblem, known_on_machin
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
 from harness.core.machine.numerics import resolved_precision
+from harness.core.pretraining_specs import CONTROL_SUFFIX
 from harness.core.run_spec import RunSpec
 from harness.core.source_names import canonical
 from harness.core.specs import ModelSpec
@@ -30,9 +31,6 @@ from harness.pipeline.cells import Cell, Origin, PretrainJob, code_of, machine_o
 from harness.pipeline.planner.costing import pretraining
 from harness.training.learners.base import RANDOM_WEIGHTS
 from harness.training.objectives import OBJECTIVES, check_objective
-
-CONTROL_SUFFIX = "-scratch"
-"""What `--from-scratch` appends to a model spec's name for its control with random weights."""
 
 
 def corpora_by_name(corpora: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from harness.core.atomic import replacing
-from harness.core.checked import refuse_damaged
+from harness.core.checksums import refuse_damaged
 from harness.core.errors import HarnessError, UnwritableError
 from harness.core.reading import is_folder
 from harness.modeling.runtimes.torch_eager import load

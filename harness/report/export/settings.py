@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from harness.core.run_spec import OUTPUT, WHAT
+from harness.core.panels import OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
 RUN = "A run's name, part of it, or latest."

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.core.cell_records import FitRecord, PretrainRecord, ScoreRecord
-from harness.pipeline.planner.pretraining import CONTROL_SUFFIX
+from harness.core.pretraining_specs import CONTROL_SUFFIX
 from harness.report.page.model import Cell, Chart, Grid, Line, Section
 from harness.report.tables.efficiency import Curve, Efficiency
 from harness.report.tables.formats import NONE, interval, scaled

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.pipeline.planner.pretraining import CONTROL_SUFFIX
+from harness.core.pretraining_specs import CONTROL_SUFFIX
 from harness.report.tables.plotting import figure, plain
 from harness.report.tables.table import Table
 from harness.stats.aggregate import Estimate

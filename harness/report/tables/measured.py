@@ -9,7 +9,7 @@ from harness.core.facts import Environment
 from harness.core.machine.environment import machine_fingerprint
 from harness.core.measurement_records import MeasureRecord, StageFacts, Standing
 from harness.data.modalities import unit_of
-from harness.measurement.protocol import Validity
+from harness.measurement.validity import Validity
 
 VALID = Validity.VALID
 OWN_LENGTHS = "task"

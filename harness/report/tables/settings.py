@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from harness.core.run_spec import MEASURING, OUTPUT, WHAT
+from harness.core.panels import MEASURING, OUTPUT, WHAT
 from harness.core.strict_spec import Strict, setting
 
 DIAGNOSTICS = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.report.tables.formats import cell_width, markdown_rows
+from harness.report.tables.aligned import cell_width, markdown_rows
 from harness.report.text.text import GAP
 
 INTERVAL = re.compile(r" \[[-+]?[\d.,]+, [-+]?[\d.,]+\]")

@@ -10,9 +10,6 @@ from harness.core.runs import asked_for
 from harness.core.search_records import COMPLETE, CUT, TrialFacts, TuneRecord
 from harness.core.store import Store
 from harness.core.text import say
-from harness.pipeline.commands.search_plan import Planned
-from harness.pipeline.commands.trials import shown as shown_values
-from harness.pipeline.cost import clock
 from harness.report.text.text import columns
 
 POINTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -54,22 +51,6 @@ def search_text(record: TuneRecord) -> str:
     )
     table = columns(rows, ["trial", *names, "state", "epochs", "value"])
     return "\n\n".join([head, table, _curve_text(record)])
-
-
-def plan_text(plan: Planned) -> str:
-    """What a search would do."""
-    rows = [[f"{100 * fraction:g} %", str(trials), clock(seconds)] for fraction, trials, seconds in plan.rungs] + [
-        ["best, all examples", "1", clock(plan.last)]
-    ]
-    shown = "\n".join(f"          {shown_values(values)}" for values in plan.first)
-    return "\n\n".join(
-        [
-            f"search    {plan.task}, {plan.model}: {plan.rungs[0][1]} trials of {', '.join(plan.space)}\n"
-            f"takes     about {clock(plan.seconds)} with {plan.at_once} at once, {clock(plan.cpu_seconds)} of CPU time",
-            columns(rows, ["epochs", "trials", "CPU time"]),
-            f"first     the values of the trials that are drawn first\n{shown}\n",
-        ]
-    )
 
 
 def ordered(record: TuneRecord) -> list[TrialFacts]:

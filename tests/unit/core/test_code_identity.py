@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core import code_identity, known_sources
+from harness.core import code_identity, installation, known_sources
 from harness.pipeline import cells
 
 STEPS = ("pretrain", "finetune", "compress", "score", "measure")
@@ -32,7 +32,8 @@ def a_copy(tmp_path, monkeypatch):
     package = tmp_path / "harness"
     shutil.copytree(code_identity.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "builtin"))
     monkeypatch.setattr(code_identity, "PACKAGE", package)
-    monkeypatch.setattr(known_sources.SourceCache, "keep", lambda cache: None)  # at each of hundreds of changes
+    for kept, write in ((known_sources.SourceCache, "keep"), (installation.Kept, "put")):
+        monkeypatch.setattr(kept, write, lambda *_: None)  # at each of hundreds of changes
     return package
 
 
@@ -145,6 +146,7 @@ def test_versions_of_third_party_packages_count(monkeypatch):
     before = identity(own)
     assert "numpy" in code_identity.packages(own) and "rich" not in code_identity.packages(own)
     monkeypatch.setattr(code_identity, "_version", lambda package: "99.0")
+    monkeypatch.setattr(installation, "folders_of_distributions", lambda: [["where it is installed", 1]])
     assert identity(own) != before
     code_identity.forget()
 

@@ -12,7 +12,8 @@ import pytest
 
 from harness.core.atomic import move_folder, new_folder
 from harness.core.cached_facts import KnownProblem, known_on_machine
-from harness.core.checked import check_sums, refuse_damaged, write_checked, write_sums
+from harness.core.checked import write_checked
+from harness.core.checksums import check_sums, refuse_damaged, write_sums
 from harness.core.errors import DamagedFileError, HarnessError, UnreadableFileError
 from harness.core.locks import lock_file
 from harness.core.store import Store, write_atomically

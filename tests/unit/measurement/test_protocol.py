@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from harness.measurement import protocol
-from harness.measurement.protocol import Validity, measure, orders, verdict
+from harness.measurement.protocol import measure, orders, verdict
 from harness.measurement.series import BASE, SECOND, pooled, samples
+from harness.measurement.validity import Validity
 from tests.benchmarks.simulated import Noise, SimulatedBench
 
 CALM = Noise(drift=0.005, launch=0.002, call=0.005, spiked_visits=0, spiked_calls=0)

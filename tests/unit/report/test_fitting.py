@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from harness.report.tables.formats import cell_width, markdown_rows
+from harness.report.tables.aligned import cell_width, markdown_rows
 from harness.report.text.fitting import fitted
 from harness.report.text.text import columns
 

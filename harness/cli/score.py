@@ -1,4 +1,4 @@
-"""The verbs `harness show` and `harness score`."""
+"""The verb `harness score`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Include, Json, Out, Plain, existing_store, show_tables
+from harness.cli.opening import existing_store
+from harness.cli.options import Include, Json, Out, Plain, show_tables
 from harness.cli.spec_options import spec_options
-from harness.core.launch_specs import ScoreSpec
+from harness.core.lookup_specs import ScoreSpec
 from harness.core.registry import load_registry
 from harness.core.strict_spec import parse
-from harness.report.text import runs
-from harness.report.text.pretraining import pretrainings_of
 from harness.report.text.rescoring import rescore
-
-
-def show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, part of it, or latest.")] = "latest",
-    out: Out = None,
-    as_json: Json = False,
-    plain: Plain = False,
-) -> None:
-    """Show a run: what was asked for, its cells, scores, failures and their causes."""
-
-    store = existing_store(out)
-    if as_json:
-        show_tables(runs.run_json(store, name), plain=True)
-        return
-    show_tables("\n\n".join(filter(None, (runs.run_text(store, name), pretrainings_of(store, name)))), plain)
 
 
 @spec_options(ScoreSpec)
