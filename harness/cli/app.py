@@ -170,7 +170,8 @@ class LazyGroup(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         rest = [_today(argument) for argument in rest]
         verb = VERBS.get(str(name))
-        if verb is not None and verb.known and (answer := _imported(verb.known)(rest)) is not None:
+        known = verb.known if verb is not None and not ctx.resilient_parsing else ""  # not to complete what is typed
+        if known and (answer := _imported(known)(rest)) is not None:
             return name, TyperCommand(name=name, callback=answer), []
         return name, command and self.loaded(str(name)), rest
 

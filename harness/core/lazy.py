@@ -1,4 +1,4 @@
-"""Modules of our own that import torch at their top, named where they are used and imported when first touched."""
+"""Modules of our own that import torch or NumPy at their top, named where they are used, imported when touched."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ class LazyModule:
 def lazy(name: str) -> Any:
     """A module that is imported at the first use of one of its attributes.
 
-    For modules that import torch or a runtime at their top, in modules that a command line of a tenth of a second
-    reads: `masks = lazy(NAME)`. Code identity and the test of the layers read the name as they
-    read an import.
+    For modules that import torch, NumPy or a runtime at their top, in modules that a command line of a tenth of a
+    second reads: `masks = lazy(NAME)`. Code identity and the test of the layers read the name as they read an import.
 
     Args:
         name: The full dotted name, as a literal.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.arrow_columns import arrow_column
 from harness.core.cell_records import ReadingFacts
 from harness.core.errors import DamagedFileError
 from harness.core.grouped import grouped, groups_of
@@ -164,15 +165,15 @@ def write_predictions(
         true: Any = None if references is None else references[rows]
         labels = [list(texts) for texts in true] if in_words and true is not None else true
         columns = {
-            "id": pa.array(list(ids[rows]), pa.string()),
-            "prediction": pa.array(predicted.values[rows].tolist(), kind),
-            "label": pa.nulls(count, known) if labels is None else pa.array(list(labels), known),
-            "oracle": pa.nulls(count, known) if oracle is None else pa.array(oracle[rows], known),
+            "id": arrow_column(ids[rows], pa.string()),
+            "prediction": arrow_column(predicted.values[rows].tolist(), kind),
+            "label": pa.nulls(count, known) if labels is None else arrow_column(labels, known),
+            "oracle": pa.nulls(count, known) if oracle is None else arrow_column(oracle[rows], known),
         }
         if groups is not None:
-            columns[GROUP] = pa.array(groups[rows], pa.int64())
+            columns[GROUP] = arrow_column(groups[rows], pa.int64())
         for name, values in predicted.columns.items():
-            columns[name] = pa.array(list(values[rows]), kinds.get(name))
+            columns[name] = arrow_column(values[rows], kinds.get(name))
         return pa.table(columns)
 
     first = part(slice(0, AT_ONCE))

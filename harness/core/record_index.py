@@ -20,6 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, overload
 
+from harness.core.arrow_columns import arrow_column
 from harness.core.errors import DamagedFileError, StoredFileError, UnreadableFileError
 from harness.core.facts import CellRecord, Facts, FileFacts, facts_from
 from harness.core.hashing import canonical_json
@@ -266,12 +267,12 @@ def _write(path: Path, rows: list[Row]) -> None:
     import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {
-        field.name: pa.array(
+        field.name: arrow_column(
             (getattr(row, field.name) for row in rows), pa.int64() if field.type == "int" else pa.string()
         )
         for field in fields(Row)
     }
-    columns["seal"] = pa.array((row.seal() for row in rows), pa.binary(16))
+    columns["seal"] = arrow_column((row.seal() for row in rows), pa.binary(16))
     table = pa.table(columns).replace_schema_metadata({"harness_index": VERSION})
     with contextlib.suppress(OSError), replacing(path) as temporary:
         pq.write_table(table, temporary, write_page_checksum=True)

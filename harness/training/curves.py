@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
+from harness.core.arrow_columns import arrow_column
+
 LOSSES = "losses.parquet"
 
 
@@ -17,11 +19,11 @@ def write_losses(
     import pyarrow.parquet as pq
 
     steps = range(1, len(losses) + 1)
-    columns = {"step": pa.array(steps, pa.int64()), "loss": pa.array(losses, pa.float64())}
+    columns = {"step": arrow_column(steps, pa.int64()), "loss": arrow_column(losses, pa.float64())}
     if rates is not None:
-        columns["learning_rate"] = pa.array(rates, pa.float64())
+        columns["learning_rate"] = arrow_column(rates, pa.float64())
     if tokens_a_step is not None:
-        columns["tokens"] = pa.array([step * tokens_a_step for step in steps], pa.int64())
+        columns["tokens"] = arrow_column([step * tokens_a_step for step in steps], pa.int64())
     pq.write_table(pa.table(columns), path)
 
 

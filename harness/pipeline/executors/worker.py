@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,8 @@ def main(pipe: Connection, root: str, include: Sequence[str], threads: int, envi
     os.environ.update(environment)
     if "torch" in sys.modules:  # of a process that had other threads
         sys.modules["torch"].set_num_threads(threads)
+    gc.freeze()  # what is imported stays, and is shared with the process that this is a copy of
+    gc.enable()
     quiet_libraries()
     load_registry(include)
     store = Store(Path(root))
