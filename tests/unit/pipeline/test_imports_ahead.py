@@ -38,6 +38,24 @@ if __name__ == "__main__":
     process.join()
 """
 
+WORKER = """
+import os
+from harness.pipeline.executors import copying
+
+class Asked:
+    def __reduce__(self):
+        return eval, ("__import__('os')._exit(10 + __import__('gc').isenabled())",)
+
+if __name__ == "__main__":
+    context = copying.context(1, ["harness.core.hashing"])
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=copying.serving.main, args=(theirs, "results", (), 1, dict(os.environ)))
+    worker.start()
+    ours.send(Asked())
+    worker.join()
+    print(context.get_start_method(), worker.exitcode)
+"""
+
 
 def started(folder: Path, script: str) -> subprocess.Popen[str]:
     (folder / "slow_import.py").write_text(SLOW_IMPORT)
@@ -61,6 +79,11 @@ def test_a_process_that_imports_ends_with_a_killed_parent_amid_its_imports(tmp_p
 def test_imports_that_were_withdrawn_hold_nothing_up_and_later_workers_are_copies(tmp_path: Path):
     output, _ = started(tmp_path, WITHDRAWN).communicate(timeout=50)
     assert output == "forkserver\n"
+
+
+def test_a_worker_looks_for_cycles_though_the_process_it_is_a_copy_of_does_not(tmp_path: Path):
+    output, _ = started(tmp_path, WORKER).communicate(timeout=50)
+    assert output == "forkserver 11\n"
 
 
 class Recorded:
