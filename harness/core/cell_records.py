@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.core.attack_records import AttackFacts, CheckFacts
-from harness.core.facts import CellRecord, Facts, Interval, MachineFacts, PrecisionFacts, shared
+from harness.core.facts import Bounds, CellRecord, Facts, Interval, MachineFacts, PrecisionFacts, shared
 from harness.core.portions import portion_name
 
 
@@ -116,12 +116,13 @@ class CorpusFacts(Facts):
 class ScoreFacts(Interval):
     """A score with its interval over examples. `bounds` are those of the metric's scale, None for none."""
 
+    alike = False
     level: float = 0.95
     method: str = ""
     n: int = 0
     chance: float | None = None
     ceiling: Interval | None = None
-    bounds: list[float | None] = Field(default=[0.0, 1.0], min_length=2, max_length=2)
+    bounds: Bounds = Field(default=[0.0, 1.0])
     greater_is_better: bool = True
     version: int = 1
 
@@ -134,6 +135,7 @@ class ScoreFacts(Interval):
 class Selection(Facts):
     """Which weights of a training were kept."""
 
+    alike = True
     mode: str = "last"
     note: str | None = None
 
@@ -379,6 +381,7 @@ class PretrainFacts(Facts):
 class HeldOutScore(Interval):
     """A score on held-out text."""
 
+    alike = False
     level: float = 0.95
     n: int = 0
     over: str = ""

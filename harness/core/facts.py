@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, TypeVar
+from weakref import WeakValueDictionary
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.core.errors import DamagedFileError
 from harness.core.text import clipped
@@ -27,6 +30,15 @@ class Facts(BaseModel):
         serialize_by_alias=True,
         defer_build=True,
     )
+    alike: ClassVar[bool] = False
+    """Whether many of this kind are equal. Those that are equal are then one object."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """CPython keeps the names of attributes once for all objects of a class, if it saw them in the first of it."""
+        first = cls.__new__(cls)
+        for name in cls.model_fields:
+            object.__setattr__(first, name, None)
 
     def as_json(self) -> dict[str, Any]:
         """What it was made of."""
@@ -35,14 +47,15 @@ class Facts(BaseModel):
 
 def shared(facts: Facts) -> Any:
     """A field whose default is one object for all, as pydantic's own would be copied for each."""
-    return Field(default_factory=lambda: facts)
+    lean = _lean(facts)
+    return Field(default_factory=lambda: lean)
 
 
 FactsT = TypeVar("FactsT", bound=Facts)
 
 
 def facts_from(kind: type[FactsT], content: Mapping[str, Any], where: object) -> FactsT:
-    """Facts of a kind, checked.
+    """Facts of a kind, checked. Nobody may change what is in them: parts of them may be one object.
 
     Args:
         kind: The class.
@@ -56,37 +69,75 @@ def facts_from(kind: type[FactsT], content: Mapping[str, Any], where: object) ->
         facts = kind.model_validate(content)
     except ValidationError as error:
         raise DamagedFileError(f"{where} is damaged: {first_problem(error)}") from None
-    _pool_names(facts)
-    return facts
+    return _lean(facts)
 
 
-_NAMES: dict[frozenset[str], set[str]] = {}
+SHORT = 48
+"""Texts of so many letters are kept once where they are equal; hashes, which are longer, are each their own."""
+_GIVEN: dict[frozenset[str], set[str]] = {}
+_ALIKE: WeakValueDictionary[tuple[type[Facts], int, str], Facts] = WeakValueDictionary()
+_NO_EXTRA: dict[str, Any] = {}
+_EMPTY: dict[type, Any] = {dict: {}, list: []}
+_AS_THEY_ARE = frozenset({float, int, bool, type(None)})
+_put = object.__setattr__
 
 
-def _pool_names(facts: Facts) -> None:
-    """One set of the names that were given for all facts in which the same were, a third of what thousands of them
-    take. They are frozen, so that none changes it.
+def _lean(facts: FactsT) -> FactsT:
+    """The same facts in a third of the memory, for thousands of them are held: their attributes are values alone
+    without a dictionary of their own, and what is equal is one object: names of given fields, short texts, what is
+    empty, facts of a kind that is `alike`.
     """
-    given = facts.__pydantic_fields_set__
-    names = frozenset(given)
-    known = _NAMES.get(names)
-    if known is given:
-        return
-    object.__setattr__(facts, "__pydantic_fields_set__", _NAMES.setdefault(names, given))
-    for value in facts.__dict__.values():
-        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)
-        for part in parts:
-            if not isinstance(part, Facts):
-                break
-            _pool_names(part)
+    names = frozenset(facts.__pydantic_fields_set__)
+    given = _GIVEN.get(names)
+    if given is None:
+        given = _GIVEN[names] = set(names)
+    if given is facts.__pydantic_fields_set__:
+        return facts  # is lean
+    kind, extra = type(facts), facts.__pydantic_extra__
+    values = {
+        name: value if type(value) in _AS_THEY_ARE else _lean_value(value) for name, value in facts.__dict__.items()
+    }
+    if not kind.alike:
+        return _made(kind, values, given, extra)
+    key = kind, id(given), repr((values, extra))
+    known = _ALIKE.get(key)
+    if known is None:
+        known = _ALIKE[key] = _made(kind, values, given, extra)
+    return known  # type: ignore[return-value]  # of the type in its key
+
+
+def _made(kind: type[FactsT], values: Mapping[str, Any], given: set[str], extra: dict[str, Any] | None) -> FactsT:
+    """Facts with these values, each set as an attribute, which leaves them without a dictionary."""
+    made = kind.__new__(kind)
+    for name, value in values.items():
+        _put(made, name, value)
+    _put(made, "__pydantic_fields_set__", given)
+    _put(made, "__pydantic_extra__", extra or _NO_EXTRA)
+    _put(made, "__pydantic_private__", None)
+    return made
+
+
+def _lean_value(value: Any) -> Any:
+    if type(value) is str:
+        return sys.intern(value) if len(value) <= SHORT else value
+    if isinstance(value, Facts):
+        return _lean(value)
+    kind = type(value)
+    if not value and kind in _EMPTY:
+        return _EMPTY[kind]
+    if kind is dict and isinstance(next(iter(value.values())), Facts):
+        return {name: _lean_value(part) for name, part in value.items()}
+    if kind is list and isinstance(value[0], Facts):
+        return [_lean_value(part) for part in value]
+    return value
 
 
 def with_part(facts: FactsT, name: str, part: Facts) -> FactsT:
     """The facts with another part in place of one that was given."""
-    changed = facts.model_copy(update={name: part})
-    if name in facts.model_fields_set:
-        object.__setattr__(changed, "__pydantic_fields_set__", facts.__pydantic_fields_set__)
-    return changed
+    if name not in facts.model_fields_set:
+        return facts.model_copy(update={name: part})
+    values = {field: getattr(facts, field) for field in type(facts).model_fields}
+    return _made(type(facts), values | {name: part}, facts.__pydantic_fields_set__, facts.__pydantic_extra__)
 
 
 def first_problem(error: ValidationError) -> str:
@@ -101,7 +152,20 @@ Seed = Annotated[int, BeforeValidator(lambda seed: 0 if seed is None else seed)]
 """None of cells that draw nothing."""
 
 
+@cache
+def _bounds(low: float | None, high: float | None) -> list[float | None]:
+    return [low, high]
+
+
+Bounds = Annotated[
+    list[float | None], Field(min_length=2, max_length=2), AfterValidator(lambda bounds: _bounds(*bounds))
+]
+"""The lowest and the highest value of a scale; one list for all that are equal."""
+
+
 class Interval(Facts):
+    alike = True
+
     value: float
     low: float
     high: float
@@ -153,6 +217,8 @@ class Environment(Facts):
 class MachineFacts(Facts):
     """What of a machine the last digits of a score depend on; nothing where they depend on none."""
 
+    alike = True
+
     threads: int = 0
     isa: list[str] = Field(default_factory=list)
     gpus: list[str] = Field(default_factory=list)
@@ -162,6 +228,8 @@ class PrecisionFacts(Facts):
     """The floats a model was trained and scored in, `fp32` or `bf16`; None where nothing was trained, or it is not
     known in what. `training` is that of the last training: of the model, of a student, of what compression fine-tuned.
     """
+
+    alike = True
 
     pretraining: str | None = None
     training: str | None = None

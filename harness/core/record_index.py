@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -104,17 +104,18 @@ class RecordIndex:
         `damaged` is told of each record that is, which is left out too. `kind` is the class of the records; without it
         each has that of the kind it names.
         """
-        asked = list(keys)
+        asked = {key: key for key in keys}
         records: dict[str, Any] = {}
         errors: dict[str, StoredFileError] = {}
         changed = False
-        for row in _known(self._path, set(asked)) if asked else ():
+        for row in _known(self._path, asked) if asked else ():
             try:
                 if _state(self._store, row.cell) != (row.size, row.mtime, row.ctime, row.inode):
                     changed = True
                     continue
                 self._check_files(row)
-                records[row.cell] = self._record(row, kind)
+                key = asked[row.cell]
+                records[key] = self._record(row, kind, key)
             except StoredFileError as error:
                 errors[row.cell] = error
         fresh = []
@@ -127,7 +128,7 @@ class RecordIndex:
                     continue
                 if time.time_ns() - max(row_read.ctime, row_read.mtime) > SETTLED:
                     fresh.append(row_read)
-                records[key] = self._record(row_read, kind)
+                records[key] = self._record(row_read, kind, key)
             except StoredFileError as error:
                 errors[key] = error
         for key in asked:
@@ -148,8 +149,10 @@ class RecordIndex:
         except UnreadableFileError:
             return True
 
-    def _record(self, row: Row, kind: type[CellRecord]) -> CellRecord:
+    def _record(self, row: Row, kind: type[CellRecord], key: str) -> CellRecord:
         content = json.loads(row.rest)
+        if content.get("cell"):
+            content["cell"] = key  # as the caller has it: one text for both
         chosen = class_of(content.get("kind")) if kind is CellRecord else kind
         where = f"{self._store.root}/cells/{row.cell[:2]}/{row.cell}/{RECORD}"
         for name, text in (("task", row.task), ("model", row.model), ("data", row.data)):
@@ -232,7 +235,7 @@ def damage_of_index(path: Path) -> None:
         raise DamagedFileError(f"{path} is damaged: not what was written, or by another version")
 
 
-def _known(path: Path, keys: set[str] | None = None) -> Iterator[Row]:
+def _known(path: Path, keys: Container[str] | None = None) -> Iterator[Row]:
     """The rows of an index that fit their hashes, of these cells or of all; none where there is no index, and none
     after what is not sound.
     """
@@ -241,7 +244,7 @@ def _known(path: Path, keys: set[str] | None = None) -> Iterator[Row]:
             yield from (row for row, seal in _rows(path, keys) if row.seal() == seal)
 
 
-def _rows(path: Path, keys: set[str] | None = None) -> Iterator[tuple[Row, bytes]]:
+def _rows(path: Path, keys: Container[str] | None = None) -> Iterator[tuple[Row, bytes]]:
     """The rows of an index and their hashes, those of some cells alone where these are given. Raises ValueError where
     it is no whole one of this version.
     """

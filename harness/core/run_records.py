@@ -49,6 +49,10 @@ class ModelNames(Facts):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
+UNNAMED = ModelNames()
+"""Of a run that says nothing."""
+
+
 class SuiteFacts(Facts):
     name: str
     version: int = 1
@@ -89,4 +93,4 @@ class RunManifest(Facts):
 
     def names_of(self, cell: RunCell) -> ModelNames:
         """What the run calls the model of one of its cells."""
-        return self.model_facts.get(cell.model) or ModelNames()
+        return self.model_facts.get(cell.model) or UNNAMED

@@ -17,7 +17,7 @@ NAMED_BY_RUNS = ("name", "id", "overrides", "pretrained", "revision", "original"
 RecordT = TypeVar("RecordT", bound=ModelRecord)
 
 
-def asked_for(manifests: Sequence[RunManifest], *kinds: str) -> dict[str, list[ModelNames]]:
+def asked_for(manifests: Sequence[RunManifest], *kinds: str) -> dict[str, Sequence[ModelNames]]:
     """The cells of runs, each once in the order of the runs, with what each is called.
 
     Args:
@@ -28,13 +28,16 @@ def asked_for(manifests: Sequence[RunManifest], *kinds: str) -> dict[str, list[M
         By key the names of each model the cell was asked for as, one at least; empty ones where the run is so old
         that its records hold them.
     """
-    by_cell: dict[str, dict[str, ModelNames]] = {}
+    by_cell: dict[str, Sequence[ModelNames]] = {}
+    alone: dict[int, Sequence[ModelNames]] = {}  # one object for all cells of a model
     for manifest in manifests:
         for cell in manifest.cells:
             if not kinds or cell.kind in kinds:
                 names = manifest.names_of(cell)
-                by_cell.setdefault(cell.cell, {})[names.id] = names
-    return {key: list(models.values()) for key, models in by_cell.items()}
+                known = {other.id: other for other in by_cell.get(cell.cell, ())} | {names.id: names}
+                several = len(known) > 1
+                by_cell[cell.cell] = tuple(known.values()) if several else alone.setdefault(id(names), (names,))
+    return by_cell
 
 
 def with_names(records: Iterable[RecordT], asked: Mapping[str, Sequence[ModelNames]]) -> list[RecordT]:
@@ -46,7 +49,7 @@ def with_names(records: Iterable[RecordT], asked: Mapping[str, Sequence[ModelNam
             key = id(record.model), id(names)
             if key not in models:
                 models[key] = record.model, names, record.model.model_copy(update=names.given)
-            called.append(with_part(record, "model", models[key][2]))
+            called.append(with_part(record, "model", models[key][2]) if names.given else record)
     return called
 
 
