@@ -11,8 +11,10 @@ from harness.core.columns import mapped_file, no_room
 if TYPE_CHECKING:
     import numpy as np
 
-IN_MEMORY = 2**22
-"""Numbers of a column that are held, 16 MiB; more are in a file."""
+IN_MEMORY = 2**20
+"""Numbers of a column that are held, 4 MiB; more are in a file. What is freed in parts of that size stays with the
+process, as the allocator keeps it.
+"""
 
 
 class TokenRows(Sequence["np.ndarray"]):

@@ -84,15 +84,11 @@ class PartOfBatches:
             yield part or rows[:1]
 
 
-def of_all(
-    sums: Sequence[torch.Tensor], counts: Sequence[float], device: torch.device
-) -> tuple[list[float], list[float]]:
+def of_all(sums: torch.Tensor, counts: Sequence[float], device: torch.device) -> tuple[list[float], list[float]]:
     """Of each step what all processes have summed, and the number of their examples."""
-    if not sums:
+    if not len(sums):
         return [], []
-    both = torch.stack(
-        [torch.stack(list(sums)).double().to(device), torch.tensor(counts, dtype=torch.float64, device=device)]
-    )
+    both = torch.stack([sums.double().to(device), torch.tensor(counts, dtype=torch.float64, device=device)])
     torch.distributed.all_reduce(both)
     totals, numbers = both.tolist()
     return totals, numbers

@@ -34,6 +34,8 @@ from harness.training.recomputing import compiled, recompute_activations
 from harness.training.resuming import Checkpoints
 
 DROPOUT_SEED = 4
+IN_BLOCK = 1024
+"""Losses of steps that are kept together."""
 
 
 Collator = Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]
@@ -59,6 +61,30 @@ class FitReport:
     lazy_rows: bool
     resumed_from: int = 0
     compiled: bool = False
+
+
+class StepLosses:
+    """The losses of steps on their device, a block of numbers at a time: a tensor each, between those of the batches,
+    would leave the memory of these in pieces.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[torch.Tensor] = []
+        self._count = 0
+
+    def append(self, loss: torch.Tensor) -> None:
+        place = self._count % IN_BLOCK
+        if place == 0:
+            self._blocks.append(torch.empty(IN_BLOCK, device=loss.device))
+        self._blocks[-1][place] = loss
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def together(self) -> torch.Tensor:
+        """All of them (steps,), float32."""
+        return torch.cat(self._blocks)[: self._count] if self._blocks else torch.empty(0)
 
 
 class TrainStep:
@@ -87,7 +113,7 @@ class TrainStep:
         self._parameters = [weight for weight in model.parameters() if weight.requires_grad]
         self._total: torch.Tensor | float = 0.0
         self._counts: list[float] = []
-        self._losses: list[torch.Tensor] = []
+        self._losses = StepLosses()
         self._before: tuple[list[float], list[float]] = [], []
 
     def go_on(self, losses: list[float], counts: list[float]) -> None:
@@ -141,13 +167,13 @@ class TrainStep:
             losses, counts = self.curves(device)
             totals = [loss * self._targets * count for loss, count in zip(losses, counts, strict=True)]
             return losses, sum(totals) / (self._size * max(1, len(totals)))
-        if not self._losses:
+        if not len(self._losses):
             return [], 0.0
-        return torch.stack(self._losses).tolist(), float(self._total) / len(self._losses)
+        return self._losses.together().tolist(), float(self._total) / len(self._losses)
 
     def curves(self, device: torch.device) -> tuple[list[float], list[float]]:
         """Of several processes, which all must call: the loss of each step, and its number of examples."""
-        totals, counts = of_all(self._losses, self._counts, device)
+        totals, counts = of_all(self._losses.together(), self._counts, device)
         losses = [total / (self._targets * count) for total, count in zip(totals, counts, strict=True)]
         return self._before[0] + losses, self._before[1] + counts
 
