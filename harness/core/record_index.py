@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, overload
@@ -88,6 +89,7 @@ class RecordIndex:
         self._parsed: dict[str, Any] = {}
         self._parts: dict[tuple[type[Facts], str], Facts] = {}
         self._files: dict[str, dict[str, FileFacts]] = {}
+        self._texts: dict[str, str] = {}
 
     @overload
     def read(self, keys: Iterable[str], damaged: Callable[[StoredFileError], None]) -> list[CellRecord]: ...
@@ -123,7 +125,7 @@ class RecordIndex:
             if key in records or key in errors:
                 continue
             try:
-                row_read = _row(self._store, key)
+                row_read = _row(self._store, key, self._texts)
                 if row_read is None:
                     continue
                 if time.time_ns() - max(row_read.ctime, row_read.mtime) > SETTLED:
@@ -140,8 +142,9 @@ class RecordIndex:
 
     def _write(self, fresh: Sequence[Row]) -> None:
         """The rows there were whose records are as they were or unreadable now, and those that were read anew."""
-        rows = {row.cell: row for row in _known(self._path) if self._is_there(row)}
-        _write(self._path, list({**rows, **{row.cell: row for row in fresh}}.values()))
+        anew = {row.cell for row in fresh}
+        kept = (row for row in _known(self._path) if row.cell not in anew and self._is_there(row))
+        _write(self._path, chain(kept, fresh))
 
     def _is_there(self, row: Row) -> bool:
         try:
@@ -199,16 +202,18 @@ class RecordIndex:
         return content
 
 
-def _row(store: Store, key: str) -> Row | None:
-    """Of the record itself, checked; None where there is none. Raises StoredFileError."""
+def _row(store: Store, key: str, alike: dict[str, str]) -> Row | None:
+    """Of the record itself, checked; None where there is none. Parts that others have too are the texts of `alike`.
+    Raises StoredFileError.
+    """
     before = _state(store, key)
     if before is None:
         return None
     record = store.read(key).as_json()
     files = [[name, facts["bytes"]] for name, facts in record.get("files", {}).items()]
     rest = {name: value for name, value in record.items() if name not in (*DROPPED, *SHARED, "files")}
-    texts = (canonical_json(part) for part in (files, *(record.get(name) for name in SHARED), rest))
-    return Row(key, *before, *texts)
+    parts = (canonical_json(part) for part in (files, *(record.get(name) for name in SHARED)))
+    return Row(key, *before, *(alike.setdefault(text, text) for text in parts), canonical_json(rest))
 
 
 def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
@@ -264,18 +269,20 @@ def _rows(path: Path, keys: Container[str] | None = None) -> Iterator[tuple[Row,
         raise ValueError(str(error)) from None
 
 
-def _write(path: Path, rows: list[Row]) -> None:
-    """Whole or not at all. Where results cannot be written to, tables are made without."""
+def _write(path: Path, rows: Iterable[Row]) -> None:
+    """Whole or not at all, a few rows at a time. Where results cannot be written to, tables are made without."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, Any] = {
-        field.name: arrow_column(
-            (getattr(row, field.name) for row in rows), pa.int64() if field.type == "int" else pa.string()
-        )
-        for field in fields(Row)
-    }
-    columns["seal"] = arrow_column((row.seal() for row in rows), pa.binary(16))
-    table = pa.table(columns).replace_schema_metadata({"harness_index": VERSION})
-    with contextlib.suppress(OSError), replacing(path) as temporary:
-        pq.write_table(table, temporary, write_page_checksum=True)
+    kinds = [(field.name, pa.int64() if field.type == "int" else pa.string()) for field in fields(Row)]
+    schema = pa.schema([*kinds, ("seal", pa.binary(16))], {"harness_index": VERSION})
+    remaining = iter(rows)
+    with (
+        contextlib.suppress(OSError),
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
+    ):
+        while some := list(islice(remaining, AT_ONCE)):
+            columns = [arrow_column((getattr(row, name) for row in some), kind) for name, kind in kinds]
+            seals = arrow_column((row.seal() for row in some), pa.binary(16))
+            writer.write_table(pa.Table.from_arrays([*columns, seals], schema=schema))
