@@ -213,7 +213,8 @@ def _row(store: Store, key: str, alike: dict[str, str]) -> Row | None:
     files = [[name, facts["bytes"]] for name, facts in record.get("files", {}).items()]
     rest = {name: value for name, value in record.items() if name not in (*DROPPED, *SHARED, "files")}
     parts = (canonical_json(part) for part in (files, *(record.get(name) for name in SHARED)))
-    return Row(key, *before, *(alike.setdefault(text, text) for text in parts), canonical_json(rest))
+    texts = *(alike.setdefault(text, text) for text in parts), canonical_json(rest)
+    return Row(key, *before, *texts)
 
 
 def _state(store: Store, key: str) -> tuple[int, int, int, int] | None:
