@@ -70,8 +70,8 @@ def without_output_layer(model: nn.Module) -> int:
 class EpisodeClassifier(nn.Module):
     """The shared weights, and as a `Problem` what they lose on an episode.
 
-    `body` is a classifier of `transformers` without its output layer; that of an episode is zero or `generated`; of
-    multi-task training there is one for each of `tasks`, with so many classes.
+    `body` is a classifier of `transformers` without its output layer; that of an episode is zero or `generated`, or
+    there is one for each of `tasks`, with so many classes.
     """
 
     def __init__(

@@ -57,8 +57,8 @@ class MetaTrained:
 
 
 class EncodedEpisodes:
-    """The episodes of a step as batches of token ids. For multi-task training classes are numbered as in their task,
-    and not within the episode.
+    """The episodes of a step as batches of token ids. Where each task keeps its output layer, classes are numbered
+    as in their task, and not within the episode.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class EncodedEpisodes:
         device: torch.device,
     ) -> None:  # fmt: skip
         self._tasks, self._count = tasks, spec.episodes
-        self._own_heads = spec.method == "multitask"
+        self._own_heads = spec.keeps_heads
         self._sampler = EpisodeSampler(tasks, spec)
         self._rows = [encoded(task, tokenizer, limit) for task in tasks]
         self._pad, self._device = DataCollator.of(tokenizer, device), device
@@ -124,7 +124,7 @@ def meta_train(
     kept = {f"{body.base_model_prefix}.{name}" for name in body.base_model.state_dict()}
     dropped = tuple(name for name in body.state_dict() if name not in kept)
     width = without_output_layer(body)
-    heads = {task.name: len(task.labels) for task in tasks} if spec.method == "multitask" else None
+    heads = {task.name: len(task.labels) for task in tasks} if spec.keeps_heads else None
     model = EpisodeClassifier(body, width, spec.head == "generated", heads).to(device)
     model.eval()
     limit = min(spec.max_length, positions_of(body, "encoder") or spec.max_length)

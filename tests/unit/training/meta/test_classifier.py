@@ -87,6 +87,31 @@ def test_multi_task_training_has_a_head_a_task():
     assert not any(name.startswith("heads.task0") for name in gradients)
 
 
+@pytest.mark.parametrize("method", ["reptile", "fomaml", "anil"])
+def test_with_a_head_a_task_the_outer_loop_moves_encoder_and_head(method):
+    model = small(tasks={"few": 2, "many": 4})
+    weights = dict(model.named_parameters())
+    episode = Episode("many", batch(model, [0, 3], 4), batch(model, [1, 2], 4))
+    gradients, _ = outer_gradients(method, model, weights, [episode], InnerLoop(2, 0.1))
+    moved = {name for name, gradient in gradients.items() if float(gradient.abs().max()) > 0}
+    assert {"heads.task1.weight", "heads.task1.bias"} < moved
+    assert any(name.startswith("body.bert.encoder") for name in moved)
+    assert not any(name.startswith("heads.task0") for name in moved)
+
+
+def test_with_a_head_a_task_one_inner_step_of_reptile_is_gradient_descent_on_all_tasks():
+    """One step on each half of an episode from the same weights is what multi-task training follows, times the rate."""
+    model = small(tasks={"many": 4})
+    weights = dict(model.named_parameters())
+    rows = batch(model, [0, 3], 4)
+    episode = Episode("many", rows, rows)
+    followed, _ = outer_gradients("reptile", model, weights, [episode], InnerLoop(1, 0.25))
+    of_loss, _ = outer_gradients("multitask", model, weights, [episode], InnerLoop(1, 0.25))
+    assert followed.keys() == of_loss.keys()
+    for name, way in followed.items():
+        torch.testing.assert_close(way, 0.25 * of_loss[name], rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
