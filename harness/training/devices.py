@@ -12,15 +12,16 @@ import numpy as np
 import torch
 
 from harness.core.errors import HarnessError
-from harness.core.machine.calibrate import cpu_bf16_pays
+from harness.core.machine.calibrate import cpu_bf16_pays, wide_enough
 
 
 def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def pick_precision(wanted: str, device: torch.device) -> str:
-    """`fp32` or `bf16` (autocast). `auto` is bf16 where the hardware has it, known of a GPU and probed of a CPU.
+def pick_precision(wanted: str, device: torch.device, width: int | None = None) -> str:
+    """`fp32` or `bf16` (autocast). `auto` is bf16 where the hardware has it, known of a GPU and probed of a CPU, where
+    a model of few hidden units (`width`) gains nothing by it.
 
     Raises:
         HarnessError: bf16 is wanted on a CPU where it is slower than fp32.
@@ -31,7 +32,7 @@ def pick_precision(wanted: str, device: torch.device) -> str:
     if wanted == "bf16" and not has_bf16:
         raise HarnessError(f"precision bf16: this {device.type} has no fast bf16; use fp32 or auto")
     if wanted == "auto":
-        return "bf16" if has_bf16 else "fp32"
+        return "bf16" if has_bf16 and (device.type == "cuda" or wide_enough(width)) else "fp32"
     return wanted
 
 

@@ -213,7 +213,7 @@ def fine_tune(
     assert training.epochs is not None and training.learning_rate is not None
     seed_all(seed)
     device = pick_device()
-    precision = pick_precision(training.precision, device)
+    precision = pick_precision(training.precision, device, getattr(model.config, "hidden_size", None))
     best = BestEpoch(select_by) if select_by is not None else None
     last = training.average_last
     mean = MeanWeights(last, math.ceil(training.epochs)) if last is not None else None

@@ -68,6 +68,7 @@ def test_a_model_that_reads_the_beginnings_alone_and_learns_nothing_says_so(harn
 def test_a_table_and_a_comparison_say_which_model_was_trained_in_bf16(harness, moods, monkeypatch):
     for module in ("harness.training.devices", "harness.core.machine.numerics"):
         monkeypatch.setattr(f"{module}.cpu_bf16_pays", lambda: True)
+        monkeypatch.setattr(f"{module}.wide_enough", lambda width: True)
     harness(*RUN, "--model", "short", "--limit", "20", "--precision", "fp32")
     harness("baseline", "accept", "--name", "full")
     said = harness(*RUN, "--model", "short", "--limit", "20").stdout

@@ -27,6 +27,9 @@ WORTHWHILE = 0.9
 """Fraction of perfect scaling n threads must reach to be preferred over n processes with one thread each."""
 BF16_WORTHWHILE = 1.3
 """How many times faster a training step in bf16 must be for `precision: auto` to choose it on a CPU."""
+BF16_WIDTH = 256
+"""Of a narrower model a training in bf16 takes as long as in fp32, or longer, on a CPU: oneDNN makes a kernel for each
+shape of a batch, and what is cast outweighs what is multiplied. The probe's layer has this width, and one shape."""
 
 
 def calibration() -> dict[str, Any]:
@@ -122,11 +125,16 @@ def cpu_bf16_pays() -> bool:
     return float(calibration()["cpu_bf16_speedup"]) >= BF16_WORTHWHILE
 
 
+def wide_enough(width: int | None) -> bool:
+    """Whether bf16 can pay on a CPU for a model so wide; one whose width is unknown is taken for wide."""
+    return width is None or width >= BF16_WIDTH
+
+
 def _training_step() -> Any:
     import torch
 
-    layer = torch.nn.TransformerEncoderLayer(256, 4, 1024, batch_first=True)
-    batch = torch.randn(32, 16, 256)
+    layer = torch.nn.TransformerEncoderLayer(BF16_WIDTH, 4, 4 * BF16_WIDTH, batch_first=True)
+    batch = torch.randn(32, 16, BF16_WIDTH)
 
     def step() -> None:
         layer(batch).square().mean().backward()

@@ -34,17 +34,24 @@ TIMED_PACKAGES = ("python", "torch", "transformers", "onnxruntime", "numpy")
 """Whose versions a time depends on."""
 
 
+KERNELS = "4096"
+"""How many kernels oneDNN keeps. In bf16 it makes one for each shape, and the batches of a training have more shapes
+than the 1,024 that are its default, so that they would be made anew in every epoch."""
+
+
 def thread_variables(threads: int) -> dict[str, str]:
     """Environment of a worker process: `threads` intra-op threads everywhere, waiting threads asleep and not
     spinning.
     """
     count = str(threads)
+    kernels = os.environ.get("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     return {
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "NUMEXPR_NUM_THREADS": count,
         "OMP_WAIT_POLICY": "PASSIVE",
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": kernels,
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TRANSFORMERS_VERBOSITY": "error",

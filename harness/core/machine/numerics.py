@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from harness.core.machine.calibrate import calibration, cpu_bf16_pays
+from harness.core.machine.calibrate import calibration, cpu_bf16_pays, wide_enough
 from harness.core.machine.environment import cpu, gpus
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -29,10 +29,10 @@ def numerics(threads: int | None) -> dict[str, Any]:
     return facts | ({"gpus": devices} if devices else {})
 
 
-def resolved_precision(precision: Precision) -> Precision:
-    """What `auto` is on this machine: on a CPU what the probe says. On a GPU it stays; the GPU, which `numerics` names,
-    decides.
+def resolved_precision(precision: Precision, width: int | None = None) -> Precision:
+    """What `auto` is on this machine for a model of so many hidden units: on a CPU what the probe says, and fp32 for a
+    narrow one. On a GPU it stays; the GPU, which `numerics` names, decides.
     """
     if precision != "auto" or calibration()["cuda_devices"]:
         return precision
-    return "bf16" if cpu_bf16_pays() else "fp32"
+    return "bf16" if wide_enough(width) and cpu_bf16_pays() else "fp32"

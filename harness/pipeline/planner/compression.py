@@ -12,7 +12,6 @@ from harness.compression.chain import LAYERS_AFTER_POOLING
 from harness.compression.methods import Method, parse_method
 from harness.core.errors import HarnessError
 from harness.core.hashing import hash_json
-from harness.core.machine.numerics import resolved_precision
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, TaskSpec
@@ -35,6 +34,7 @@ from harness.pipeline.cells import (
 from harness.pipeline.planner.costing import compressing
 from harness.pipeline.planner.going_on import start_of
 from harness.pipeline.planner.model_plan import ModelPlan
+from harness.pipeline.planner.precision import in_precision
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, pretrain_cell
 
 MARK = "+"
@@ -61,7 +61,6 @@ class Compressions:
                 model_spec = registry.model_spec(method.student_name)
                 training = run.training(model_spec.training)
                 changes = {
-                    "precision": resolved_precision(training.precision),
                     "compile": training.compile is True,
                     "peft": model_spec.training.peft,
                 }
@@ -80,6 +79,7 @@ class Compressions:
                 check_model(model_spec)
                 corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
                 weights = start_of(model_spec, store, run.allow_partial)
+                model_spec = in_precision(model_spec, None if weights is None else weights.folder)
                 self._students[method.student_name] = model_spec, weights, corpus
 
     def check_students(self, task: TaskSpec, labels: Sequence[str]) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from harness.core.cached_facts import KnownData
 from harness.core.errors import HarnessError, TaskAbsentError, did_you_mean
-from harness.core.machine.numerics import resolved_precision
 from harness.core.registry import Registry
 from harness.core.run_spec import RunSpec
 from harness.core.specs import ModelSpec, SuiteSpec, TaskSpec
@@ -28,6 +27,7 @@ from harness.pipeline.planner.going_on import start_of
 from harness.pipeline.planner.measuring import measure_cells
 from harness.pipeline.planner.meta import check_start, meta_inputs
 from harness.pipeline.planner.model_plan import ModelPlan
+from harness.pipeline.planner.precision import in_precision
 from harness.pipeline.planner.pretraining import check_model, corpus_facts, known_corpus, with_controls, with_corpora
 from harness.pipeline.planner.reading import as_read, check_reading
 from harness.pipeline.planner.suites import as_attacked, default_limit, default_models, suites_of
@@ -184,14 +184,15 @@ def _model(name: str, model_spec: ModelSpec, run: RunSpec, registry: Registry, s
     if not learner.in_folder:
         identity, given = learner.state(model_spec), model_spec.options.get("corpus")
         corpus = known_corpus(str(given), store) if given else None
+        model_spec = in_precision(model_spec)
         return ModelPlan(name, model_spec, Weights(Path(identity), identity), corpus, store, finished=True)
     if not run.train:
-        return ModelPlan(
-            name, model_spec, find_finished(model_spec, store, run.allow_partial), None, store, finished=True
-        )
+        found = find_finished(model_spec, store, run.allow_partial)
+        return ModelPlan(name, in_precision(model_spec, found.folder), found, None, store, finished=True)
     corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
     weights = start_of(model_spec, store, run.allow_partial)
     check_start(model_spec, weights)
+    model_spec = in_precision(model_spec, None if weights is None else weights.folder)
     return ModelPlan(name, model_spec, weights, corpus, store, meta_inputs(model_spec, registry, store))
 
 
@@ -202,9 +203,5 @@ def _check_unlabelled(run: RunSpec, models: Sequence[ModelPlan]) -> None:
 
 
 def _resolved(model_spec: ModelSpec, run: RunSpec) -> ModelSpec:
-    """With the run's training values, and the precision that `auto` is here."""
-    training = run.training(model_spec.training)
-    learner = LEARNERS.get(model_spec.learner)
-    if not (learner.exact or learner.deterministic):  # which train in steps
-        training = training.model_copy(update={"precision": resolved_precision(training.precision)})
-    return model_spec.model_copy(update={"training": training})
+    """With the run's training values."""
+    return model_spec.model_copy(update={"training": run.training(model_spec.training)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from harness.core.machine import numerics as module
 from harness.core.registry import load_registry
 from harness.core.run_spec import RunSpec
+from harness.core.specs import ModelSpec, TrainingSpec
 from harness.core.store import Store
 from harness.pipeline.planner.plan import make_plan
+from harness.pipeline.planner.precision import in_precision
 from harness.report.tables.cautions import of_machines, of_precisions
 from harness.report.tables.comparable import labels_of
 from tests.unit.report.records import record, typed
@@ -50,12 +53,28 @@ def test_auto_is_resolved_before_the_key_is_made(tmp_path: Path, monkeypatch: py
     found = {}
     for pays in (True, False):
         monkeypatch.setattr(module, "cpu_bf16_pays", lambda pays=pays: pays)
-        run = RunSpec(task=["sst2"], model=["bert-tiny"], limit=20, precision="auto")
+        run = RunSpec(task=["sst2"], model=["bert-mini"], limit=20, precision="auto")
         plan = make_plan(run, load_registry(()), Store.open(tmp_path))
         (fit,) = (cell for cell in plan.cells if cell.kind == "finetune")
         found[pays] = fit.spec["model"]["training"]["precision"], fit.job.model_spec.training.precision, fit.key
     assert found[True][:2] == ("bf16", "bf16") and found[False][:2] == ("fp32", "fp32")
     assert found[True][2] != found[False][2]
+
+
+def test_auto_is_fp32_for_a_narrow_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a spec's own width, and of that of the checkpoint it starts from."""
+    monkeypatch.setattr(module, "cpu_bf16_pays", lambda: True)
+    narrow, wide = tmp_path / "narrow", tmp_path / "wide"
+    for folder, width in ((narrow, 128), (wide, 256)):
+        folder.mkdir()
+        shape = {"model_type": "bert", "hidden_size": width, "num_hidden_layers": 2}
+        (folder / "config.json").write_text(json.dumps(shape))
+    auto = TrainingSpec(precision="auto")
+    tiny = load_registry(()).model_spec("bert-tiny").model_copy(update={"training": auto})
+    assert in_precision(tiny).training.precision == "fp32"
+    started = ModelSpec(name="started", learner="transformer", pretrained="x", training=auto)
+    found = [in_precision(started, folder).training.precision for folder in (narrow, wide)]
+    assert found == ["fp32", "bf16"]
 
 
 def test_a_model_of_the_package_is_the_same_where_bf16_is_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
