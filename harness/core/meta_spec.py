@@ -29,9 +29,9 @@ class MetaSpec(Strict):
     most `ways`, with `k` examples of each to adapt to and `queries` to judge by. A step takes `episodes` of them.
     `method` says what the outer loop follows (`harness.training.meta.methods`): `reptile`, `fomaml`, `maml` and `anil`
     adapt by `inner_steps` of gradient descent at `inner_rate`; `multitask` trains the encoder with a head a task, the
-    usual way. `head`: the output layer that an episode starts with: `zero`; `generated` by a small network from the
-    mean of each class's encoded examples, for any number of classes (Bansal et al. 2020); or `task`, one for each task
-    that the outer loop trains with the encoder, as multi-task training has it (Dou et al. 2019). `data` is where the
+    usual way. `head`: the output layer that an episode starts with: one for each `task`, which the outer loop
+    trains with the encoder, as multi-task training has it (Dou et al. 2019); `zero`; or `generated` by a small network
+    from the mean of each class's encoded examples, for any number of classes (Bansal et al. 2020). `data` is where the
     tasks are, whatever `--data` of a run says, `limit` the first rows of each that are read.
     """
 
@@ -46,8 +46,8 @@ class MetaSpec(Strict):
     ways: int = setting(4, "Classes of an episode, at most.", panel=TRAINING, ge=2, le=1000)
     k: int = setting(8, "Examples of each class to adapt to.", panel=TRAINING, ge=1, le=10_000)
     queries: int = setting(8, "Examples of each class to judge by.", panel=TRAINING, ge=1, le=10_000)
-    head: Literal["zero", "generated", "task"] = setting(
-        "zero", "The output layer of an episode: zero, generated from examples, or its task's.", panel=TRAINING
+    head: Literal["task", "zero", "generated"] = setting(
+        "task", "The output layer of an episode: its task's, zero, or generated from examples.", panel=TRAINING
     )
     alpha: float = setting(0.5, "A task is drawn by its size to this power.", panel=TRAINING, ge=0, le=1)
     steps: int = setting(1000, "Steps of the outer loop.", panel=TRAINING, ge=1, le=10_000_000)
