@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -150,6 +151,14 @@ class Sides:
             self.scores["hf"].setdefault(result["task"], []).append(round(result["score"], 4))
 
 
+def in_words(scores: dict[str, dict[str, list[float]]]) -> str:
+    """The mean score of each task over the rounds, which are seeds: ours and the peer's."""
+    tasks = sorted(scores["harness"])
+    means = {side: [100 * statistics.mean(scores[side][task]) for task in tasks] for side in ("harness", "hf")}
+    shown = [f"{task} {ours:.1f} and {theirs:.1f}" for task, ours, theirs in zip(tasks, *means.values(), strict=True)]
+    return f"scores here and there: {', '.join(shown)}"
+
+
 def flops(source: Path, sweep: Sweep) -> float:
     """Arithmetic of the sweep's real (non-pad) tokens, by the learner's own estimate."""
     registry = load_registry()
@@ -177,5 +186,6 @@ def test_sweep_against_hf_trainer(benchmark: Any, real_data: Path, tmp_path: Pat
     benchmark.pedantic(partial(take_turns, comparison, sides.harness, sides.hf), rounds=1, iterations=1)
     ours = sorted(spent.cpu for spent in comparison.ours)[len(comparison.ours) // 2]
     comparison.facts = {"scores": sides.scores, **shares(flops(real_data, sweep), ours, precision)}
+    comparison.note = in_words(sides.scores)
     comparison.record(benchmark)
     assert set(sides.scores["hf"]) == set(sides.scores["harness"])
