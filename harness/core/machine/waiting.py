@@ -51,6 +51,9 @@ class Waits:
 WAITS = Waits()
 """Of this process."""
 
+TRIES = 5
+"""To read the clock and the waits of one moment; other threads of the process may wait all the time."""
+
 
 class Stopwatch:
     """The seconds since it was made, less those in which the process waited for its CPU as far as `waits` are counted.
@@ -61,14 +64,24 @@ class Stopwatch:
 
     def __init__(self, waits: Waits = WAITS) -> None:
         self._waits = waits
-        self._waited = waits.seconds()
-        self._used = time.process_time()
-        self._start = time.perf_counter()
+        self._start, self._used, self._waited = self._moment()
 
     def seconds(self) -> float:
         """Until now."""
-        passed = time.perf_counter() - self._start
+        clock, used, waited = self._moment()
+        passed = clock - self._start
         if not self._waits.are_counted:
             return passed
-        used = time.process_time() - self._used
-        return min(passed, max(passed - (self._waits.seconds() - self._waited), used))
+        return min(passed, max(passed - (waited - self._waited), used - self._used))
+
+    def _moment(self) -> tuple[float, float, float]:
+        """The clock, the processor time and the waits so far; read again where the process was kept waiting between
+        them, which would be in one of them alone.
+        """
+        waited = self._waits.seconds()
+        for _ in range(TRIES):
+            clock, used, before = time.perf_counter(), time.process_time(), waited
+            waited = self._waits.seconds()
+            if waited == before:
+                break
+        return clock, used, waited

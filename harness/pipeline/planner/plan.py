@@ -187,13 +187,13 @@ def _model(name: str, model_spec: ModelSpec, run: RunSpec, registry: Registry, s
         model_spec = in_precision(model_spec)
         return ModelPlan(name, model_spec, Weights(Path(identity), identity), corpus, store, finished=True)
     if not run.train:
-        found = find_finished(model_spec, store, run.allow_partial)
-        return ModelPlan(name, in_precision(model_spec, found.folder), found, None, store, finished=True)
+        weights = find_finished(model_spec, store, run.allow_partial)
+        return ModelPlan(name, in_precision(model_spec, weights.folder), weights, None, store, finished=True)
     corpus = corpus_facts(model_spec, store) if model_spec.pretraining else None
-    weights = start_of(model_spec, store, run.allow_partial)
-    check_start(model_spec, weights)
-    model_spec = in_precision(model_spec, None if weights is None else weights.folder)
-    return ModelPlan(name, model_spec, weights, corpus, store, meta_inputs(model_spec, registry, store))
+    start = start_of(model_spec, store, run.allow_partial)
+    check_start(model_spec, start)
+    model_spec = in_precision(model_spec, None if start is None else start.folder)
+    return ModelPlan(name, model_spec, start, corpus, store, meta_inputs(model_spec, registry, store))
 
 
 def _check_unlabelled(run: RunSpec, models: Sequence[ModelPlan]) -> None:
