@@ -8,15 +8,18 @@ from itertools import starmap
 
 from harness.core import code_identity
 from harness.core.errors import HarnessError, TaskAbsentError, unknown
+from harness.core.lazy import lazy
 from harness.core.source_names import SYNTHETIC
 from harness.core.specs import TaskSpec
-from harness.data import captioned, synthetic
+from harness.data import synthetic
 from harness.data.assemble import Reading
 from harness.data.document import Corpus, CorpusOptions, Document
 from harness.data.pair_corpus import Pair, PairCorpus
 from harness.data.source import Source, refuse_rest
 from harness.data.synthetic.topics import topic_of
 from harness.data.table import table_of
+
+captioned = lazy("harness.data.captioned")
 
 
 class Synthetic(Source):
