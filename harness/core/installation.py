@@ -62,23 +62,19 @@ class Kept:
         keep_checked(self._path, {"state": self._state, "answers": self._answers})
 
 
+@cache
 def state_of(package: Path) -> str:
     """A hash that changes whenever a module of the package, a spec that comes with it, or what is installed beside it
     does. Found without opening a file, once in the life of a process or until `forget`.
     """
-    return _state_of(package)
+    files = sorted((*_below(package, ".py"), *_specs()), key=lambda file: file.path)
+    states = states_of(files)
+    return hash_json([platform.python_version(), [file.path for file in files], states, folders_of_distributions()])
 
 
 def forget() -> None:
     """Look at the files anew."""
-    _state_of.cache_clear()
-
-
-@cache
-def _state_of(package: Path) -> str:
-    files = sorted((*_below(package, ".py"), *_specs()), key=lambda file: file.path)
-    states = states_of(files)
-    return hash_json([platform.python_version(), [file.path for file in files], states, folders_of_distributions()])
+    state_of.cache_clear()
 
 
 def state_of_specs() -> str:

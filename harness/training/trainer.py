@@ -167,7 +167,7 @@ class TrainStep:
             losses, counts = self.curves(device)
             totals = [loss * self._targets * count for loss, count in zip(losses, counts, strict=True)]
             return losses, sum(totals) / (self._size * max(1, len(totals)))
-        if not len(self._losses):
+        if not self._losses:
             return [], 0.0
         return self._losses.together().tolist(), float(self._total) / len(self._losses)
 

@@ -31,7 +31,7 @@ def numerics(threads: int | None) -> dict[str, Any]:
 
 def resolved_precision(precision: Precision, width: int | None = None) -> Precision:
     """What `auto` is on this machine for a model of so many hidden units: on a CPU what the probe says, and fp32 for a
-    narrow one. On a GPU it stays; the GPU, which `numerics` names, decides.
+    narrow one, where the width is given. On a GPU it stays; the GPU, which `numerics` names, decides.
     """
     if precision != "auto" or calibration()["cuda_devices"]:
         return precision
