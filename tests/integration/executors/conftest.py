@@ -25,6 +25,10 @@ FEW = (
     "--epochs", "6",
 )  # fmt: skip
 """A few, some of a transformer whose training can be interrupted."""
+MORE = (*FEW[:-1], "12", "--seeds", "6")
+"""Twelve such trainings, of which some are left, however fast the machine, when a worker or a run was killed and another
+is up in its place.
+"""
 Cells = dict[str, dict[str, Any]]
 
 

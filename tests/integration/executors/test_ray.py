@@ -14,7 +14,7 @@ import pytest
 
 import harness as package
 from tests.conftest import read_json
-from tests.integration.executors.conftest import FEW, below, cells_of, wait_until
+from tests.integration.executors.conftest import FEW, MORE, below, cells_of, wait_until
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -105,7 +105,7 @@ def test_a_cell_that_fails_is_computed_once_and_says_what_it_printed(two_workers
 
 
 def test_a_driver_that_is_killed_takes_its_workers_with_it_and_the_same_command_goes_on(start, unbroken, tmp_path):
-    command = (*FEW, "--executor", "ray", "--workers", "2", "--threads", "1", "--quiet")
+    command = (*MORE, "--executor", "ray", "--workers", "2", "--threads", "1", "--quiet")
     first = start(*command)
     wait_until(lambda: len(list(tmp_path.glob("results/cells/*/*/record.json"))) >= 4)
     workers = below(first.pid, "ray::RayWorker")
@@ -132,7 +132,7 @@ def test_a_driver_that_is_killed_takes_its_workers_with_it_and_the_same_command_
     assert all(cell["status"] in ("done", "cached") for cell in read_json(output)["cells"]), (
         "and nothing of Ray's beside it"
     )
-    assert cells_of(tmp_path / "results") == unbroken(FEW)
+    assert cells_of(tmp_path / "results") == unbroken(MORE)
 
 
 @pytest.mark.nightly

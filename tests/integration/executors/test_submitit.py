@@ -10,7 +10,7 @@ import pytest
 
 import harness as package
 from tests.conftest import read_json
-from tests.integration.executors.conftest import FEW, below, cells_of, is_clean, wait_until
+from tests.integration.executors.conftest import MORE, below, cells_of, is_clean, wait_until
 
 pytest.importorskip("submitit")
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ LOCAL = ("--executor", "submitit", "--cluster", "local", "--workers", "2", "--th
 
 def test_a_run_in_jobs_goes_on_whoever_is_killed(start, unbroken, tmp_path):
     """A job, then the run itself by SIGKILL, then by SIGTERM."""
-    first = start(*FEW, *LOCAL, "--quiet")
+    first = start(*MORE, *LOCAL, "--quiet")
     (job, *_) = wait_until(lambda: tmp_path.glob("results/jobs/*/1.out") and below(first.pid, "submitit.core._submit"))
     wait_until(lambda: len(cells_of(tmp_path / "results")) >= 2)
     job.kill()
@@ -30,7 +30,7 @@ def test_a_run_in_jobs_goes_on_whoever_is_killed(start, unbroken, tmp_path):
     _, alive = psutil.wait_procs(jobs, timeout=20)
     assert not alive, "jobs end with their run"
     done = len(cells_of(tmp_path / "results"))
-    second = start(*FEW, *LOCAL, "--quiet")
+    second = start(*MORE, *LOCAL, "--quiet")
     wait_until(lambda: len(cells_of(tmp_path / "results")) > done)
     jobs, interrupted = below(second.pid, "submitit"), time.monotonic()
     second.send_signal(signal.SIGTERM)
@@ -39,11 +39,11 @@ def test_a_run_in_jobs_goes_on_whoever_is_killed(start, unbroken, tmp_path):
         "interrupted; finished cells are kept"
     ), errors
     assert time.monotonic() - interrupted < 20 and not psutil.wait_procs(jobs, timeout=5)[1]
-    third = start(*FEW, *LOCAL, "--json")
+    third = start(*MORE, *LOCAL, "--json")
     output, errors = third.communicate(timeout=240)
     assert third.returncode == 0 and "Traceback" not in errors, errors
     assert {cell["status"] for cell in read_json(output)["cells"]} <= {"done", "cached"}
-    assert cells_of(tmp_path / "results") == unbroken(FEW) and is_clean(tmp_path / "results")
+    assert cells_of(tmp_path / "results") == unbroken(MORE) and is_clean(tmp_path / "results")
 
 
 def test_jobs_in_this_process_leave_the_same(harness, tmp_path, unbroken):
