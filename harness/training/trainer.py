@@ -20,12 +20,12 @@ from transformers import PreTrainedModel
 from harness.core.errors import HarnessError
 from harness.core.specs import TrainingSpec
 from harness.modeling.inference.batching import TokenBudgetBatchSampler, TokenizedDataset
-from harness.modeling.inference.first_position import first_position
 from harness.training import optimizers
 from harness.training.adversarial.adversary import Adversary
 from harness.training.deferred import DeferredWeights
 from harness.training.devices import autocast, pick_device, pick_precision, seed_all
 from harness.training.dropout import quick_dropout, seed_dropout
+from harness.training.encoder_layer import fused_layers
 from harness.training.keeping import BestEpoch, MeanWeights
 from harness.training.lazy_rows import LazyRows, lazy_table
 from harness.training.parallel import PartOfBatches, alone, joined, of_all
@@ -233,27 +233,20 @@ def fine_tune(
         for step in range(steps)
     ]
     table = None
-    if (
-        processes is None
-        and adversary is None
-        and after_step is None
-        and training.optimizer == "adamw"
-        and not compiles
-    ):
+    plain = processes is None and adversary is None and not compiles
+    if plain and after_step is None and training.optimizer == "adamw":
         tokens = sum(encoded.lengths) / max(1, len(encoded.epochs)) / len(batches)
         table = lazy_table(model, tokens, rates, training.weight_decay)
     collator = collating(device)
     model.train()
     resumed, kept = 0, None
     reading = nullcontext() if table is None else table.reading()
-    shortens = logits_alone and processes is None and not compiles
-    shortened = first_position(model) if shortens else nullcontext()
     with (
         quick_dropout(model),
         compiled(model, compiles),
         autocast(model, device, precision),
         reading,
-        shortened,
+        fused_layers(model, logits_alone) if plain else nullcontext(),
     ):
         groups = optimizers.groups(model, training.weight_decay)
         optimizer = optimizers.optimizer(training.optimizer, groups, training.learning_rate)

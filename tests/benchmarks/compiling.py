@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.compiling "2 × 128" several --rounds 9      # prints a line of JSON
 
-Three sides take the same steps: the model as transformers runs it, the same with the last layer at the first position
-alone, as fine-tuning has it, and compiled, which computes all positions. What compiling takes includes the processes it
+Three sides take the same steps: the model as transformers runs it, the same with layers in one function and the last
+one at the first position alone, as fine-tuning has it, and compiled, which computes all positions. What compiling takes includes the processes it
 starts; its cache is empty at first and full at `second`, a process of its own.
 """
 
@@ -27,7 +27,7 @@ from tests.benchmarks.test_first_position import SIZES
 SHAPES = {"one": [(32, 24)], "several": [(48, 16), (32, 24), (24, 32), (16, 48)]}
 STEPS = 8
 """Of a turn: each shape as often."""
-SIDES = ("plain", "first position", "compiled")
+SIDES = ("plain", "fine-tuning", "compiled")
 
 
 def spent() -> float:
@@ -41,9 +41,9 @@ def side(size: str, name: str, precision: str) -> Callable[[tuple[int, int]], No
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    from harness.modeling.inference.first_position import first_position
     from harness.training import optimizers
     from harness.training.dropout import quick_dropout
+    from harness.training.encoder_layer import fused_layers
 
     torch.manual_seed(0)
     model = BertForSequenceClassification(BertConfig(**SIZES[size], vocab_size=8000, num_labels=2)).train()
@@ -62,7 +62,7 @@ def side(size: str, name: str, precision: str) -> Callable[[tuple[int, int]], No
         batch["attention_mask"][::2, shape[1] - 3 :] = 0
         with (
             quick_dropout(model),
-            first_position(model) if name == "first position" else nullcontext(),
+            fused_layers(model, True) if name == "fine-tuning" else nullcontext(),
             torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
         ):
             loss = model(**batch).loss
@@ -99,7 +99,7 @@ def measure(size: str, shapes: str, rounds: int, precision: str) -> dict[str, ob
     of = {name: statistics.median(values) for name, values in seconds.items()}
     ratios = {
         name: sorted(own / other for own, other in zip(seconds[name], seconds["compiled"], strict=True))
-        for name in ("plain", "first position")
+        for name in ("plain", "fine-tuning")
     }
     warm_up = first["compiled"] - 2 * len(SHAPES[shapes]) * of["compiled"]
     return {
@@ -115,7 +115,7 @@ def measure(size: str, shapes: str, rounds: int, precision: str) -> dict[str, ob
         },
         "steps until it pays": {
             name: round(warm_up / (of[name] - of["compiled"])) if of[name] > of["compiled"] else None
-            for name in ("plain", "first position")
+            for name in ("plain", "fine-tuning")
         },
     }
 

@@ -3,8 +3,8 @@ top.
 
 BERT and its kin classify by the last layer's output at the first token. Keys and values of that layer are of all
 positions, but queries, the feed-forward part and the norms of the others change nothing that is read: of two layers a
-good third of the arithmetic, of six a seventh. What is dropped out is drawn for all positions as before, so that a seed
-takes the steps it took without this, up to rounding, which a long training amplifies.
+good third of the arithmetic, of six a seventh. Training with dropout on a CPU does the same in
+`harness.training.encoder_layer`.
 """
 
 from __future__ import annotations
@@ -30,21 +30,26 @@ def first_position(model: nn.Module) -> Iterator[bool]:
     """Within it the last layer of a classifier computes the first position alone: (b, 1, width) comes out of it.
 
     It yields whether it does: not of other models, of layers with other modules than torch's own (quantized ones, whose
-    scales depend on what they are given, and adapters), and where one is within the other. On a GPU, and for who asks
-    for attention maps, layers compute what they always do.
+    scales depend on what they are given, and adapters), and where one is within the other. On a GPU, where something is
+    dropped out, and for who asks for attention maps, layers compute what they always do.
     """
-    layer = _last_layer(model)
-    if layer is None or "forward" in vars(layer):
+    layer = reads_first_position(model)
+    before = None if layer is None else vars(layer).get("forward")
+    if layer is None or isinstance(before, _Shortened):
         yield False
         return
     layer.forward = _Shortened(layer)
     try:
         yield True
     finally:
-        del layer.forward
+        if before is None:
+            del layer.forward
+        else:
+            layer.forward = before
 
 
-def _last_layer(model: nn.Module) -> Any:
+def reads_first_position(model: nn.Module) -> Any:
+    """The last layer of a classifier that reads its first position alone; None of other models."""
     if type(model).__name__ not in CLASSIFIERS:
         return None
     base: Any = model.base_model
@@ -67,42 +72,34 @@ class _Shortened:
     def __call__(
         self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *rest: Any, **named: Any
     ) -> torch.Tensor:
-        if hidden_states.device.type != "cpu" or named.get("output_attentions"):
+        layer = self._layer
+        drops = layer.training and max(part.p for part in layer.modules() if isinstance(part, nn.Dropout)) > 0
+        if drops or hidden_states.device.type != "cpu" or named.get("output_attentions"):
             whole: torch.Tensor = self._whole(hidden_states, attention_mask, *rest, **named)
             return whole
-        layer, length, first = self._layer, hidden_states.shape[1], hidden_states[:, :1]
-        attended = _attended(layer.attention.self, hidden_states, attention_mask)
-        first = _added(layer.attention.output, attended, first, length)
-        return _added(layer.output, layer.intermediate(first), first, length)
+        first = hidden_states[:, :1]
+        first = _added(layer.attention.output, _attended(layer.attention.self, hidden_states, attention_mask), first)
+        return _added(layer.output, layer.intermediate(first), first)
 
 
 def _attended(attention: Any, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """What the first position attends to: (b, 1, heads · size)."""
-    rows, length, _ = hidden.shape
+    rows = hidden.shape[0]
     query, key, value = (
         layer(given).view(rows, -1, attention.num_attention_heads, attention.attention_head_size).transpose(1, 2)
         for layer, given in ((attention.query, hidden[:, :1]), (attention.key, hidden), (attention.value, hidden))
     )
     mask = None if mask is None else mask[:, :, :1]
-    dropped = attention.dropout.p if attention.training else 0.0
-    if dropped == 0 and attention.config._attn_implementation == "sdpa":
+    if attention.config._attn_implementation == "sdpa":
         mixed = functional.scaled_dot_product_attention(query, key, value, mask, scale=attention.scaling)
         return mixed.transpose(1, 2).reshape(rows, 1, -1)
     weights = query @ key.transpose(2, 3) * attention.scaling
     if mask is not None:
         weights = weights.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else weights + mask
-    weights = weights.softmax(-1)
-    if dropped > 0:
-        kept = functional.dropout(weights.new_ones(rows, weights.shape[1], length, length), dropped)
-        weights = weights * kept[:, :, :1]
-    return (weights.to(value.dtype) @ value).transpose(1, 2).reshape(rows, 1, -1)
+    return (weights.softmax(-1).to(value.dtype) @ value).transpose(1, 2).reshape(rows, 1, -1)
 
 
-def _added(part: Any, inputs: torch.Tensor, residual: torch.Tensor, length: int) -> torch.Tensor:
-    """The end of a sublayer: projected, dropped out, added to what went into it and normalized."""
-    projected: torch.Tensor = part.dense(inputs)
-    if part.dropout.training and part.dropout.p > 0:
-        kept = part.dropout(projected.new_ones(()).expand(projected.shape[0], length, projected.shape[2]))
-        projected = projected * kept[:, :1]
-    normalized: torch.Tensor = part.LayerNorm(projected + residual)
+def _added(part: Any, inputs: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+    """The end of a sublayer: projected, added to what went into it and normalized."""
+    normalized: torch.Tensor = part.LayerNorm(part.dense(inputs) + residual)
     return normalized

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from harness.core.text import say
 from harness.training import state
 from harness.training.deferred import DeferredWeights
 from harness.training.dropout import quick_dropout
+from harness.training.encoder_layer import fused_layers
 from harness.training.objectives import Objective
 from harness.training.pretraining.activations import fused_activations
 from harness.training.pretraining.train_step import Losses, TrainStep
@@ -137,7 +139,9 @@ def train(
             rates = {"loss": progress.losses[-1], "learning_rate": train_step.learning_rate}
             observe(progress.step, rates | values)
 
-    with quick_dropout(train_step.model), fused_activations(train_step.model):
+    plain = world.size == 1 and not sharded and not spec.compile and spec.adversarial is None
+    fused = fused_layers(train_step.model) if plain else nullcontext()
+    with quick_dropout(train_step.model), fused_activations(train_step.model), fused:
         while progress.step < plan.steps:
             if progress.step == plan.review_at:
                 _settle(pending, progress, spec)
