@@ -6,16 +6,14 @@ import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.metrics.base import Metric
-from harness.metrics.resampling import by_counts, divide
+from harness.metrics.resampling import by_counts, divide, of_sample
 
 
 def compute(predictions: np.ndarray, references: np.ndarray) -> float:
     """0 where class 1 is neither predicted nor there. Raises HarnessError for more than two classes."""
-    from sklearn.metrics import f1_score
-
     if max(predictions.max(), references.max()) > 1:
         raise HarnessError("metric f1: it scores class 1 of the classes 0 and 1; use macro_f1 for more classes")
-    return f1_score(references, predictions, zero_division=0.0)
+    return of_sample(of_counts)(predictions, references)
 
 
 def chance(references: np.ndarray) -> float:

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.metrics.base import Metric
-from harness.metrics.resampling import by_counts, divide
-
-
-def compute(predictions: np.ndarray, references: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
-
-    return f1_score(references, predictions, average="macro", zero_division=0.0)
+from harness.metrics.resampling import by_counts, divide, of_sample
 
 
 def chance(references: np.ndarray) -> float:
@@ -33,7 +27,7 @@ METRIC = Metric(
     inputs="labels",
     low=0.0,
     high=1.0,
-    compute=compute,
+    compute=of_sample(of_counts),
     chance=chance,
     resample=by_counts(of_counts),
 )

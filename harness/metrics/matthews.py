@@ -7,20 +7,11 @@ from __future__ import annotations
 import numpy as np
 
 from harness.metrics.base import Metric
-from harness.metrics.resampling import by_counts, divide
-
-
-def compute(predictions: np.ndarray, references: np.ndarray) -> float:
-    """Defined as 0 where a side is constant; the library says so too, but warns where both are."""
-    from sklearn.metrics import matthews_corrcoef
-
-    if predictions.min() == predictions.max() or references.min() == references.max():
-        return 0.0
-    return matthews_corrcoef(references, predictions)
+from harness.metrics.resampling import by_counts, divide, of_sample
 
 
 def of_counts(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Covariance of the labellings over the product of their deviations."""
+    """Covariance of the labellings over the product of their deviations; 0 where a side is constant."""
     total = true.sum(axis=1)
     together = right.sum(axis=1) * total - (true * predicted).sum(axis=1)
     apart = (total**2 - (predicted**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
@@ -33,7 +24,7 @@ METRIC = Metric(
     inputs="labels",
     low=-1.0,
     high=1.0,
-    compute=compute,
+    compute=of_sample(of_counts),
     chance=lambda references: 0.0,
     resample=by_counts(of_counts),
 )

@@ -31,22 +31,39 @@ class Resampler:
         return self.draw(predictions, references, random, b)
 
 
-def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Resampler:
-    """Resampling for metrics of class ids that need no more than three counts for each class.
+OfCounts = Callable[["np.ndarray", "np.ndarray", "np.ndarray"], "np.ndarray"]
+"""A metric of class ids that needs no more than three counts for each class: from how many examples are right, truly
+of the class, and predicted to be, (b, k) each, to scores (b,); columns 0 and 1 are the classes 0 and 1.
+"""
 
-    `score` maps how many examples are right, are truly of the class, and are predicted to be, (b, k) each, to scores
-    (b,); columns 0 and 1 are the classes 0 and 1. Drawing n examples with replacement draws the cells of the confusion
-    table from a multinomial: the same distribution, without touching examples.
+
+def of_sample(score: OfCounts) -> Callable[[np.ndarray, np.ndarray], float]:
+    """The metric of predictions and references as they are."""
+
+    def compute(predictions: np.ndarray, references: np.ndarray) -> float:
+        import numpy as np
+
+        cells, places, k = _table(predictions, references)
+        return float(_of_draws(score, np.bincount(cells)[None], places, k)[0])
+
+    return compute
+
+
+def by_counts(score: OfCounts) -> Resampler:
+    """Resampling for metrics of counts.
+
+    Drawing n examples with replacement draws the cells of the confusion table from a multinomial: the same
+    distribution, without touching examples.
     """
 
     def resample(predictions: np.ndarray, references: np.ndarray, random: np.random.Generator, b: int) -> np.ndarray:
         import numpy as np
 
         n = len(references)
-        cells, places, k = table(predictions, references)
+        cells, places, k = _table(predictions, references)
         counts = np.bincount(cells)
         scores = [
-            of_draws(random.multinomial(n, counts / n, size=rows), places, k)
+            _of_draws(score, random.multinomial(n, counts / n, size=rows), places, k)
             for rows in chunks(b, max(len(counts), 3 * k))
         ]
         return np.concatenate(scores)
@@ -54,32 +71,34 @@ def by_counts(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray])
     def prepare(predictions: np.ndarray, references: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         import numpy as np
 
-        cells, places, k = table(predictions, references)
+        cells, places, k = _table(predictions, references)
         is_in = np.eye(len(places))[cells]
-        return lambda weights: of_draws(weights @ is_in, places, k)
-
-    def table(predictions: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], int]:
-        """The cell of each example in the confusion table, (n,); the cells' rows and columns; how many classes."""
-        import numpy as np
-
-        classes = np.unique(np.concatenate([[0, 1], predictions, references]))
-        k = len(classes)
-        places = np.searchsorted(classes, references) * k + np.searchsorted(classes, predictions)
-        cells, cell_of_row = np.unique(places, return_inverse=True)
-        return cell_of_row, list(zip(*(part.tolist() for part in divmod(cells, k)), strict=True)), k
-
-    def of_draws(draws: np.ndarray, places: list[tuple[int, int]], k: int) -> np.ndarray:
-        import numpy as np
-
-        right, true, predicted = np.zeros((3, k, len(draws)))
-        for (reference, prediction), drawn in zip(places, draws.T, strict=True):
-            true[reference] += drawn
-            predicted[prediction] += drawn
-            if reference == prediction:
-                right[reference] += drawn
-        return score(right.T, true.T, predicted.T)
+        return lambda weights: _of_draws(score, weights @ is_in, places, k)
 
     return Resampler(resample, prepare)
+
+
+def _table(predictions: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], int]:
+    """The cell of each example in the confusion table, (n,); the cells' rows and columns; how many classes."""
+    import numpy as np
+
+    classes = np.unique(np.concatenate([[0, 1], predictions, references]))
+    k = len(classes)
+    places = np.searchsorted(classes, references) * k + np.searchsorted(classes, predictions)
+    cells, cell_of_row = np.unique(places, return_inverse=True)
+    return cell_of_row, list(zip(*(part.tolist() for part in divmod(cells, k)), strict=True)), k
+
+
+def _of_draws(score: OfCounts, draws: np.ndarray, places: list[tuple[int, int]], k: int) -> np.ndarray:
+    import numpy as np
+
+    right, true, predicted = np.zeros((3, k, len(draws)))
+    for (reference, prediction), drawn in zip(places, draws.T, strict=True):
+        true[reference] += drawn
+        predicted[prediction] += drawn
+        if reference == prediction:
+            right[reference] += drawn
+    return score(right.T, true.T, predicted.T)
 
 
 def by_weights(prepare: Callable[..., Callable[[np.ndarray], np.ndarray]]) -> Resampler:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -30,6 +30,57 @@ def optimizer(name: OptimizerName, groups: Iterable[dict[str, Any]], learning_ra
     """The optimizer `name` of groups that hold `params` and `weight_decay`."""
     made, arguments = choice(name)
     return made(groups, lr=learning_rate, **arguments)  # type: ignore[call-arg]
+
+
+class ClippedAdamW:
+    """AdamW (Loshchilov & Hutter 2019) on a CPU that clips gradients by their norm in the same pass over the weights:
+    the steps of `torch.nn.utils.clip_grad_norm_` and `torch.optim.AdamW` to rounding, with less around them.
+    """
+
+    BETAS, EPSILON = (0.9, 0.999), 1e-8
+
+    def __init__(self, groups: Iterable[dict[str, Any]], max_norm: float) -> None:
+        """Of groups that hold `params` and `weight_decay`; a norm of 0 clips nothing."""
+        self._max_norm = max_norm
+        self._groups = [
+            (float(group["weight_decay"]), [_state_of(weight) for weight in group["params"]]) for group in groups
+        ]
+
+    @torch.no_grad()
+    def step(self, rate: float, others: Sequence[torch.Tensor] = ()) -> torch.Tensor | None:
+        """Move the weights that have gradients, and drop these.
+
+        Args:
+            rate: The learning rate.
+            others: Gradients that count in the norm, of weights that are moved elsewhere.
+
+        Returns:
+            What gradients were divided by; None where nothing is clipped.
+        """
+        moved = [(decay, [state for state in states if state[0].grad is not None]) for decay, states in self._groups]
+        scale = None
+        if self._max_norm > 0:
+            gradients = [state[0].grad for _, states in moved for state in states]
+            norms = torch._foreach_norm([*(each for each in gradients if each is not None), *others])
+            scale = ((torch.linalg.vector_norm(torch.stack(norms)) + 1e-6) / self._max_norm).clamp_(min=1.0)
+        for decay, states in moved:
+            if not states:
+                continue
+            weights, first, second, steps = (list(part) for part in zip(*states, strict=True))
+            torch._foreach_add_(steps, 1)
+            torch._fused_adamw_(
+                weights, [weight.grad for weight in weights], first, second, [], steps, lr=rate, beta1=self.BETAS[0],
+                beta2=self.BETAS[1], weight_decay=decay, eps=self.EPSILON, amsgrad=False, maximize=False,
+                grad_scale=scale,
+            )  # fmt: skip
+            for weight in weights:
+                weight.grad = None
+        return scale
+
+
+def _state_of(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A weight, both moments, and how often it was moved."""
+    return weight, torch.zeros_like(weight), torch.zeros_like(weight), torch.zeros(())
 
 
 def groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

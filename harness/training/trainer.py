@@ -99,7 +99,7 @@ class TrainStep:
         self,
         model: PreTrainedModel,
         loss: Callable[..., torch.Tensor],
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | optimizers.ClippedAdamW,
         training: TrainingSpec,
         targets: float,
         processes: Processes | None,
@@ -124,8 +124,6 @@ class TrainStep:
         """Take a step at a learning rate; of several processes each with its part of the batch, which has a weight."""
         rows = len(next(iter(batch.values())))
         count = 1 if self._processes is None else self._processes.count
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
 
         def scaled(summed: torch.Tensor) -> torch.Tensor:
             return summed * (weight * count) / self._size
@@ -144,22 +142,23 @@ class TrainStep:
         self._total = self._total + loss.detach()
         self._counts.append(rows * weight)
         self._losses.append(summed.detach().float() * weight / (self._targets * rows if self._processes is None else 1))
-        if self._rows is not None:
-            self._step_by_rows(self._rows)
-        elif self._max_grad_norm > 0:
-            torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._move(self._optimizer, rate)
 
-    def _step_by_rows(self, table: LazyRows) -> None:
-        """Clip all gradients, those of the table's rows too, and take the step of these."""
-        rows, gradients = table.gradient()
-        if self._max_grad_norm > 0:
-            others = [weight.grad for weight in self._parameters if weight.grad is not None]
-            norm = torch.nn.utils.get_total_norm([*others, gradients])
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._max_grad_norm, norm)
-            gradients.mul_(torch.clamp(self._max_grad_norm / (norm + 1e-6), max=1.0))
-        table.step(rows, gradients)
+    def _move(self, optimizer: torch.optim.Optimizer | optimizers.ClippedAdamW, rate: float) -> None:
+        """Clip the gradients, take the step of the optimizer and drop them."""
+        if isinstance(optimizer, torch.optim.Optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            if self._max_grad_norm > 0:
+                torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        elif self._rows is None:
+            optimizer.step(rate)
+        else:
+            rows, gradients = self._rows.gradient()
+            scale = optimizer.step(rate, [gradients])
+            self._rows.step(rows, gradients if scale is None else gradients.div_(scale))
 
     def losses(self, device: torch.device) -> tuple[list[float], float]:
         """The loss of each step, and the mean that was trained on."""
@@ -249,7 +248,11 @@ def fine_tune(
         fused_layers(model, logits_alone) if plain else nullcontext(),
     ):
         groups = optimizers.groups(model, training.weight_decay)
-        optimizer = optimizers.optimizer(training.optimizer, groups, training.learning_rate)
+        optimizer: Any = (
+            optimizers.ClippedAdamW(groups, training.max_grad_norm)
+            if plain and device.type == "cpu" and training.optimizer == "adamw"
+            else optimizers.optimizer(training.optimizer, groups, training.learning_rate)
+        )
         take_step = TrainStep(model, evaluate, optimizer, training, targets, processes, adversary, table)
         if processes is not None and checkpoints is not None:
             kept = Checkpoints(checkpoints, model, optimizer, steps, processes)

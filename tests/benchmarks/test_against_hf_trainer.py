@@ -1,8 +1,8 @@
 """Whole fine-tune-and-score commands, harness against HF Trainer: equal cores, equal precision, equal padding.
 
 Both sides are one process of one thread (two of ours would be two of theirs, started by a shell loop: the ratio of
-processor time is the same), on the same files, with the same models, tokenizer vocabularies, epochs and
-hyperparameters; the peer pads to the longest of a batch and groups by length, which is what somebody who knows such a
+processor time is the same), on the same files, with the same models, sizes of the vocabularies that both make of the
+training texts, epochs and hyperparameters; the peer pads to the longest of a batch and groups by length, which is what somebody who knows such a
 machine sets up. Imports, tokenization and scoring count.
 
 By default a small sweep that ends within minutes; `HARNESS_BENCHMARK=full` is the one the docs quote: `bert-tiny` on
@@ -60,9 +60,7 @@ CHOSEN = SWEEPS[os.environ.get("HARNESS_BENCHMARK", "small")]
 
 
 def export(folder: Path, source: Path, sweep: Sweep) -> Path:
-    """The work file of the HF side: jsonl splits, tokenizers, settings: all that harness makes for itself, made
-    beforehand.
-    """
+    """The work file of the HF side: jsonl splits, tokenizers as patterns of how texts are cut, settings."""
     registry = load_registry()
     recipe = registry.model_spec(sweep.model)
     assert recipe.tokenizer is not None
@@ -97,6 +95,7 @@ def export(folder: Path, source: Path, sweep: Sweep) -> Path:
                 "metric": task.metrics[0],
                 "config": recipe.config,
                 "tokenizer": str(place / "tokenizer"),
+                "vocabulary": recipe.tokenizer.vocab_size,
                 "training": {**recipe.training.model_dump(), "epochs": sweep.epochs},
             }
         )

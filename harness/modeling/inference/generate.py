@@ -1,7 +1,8 @@
 """Generation in batches of like length: greedy and by beams with loops of our own, samples by `transformers`.
 
 The loops keep a key–value cache that a token is added to without the others being moved, and drop texts that have ended
-from their batch, so that a batch costs what its unfinished texts cost. The texts are those of
+from their batch, so that a batch costs what its unfinished texts cost; a text by itself is written several tokens a
+pass where it repeats something (`prompt_lookup`). The texts are those of
 `model.generate(do_sample=False)` with as many beams. A checkpoint whose `generation_config` says more than these loops
 keep (`decoding_rules`) goes through `transformers` as well; a model of a runtime that decodes by itself
 (`decodes_itself`) always does through its own `generate`.
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 beam_search = lazy("harness.modeling.inference.beam_search")
 decoding_cache = lazy("harness.modeling.inference.decoding_cache")
+prompt_lookup = lazy("harness.modeling.inference.prompt_lookup")
 
 TOKENS = {"cpu": 16384, "cuda": 65536}
 """Tokens of a batch, prompts and what is written: a step of a small model costs as much for one text as for many."""
@@ -115,6 +117,10 @@ def _write(
     """Raises decoding_cache.UnfitError where the model's attention turns out not to be read here."""
     rules = step_rules(model, ends_of(model, tokenizer)) or StepRules()
     reads = decoding_cache.reads_by_interface(model)
+    if len(rows) == 1 and decoding.num_beams == 1 and reads and prompt_lookup.can_look_up(model):
+        prompts = Prompts.of(model, tokenizer, rows, False, TOKENS[model.device.type])
+        most = decoding.max_new_tokens
+        return [prompt_lookup.greedy(model, prompts, rows[0], ends_of(model, tokenizer), rules, most, stops)]
     with decoding_cache.attention_of(model) if reads else nullcontext():
         if decoding.num_beams > 1:
             return _beams(model, tokenizer, rows, decoding, rules.never)
