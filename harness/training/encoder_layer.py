@@ -259,7 +259,11 @@ class _Fused:
         bias = None
         if attention_mask is not None:
             bias = self._biases(attention_mask, sizes.heads, self._first)
-        output: torch.Tensor = EncoderLayer.apply(hidden_states, bias, sizes, *self._weights)
+        given = hidden_states, bias, sizes, *self._weights
+        if layer.gradient_checkpointing and layer.training:  # what `transformers` does around the forward pass
+            again: torch.Tensor = layer._gradient_checkpointing_func(EncoderLayer.apply, *given)
+            return again
+        output: torch.Tensor = EncoderLayer.apply(*given)
         return output
 
 

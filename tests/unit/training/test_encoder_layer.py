@@ -105,16 +105,20 @@ def test_a_seed_trains_the_same_bytes_and_another_others():
     assert torch.equal(trained(1), trained(1)) and not torch.equal(trained(1), trained(2))
 
 
-def test_recomputed_activations_drop_the_same():
+def test_recomputed_activations_drop_the_same(monkeypatch):
     model = small().train()
     other = deepcopy(model)
     other.gradient_checkpointing_enable({"use_reentrant": False})
+    calls = []
+    forward = encoder_layer._forward
+    monkeypatch.setattr(encoder_layer, "_forward", lambda *given: calls.append(1) or forward(*given))
     both = []
     for each in (model, other):
         torch.manual_seed(5)
         with quick_dropout(each), fused_layers(each):
             both.append(gradients(each))
     assert_like(*both, 0)
+    assert len(calls) == 2 + 4, "each layer of the other once more"
 
 
 def test_without_gradients_and_for_attention_maps_layers_are_as_before():
@@ -142,7 +146,7 @@ def test_scoring_within_training_reads_the_first_position():
     assert all("forward" not in vars(layer) for layer in model.bert.encoder.layer)
 
 
-def test_layers_with_other_modules_or_without_training_are_left_alone():
+def test_layers_with_other_modules_or_ways_of_training_are_left_alone():
     adapted, frozen, hooked, other = small(), small(), small(), small(hidden_act="relu")
     adapted.bert.encoder.layer[0].attention.self.query = torch.nn.Sequential(torch.nn.Linear(16, 16))
     frozen.bert.encoder.layer[0].output.dense.weight.requires_grad_(False)
