@@ -241,7 +241,7 @@ def fine_tune(
     resumed, kept = 0, None
     reading = nullcontext() if table is None else table.reading()
     with (
-        quick_dropout(model),
+        nullcontext() if compiles else quick_dropout(model),  # compiled, torch's draws are part of one kernel
         compiled(model, compiles),
         autocast(model, device, precision),
         reading,

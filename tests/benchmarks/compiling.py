@@ -61,7 +61,7 @@ def side(size: str, name: str, precision: str) -> Callable[[tuple[int, int]], No
         }
         batch["attention_mask"][::2, shape[1] - 3 :] = 0
         with (
-            quick_dropout(model),
+            nullcontext() if name == "compiled" else quick_dropout(model),
             fused_layers(model, True) if name == "fine-tuning" else nullcontext(),
             torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
         ):

@@ -141,7 +141,8 @@ def train(
 
     plain = world.size == 1 and not sharded and not spec.compile and spec.adversarial is None
     fused = fused_layers(train_step.model) if plain else nullcontext()
-    with quick_dropout(train_step.model), fused_activations(train_step.model), fused:
+    dropping = nullcontext() if spec.compile else quick_dropout(train_step.model)
+    with dropping, fused_activations(train_step.model), fused:
         while progress.step < plan.steps:
             if progress.step == plan.review_at:
                 _settle(pending, progress, spec)
