@@ -73,7 +73,7 @@ class _Shortened:
         self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *rest: Any, **named: Any
     ) -> torch.Tensor:
         layer = self._layer
-        drops = layer.training and max(part.p for part in layer.modules() if isinstance(part, nn.Dropout)) > 0
+        drops = layer.training and any(isinstance(part, nn.Dropout) and part.p > 0 for part in layer.modules())
         if drops or hidden_states.device.type != "cpu" or named.get("output_attentions"):
             whole: torch.Tensor = self._whole(hidden_states, attention_mask, *rest, **named)
             return whole
