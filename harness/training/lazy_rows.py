@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from harness.training.optimizers import BETA1, BETA2, EPSILON
+
 ROWS_FROM = 16_384
 """Rows of a table from which on it is worth while; below, a step over all of them takes little."""
 ROWS_A_TOKEN = 8
 """Rows there must be for each token of a step."""
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-"""AdamW's defaults in torch."""
 WITHOUT_EPSILON = BETA1 / math.sqrt(BETA2)
 """What a move without ε is multiplied with from step to step."""
 

@@ -10,6 +10,8 @@ import torch
 
 from harness.core.pretraining_specs import OptimizerName
 
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+"""AdamW's defaults in torch."""
 NO_DECAY = ("bias", "norm", "layer_norm", "layernorm", "ln_")
 
 
@@ -36,8 +38,6 @@ class ClippedAdamW:
     """AdamW (Loshchilov & Hutter 2019) on a CPU that clips gradients by their norm in the same pass over the weights:
     the steps of `torch.nn.utils.clip_grad_norm_` and `torch.optim.AdamW` to rounding, with less around them.
     """
-
-    BETAS, EPSILON = (0.9, 0.999), 1e-8
 
     def __init__(self, groups: Iterable[dict[str, Any]], max_norm: float) -> None:
         """Of groups that hold `params` and `weight_decay`; a norm of 0 clips nothing."""
@@ -69,8 +69,8 @@ class ClippedAdamW:
             weights, first, second, steps = (list(part) for part in zip(*states, strict=True))
             torch._foreach_add_(steps, 1)
             torch._fused_adamw_(
-                weights, [weight.grad for weight in weights], first, second, [], steps, lr=rate, beta1=self.BETAS[0],
-                beta2=self.BETAS[1], weight_decay=decay, eps=self.EPSILON, amsgrad=False, maximize=False,
+                weights, [weight.grad for weight in weights], first, second, [], steps, lr=rate, beta1=BETA1,
+                beta2=BETA2, weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
                 grad_scale=scale,
             )  # fmt: skip
             for weight in weights:
