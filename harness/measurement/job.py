@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -233,22 +234,20 @@ def _refuse_different_work(runner: ProcessRunner) -> None:
 
 def _costs(runner: ProcessRunner) -> dict[str, float]:
     """Seconds of each cell in one launch by the clock, from a call or two of each variant: what processes wait for
-    their CPU is no part of a call's time, but takes it.
+    their CPU is no part of a call's time, but takes it; how much it is, all calls tell together.
     """
-    costs: dict[str, float] = {}
-    for cell in runner.cells:
-        calls, clock, passed = [], 0.0, 0.0
-        for variant in runner.models:
-            call = sum(runner.call(variant, cell.name).values())
-            if call < 1:  # the first call of a shape is slower than those after it
-                started = time.monotonic()
-                call = sum(runner.call(variant, cell.name).values())
-                clock += time.monotonic() - started
-                passed += call
-            calls.append(call)
-        shared = max(1.0, clock / passed) if passed else 1.0
-        costs[cell.name] = BLOCKS_PER_LAUNCH * protocol.block_seconds(calls) * shared
-    return costs
+    calls: dict[str, list[float]] = {cell.name: [] for cell in runner.cells}
+    clock = passed = 0.0
+    for name, variant in itertools.product(calls, runner.models):
+        call = sum(runner.call(variant, name).values())
+        if call < 1:  # the first call of a shape is slower than those after it
+            started = time.monotonic()
+            call = sum(runner.call(variant, name).values())
+            clock += time.monotonic() - started
+            passed += call
+        calls[name].append(call)
+    waiting = max(1.0, clock / passed) if passed else 1.0
+    return {name: BLOCKS_PER_LAUNCH * protocol.block_seconds(of_one) * waiting for name, of_one in calls.items()}
 
 
 def _size(model: Model) -> dict[str, Any]:

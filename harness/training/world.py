@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from harness.core.launched import launched
 from harness.training.devices import pick_device
+from harness.training.processes import meet
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class World:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count())
             torch.cuda.set_device(device)
         if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+            meet(device.type == "cuda")
         return cls(device, here.number, here.count)
 
     @property

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from harness.core.run_spec import RunSpec
@@ -49,7 +48,9 @@ def test_a_run_measures_what_it_made_and_keeps_it(measured_run):
     assert cell["status"] == "done"
     record = Store(folder / "results").read(cell["cell"]).as_json()
     assert record["verdict"] == "INVALID" and not record["counts"]
-    assert list(record["cells"]) == ["8 × 16", "task sst2"] or "task sst2" in record["absent"]
+    (measured,) = record["cells"]
+    (dropped,) = {"8 × 16", "task sst2"} - {measured}  # the cheapest is kept: which of two like these is chance
+    assert "more than --budget leaves" in record["absent"][dropped] and measured not in record["absent"]
     made = {one["cell"][:12]: one["cell"] for one in result["cells"] if one["kind"] in ("finetune", "compress")}
     assert {name: one["cell"] for name, one in record["lineage"].items()} == made
     assert {name: one["cell"] for name, one in record["models"].items()} == made
@@ -58,7 +59,7 @@ def test_a_run_measures_what_it_made_and_keeps_it(measured_run):
     assert {one["status"] for one in again["cells"]} == {"cached"}
     shown = harness("show").stdout
     assert "INVALID" in shown and not any(
-        name in shown.partition("8 × 16")[0].rpartition("measure")[2] for name in made
+        name in shown.partition(measured)[0].rpartition("measure")[2] for name in made
     )
     plan = read_json(harness(*RUN, "--dry-run", "--json").stdout)
     (seen,) = [one for one in plan["cells"] if one["kind"] == "measure"]
@@ -113,8 +114,7 @@ def test_no_worker_is_left_while_a_cell_is_measured(tmp_path, monkeypatch):
     seen: list[tuple[str, str, int]] = []
 
     def listen(event: Event) -> None:
-        children = [one for one in psutil.Process(os.getpid()).children() if one.status() != psutil.STATUS_ZOMBIE]
-        workers = sum("spawn_main" in " ".join(one.cmdline()) for one in children)
+        workers = sum(process.name == "harness-worker" for process in multiprocessing.active_children())
         seen.append((event.kind, event.cell.kind, workers))
 
     name = perform(spec, prepared, store, listen)

@@ -4,6 +4,7 @@ all the others, which wait for them.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import traceback
@@ -24,7 +25,7 @@ from harness.pipeline.executors.base import Resources
 from harness.pipeline.executors.inline import InlineExecutor
 from harness.pipeline.steps import finetune
 from harness.training.learners import LEARNERS
-from harness.training.processes import Processes
+from harness.training.processes import Processes, meet
 
 MEETING = timedelta(minutes=10)
 """How long a process that is done with a cell waits for the others."""
@@ -174,9 +175,9 @@ def _join() -> None:
     devices = [str(local)] if visible is None else visible.split(",")
     if visible != "":
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[local % len(devices)]
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    torch.distributed.init_process_group(backend, timeout=PATIENCE)
+    meet(torch.cuda.is_available(), PATIENCE)
     _CONTROL.append(torch.distributed.new_group(backend="gloo", timeout=PATIENCE))
+    atexit.register(_CONTROL.clear)  # before the groups are left, which only what nobody holds can be
     for name in LAUNCHED:
         os.environ.pop(name, None)
 
