@@ -10,7 +10,7 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,9 @@ LAYERS = frozenset({"BertLayer", "RobertaLayer", "XLMRobertaLayer", "CamembertLa
 GELU = {"GELUActivation": "none", "NewGELUActivation": "tanh", "FusedGELU": "tanh", "GELUTanh": "tanh"}
 """How torch computes an activation of `transformers`."""
 
+
+Gradients = tuple[torch.Tensor | None, torch.Tensor | None]
+"""Of a projection's weights and of its bias."""
 
 MULTIPLE = 32
 """Rows of products in bf16 are a multiple of it: oneDNN makes a kernel for each number of rows."""
@@ -63,9 +66,12 @@ class EncoderLayer(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        """The gradients of the inputs and of all weights."""
+        """The gradients of the hidden states, and of all weights unless these are left alone, as where an adversary
+        asks for those of embeddings.
+        """
+        last_weight, _ = ctx.next_functions[-1]
         with torch.autocast("cpu", enabled=False):
-            return _backward(ctx, gradient)
+            return _backward(ctx, gradient, torch._C._will_engine_execute_node(last_weight))
 
 
 def _forward(
@@ -111,25 +117,26 @@ def _forward(
     return output[: rows * (1 if sizes.first else length)].view(rows, -1, width)
 
 
-def _backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+def _backward(ctx: Any, gradient: torch.Tensor, of_weights: bool) -> tuple[torch.Tensor | None, ...]:
     (
         flat, start, query, key, value, attention, used, mixed, summed, mean1, spread1, middle, raised, active, summed2,
         mean2, spread2, joint, wq, wo, g1, c1, w1, w2, g2, c2, *masks,
     ) = ctx.saved_tensors  # fmt: skip
     sizes, (rows, length, width) = ctx.sizes, ctx.shape
-    every = (True, True, True)
+    wanted = (True, of_weights, of_weights)
     to_norm = torch.ops.aten.native_layer_norm_backward
+    of_linear: Callable[[torch.Tensor, torch.Tensor], Gradients] = _of_linear if of_weights else _of_none
 
     gradient = _padded(gradient.reshape(-1, width), sizes.kind)
-    by_sum2, dg2, dc2 = to_norm(gradient, summed2, (width,), mean2, spread2, g2, c2, every)
+    by_sum2, dg2, dc2 = to_norm(gradient, summed2, (width,), mean2, spread2, g2, c2, wanted)
     by_output = _masked(by_sum2, masks[2]).to(sizes.kind)
     by_raised = torch.ops.aten.gelu_backward(by_output @ w2, raised, approximate=sizes.gelu)
     by_middle = _plus_product(by_sum2, by_raised, w1)
-    dw2, db2, dw1, db1 = *_of_linear(by_output, active), *_of_linear(by_raised, middle)
+    (dw2, db2), (dw1, db1) = of_linear(by_output, active), of_linear(by_raised, middle)
 
-    by_sum, dg1, dc1 = to_norm(by_middle, summed, (width,), mean1, spread1, g1, c1, every)
+    by_sum, dg1, dc1 = to_norm(by_middle, summed, (width,), mean1, spread1, g1, c1, wanted)
     by_output = _masked(by_sum, masks[1]).to(sizes.kind)
-    dwo, dbo = _of_linear(by_output, mixed)
+    dwo, dbo = of_linear(by_output, mixed)
     (by_mixed,) = _apart((by_output @ wo)[: rows * query.shape[1]], rows, sizes.heads, 1)
     by_attention = _masked(torch.bmm(by_mixed, value.transpose(1, 2)), masks[0])
     by_scores = torch.ops.aten._softmax_backward_data(by_attention, attention, -1, torch.float32).mul_(sizes.scaling)
@@ -142,20 +149,16 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ..
     by_query = torch.bmm(by_scores, key) if sizes.first else torch.bmm(by_scores, key, out=parts[0])
     of_all = parts.view(count, rows, sizes.heads, length, size).permute(1, 3, 0, 2, 4).reshape(rows * length, -1)
     of_all = _padded(of_all, sizes.kind).to(sizes.kind)
-    dw, db = _of_linear(of_all, flat)
-    inner = wq.shape[0]
+    of_joint = _in_parts(*of_linear(of_all, flat), count)
     if sizes.first:
-        of_query = _padded(by_query.view(rows, inner), sizes.kind).to(sizes.kind)
-        dwq, dbq = _of_linear(of_query, start)
+        of_query = _padded(by_query.view(rows, -1), sizes.kind).to(sizes.kind)
+        of_joint = [of_linear(of_query, start), *of_joint]
         by_hidden = (of_all @ joint).float()[: rows * length].view(rows, length, width)
         by_hidden[:, 0] += _plus_product(by_sum, of_query, wq)[:rows]
     else:
-        dwq, dbq = dw[:inner], db[:inner]
         by_hidden = _plus_product(by_sum, of_all, joint)[: rows * length].view(rows, length, width)
-    return (
-        by_hidden, None, None, dwq, dbq, dw[-2 * inner : -inner], db[-2 * inner : -inner], dw[-inner:], db[-inner:],
-        dwo, dbo, dg1, dc1, dw1, db1, dw2, db2, dg2, dc2,
-    )  # fmt: skip
+    flat_joint = [each for pair in of_joint for each in pair]
+    return by_hidden, None, None, *flat_joint, dwo, dbo, dg1, dc1, dw1, db1, dw2, db2, dg2, dc2
 
 
 def _padded(flat: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
@@ -203,6 +206,17 @@ def _plus_product(base: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -
 def _of_linear(gradient: torch.Tensor, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The gradients (float32) of a projection's weights and of its bias."""
     return (gradient.t() @ inputs).float(), gradient.sum(0, dtype=torch.float32)
+
+
+def _of_none(gradient: torch.Tensor, inputs: torch.Tensor) -> tuple[None, None]:
+    return None, None
+
+
+def _in_parts(of_weights: torch.Tensor | None, of_biases: torch.Tensor | None, count: int) -> list[Gradients]:
+    """Of projections that were made by one product, the gradients of each."""
+    if of_weights is None or of_biases is None:
+        return [(None, None)] * count
+    return list(zip(of_weights.chunk(count), of_biases.chunk(count), strict=True))
 
 
 class _Biases:

@@ -232,8 +232,8 @@ def fine_tune(
         for step in range(steps)
     ]
     table = None
-    plain = processes is None and adversary is None and not compiles
-    if plain and after_step is None and training.optimizer == "adamw":
+    plain = processes is None and not compiles
+    if plain and adversary is None and after_step is None and training.optimizer == "adamw":
         tokens = sum(encoded.lengths) / max(1, len(encoded.epochs)) / len(batches)
         table = lazy_table(model, tokens, rates, training.weight_decay)
     collator = collating(device)

@@ -139,7 +139,7 @@ def train(
             rates = {"loss": progress.losses[-1], "learning_rate": train_step.learning_rate}
             observe(progress.step, rates | values)
 
-    plain = world.size == 1 and not sharded and not spec.compile and spec.adversarial is None
+    plain = world.size == 1 and not sharded and not spec.compile
     fused = fused_layers(train_step.model) if plain else nullcontext()
     dropping = nullcontext() if spec.compile else quick_dropout(train_step.model)
     with dropping, fused_activations(train_step.model), fused:

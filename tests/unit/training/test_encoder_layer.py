@@ -121,6 +121,28 @@ def test_recomputed_activations_drop_the_same(monkeypatch):
     assert len(calls) == 2 + 4, "each layer of the other once more"
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_where_weights_are_left_alone_their_gradients_are_not_made(first, monkeypatch):
+    """As an adversary asks for those of embeddings."""
+    model = small().eval()
+    whole = deepcopy(model)
+    made = []
+    of_linear = encoder_layer._of_linear
+    monkeypatch.setattr(encoder_layer, "_of_linear", lambda *given: made.append(1) or of_linear(*given))
+
+    def slope(of) -> torch.Tensor:
+        embedded = of.get_input_embeddings()(batch()["input_ids"]).detach().requires_grad_()
+        given = {name: values for name, values in batch().items() if name != "input_ids"}
+        return torch.autograd.grad(of(inputs_embeds=embedded, **given).loss, embedded)[0]
+
+    with fused_layers(model, first):
+        ours = slope(model)
+        assert not made
+        gradients(model)
+        assert len(made) == 2 * 4 + first
+    torch.testing.assert_close(ours, slope(whole), rtol=1e-4, atol=1e-6 * float(ours.abs().max()))
+
+
 def test_without_gradients_and_for_attention_maps_layers_are_as_before():
     model = small(attention="eager").train()
     calls = []

@@ -17,6 +17,7 @@ from harness.modeling.inference.batching import DataCollator
 from harness.training.adversarial.adversary import Adversary
 from harness.training.adversarial.passes import Reader
 from harness.training.adversarial.perturbation import Perturbation, embeddings_of, perturbed, zeros
+from harness.training.encoder_layer import fused_layers
 from harness.training.learners.transformer import LEARNER
 from harness.training.objectives import check_objective
 from tests.unit.modeling.heads.given import model, reader, split, task
@@ -64,6 +65,21 @@ def step(of: Any, batch: dict[str, Any], reads: Reader, method: str) -> tuple[fl
     loss = adversary.loss(lambda rows, term: term(of, rows), lambda term: term.backward(), of, batch, 0)
     loss.backward()
     return loss.item(), [weight.grad.clone() for weight in of.parameters() if weight.grad is not None]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_is_the_same_where_layers_are_one_function(method: str) -> None:
+    of, batch, reads = made("classes")
+    of.eval()
+    loss, gradients = step(of, batch, reads, method)
+    with fused_layers(of, first=True) as count:
+        assert count
+        fused, others = step(of, batch, reads, method)
+    assert fused == pytest.approx(loss, rel=1e-5)
+    largest = max(float(gradient.abs().max()) for gradient in gradients)
+    near = 1e-4 if method == "vat" else 1e-5  # whose direction is the slope of a divergence of next to nothing
+    for one, other in zip(gradients, others, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=near * largest)
 
 
 @pytest.mark.parametrize("name", list(HEADS_TO_TRAIN))
