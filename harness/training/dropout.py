@@ -25,8 +25,8 @@ def keep(shape: torch.Size, probability: float, kind: torch.dtype = torch.float3
     size = shape.numel()
     seed = int(torch.empty((), dtype=torch.int64).random_())
     draws = np.random.SFC64(seed).random_raw(-(-size // 4)).view(np.uint16)[:size]
-    mask = torch.from_numpy((draws < kept).view(np.uint8)).to(kind).view(shape)
-    return mask.mul_(LEVELS / kept)
+    mask = (draws < kept).view(np.uint8) * np.float32(LEVELS / kept)  # twice as fast as torch's operations
+    return torch.from_numpy(mask).to(kind).view(shape)
 
 
 def drops(probability: float) -> bool:

@@ -10,7 +10,7 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -101,7 +101,7 @@ def _forward(
         for dropped, shape in zip(sizes.dropped, (attention.shape, residual.shape, residual.shape), strict=True)
     ]
     used = attention if masks[0] is None else attention * masks[0]
-    mixed = _padded(_together(torch.bmm(used, value), rows, sizes.heads), sizes.kind).to(sizes.kind)
+    mixed = _rows_of(torch.bmm(used, value).view(rows, sizes.heads, -1, value.shape[-1]).transpose(1, 2), sizes.kind)
     summed = _added(residual, torch.addmm(bo, mixed, wo.t()), masks[1])
     middle, *norm1 = torch.native_layer_norm(summed, (width,), g1, c1, sizes.epsilon[0])
     low_middle = middle.to(sizes.kind)
@@ -125,18 +125,20 @@ def _backward(ctx: Any, gradient: torch.Tensor, of_weights: bool) -> tuple[torch
     sizes, (rows, length, width) = ctx.sizes, ctx.shape
     wanted = (True, of_weights, of_weights)
     to_norm = torch.ops.aten.native_layer_norm_backward
-    of_linear: Callable[[torch.Tensor, torch.Tensor], Gradients] = _of_linear if of_weights else _of_none
+    of_linear = _of_linear if of_weights else _of_none
 
     gradient = _padded(gradient.reshape(-1, width), sizes.kind)
     by_sum2, dg2, dc2 = to_norm(gradient, summed2, (width,), mean2, spread2, g2, c2, wanted)
-    by_output = _masked(by_sum2, masks[2]).to(sizes.kind)
+    whole = _masked(by_sum2, masks[2])
+    by_output = whole.to(sizes.kind)
     by_raised = torch.ops.aten.gelu_backward(by_output @ w2, raised, approximate=sizes.gelu)
     by_middle = _plus_product(by_sum2, by_raised, w1)
-    (dw2, db2), (dw1, db1) = of_linear(by_output, active), of_linear(by_raised, middle)
+    (dw2, db2), (dw1, db1) = of_linear(by_output, active, whole), of_linear(by_raised, middle)
 
     by_sum, dg1, dc1 = to_norm(by_middle, summed, (width,), mean1, spread1, g1, c1, wanted)
-    by_output = _masked(by_sum, masks[1]).to(sizes.kind)
-    dwo, dbo = of_linear(by_output, mixed)
+    whole = _masked(by_sum, masks[1])
+    by_output = whole.to(sizes.kind)
+    dwo, dbo = of_linear(by_output, mixed, whole)
     (by_mixed,) = _apart((by_output @ wo)[: rows * query.shape[1]], rows, sizes.heads, 1)
     by_attention = _masked(torch.bmm(by_mixed, value.transpose(1, 2)), masks[0])
     by_scores = torch.ops.aten._softmax_backward_data(by_attention, attention, -1, torch.float32).mul_(sizes.scaling)
@@ -147,11 +149,10 @@ def _backward(ctx: Any, gradient: torch.Tensor, of_weights: bool) -> tuple[torch
     torch.bmm(used.transpose(1, 2), by_mixed, out=parts[-1])
     torch.bmm(by_scores.transpose(1, 2), query, out=parts[-2])
     by_query = torch.bmm(by_scores, key) if sizes.first else torch.bmm(by_scores, key, out=parts[0])
-    of_all = parts.view(count, rows, sizes.heads, length, size).permute(1, 3, 0, 2, 4).reshape(rows * length, -1)
-    of_all = _padded(of_all, sizes.kind).to(sizes.kind)
+    of_all = _rows_of(parts.view(count, rows, sizes.heads, length, size).permute(1, 3, 0, 2, 4), sizes.kind)
     of_joint = _in_parts(*of_linear(of_all, flat), count)
     if sizes.first:
-        of_query = _padded(by_query.view(rows, -1), sizes.kind).to(sizes.kind)
+        of_query = _rows_of(by_query.view(rows, 1, -1), sizes.kind)
         of_joint = [of_linear(of_query, start), *of_joint]
         by_hidden = (of_all @ joint).float()[: rows * length].view(rows, length, width)
         by_hidden[:, 0] += _plus_product(by_sum, of_query, wq)[:rows]
@@ -161,12 +162,21 @@ def _backward(ctx: Any, gradient: torch.Tensor, of_weights: bool) -> tuple[torch
     return by_hidden, None, None, *flat_joint, dwo, dbo, dg1, dc1, dw1, db1, dw2, db2, dg2, dc2
 
 
-def _padded(flat: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
-    """(n, width) with rows of zeros up to a multiple of `MULTIPLE`; in float32, whose products need no kernel of their
-    own for each n, as it is.
+def _padded_to(count: int, kind: torch.dtype) -> int:
+    """The next multiple of `MULTIPLE`; in float32, whose products need no kernel of their own for each number of rows,
+    the number itself.
     """
-    short = 0 if kind == torch.float32 else -len(flat) % MULTIPLE
-    return nn.functional.pad(flat, (0, 0, 0, short)) if short else flat
+    return count if kind == torch.float32 else -(-count // MULTIPLE) * MULTIPLE
+
+
+def _padded(flat: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """(n, width) with rows of zeros behind it."""
+    count = len(flat)
+    if _padded_to(count, kind) == count:
+        return flat
+    padded = flat.new_empty(_padded_to(count, kind), flat.shape[1])
+    padded[:count], padded[count:] = flat, 0
+    return padded
 
 
 def _apart(joint: torch.Tensor, rows: int, heads: int, count: int) -> torch.Tensor:
@@ -176,10 +186,13 @@ def _apart(joint: torch.Tensor, rows: int, heads: int, count: int) -> torch.Tens
     return apart.to(torch.float32, memory_format=torch.contiguous_format).reshape(count, rows * heads, -1, size)
 
 
-def _together(mixed: torch.Tensor, rows: int, heads: int) -> torch.Tensor:
-    """(b · heads, queries, size) as (b · queries, heads · size)."""
-    _, queries, size = mixed.shape
-    return mixed.view(rows, heads, queries, size).transpose(1, 2).reshape(rows * queries, heads * size)
+def _rows_of(apart: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """(b, queries, …) as rows (b · queries, width) of another precision, padded, in one pass."""
+    count = apart.shape[0] * apart.shape[1]
+    rows = apart.new_empty(_padded_to(count, kind), apart[0, 0].numel(), dtype=kind)
+    rows[:count].view(apart.shape).copy_(apart)
+    rows[count:] = 0
+    return rows
 
 
 def _scores(query: torch.Tensor, key: torch.Tensor, bias: torch.Tensor | None, scaling: float) -> torch.Tensor:
@@ -203,12 +216,18 @@ def _plus_product(base: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -
     return torch.addmm(base, left, right) if base.dtype == left.dtype else (left @ right).add(base)
 
 
-def _of_linear(gradient: torch.Tensor, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The gradients (float32) of a projection's weights and of its bias."""
-    return (gradient.t() @ inputs).float(), gradient.sum(0, dtype=torch.float32)
+def _of_linear(gradient: torch.Tensor, inputs: torch.Tensor, whole: torch.Tensor | None = None) -> Gradients:
+    """The gradients (float32) of a projection's weights and of its bias, the latter of what was not rounded yet where
+    that is given.
+    """
+    if whole is None and gradient.dtype != torch.float32:  # torch sums such columns three times slower than a product
+        of_bias = (gradient.new_ones(1, len(gradient)) @ gradient)[0].float()
+    else:
+        of_bias = (gradient if whole is None else whole).sum(0)
+    return (gradient.t() @ inputs).float(), of_bias
 
 
-def _of_none(gradient: torch.Tensor, inputs: torch.Tensor) -> tuple[None, None]:
+def _of_none(gradient: torch.Tensor, inputs: torch.Tensor, whole: torch.Tensor | None = None) -> Gradients:
     return None, None
 
 
