@@ -153,7 +153,7 @@ def test_models_that_write_are_loaded_and_asked_again_and_again(saved):
 @pytest.mark.slow
 def test_a_budget_that_cannot_suffice_is_refused_before_anything_is_measured(saved):
     folder = saved("bert")
-    with pytest.raises(harness.HarnessError, match=r"nothing would be valid; give --budget \dm"):
+    with pytest.raises(harness.HarnessError, match=r"nothing would be valid; give --budget \d+m"):
         harness.measure(folder, [folder], batch=1, length=16, budget="1s", memory=False)
 
 
