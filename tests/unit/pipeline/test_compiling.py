@@ -87,6 +87,29 @@ def test_between_two_widths_the_probe_is_read_between_them():
     assert between.seconds == pytest.approx(20, abs=0.1) and between.gain == pytest.approx(1.5, abs=0.01)
 
 
+@pytest.mark.slow
+def test_the_steps_of_the_probe_are_compiled(monkeypatch: pytest.MonkeyPatch):
+    """By a compiler that only traces: inductor takes a minute."""
+    import torch
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, **options: real(model, backend="eager", **options))
+    counters = pytest.importorskip("torch._dynamo.utils").counters
+    for compiles in (False, True):
+        counters.clear()
+        probe._steps(128, "cpu", compiles)()
+        assert counters["frames"]["ok"] == compiles and not counters["graph_break"]
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+def test_the_probe_says_what_compiling_takes():
+    if probe.compiler_missing() is not None:
+        pytest.skip("no C++ compiler")
+    measured = probe._read(probe._measure_in_fresh_process())
+    assert all(one.seconds > 1 and 0.1 < one.gain < 10 for one in measured.values())
+
+
 def test_the_probe_is_made_once_and_a_failure_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     calls = []
