@@ -32,12 +32,12 @@ def table(found: list[dict[str, Any]]) -> str:
     """Markdown tables, one an area, of ratios with their ranges."""
     lines: list[str] = []
     for area in dict.fromkeys(line["area"] for line in found):
-        lines += [f"### {area}", "", "| work | beside | precision | CPU s | peer's | times as fast | goal |"]
+        lines += [f"### {area}, measured", "", "| work | beside | precision | CPU s | peer's | times as fast | goal |"]
         lines += ["|---|---|---|---:|---:|---:|---:|"]
         for line in (line for line in found if line["area"] == area):
             ours, theirs = (statistics.median(one["cpu"] for one in line[side]) for side in ("ours", "theirs"))
             low, high = min(line["ratios"]), max(line["ratios"])
-            goal = f"{line['goal']:g}×" if line["goal"] else ""
+            goal = f"{line['goal']:.3g}×" if line["goal"] else ""
             share = line["facts"].get(f"share_of_gemm_rate_{line['precision']}")
             notes = [line["note"]] if line["note"] else []
             if share is not None:
