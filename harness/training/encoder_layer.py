@@ -31,6 +31,8 @@ GELU = {"GELUActivation": "none", "NewGELUActivation": "tanh", "FusedGELU": "tan
 Gradients = tuple[torch.Tensor | None, torch.Tensor | None]
 """Of a projection's weights and of its bias."""
 
+WEIGHTS = 16
+"""Of a layer: as many as `weights_of` gives."""
 MULTIPLE = 32
 """Rows of products in bf16 are a multiple of it: oneDNN makes a kernel for each number of rows."""
 
@@ -69,9 +71,9 @@ class EncoderLayer(torch.autograd.Function):
         """The gradients of the hidden states, and of all weights unless these are left alone, as where an adversary
         asks for those of embeddings.
         """
-        last_weight, _ = ctx.next_functions[-1]
+        of_weights = any(torch._C._will_engine_execute_node(node) for node, _ in ctx.next_functions[-WEIGHTS:])
         with torch.autocast("cpu", enabled=False):
-            return _backward(ctx, gradient, torch._C._will_engine_execute_node(last_weight))
+            return _backward(ctx, gradient, of_weights)
 
 
 def _forward(

@@ -140,6 +140,8 @@ def test_where_weights_are_left_alone_their_gradients_are_not_made(first, monkey
         assert not made
         gradients(model)
         assert len(made) == 2 * 4 + first
+        one = model.bert.encoder.layer[0].intermediate.dense.weight
+        torch.testing.assert_close(torch.autograd.grad(model(**batch()).loss, one)[0], one.grad)
     torch.testing.assert_close(ours, slope(whole), rtol=1e-4, atol=1e-6 * float(ours.abs().max()))
 
 
