@@ -71,9 +71,17 @@ class EncoderLayer(torch.autograd.Function):
         """The gradients of the hidden states, and of all weights unless these are left alone, as where an adversary
         asks for those of embeddings.
         """
-        of_weights = any(torch._C._will_engine_execute_node(node) for node, _ in ctx.next_functions[-WEIGHTS:])
+        of_weights = any(_is_wanted(node) for node, _ in ctx.next_functions[-WEIGHTS:])
         with torch.autocast("cpu", enabled=False):
             return _backward(ctx, gradient, of_weights)
+
+
+def _is_wanted(leaf: Any) -> bool:
+    """Whether the backward pass that is under way makes the gradient of a leaf."""
+    try:
+        return bool(torch._C._will_engine_execute_node(leaf))
+    except RuntimeError:  # torch answers so where the leaf's gradient is what `torch.autograd.grad` is asked for
+        return True
 
 
 def _forward(
