@@ -153,12 +153,12 @@ def _steps(width: int, device: str, compiles: bool) -> Callable[[], None]:
     model = torch.nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     batches = [torch.randn(ROWS, length, width, device=device) for length in LENGTHS]
-    if compiles:
-        model = torch.compile(model, dynamic=True)  # `model.compile` leaves a module of torch itself as it is
+    # `model.compile` leaves a module of torch itself as it is
+    run: Callable[..., torch.Tensor] = torch.compile(model, dynamic=True) if compiles else model
 
     def step() -> None:
         for batch in batches:
-            model(batch).square().mean().backward()
+            run(batch).square().mean().backward()
             optimizer.step()
             optimizer.zero_grad()
         if device == "cuda":
