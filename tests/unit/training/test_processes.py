@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -35,7 +36,7 @@ def test_no_thread_of_a_group_is_left_when_the_interpreter_ends(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = subprocess.run([*torchrun, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=200,
-                          env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""})  # fmt: skip
+                          env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""})  # fmt: skip
     assert done.returncode == 0, done.stderr
     counts = [int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("threads ")]
     assert len(counts) == 4 and sum(count == 0 for count in counts) == 2 and max(counts) > 0
