@@ -84,7 +84,7 @@ def test_names_of_pictures_that_were_not_trained_on_are_found(harness, emoji, tm
                 "--executor", "inline", "--threads", "1", "--json").stdout
     )  # fmt: skip
     (score,) = made["scores"]
-    assert score["n"] == emoji["test"] == 159
+    assert score["n"] == emoji["test"] == 177
     chance = 10 / emoji["test"]
     for name in ("text_retrieval_recall_10", "item_retrieval_recall_10"):
         assert score["scores"][name]["low"] > 1.5 * chance
