@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import yaml
 
 from harness.core import plugins
@@ -73,6 +74,17 @@ def call_process(
         timeout=timeout,
     )
     return _checked(done, code)
+
+
+def workers_of(command: int) -> list[psutil.Process]:
+    """The workers of a run that was started: fresh processes of its own, or copies of the one that holds their imports,
+    which is its child.
+    """
+    try:
+        below = psutil.Process(command).children(recursive=True)
+        return [one for one in below if one.ppid() != command or "spawn_main" in " ".join(one.cmdline())]
+    except psutil.Error:
+        return []
 
 
 @contextmanager

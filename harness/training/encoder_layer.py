@@ -31,8 +31,6 @@ GELU = {"GELUActivation": "none", "NewGELUActivation": "tanh", "FusedGELU": "tan
 Gradients = tuple[torch.Tensor | None, torch.Tensor | None]
 """Of a projection's weights and of its bias."""
 
-WEIGHTS = 16
-"""Of a layer: as many as `weights_of` gives."""
 MULTIPLE = 32
 """Rows of products in bf16 are a multiple of it: oneDNN makes a kernel for each number of rows."""
 
@@ -71,7 +69,8 @@ class EncoderLayer(torch.autograd.Function):
         """The gradients of the hidden states, and of all weights unless these are left alone, as where an adversary
         asks for those of embeddings.
         """
-        of_weights = any(_is_wanted(node) for node, _ in ctx.next_functions[-WEIGHTS:])
+        _, *others = ctx.next_functions
+        of_weights = any(node is not None and _is_wanted(node) for node, _ in others)
         with torch.autocast("cpu", enabled=False):
             return _backward(ctx, gradient, of_weights)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import starting
+from tests.command_line import starting, workers_of
 from tests.conftest import read_json
 
 COMMAND = [
@@ -124,13 +124,10 @@ def test_two_runs_on_one_store_at_once_share_the_work(start, tmp_path):
 @pytest.mark.nightly
 @pytest.mark.slow
 def test_a_worker_killed_by_the_system_fails_its_cell_alone(start, tmp_path):
-    import psutil
-
     process = start(*COMMAND, "--epochs", "60", "--workers", "1")
     wait_for_cells(tmp_path / "results", 1)
     time.sleep(0.5)
-    below = psutil.Process(process.pid).children(recursive=True)
-    (worker,) = [one for one in below if one.ppid() != process.pid]  # a copy of the process that holds the imports
+    (worker,) = workers_of(process.pid)
     worker.send_signal(signal.SIGKILL)
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 1

@@ -10,22 +10,13 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
-
 from harness.core.store import Store
 from harness.core.verifying import verify
+from tests.command_line import workers_of
 from tests.integration.faults.conftest import CORPUS, ROUNDS, RUN, TINY, ended, predictions, wait_until_alone
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, None)
 """None: SIGKILL to a worker alone."""
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    try:
-        children = psutil.Process(process.pid).children()
-        return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
-    except psutil.Error:
-        return []
 
 
 def test_runs_killed_at_random_points_end_like_an_unbroken_one(start, tmp_path, temporary, figure):
@@ -40,7 +31,7 @@ def test_runs_killed_at_random_points_end_like_an_unbroken_one(start, tmp_path, 
         chosen = SIGNALS[number % len(SIGNALS)]
         process = start(*RUN, "--out", "broken")
         time.sleep(chance.uniform(0.1, 0.8) * whole)
-        victims = workers_of(process) if chosen is None else []
+        victims = workers_of(process.pid) if chosen is None else []
         if chosen is not None and process.poll() is None:
             process.send_signal(chosen)
             struck += 1

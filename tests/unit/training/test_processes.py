@@ -13,7 +13,6 @@ from tests.conftest import ROOT
 PROGRAM = """\
 import atexit, sys
 from pathlib import Path
-from datetime import timedelta
 
 def tell():
     names = [(one / "comm").read_text().strip() for one in Path("/proc/self/task").iterdir()]
